@@ -1,0 +1,205 @@
+"""Read a document a person wrote (YAML, TOML or JSON) into a typed model, reporting *every* problem at once.
+
+msgspec stops at the first mistake; an operator wants all of them. `read_document` turns a file into plain
+values, `convert_all` turns plain values into a msgspec model and collects a `Problem` with a path for each
+unknown key, missing key, wrong type, value out of bounds. What is wrong is left out or defaulted, so that
+later checks still see the rest. Used by `template` (templates) and `image` (recipes).
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import inspect as shape
+
+from bootos.errors import BootosError, Problem
+
+T = TypeVar("T")
+
+_MISSING = object()
+
+
+def read_document(path: Path) -> Any:
+    """Read `path` by its suffix (.yaml, .yml, .toml, .json) into plain values. Raises BootosError."""
+    try:
+        text = path.read_text()
+    except OSError as cause:
+        raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
+    return parse_document(text, format=path.suffix.lstrip(".").lower(), name=str(path))
+
+
+def parse_document(text: str, *, format: str, name: str = "document") -> Any:
+    """Parse YAML, TOML or JSON text into plain values. Raises BootosError that names the line."""
+    try:
+        if format == "toml":
+            return tomllib.loads(text)
+        if format == "json":
+            return json.loads(text)
+        if format in ("yaml", "yml"):
+            import yaml
+
+            try:
+                return yaml.safe_load(text)
+            except yaml.YAMLError as cause:
+                raise BootosError(f"{name} is not valid YAML: {cause}") from cause
+    except ValueError as cause:
+        raise BootosError(f"{name} is not valid {format.upper()}: {cause}") from cause
+    raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")
+
+
+def convert_all(value: Any, model: type[T], *, path: str = "") -> tuple[T | None, list[Problem]]:
+    """Convert plain values to `model`; returns (model or None, all problems).
+
+    The model is None only when nothing usable is left (a required part is missing or wrong); optional parts
+    that are wrong take their default, so later checks can go on.
+    """
+    problems: list[Problem] = []
+    converted = _convert(value, shape.type_info(model), path, problems)
+    return (None if converted is _MISSING else cast(T, converted)), problems
+
+
+def _join(path: str, key: object) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else str(key)
+
+
+def _convert(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -> Any:
+    if isinstance(kind, shape.Metadata):
+        return _convert(value, kind.type, path, problems)
+    if isinstance(kind, shape.StructType):
+        return _convert_struct(value, kind, path, problems)
+    if isinstance(kind, (shape.ListType, shape.VarTupleType)):
+        if not isinstance(value, list):
+            problems.append(Problem(path=path, message=f"must be a list, not {_name(value)}"))
+            return _MISSING
+        items = [_convert(item, kind.item_type, _join(path, i), problems) for i, item in enumerate(value)]
+        kept = [item for item in items if item is not _MISSING]
+        return tuple(kept) if isinstance(kind, shape.VarTupleType) else kept
+    if isinstance(kind, shape.DictType):
+        if not isinstance(value, dict):
+            problems.append(Problem(path=path, message=f"must be a table, not {_name(value)}"))
+            return _MISSING
+        pairs = {key: _convert(item, kind.value_type, _join(path, key), problems) for key, item in value.items()}
+        return {key: item for key, item in pairs.items() if item is not _MISSING}
+    if isinstance(kind, shape.UnionType):
+        return _convert_union(value, kind, path, problems)
+    if isinstance(kind, shape.AnyType):
+        return value
+    return _convert_leaf(value, kind, path, problems)
+
+
+def _convert_struct(value: Any, kind: shape.StructType, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(value, dict):
+        problems.append(Problem(path=path, message=f"must be a table, not {_name(value)}"))
+        return _MISSING
+    known = {field.encode_name: field for field in kind.fields}
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            problems.append(Problem(path=_join(path, key), message="unknown key", hint=hint))
+    arguments: dict[str, Any] = {}
+    usable = True
+    for key, field in known.items():
+        if key in value:
+            converted = _convert(value[key], field.type, _join(path, key), problems)
+            if converted is not _MISSING:
+                arguments[field.name] = converted
+            elif field.required:
+                usable = False
+        elif field.required:
+            problems.append(Problem(path=_join(path, key), message="is required"))
+            usable = False
+    if not usable:
+        return _MISSING
+    try:
+        return kind.cls(**arguments)
+    except ValueError as cause:
+        problems.append(Problem(path=path, message=str(cause)))
+        return _MISSING
+
+
+def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: list[Problem]) -> Any:
+    if value is None and kind.includes_none:
+        return None
+    options = [option for option in kind.types if not isinstance(option, shape.NoneType)]
+    if len(options) == 1:
+        return _convert(value, options[0], path, problems)
+    structural = (shape.StructType, shape.ListType, shape.VarTupleType, shape.DictType)
+    for option in options:
+        if isinstance(option, (shape.StructType, shape.DictType)) and isinstance(value, dict):
+            return _convert(value, option, path, problems)
+        if isinstance(option, (shape.ListType, shape.VarTupleType)) and isinstance(value, list):
+            return _convert(value, option, path, problems)
+    leaves = [option for option in options if not isinstance(option, structural)]
+    failures: list[Problem] = []
+    for option in leaves:
+        attempt: list[Problem] = []
+        converted = _convert(value, option, path, attempt)
+        if converted is not _MISSING:
+            return converted
+        failures += attempt
+    problems.append(failures[0] if failures else Problem(path=path, message=f"must not be {_name(value)}"))
+    return _MISSING
+
+
+def _convert_leaf(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -> Any:
+    if isinstance(kind, shape.EnumType):
+        return _convert_choice(value, [member.value for member in kind.cls], kind.cls, path, problems)
+    if isinstance(kind, shape.LiteralType):
+        return _convert_choice(value, list(kind.values), None, path, problems)
+    simple: dict[type[shape.Type], tuple[type | tuple[type, ...], str]] = {
+        shape.StrType: (str, "text"),
+        shape.IntType: (int, "a whole number"),
+        shape.FloatType: ((int, float), "a number"),
+        shape.BoolType: (bool, "true or false"),
+        shape.NoneType: (type(None), "empty"),
+    }
+    wanted, words = simple.get(type(kind), (object, "a value"))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(kind, shape.BoolType)):
+        problems.append(Problem(path=path, message=f"must be {words}, not {_name(value)}"))
+        return _MISSING
+    try:
+        return msgspec.convert(value, _annotation(kind))
+    except msgspec.ValidationError as cause:
+        problems.append(Problem(path=path, message=str(cause)))
+        return _MISSING
+
+
+def _annotation(kind: shape.Type) -> Any:
+    if isinstance(kind, shape.StrType):
+        from typing import Annotated
+
+        meta = msgspec.Meta(min_length=kind.min_length, max_length=kind.max_length, pattern=kind.pattern)
+        return Annotated[str, meta]
+    if isinstance(kind, shape.IntType):
+        from typing import Annotated
+
+        return Annotated[int, msgspec.Meta(ge=kind.ge, le=kind.le, gt=kind.gt, lt=kind.lt)]
+    return {shape.FloatType: float, shape.BoolType: bool}.get(type(kind), Any)
+
+
+def _convert_choice(
+    value: Any, allowed: Sequence[Any], enum: Any, path: str, problems: list[Problem]
+) -> Any:
+    if isinstance(value, (str, int)) and not isinstance(value, bool) and value in allowed:
+        return enum(value) if enum is not None else value
+    near = difflib.get_close_matches(str(value), [str(item) for item in allowed], n=1)
+    listed = ", ".join(str(item) for item in allowed)
+    hint = f"did you mean {near[0]!r}?" if near else ""
+    problems.append(Problem(path=path, message=f"{value!r} is not one of: {listed}", hint=hint))
+    return _MISSING
+
+
+def _name(value: Any) -> str:
+    names = {dict: "a table", list: "a list", str: "text", bool: "true/false", int: "a number", float: "a number"}
+    return "empty" if value is None else f"{names.get(type(value), type(value).__name__)} {_short(value)}".strip()
+
+
+def _short(value: Any) -> str:
+    return repr(value) if isinstance(value, (str, int, float)) and len(repr(value)) < 40 else ""

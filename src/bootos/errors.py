@@ -1,0 +1,51 @@
+"""The one tree of errors. Each layer says what *it* was doing and raises `from` the cause; the edge
+(`bootos.cli`, `bootos.agent.main`) prints the chain once. A user's own mistakes come back as `Problem`s,
+all at once."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One mistake in what a user wrote: where it is, what is wrong, what to do.
+
+    `path` is the place in the document, as `raid.arrays[1].drives`; `""` is the document itself.
+    """
+
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.message}" if self.path else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class BootosError(Exception):
+    """Anything BootOS itself raises: a sentence that says what failed, and a hint that says what to do."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ProblemsError(BootosError):
+    """A document (template, recipe, configuration) that cannot be used, with every reason why."""
+
+    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{subject} has {len(problems)} problem(s):\n{lines}")
+        self.subject = subject
+        self.problems = tuple(problems)
+
+
+def read_chain(error: BaseException) -> Iterator[str]:
+    """Yield the sentences of an error and of its causes, outermost first, each with its hint."""
+    current: BaseException | None = error
+    while current is not None:
+        hint = getattr(current, "hint", "")
+        text = str(current) or type(current).__name__
+        yield f"{text} ({hint})" if hint else text
+        current = current.__cause__

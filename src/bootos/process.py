@@ -1,0 +1,255 @@
+"""The only door to subprocesses: deadline, log, redaction of secrets. Nothing else imports `subprocess`.
+
+`run` is for commands that end, `start` for those that live on (QEMU, ipmi_sim, a server under test).
+"""
+
+import logging
+import os
+import re
+import selectors
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Protocol
+
+import msgspec
+
+from bootos.errors import BootosError
+
+log = logging.getLogger(__name__)
+
+MASK = "********"
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command did. `stdout` and `stderr` are text (UTF-8, undecodable bytes replaced)."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    duration_s: float
+
+
+class ToolError(BootosError):
+    """A command that could not be run, failed, or took too long."""
+
+    def __init__(self, message: str, *, hint: str = "", completed: Completed | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.completed = completed
+
+
+class Runner(Protocol):
+    """How code that reads or changes a machine calls tools; `run` is the real one."""
+
+    def __call__(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        timeout_s: float = 60.0,
+        input: str | None = None,
+        check: bool = True,
+        secrets: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed: ...
+
+
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Replace every secret in `text` by a mask. Empty secrets are ignored."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = re.sub(re.escape(secret), MASK, text)
+    return text
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout_s: float = 60.0,
+    input: str | None = None,
+    check: bool = True,
+    secrets: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run a command to its end and return what it printed.
+
+    `env` is added to this process's environment. `on_line` gets each line of stdout and stderr as it comes
+    (redacted). `secrets` are masked in logs and error messages, never in the returned text.
+
+    Raises ToolError: not found, non-zero exit (with `check`), or `timeout_s` seconds passed; then the
+    command's whole process group is ended.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    shown = redact(shlex.join(words), secrets)
+    log.debug("run %s", shown)
+    began = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except FileNotFoundError as cause:
+        raise ToolError(f"{words[0]} is not installed", hint=f"install the package with {words[0]}") from cause
+    except OSError as cause:
+        raise ToolError(f"{shown} could not be started: {cause}") from cause
+    try:
+        out, err, late = _collect(child, input, began + timeout_s, secrets, on_line)
+    except BaseException:
+        _end_group(child)
+        raise
+    if late:
+        _end_group(child)
+        raise ToolError(f"{shown} took longer than {timeout_s:g} s and was ended")
+    completed = Completed(
+        argv=words,
+        returncode=child.wait(),
+        stdout=out.decode(errors="replace"),
+        stderr=err.decode(errors="replace"),
+        duration_s=time.monotonic() - began,
+    )
+    log.debug("%s -> exit %d in %.2f s", words[0], completed.returncode, completed.duration_s)
+    if check and completed.returncode != 0:
+        said = redact((completed.stderr.strip() or completed.stdout.strip())[-2000:], secrets)
+        raise ToolError(f"{shown} failed with exit code {completed.returncode}: {said}", completed=completed)
+    return completed
+
+
+def _collect(
+    child: "subprocess.Popen[bytes]",
+    input: str | None,
+    deadline: float,
+    secrets: Sequence[str],
+    on_line: Callable[[str], None] | None,
+) -> tuple[bytes, bytes, bool]:
+    """Read both pipes to their end; returns (stdout, stderr, whether the deadline passed first)."""
+    if on_line is None:
+        try:
+            out, err = child.communicate(
+                input.encode() if input is not None else None, timeout=max(0.0, deadline - time.monotonic())
+            )
+        except subprocess.TimeoutExpired:
+            return b"", b"", True
+        return out, err, False
+    if input is not None and child.stdin is not None:
+        child.stdin.write(input.encode())
+        child.stdin.close()
+    assert child.stdout is not None and child.stderr is not None
+    whole = {child.stdout: bytearray(), child.stderr: bytearray()}
+    rest: dict[IO[bytes], bytes] = {child.stdout: b"", child.stderr: b""}
+    with selectors.DefaultSelector() as selector:
+        for pipe in whole:
+            selector.register(pipe, selectors.EVENT_READ, pipe)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return b"", b"", True
+            for key, _ in selector.select(left):
+                pipe = key.data
+                chunk = os.read(pipe.fileno(), 65536)
+                if not chunk:
+                    selector.unregister(pipe)
+                whole[pipe] += chunk
+                *lines, rest[pipe] = (rest[pipe] + chunk).split(b"\n")
+                if not chunk and rest[pipe]:
+                    lines.append(rest[pipe])
+                for line in lines:
+                    on_line(redact(line.decode(errors="replace").rstrip("\r"), secrets))
+    try:
+        child.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return b"", b"", True
+    return bytes(whole[child.stdout]), bytes(whole[child.stderr]), False
+
+
+def _end_group(child: "subprocess.Popen[bytes]") -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+class Child:
+    """A command that lives on until `stop`. Its output goes to the log file it was started with."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", name: str, log_path: Path | None) -> None:
+        self._process = process
+        self.name = name
+        self.log_path = log_path
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for the end. Raises ToolError when `timeout_s` seconds passed first."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as cause:
+            raise ToolError(f"{self.name} (pid {self.pid}) still runs after {timeout_s:g} s") from cause
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command's process group; nothing happens when it has ended."""
+        if self._process.poll() is None:
+            os.killpg(self.pid, number)
+
+    def stop(self, grace_s: float = 5.0) -> int:
+        """SIGTERM, then SIGKILL after `grace_s` seconds; returns the exit code."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                return self._process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self.signal(signal.SIGKILL)
+        return self._process.wait()
+
+
+def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    log_path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    secrets: Sequence[str] = (),
+) -> Child:
+    """Start a command that lives on, in a process group of its own; output is appended to `log_path`."""
+    words = tuple(os.fspath(word) for word in argv)
+    log.debug("start %s", redact(shlex.join(words), secrets))
+    sink: int | IO[bytes] = subprocess.DEVNULL
+    if log_path is not None:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        sink = log_path.open("ab")
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except FileNotFoundError as cause:
+        raise ToolError(f"{words[0]} is not installed", hint=f"install the package with {words[0]}") from cause
+    finally:
+        if not isinstance(sink, int):
+            sink.close()
+    return Child(process, Path(words[0]).name, log_path)
