@@ -1,1 +1,1 @@
-
+"""Read the machine: sysfs, SMBIOS and tools -> `wire.inventory.Inventory`. Changes nothing."""

@@ -1,1 +1,1 @@
-
+"""What the operator wants: models, checks, JSON Schema."""

@@ -1,0 +1,125 @@
+"""The contract of a driver: code that changes one kind of hardware. Everything in `drivers/` keeps it.
+
+Four verbs. `match`, `read` and `plan` change nothing on the machine; `apply` carries out one action. `plan` is
+pure: a dry run is the same code as the run, minus `apply`. After `apply` the engine calls `read` and `plan`
+again: whatever is still planned was accepted but not applied, and that is a failure.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from bootos.errors import BootosError, Problem
+from bootos.process import Runner, run
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import Change
+
+__all__ = ["Action", "Change", "Driver", "DriverError", "Forecast", "Machine", "Match", "Planned"]
+
+
+class DriverError(BootosError):
+    """The hardware refused, or did something else than it was told."""
+
+
+class Machine:
+    """The door to the machine: how tools are run and where its root is (a fake root in tests)."""
+
+    def __init__(self, *, run: Runner = run, root: Path = Path("/")) -> None:
+        self.run = run
+        self.root = root
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a driver takes this machine. Drivers of one section are tried by `priority`; a tie is an error."""
+
+    reason: str
+    priority: int = 0
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One change. `detail` is the driver's own; `destroys` names every piece of data that is lost, in words an
+    operator understands (`ext4 file system "data" on /dev/sdb1`). `allowed` says which word of the template
+    permits that (`disks[0].wipe`); with `destroys` and no `allowed`, the guard refuses the action."""
+
+    id: str
+    driver: str
+    summary: str
+    changes: tuple[Change, ...] = ()
+    destroys: tuple[str, ...] = ()
+    allowed: str | None = None
+    path: str = ""  # the place in the template that asks for this
+    detail: Any = None
+
+
+class ArrayForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """An array as it will be once the plan is carried out. `size_bytes` is a lower bound until it exists."""
+
+    name: str
+    device: str
+    size_bytes: int
+    exists: bool
+    members: tuple[str, ...] = ()
+
+
+class PartitionForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition as it will be. `kept`: it exists now and stays, so what is on it counts."""
+
+    path: str  # the template's place: disks[0].partitions[1]
+    disk: str
+    device: str
+    size_bytes: int | None
+    kept: bool
+
+
+class Forecast(msgspec.Struct, kw_only=True):
+    """What earlier drivers in the same plan will have made: later ones plan on top of it.
+
+    `taken` maps a disk's device path to the part of the template that uses it, so that two parts cannot claim
+    the same disk. `freed` are devices whose content an earlier planned action destroys anyway.
+    """
+
+    arrays: dict[str, ArrayForecast] = {}
+    partitions: list[PartitionForecast] = []
+    taken: dict[str, str] = {}
+    freed: set[str] = set()
+
+
+class Planned(msgspec.Struct, kw_only=True):
+    """What `plan` found: actions in order, and problems, all at once. With a problem, nothing is applied.
+
+    `notes` say why something needs no action."""
+
+    actions: list[Action] = []
+    problems: list[Problem] = []
+    notes: list[str] = []
+
+
+class Driver(Protocol):
+    """One kind of hardware. `name` is the module path below `drivers` (`raid.mdadm`); `section` is the part of
+    the template it carries out (`raid`, `oob`, `disks`)."""
+
+    name: str
+    section: str
+    title: str
+
+    def match(self, inventory: Inventory) -> Match | None:
+        """Whether this driver takes the machine, by declared match data."""
+        ...
+
+    def wants(self, template: Template) -> bool:
+        """Whether the template asks anything of this driver."""
+        ...
+
+    def read(self, machine: Machine, inventory: Inventory) -> Any:
+        """The present state. Changes nothing. Raises DriverError, ToolError."""
+        ...
+
+    def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        """Ordered actions from state to template; pure but for `forecast`, which it adds to."""
+        ...
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        """Carry out one action. Raises DriverError, ToolError."""
+        ...

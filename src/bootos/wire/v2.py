@@ -1,0 +1,186 @@
+"""Protocol v2 between agent and server. Frozen once released; unknown fields are ignored by both ends.
+
+All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
+
+| call | body -> answer |
+| --- | --- |
+| GET  ``/``          | -> `Greeting`: proves that the server speaks v2 |
+| POST ``/register``  | `Registration` -> `Registered` (409 `Refusal`: another client holds this identity) |
+| GET  ``/order?wait_s=N`` | long-poll -> 200 `Order`, or 204 when there is none after N seconds |
+| POST ``/report``    | `Report` -> `Receipt` |
+| POST ``/mac``       | `MacUpload` -> `MacAccepted` |
+
+All but the first two carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
+A report is *whole*: it holds the state of the job as the agent knows it, and a number that only grows.
+Repeating, losing or reordering reports does no harm; the server keeps the one with the highest number.
+Log lines are numbered from 0 in each boot and sent again from `Receipt.log_next` on until accepted.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from bootos.wire.inventory import Inventory
+
+PREFIX = "/api/v2/agent"
+VERSION = 2
+
+
+class Greeting(msgspec.Struct, kw_only=True):
+    protocol: int = VERSION
+    server: str = ""
+
+
+class Registration(msgspec.Struct, kw_only=True):
+    """Who the machine is and what runs on it. `sn` is the serial number that v1 knows too."""
+
+    sn: str
+    boot_id: str  # the kernel's random boot id
+    agent_version: str
+    developer: bool = False
+    loop_interval_s: int | None = None
+    pxe_mac: str | None = None
+    address: str | None = None
+    protocol: int = VERSION
+    drivers: list[str] = []  # names of the drivers that match this machine
+    inventory: Inventory
+
+
+class Registered(msgspec.Struct, kw_only=True):
+    machine_id: str
+    session: str
+    poll_s: int = 25  # how long a long-poll may wait
+    verified: bool = False  # the model is in the support list
+    message: str = ""
+
+
+class Refusal(msgspec.Struct, kw_only=True):
+    """Any answer with a 4xx status. `retry_after_s`: the same call may work later."""
+
+    error: str
+    hint: str = ""
+    retry_after_s: int | None = None
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """One job for this machine. `template` is the document as the operator wrote it (plain values)."""
+
+    job_id: str
+    attempt: int = 1  # 2 and more: an earlier boot began it; read the state and go on
+    mode: Literal["apply", "plan"] = "apply"
+    template_name: str = ""
+    template: dict[str, Any] = {}
+    secrets: dict[str, str] = {}  # resolved values of the template's {secret: name}
+    skip_hardware: bool = False  # hardware configuration is skipped: only MAC upload, hooks, reboot
+    skip_reason: str = ""
+    reboot: bool = True
+    poll_timeout_s: int = 25
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"  # changed something, read again and compared
+    UNCHANGED = "unchanged"  # nothing to do
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Change(msgspec.Struct, kw_only=True, frozen=True):
+    """One line of an action's diff."""
+
+    what: str
+    before: str = ""
+    after: str = ""
+
+
+class ActionView(msgspec.Struct, kw_only=True):
+    """An action as the operator sees it."""
+
+    id: str
+    driver: str
+    summary: str
+    changes: list[Change] = []
+    destroys: list[str] = []
+    state: StepState = StepState.PENDING
+
+
+class StepView(msgspec.Struct, kw_only=True):
+    """A step of a job: `plan`, a driver's name, `mac`, `post`, `reboot`."""
+
+    id: str
+    title: str
+    state: StepState = StepState.PENDING
+    message: str = ""
+    actions: list[ActionView] = []
+    started_at: str | None = None
+    ended_at: str | None = None
+
+
+class ProblemView(msgspec.Struct, kw_only=True):
+    path: str
+    message: str
+    hint: str = ""
+
+
+class JobState(StrEnum):
+    """What the agent says of the job; the server's own states are in server/lifecycle.py."""
+
+    RUNNING = "running"
+    PLANNED = "planned"  # terminal for mode=plan
+    SUCCEEDED = "succeeded"  # terminal: all done, the reboot comes next
+    FAILED = "failed"  # terminal
+    REFUSED = "refused"  # terminal: nothing was changed, and `problems` or `message` says why
+
+
+TERMINAL = frozenset({JobState.PLANNED, JobState.SUCCEEDED, JobState.FAILED, JobState.REFUSED})
+
+
+class LogLine(msgspec.Struct, kw_only=True):
+    n: int
+    at: str
+    text: str
+    level: str = "info"
+
+
+class HookResult(msgspec.Struct, kw_only=True):
+    name: Literal["PRE", "POST"]
+    url: str
+    exit_code: int | None = None
+    sha256: str | None = None
+    message: str = ""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """The whole state of the agent's work. `job_id` None: only log lines, before or between jobs."""
+
+    number: int
+    boot_id: str
+    job_id: str | None = None
+    state: JobState = JobState.RUNNING
+    message: str = ""
+    steps: list[StepView] = []
+    problems: list[ProblemView] = []
+    hooks: list[HookResult] = []
+    inventory: Inventory | None = None  # read again after the changes, with the terminal report
+    log: list[LogLine] = []
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """`log_next`: the first log line number that the server does not have. `cancel`: stop after this action."""
+
+    number: int
+    log_next: int = 0
+    cancel: bool = False
+
+
+class MacUpload(msgspec.Struct, kw_only=True):
+    job_id: str
+    mac: str
+
+
+class MacAccepted(msgspec.Struct, kw_only=True):
+    """`pxe_file` is empty when the job has no PXE template: the next boot comes to BootOS again."""
+
+    pxe_file: str = ""
