@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from msgspec import inspect as shape
@@ -84,7 +84,9 @@ def _convert(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -
         if not isinstance(value, dict):
             problems.append(Problem(path=path, message=f"must be a table, not {_name(value)}"))
             return _MISSING
-        pairs = {key: _convert(item, kind.value_type, _join(path, key), problems) for key, item in value.items()}
+        pairs = {
+            key: _convert(item, kind.value_type, _join(path, key), problems) for key, item in value.items()
+        }
         return {key: item for key, item in pairs.items() if item is not _MISSING}
     if isinstance(kind, shape.UnionType):
         return _convert_union(value, kind, path, problems)
@@ -172,21 +174,15 @@ def _convert_leaf(value: Any, kind: shape.Type, path: str, problems: list[Proble
 
 
 def _annotation(kind: shape.Type) -> Any:
-    if isinstance(kind, shape.StrType):
-        from typing import Annotated
-
-        meta = msgspec.Meta(min_length=kind.min_length, max_length=kind.max_length, pattern=kind.pattern)
-        return Annotated[str, meta]
-    if isinstance(kind, shape.IntType):
-        from typing import Annotated
-
-        return Annotated[int, msgspec.Meta(ge=kind.ge, le=kind.le, gt=kind.gt, lt=kind.lt)]
-    return {shape.FloatType: float, shape.BoolType: bool}.get(type(kind), Any)
+    """The annotated type that msgspec itself checks, with the bounds of `kind`."""
+    plain = {shape.StrType: str, shape.IntType: int, shape.FloatType: float, shape.BoolType: bool}
+    names = ("min_length", "max_length", "pattern", "ge", "le", "gt", "lt", "multiple_of")
+    bounds = {name: getattr(kind, name) for name in names if getattr(kind, name, None) is not None}
+    base = plain.get(type(kind), Any)
+    return Annotated[base, msgspec.Meta(**bounds)] if bounds else base
 
 
-def _convert_choice(
-    value: Any, allowed: Sequence[Any], enum: Any, path: str, problems: list[Problem]
-) -> Any:
+def _convert_choice(value: Any, allowed: Sequence[Any], enum: Any, path: str, problems: list[Problem]) -> Any:
     if isinstance(value, (str, int)) and not isinstance(value, bool) and value in allowed:
         return enum(value) if enum is not None else value
     near = difflib.get_close_matches(str(value), [str(item) for item in allowed], n=1)
@@ -197,8 +193,19 @@ def _convert_choice(
 
 
 def _name(value: Any) -> str:
-    names = {dict: "a table", list: "a list", str: "text", bool: "true/false", int: "a number", float: "a number"}
-    return "empty" if value is None else f"{names.get(type(value), type(value).__name__)} {_short(value)}".strip()
+    names = {
+        dict: "a table",
+        list: "a list",
+        str: "text",
+        bool: "true/false",
+        int: "a number",
+        float: "a number",
+    }
+    return (
+        "empty"
+        if value is None
+        else f"{names.get(type(value), type(value).__name__)} {_short(value)}".strip()
+    )
 
 
 def _short(value: Any) -> str:

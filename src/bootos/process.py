@@ -100,7 +100,9 @@ def run(
             start_new_session=True,
         )
     except FileNotFoundError as cause:
-        raise ToolError(f"{words[0]} is not installed", hint=f"install the package with {words[0]}") from cause
+        raise ToolError(
+            f"{words[0]} is not installed", hint=f"install the package with {words[0]}"
+        ) from cause
     except OSError as cause:
         raise ToolError(f"{shown} could not be started: {cause}") from cause
     try:
@@ -248,7 +250,9 @@ def start(
             start_new_session=True,
         )
     except FileNotFoundError as cause:
-        raise ToolError(f"{words[0]} is not installed", hint=f"install the package with {words[0]}") from cause
+        raise ToolError(
+            f"{words[0]} is not installed", hint=f"install the package with {words[0]}"
+        ) from cause
     finally:
         if not isinstance(sink, int):
             sink.close()

@@ -83,7 +83,7 @@ class DiskWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ArrayWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`drives` and `hotspares` are drive lists in the documented form. `wipe: true` allows data loss on them."""
+    """`drives` and `hotspares` are drive lists in the documented form. `wipe: true` lets their data be lost."""
 
     name: Name
     level: Literal[0, 1, 5, 6, 10]

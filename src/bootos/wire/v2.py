@@ -13,7 +13,8 @@ All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
 All but the first two carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
 A report is *whole*: it holds the state of the job as the agent knows it, and a number that only grows.
 Repeating, losing or reordering reports does no harm; the server keeps the one with the highest number.
-Log lines are numbered from 0 in each boot and sent again from `Receipt.log_next` on until accepted.
+Log lines carry numbers that only grow within a boot, with gaps (an agent that was restarted goes on above the
+milliseconds since boot); they are sent again from `Receipt.log_next` (highest stored + 1) on until accepted.
 """
 
 from enum import StrEnum
@@ -168,7 +169,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """`log_next`: the first log line number that the server does not have. `cancel`: stop after this action."""
+    """`log_next`: the first log line that the server does not have. `cancel`: stop after this action."""
 
     number: int
     log_next: int = 0
