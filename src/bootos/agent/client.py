@@ -1,0 +1,111 @@
+"""Protocol v2 from the agent's side: one call per method, each with a deadline, errors told apart.
+
+`Unreachable` means try again later; `Refused` carries the server's own words. Waiting and retrying is the work
+of `sequence` and `reporter`, which know what to say meanwhile.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+import urllib3
+
+from bootos.errors import BootosError
+from bootos.wire import v2
+
+T = TypeVar("T")
+
+CALL_TIMEOUT_S = 20.0
+
+
+class Unreachable(BootosError):
+    """The server cannot be reached, does not answer in time, or has an internal error."""
+
+
+class Refused(BootosError):
+    """The server answered and said no."""
+
+    def __init__(self, status: int, refusal: v2.Refusal) -> None:
+        super().__init__(refusal.error or f"HTTP status {status}", hint=refusal.hint)
+        self.status = status
+        self.retry_after_s = refusal.retry_after_s
+
+
+class Client:
+    """Speaks to one server. Thread-safe: the reporter and the sequence share it."""
+
+    def __init__(self, server_addr: str, http: urllib3.PoolManager | None = None) -> None:
+        self.server_addr = server_addr
+        self._http = http or urllib3.PoolManager(maxsize=4, retries=False)
+        self._session: str | None = None
+
+    def greet(self) -> v2.Greeting:
+        """Ask whether the server speaks v2. Raises Refused (404: it does not), Unreachable."""
+        return self._call("GET", "/", None, v2.Greeting)
+
+    def register(self, registration: v2.Registration) -> v2.Registered:
+        """Register and keep the session for the calls that follow."""
+        registered = self._call("POST", "/register", registration, v2.Registered, timeout_s=60.0)
+        self._session = registered.session
+        return registered
+
+    def fetch_order(self, wait_s: int) -> v2.Order | None:
+        """Wait up to `wait_s` seconds for an order; None when there is none."""
+        path = f"/order?wait_s={wait_s}"
+        answer = self._request("GET", path, None, wait_s + CALL_TIMEOUT_S)
+        return None if answer.status == 204 else self._decode(path, answer, v2.Order)
+
+    def send_report(self, report: v2.Report) -> v2.Receipt:
+        return self._call("POST", "/report", report, v2.Receipt)
+
+    def upload_mac(self, upload: v2.MacUpload) -> v2.MacAccepted:
+        return self._call("POST", "/mac", upload, v2.MacAccepted)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        model: type[T],
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> T:
+        return self._decode(path, self._request(method, path, body, timeout_s), model)
+
+    def _decode(self, path: str, answer: urllib3.BaseHTTPResponse, model: type[T]) -> T:
+        if not 200 <= answer.status < 300:
+            raise self._read_refusal(path, answer)
+        try:
+            return msgspec.json.decode(answer.data, type=model)
+        except msgspec.DecodeError as cause:
+            raise Refused(
+                answer.status, v2.Refusal(error=f"{path} gave no BootOS v2 answer: {cause}")
+            ) from cause
+
+    def _request(self, method: str, path: str, body: Any, timeout_s: float) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._session:
+            headers["Authorization"] = f"Bearer {self._session}"
+        url = self.server_addr + v2.PREFIX + path
+        try:
+            return self._http.request(
+                method,
+                url,
+                body=msgspec.json.encode(body) if body is not None else None,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=min(10.0, timeout_s), read=timeout_s),
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as cause:
+            raise Unreachable(f"{self.server_addr} does not answer: {cause}") from cause
+
+    def _read_refusal(self, path: str, answer: urllib3.BaseHTTPResponse) -> BootosError:
+        """The error that an answer means: 5xx is a server in trouble, the rest its own words."""
+        if answer.status >= 500:
+            return Unreachable(f"{self.server_addr} answered HTTP status {answer.status} to {path}")
+        try:
+            refusal = msgspec.json.decode(answer.data, type=v2.Refusal)
+        except msgspec.DecodeError:
+            refusal = v2.Refusal(error=f"{self.server_addr} answered HTTP status {answer.status} to {path}")
+        return Refused(answer.status, refusal)

@@ -1,0 +1,113 @@
+"""The kernel command line: the documented words, and ours. Pure but for `read_cmdline`.
+
+Words that a person adds at the shell in /run/bootos/cmdline count as if the kernel had been given them, so that
+a missing SERVER_ADDR can be supplied without a reboot.
+"""
+
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bootos.errors import Problem
+
+DEFAULT_LOOP_INTERVAL_S = 60
+
+
+class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the boot loader asked for. `pxe_mac` is lower case with colons (from BOOTIF, PXELINUX `IPAPPEND 2`)."""
+
+    server_addr: str | None = None
+    pxe_mac: str | None = None
+    developer: bool = False
+    pre: str | None = None
+    post: str | None = None
+    loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
+    problems: tuple[Problem, ...] = ()
+
+
+def read_cmdline(root: Path = Path("/")) -> Cmdline:
+    """Read /proc/cmdline and, after it, /run/bootos/cmdline."""
+    text = (root / "proc/cmdline").read_text()
+    added = root / "run/bootos/cmdline"
+    if added.exists():
+        text += " " + added.read_text()
+    return parse_cmdline(text)
+
+
+def parse_cmdline(text: str) -> Cmdline:
+    """Parse the command line; a word that is given twice counts the last time. Problems are kept, not raised."""
+    words: dict[str, str] = {}
+    for word in _split(text):
+        key, _, value = word.partition("=")
+        words[key] = value
+    problems: list[Problem] = []
+    return Cmdline(
+        server_addr=_parse_server(words.get("SERVER_ADDR"), problems),
+        pxe_mac=_parse_bootif(words.get("BOOTIF"), problems),
+        developer=words.get("DEVELOPER") == "1",
+        pre=_parse_hook("PRE", words, problems),
+        post=_parse_hook("POST", words, problems),
+        loop_interval_s=_parse_interval(words.get("LOOP_INTERVAL"), problems),
+        problems=tuple(problems),
+    )
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text, comments=False)
+    except ValueError:
+        return text.split()
+
+
+def _parse_server(value: str | None, problems: list[Problem]) -> str | None:
+    hint = "add SERVER_ADDR=http://HOST[:PORT] to the kernel command line"
+    if not value:
+        problems.append(Problem(path="SERVER_ADDR", message="is missing", hint=hint))
+        return None
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        problems.append(
+            Problem(path="SERVER_ADDR", message=f"{value!r} is not an http or https URL", hint=hint)
+        )
+        return None
+    return value.rstrip("/")
+
+
+def _parse_bootif(value: str | None, problems: list[Problem]) -> str | None:
+    """`01-52-54-00-12-34-56`: hardware type (01 = Ethernet), then the MAC."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(?:[0-9a-f]{2}[-:])?([0-9a-f]{2}(?:[-:][0-9a-f]{2}){5})", value.lower())
+    if match is None:
+        problems.append(
+            Problem(path="BOOTIF", message=f"{value!r} is not a MAC address", hint="IPAPPEND 2 sets it")
+        )
+        return None
+    return match[1].replace("-", ":")
+
+
+def _parse_hook(key: str, words: dict[str, str], problems: list[Problem]) -> str | None:
+    value = words.get(key)
+    if not value:
+        return None
+    if not re.match(r"https?://[^/]+", value):
+        problems.append(Problem(path=key, message=f"{value!r} is not an http or https URL"))
+        return None
+    return value
+
+
+def _parse_interval(value: str | None, problems: list[Problem]) -> int:
+    if value is None:
+        return DEFAULT_LOOP_INTERVAL_S
+    if not value.isdigit() or int(value) == 0:
+        message = f"{value!r} is not a number of seconds; {DEFAULT_LOOP_INTERVAL_S} is used"
+        problems.append(Problem(path="LOOP_INTERVAL", message=message))
+        return DEFAULT_LOOP_INTERVAL_S
+    return int(value)

@@ -1,0 +1,194 @@
+"""Carries a template out: plan everything, refuse everything that is wrong, then apply driver by driver.
+
+For each driver: read, plan, guard, apply, read again and compare. The engine tells a `Watcher` what happens and
+knows nothing of servers; `bootos-agent plan|apply` by hand use it as well. Nothing is changed while any driver
+has a problem with the template.
+"""
+
+import copy
+import logging
+from typing import Any, Protocol
+
+import msgspec
+
+from bootos.agent.guard import GuardError, check_allowed, find_forbidden
+from bootos.drivers.contract import Action, Driver, Forecast, Machine, Planned
+from bootos.drivers.registry import choose_drivers
+from bootos.errors import BootosError, Problem
+from bootos.template.check import read_template
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import ActionView, StepState
+
+log = logging.getLogger(__name__)
+
+
+class StepFailed(BootosError):
+    """A step that could not be done, or was not found done when read again."""
+
+
+class Cancelled(BootosError):
+    """The operator asked to stop; what was begun is finished, the rest is not done."""
+
+
+class Watcher(Protocol):
+    """Who wants to know how it goes."""
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None: ...
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None: ...
+
+    def is_cancelled(self) -> bool: ...
+
+
+class DriverPlan(msgspec.Struct, kw_only=True):
+    """What one driver will do, and why it was chosen."""
+
+    driver: Any  # Driver: a protocol, which msgspec does not check
+    reason: str
+    planned: Planned
+
+
+class JobPlan(msgspec.Struct, kw_only=True):
+    """The plan of a whole template. With `problems`, nothing may be applied."""
+
+    template: Template | None
+    drivers: list[DriverPlan] = []
+    problems: list[Problem] = []
+
+    @property
+    def actions(self) -> list[Action]:
+        return [action for part in self.drivers for action in part.planned.actions]
+
+
+def plan_job(document: Any, machine: Machine, inventory: Inventory, secrets: dict[str, str]) -> JobPlan:
+    """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
+
+    Raises DriverError, ToolError when the machine cannot be read.
+    """
+    template, problems = read_template(document)
+    result = JobPlan(template=template, problems=list(problems))
+    if template is None:
+        return result
+    chosen, unmatched = choose_drivers(inventory, template)
+    result.problems += unmatched
+    forecast = Forecast()
+    for choice in chosen:
+        log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
+        state = choice.driver.read(machine, inventory)
+        planned = choice.driver.plan(state, template, secrets, forecast)
+        result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
+        result.problems += planned.problems
+        result.problems += find_forbidden(planned.actions)
+    result.problems = list(dict.fromkeys(result.problems))
+    return result
+
+
+def apply_job(
+    plan: JobPlan, machine: Machine, inventory: Inventory, secrets: dict[str, str], watcher: Watcher
+) -> None:
+    """Carry a plan out, driver by driver. Raises StepFailed (with the cause), Cancelled."""
+    if plan.problems or plan.template is None:
+        raise StepFailed("a plan with problems is not carried out")
+    settled = Forecast()
+    for part in plan.drivers:
+        driver: Driver = part.driver
+        watcher.set_step(driver.name, StepState.RUNNING)
+        try:
+            changed, settled = _apply_driver(driver, plan, machine, inventory, secrets, settled, watcher)
+        except Cancelled:
+            watcher.set_step(driver.name, StepState.FAILED, message="cancelled by the operator")
+            raise
+        except BootosError as cause:
+            watcher.set_step(driver.name, StepState.FAILED, message=str(cause))
+            raise StepFailed(f"{driver.title}: {cause}", hint=cause.hint) from cause
+        if changed:
+            watcher.set_step(driver.name, StepState.DONE, message="read again and compared: as wanted")
+        else:
+            watcher.set_step(driver.name, StepState.UNCHANGED, message="already as wanted")
+
+
+def _apply_driver(
+    driver: Driver,
+    plan: JobPlan,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    settled: Forecast,
+    watcher: Watcher,
+) -> tuple[bool, Forecast]:
+    """One driver; returns whether it changed anything and the forecast with its work in it."""
+    assert plan.template is not None
+    forecast = copy.deepcopy(settled)
+    planned = driver.plan(driver.read(machine, inventory), plan.template, secrets, forecast)
+    _check_planned(driver, planned, plan.actions)
+    if not planned.actions:
+        return False, forecast
+    watcher.set_step(
+        driver.name, StepState.RUNNING, actions=[view_action(action) for action in planned.actions]
+    )
+    for action in planned.actions:
+        if watcher.is_cancelled():
+            raise Cancelled(f"cancelled before: {action.summary}")
+        log.info("%s: %s", driver.name, action.summary)
+        for lost in action.destroys:
+            log.warning("%s: this destroys %s (allowed by %s)", driver.name, lost, action.allowed)
+        watcher.set_action(driver.name, action.id, StepState.RUNNING)
+        try:
+            driver.apply(machine, action, secrets)
+        except BootosError:
+            watcher.set_action(driver.name, action.id, StepState.FAILED)
+            raise
+        watcher.set_action(driver.name, action.id, StepState.DONE)
+    return True, _verify_driver(driver, plan.template, machine, inventory, secrets, settled)
+
+
+def _check_planned(driver: Driver, planned: Planned, shown: list[Action]) -> None:
+    if planned.problems:
+        raise StepFailed("; ".join(str(problem) for problem in planned.problems))
+    for action in planned.actions:
+        try:
+            check_allowed(action, shown)
+        except GuardError as cause:
+            raise StepFailed(f"{driver.name} was stopped by the guard: {cause}", hint=cause.hint) from cause
+
+
+def _verify_driver(
+    driver: Driver,
+    template: Template,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    settled: Forecast,
+) -> Forecast:
+    """Read the machine again; whatever is still planned was accepted but not applied."""
+    forecast = copy.deepcopy(settled)
+    left = driver.plan(driver.read(machine, inventory), template, secrets, forecast)
+    if left.problems:
+        raise StepFailed("after the change: " + "; ".join(str(problem) for problem in left.problems))
+    if left.actions:
+        differences = "; ".join(_describe(action) for action in left.actions)
+        raise StepFailed(
+            f"the tools reported success, but the machine is not as wanted: still to do: {differences}"
+        )
+    return forecast
+
+
+def _describe(action: Action) -> str:
+    changes = ", ".join(
+        f"{change.what}: {change.before or '-'} -> {change.after or '-'}" for change in action.changes
+    )
+    return f"{action.summary} ({changes})" if changes else action.summary
+
+
+def view_action(action: Action) -> ActionView:
+    """An action as the operator sees it."""
+    return ActionView(
+        id=action.id,
+        driver=action.driver,
+        summary=action.summary,
+        changes=list(action.changes),
+        destroys=list(action.destroys),
+    )

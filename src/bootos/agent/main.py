@@ -1,0 +1,174 @@
+"""`bootos-agent`: the service of the in-memory OS, and the same parts by hand at its shell.
+
+run                     the service: network, hooks, inventory, server, jobs, reboot
+inventory [--json]      what this machine is
+plan FILE [--json]      what a template would change here; changes nothing
+apply FILE              carry a template out here, without a server
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bootos import __version__
+from bootos.agent.console import ConsoleHandler, Consoles, find_consoles
+from bootos.agent.engine import JobPlan, apply_job, plan_job
+from bootos.document import read_document
+from bootos.drivers.contract import Machine
+from bootos.errors import BootosError, ProblemsError, read_chain
+from bootos.hardware.inventory import collect_inventory
+from bootos.wire.v2 import ActionView, StepState
+
+log = logging.getLogger(__name__)
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's entry: 0 done, 1 failed, 2 wrong usage."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.handler(arguments))
+    except BootosError as error:
+        for sentence in read_chain(error):
+            print(f"bootos-agent: {sentence}", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bootos-agent", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs.add_parser("run", help="the service")
+    verb.set_defaults(handler=run_service)
+    verb = verbs.add_parser(
+        "inventory", help="show the hardware", epilog="example: bootos-agent inventory --json"
+    )
+    verb.add_argument("--json", action="store_true", help="the whole inventory as JSON")
+    verb.set_defaults(handler=show_inventory)
+    for name, handler, words in (
+        ("plan", show_plan, "show what a template would change"),
+        ("apply", apply_by_hand, "carry a template out on this machine"),
+    ):
+        verb = verbs.add_parser(name, help=words, epilog=f"example: bootos-agent {name} template.yaml")
+        verb.add_argument("file", type=Path, help="template (.yaml, .toml or .json)")
+        verb.add_argument("--secrets", type=Path, help="JSON file with the values of the template's secrets")
+        verb.add_argument("--json", action="store_true", help="the result as JSON")
+        verb.set_defaults(handler=handler)
+    return parser
+
+
+def run_service(arguments: argparse.Namespace) -> int:
+    """The systemd service."""
+    from bootos.agent.sequence import Host, run
+
+    consoles = Consoles(find_consoles())
+    consoles.say("BootOS: agent")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("bootos").addHandler(ConsoleHandler(consoles))
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    log.info("agent %s starts", __version__)
+    run(Host(Machine(), BOOT_ID.read_text().strip()))
+    return 1
+
+
+def show_inventory(arguments: argparse.Namespace) -> int:
+    inventory = collect_inventory()
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(inventory), indent=2).decode())
+        return 0
+    from bootos.hardware.describe import build_summary
+
+    rows = build_summary(inventory)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
+    return 0
+
+
+def read_secrets(path: Path | None) -> dict[str, str]:
+    """`{"name": "value"}` from a JSON file. Raises BootosError."""
+    if path is None:
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError) as cause:
+        raise BootosError(
+            f"secrets cannot be read from {path}: {cause}", hint='it holds {"name": "value"}'
+        ) from cause
+
+
+def make_plan(arguments: argparse.Namespace) -> tuple[JobPlan, Machine]:
+    machine = Machine()
+    plan = plan_job(
+        read_document(arguments.file), machine, collect_inventory(), read_secrets(arguments.secrets)
+    )
+    return plan, machine
+
+
+def show_plan(arguments: argparse.Namespace) -> int:
+    plan, _ = make_plan(arguments)
+    if arguments.json:
+        shown = {
+            "problems": [msgspec.to_builtins(problem) for problem in plan.problems],
+            "actions": [
+                {"driver": a.driver, "summary": a.summary, "changes": msgspec.to_builtins(a.changes),
+                 "destroys": list(a.destroys), "allowed": a.allowed}
+                for a in plan.actions
+            ],
+        }  # fmt: skip
+        print(json.dumps(shown, indent=2))
+        return 1 if plan.problems else 0
+    if plan.problems:
+        raise ProblemsError(str(arguments.file), plan.problems)
+    if not plan.actions:
+        print("nothing to do: the machine is as the template wants it")
+    for action in plan.actions:
+        print(f"{action.driver}: {action.summary}")
+        for change in action.changes:
+            print(f"    {change.what}: {change.before or '-'} -> {change.after or '-'}")
+        for lost in action.destroys:
+            print(
+                f"    DESTROYS {lost} (allowed by {action.allowed})"
+                if action.allowed
+                else f"    DESTROYS {lost}"
+            )
+    return 0
+
+
+class PrintWatcher:
+    """Prints how it goes."""
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        print(f"{id}: {state.value}{': ' + message if message else ''}", flush=True)
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        print(f"{step_id}: {action_id}: {state.value}", flush=True)
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+def apply_by_hand(arguments: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        raise BootosError("only root can configure a machine")
+    plan, machine = make_plan(arguments)
+    if plan.problems:
+        raise ProblemsError(str(arguments.file), plan.problems)
+    inventory = collect_inventory()
+    apply_job(plan, machine, inventory, read_secrets(arguments.secrets), PrintWatcher())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

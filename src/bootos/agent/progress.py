@@ -1,0 +1,84 @@
+"""The state of a job as reports tell it: steps, their actions, and how each ended."""
+
+import copy
+import threading
+
+import msgspec
+
+from bootos.agent.engine import JobPlan, view_action
+from bootos.agent.reporter import Reporter, now
+from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
+
+ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepState.SKIPPED})
+
+
+class Progress:
+    """Keeps the steps of one job in order and hands each change to the reporter (an `engine.Watcher`)."""
+
+    def __init__(self, reporter: Reporter, job_id: str) -> None:
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._steps: list[StepView] = []
+        reporter.begin_job(job_id)
+
+    def add_step(self, id: str, title: str, actions: list[ActionView] | None = None) -> None:
+        with self._lock:
+            self._steps.append(StepView(id=id, title=title, actions=actions or []))
+            self._publish()
+
+    def show_plan(self, plan: JobPlan) -> None:
+        """One step for each driver, with what it will do."""
+        for part in plan.drivers:
+            self.add_step(
+                part.driver.name, part.driver.title, [view_action(item) for item in part.planned.actions]
+            )
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        with self._lock:
+            step = next(item for item in self._steps if item.id == id)
+            if step.started_at is None and state is not StepState.PENDING:
+                step.started_at = now()
+            if state in ENDED:
+                step.ended_at = now()
+            step.state = state
+            step.message = message
+            if actions is not None:
+                step.actions = actions
+            self._publish()
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        with self._lock:
+            step = next(item for item in self._steps if item.id == step_id)
+            for action in step.actions:
+                if action.id == action_id:
+                    action.state = state
+            self._publish()
+
+    def is_cancelled(self) -> bool:
+        return self._reporter.is_cancelled()
+
+    def add_hook(self, result: HookResult) -> None:
+        with self._lock:
+            state = self._reporter.state
+            self._reporter.update(msgspec.structs.replace(state, hooks=[*state.hooks, result]))
+
+    def end(self, state: JobState, message: str = "", *, problems: list[ProblemView] | None = None) -> None:
+        """The terminal state; steps that never began are marked as skipped."""
+        with self._lock:
+            for step in self._steps:
+                if step.state is StepState.PENDING:
+                    step.state = StepState.SKIPPED
+            changed = msgspec.structs.replace(
+                self._reporter.state, state=state, message=message, problems=problems or []
+            )
+            self._reporter.update(msgspec.structs.replace(changed, steps=copy.deepcopy(self._steps)))
+
+    def encode(self) -> bytes:
+        """The present state as JSON, for the POST hook's RESULT_FILE."""
+        return msgspec.json.encode(self._reporter.state)
+
+    def _publish(self) -> None:
+        state = self._reporter.state
+        self._reporter.update(msgspec.structs.replace(state, steps=copy.deepcopy(self._steps)))
