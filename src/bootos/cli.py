@@ -5,11 +5,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 import importlib
 import sys
-from typing import Any
+from collections.abc import Sequence
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from bootos import __version__
 from bootos.errors import BootosError, read_chain
@@ -28,35 +26,27 @@ NOUNS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyGroup(TyperGroup):
-    """Loads a noun's module when the noun is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(NOUNS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in NOUNS:
-            return None
-        module, attribute, _ = NOUNS[cmd_name]
-        if _wants_only_names(ctx):
-            return click.Command(cmd_name, help=NOUNS[cmd_name][2], short_help=NOUNS[cmd_name][2])
-        loaded: Any = getattr(importlib.import_module(module), attribute)
-        command = typer.main.get_command(loaded)
-        command.name = cmd_name
-        return command
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """The command line, with only the noun in `words` really loaded; the others are there by name and help."""
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
+    )
+    app.callback(invoke_without_command=True)(show_version)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    for noun, (module, attribute, summary) in NOUNS.items():
+        if noun == wanted:
+            app.add_typer(getattr(importlib.import_module(module), attribute), name=noun, help=summary)
+        else:
+            app.command(noun, help=summary)(_name_only)
+    return app
 
 
-def _wants_only_names(ctx: click.Context) -> bool:
-    """Whether the group itself prints its help, for which no noun has to be loaded."""
-    return not any(word in NOUNS for word in sys.argv[1:2])
+def _name_only() -> None:
+    """Never run: a noun that is used is loaded from its own module."""
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, help=__doc__)
-
-
-@app.callback()
-def bootos(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+def show_version(
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     """BootOS: an operating system in memory that configures bare servers."""
     if version:
@@ -67,7 +57,7 @@ def bootos(
 def main() -> None:
     """The command's entry; prints an error's chain once."""
     try:
-        app()
+        build_app(sys.argv[1:])()
     except BootosError as error:
         for sentence in read_chain(error):
             typer.echo(f"bootos: {sentence}", err=True)
