@@ -1,0 +1,185 @@
+"""Static checks of partitions and file systems; `check` calls them. The machine's sizes are not known here."""
+
+import re
+import uuid as uuidlib
+from fractions import Fraction
+
+from bootos.errors import Problem
+from bootos.template.model import DiskWanted, Filesystem, FilesystemType, Partition, Table
+from bootos.template.parttype import read_type
+from bootos.template.size import Size, format_size, parse_size
+
+LABEL_MOST_BYTES = {
+    FilesystemType.EXT4: 16,
+    FilesystemType.XFS: 12,
+    FilesystemType.BTRFS: 255,
+    FilesystemType.VFAT: 11,
+    FilesystemType.SWAP: 15,  # mkswap keeps the 16th byte for the end mark
+}
+
+# Words of mkfs that set what the template sets by its own keys: two answers to one question.
+OWN_OPTIONS = {
+    FilesystemType.EXT4: {"-L": "label", "-U": "uuid", "-t": "type", "-T": ""},
+    FilesystemType.XFS: {"-L": "label"},
+    FilesystemType.BTRFS: {"-L": "label", "-U": "uuid"},
+    FilesystemType.VFAT: {"-n": "label", "-i": "uuid"},
+    FilesystemType.SWAP: {"-L": "label", "-U": "uuid"},
+}
+
+MBR_MOST_PARTITIONS = 4  # primary ones; logical partitions are not made: use GPT for more
+GPT_MOST_PARTITIONS = 128
+MBR_MOST_BYTES = 2 * 1024**4  # 32 bits of 512-byte sectors
+
+_VFAT_ID = re.compile(r"^[0-9A-Fa-f]{4}-?[0-9A-Fa-f]{4}$")
+
+
+def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[str, str]) -> list[Problem]:
+    """All partitions of one disk; `indices` are their places in the document."""
+    problems: list[Problem] = []
+    table = disk.table or Table.GPT
+    most = MBR_MOST_PARTITIONS if table is Table.MBR else GPT_MOST_PARTITIONS
+    if len(disk.partitions) > most:
+        hint = "use table: gpt" if table is Table.MBR else ""
+        message = f"{len(disk.partitions)} partitions are too many: {table.value} holds {most}"
+        problems.append(Problem(path=f"{at}.partitions", message=message, hint=hint))
+    names: dict[str, str] = {}
+    rest_at: str | None = None
+    spans: list[tuple[int, int, str]] = []
+    share = Fraction(0)
+    end: int | None = 0
+    for index, part in zip(indices, disk.partitions, strict=False):
+        here = f"{at}.partitions[{index}]"
+        if part.name in names:
+            problems.append(
+                Problem(path=f"{here}.name", message=f"{part.name!r} is {names[part.name]} already")
+            )
+        names.setdefault(part.name, here)
+        if rest_at is not None:
+            message = f"nothing can follow {rest_at}, which takes the rest"
+            problems.append(Problem(path=here, message=message, hint="`size: rest` comes last, once"))
+        size = _read_size(part.size, f"{here}.size", problems)
+        start = _read_start(part, here, problems)
+        if size is not None and size.rest and rest_at is None:
+            rest_at = here
+        if size is not None and size.share is not None:
+            share += size.share
+        problems += _check_mbr_size(table, size, f"{here}.size")
+        # where it will begin and end, as far as that is known without the disk
+        if start is not None:
+            begin: int | None = start.size_bytes
+        else:
+            begin = end if part.start is None else None
+        known = size.size_bytes if size is not None else None
+        end = None if begin is None or known is None else begin + known
+        for other_begin, other_end, other in spans:
+            if begin is not None and end is not None and begin < other_end and other_begin < end:
+                message = f"overlaps {other}, which ends at {format_size(other_end)}"
+                if begin < other_begin:
+                    message = f"overlaps {other}, which begins at {format_size(other_begin)}"
+                problems.append(Problem(path=here, message=message))
+                break
+        if begin is not None and end is not None:
+            spans.append((begin, end, here))
+        problems += _check_type(part, table, here)
+        if part.filesystem is not None:
+            problems += check_filesystem(part.filesystem, f"{here}.filesystem", uuids)
+    if share > 1:
+        message = f"the percentages add up to {float(share * 100):g} %"
+        problems.append(Problem(path=f"{at}.partitions", message=message))
+    if table is Table.MBR and sum(part.bootable for part in disk.partitions) > 1:
+        problems.append(Problem(path=f"{at}.partitions", message="only one MBR partition can be bootable"))
+    return problems
+
+
+def _read_size(text: str, path: str, problems: list[Problem]) -> Size | None:
+    try:
+        return parse_size(text)
+    except ValueError as cause:
+        problems.append(Problem(path=path, message=str(cause)))
+        return None
+
+
+def _read_start(part: Partition, here: str, problems: list[Problem]) -> Size | None:
+    if part.start is None:
+        return None
+    start = _read_size(part.start, f"{here}.start", problems)
+    if start is not None and start.rest:
+        problems.append(Problem(path=f"{here}.start", message="must be a size or a percentage, not rest"))
+        return None
+    if start is not None and start.size_bytes is not None and start.size_bytes < 1024**2:
+        message = f"{part.start!r} is in the first 1 MiB, where the table is"
+        problems.append(Problem(path=f"{here}.start", message=message))
+        return None
+    return start
+
+
+def _check_mbr_size(table: Table, size: Size | None, path: str) -> list[Problem]:
+    if table is Table.MBR and size is not None and (size.size_bytes or 0) > MBR_MOST_BYTES:
+        message = "is more than 2 TiB, the most that an MBR can describe"
+        return [Problem(path=path, message=message, hint="use table: gpt")]
+    return []
+
+
+def _check_type(part: Partition, table: Table, here: str) -> list[Problem]:
+    try:
+        read_type(part.type, table)
+    except ValueError as cause:
+        return [Problem(path=f"{here}.type", message=str(cause))]
+    if table is Table.GPT and len(part.name.encode("utf-16-le")) > 72:
+        return [Problem(path=f"{here}.name", message="is longer than the 36 characters of a GPT name")]
+    if '"' in part.name or "\\" in part.name or not part.name.isprintable():
+        message = "must be printable, without quotation marks and backslashes"
+        return [Problem(path=f"{here}.name", message=message)]
+    return []
+
+
+def check_filesystem(wanted: Filesystem | FilesystemType, at: str, uuids: dict[str, str]) -> list[Problem]:
+    """Label, UUID and options of one file system; `uuids` collects those of the whole template."""
+    if isinstance(wanted, FilesystemType):
+        return []
+    problems: list[Problem] = []
+    if wanted.label is not None:
+        most = LABEL_MOST_BYTES[wanted.type]
+        length = len(wanted.label.encode())
+        if not wanted.label:
+            problems.append(Problem(path=f"{at}.label", message="is empty", hint="leave it out"))
+        elif length > most:
+            message = f"{wanted.label!r} has {length} bytes: a {wanted.type.value} label holds {most}"
+            problems.append(Problem(path=f"{at}.label", message=message))
+        elif not wanted.label.isprintable() or wanted.label != wanted.label.strip():
+            message = "must be printable, without spaces at its ends"
+            problems.append(Problem(path=f"{at}.label", message=message))
+        elif wanted.type is FilesystemType.VFAT and wanted.label != wanted.label.upper():
+            message = f"{wanted.label!r}: vfat labels are upper case"
+            problems.append(
+                Problem(path=f"{at}.label", message=message, hint=f"write {wanted.label.upper()}")
+            )
+    if wanted.uuid is not None:
+        problems += _check_uuid(wanted, at)
+        key = wanted.uuid.lower().replace("-", "")
+        if key in uuids:
+            problems.append(Problem(path=f"{at}.uuid", message=f"is the same as {uuids[key]}.uuid"))
+        uuids.setdefault(key, at)
+    for option in wanted.options:
+        key_name = OWN_OPTIONS[wanted.type].get(option)
+        if key_name is not None:
+            hint = f"use {key_name}: instead" if key_name else ""
+            problems.append(Problem(path=f"{at}.options", message=f"{option} is not allowed here", hint=hint))
+    return problems
+
+
+def _check_uuid(wanted: Filesystem, at: str) -> list[Problem]:
+    text = wanted.uuid or ""
+    if wanted.type is FilesystemType.VFAT:
+        if not _VFAT_ID.match(text):
+            message = f"{text!r} is not a vfat volume id"
+            return [Problem(path=f"{at}.uuid", message=message, hint="eight hexadecimal digits: 12AB-34CD")]
+        return []
+    try:
+        valid = str(uuidlib.UUID(text)) == text.lower()
+    except ValueError:
+        valid = False
+    if not valid:
+        message = f"{text!r} is not a UUID"
+        return [Problem(path=f"{at}.uuid", message=message, hint="as 3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11")]
+    return []
