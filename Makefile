@@ -3,10 +3,63 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGES := $(shell grep -v '^\#' debian-packages.txt)
+IMAGE := build/image
 
 .DEFAULT_GOAL := help
+.PHONY: help setup host image demo test test-all lint unit vm bench lock schema clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-.PHONY: help setup host image demo test test-all lint unit vm bench lock clean
+host: ## install the Debian packages that are missing (root)
+	@missing=$$(for name in $(PACKAGES); do \
+	  dpkg-query -W -f '$${db:Status-Abbrev}' $$name 2>/dev/null | grep -q '^ii' || echo $$name; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:" $$missing; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory host
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: host $(VENV)/.done ## host packages and the Python environment in .venv
+
+image: setup ## build the in-memory operating system into build/image
+	$(BIN)/bootos image build --output $(IMAGE)
+
+demo: image ## a virtual machine from power-on to its next boot; report in build/demo/report.json
+	$(BIN)/python -m bootos.lab.demo --image $(IMAGE) --output build/demo
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: setup ## the tests that need no virtual machine
+	$(BIN)/pytest -q -m 'not vm'
+
+vm: image ## the tests that boot virtual machines
+	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO
+
+test: lint unit vm ## everything that has to hold before a change lands
+
+test-all: lint unit image ## `test` and the full matrices
+	$(BIN)/pytest -q -m vm -o log_cli=true -o log_cli_level=INFO
+
+bench: image ## seconds, bytes and memory of one boot
+	$(BIN)/python benchmarks/boot.py --image $(IMAGE)
+
+schema: setup ## write the published JSON Schemas anew
+	$(BIN)/python -m bootos.wire.schema
+
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+	  pyproject.toml -o requirements.lock --upgrade
+
+clean: ## remove what was built (the caches too)
+	rm -rf build $(VENV)

@@ -1,0 +1,72 @@
+"""The documents tell the truth about the tree: links resolve, commands exist, every part is described."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_architecture_names_every_part_of_the_source() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for directory in sorted((ROOT / "src/bootos").iterdir()):
+        if directory.is_dir() and directory.name != "__pycache__":
+            assert f"{directory.name}/" in text, f"ARCHITECTURE.md does not mention {directory.name}/"
+
+
+def test_every_target_and_path_that_the_readme_names_exists() -> None:
+    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`make ([a-z-]+)`", text):
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target} does not exist"
+
+
+def test_every_noun_of_the_command_is_in_the_documents() -> None:
+    from bootos.cli import NOUNS
+
+    text = "".join(page.read_text() for page in PAGES)
+    for noun in NOUNS:
+        assert f"bootos {noun}" in text, f"no page shows `bootos {noun}`"
+
+
+@pytest.mark.parametrize(
+    "noun", ["image", "serve", "machine", "template", "job", "pxe", "secret", "support", "lab"]
+)
+def test_every_noun_has_help_with_an_example(noun: str) -> None:
+    command = [sys.executable, "-m", "bootos.cli", noun, "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert shown.returncode == 0, shown.stderr
+    assert "xample" in shown.stdout
+
+
+def test_the_tree_names_no_registry_host_and_no_path_of_one_machine() -> None:
+    hosts = [
+        "deb.debian" + ".org",
+        "security.debian" + ".org",
+        "pypi" + ".org",
+        "files.python" + "hosted",
+        "/wo" + "rk/",
+    ]
+    for name in TRACKED:
+        file = ROOT / name
+        if file.is_file() and file.suffix not in (".png", ".bin"):
+            text = file.read_text(errors="replace")
+            assert not [host for host in hosts if host in text], name

@@ -1,0 +1,76 @@
+"""Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- agent; wire <- server."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src/bootos"
+SHARED = {"", "errors", "process", "document"}
+MAY_IMPORT = {
+    "template": SHARED,
+    "wire": SHARED | {"template"},
+    "hardware": SHARED | {"template", "wire"},
+    "drivers": SHARED | {"template", "wire", "hardware"},
+    "agent": SHARED | {"template", "wire", "hardware", "drivers"},
+    "server": SHARED | {"template", "wire"},
+    "image": SHARED,
+    "lab": SHARED,
+    "errors": set(),
+    "process": {"errors"},
+    "document": {"errors"},
+}
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
+
+
+def imported_parts(file: Path) -> set[str]:
+    """The parts of bootos that a module imports: `wire` for `from bootos.wire import v2`."""
+    parts = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = (
+                [node.module] if node.module != "bootos" else [f"bootos.{alias.name}" for alias in node.names]
+            )
+        for name in names:
+            if name == "bootos" or name.startswith("bootos."):
+                part = name.split(".")[1] if "." in name else ""
+                parts.add("" if part == "__version__" else part)
+    return parts
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
+    files = sorted((SOURCE / part).rglob("*.py")) if (SOURCE / part).is_dir() else [SOURCE / f"{part}.py"]
+    assert files
+    for file in files:
+        beyond = imported_parts(file) - MAY_IMPORT[part] - {part}
+        assert not beyond, f"{file.relative_to(SOURCE)} must not import {sorted(beyond)}"
+
+
+def test_only_the_process_module_starts_subprocesses() -> None:
+    for file in SOURCE.rglob("*.py"):
+        if file.name == "process.py":
+            continue
+        tree = ast.parse(file.read_text())
+        names = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert "subprocess" not in names, f"{file.relative_to(SOURCE)} must use bootos.process"
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    vague = [file for file in SOURCE.rglob("*.py") if file.stem in FORBIDDEN_NAMES]
+    assert not vague
+
+
+def test_no_module_has_become_a_catch_all() -> None:
+    long = {
+        str(f.relative_to(SOURCE)): n
+        for f in SOURCE.rglob("*.py")
+        if (n := len(f.read_text().splitlines())) > 450
+    }
+    assert not long, f"split by noun: {long}"
