@@ -1,0 +1,89 @@
+"""A small v2 server on a socket for agent tests: keeps what it was sent, and can be told to misbehave."""
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from bootos.wire import v2
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+    """Ask until the condition holds. Raises AssertionError at the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+class Peer:
+    """`answers` maps a path to a list of (status, body) given before the ordinary answer, one per call."""
+
+    def __init__(self) -> None:
+        self.reports: list[v2.Report] = []
+        self.lines: dict[int, str] = {}
+        self.registrations = 0
+        self.answers: dict[str, list[tuple[int, Any]]] = {}
+        self.macs: list[str] = []
+        self.orders: list[v2.Order] = []
+        self.cancel = False
+        peer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.answer(None)
+
+            def do_POST(self) -> None:
+                self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+            def answer(self, body: bytes | None) -> None:
+                path = self.path.removeprefix(v2.PREFIX).partition("?")[0]
+                planned = peer.answers.get(path) or []
+                status, value = planned.pop(0) if planned else peer.serve(path, body)
+                content = b"" if value is None else msgspec.json.encode(value)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def serve(self, path: str, body: bytes | None) -> tuple[int, Any]:
+        if path == "/":
+            return 200, v2.Greeting(server="peer")
+        if path == "/register":
+            self.registrations += 1
+            return 200, v2.Registered(machine_id="m1", session=f"s{self.registrations}")
+        if path == "/order":
+            return (200, self.orders.pop(0)) if self.orders else (204, None)
+        if path == "/mac":
+            self.macs.append(json.loads(body or b"{}")["mac"])
+            return 200, v2.MacAccepted(pxe_file="01-52-54-00-00-00-01")
+        report = msgspec.json.decode(body or b"", type=v2.Report)
+        self.reports.append(report)
+        self.lines.update({line.n: line.text for line in report.log})
+        log_next = max(self.lines, default=-1) + 1
+        return 200, v2.Receipt(number=report.number, log_next=log_next, cancel=self.cancel)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

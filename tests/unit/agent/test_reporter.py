@@ -1,0 +1,104 @@
+import msgspec
+import pytest
+from peer import Peer, wait_for
+
+from bootos.agent.client import Client, Refused, Unreachable
+from bootos.agent.reporter import Reporter, mask
+from bootos.wire import v2
+
+
+def start_reporter(peer: Peer) -> Reporter:
+    client = Client(peer.url)
+    reporter = Reporter(client, "boot-1", lambda: claim(peer))
+    reporter.start()
+    return reporter
+
+
+def claim(peer: Peer) -> None:
+    peer.registrations += 1
+
+
+def end_job(reporter: Reporter, state: v2.JobState) -> None:
+    reporter.update(msgspec.structs.replace(reporter.state, state=state))
+
+
+def test_a_terminal_report_is_repeated_until_it_is_accepted(peer: Peer) -> None:
+    peer.answers["/report"] = [(500, None), (503, None)]
+    reporter = start_reporter(peer)
+    reporter.begin_job("j1")
+    end_job(reporter, v2.JobState.SUCCEEDED)
+    assert reporter.wait_until_accepted(20)
+    assert peer.reports[-1].state is v2.JobState.SUCCEEDED
+    assert peer.reports[-1].job_id == "j1"
+
+
+def test_report_numbers_only_grow_and_every_report_is_whole(peer: Peer) -> None:
+    reporter = start_reporter(peer)
+    reporter.begin_job("j1")
+    reporter.update(msgspec.structs.replace(reporter.state, steps=[v2.StepView(id="plan", title="Plan")]))
+    assert reporter.wait_until_accepted(20)
+    end_job(reporter, v2.JobState.FAILED)
+    assert reporter.wait_until_accepted(20)
+    numbers = [report.number for report in peer.reports]
+    assert numbers == sorted(set(numbers))
+    assert [step.id for step in peer.reports[-1].steps] == ["plan"]
+
+
+def test_log_lines_survive_a_server_that_fails(peer: Peer) -> None:
+    peer.answers["/report"] = [(500, None)]
+    reporter = start_reporter(peer)
+    for n in range(1200):
+        reporter.add_line(f"line {n}")
+    assert reporter.wait_until_accepted(30)
+    assert [peer.lines[n] for n in sorted(peer.lines)] == [f"line {n}" for n in range(1200)]
+
+
+def test_a_lost_session_is_claimed_again_and_nothing_is_lost(peer: Peer) -> None:
+    peer.answers["/report"] = [(401, v2.Refusal(error="unknown session"))]
+    reporter = start_reporter(peer)
+    reporter.begin_job("j1")
+    end_job(reporter, v2.JobState.SUCCEEDED)
+    assert reporter.wait_until_accepted(20)
+    assert peer.registrations == 1
+    assert peer.reports[-1].state is v2.JobState.SUCCEEDED
+
+
+def test_a_secret_never_leaves_in_free_text_and_names_stay_readable(peer: Peer) -> None:
+    reporter = start_reporter(peer)
+    reporter.add_secrets(("state", 'pa"ss'))
+    reporter.begin_job("j1")
+    reporter.add_line('the password is pa"ss')
+    reporter.update(msgspec.structs.replace(reporter.state, message='tool said: pa"ss'))
+    assert reporter.wait_until_accepted(20)
+    sent = msgspec.json.encode(peer.reports[-1]).decode() + "".join(peer.lines.values())
+    assert 'pa"ss' not in sent and 'pa\\"ss' not in sent
+    assert peer.reports[-1].state is v2.JobState.RUNNING
+
+
+def test_masking_covers_lists_and_changes() -> None:
+    value = {"destroys": ["old secret1"], "id": "secret1", "changes": [{"what": "x", "after": "secret1"}]}
+    assert mask(value, ("secret1",)) == {
+        "destroys": ["old ********"],
+        "id": "secret1",
+        "changes": [{"what": "x", "after": "********"}],
+    }
+
+
+def test_a_cancel_in_the_receipt_is_seen(peer: Peer) -> None:
+    peer.cancel = True
+    reporter = start_reporter(peer)
+    reporter.begin_job("j1")
+    assert wait_for(reporter.is_cancelled)
+
+
+def test_the_client_tells_a_dead_server_from_one_that_refuses(peer: Peer) -> None:
+    peer.answers["/register"] = [(409, v2.Refusal(error="held by another client", retry_after_s=7))]
+    registration = v2.Registration(
+        sn="A", boot_id="b", agent_version="0", inventory=v2.Inventory(collected_at="now")
+    )
+    with pytest.raises(Refused) as refused:
+        Client(peer.url).register(registration)
+    assert refused.value.status == 409
+    assert refused.value.retry_after_s == 7
+    with pytest.raises(Unreachable):
+        Client("http://127.0.0.1:9").greet()
