@@ -31,6 +31,7 @@ class Board(msgspec.Struct, kw_only=True):
     product: str | None = None
     version: str | None = None
     serial: str | None = None
+    asset_tag: str | None = None
 
 
 class Chassis(msgspec.Struct, kw_only=True):
@@ -73,7 +74,9 @@ class Dimm(msgspec.Struct, kw_only=True):
     bank: str | None = None
     size_bytes: int | None = None
     type: str | None = None
-    speed_mts: int | None = None
+    speed_mts: int | None = None  # what the module can do
+    configured_speed_mts: int | None = None  # what it runs at
+    ranks: int | None = None
     vendor: str | None = None
     part: str | None = None
     serial: str | None = None
@@ -98,6 +101,7 @@ class PciDevice(msgspec.Struct, kw_only=True):
     class_id: str  # six hexadecimal digits
     vendor: str | None = None
     device: str | None = None
+    subsystem: str | None = None  # the card's name, where pci.ids knows it
     class_name: str | None = None
     kernel_module: str | None = None
     # True for classes that need a module to be of use (network, storage, ...): with kernel_module None, a gap
@@ -145,8 +149,10 @@ class Health(msgspec.Struct, kw_only=True):
     passed: bool | None = None
     temperature_celsius: int | None = None
     power_on_hours: int | None = None
-    percentage_used: int | None = None
-    media_errors: int | None = None
+    percentage_used: int | None = None  # of the endurance the maker promises; can be over 100
+    media_errors: int | None = None  # NVMe: media errors; ATA: offline uncorrectable sectors
+    reallocated_sectors: int | None = None  # ATA; SCSI: grown defects
+    pending_sectors: int | None = None  # ATA
 
 
 class Disk(msgspec.Struct, kw_only=True):
@@ -192,6 +198,7 @@ class RaidArray(msgspec.Struct, kw_only=True):
     size_bytes: int | None = None
     state: str | None = None
     path: str | None = None
+    uuid: str | None = None  # as the controller writes it
     drives: list[str] = []  # RaidDrive.id
     hotspares: list[str] = []
 
@@ -221,6 +228,7 @@ class Bmc(msgspec.Struct, kw_only=True):
     address: str | None = None
     netmask: str | None = None
     gateway: str | None = None
+    vlan: int | None = None
 
 
 class Tpm(msgspec.Struct, kw_only=True):

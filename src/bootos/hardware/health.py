@@ -1,0 +1,108 @@
+"""Disk health: SMART for ATA and SCSI disks (smartctl), the health log for NVMe (nvme-cli).
+
+`read_health` runs one tool for one disk; `inventory.collect_inventory` runs many at once. The parsers are pure.
+Virtual disks are not asked: they have no health of their own.
+"""
+
+import json
+from typing import Any
+
+from bootos.process import Runner, ToolError
+from bootos.wire.inventory import Disk, DiskType, Health
+
+TIMEOUT_S = 20.0
+_KELVIN = 273
+_ENDURANCE = "Percentage Used Endurance Indicator"
+
+
+def has_health(disk: Disk) -> bool:
+    """Whether the disk is one that can tell its health."""
+    return disk.type not in (DiskType.VIRTUAL, DiskType.UNKNOWN)
+
+
+def read_health(disk: Disk, run: Runner) -> Health:
+    """The disk's health. Raises ToolError, ValueError."""
+    if disk.type is DiskType.NVME:
+        done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
+        return parse_nvme_log(done.stdout)
+    # the exit code is a set of bits of which most tell of the disk's state; the JSON says what failed
+    argv = ["smartctl", "--json=c", "-H", "-A", "-l", "ssd", disk.path]
+    done = run(argv, timeout_s=TIMEOUT_S, check=False)
+    return parse_smartctl(done.stdout)
+
+
+def parse_smartctl(text: str) -> Health:
+    """The output of `smartctl --json`. Raises ToolError with smartctl's own words when it read nothing."""
+    data = _load(text, "smartctl")
+    status = data.get("smartctl", {}).get("exit_status", 0)
+    if status & 0b11:  # the command line, or opening the device
+        said = [str(entry.get("string", "")) for entry in data["smartctl"].get("messages", [])]
+        raise ToolError("smartctl says: " + ("; ".join(filter(None, said)) or f"exit status {status}"))
+    attributes = {entry.get("id"): entry for entry in data.get("ata_smart_attributes", {}).get("table", [])}
+    return Health(
+        passed=data.get("smart_status", {}).get("passed"),
+        temperature_celsius=_whole(data.get("temperature", {}).get("current")),
+        power_on_hours=_whole(data.get("power_on_time", {}).get("hours")),
+        percentage_used=_find_percentage_used(data),
+        media_errors=_raw(attributes.get(198)),  # offline uncorrectable
+        reallocated_sectors=_raw(attributes.get(5))
+        if attributes
+        else _whole(data.get("scsi_grown_defect_list")),
+        pending_sectors=_raw(attributes.get(197)),
+    )
+
+
+def _find_percentage_used(data: dict[str, Any]) -> int | None:
+    for place in (
+        data.get("endurance_used", {}).get("current_percent"),
+        data.get("scsi_percentage_used_endurance_indicator"),
+    ):
+        if place is not None:
+            return _whole(place)
+    for page in data.get("ata_device_statistics", {}).get("pages", []):
+        for entry in page.get("table", []):
+            if entry.get("name") == _ENDURANCE and entry.get("flags", {}).get("valid", True):
+                return _whole(entry.get("value"))
+    return None
+
+
+def _raw(attribute: dict[str, Any] | None) -> int | None:
+    """An attribute's raw value; the upper bytes hold other counts on some disks."""
+    value = _whole(attribute.get("raw", {}).get("value")) if attribute else None
+    return value & 0xFFFFFFFF if value is not None else None
+
+
+def parse_nvme_log(text: str) -> Health:
+    """The output of `nvme smart-log -o json` (NVMe base specification, log page 02h; Kelvin)."""
+    data = _load(text, "nvme")
+    warning = data.get("critical_warning")
+    if isinstance(warning, dict):  # nvme-cli takes the bits apart when asked to be verbose
+        warning = warning.get("value")
+    kelvin = _whole(data.get("temperature"))
+    return Health(
+        passed=_whole(warning) == 0 if warning is not None else None,
+        temperature_celsius=kelvin - _KELVIN if kelvin else None,
+        power_on_hours=_whole(data.get("power_on_hours")),
+        percentage_used=_whole(data.get("percent_used", data.get("percentage_used"))),
+        media_errors=_whole(data.get("media_errors")),
+    )
+
+
+def _load(text: str, tool: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as cause:
+        raise ToolError(f"{tool} printed no JSON: {text.strip()[:200]}") from cause
+    if not isinstance(data, dict):
+        raise ToolError(f"{tool} printed something else than an object")
+    return data
+
+
+def _whole(value: Any) -> int | None:
+    """A number that tools print as number, float or text (128-bit counters of NVMe)."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        return int(value) if isinstance(value, (int, float)) else int(str(value).replace(",", ""), 0)
+    except ValueError:
+        return None

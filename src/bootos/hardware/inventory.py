@@ -1,0 +1,175 @@
+"""The whole inventory: `collect_inventory` reads every part of the machine and never fails.
+
+Called by the agent at start and after its changes, and by `bootos-agent inventory`. What can be read from sysfs
+is read in this thread; tools run at the same time in others, so that twenty disks take as long as the slowest.
+It changes nothing on the machine.
+"""
+
+import platform
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from bootos.errors import read_chain
+from bootos.hardware import (
+    block,
+    bmc,
+    cpu,
+    dmi,
+    firmware,
+    gpu,
+    health,
+    lldp,
+    memory,
+    nic,
+    pci,
+    raid,
+    tpm,
+    virtual,
+)
+from bootos.hardware.notes import Notes
+from bootos.hardware.tree import Tree
+from bootos.process import Runner, ToolError, run
+from bootos.wire.inventory import Disk, Health, Inventory, LldpNeighbour, Nic, PciDevice, RaidController
+
+P = ParamSpec("P")
+T = TypeVar("T")
+D = TypeVar("D")
+
+_TOOLS_AT_ONCE = 12
+# The last three: a tool's JSON of another shape than its maker published
+_FAILURES = (ToolError, OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+def collect_inventory(
+    machine_root: Path = Path("/"), run: Runner = run, *, pxe_mac: str | None = None
+) -> Inventory:
+    """Read the machine below `machine_root`, with tools by `run`. What cannot be read is told in `notes`.
+
+    `pxe_mac` is the address of the NIC that booted (BOOTIF), which gets `is_pxe`.
+    """
+    with ThreadPoolExecutor(_TOOLS_AT_ONCE, thread_name_prefix="inventory") as pool:
+        return _Collector(Tree(machine_root), run, pool).collect(pxe_mac)
+
+
+class _Collector:
+    """One collection: starts the tools first, reads sysfs meanwhile, then takes what the tools found."""
+
+    def __init__(self, tree: Tree, run: Runner, pool: ThreadPoolExecutor) -> None:
+        self.tree = tree
+        self.run = run
+        self.pool = pool
+        self.notes = Notes()
+
+    def collect(self, pxe_mac: str | None) -> Inventory:
+        tree, run, start = self.tree, self.run, self.pool.submit
+        controller = start(bmc.read_bmc, run) if bmc.has_bmc_device(tree) else None
+        neighbours = start(lldp.read_neighbours, run)
+        links = start(nic.read_links, run)
+        nics: list[Nic] = self._read("network interfaces", [], nic.read_nics, tree)
+        firmwares = [start(nic.read_firmware, entry.name, run) for entry in nics]
+        disks: list[Disk] = self._read("disks", [], block.read_disks, tree)
+        told = [(disk, start(health.read_health, disk, run)) for disk in disks if health.has_health(disk)]
+        examined = start(raid.read_examine, raid.list_members(tree, disks), run)
+
+        inventory = Inventory(
+            collected_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            hostname=tree.read("proc/sys/kernel/hostname"),
+            kernel=tree.read("proc/sys/kernel/osrelease") or platform.release(),
+            nics=nics,
+            disks=disks,
+        )
+        table = self._read("SMBIOS", None, dmi.read_dmi, tree)
+        self._add_smbios(inventory, table)
+        firmware.add_boot_mode(tree, inventory.bios)
+        inventory.cpu = self._read("processors", inventory.cpu, cpu.read_cpu, tree)
+        inventory.memory = self._read(
+            "memory", inventory.memory, memory.read_memory, tree, inventory.memory.dimms
+        )
+        inventory.pci = self._read("PCI devices", inventory.pci, pci.read_pci, tree)
+        inventory.gpus = gpu.find_gpus(inventory.pci)
+        inventory.tpm = self._read("TPM", None, tpm.read_tpm, tree, table)
+        inventory.virtual = virtual.find_hypervisor(inventory.cpu, table)
+
+        self._add_tools(inventory, links, firmwares, neighbours)
+        nic.mark_pxe(nics, pxe_mac)
+        self._add_health(told)
+        inventory.raid = self._read_raid(examined, inventory.pci)
+        if controller is not None:
+            inventory.bmc = self._take("BMC", None, controller)
+        elif bmc.has_bmc(tree, table):
+            self.notes.say("SMBIOS lists a BMC, but there is no /dev/ipmi0: its kernel module is not loaded.")
+        inventory.notes = self.notes.build() + block.find_double_paths(disks)
+        return inventory
+
+    def _add_smbios(self, inventory: Inventory, table: dmi.Dmi | None) -> None:
+        if table is None:
+            self.notes.say("There is no SMBIOS table: system, board, chassis, BIOS and DIMMs are not known.")
+            return
+        inventory.system = self._read("system", inventory.system, dmi.parse_system, table)
+        inventory.board = self._read("board", inventory.board, dmi.parse_board, table)
+        inventory.chassis = self._read("chassis", inventory.chassis, dmi.parse_chassis, table)
+        inventory.bios = self._read("BIOS", inventory.bios, dmi.parse_bios, table)
+        inventory.memory.dimms = self._read("DIMMs", inventory.memory.dimms, dmi.parse_dimms, table)
+
+    def _add_tools(
+        self,
+        inventory: Inventory,
+        links: "Future[dict[str, nic.Link]]",
+        firmwares: "list[Future[str | None]]",
+        neighbours: "Future[dict[str, LldpNeighbour]]",
+    ) -> None:
+        """What `ip`, `ethtool` and networkd say of the NICs, and their names as PCI devices."""
+        models = {device.address: device.subsystem or device.device for device in inventory.pci}
+        found: dict[str, nic.Link] = self._take("addresses of network interfaces", {}, links)
+        asked: dict[str, Future[str | None]] = {}
+        for entry in inventory.nics:
+            link = found.get(entry.name)
+            if link is not None:
+                entry.addresses = link.addresses
+                entry.permanent_mac = link.permanent_mac or entry.permanent_mac
+            if entry.permanent_mac is None:  # somebody set the address: only the NIC knows its own
+                asked[entry.name] = self.pool.submit(nic.read_permanent_mac, entry.name, self.run)
+            entry.model = models.get(entry.pci_address or "")
+        heard: dict[str, LldpNeighbour] = self._take("LLDP neighbours", {}, neighbours)
+        for entry, future in zip(inventory.nics, firmwares, strict=True):
+            entry.firmware = self._take(f"firmware of {entry.name}", None, future)
+            entry.lldp = heard.get(entry.name)
+            if entry.name in asked:
+                entry.permanent_mac = self._take(f"permanent MAC of {entry.name}", None, asked[entry.name])
+
+    def _add_health(self, told: "list[tuple[Disk, Future[Health]]]") -> None:
+        for disk, future in told:
+            disk.health = self._take(f"health of {disk.name}", None, future)
+
+    def _read_raid(
+        self, examined: "Future[list[raid.Superblock]]", devices: list[PciDevice]
+    ) -> list[RaidController]:
+        superblocks: list[raid.Superblock] = self._take("md superblocks", [], examined)
+        running: list[raid.MdDevice] = self._read("running md arrays", [], raid.read_running, self.tree)
+        md = self._read("md arrays", None, raid.build_md, superblocks, running)
+        hardware = raid.find_hardware_controllers(devices)
+        for entry in hardware:
+            self.notes.say(
+                f"The arrays of the RAID controller {entry.model or ''} at {entry.pci_address} are not read:"
+                " its driver comes with its tool in a layer."
+            )
+        return [*hardware, *([md] if md is not None else [])]
+
+    def _read(self, subject: str, otherwise: T, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `read`; when it fails, note why `subject` is not known."""
+        try:
+            return read(*args, **kwargs)
+        except _FAILURES as error:
+            self.notes.add(subject, "; ".join(read_chain(error)))
+            return otherwise
+
+    def _take(self, subject: str, otherwise: D, future: "Future[T]") -> T | D:
+        """Wait for a tool's answer; when it failed, note why `subject` is not known."""
+        try:
+            return future.result()
+        except _FAILURES as error:
+            self.notes.add(subject, "; ".join(read_chain(error)))
+            return otherwise

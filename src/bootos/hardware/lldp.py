@@ -1,0 +1,36 @@
+"""Which switch port each NIC is plugged into (IEEE 802.1AB), as systemd-networkd heard it.
+
+Called by `inventory.collect_inventory`. Switches announce every 30 s, so at boot there may be none yet.
+"""
+
+import json
+
+from bootos.process import Runner
+from bootos.wire.inventory import LldpNeighbour
+
+TIMEOUT_S = 10.0
+
+
+def read_neighbours(run: Runner) -> dict[str, LldpNeighbour]:
+    """The neighbour of each interface that has one. Raises ToolError, ValueError."""
+    argv = ["networkctl", "lldp", "--json=short", "--no-pager"]
+    return parse_networkctl_lldp(run(argv, timeout_s=TIMEOUT_S).stdout)
+
+
+def parse_networkctl_lldp(text: str) -> dict[str, LldpNeighbour]:
+    """`networkctl lldp --json` (systemd 256 and later): per interface the first neighbour."""
+    data = json.loads(text) if text.strip() else {}
+    found = {}
+    for interface in data.get("Neighbors", []) if isinstance(data, dict) else []:
+        name, neighbours = interface.get("InterfaceName"), interface.get("Neighbors", [])
+        if not name or not neighbours:
+            continue
+        first = neighbours[0]
+        found[name] = LldpNeighbour(
+            chassis_id=first.get("ChassisID") or None,
+            system_name=first.get("SystemName") or None,
+            port_id=first.get("PortID") or None,
+            port_description=first.get("PortDescription") or None,
+            vlan=first.get("VlanID") or None,
+        )
+    return found

@@ -1,0 +1,36 @@
+"""Collects what could not be read, as plain sentences for `Inventory.notes`.
+
+Twenty disks that miss the same tool are one sentence: subjects with the same reason are put together.
+"""
+
+from threading import Lock
+
+
+class Notes:
+    """Thread-safe; `add` while reading, `build` once at the end."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[str, list[str]] = {}
+        self._sentences: list[str] = []
+        self._lock = Lock()
+
+    def add(self, subject: str, reason: str) -> None:
+        """`subject` (a noun phrase) could not be read, because of `reason`."""
+        with self._lock:
+            subjects = self._subjects.setdefault(reason.strip().rstrip("."), [])
+            if subject not in subjects:
+                subjects.append(subject)
+
+    def say(self, sentence: str) -> None:
+        """A whole sentence, as it is."""
+        with self._lock:
+            if sentence not in self._sentences:
+                self._sentences.append(sentence)
+
+    def build(self) -> list[str]:
+        """All sentences."""
+        with self._lock:
+            found = [
+                f"{', '.join(subjects)}: not read: {reason}." for reason, subjects in self._subjects.items()
+            ]
+            return found + self._sentences

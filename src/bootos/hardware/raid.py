@@ -1,0 +1,222 @@
+"""RAID as it is: Linux md arrays by the superblocks on the disks, and hardware controllers by their PCI ids.
+
+Called by `inventory.collect_inventory`. Only reads: `mdadm --examine` assembles nothing. A hardware controller
+is listed without arrays here; its own driver, which comes with its tool in a layer, reads them.
+"""
+
+import re
+from collections.abc import Sequence
+
+from bootos.hardware.tree import Tree
+from bootos.process import Runner
+from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, RaidDrive
+
+TIMEOUT_S = 30.0
+MD_DRIVER = "raid.mdadm"
+_RAID_CLASS = "0104"
+# RAID class, but the disks are driven by the kernel directly: chipset "fake RAID" and Intel's VMD
+_NOT_CONTROLLERS = frozenset({"8086", "1022", "1002", "10de", "1106"})
+_HARDWARE_DRIVERS = {
+    "megaraid_sas": "raid.megaraid", "megaraid": "raid.megaraid", "hpsa": "raid.smartarray",
+    "smartpqi": "raid.smartarray", "aacraid": "raid.adaptec", "mpt3sas": "raid.mpt3sas", "mpi3mr": "raid.mpi3mr",
+    "arcmsr": "raid.areca",
+}  # fmt: skip
+_VENDOR_DRIVERS = {
+    "1000": "raid.megaraid",
+    "103c": "raid.smartarray",
+    "9005": "raid.adaptec",
+    "17d3": "raid.areca",
+}
+_LEVEL = re.compile(r"^raid(\d+)$")
+
+
+def list_members(tree: Tree, disks: Sequence[Disk]) -> list[str]:
+    """The devices that may carry an md superblock: each disk and each of its partitions."""
+    devices = []
+    for disk in disks:
+        devices.append(disk.path)
+        for name in tree.names(f"sys/block/{disk.name}"):
+            if name.startswith(disk.name) and tree.exists(f"sys/block/{disk.name}/{name}/partition"):
+                devices.append(f"/dev/{name}")
+    return devices
+
+
+def read_examine(devices: Sequence[str], run: Runner) -> list["Superblock"]:
+    """The md superblocks on `devices`, with one call of mdadm. Raises ToolError, ValueError."""
+    if not devices:
+        return []
+    # exit code 1: the last device has none
+    done = run(["mdadm", "--examine", *devices], timeout_s=TIMEOUT_S, check=False, env={"LC_ALL": "C"})
+    return parse_examine(done.stdout)
+
+
+class Superblock:
+    """One member's md superblock: `values` are mdadm's own words."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.values: dict[str, str] = {}
+
+    @property
+    def uuid(self) -> str:
+        """The array's UUID; empty for what is no md member (a partition table, a container's member)."""
+        return self.values.get("Array UUID") or self.values.get("UUID", "")
+
+    @property
+    def is_spare(self) -> bool:
+        return self.role == "spare"
+
+    @property
+    def role(self) -> str:
+        """`active 0`, `spare`, or what mdadm says."""
+        said = self.values.get("Device Role", "").lower()
+        found = re.match(r"active device (\d+)", said)
+        return f"active {found[1]}" if found else said
+
+
+def parse_examine(text: str) -> list[Superblock]:
+    """The text of `mdadm --examine DEVICE...`, only those with a superblock of version 1 or 0.90."""
+    blocks: list[Superblock] = []
+    for line in text.splitlines():
+        if line.startswith("/") and line.rstrip().endswith(":"):
+            blocks.append(Superblock(line.rstrip()[:-1]))
+        elif blocks:
+            key, colon, value = line.partition(" : ")
+            if colon:
+                blocks[-1].values.setdefault(key.strip(), value.strip())
+            elif re.match(r"^this\s+\d+", line):
+                blocks[-1].values.setdefault("Device Role", _role_of_old_format(line))
+    return [block for block in blocks if block.uuid and "Raid Level" in block.values]
+
+
+def _role_of_old_format(line: str) -> str:
+    """0.90 has a table of members instead: `this     2       8       49        2      spare   /dev/sdd1`."""
+    words = line.split()
+    state = " ".join(word for word in words[5:] if not word.startswith("/"))
+    return "spare" if "spare" in state else f"Active device {words[4]}" if "active" in state else state
+
+
+def build_md(superblocks: Sequence[Superblock], running: Sequence["MdDevice"]) -> RaidController | None:
+    """Linux md as a controller: every array that members or the kernel know. None when there is none."""
+    arrays: dict[str, RaidArray] = {}
+    drives: dict[str, RaidDrive] = {}
+    for block in sorted(superblocks, key=lambda entry: entry.uuid):
+        size = _parse_sectors(block.values.get("Avail Dev Size") or block.values.get("Used Dev Size", ""))
+        drives[block.device] = RaidDrive(id=block.device, size_bytes=size, state=block.role or None)
+        array = arrays.get(block.uuid)
+        if array is None:
+            array = arrays[block.uuid] = RaidArray(
+                name=_parse_name(block),
+                level=_parse_level(block.values["Raid Level"]),
+                size_bytes=_parse_kib(block.values.get("Array Size", "")),
+                state="not assembled",
+                uuid=block.uuid,
+            )
+        (array.hotspares if block.is_spare else array.drives).append(block.device)
+    for device in running:
+        members = set(device.members)
+        array = next(
+            (entry for entry in arrays.values() if members & {*entry.drives, *entry.hotspares}), None
+        )
+        if array is None:
+            array = arrays[device.name] = RaidArray(name=device.name, level=device.level)
+            array.drives, array.hotspares = device.active, device.spares
+            drives.update({member: RaidDrive(id=member) for member in device.members})
+        array.path, array.state = f"/dev/{device.name}", device.state
+        array.size_bytes = device.size_bytes or array.size_bytes
+    if not arrays:
+        return None
+    found = sorted(arrays.values(), key=lambda entry: entry.name)
+    for array in found:
+        array.drives.sort(key=lambda member: (drives[member].state or "", member))
+        array.hotspares.sort()
+    return RaidController(
+        name="md",
+        driver=MD_DRIVER,
+        model="Linux software RAID",
+        arrays=found,
+        drives=sorted(drives.values(), key=lambda drive: drive.id),
+    )
+
+
+def _parse_name(block: Superblock) -> str:
+    """mdadm writes `host:name  (local to host ...)`; the name alone is what the operator gave."""
+    said = block.values.get("Name", "").partition("  (local")[0].strip()
+    return said.rpartition(":")[2] or block.values.get("Preferred Minor", "") or block.uuid
+
+
+def _parse_level(text: str) -> str:
+    found = _LEVEL.match(text)
+    return found[1] if found else text
+
+
+def _parse_kib(text: str) -> int | None:
+    """`1046528 (1022.00 MiB 1071.64 MB)`: mdadm counts array sizes in KiB."""
+    found = re.match(r"(\d+)", text)
+    return int(found[1]) * 1024 if found else None
+
+
+def _parse_sectors(text: str) -> int | None:
+    """`2093056 sectors (1022.00 MiB 1071.64 MB)`."""
+    found = re.match(r"(\d+) sectors", text)
+    return int(found[1]) * 512 if found else None
+
+
+class MdDevice:
+    """An array that the kernel runs now."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.level = ""
+        self.state = ""
+        self.size_bytes: int | None = None
+        self.active: list[str] = []
+        self.spares: list[str] = []
+
+    @property
+    def members(self) -> list[str]:
+        return [*self.active, *self.spares]
+
+
+def read_running(tree: Tree) -> list[MdDevice]:
+    """The arrays that the kernel has assembled, from sysfs."""
+    devices = []
+    for name in tree.names("sys/block"):
+        place = f"sys/block/{name}/md"
+        if not name.startswith("md") or not tree.exists(place):
+            continue
+        device = MdDevice(name)
+        device.level = _parse_level(tree.read(f"{place}/level") or "")
+        degraded = tree.read_int(f"{place}/degraded")
+        action = tree.read(f"{place}/sync_action")
+        words = [tree.read(f"{place}/array_state") or "unknown"]
+        words += ["degraded"] if degraded else []
+        words += [action] if action and action != "idle" else []
+        device.state = ", ".join(words)
+        sectors = tree.read_int(f"sys/block/{name}/size")
+        device.size_bytes = sectors * 512 if sectors else None
+        for entry in tree.names(place):
+            if entry.startswith("dev-"):
+                state = tree.read(f"{place}/{entry}/state") or ""
+                member = "/dev/" + entry.removeprefix("dev-")
+                (device.spares if "spare" in state else device.active).append(member)
+        devices.append(device)
+    return devices
+
+
+def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidController]:
+    """Hardware RAID controllers among the PCI devices, without arrays."""
+    found = []
+    for device in devices:
+        if not device.class_id.startswith(_RAID_CLASS) or device.vendor_id in _NOT_CONTROLLERS:
+            continue
+        driver = _HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
+        found.append(
+            RaidController(
+                name=device.address,
+                driver=driver or "",
+                model=device.subsystem or device.device,
+                pci_address=device.address,
+            )
+        )
+    return found

@@ -1,0 +1,53 @@
+"""JSON Schema of what BootOS publishes: the inventory and the template.
+
+`python -m bootos.wire.schema` writes `docs/inventory.schema.json` and `docs/template.schema.json`; a test says
+when they are out of date. Made from the models alone, so that document and code cannot differ.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def build_inventory_schema() -> dict[str, Any]:
+    """The schema of `bootos-agent inventory --json`."""
+    return _build(Inventory, "BootOS inventory")
+
+
+def build_template_schema() -> dict[str, Any]:
+    """The schema of a template file."""
+    return _build(Template, "BootOS template")
+
+
+def _build(model: type[msgspec.Struct], title: str) -> dict[str, Any]:
+    return {"$schema": _DIALECT, **msgspec.json.schema(model), "title": title}
+
+
+def format_schema(schema: dict[str, Any]) -> str:
+    """A schema as the text of its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+FILES = {
+    "inventory.schema.json": build_inventory_schema,
+    "template.schema.json": build_template_schema,
+}
+
+
+def main() -> None:
+    """Write both files into the source tree's `docs`."""
+    for name, build in FILES.items():
+        (DOCS / name).write_text(format_schema(build()))
+        print(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
