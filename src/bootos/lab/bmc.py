@@ -1,0 +1,300 @@
+"""A BMC for a lab machine: OpenIPMI's `ipmi_sim`, reached by the guest over KCS and by the host over LAN.
+
+`Bmc` writes its configuration, starts it and keeps it alive, passes power requests on to the machine, and checks
+from outside what a guest configured (`ipmitool -I lanplus`). Users and channels persist in the BMC's directory.
+"""
+
+import contextlib
+import json
+import shlex
+import socket
+import socketserver
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.lab import bmc_program
+from bootos.lab.fru import FRU_BYTES, TEMPERATURE_SENSOR, build_fru, build_temperature_record
+from bootos.lab.kcs import KcsProxy, Request
+from bootos.lab.spec import BmcSpec, Identity
+from bootos.process import Child, Completed, run, start
+
+LOOPBACK = "127.0.0.1"
+CHANNEL = 1
+
+_START_DEADLINE_S = 15.0
+
+
+class PowerSwitch:
+    """What the BMC does to the machine. `machine.Machine` is one; the plain class is a machine that is always off."""
+
+    def is_on(self) -> bool:
+        """Whether the machine runs."""
+        return False
+
+    def power_on(self) -> None:
+        """Switch on; nothing happens when it is on."""
+
+    def power_off(self) -> None:
+        """Switch off at once; nothing happens when it is off."""
+
+    def press_power_button(self) -> None:
+        """Ask the operating system to shut down."""
+
+    def reset(self) -> None:
+        """Reset the machine."""
+
+
+class Bmc:
+    """One BMC with its state in `directory`. `start` and `stop` may be repeated; the state stays."""
+
+    def __init__(self, spec: BmcSpec, directory: Path, *, identity: Identity) -> None:
+        self.spec = spec
+        self.directory = directory
+        self.lan_port = find_free_port(socket.SOCK_DGRAM)
+        self.boot_device = "default"
+        self.switch = PowerSwitch()
+        self._identity = identity
+        self._serial_port = find_free_port(socket.SOCK_STREAM)
+        self._child: Child | None = None
+        self._proxy: KcsProxy | None = None
+        self._control: _ControlServer | None = None
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self._restarting = threading.Lock()
+        self._stopped = threading.Event()
+
+    @property
+    def kcs_socket(self) -> Path:
+        """Where QEMU's `ipmi-bmc-extern` connects."""
+        if self._proxy is None:
+            raise BootosError("the BMC is not started")
+        return self._proxy.path
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Every request the guest made over KCS."""
+        return self._proxy.requests if self._proxy is not None else ()
+
+    def start(self) -> None:
+        """Start the simulator and wait until it answers over LAN. Raises BootosError."""
+        self._stopped.clear()
+        self._sockets = tempfile.TemporaryDirectory(prefix="bootos-bmc-")
+        sockets = Path(self._sockets.name)
+        self._control = _ControlServer(str(sockets / "chassis"), self)
+        threading.Thread(target=self._control.serve_forever, name="chassis", daemon=True).start()
+        write_configuration(
+            self.spec,
+            self._identity,
+            self.directory,
+            lan_port=self.lan_port,
+            serial_port=self._serial_port,
+            control_socket=sockets / "chassis",
+        )
+        self._start_simulator()
+        self._proxy = KcsProxy(
+            sockets / "kcs", simulator_port=self._serial_port, on_cold_reset=self._begin_cold_reset
+        )
+
+    def stop(self) -> None:
+        """End the simulator; nothing happens when it is not started."""
+        self._stopped.set()
+        with self._restarting:
+            if self._proxy is not None:
+                self._proxy.close()
+                self._proxy = None
+            if self._child is not None:
+                self._child.stop()
+                self._child = None
+        if self._control is not None:
+            self._control.shutdown()
+            self._control.server_close()
+            self._control = None
+        if self._sockets is not None:
+            self._sockets.cleanup()
+            self._sockets = None
+
+    def run_ipmitool(
+        self, *words: str, user: str | None = None, password: str | None = None, timeout_s: float = 30.0
+    ) -> Completed:
+        """Run `ipmitool -I lanplus` against this BMC, as its first user unless told otherwise; never raises for
+        an exit code."""
+        secret = self.spec.password if password is None else password
+        login = ["-I", "lanplus", "-H", LOOPBACK, "-p", str(self.lan_port), "-N", "2", "-R", "2"]
+        login += ["-C", "3"]  # named, because ipmitool loses five seconds asking ipmi_sim for its suites
+        login += ["-U", self.spec.user if user is None else user, "-E"]
+        return run(
+            ["ipmitool", *login, *words],
+            timeout_s=timeout_s,
+            check=False,
+            secrets=[secret],
+            env={"IPMI_PASSWORD": secret},
+        )
+
+    def check_login(self, user: str, password: str, *, privilege: str = "ADMINISTRATOR") -> bool:
+        """Whether `user` gets a session over LAN with this privilege level, and an answer in it."""
+        done = self.run_ipmitool("-L", privilege, "mc", "info", user=user, password=password)
+        return done.returncode == 0 and "Device ID" in done.stdout
+
+    def read_lan(self) -> dict[str, str]:
+        """What the LAN port is set to, as the BMC keeps it (`ip_addr`, `ip_addr_src`, `subnet_mask`, ...)."""
+        settings: dict[str, str] = json.loads((self.directory / "lan.json").read_text())
+        return settings
+
+    def answer_chassis(self, name: str, value: str | None) -> str:
+        """Do what a chassis command asks; returns the value asked for (`""` for what has none)."""
+        if value is None:
+            return {"power": str(int(self.switch.is_on())), "boot": self.boot_device}.get(name, "")
+        if name == "boot":
+            self.boot_device = value
+        elif name == "reset":
+            self.switch.reset()
+        elif name == "shutdown":
+            self.switch.press_power_button()
+        elif name == "power":
+            # QEMU waits for this answer over KCS while it ends, so the switch is thrown beside it.
+            action = self.switch.power_on if value == "1" else self.switch.power_off
+            threading.Thread(target=action, name="power", daemon=True).start()
+        return ""
+
+    def _start_simulator(self) -> None:
+        argv = ["ipmi_sim", "-n", "-c", "lan.conf", "-f", "bmc.emu", "-s", "state"]
+        self._child = start(argv, log_path=self.directory / "ipmi_sim.log", cwd=self.directory)
+        until = time.monotonic() + _START_DEADLINE_S
+        while not _is_answering(self.lan_port):
+            if self._child.poll() is not None or time.monotonic() > until:
+                text = (self.directory / "ipmi_sim.log").read_text(errors="replace").strip()[-500:]
+                self._child.stop()
+                raise BootosError(f"ipmi_sim did not start: {text or 'it said nothing'}")
+
+    def _begin_cold_reset(self) -> None:
+        threading.Thread(target=self._reset_cold, name="cold reset", daemon=True).start()
+
+    def _reset_cold(self) -> None:
+        """Be gone for `reset_s` seconds, as a BMC that boots again."""
+        with self._restarting:
+            if self._stopped.is_set():
+                return
+            if self._child is not None:
+                self._child.stop()
+            if not self._stopped.wait(self.spec.reset_s):
+                self._start_simulator()
+
+
+class _ControlServer(socketserver.ThreadingUnixStreamServer):
+    """Answers `bmc_program chassis`."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str, bmc: Bmc) -> None:
+        self.bmc = bmc
+        super().__init__(path, _ControlHandler)
+
+
+class _ControlHandler(socketserver.StreamRequestHandler):
+    server: _ControlServer
+
+    def handle(self) -> None:
+        request: list[tuple[str, str | None]] = json.loads(self.rfile.readline())
+        try:
+            values = {name: self.server.bmc.answer_chassis(name, value) for name, value in request}
+            answer: dict[str, object] = {"values": {name: v for name, v in values.items() if v != ""}}
+        except BootosError as error:
+            answer = {"error": str(error)}
+        self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def write_configuration(
+    spec: BmcSpec,
+    identity: Identity,
+    directory: Path,
+    *,
+    lan_port: int,
+    serial_port: int,
+    control_socket: Path,
+) -> None:
+    """Write what `ipmi_sim` reads: lan.conf, bmc.emu, the FRU, and the LAN settings unless they exist."""
+    (directory / "state").mkdir(parents=True, exist_ok=True)
+    (directory / "fru.bin").write_bytes(build_fru(identity))
+    settings = directory / "lan.json"
+    if not settings.exists():
+        settings.write_text(json.dumps(_initial_lan(spec), indent=1))
+    program = [sys.executable, "-I", "-S", str(Path(bmc_program.__file__))]
+    lan_program = shlex.join([*program, "lan", str(settings.resolve())])
+    chassis_program = shlex.join([*program, "chassis", str(control_socket)])
+    lan_conf = f'''name "bootoslab"
+set_working_mc 0x20
+startlan {CHANNEL}
+  addr {LOOPBACK} {lan_port}
+  priv_limit admin
+  allowed_auths_callback none md2 md5 straight
+  allowed_auths_user none md2 md5 straight
+  allowed_auths_operator none md2 md5 straight
+  allowed_auths_admin none md2 md5 straight
+  guid {identity.uuid.replace("-", "")}
+  lan_config_program "{lan_program}"
+endlan
+chassis_control "{chassis_program}"
+serial 15 {LOOPBACK} {serial_port} codec VM
+user 1 false "" "" user 10 none md2 md5 straight
+user 2 true "{spec.user}" "{spec.password}" admin 10 none md2 md5 straight
+'''
+    (directory / "lan.conf").write_text(lan_conf)
+    record = " ".join(f"0x{byte:02x}" for byte in build_temperature_record())
+    emulator = f"""mc_setbmc 0x20
+mc_add 0x20 0 has-device-sdrs 0x01 2 17 0xbf 0x000000 0x0001 persist_sdr
+sel_enable 0x20 1000 0x0a
+sensor_add 0x20 0 0 35 0x6f event-only
+sensor_set_event_support 0x20 0 0 enable scanning per-state \\
+  000000000001111 000000000000000 000000000001111 000000000000000
+sensor_add 0x20 0 {TEMPERATURE_SENSOR} 0x01 0x01
+sensor_set_value 0x20 0 {TEMPERATURE_SENSOR} 24 0
+sensor_set_threshold 0x20 0 {TEMPERATURE_SENSOR} settable 111000 60 50 45 0 0 0
+sensor_set_event_support 0x20 0 {TEMPERATURE_SENSOR} enable scanning per-state \\
+  000111111000000 000111111000000 000111111000000 000111111000000
+main_sdr_add 0x20 {record}
+mc_add_fru_data 0x20 0 {FRU_BYTES} file 0 "{(directory / "fru.bin").resolve()}"
+mc_set_guid 0x20 {identity.uuid.replace("-", "")}
+mc_enable 0x20
+"""
+    (directory / "bmc.emu").write_text(emulator)
+
+
+def _initial_lan(spec: BmcSpec) -> dict[str, str]:
+    none = "00:00:00:00:00:00"
+    settings = {
+        "ip_addr": spec.address,
+        "ip_addr_src": "static",
+        "mac_addr": spec.mac,
+        "subnet_mask": spec.subnet_mask,
+        "default_gw_ip_addr": spec.gateway,
+        "default_gw_mac_addr": none,
+        "backup_gw_ip_addr": "0.0.0.0",
+        "backup_gw_mac_addr": none,
+        "dhcp_address": spec.dhcp_address,
+    }
+    return bmc_program.apply_lan(settings, "ip_addr_src", spec.source)
+
+
+def find_free_port(kind: socket.SocketKind) -> int:
+    """A port that is free on the loopback now. Another process may take it before it is used; `Bmc.start` fails
+    then with ipmi_sim's own words."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_answering(port: int) -> bool:
+    """Whether an RMCP presence ping (ASF 2.0, section 3.2.4.2) is answered; waits a quarter of a second."""
+    ping = bytes((0x06, 0x00, 0xFF, 0x06, 0x00, 0x00, 0x11, 0xBE, 0x80, 0x00, 0x00, 0x00))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.25)
+        with contextlib.suppress(OSError):
+            probe.connect((LOOPBACK, port))
+            probe.send(ping)
+            return probe.recv(64)[:4] == ping[:4]
+    threading.Event().wait(0.05)
+    return False

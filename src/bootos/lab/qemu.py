@@ -1,0 +1,231 @@
+"""The command line of QEMU for a machine: pure, from the specification and the paths of one run.
+
+Called by `machine.Machine`; starts nothing and touches no file.
+"""
+
+import msgspec
+
+from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+
+PROGRAM = "qemu-system-x86_64"
+HOST_ADDRESS = "10.0.2.2"  # how a guest on a connected network reaches the host's 127.0.0.1
+CAPTURE_BYTES = 320  # of each packet: headers, a TFTP request or the first lines of an HTTP request
+
+_NIC_DEVICES = {
+    "e1000": "e1000",
+    "e1000e": "e1000e",
+    "virtio": "virtio-net-pci",
+    "vmxnet3": "vmxnet3",
+    "rtl8139": "rtl8139",
+}
+_SCSI_DEVICES = {
+    "virtio": "virtio-scsi-pci",
+    "megasas": "megasas",
+    "megasas-gen2": "megasas-gen2",
+    "mptsas1068": "mptsas1068",
+}
+_ONBOARD_SATA_PORTS = 6  # ICH9 in the q35 machine
+
+
+class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
+    """The files and sockets of one run. Empty text: not used."""
+
+    serial_socket: str
+    qmp_socket: str
+    kcs_socket: str = ""
+    tftp_root: str = ""
+    capture: str = ""
+    disks: dict[str, str] = {}
+    uefi_code: str = ""
+    uefi_variables: str = ""
+
+
+def build_argv(spec: MachineSpec, paths: RunPaths, *, accelerator: str) -> list[str]:
+    """The whole command line. Raises nothing: `spec` was checked."""
+    machine = "q35,graphics=off" if spec.display == "none" else "q35"
+    argv = [PROGRAM, "-name", spec.name, "-nodefaults", "-display", "none", "-machine", machine]
+    argv += ["-accel", "tcg,thread=multi" if accelerator == "tcg" else accelerator]
+    argv += ["-cpu", spec.cpu_model, "-smp", str(spec.cpus), "-m", str(spec.memory_mib)]
+    argv += ["-vga", "none" if spec.display == "none" else "std"]
+    if spec.reboot == "exit":
+        argv += ["-action", "reboot=shutdown"]
+    argv += _smbios_argv(spec.identity)
+    argv += [
+        "-chardev",
+        f"socket,id=serial0,path={_quote(paths.serial_socket)}",
+        "-serial",
+        "chardev:serial0",
+    ]
+    argv += [
+        "-chardev",
+        f"socket,id=qmp0,path={_quote(paths.qmp_socket)}",
+        "-mon",
+        "chardev=qmp0,mode=control",
+    ]
+    argv += _firmware_argv(spec, paths)
+    for index, nic in enumerate(spec.nics):
+        argv += _nic_argv(spec, nic, index, paths)
+    argv += _disk_argv(spec, paths)
+    if spec.bmc is not None and paths.kcs_socket:
+        argv += ["-chardev", f"socket,id=ipmi0,path={_quote(paths.kcs_socket)},reconnect=1"]
+        argv += ["-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "-device", "isa-ipmi-kcs,bmc=bmc0"]
+    argv += ["-device", "virtio-rng-pci"]
+    if isinstance(spec.boot, KernelBoot):
+        argv += ["-kernel", spec.boot.kernel, "-append", spec.boot.append]
+        if spec.boot.initrd:
+            argv += ["-initrd", spec.boot.initrd]
+    return argv
+
+
+def _quote(value: str) -> str:
+    """A value inside QEMU's comma-separated options: a comma is doubled."""
+    return value.replace(",", ",,")
+
+
+def _options(head: str, **values: object) -> str:
+    """`head,key=value,...` without the empty values."""
+    parts = [head, *(f"{key}={_quote(str(v))}" for key, v in values.items() if v not in ("", 0))]
+    return ",".join(parts)
+
+
+def _smbios_argv(identity: Identity) -> list[str]:
+    tables = [
+        _options(
+            "type=0", vendor=identity.bios_vendor, version=identity.bios_version, date=identity.bios_date
+        ),
+        _options(
+            "type=1",
+            manufacturer=identity.vendor,
+            product=identity.product,
+            version=identity.version,
+            serial=identity.serial,
+            uuid=identity.uuid,
+            sku=identity.sku,
+            family=identity.family,
+        ),
+        _options(
+            "type=2",
+            manufacturer=identity.board_vendor,
+            product=identity.board_product,
+            version=identity.board_version,
+            serial=identity.board_serial,
+            asset=identity.board_asset_tag,
+        ),
+        _options(
+            "type=3",
+            manufacturer=identity.chassis_vendor,
+            version=identity.chassis_version,
+            serial=identity.chassis_serial,
+            asset=identity.asset_tag,
+            sku=identity.sku,
+        ),
+        _options("type=4", manufacturer=identity.cpu_vendor, version=identity.cpu_version),
+        _options(
+            "type=17",
+            manufacturer=identity.dimm_vendor,
+            part=identity.dimm_part,
+            serial=identity.dimm_serial,
+            speed=identity.dimm_speed,
+        ),
+    ]
+    return [word for table in tables if "," in table for word in ("-smbios", table)]
+
+
+def _firmware_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
+    if spec.firmware == "bios":
+        return []
+    return [
+        "-drive",
+        f"if=pflash,unit=0,format=raw,readonly=on,file={_quote(paths.uefi_code)}",
+        "-drive",
+        f"if=pflash,unit=1,format=raw,file={_quote(paths.uefi_variables)}",
+    ]
+
+
+def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> list[str]:
+    """One user-mode network per card; only the boot card's has TFTP, an isolated one's has no route to the host."""
+    backend = f"user,id=net{index}"
+    if nic.isolated:
+        backend += f",net=10.0.{3 + index}.0/24,restrict=on"
+    elif nic.boot and paths.tftp_root:
+        backend += f",tftp={_quote(paths.tftp_root)},bootfile={_quote(spec.bootfile)}"
+    device = f"{_NIC_DEVICES[nic.model]},id=nic{index},netdev=net{index},mac={nic.mac}"
+    device += ",bootindex=1" if nic.boot and spec.boot == "pxe" else ",romfile="
+    argv = ["-netdev", backend, "-device", device]
+    if nic.boot and paths.capture:
+        dump = f"filter-dump,id=capture,netdev=net{index},file={_quote(paths.capture)},maxlen={CAPTURE_BYTES}"
+        argv += ["-object", dump]
+    return argv
+
+
+def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
+    argv: list[str] = []
+    sata = 0
+    if any(disk.bus == "scsi" for disk in spec.disks):
+        argv += ["-device", f"{_SCSI_DEVICES[spec.scsi_controller]},id=scsi"]
+    for slot, disk in enumerate(spec.disks):
+        file = _quote(paths.disks[disk.name])
+        drive = f"if=none,id=drive-{disk.name},file={file},format={disk.format}"
+        # A raw file is whole in the host's page cache even when QEMU is killed, so its syncs may be skipped.
+        drive += (
+            ",cache=unsafe,discard=unmap,detect-zeroes=unmap" if disk.format == "raw" else ",cache=writeback"
+        )
+        argv += ["-drive", drive]
+        if disk.bus == "sata":
+            if sata >= _ONBOARD_SATA_PORTS and (sata - _ONBOARD_SATA_PORTS) % _ONBOARD_SATA_PORTS == 0:
+                argv += ["-device", f"ahci,id=ahci{sata // _ONBOARD_SATA_PORTS}"]
+            argv += ["-device", _sata_device(disk, sata)]
+            sata += 1
+        elif disk.bus == "scsi":
+            argv += ["-device", _scsi_device(disk)]
+        else:
+            # A root port of its own lets a running machine lose the disk.
+            argv += ["-device", f"pcie-root-port,id=port-{disk.name},chassis={slot + 1},slot={slot + 1}"]
+            argv += _pci_disk_argv(disk)
+    return argv
+
+
+def _sata_device(disk: DiskSpec, port: int) -> str:
+    controller, number = divmod(port, _ONBOARD_SATA_PORTS)
+    bus = f"ide.{number}" if controller == 0 else f"ahci{controller}.{number}"
+    return _options(
+        "ide-hd",
+        id=disk.name,
+        drive=f"drive-{disk.name}",
+        bus=bus,
+        serial=disk.serial,
+        wwn=disk.wwn,
+        model=disk.model,
+        rotation_rate=7200 if disk.rotational else 1,
+    )
+
+
+def _scsi_device(disk: DiskSpec) -> str:
+    return _options(
+        "scsi-hd",
+        id=disk.name,
+        drive=f"drive-{disk.name}",
+        bus="scsi.0",
+        serial=disk.serial,
+        wwn=disk.wwn,
+        product=disk.model[:16],
+        rotation_rate=7200 if disk.rotational else 1,
+    )
+
+
+def _pci_disk_argv(disk: DiskSpec) -> list[str]:
+    port, drive = f"port-{disk.name}", f"drive-{disk.name}"
+    if disk.bus == "virtio":
+        return [
+            "-device",
+            _options("virtio-blk-pci", id=disk.name, drive=drive, bus=port, serial=disk.serial),
+        ]
+    serial = disk.serial or disk.name
+    if not disk.wwn:
+        return ["-device", _options("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]
+    return [
+        "-device",
+        _options("nvme", id=disk.name, bus=port, serial=serial),
+        "-device",
+        _options("nvme-ns", drive=drive, bus=disk.name, nsid=1, eui64=disk.wwn),
+    ]

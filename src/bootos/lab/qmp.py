@@ -1,0 +1,111 @@
+"""A small client of QEMU's machine protocol (QMP): commands, and the events that came in between.
+
+Used by `machine.Machine` only. Protocol: QEMU's docs/interop/qmp-spec.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from bootos.errors import BootosError
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What QEMU told by itself (RESET, SHUTDOWN, DEVICE_DELETED, ...), in seconds since power-on."""
+
+    name: str
+    at_s: float
+    data: dict[str, Any]
+
+
+class Qmp:
+    """One connection. A thread reads it; commands may come from several threads, one after the other."""
+
+    def __init__(self, connection: socket.socket, *, began: float) -> None:
+        self._connection = connection
+        self._began = began
+        self._one_at_a_time = threading.Lock()
+        self._changed = threading.Condition()
+        self._events: list[Event] = []
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._last_id = 0
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, name="qmp", daemon=True)
+        self._thread.start()
+        self.execute("qmp_capabilities")
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events so far."""
+        with self._changed:
+            return tuple(self._events)
+
+    def execute(
+        self, command: str, arguments: dict[str, Any] | None = None, *, timeout_s: float = 10.0
+    ) -> Any:
+        """Run one command and return its answer. Raises BootosError: refused, closed, or no answer in time."""
+        until = time.monotonic() + timeout_s
+        with self._one_at_a_time:
+            self._last_id += 1
+            number = self._last_id
+            message = {"execute": command, "id": number, **({"arguments": arguments} if arguments else {})}
+            try:
+                self._connection.sendall(json.dumps(message).encode() + b"\n")
+            except OSError as cause:
+                raise BootosError(f"QEMU cannot be asked to {command}: it has ended") from cause
+            with self._changed:
+                while number not in self._answers:
+                    left = until - time.monotonic()
+                    if self._ended or left <= 0:
+                        why = "it has ended" if self._ended else f"no answer in {timeout_s:g} s"
+                        raise BootosError(f"QEMU did not {command}: {why}")
+                    self._changed.wait(left)
+                answer = self._answers.pop(number)
+        if "error" in answer:
+            raise BootosError(f"QEMU refused to {command}: {answer['error'].get('desc', answer['error'])}")
+        return answer.get("return")
+
+    def wait_for_event(self, name: str, deadline_s: float, *, after: int = 0, **data: Any) -> Event:
+        """Wait for an event from number `after` on whose data contains `data`. Raises BootosError."""
+        until = time.monotonic() + deadline_s
+        with self._changed:
+            while True:
+                for event in self._events[after:]:
+                    if event.name == name and data.items() <= event.data.items():
+                        return event
+                left = until - time.monotonic()
+                if self._ended or left <= 0:
+                    raise BootosError(f"QEMU sent no {name} event in {deadline_s:g} s")
+                self._changed.wait(left)
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):  # QEMU may be first
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def _read(self) -> None:
+        try:
+            with self._connection.makefile("rb") as stream:
+                for line in stream:
+                    self._take(json.loads(line))
+        except (OSError, ValueError):
+            pass  # a killed QEMU ends in the middle of a line
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._connection.close()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        with self._changed:
+            if "event" in message:
+                at_s = time.monotonic() - self._began
+                self._events.append(Event(name=message["event"], at_s=at_s, data=message.get("data", {})))
+            elif "id" in message:
+                self._answers[message["id"]] = message
+            self._changed.notify_all()

@@ -1,0 +1,150 @@
+"""The serial line of a lab machine: every line with the seconds since power-on, kept in memory and in two files.
+
+A thread reads what QEMU sends on a socket; `wait_for` looks for a pattern in what came so far and in what comes.
+`<name>.log` has the stamped lines as text, `<name>.raw` the bytes as they came.
+"""
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from bootos.errors import BootosError
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-Za-z]|[=>c78])|\x0f|\x0e|\x07")
+
+
+class SerialLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line without its escape sequences. `at_s` is when it was complete, in seconds since power-on;
+    `cpu_s` is the CPU time the guest's process had used then; `number` counts from 0."""
+
+    number: int
+    at_s: float
+    cpu_s: float
+    text: str
+
+
+class SerialTimeout(BootosError):
+    """What was waited for did not come. The message ends with the last lines that did."""
+
+
+def clean_text(raw: str) -> str:
+    """A line as a person reads it: without escape sequences, and what a carriage return overwrote left out."""
+    text = _ESCAPES.sub("", raw).rstrip("\r")
+    return text.rsplit("\r", 1)[-1].rstrip()
+
+
+class SerialLog:
+    """Reads one connection until it ends. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        path: Path,
+        *,
+        began: float,
+        read_cpu_s: Callable[[], float],
+        on_line: Callable[[SerialLine], None] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._began = began
+        self._read_cpu_s = read_cpu_s
+        self._on_line = on_line
+        self._lines: list[SerialLine] = []
+        self._partial = ""
+        self._changed = threading.Condition()
+        self._ended = False
+        self._stamped: IO[str] = path.with_suffix(".log").open("a", encoding="utf-8")
+        self._raw: IO[bytes] = path.with_suffix(".raw").open("ab")
+        self._thread = threading.Thread(target=self._read, name=f"serial {path.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def lines(self) -> tuple[SerialLine, ...]:
+        """All complete lines so far."""
+        with self._changed:
+            return tuple(self._lines)
+
+    def has(self, pattern: str, *, after: int = 0) -> bool:
+        """Whether a line from number `after` on matches."""
+        return self._find(re.compile(pattern), after) is not None
+
+    def wait_for(self, pattern: str, deadline_s: float, *, after: int = 0) -> SerialLine:
+        """Wait up to `deadline_s` seconds for a line (or a prompt, which is a line without an end) from number
+        `after` on that matches the regular expression. Raises SerialTimeout, also when the line is closed."""
+        wanted = re.compile(pattern)
+        until = time.monotonic() + deadline_s
+        with self._changed:
+            while (found := self._find(wanted, after)) is None:
+                left = until - time.monotonic()
+                if left <= 0 or self._ended:
+                    tail = "\n".join(f"  {line.at_s:9.3f}  {line.text}" for line in self._lines[-15:])
+                    why = "the machine went off" if self._ended else f"{deadline_s:g} s passed"
+                    raise SerialTimeout(f"no {pattern!r} on the serial line: {why}; it ended with\n{tail}")
+                self._changed.wait(left)
+            return found
+
+    def send(self, text: str) -> None:
+        """Type `text` into the serial line. Raises BootosError when the machine is off."""
+        try:
+            self._connection.sendall(text.encode())
+        except OSError as cause:
+            raise BootosError("the serial line is closed") from cause
+
+    def close(self) -> None:
+        """End the connection and wait for the last lines to be written."""
+        with contextlib.suppress(OSError):  # the other end may be first
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def _find(self, wanted: re.Pattern[str], after: int) -> SerialLine | None:
+        for line in self._lines[after:]:
+            if wanted.search(line.text):
+                return line
+        partial = clean_text(self._partial)
+        if partial and wanted.search(partial):
+            return self._stamp(partial)
+        return None
+
+    def _stamp(self, text: str) -> SerialLine:
+        at_s = time.monotonic() - self._began
+        return SerialLine(number=len(self._lines), at_s=at_s, cpu_s=self._read_cpu_s(), text=text)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                chunk = self._connection.recv(65536)
+            except OSError:
+                chunk = b""
+            if not chunk:
+                break
+            self._raw.write(chunk)
+            self._raw.flush()
+            self._take(chunk.decode(errors="replace"))
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._connection.close()
+        self._stamped.close()
+        self._raw.close()
+
+    def _take(self, text: str) -> None:
+        fresh: list[SerialLine] = []
+        with self._changed:
+            *whole, self._partial = (self._partial + text).split("\n")
+            for raw in whole:
+                line = self._stamp(clean_text(raw))
+                self._lines.append(line)
+                fresh.append(line)
+            self._changed.notify_all()
+        for line in fresh:
+            self._stamped.write(f"{line.at_s:9.3f} {line.text}\n")
+            if self._on_line is not None:
+                self._on_line(line)
+        self._stamped.flush()

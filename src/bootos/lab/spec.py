@@ -1,0 +1,209 @@
+"""What a lab machine is made of: the typed specification, read from TOML or built in code.
+
+`qemu.build_argv` turns it into a command line, `machine.Machine` runs it. Pure: nothing here touches the host.
+"""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bootos.document import convert_all, read_document
+from bootos.errors import Problem, ProblemsError
+
+DiskBus = Literal["virtio", "sata", "nvme", "scsi"]
+NicModel = Literal["e1000", "e1000e", "virtio", "vmxnet3", "rtl8139"]
+ScsiController = Literal["virtio", "megasas", "megasas-gen2", "mptsas1068"]
+
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+_WWN = re.compile(r"0x[0-9a-f]{16}")
+_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the machine says it is: SMBIOS types 0 to 4 and 17. Empty text leaves QEMU's own value."""
+
+    vendor: str = "BootOS Lab"
+    product: str = "Virtual Bare Metal"
+    version: str = "1"
+    serial: str = "LAB0001"
+    uuid: str = "b0075000-0000-4000-8000-000000000001"
+    asset_tag: str = ""
+    sku: str = ""
+    family: str = ""
+    bios_vendor: str = ""
+    bios_version: str = ""
+    bios_date: str = ""
+    board_vendor: str = ""
+    board_product: str = ""
+    board_version: str = ""
+    board_serial: str = ""
+    board_asset_tag: str = ""
+    chassis_vendor: str = ""
+    chassis_version: str = ""
+    chassis_serial: str = ""
+    cpu_vendor: str = ""
+    cpu_version: str = ""
+    dimm_vendor: str = ""
+    dimm_part: str = ""
+    dimm_serial: str = ""
+    dimm_speed: int = 0
+
+
+class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One disk. `path` empty: a new sparse file `<name>.<format>` in the machine's directory.
+
+    `model` works on sata and scsi, `rotational` too; `wwn` is 0x and 16 hexadecimal digits (EUI-64 on nvme).
+    """
+
+    name: str
+    bus: DiskBus = "virtio"
+    size_mib: int = 1024
+    serial: str = ""
+    wwn: str = ""
+    model: str = ""
+    rotational: bool = False
+    format: Literal["raw", "qcow2"] = "raw"
+    path: str = ""
+
+
+class NicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One network card. `boot`: it has a PXE ROM and is tried first. `isolated`: it gets an address by DHCP from a
+    network of its own without a route to the host, as the wrong one of two cards does."""
+
+    mac: str
+    model: NicModel = "virtio"
+    boot: bool = False
+    connected: bool = True
+    isolated: bool = False
+
+
+class BmcSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The BMC: its first user (id 2, administrator) and what its LAN port is set to before anyone configures it."""
+
+    user: str = "labadmin"
+    password: str = "lab-initial"
+    address: str = "0.0.0.0"
+    subnet_mask: str = "0.0.0.0"
+    gateway: str = "0.0.0.0"
+    source: Literal["static", "dhcp"] = "static"
+    mac: str = "52:54:00:b0:0c:01"
+    dhcp_address: str = "10.0.9.99"
+    reset_s: float = 3.0
+
+
+class KernelBoot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Boot a kernel directly, without PXE (short tests; `append` is the whole command line)."""
+
+    kernel: str
+    initrd: str = ""
+    append: str = "console=ttyS0,115200"
+
+
+class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A lab machine. `cpu_model` hides the hypervisor bit by default, so that the guest takes itself for physical.
+
+    `display`: with `vga` there is a screen for `screendump`, and SeaBIOS and the boot menu leave the serial line.
+    """
+
+    name: str = "machine"
+    memory_mib: int = 1024
+    cpus: int = 2
+    cpu_model: str = "max,-hypervisor"
+    identity: Identity = Identity()
+    disks: tuple[DiskSpec, ...] = ()
+    nics: tuple[NicSpec, ...] = ()
+    scsi_controller: ScsiController = "virtio"
+    firmware: Literal["bios", "uefi"] = "bios"
+    boot: Literal["pxe", "disk"] | KernelBoot = "pxe"
+    bootfile: str = "lpxelinux.0"
+    display: Literal["none", "vga"] = "none"
+    reboot: Literal["continue", "exit"] = "continue"
+    bmc: BmcSpec | None = None
+
+    @property
+    def boot_nic(self) -> NicSpec | None:
+        """The card that PXE uses, or None."""
+        return next((nic for nic in self.nics if nic.boot), None)
+
+
+def parse_size_mib(text: str) -> int:
+    """`2G`, `512MiB`, `1048576K`, `512` (MiB) as whole MiB. Raises ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is not a size: write 512M or 2G")
+    unit = found[2].upper() or "M"
+    size_kib = int(found[1]) * {"K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}[unit]
+    if size_kib < 1024 or size_kib % 1024:
+        raise ValueError(f"{text!r} is not a whole number of MiB")
+    return size_kib // 1024
+
+
+def find_problems(spec: MachineSpec) -> list[Problem]:
+    """Everything in `spec` that QEMU could not build, with paths."""
+    problems: list[Problem] = []
+
+    def say(path: str, message: str, hint: str = "") -> None:
+        problems.append(Problem(path=path, message=message, hint=hint))
+
+    if not _NAME.fullmatch(spec.name):
+        say("name", f"{spec.name!r} is not a name", "letters, digits, - and _, a letter first")
+    if spec.memory_mib < 64:
+        say("memory_mib", "must be at least 64")
+    if spec.cpus < 1:
+        say("cpus", "must be at least 1")
+    names: set[str] = set()
+    for index, disk in enumerate(spec.disks):
+        path = f"disks[{index}]"
+        if not _NAME.fullmatch(disk.name):
+            say(f"{path}.name", f"{disk.name!r} is not a name", "letters, digits, - and _, a letter first")
+        if disk.name in names:
+            say(f"{path}.name", f"{disk.name!r} is used twice")
+        names.add(disk.name)
+        if disk.size_mib < 1 and not disk.path:
+            say(f"{path}.size_mib", "must be at least 1")
+        if disk.wwn and not _WWN.fullmatch(disk.wwn):
+            say(f"{path}.wwn", f"{disk.wwn!r} is not a WWN", "0x and 16 hexadecimal digits in lower case")
+        if disk.wwn and disk.bus == "virtio":
+            say(f"{path}.wwn", "a virtio disk has no WWN", "use sata, scsi or nvme")
+        if disk.model and disk.bus in ("virtio", "nvme"):
+            say(f"{path}.model", f"the model of a {disk.bus} disk cannot be set", "use sata or scsi")
+        if disk.rotational and disk.bus == "nvme":
+            say(f"{path}.rotational", "an nvme disk cannot be rotational", "use sata or scsi")
+        limit = {"virtio": 20, "sata": 20, "nvme": 20, "scsi": 36}[disk.bus]
+        if len(disk.serial) > limit:
+            say(f"{path}.serial", f"is longer than {limit} characters")
+    macs: set[str] = set()
+    for index, nic in enumerate(spec.nics):
+        if not _MAC.fullmatch(nic.mac):
+            say(f"nics[{index}].mac", f"{nic.mac!r} is not a MAC address", "52:54:00:12:34:56, in lower case")
+        elif int(nic.mac[:2], 16) & 1:
+            say(f"nics[{index}].mac", f"{nic.mac} is a multicast address", "the first byte must be even")
+        if nic.mac in macs:
+            say(f"nics[{index}].mac", f"{nic.mac} is used twice")
+        macs.add(nic.mac)
+        if nic.boot and nic.isolated:
+            say(f"nics[{index}].isolated", "a card that boots needs its network")
+    if sum(nic.boot for nic in spec.nics) > 1:
+        say("nics", "more than one card has boot = true")
+    if spec.boot == "pxe" and spec.boot_nic is None:
+        say("nics", "no card has boot = true, and the machine boots by PXE")
+    return problems
+
+
+def check_spec(spec: MachineSpec) -> None:
+    """Raises ProblemsError with everything wrong in `spec`."""
+    if problems := find_problems(spec):
+        raise ProblemsError(f"machine {spec.name}", problems)
+
+
+def read_spec(path: Path) -> MachineSpec:
+    """Read a machine from TOML, YAML or JSON. Raises ProblemsError with every mistake, BootosError otherwise."""
+    spec, problems = convert_all(read_document(path), MachineSpec)
+    if spec is not None:
+        problems = [*problems, *find_problems(spec)]
+    if problems or spec is None:
+        raise ProblemsError(str(path), problems)
+    return spec
