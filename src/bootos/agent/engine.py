@@ -7,13 +7,14 @@ has a problem with the template.
 
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
 from bootos.agent.guard import GuardError, check_allowed, find_forbidden
 from bootos.drivers.contract import Action, Driver, Forecast, Machine, Planned
-from bootos.drivers.registry import choose_drivers
+from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
 from bootos.template.check import read_template
 from bootos.template.model import Template
@@ -21,6 +22,9 @@ from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
 
 log = logging.getLogger(__name__)
+
+
+Chooser = Callable[[Inventory, Template], tuple[list[Chosen], list[Problem]]]
 
 
 class StepFailed(BootosError):
@@ -63,7 +67,14 @@ class JobPlan(msgspec.Struct, kw_only=True):
         return [action for part in self.drivers for action in part.planned.actions]
 
 
-def plan_job(document: Any, machine: Machine, inventory: Inventory, secrets: dict[str, str]) -> JobPlan:
+def plan_job(
+    document: Any,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    *,
+    choose: Chooser = choose_drivers,
+) -> JobPlan:
     """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
 
     Raises DriverError, ToolError when the machine cannot be read.
@@ -72,7 +83,7 @@ def plan_job(document: Any, machine: Machine, inventory: Inventory, secrets: dic
     result = JobPlan(template=template, problems=list(problems))
     if template is None:
         return result
-    chosen, unmatched = choose_drivers(inventory, template)
+    chosen, unmatched = choose(inventory, template)
     result.problems += unmatched
     forecast = Forecast()
     for choice in chosen:

@@ -22,7 +22,7 @@ from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter, ReportHandler
 from bootos.agent.script import run_scripts
 from bootos.drivers.contract import Machine
-from bootos.drivers.registry import list_matching
+from bootos.drivers.registry import match_drivers
 from bootos.errors import BootosError
 from bootos.hardware.inventory import collect_inventory
 from bootos.wire import v2
@@ -190,7 +190,7 @@ def claim_session(host: Host, client: Client, address: str) -> None:
         loop_interval_s=host.cmdline.loop_interval_s,
         pxe_mac=host.cmdline.pxe_mac,
         address=address,
-        drivers=list_matching(host.inventory),
+        drivers=[choice.driver.name for choice in match_drivers(host.inventory)],
         inventory=host.inventory,
     )
     for wait_s in pauses():
