@@ -1,0 +1,242 @@
+"""Build an image: `build_image` is the table of contents, each stage is in `bootos.image.steps`.
+
+A stage whose inputs did not change is taken from the cache, so a change in the agent costs seconds.
+Called by `bootos image build`; runs as root, on Debian or Ubuntu.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from bootos.errors import BootosError
+from bootos.image import archive, cpio, kernel_module
+from bootos.image.archive import KEYRING, Mirrors, read_host_mirrors
+from bootos.image.cache import Cache, Event, Report, Stage, compute_key
+from bootos.image.cpio import write_cpio_entries
+from bootos.image.document_file import read_json, write_json
+from bootos.image.manifest import FileEntry, Manifest, hash_file
+from bootos.image.recipe import Loaded
+from bootos.image.steps import base as base_step
+from bootos.image.steps import boot as boot_step
+from bootos.image.steps import bytecode, squash
+from bootos.image.steps import kernel as kernel_step
+from bootos.image.steps import layer as layer_step
+from bootos.image.steps import root as root_step
+
+HOST_TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "mksquashfs": "squashfs-tools",
+    "zstd": "zstd",
+    "depmod": "kmod",
+    "modinfo": "kmod",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
+"""Programs a build needs on the host, and the Debian packages that bring them."""
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The finished stages an image is put together from."""
+
+    kernel: Stage
+    root: Stage
+    modules: Stage
+    boot: Stage
+    layer: Stage
+
+
+def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Report) -> Manifest:
+    """Build `vmlinuz`, `initrd.img` and `manifest.json` into `output_dir`. Raises BootosError."""
+    check_host()
+    cache = Cache(cache_dir.resolve(), report)
+    with cache.locked():
+        base = make_base(loaded, cache)
+        kernel = make_kernel(loaded, cache, base)
+        parts = Parts(
+            kernel=kernel,
+            root=make_root(loaded, cache, base),
+            modules=make_modules(loaded, cache, kernel),
+            boot=make_boot(cache, kernel),
+            layer=make_layer(loaded, cache, base),
+        )
+        with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
+            segments = write_initrd(parts, Path(work) / "initrd.img")
+            shutil.copyfile(kernel.directory / "vmlinuz", Path(work) / "vmlinuz")
+            manifest = build_manifest(loaded, parts, segments, Path(work))
+            check_budget(loaded, manifest)
+            write_json(Path(work) / "manifest.json", manifest)
+            publish(Path(work), output_dir)
+    report(Event(stage="image", state="done", detail=f"{manifest.size_bytes / 1e6:.1f} MB in {output_dir}"))
+    return manifest
+
+
+def check_host() -> None:
+    """Say everything the build host lacks, at once, and how to install it."""
+    if os.geteuid() != 0:
+        raise BootosError("building an image needs root (packages are installed into a directory as root)")
+    missing = sorted({package for tool, package in HOST_TOOLS.items() if shutil.which(tool) is None})
+    if not KEYRING.is_file():
+        missing.append("debian-archive-keyring")
+    if missing:
+        raise BootosError(
+            f"the build host lacks: {', '.join(missing)}", hint=f"apt-get install {' '.join(missing)}"
+        )
+
+
+def make_base(loaded: Loaded, cache: Cache) -> Stage:
+    """Debian, installed and uncut."""
+    debian = loaded.recipe.debian
+    host = read_host_mirrors()
+    mirrors = Mirrors(
+        main=debian.mirror or host.main,
+        security=debian.security_mirror or ("" if debian.mirror else host.security),
+    )
+    return cache.make(
+        "base",
+        {"debian": debian, "mirrors": mirrors},
+        (base_step, archive),
+        lambda directory: base_step.build_base(
+            debian, mirrors, cache.directory / "debs", directory, _say(cache, "base")
+        ),
+    )
+
+
+def make_kernel(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+    """Kernel, modules, firmware, busybox."""
+    recipe = loaded.recipe
+    sources = (base.directory / "sources.list").read_text()
+    return cache.make(
+        "kernel",
+        {
+            "kernel": recipe.kernel,
+            "suite": recipe.debian.suite,
+            "modules": recipe.modules,
+            "firmware": recipe.firmware,
+            "sources": sources,
+        },
+        (kernel_step, kernel_module, archive),
+        lambda directory: kernel_step.build_kernel(recipe, sources, directory, _say(cache, "kernel")),
+    )
+
+
+def make_root(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+    """The base, cut, compiled and packed."""
+    recipe = loaded.recipe
+    return cache.make(
+        "root",
+        {"base": base, "cut": recipe.cut, "boot": recipe.boot, "compression": recipe.compression},
+        (root_step, bytecode, squash),
+        lambda directory: root_step.build_root(
+            recipe, base.directory / "root", directory, _say(cache, "root")
+        ),
+    )
+
+
+def make_modules(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
+    """Kernel modules and firmware, packed as a layer of their own."""
+    compression = loaded.recipe.compression
+    return cache.make(
+        "modules",
+        {"kernel": kernel, "compression": compression},
+        (squash,),
+        lambda directory: squash.build_squashfs(
+            kernel.directory / "root", directory / "modules.squashfs", compression, all_root=True
+        ),
+    )
+
+
+def make_boot(cache: Cache, kernel: Stage) -> Stage:
+    """The segment the kernel starts from."""
+    info = read_json(kernel.directory / "kernel.json")
+    return cache.make(
+        "boot",
+        {"kernel": kernel, "init": boot_step.INIT},
+        (boot_step, cpio),
+        lambda directory: boot_step.build_boot(
+            kernel.directory, info["release"], info["boot_modules"], directory
+        ),
+    )
+
+
+def make_layer(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+    """The agent, BootOS's units and settings, and the recipe's overlay."""
+    project = layer_step.find_project()
+    return cache.make(
+        "layer",
+        {
+            "base": base,
+            "agent": list(layer_step.collect_agent_sources(project)),
+            "rootfs": layer_step.ROOTFS,
+            "overlay": loaded.overlay_dir,
+            "shell": loaded.recipe.shell,
+            "compression": loaded.recipe.compression,
+        },
+        (layer_step, bytecode, squash),
+        lambda directory: layer_step.build_layer(loaded, project, base.directory / "root", directory),
+    )
+
+
+def list_layers(parts: Parts) -> list[tuple[str, Path]]:
+    """The squashfs files of the initrd, lowest first: `/init` stacks them in the order of their names."""
+    return [
+        ("10-base", parts.root.directory / "root.squashfs"),
+        ("20-kernel", parts.modules.directory / "modules.squashfs"),
+        ("80-bootos", parts.layer.directory / "layer.squashfs"),
+    ]
+
+
+def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
+    """Concatenate the segments: the boot segment, then one uncompressed archive for each layer."""
+    boot = parts.boot.directory / "boot.cpio.zst"
+    with path.open("wb") as output:
+        with boot.open("rb") as source:
+            shutil.copyfileobj(source, output)
+        for name, layer in list_layers(parts):
+            write_cpio_entries(output, [("rootfs", layer.parent), (f"rootfs/{name}.squashfs", layer)])
+    return [hash_file(boot, "boot"), *(hash_file(layer, name) for name, layer in list_layers(parts))]
+
+
+def build_manifest(loaded: Loaded, parts: Parts, segments: Sequence[FileEntry], work: Path) -> Manifest:
+    """Describe the image in `work`."""
+    kernel = read_json(parts.kernel.directory / "kernel.json")
+    root = read_json(parts.root.directory / "root.json")
+    return Manifest(
+        name=loaded.recipe.name,
+        bootos_version=metadata.version("bootos"),
+        recipe_sha256=compute_key("recipe", {"recipe": loaded.recipe, "overlay": loaded.overlay_dir}, ()),
+        kernel_release=kernel["release"],
+        kernel_modules=kernel["modules"],
+        firmware_files=kernel["firmware_files"],
+        files=(hash_file(work / "vmlinuz"), hash_file(work / "initrd.img")),
+        segments=tuple(segments),
+        root_uncompressed_bytes=root["uncompressed_bytes"],
+        packages={**root["packages"], **kernel["packages"]},
+    )
+
+
+def check_budget(loaded: Loaded, manifest: Manifest) -> None:
+    """An image that grew beyond its recipe's budget is not published."""
+    if manifest.size_bytes > loaded.recipe.budget_mb * 1_000_000:
+        parts = ", ".join(f"{entry.name} {entry.size_bytes / 1e6:.1f} MB" for entry in manifest.segments)
+        raise BootosError(
+            f"the image has {manifest.size_bytes / 1e6:.1f} MB, its budget is {loaded.recipe.budget_mb} MB ({parts})",
+            hint="drop packages or modules from the recipe, or raise its budget_mb",
+        )
+
+
+def publish(work: Path, output_dir: Path) -> None:
+    """Put the files in place, each in one step; the manifest comes last."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for name in ("vmlinuz", "initrd.img", "manifest.json"):
+        unfinished = output_dir / f".{name}.new"
+        shutil.copyfile(work / name, unfinished)
+        unfinished.replace(output_dir / name)
+
+
+def _say(cache: Cache, stage: str) -> Callable[[str], None]:
+    return lambda line: cache.report(Event(stage=stage, state="progress", detail=line))

@@ -1,0 +1,157 @@
+"""The build cache: one directory per stage result, named by the hash of everything that went into it.
+
+A stage is: a name, its inputs (plain values, files' contents, other stages' keys), the source code that does the
+work, and a function that fills a directory. A result appears under its name only when complete (made beside it,
+then renamed), so an interrupted build leaves nothing that could be taken for a result.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from bootos.errors import BootosError
+
+KEPT_RESULTS = 3
+"""How many results of one stage stay in the cache, so that going back to the previous recipe is quick."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What the build says while it works. `state` is started, progress, done or cached."""
+
+    stage: str
+    state: str
+    detail: str = ""
+    seconds: float = 0.0
+
+
+Report = Callable[[Event], None]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished stage: where its result is, and the key that says what it was made from."""
+
+    name: str
+    key: str
+    directory: Path
+
+
+class Cache:
+    """Stage results below one directory. One build at a time may use it: see `locked`."""
+
+    def __init__(self, directory: Path, report: Report) -> None:
+        self.directory = directory
+        self.report = report
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the cache for this build; waits while another build holds it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.report(
+                    Event(stage="cache", state="progress", detail="another build holds the cache: waiting")
+                )
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            self._remove_unfinished()
+            yield
+
+    def make(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        code: Sequence[ModuleType],
+        fill: Callable[[Path], None],
+    ) -> Stage:
+        """Return the stage's result, calling `fill(directory)` only when no result with this key exists."""
+        key = compute_key(name, inputs, code)
+        final = self.directory / f"{name}-{key[:20]}"
+        if final.is_dir():
+            os.utime(final)
+            self.report(Event(stage=name, state="cached"))
+            return Stage(name=name, key=key, directory=final)
+        self.report(Event(stage=name, state="started"))
+        began = time.monotonic()
+        unfinished = self.directory / f"unfinished-{name}-{os.getpid()}"
+        unfinished.mkdir()
+        try:
+            fill(unfinished)
+            unfinished.rename(final)
+        finally:
+            remove_tree(unfinished)
+        self.report(Event(stage=name, state="done", seconds=time.monotonic() - began))
+        self._remove_old(name)
+        return Stage(name=name, key=key, directory=final)
+
+    def _remove_unfinished(self) -> None:
+        for path in self.directory.glob("unfinished-*"):
+            remove_tree(path)
+
+    def _remove_old(self, name: str) -> None:
+        results = [p for p in self.directory.glob(f"{name}-*") if len(p.name) == len(name) + 21]
+        for path in sorted(results, key=lambda p: p.stat().st_mtime)[:-KEPT_RESULTS]:
+            remove_tree(path)
+
+
+def compute_key(name: str, inputs: Mapping[str, Any], code: Sequence[ModuleType]) -> str:
+    """Hash a stage's name, inputs and code. Inputs are plain values, msgspec models, or `Path`s: a path counts
+    by what it contains (a file's bytes and mode, a tree's names and contents), never by where it is or when it
+    was changed."""
+    sources = {
+        module.__name__: hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in code
+    }
+    value = {"name": name, "code": sources, "inputs": {key: _plain(item) for key, item in inputs.items()}}
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Stage):
+        return {"stage": value.name, "key": value.key}
+    if isinstance(value, Path):
+        return {"content": hash_path(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
+def hash_path(path: Path) -> str:
+    """Hash a file or a tree: relative names, kinds, permission bits, contents. Compiled Python is skipped."""
+    digest = hashlib.sha256()
+    paths = [path] if not path.is_dir() or path.is_symlink() else sorted(path.rglob("*"))
+    for item in paths:
+        if "__pycache__" in item.parts:
+            continue
+        mode = item.lstat().st_mode
+        digest.update(f"{item.relative_to(path)}\0{mode:o}\0".encode())
+        if stat.S_ISLNK(mode):
+            digest.update(os.readlink(item).encode())
+        elif stat.S_ISREG(mode):
+            with item.open("rb") as handle:
+                digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree made by a stage; refuses when something is still mounted below it."""
+    if not path.exists():
+        return
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    below = [point for point in mounted if point.startswith(f"{path.resolve()}/")]
+    if below:
+        raise BootosError(f"{path} cannot be removed: {below[0]} is mounted", hint=f"umount {below[0]}")
+    shutil.rmtree(path)

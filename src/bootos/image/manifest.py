@@ -1,0 +1,53 @@
+"""`manifest.json`: what an image is made of, so that two images can be compared and a server can check its files.
+
+`SCHEMA` grows when a field changes its meaning; added fields do not change it.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+SCHEMA = 1
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of the image, or one segment of its initrd."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One built image."""
+
+    schema: int = SCHEMA
+    name: str
+    bootos_version: str
+    recipe_sha256: str
+    kernel_release: str
+    kernel_modules: int
+    firmware_files: int
+    files: tuple[FileEntry, ...]
+    segments: tuple[FileEntry, ...]
+    root_uncompressed_bytes: int
+    packages: dict[str, str]
+
+    @property
+    def size_bytes(self) -> int:
+        """What a machine has to load: kernel and initrd."""
+        return sum(entry.size_bytes for entry in self.files)
+
+
+def hash_file(path: Path, name: str = "") -> FileEntry:
+    """Describe a file: its size and its sha256."""
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return FileEntry(name=name or path.name, size_bytes=path.stat().st_size, sha256=digest)
+
+
+def parse_manifest(value: Any) -> Manifest:
+    """Read a manifest from plain values; fields this version does not know are ignored."""
+    return msgspec.convert(value, Manifest)

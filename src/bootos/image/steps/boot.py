@@ -1,0 +1,38 @@
+"""Stage `boot`: the first segment of the initrd, which mounts the layers: busybox, a few kernel modules, `/init`."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootos.image.cpio import ALIGNMENT, write_cpio
+from bootos.process import run
+
+INIT = Path(__file__).parent.parent / "boot" / "init"
+APPLETS = (
+    *("cat", "chroot", "dmesg", "echo", "insmod", "ls", "mkdir", "mount", "printf", "ps", "reboot", "setsid"),
+    *("sh", "sleep", "stat", "stty", "switch_root", "umount", "vi"),
+)
+
+
+def build_boot(kernel: Path, release: str, modules: Sequence[str], directory: Path) -> None:
+    """Fill `directory/boot.cpio.zst` from the kernel stage's directory; `modules` are in loading order."""
+    root = directory / "root"
+    (root / "bin").mkdir(parents=True)
+    (root / "modules").mkdir()
+    shutil.copyfile(kernel / "busybox", root / "bin/busybox")
+    (root / "bin/busybox").chmod(0o755)
+    for applet in APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    shutil.copyfile(INIT, root / "init")
+    (root / "init").chmod(0o755)
+    for path in modules:
+        shutil.copyfile(kernel / "root/usr/lib/modules" / release / path, root / "modules" / Path(path).name)
+    (root / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in modules))
+    archive = directory / "boot.cpio"
+    with archive.open("wb") as output:
+        write_cpio(output, root)
+    packed = directory / "boot.cpio.zst"
+    run(["zstd", "-q", "-19", "--rm", archive, "-o", packed], timeout_s=300)
+    with packed.open("ab") as output:  # an uncompressed segment may follow: it must start aligned
+        output.write(b"\0" * (-output.tell() % ALIGNMENT))
+    shutil.rmtree(root)

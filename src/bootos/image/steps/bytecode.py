@@ -1,0 +1,51 @@
+"""Compile Python of the image with the image's own interpreter, started without a chroot and without mounts.
+
+Hash-based, unchecked .pyc files: no time stamps in them, and nothing is compared at import.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.process import run
+
+LOADER = "usr/lib64/ld-linux-x86-64.so.2"
+LIBRARIES = ("usr/lib/x86_64-linux-gnu",)
+
+
+def find_python(root: Path) -> Path:
+    """The interpreter of an image's root: `usr/bin/python3.N`."""
+    found = sorted(
+        path for path in (root / "usr/bin").glob("python3.[0-9]*") if path.name[7:].replace(".", "").isdigit()
+    )
+    if not found:
+        raise BootosError(f"{root} holds no Python", hint="the recipe's debian.packages need python3")
+    return found[-1]
+
+
+def compile_python(root: Path, interpreter_root: Path, directories: Sequence[Path]) -> None:
+    """Compile everything below `directories` (which lie in `root`) anew; recorded paths are those in the image."""
+    for directory in directories:
+        for cached in list(directory.rglob("__pycache__")):
+            shutil.rmtree(cached)
+    python = find_python(interpreter_root)
+    libraries = ":".join(str(interpreter_root / name) for name in LIBRARIES)
+    run(
+        [
+            interpreter_root / LOADER,
+            "--library-path",
+            libraries,
+            python,
+            *("-S", "-m", "compileall", "-q", "-j0"),
+            *("--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/"),
+            *directories,
+        ],
+        env={
+            "PYTHONHOME": str(interpreter_root / "usr"),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        timeout_s=900,
+        check=False,  # a package may carry a template that is no Python; what compiles is compiled
+    )

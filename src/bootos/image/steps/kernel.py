@@ -1,0 +1,141 @@
+"""Stage `kernel`: the kernel, the modules a recipe keeps with all they need, and the firmware they name.
+
+The packages are unpacked, not installed: the image needs no initramfs tools and no boot loader.
+"""
+
+import lzma
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.image import kernel_module as km
+from bootos.image.archive import Archive, extract_package, read_package_version
+from bootos.image.document_file import write_json
+from bootos.image.recipe import Recipe
+from bootos.process import run
+
+BUSYBOX = "busybox-static"
+DEPMOD_FILES = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
+
+
+def build_kernel(recipe: Recipe, sources: str, directory: Path, say: Callable[[str], None]) -> None:
+    """Fill `directory`: `vmlinuz`, `busybox`, `root/` (modules and firmware as they lie in the image), and
+    `kernel.json` (release, package versions, module counts, the modules `/init` loads in order)."""
+    work = directory / "work"
+    suite = f"{recipe.debian.suite}-backports" if recipe.kernel == "backports" else ""
+    archive = Archive(work / "apt", _add_backports(sources, recipe))
+    kernel_package = archive.find_kernel(suite=suite)
+    say(f"downloading {kernel_package}")
+    debs = archive.download([kernel_package], work / "debs", suite=suite)
+    debs += archive.download([BUSYBOX, *recipe.firmware.packages], work / "debs")
+    say("unpacking")
+    tree = work / "tree"
+    for deb in sorted(set(debs)):
+        extract_package(deb, tree)
+    release = find_release(tree)
+    shutil.copy2(tree / f"boot/vmlinuz-{release}", directory / "vmlinuz")
+    shutil.copy2(tree / "usr/bin/busybox", directory / "busybox")
+
+    run(["depmod", "--basedir", _link_lib(tree), release], timeout_s=600)
+    source = tree / "usr/lib/modules" / release
+    dependencies = km.parse_dependencies((source / "modules.dep").read_text())
+    soft = km.parse_soft_dependencies((source / "modules.softdep").read_text())
+    chosen = km.select_modules(dependencies, recipe.modules.keep, recipe.modules.drop)
+    kept = km.close_dependencies(chosen, dependencies, soft)
+    for pattern in km.find_unmatched(dependencies, recipe.modules.keep):
+        say(f"modules.keep: {pattern} matches no module of {release}")
+    try:
+        load_order = km.order_modules(recipe.modules.boot, dependencies)
+    except KeyError as cause:
+        raise BootosError(f"modules.boot: kernel {release} has no module {cause}") from cause
+
+    say(f"keeping {len(kept | set(load_order))} of {len(dependencies)} modules")
+    target = directory / "root/usr/lib/modules" / release
+    for path in sorted(kept | set(load_order)):
+        unpack_module(source / path, target / strip_compression(path))
+    for name in DEPMOD_FILES:
+        if (source / name).is_file():
+            shutil.copy2(source / name, target / name)
+    run(["depmod", "--basedir", _link_lib(directory / "root"), release], timeout_s=600)
+    (directory / "root/lib").unlink()
+    firmware = _copy_firmware(recipe, tree, directory / "root", target)
+    write_json(
+        directory / "kernel.json",
+        {
+            "release": release,
+            "packages": dict(read_package_version(deb) for deb in sorted(set(debs))),
+            "modules": len(kept | set(load_order)),
+            "modules_available": len(dependencies),
+            "firmware_files": firmware,
+            "boot_modules": [strip_compression(path) for path in load_order],
+        },
+    )
+    shutil.rmtree(work)
+
+
+def find_release(tree: Path) -> str:
+    """The kernel release whose modules lie in an unpacked kernel package."""
+    releases = [path.name for path in (tree / "usr/lib/modules").iterdir()]
+    if len(releases) != 1:
+        raise BootosError(f"expected the modules of one kernel, found {', '.join(releases) or 'none'}")
+    return releases[0]
+
+
+def strip_compression(path: str) -> str:
+    """`a/b.ko.xz` -> `a/b.ko`."""
+    return re.sub(r"\.ko\.(xz|zst|gz)$", ".ko", path)
+
+
+def unpack_module(source: Path, target: Path) -> None:
+    """Copy a module uncompressed: squashfs packs it better than xz does one by one, and loading takes less CPU."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.suffix == ".xz":
+        target.write_bytes(lzma.decompress(source.read_bytes()))
+    elif source.suffix == ".ko":
+        shutil.copyfile(source, target)
+    else:
+        raise BootosError(f"{source.name} is compressed in a way this build does not know")
+
+
+def read_firmware_names(modules: Sequence[Path]) -> set[str]:
+    """The firmware files modules say they may ask for."""
+    names: set[str] = set()
+    for start in range(0, len(modules), 200):
+        printed = run(["modinfo", "--field", "firmware", *modules[start : start + 200]], check=False).stdout
+        names.update(line.strip() for line in printed.splitlines() if line.strip())
+    return names
+
+
+def _copy_firmware(recipe: Recipe, tree: Path, root: Path, modules: Path) -> int:
+    source = tree / "usr/lib/firmware"
+    if not source.is_dir():
+        return 0
+    available = [path.relative_to(source).as_posix() for path in _files(source)]
+    wanted = read_firmware_names(sorted(modules.rglob("*.ko")))
+    chosen = km.select_firmware(available, wanted, recipe.firmware.drop)
+    for name in sorted(chosen):
+        target = root / "usr/lib/firmware" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target)  # a symlink's content: its target may not be kept
+    return len(chosen)
+
+
+def _files(directory: Path) -> Iterable[Path]:
+    return (path for path in directory.rglob("*") if path.is_file())
+
+
+def _add_backports(sources: str, recipe: Recipe) -> str:
+    if recipe.kernel != "backports":
+        return sources
+    suite = recipe.debian.suite
+    main = [line for line in sources.splitlines() if f" {suite} " in line]
+    return sources + "".join(line.replace(f" {suite} ", f" {suite}-backports ") + "\n" for line in main)
+
+
+def _link_lib(root: Path) -> Path:
+    """depmod looks below /lib; packages put files below /usr/lib."""
+    if not (root / "lib").exists():
+        (root / "lib").symlink_to("usr/lib")
+    return root

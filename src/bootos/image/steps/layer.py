@@ -1,0 +1,153 @@
+"""Stage `layer`: what BootOS adds to Debian, as a small squashfs of its own: the agent from the project's wheel, the
+units and settings in `image/rootfs/`, and the recipe's overlay. Rebuilt in seconds after a change in the agent.
+"""
+
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import bootos
+from bootos.errors import BootosError
+from bootos.image.recipe import Loaded
+from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.squash import build_squashfs
+from bootos.process import run
+
+AGENT_PARTS = (
+    *("__init__.py", "errors.py", "process.py", "document.py"),
+    *("template", "wire", "hardware", "drivers", "agent"),
+)
+"""What of the package the agent needs; server, lab and image stay out of the in-memory OS."""
+
+ROOTFS = Path(__file__).parent.parent / "rootfs"
+PACKAGES = "usr/lib/python3/dist-packages"
+PROGRAMS = ("usr/lib/bootos", "usr/bin")
+"""Directories of `image/rootfs/` whose files are programs (a wheel does not carry the executable bit)."""
+
+WANTS = {
+    "sysinit.target": ("bootos-init.service",),
+    "multi-user.target": ("bootos-ipmi.service", "bootos-agent.service", "systemd-networkd.service"),
+}
+SHELL_WANTS = {"multi-user.target": ("bootos-shells.service",)}
+SHELL_FILES = (
+    "etc/systemd/system/bootos-shells.service",
+    "etc/systemd/system/bootos-shell@.service",
+    "etc/systemd/system/emergency.service.d",
+    "etc/systemd/system/rescue.service.d",
+    "usr/lib/bootos/start-shells",
+)
+"""What a recipe with `shell = "off"` does not carry: no console gives a root shell then."""
+
+MASKED = (
+    "mdmonitor.service",
+    "mdmonitor-oneshot.service",
+    "mdadm-grow-continue@.service",
+    "lvm-activate-.service",
+)
+"""Units something could start by name although nothing wants them at boot."""
+
+LINKS = {
+    "etc/systemd/system/default.target": "/usr/lib/systemd/system/multi-user.target",
+    "etc/resolv.conf": "/run/bootos/resolv.conf",
+    "etc/mtab": "../proc/self/mounts",
+    "usr/bin/yum": "dnf-3",
+}
+
+
+def find_project() -> Path:
+    """The source tree this package runs from: the agent's wheel is built from it."""
+    project = Path(bootos.__file__).resolve().parents[2]
+    if not (project / "pyproject.toml").is_file():
+        raise BootosError(
+            "an image is built from BootOS's source tree, and this installation has none",
+            hint="run it in a checkout, from an editable install (pip install -e .)",
+        )
+    return project
+
+
+def collect_agent_sources(project: Path) -> Iterator[Path]:
+    """The files and directories the agent's wheel is made of: the layer's cache key."""
+    yield project / "pyproject.toml"
+    for name in AGENT_PARTS:
+        if (project / "src/bootos" / name).exists():
+            yield project / "src/bootos" / name
+
+
+def build_layer(loaded: Loaded, project: Path, base: Path, directory: Path) -> None:
+    """Fill `directory/layer.squashfs`. `base` is the installed base, for its Python interpreter."""
+    root = directory / "root"
+    install_agent(build_wheel(project, directory / "wheel"), root)
+    copy_rootfs(ROOTFS, root, programs=PROGRAMS)
+    if loaded.overlay_dir is not None:
+        copy_rootfs(loaded.overlay_dir, root)
+    link_units(root, shell=loaded.recipe.shell == "on")
+    compile_python(root, base, [root / PACKAGES])
+    build_squashfs(root, directory / "layer.squashfs", loaded.recipe.compression, all_root=True)
+    shutil.rmtree(root)
+    shutil.rmtree(directory / "wheel")
+
+
+def build_wheel(project: Path, directory: Path) -> Path:
+    """Build the project's wheel with hatchling, without network."""
+    run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory],
+        cwd=project,
+        timeout_s=300,
+    )
+    return next(directory.glob("*.whl"))
+
+
+def install_agent(wheel: Path, root: Path) -> None:
+    """Unpack the agent's part of the wheel where the image's Python finds it, with its entry points."""
+    target = root / PACKAGES
+    with zipfile.ZipFile(wheel) as archive:
+        for name in sorted(archive.namelist()):
+            package, _, inside = name.partition("/")
+            wanted = package.endswith(".dist-info") and inside in ("METADATA", "entry_points.txt", "WHEEL")
+            if wanted or (package == "bootos" and inside.split("/")[0] in AGENT_PARTS):
+                archive.extract(name, target)
+
+
+def copy_rootfs(source: Path, root: Path, *, programs: Sequence[str] = ()) -> None:
+    """Lay a tree of files over `root`: plain modes, symlinks as they are, `programs` executable."""
+    for path in sorted(source.rglob("*")):
+        inside = path.relative_to(source)
+        target = root / inside
+        if path.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.symlink_to(path.readlink())
+        elif path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            program = path.stat().st_mode & 0o100 or inside.parent.as_posix() in programs
+            target.chmod(0o755 if program else 0o644)
+    for path in root.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    (root / "root").mkdir(mode=0o700, exist_ok=True)
+
+
+def link_units(root: Path, *, shell: bool) -> None:
+    """Enable BootOS's units, mask what could be pulled in by name, and leave the shell out when it is off."""
+    units = root / "etc/systemd/system"
+    for table in (WANTS, SHELL_WANTS) if shell else (WANTS,):
+        for target, names in table.items():
+            for name in names:
+                link = units / f"{target}.wants" / name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                own = (units / name).exists()
+                link.symlink_to(f"../{name}" if own else f"/usr/lib/systemd/system/{name}")
+    for name in MASKED:
+        (units / name).symlink_to("/dev/null")
+    for inside, destination in LINKS.items():
+        link = root / inside
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(destination)
+    for name in () if shell else SHELL_FILES:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+"""Stage `root`: from the installed base to the squashfs of the root file system.
+
+Cuts what a server never needs in memory, removes every unit, udev rule and generator the recipe does not list,
+compiles all Python once (the root is read-only below its overlay: what is missing would be compiled at every
+boot), and packs the result.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from bootos.image.document_file import write_json
+from bootos.image.kernel_module import is_below
+from bootos.image.recipe import Boot, Cut, Recipe
+from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.squash import build_squashfs
+from bootos.process import run
+
+UNIT_DIRECTORIES = ("usr/lib/systemd/system", "etc/systemd/system")
+ALLOWED_FILES = {
+    # directory -> field of the recipe's [boot] that lists what stays in it
+    "usr/lib/udev/rules.d": "udev_rules",
+    "usr/lib/systemd/system-generators": "generators",
+    "usr/lib/tmpfiles.d": "tmpfiles",
+}
+
+
+def build_root(recipe: Recipe, base: Path, directory: Path, say: Callable[[str], None]) -> None:
+    """Fill `directory`: `root.squashfs` and `root.json` (packages with versions, unpacked size)."""
+    root = directory / "root"
+    say("copying the base")
+    run(["cp", "--archive", "--reflink=auto", base, root], timeout_s=600)
+    packages = read_packages(root)
+    say("cutting")
+    cut_paths(root, recipe.cut)
+    cut_boot(root, recipe.boot)
+    make_stateless(root)
+    say("compiling Python")
+    compile_python(root, base, [root / "usr/lib/python3.13", root / "usr/lib/python3/dist-packages"])
+    size_bytes = sum(
+        path.lstat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink()
+    )
+    say(f"packing {size_bytes / 1e6:.0f} MB with {recipe.compression}")
+    build_squashfs(root, directory / "root.squashfs", recipe.compression)
+    write_json(directory / "root.json", {"packages": packages, "uncompressed_bytes": size_bytes})
+    shutil.rmtree(root)
+
+
+def read_packages(root: Path) -> dict[str, str]:
+    """Installed Debian packages and their versions."""
+    printed = run(["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"], timeout_s=60).stdout
+    table = (line.split("\t") for line in printed.splitlines())
+    return {name.partition(":")[0]: version for name, version in table}
+
+
+def cut_paths(root: Path, cut: Cut) -> None:
+    """Remove the recipe's cut paths, except those it keeps."""
+    for path in select_cut((f"/{p.relative_to(root)}" for p in _walk(root)), cut):
+        (root / path.lstrip("/")).unlink()
+    for directory in sorted((p for p in root.rglob("*") if p.is_dir() and not p.is_symlink()), reverse=True):
+        inside = f"/{directory.relative_to(root)}"
+        if any(is_below(inside, pattern) for pattern in cut.paths) and not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def select_cut(paths: Iterable[str], cut: Cut) -> list[str]:
+    """The paths a recipe cuts."""
+    return [
+        path
+        for path in paths
+        if any(is_below(path, item) for item in cut.paths)
+        and not any(is_below(path, item) for item in cut.keep)
+    ]
+
+
+def cut_boot(root: Path, boot: Boot) -> None:
+    """Remove all that would act by itself and is not listed: wants of units, udev rules, generators, tmpfiles."""
+    for directory in UNIT_DIRECTORIES:
+        for link in sorted((root / directory).glob("*.wants/*")) + sorted(
+            (root / directory).glob("*.requires/*")
+        ):
+            if link.name not in boot.units:
+                link.unlink()
+    for directory, field in ALLOWED_FILES.items():
+        for path in sorted((root / directory).iterdir()):
+            if path.name not in getattr(boot, field) and not path.is_dir():
+                path.unlink()
+
+
+def make_stateless(root: Path) -> None:
+    """Leave nothing of the build host or of the installation, and nothing that makes systemd do first-boot work."""
+    for path in _existing(
+        root, ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "etc/fstab", "etc/mtab")
+    ):
+        path.unlink()
+    # Empty, not missing or "uninitialized": systemd then takes an id for this boot and applies no presets.
+    (root / "etc/machine-id").touch()
+    (root / "etc/fstab").touch()
+    for path in _existing(root, ("var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "dev/console")):
+        path.unlink()
+    for name in ("var/log", "var/cache/apt", "var/lib/apt/lists", "tmp", "run", "var/tmp"):
+        for path in (root / name).rglob("*") if (root / name).is_dir() else ():
+            if path.is_file() or path.is_symlink():
+                path.unlink()
+    shadow = root / "etc/shadow"
+    shadow.write_text(lock_passwords(shadow.read_text()))
+
+
+def lock_passwords(shadow: str) -> str:
+    """No account has a password, and none can log in with one."""
+    return re.sub(r"^([^:]+):[^:]*:", r"\1:*:", shadow, flags=re.MULTILINE)
+
+
+def _existing(root: Path, names: Sequence[str]) -> list[Path]:
+    return [root / name for name in names if (root / name).is_symlink() or (root / name).exists()]
+
+
+def _walk(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_symlink() or not path.is_dir()]
