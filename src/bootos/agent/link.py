@@ -159,7 +159,8 @@ class Network:
                 build_network_file(name, metric=100 + position)
             )
             self._run(["ip", "link", "set", "dev", name, "up"], timeout_s=10, check=False)
-        self._run(["networkctl", "reload"], timeout_s=30, check=False)
+        # There is no D-Bus in the image, so networkd is told by a restart rather than by networkctl.
+        self._run(["systemctl", "restart", "systemd-networkd.service"], timeout_s=60, check=False)
 
     def wait_for_address(self) -> Interface:
         """Wait, for ever if need be, for an IPv4 address; what is missing is said with growing pauses."""

@@ -71,7 +71,6 @@ def run_service(arguments: argparse.Namespace) -> int:
     from bootos.agent.sequence import Host, run
 
     consoles = Consoles(find_consoles())
-    consoles.say("BootOS: agent")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("bootos").addHandler(ConsoleHandler(consoles))
     logging.getLogger("urllib3").setLevel(logging.ERROR)
