@@ -1,0 +1,131 @@
+"""The agent's API, protocol v2 (`wire.v2`). Needs no operator token: a session proves the machine."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import Parameter
+
+from bootos import __version__
+from bootos.server import jobs, machines
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError
+from bootos.server.store.table import Claim, Machine
+from bootos.wire import v2
+
+
+def build_agent_router(context: Context) -> Router:
+    """The five calls of `wire.v2`."""
+    store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
+    pxe_directory = settings.pxe_directory
+
+    def hear(machine_id: int, authorization: str | None) -> None:
+        if presence.hear(machine_id):
+            with store.write() as session:
+                machines.write_heard(session, *machines.find_session(session, authorization))
+
+    @get("/", sync_to_thread=False)
+    def greet() -> v2.Greeting:
+        return v2.Greeting(server=f"bootos {__version__}")
+
+    @post("/register", sync_to_thread=True, status_code=200)
+    def register(data: v2.Registration, request: Request) -> v2.Registered:  # type: ignore[type-arg]
+        address = request.client.host if request.client else ""
+        with store.write() as session:
+            outcome = machines.register(session, presence, data, address)
+            if isinstance(outcome, Claim):
+                machine = session.get_one(Machine, outcome.machine_id)
+                left_s = presence.grace_left_s(machine.id, machine.last_heard_at)
+            else:
+                machine, token = outcome
+                verified = machines.is_verified(session, machine)
+        if isinstance(outcome, Claim):
+            raise ConflictError(
+                f"another client holds the identity of machine {data.sn}",
+                hint="two machines with one serial number, or the last boot is still alive; this call may work "
+                "when that client has been silent for a while; the operator sees this on the machine's page",
+                retry_after_s=max(1, round(left_s)),
+            )
+        message = "" if verified or data.developer else "this model is not in the support list"
+        return v2.Registered(
+            machine_id=str(machine.id),
+            session=token,
+            poll_s=settings.poll_s,
+            verified=verified,
+            message=message,
+        )
+
+    def take(authorization: str | None) -> tuple[int, v2.Order | None]:
+        with store.read() as session:
+            machine, _ = machines.find_session(session, authorization)
+            active = jobs.find_active_job(session, machine.id)
+        if active is None:
+            return machine.id, None
+        with store.write() as session:
+            machine, boot = machines.find_session(session, authorization)
+            order = jobs.take_order(
+                session,
+                machine,
+                boot,
+                context.vault,
+                pxe_directory=pxe_directory,
+                poll_s=settings.poll_s,
+            )
+        return machine.id, order
+
+    @get("/order")
+    async def order(
+        request: Request,  # type: ignore[type-arg]
+        wait_s: Annotated[float, Parameter(ge=0)] = 0,
+    ) -> Response[v2.Order | None]:
+        authorization = request.headers.get("authorization")
+        deadline = time.monotonic() + min(wait_s, settings.poll_s)
+        with store.read() as session:
+            machine_id = machines.find_session(session, authorization)[0].id
+        await asyncio.to_thread(hear, machine_id, authorization)
+        topic = f"machine:{machine_id}"
+        presence.open_poll(machine_id)
+        try:
+            while True:
+                mark = hub.mark(topic)
+                _, found = await asyncio.to_thread(take, authorization)
+                if found is not None:
+                    return Response(content=found, status_code=200)
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or hub.closed:
+                    return Response(content=None, status_code=204)
+                await hub.wait(topic, mark, left_s)
+        finally:
+            presence.close_poll(machine_id)
+
+    @post("/report", sync_to_thread=True, status_code=200)
+    def report(data: v2.Report, request: Request) -> v2.Receipt:  # type: ignore[type-arg]
+        authorization = request.headers.get("authorization")
+        with store.write() as session:
+            machine, boot = machines.find_session(session, authorization)
+            if presence.hear(machine.id):
+                machines.write_heard(session, machine, boot)
+            if data.boot_id != boot.boot_id:
+                raise ConflictError("the report is of another boot than the session")
+            return jobs.apply_report(session, machine, boot, data, context.vault, pxe_directory=pxe_directory)
+
+    @post("/mac", sync_to_thread=True, status_code=200)
+    def mac(data: v2.MacUpload, request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
+        authorization = request.headers.get("authorization")
+        with store.write() as session:
+            machine, boot = machines.find_session(session, authorization)
+            presence.hear(machine.id)
+            job = jobs.find_job(session, data.job_id)
+            if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
+                raise ConflictError(f"this boot does not hold the order of job {job.id}")
+            return jobs.accept_mac(
+                session,
+                machine,
+                job,
+                data.mac,
+                pxe_directory=pxe_directory,
+                server_url=context.public_url,
+            )
+
+    return Router(v2.PREFIX, route_handlers=[greet, register, order, report, mac])

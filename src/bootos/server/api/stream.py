@@ -1,0 +1,54 @@
+"""Server-sent events of one job: its state and its log lines as they come. Used by `bootos job follow` and the
+job page. Ends when the job has ended, or when the server does (the client then asks again, with the last id)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from litestar.response.sse import ServerSentEventMessage
+from sqlalchemy import select
+
+from bootos.server import jobs
+from bootos.server.api.view import LogView, view_job, view_line
+from bootos.server.context import Context
+from bootos.server.lifecycle import ENDED, State
+from bootos.server.store.table import LogLine
+
+BATCH = 500
+KEEPALIVE_S = 15.0
+
+
+def read_lines(context: Context, job_id: int, after: int, limit: int = BATCH) -> list[LogView]:
+    """Log lines of a job in the order they came in, from the one after `after` on."""
+    query = select(LogLine).where(LogLine.job_id == job_id, LogLine.seq > after)
+    with context.store.read() as session:
+        return [view_line(row) for row in session.scalars(query.order_by(LogLine.seq).limit(limit))]
+
+
+async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator[ServerSentEventMessage]:
+    """Events: `job` (JobView) at each change, `line` (LogView, its id is the line's seq), `end` (JobView)."""
+    topic, shown = f"job:{job_id}", ""
+    while True:
+        mark = context.hub.mark(topic)
+        job = await asyncio.to_thread(_read_job, context, job_id)
+        while lines := await asyncio.to_thread(read_lines, context, job_id, after):
+            for line in lines:
+                after = line.seq
+                yield ServerSentEventMessage(
+                    data=msgspec.json.encode(line).decode(), event="line", id=str(line.seq)
+                )
+        if job != shown:
+            shown = job
+            yield ServerSentEventMessage(data=job, event="job")
+        if State(msgspec.json.decode(job)["state"]) in ENDED:
+            yield ServerSentEventMessage(data=job, event="end")
+            return
+        if context.hub.closed:
+            return
+        if not await context.hub.wait(topic, mark, KEEPALIVE_S) and not context.hub.closed:
+            yield ServerSentEventMessage(comment="still here")
+
+
+def _read_job(context: Context, job_id: int) -> str:
+    with context.store.read() as session:
+        return msgspec.json.encode(view_job(jobs.find_job(session, job_id))).decode()

@@ -1,0 +1,272 @@
+"""What the operator API answers: the server's rows as msgspec models, without anything secret. The CLI and the
+web pages read these too. Times are ISO 8601 in UTC."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.errors import Problem
+from bootos.server.context import Context
+from bootos.server.jobs import find_active_job
+from bootos.server.lifecycle import State, read_machine_state
+from bootos.server.machines import is_verified
+from bootos.server.store.table import Audit, Claim, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
+
+
+class Fault(msgspec.Struct, kw_only=True):
+    """Every answer with a 4xx or 5xx status."""
+
+    error: str
+    hint: str = ""
+    problems: list[Problem] = []
+    retry_after_s: int | None = None
+
+
+class MachineView(msgspec.Struct, kw_only=True):
+    id: int
+    sn: str
+    state: str
+    vendor: str
+    product: str
+    address: str
+    supported: bool
+    developer: bool
+    protocol: int
+    agent_version: str
+    active_job: int | None
+    hostname: str
+    registered_at: datetime | None
+    last_heard_at: datetime | None
+    claims: int
+
+
+class MacView(msgspec.Struct, kw_only=True):
+    mac: str
+    bound: bool
+
+
+class ClaimView(msgspec.Struct, kw_only=True):
+    address: str
+    boot_id: str
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+class MachineDetail(MachineView, kw_only=True):
+    macs: list[MacView]
+    refused_claims: list[ClaimView]
+    settings: dict[str, Any]
+    drivers: list[str]
+    inventory: dict[str, Any] | None
+    inventory_at: datetime | None
+    jobs: list[int]
+
+
+class TemplateView(msgspec.Struct, kw_only=True):
+    name: str
+    description: str
+    format: str
+    version: int
+    updated_at: datetime
+    text: str = ""
+
+
+class PxeTemplateView(msgspec.Struct, kw_only=True):
+    name: str
+    version: int
+    reports: bool
+    updated_at: datetime
+    content: str = ""
+    answer: str = ""
+
+
+class SecretView(msgspec.Struct, kw_only=True):
+    name: str
+    updated_at: datetime
+
+
+class SupportView(msgspec.Struct, kw_only=True):
+    id: int
+    vendor: str
+    product: str
+
+
+class JobView(msgspec.Struct, kw_only=True):
+    id: int
+    machine: int
+    sn: str
+    state: str
+    mode: str
+    template: str
+    template_version: int
+    pxe: str
+    message: str
+    attempt: int
+    progress: float | None
+    cancel_requested: bool
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class JobDetail(JobView, kw_only=True):
+    skip_hardware: bool
+    reboot: bool
+    pxe_file: str
+    template_format: str
+    template_text: str
+    report: dict[str, Any] | None
+
+
+class LogView(msgspec.Struct, kw_only=True):
+    seq: int
+    at: str
+    level: str
+    source: str
+    text: str
+
+
+class AuditView(msgspec.Struct, kw_only=True):
+    at: datetime
+    actor: str
+    address: str
+    action: str
+    subject: str
+    detail: str
+
+
+def view_machine(context: Context, session: Session, row: Machine) -> MachineView:
+    return MachineView(**_machine_fields(context, session, row))
+
+
+def _machine_fields(context: Context, session: Session, row: Machine) -> dict[str, Any]:
+    job = find_active_job(session, row.id)
+    heard = context.presence.is_heard(row.id, row.last_heard_at)
+    state = read_machine_state(
+        registered=row.registered_at is not None, heard=heard, job=State(job.state) if job else None
+    )
+    claims = session.scalars(select(Claim.count).where(Claim.machine_id == row.id))
+    return {
+        "id": row.id,
+        "sn": row.sn,
+        "state": state.value,
+        "vendor": row.vendor,
+        "product": row.product,
+        "address": row.address,
+        "supported": is_verified(session, row),
+        "developer": row.developer,
+        "protocol": row.protocol,
+        "agent_version": row.agent_version,
+        "active_job": job.id if job else None,
+        "hostname": str(row.settings.get("hostname") or ""),
+        "registered_at": row.registered_at,
+        "last_heard_at": context.presence.last_heard(row.id, row.last_heard_at),
+        "claims": sum(claims),
+    }
+
+
+def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
+    macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
+    claims = session.scalars(select(Claim).where(Claim.machine_id == row.id).order_by(Claim.last_at.desc()))
+    return MachineDetail(
+        **_machine_fields(context, session, row),
+        macs=[MacView(mac=mac.mac, bound=mac.bound) for mac in macs],
+        refused_claims=[
+            ClaimView(
+                address=claim.address,
+                boot_id=claim.boot_id,
+                first_at=claim.first_at,
+                last_at=claim.last_at,
+                count=claim.count,
+            )
+            for claim in claims
+        ],
+        settings=row.settings,
+        drivers=list((row.drivers or {}).get("names", [])),
+        inventory=row.inventory,
+        inventory_at=row.inventory_at,
+        jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
+    )
+
+
+def view_template(row: Template, *, with_text: bool = False) -> TemplateView:
+    return TemplateView(
+        name=row.name,
+        description=row.description,
+        format=row.format,
+        version=row.version,
+        updated_at=row.updated_at,
+        text=row.text if with_text else "",
+    )
+
+
+def view_pxe_template(row: PxeTemplate, *, with_text: bool = False) -> PxeTemplateView:
+    return PxeTemplateView(
+        name=row.name,
+        version=row.version,
+        reports=row.reports,
+        updated_at=row.updated_at,
+        content=row.content if with_text else "",
+        answer=row.answer if with_text else "",
+    )
+
+
+def view_support(row: Support) -> SupportView:
+    return SupportView(id=row.id, vendor=row.vendor, product=row.product)
+
+
+def _job_fields(row: Job) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "machine": row.machine_id,
+        "sn": row.machine.sn,
+        "state": row.state,
+        "mode": row.mode,
+        "template": row.template_name,
+        "template_version": row.template_version,
+        "pxe": row.pxe_name,
+        "message": row.message,
+        "attempt": row.attempt,
+        "progress": row.progress,
+        "cancel_requested": row.cancel_requested,
+        "created_by": row.created_by,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def view_job(row: Job) -> JobView:
+    return JobView(**_job_fields(row))
+
+
+def view_job_detail(row: Job) -> JobDetail:
+    return JobDetail(
+        **_job_fields(row),
+        skip_hardware=row.skip_hardware,
+        reboot=row.reboot,
+        pxe_file=row.pxe_file,
+        template_format=row.template_format,
+        template_text=row.template_text,
+        report=row.report,
+    )
+
+
+def view_line(row: LogLine) -> LogView:
+    return LogView(seq=row.seq, at=row.at, level=row.level, source=row.source, text=row.text)
+
+
+def view_audit(row: Audit) -> AuditView:
+    return AuditView(
+        at=row.at,
+        actor=row.actor,
+        address=row.address,
+        action=row.action,
+        subject=row.subject,
+        detail=row.detail,
+    )

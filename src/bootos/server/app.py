@@ -1,0 +1,114 @@
+"""Puts the server together: settings -> parts -> Litestar application. `serve` runs it, tests call it directly."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+
+from bootos import __version__
+from bootos.errors import BootosError
+from bootos.server.api.agent_v2 import build_agent_router
+from bootos.server.api.operator import build_operator_router
+from bootos.server.api.view import Fault
+from bootos.server.auth import read_operator_token
+from bootos.server.context import Context
+from bootos.server.fault import RequestError
+from bootos.server.hub import Hub
+from bootos.server.netboot.boot_files import build_boot_files
+from bootos.server.presence import Presence
+from bootos.server.settings import Settings
+from bootos.server.store.engine import open_store
+from bootos.server.vault import Vault
+
+log = logging.getLogger(__name__)
+
+
+def open_context(settings: Settings) -> Context:
+    """Open the data directory and the database. Raises BootosError with what to do."""
+    for directory in (settings.data, settings.files, settings.pxe_directory):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise BootosError(
+                f"the data directory {directory} cannot be made: {cause.strerror}",
+                hint="choose another one with --data, or make it writable",
+            ) from cause
+    try:
+        token, created = read_operator_token(settings.token_file)
+        vault = Vault(settings.key_file)
+    except OSError as cause:
+        raise BootosError(
+            f"the data directory {settings.data} cannot be used: {cause.filename}: {cause.strerror}",
+            hint="it must belong to the user who runs the server",
+        ) from cause
+    if created:
+        log.info("an operator token was made: it is in %s", settings.token_file)
+    hub = Hub()
+    store = open_store(settings.database_url)
+    store.publish = hub.publish
+    return Context(
+        settings=settings,
+        store=store,
+        hub=hub,
+        presence=Presence(settings.session_grace_s),
+        vault=vault,
+        operator_token=token,
+    )
+
+
+def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
+    """Every error as a `Fault`, which is also the agent's `Refusal`."""
+    headers: dict[str, str] = {}
+    if isinstance(error, RequestError):
+        fault = Fault(
+            error=error.message,
+            hint=error.hint,
+            problems=list(error.problems),
+            retry_after_s=error.retry_after_s,
+        )
+        status = error.status
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
+        if status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, HTTPException):
+        fault, status = Fault(error=error.detail or "the request cannot be done"), error.status_code
+        if isinstance(error.extra, list):
+            fault.hint = "; ".join(str(item.get("message", item)) for item in error.extra)
+    elif isinstance(error, BootosError):
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        fault, status = Fault(error=error.message, hint=error.hint), 500
+    else:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        fault, status = Fault(error="the server failed; its log says why"), 500
+    return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def build_app(context: Context) -> Litestar:
+    """The application. The context must be open; the application closes it at its end."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        context.hub.attach()
+        try:
+            yield
+        finally:
+            context.hub.close()
+            context.store.close()
+
+    return Litestar(
+        route_handlers=[
+            build_agent_router(context),
+            build_operator_router(context),
+            build_boot_files(context.settings.boot_files, context.settings.files),
+        ],
+        lifespan=[lifespan],
+        exception_handlers={Exception: answer_fault},
+        openapi_config=OpenAPIConfig(title="BootOS server", version=__version__),
+        request_max_body_size=context.settings.body_max_bytes,
+        logging_config=None,
+    )

@@ -1,0 +1,149 @@
+"""The operator API over HTTP, for the commands in `command`. The one HTTP client of the operator's side."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import urllib3
+
+from bootos.errors import BootosError, Problem, ProblemsError
+
+PREFIX = "/api/operator"
+
+
+class AnswerError(BootosError):
+    """The server refused; `status` is the HTTP status."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def read_token(token_file: Path | None, data: Path) -> str:
+    """The operator token: a given file, else BOOTOS_TOKEN, else the server's data directory."""
+    if token_file is None:
+        if token := os.environ.get("BOOTOS_TOKEN", "").strip():
+            return token
+        token_file = data / "operator.token"
+    try:
+        return token_file.read_text().strip()
+    except OSError as cause:
+        raise BootosError(
+            f"the operator token cannot be read: {token_file}: {cause.strerror}",
+            hint="give --token-file, BOOTOS_TOKEN, or the server's data directory with --data",
+        ) from cause
+
+
+class Client:
+    """Calls of one server. Every method raises BootosError with the server's own words."""
+
+    def __init__(self, server: str, token: str, actor: str = "") -> None:
+        self._base = server.rstrip("/") + PREFIX
+        self._pool = urllib3.PoolManager(
+            headers={"Authorization": f"Bearer {token}", "X-Bootos-Actor": actor},
+            timeout=urllib3.Timeout(connect=10, read=60),
+            retries=urllib3.Retry(total=0),
+        )
+        self.server = server
+
+    def call(self, method: str, *path: str | int, body: Any = None, **query: str | int) -> Any:
+        """One call; returns the answer's plain values. `path` words are quoted."""
+        response = self._send(method, path, body, query)
+        self._check(response)
+        return msgspec.json.decode(response.data) if response.data else None
+
+    def follow(self, job_id: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events of a job until its end, asking again when the connection is lost: (event, plain values)."""
+        after, failures = 0, urllib3.Retry(total=40, backoff_factor=0.2, backoff_max=5)
+        while True:
+            try:
+                response = self._send("GET", ("jobs", job_id, "events"), None, {"after": after}, stream=True)
+                self._check(response)
+                for event, data in parse_events(response):
+                    failures = urllib3.Retry(total=40, backoff_factor=0.2, backoff_max=5)
+                    if event == "line":
+                        after = data["seq"]
+                    yield event, data
+                    if event == "end":
+                        return
+            except (BootosError, urllib3.exceptions.HTTPError) as cause:
+                if isinstance(cause, AnswerError):
+                    raise
+                try:
+                    failures = failures.increment("GET", self._base, error=urllib3.exceptions.ProtocolError())
+                except urllib3.exceptions.HTTPError:
+                    raise BootosError(f"the connection to {self.server} was lost for good") from cause
+                failures.sleep()
+
+    def _send(
+        self,
+        method: str,
+        path: tuple[str | int, ...],
+        body: Any,
+        query: dict[str, str | int],
+        *,
+        stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        url = "/".join([self._base, *(quote(str(word), safe="") for word in path)])
+        try:
+            return self._pool.request(
+                method,
+                url,
+                fields={name: str(value) for name, value in query.items()} if body is None else None,
+                body=None if body is None else msgspec.json.encode(body),
+                headers=None if body is None else {**self._pool.headers, "Content-Type": "application/json"},
+                preload_content=not stream,
+            )
+        except urllib3.exceptions.HTTPError as cause:
+            raise BootosError(
+                f"no answer from the server {self.server}: {read_reason(cause)}",
+                hint="is it running? name it with --server URL or BOOTOS_SERVER",
+            ) from None  # the reason is said; urllib3's chain says it three times more
+
+    def _check(self, response: urllib3.BaseHTTPResponse) -> None:
+        if response.status < 400:
+            return
+        try:
+            said = msgspec.json.decode(response.data)
+        except msgspec.DecodeError:
+            said = {}
+        if not isinstance(said, dict) or "error" not in said:
+            raise AnswerError(
+                f"{self.server} answered with HTTP status {response.status}",
+                hint="is this a BootOS server?",
+                status=response.status,
+            )
+        if said.get("problems"):
+            raise ProblemsError(said["error"], msgspec.convert(said["problems"], list[Problem]))
+        raise AnswerError(said["error"], hint=said.get("hint", ""), status=response.status)
+
+
+def read_reason(error: BaseException) -> str:
+    """The innermost reason of an urllib3 error, as `Connection refused`."""
+    while (inner := getattr(error, "reason", None) or error.__cause__) is not None:
+        if not isinstance(inner, BaseException):
+            return str(inner)
+        error = inner
+    return getattr(error, "strerror", None) or str(error)
+
+
+def parse_events(chunks: Iterator[bytes] | urllib3.BaseHTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Server-sent events (WHATWG HTML, 9.2) with JSON data, from the chunks of a response."""
+    rest, event, data = b"", "message", ""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for raw in lines:
+            line = raw.decode(errors="replace").rstrip("\r")
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if not line:
+                if data:
+                    yield event, msgspec.json.decode(data)
+                event, data = "message", ""
+            elif field == "event":
+                event = value
+            elif field == "data":
+                data += value

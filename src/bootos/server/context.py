@@ -1,0 +1,24 @@
+"""What the parts of one running server share. Made by `app`, given to every handler."""
+
+import msgspec
+
+from bootos.server.hub import Hub
+from bootos.server.presence import Presence
+from bootos.server.settings import Settings
+from bootos.server.store.engine import Store
+from bootos.server.vault import Vault
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    settings: Settings
+    store: Store
+    hub: Hub
+    presence: Presence
+    vault: Vault
+    operator_token: str
+
+    @property
+    def public_url(self) -> str:
+        """How machines reach this server."""
+        settings = self.settings
+        return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")

@@ -1,0 +1,45 @@
+"""What can be wrong with a request, with the HTTP status that says so. Raised by the parts, shown by `app`."""
+
+from collections.abc import Sequence
+
+from bootos.errors import BootosError, Problem
+
+
+class RequestError(BootosError):
+    """A request that cannot be done. `status` is the HTTP status, `problems` every reason with its path."""
+
+    status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        problems: Sequence[Problem] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+        self.retry_after_s = retry_after_s
+
+
+class UnauthorizedError(RequestError):
+    status = 401
+
+
+class ForbiddenError(RequestError):
+    status = 403
+
+
+class NotFoundError(RequestError):
+    status = 404
+
+
+class ConflictError(RequestError):
+    status = 409
+
+
+class UnusableError(RequestError):
+    """The request is well formed, and what it asks for cannot be."""
+
+    status = 422

@@ -1,0 +1,260 @@
+"""The machines: who they are, their sessions, their MAC addresses. Called by the agent and operator APIs.
+
+A machine is known by its serial number, whatever its case. One boot at a time holds the identity, proven by a
+random token; another boot takes over only when the present one has not been heard of for a while.
+"""
+
+import hashlib
+import ipaddress
+import re
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from bootos.errors import Problem
+from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
+from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.presence import Presence
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Boot, Claim, Mac, Machine, read_clock
+from bootos.server.support import find_support
+from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import Registration
+
+SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
+PLAIN = re.compile(r"[A-Za-z0-9 _.,:=+/-]{0,200}")
+
+
+def parse_sn(text: str) -> str:
+    """A serial number, trimmed. Raises UnusableError."""
+    sn = text.strip()
+    if not SN.fullmatch(sn):
+        raise UnusableError(
+            "the serial number is empty, too long or holds control characters",
+            hint="the machine's SMBIOS must tell a serial number (type 1)",
+        )
+    return sn
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find_machine(session: Session, word: str) -> Machine:
+    """A machine by serial number (any case) or else by id. Raises NotFoundError."""
+    row = session.scalar(select(Machine).where(Machine.sn_key == word.strip().casefold()))
+    if row is None and word.isascii() and word.isdigit():
+        row = session.get(Machine, int(word)) if len(word) < 16 else None
+    if row is None:
+        raise NotFoundError(f"there is no machine {word!r}", hint="see bootos machine list")
+    return row
+
+
+def find_or_enrol(session: Session, sn: str) -> Machine:
+    """The machine with this serial number, locked; made when it is new."""
+    sn = parse_sn(sn)
+    query = select(Machine).where(Machine.sn_key == sn.casefold()).with_for_update()
+    row = session.scalar(query)
+    if row is None:
+        row = Machine(sn=sn, sn_key=sn.casefold())
+        session.add(row)
+        session.flush()
+    return row
+
+
+def register(
+    session: WriteSession, presence: Presence, said: Registration, address: str
+) -> tuple[Machine, str] | Claim:
+    """Give the boot a session: (machine, token); or the refused `Claim`, which the caller must commit too."""
+    if not 0 < len(said.boot_id) <= 128:
+        raise UnusableError("the boot id is empty or too long")
+    machine = find_or_enrol(session, said.sn)
+    present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
+    is_new_boot = present is None or present.boot_id != said.boot_id
+    if (
+        present is not None
+        and is_new_boot
+        and not present.closing
+        and presence.is_heard(machine.id, present.last_heard_at)
+    ):
+        return _refuse(session, machine, said.boot_id, address)
+    token = secrets.token_urlsafe(32)
+    known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
+    boot = session.scalar(known)
+    if boot is None:
+        boot = Boot(machine_id=machine.id, boot_id=said.boot_id, serial=0)
+        session.add(boot)
+    if present is not None and is_new_boot:
+        present.token_hash = None
+        session.flush()
+    boot.token_hash = hash_token(token)
+    boot.serial += 1
+    boot.closing = False
+    boot.developer = said.developer
+    boot.last_heard_at = read_clock()
+    session.flush()
+    machine.boot_pk = boot.id
+    machine.protocol = 2
+    machine.developer = said.developer
+    machine.agent_version = said.agent_version[:100]
+    machine.address = address
+    machine.registered_at = machine.last_heard_at = read_clock()
+    machine.drivers = {"names": said.drivers}
+    store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
+    session.touch(f"machine:{machine.id}", "machines")
+    presence.hear(machine.id)
+    return machine, token
+
+
+def _refuse(session: WriteSession, machine: Machine, boot_id: str, address: str) -> Claim:
+    query = select(Claim).where(
+        Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
+    )
+    claim = session.scalar(query)
+    if claim is None:
+        claim = Claim(machine_id=machine.id, boot_id=boot_id, address=address)
+        session.add(claim)
+    else:
+        claim.count += 1
+        claim.last_at = read_clock()
+    session.flush()
+    # Only the latest are kept: a client that claims on and on must not fill the disk.
+    kept = select(Claim.id).where(Claim.machine_id == machine.id).order_by(Claim.last_at.desc()).limit(20)
+    old = set(session.scalars(select(Claim.id).where(Claim.machine_id == machine.id)))
+    session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
+    session.touch(f"machine:{machine.id}", "machines")
+    return claim
+
+
+def find_session(session: Session, authorization: str | None) -> tuple[Machine, Boot]:
+    """The machine and boot that this `Authorization` header proves. Raises UnauthorizedError."""
+    kind, _, token = (authorization or "").partition(" ")
+    boot = None
+    if kind.lower() == "bearer" and token:
+        boot = session.scalar(select(Boot).where(Boot.token_hash == hash_token(token.strip())))
+    machine = session.get(Machine, boot.machine_id) if boot is not None else None
+    if boot is None or machine is None or machine.boot_pk != boot.id:
+        raise UnauthorizedError("this session is not known", hint="register again")
+    return machine, boot
+
+
+def store_inventory(
+    session: Session, machine: Machine, inventory: Inventory, extra_macs: Iterable[str] = ()
+) -> None:
+    """Keep the inventory, and what lists show of it."""
+    machine.inventory = msgspec.to_builtins(inventory)
+    machine.inventory_at = read_clock()
+    machine.vendor = (inventory.system.vendor or "")[:200]
+    machine.product = (inventory.system.product or "")[:200]
+    found = {
+        mac
+        for nic in inventory.nics
+        for text in (nic.mac, nic.permanent_mac)
+        if text and (mac := parse_mac(text))
+    }
+    found |= {mac for text in extra_macs if (mac := parse_mac(text))}
+    store_macs(session, machine, found)
+
+
+def store_macs(session: Session, machine: Machine, macs: set[str]) -> None:
+    """These are the MACs that the machine shows; bound ones stay even when they are not shown."""
+    rows = {row.mac: row for row in session.scalars(select(Mac).where(Mac.machine_id == machine.id))}
+    for mac, row in rows.items():
+        if mac not in macs and not row.bound:
+            session.delete(row)
+    for mac in sorted(macs - set(rows)):
+        session.add(Mac(machine_id=machine.id, mac=mac))
+
+
+def bind_mac(session: Session, machine: Machine, text: str) -> str:
+    """Bind a MAC to the machine, for its PXE file. Raises UnusableError, ConflictError."""
+    mac = parse_mac(text)
+    if mac is None:
+        raise UnusableError(f"{text!r} is not the MAC address of a NIC", hint="as 52:54:00:12:34:56")
+    owner = session.scalar(select(Mac).where(Mac.mac == mac, Mac.bound))
+    if owner is not None and owner.machine_id != machine.id:
+        raise ConflictError(
+            f"{mac} belongs to another machine",
+            hint="delete that machine on the server if the NIC has moved",
+        )
+    if owner is None:
+        row = session.scalar(select(Mac).where(Mac.mac == mac, Mac.machine_id == machine.id))
+        if row is None:
+            row = Mac(machine_id=machine.id, mac=mac)
+            session.add(row)
+        row.bound = True
+        session.flush()
+    return mac
+
+
+def is_verified(session: Session, machine: Machine) -> bool:
+    """Whether the support list covers the machine's model."""
+    return find_support(session, machine.vendor, machine.product) is not None
+
+
+def write_heard(session: Session, machine: Machine, boot: Boot) -> None:
+    machine.last_heard_at = boot.last_heard_at = read_clock()
+
+
+class MachineSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the operator says of a machine: for PXE templates, answer files and v1's `getNetworkBySn`.
+
+    `address` is the installed system's, with its prefix (`10.0.0.5/24`) or with a `netmask` of its own;
+    `manage_*` are the BMC's, for the `<{manage_ip}>` placeholders of script templates.
+    """
+
+    hostname: str = ""
+    address: str = ""
+    netmask: str = ""
+    gateway: str = ""
+    vlan: str = ""
+    trunk: str = ""
+    bonding: str = ""
+    manage_ip: str = ""
+    manage_netmask: str = ""
+    manage_gateway: str = ""
+
+
+def find_or_enrol_word(session: Session, word: str) -> Machine:
+    """A machine by serial number or id; a word that is neither becomes the serial number of a new one."""
+    try:
+        return find_machine(session, word)
+    except NotFoundError:
+        return find_or_enrol(session, word)
+
+
+def find_setting_problems(settings: MachineSettings) -> list[Problem]:
+    """Everything that is wrong: these values end up in files that shells and boot loaders read."""
+    problems = []
+    for field in ("address", "netmask", "gateway", "manage_ip", "manage_netmask", "manage_gateway"):
+        text = getattr(settings, field)
+        try:
+            if text:
+                ipaddress.ip_interface(text) if field == "address" else ipaddress.ip_address(text)
+        except ValueError as cause:
+            problems.append(Problem(path=field, message=f"{text!r} is not an address", hint=str(cause)))
+    if settings.hostname and not HOSTNAME.fullmatch(settings.hostname):
+        hint = "letters, digits and '-', in parts joined by '.'"
+        problems.append(Problem(path="hostname", message=f"{settings.hostname!r} is no host name", hint=hint))
+    for field in ("vlan", "trunk", "bonding"):
+        if not PLAIN.fullmatch(getattr(settings, field)):
+            problems.append(Problem(path=field, message="holds a character that a shell would act on"))
+    return problems
+
+
+def put_settings(session: WriteSession, machine: Machine, settings: MachineSettings) -> None:
+    """Replace the machine's settings. Raises UnusableError with every problem."""
+    problems = find_setting_problems(settings)
+    if problems:
+        raise UnusableError(f"the settings have {len(problems)} problem(s)", problems=problems)
+    values = {name: value for name, value in msgspec.to_builtins(settings).items() if value}
+    if "/" in values.get("address", ""):
+        interface = ipaddress.ip_interface(values["address"])
+        values["address"] = str(interface.ip)
+        values.setdefault("netmask", str(interface.netmask))
+    machine.settings = values
+    session.touch(f"machine:{machine.id}", "machines")

@@ -1,0 +1,140 @@
+"""Serves files to boot loaders, agents and hooks: `/bootos/...` from the boot files, `/bootos/files/...` from the
+operator's own. Content-Length always, HEAD, single byte ranges (RFC 9110, section 14), large reads in threads.
+
+`lpxelinux.0` speaks plain HTTP/1.0 GET; installers and curl use ranges to go on after a broken connection.
+"""
+
+import asyncio
+import email.utils
+import mimetypes
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+CHUNK = 1024 * 1024
+RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def parse_range(header: str, size: int) -> tuple[int, int] | bool | None:
+    """The (first, last) byte of a single range; None: send everything; False: it cannot be satisfied."""
+    found = RANGE.fullmatch(header.strip())
+    if found is None or found[0] == "bytes=-":
+        return None
+    first, last = found[1], found[2]
+    if not first:
+        length = min(int(last), size)
+        return (size - length, size - 1) if length else False
+    if int(first) >= size:
+        return False
+    end = min(int(last), size - 1) if last else size - 1
+    return (int(first), end) if end >= int(first) else None
+
+
+def find_file(roots: dict[str, Path], path: str) -> Path | None:
+    """The file for a path below the mount; None for anything that is not a plain name below a root."""
+    words = path.strip("/").split("/")
+    root = roots.get(words[0]) if len(words) > 1 else None
+    if root is not None:
+        words = words[1:]
+    else:
+        root = roots[""]
+    if any(word in ("", ".", "..") or word.startswith(".") or "\0" in word for word in words):
+        return None
+    return root.joinpath(*words)
+
+
+def _open(path: Path) -> tuple[int, os.stat_result] | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return None
+    return descriptor, status
+
+
+async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+    await send(_start(status, {"Content-Length": str(len(body)), **headers}))
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _start(status: int, headers: dict[str, str]) -> Any:
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": pairs}
+
+
+async def send_file(scope: Scope, send: Send, path: Path | None) -> None:
+    """Answer GET or HEAD with the file, or with 404, 405, 416."""
+    if scope["method"] not in ("GET", "HEAD"):  # type: ignore[typeddict-item]
+        await _answer(send, 405, {"Allow": "GET, HEAD", "Content-Type": "text/plain"}, b"only GET and HEAD\n")
+        return
+    opened = await asyncio.to_thread(_open, path) if path is not None else None
+    if opened is None:
+        await _answer(send, 404, {"Content-Type": "text/plain"}, b"there is no such file\n")
+        return
+    descriptor, status = opened
+    try:
+        assert path is not None
+        await _send_open(scope, send, descriptor, status, path.name)
+    finally:
+        os.close(descriptor)
+
+
+async def _send_open(scope: Scope, send: Send, descriptor: int, status: os.stat_result, name: str) -> None:
+    request = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+    tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    headers = {
+        "Content-Type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+        "Last-Modified": email.utils.formatdate(status.st_mtime, usegmt=True),
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if request.get("if-none-match") == tag:
+        await send(_start(304, headers))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    code, first, last = 200, 0, status.st_size - 1
+    wanted: tuple[int, int] | bool | None = None
+    if "range" in request and request.get("if-range", tag) in (tag, headers["Last-Modified"]):
+        wanted = parse_range(request["range"], status.st_size)
+    if wanted is False:
+        await _answer(send, 416, {"Content-Range": f"bytes */{status.st_size}"})
+        return
+    if isinstance(wanted, tuple):
+        code, (first, last) = 206, wanted
+        headers["Content-Range"] = f"bytes {first}-{last}/{status.st_size}"
+    left = last - first + 1
+    await send(_start(code, {**headers, "Content-Length": str(left)}))
+    if scope["method"] == "HEAD":  # type: ignore[typeddict-item]
+        left = 0
+    while left > 0:
+        chunk = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, left), first)
+        if not chunk:
+            break  # the file became shorter; the missing length ends the connection
+        first, left = first + len(chunk), left - len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+    else:
+        if last < 0 or scope["method"] == "HEAD":  # type: ignore[typeddict-item]
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def build_boot_files(boot_files: Path, files: Path) -> ASGIRouteHandler:
+    """The handler of everything under `/bootos`."""
+    roots = {"": boot_files, "files": files}
+
+    @asgi("/bootos", is_mount=True, copy_scope=True)
+    async def serve_file(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix("/bootos")
+        await send_file(scope, send, find_file(roots, path))
+
+    return serve_file

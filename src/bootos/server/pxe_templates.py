@@ -1,0 +1,53 @@
+"""The stored PXE templates: what a machine's per-MAC PXE file will hold, and its installer's answer file."""
+
+import re
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.errors import Problem
+from bootos.server.fault import NotFoundError, UnusableError
+from bootos.server.netboot.pxe_file import PLACEHOLDERS
+from bootos.server.store.table import PxeTemplate, read_clock
+from bootos.server.templates import check_name
+
+
+def find_problems(content: str) -> list[Problem]:
+    """What would not work: an empty content, an unknown placeholder."""
+    problems = []
+    if not content.strip():
+        problems.append(Problem(path="content", message="is empty"))
+    for name in sorted(set(re.findall(r"(?<![$\w])\{([a-z_]+)\}", content)) - set(PLACEHOLDERS)):
+        known = ", ".join("{" + word + "}" for word in PLACEHOLDERS)
+        problems.append(
+            Problem(path="content", message=f"{{{name}}} is no placeholder", hint=f"known: {known}")
+        )
+    return problems
+
+
+def find_pxe_template(session: Session, name: str) -> PxeTemplate:
+    """The stored PXE template. Raises NotFoundError."""
+    row = session.scalar(select(PxeTemplate).where(PxeTemplate.name == name))
+    if row is None:
+        raise NotFoundError(f"there is no PXE template {name!r}", hint="see bootos pxe list")
+    return row
+
+
+def put_pxe_template(session: Session, name: str, content: str, answer: str, reports: bool) -> PxeTemplate:
+    """Store it, with line ends as LF. Raises UnusableError with every problem."""
+    check_name(name, "PXE template")
+    problems = find_problems(content)
+    if problems:
+        raise UnusableError(f"the PXE template {name!r} has {len(problems)} problem(s)", problems=problems)
+    content = content.replace("\r\n", "\n").strip()
+    answer = answer.replace("\r\n", "\n")
+    row = session.scalar(select(PxeTemplate).where(PxeTemplate.name == name))
+    if row is None:
+        row = PxeTemplate(name=name, content=content, answer=answer, reports=reports)
+        session.add(row)
+    elif (row.content, row.answer, row.reports) != (content, answer, reports):
+        row.content, row.answer, row.reports = content, answer, reports
+        row.version += 1
+        row.updated_at = read_clock()
+    session.flush()
+    return row

@@ -1,0 +1,117 @@
+"""Runs the server until SIGTERM or SIGINT: start-up checks, uvicorn, a quick and orderly end."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import msgspec
+import uvicorn
+
+from bootos.errors import BootosError
+from bootos.server.app import build_app, open_context
+from bootos.server.context import Context
+from bootos.server.netboot.tree import lay_out
+from bootos.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 5  # for requests that are being answered when the server ends
+
+
+class Server(uvicorn.Server):
+    """uvicorn waits for open requests before it lets the application end; long-polls and live pages are told
+    here, at the signal, so that they answer at once."""
+
+    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+        super().__init__(config)
+        self._context = context
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._context.hub.close_soon()
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, without raising the signal again at the end: an orderly end is exit code 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Bind the address; port 0 takes any free one. Raises BootosError."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as cause:
+        raise BootosError(
+            f"cannot listen on {settings.host}:{settings.port}: {cause.strerror or cause}",
+            hint="another server may be running there; choose another address with --listen HOST:PORT",
+        ) from cause
+    listener.listen(1024)
+    return listener
+
+
+@contextmanager
+def hold(settings: Settings) -> Iterator[None]:
+    """Hold the data directory: two servers on one would hand out one order twice. Raises BootosError."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as cause:
+        raise BootosError(
+            f"the data directory {settings.data} cannot be written: {cause.strerror}",
+            hint="choose another one with --data, or make it writable for this user",
+        ) from cause
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        os.close(descriptor)
+        raise BootosError(
+            f"another server uses the data directory {settings.data}",
+            hint="stop it first, or choose another directory with --data",
+        ) from cause
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until a signal. Raises BootosError when it cannot start."""
+    listener = listen(settings)
+    with hold(settings):
+        settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+        context = open_context(settings)
+        lay_out(settings, context.public_url)
+        config = uvicorn.Config(
+            build_app(context),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=65,
+            server_header=False,
+            lifespan="on",
+            ws="none",
+        )
+        log.info("listening on http://%s:%d", settings.host, settings.port)
+        log.info("machines reach this server at %s", context.public_url)
+        log.info("the operator token is in %s", settings.token_file)
+        Server(config, context).run(sockets=[listener])
+        log.info("ended")

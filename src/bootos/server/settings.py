@@ -1,0 +1,50 @@
+"""How this server runs: what `bootos serve` was told, and the paths that follow from it."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`public_url` is how machines reach the server; `append` are extra kernel arguments for BootOS.
+
+    `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
+    than `poll_s`, or a waiting agent would lose its identity to any other client.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8083
+    database: str = ""
+    boot_files: Path = Path("build/image")
+    public_url: str = ""
+    append: str = ""
+    tftp: bool | None = None  # None: lay out the boot loaders when they are installed
+    legacy_api: bool = True
+    poll_s: int = 25
+    session_grace_s: int = 40
+    body_max_bytes: int = 8 * 1024 * 1024
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data.absolute() / 'bootos.db'}"
+
+    @property
+    def tftp_root(self) -> Path:
+        return self.data / "tftp"
+
+    @property
+    def pxe_directory(self) -> Path:
+        return self.tftp_root / "pxelinux.cfg"
+
+    @property
+    def files(self) -> Path:
+        return self.data / "files"
+
+    @property
+    def token_file(self) -> Path:
+        return self.data / "operator.token"
+
+    @property
+    def key_file(self) -> Path:
+        return self.data / "secret.key"

@@ -1,0 +1,145 @@
+"""Opens the database and hands out transactions; runs the migrations at start.
+
+Sessions are synchronous and short, and run in threads. `Store.write` tells the `Hub` what changed once the
+transaction is committed. On SQLite all writers of this process take turns at one lock, which is fair where
+SQLite's own busy wait is not; other databases lock rows (`with_for_update`).
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from bootos.errors import BootosError
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class WriteSession(Session):
+    """A transaction that may change things. `touch` names what changed, `after_commit` runs what must only
+    happen then (removing a file)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.touched: set[str] = set()
+        self.actions: list[Callable[[], object]] = []
+
+    def touch(self, *topics: str) -> None:
+        self.touched.update(topics)
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        self.actions.append(action)
+
+
+class Store:
+    """The database. `publish` gets the touched topics after each commit, in the thread of the writer."""
+
+    def __init__(self, engine: Engine, publish: Callable[[set[str]], None] = lambda topics: None) -> None:
+        self.engine = engine
+        self.publish = publish
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that changes nothing; objects stay readable after its end."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[WriteSession]:
+        """A transaction; committed at the end of the block, rolled back when it raises."""
+        with self._turn, WriteSession(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"bootos_write": True})
+            yield session
+            session.commit()
+        for action in session.actions:
+            action()
+        if session.touched:
+            self.publish(session.touched)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open the database and bring it up to date. Raises BootosError with what to do."""
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as cause:
+        raise BootosError(
+            f"the database URL {url!r} is not usable: {cause}",
+            hint="use sqlite:////path/bootos.db or postgresql+psycopg://user@host/name",
+        ) from cause
+    except ModuleNotFoundError as cause:
+        raise BootosError(
+            f"the database driver {cause.name} is not installed", hint=f"pip install {cause.name}"
+        ) from cause
+    if engine.dialect.name == "sqlite":
+        _configure_sqlite(engine)
+    try:
+        _migrate(engine)
+    except DatabaseError as cause:
+        reason = str(cause.orig or cause).strip()
+        raise BootosError(
+            f"the database {parsed.render_as_string(hide_password=True)} cannot be used: {reason}",
+            hint="check that it exists, is a database, and may be written by this user",
+        ) from cause
+    return Store(engine)
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=15000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a report that was answered is on the disk, or an agent that ended would leave its job open.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("bootos_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None:
+        try:
+            script.get_revision(present)
+        except CommandError as cause:
+            raise BootosError(
+                f"the database is newer than this program (its schema is {present}, "
+                f"this program knows up to {script.get_current_head()})",
+                hint="use the newer bootos that wrote it, or restore a backup made before the upgrade",
+            ) from cause
+    if present == script.get_current_head():
+        return
+    log.info("bringing the database from schema %s to %s", present or "none", script.get_current_head())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

@@ -1,0 +1,279 @@
+"""The tables, as SQLAlchemy 2 models. Written for SQLite and PostgreSQL alike; a change here needs a migration
+in `migrations/versions`. Only `bootos.server` modules import this; nothing of it goes over the wire."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy import types as sql_types
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+def read_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+class Moment(sql_types.TypeDecorator[datetime]):
+    """A UTC time; SQLite has no time zones, so it is stored naive and read back as UTC."""
+
+    impl = sql_types.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class Json(sql_types.TypeDecorator[Any]):
+    """Plain values as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return msgspec.json.encode(value).decode() if value is not None else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return msgspec.json.decode(value) if value is not None else None
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Moment, dict[str, Any]: Json, str: Text}  # noqa: RUF012
+
+
+class Machine(Base):
+    """A machine, known by its serial number. `sn_key` is the number folded: lookups ignore case.
+
+    `settings` are what the operator said of it (host name, network), `protocol` what its agent spoke last.
+    """
+
+    __tablename__ = "machine"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sn: Mapped[str]
+    sn_key: Mapped[str] = mapped_column(unique=True)
+    vendor: Mapped[str] = mapped_column(default="")
+    product: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    protocol: Mapped[int] = mapped_column(default=0)
+    developer: Mapped[bool] = mapped_column(default=False)
+    agent_version: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=read_clock)
+    registered_at: Mapped[datetime | None]
+    last_heard_at: Mapped[datetime | None]
+    inventory: Mapped[dict[str, Any] | None]
+    inventory_at: Mapped[datetime | None]
+    drivers: Mapped[dict[str, Any] | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    boot_pk: Mapped[int | None]  # the boot that holds the identity now
+
+
+class Boot(Base):
+    """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
+    was started again in the same boot gets a new session. `closing`: it said that it is going to reboot."""
+
+    __tablename__ = "boot"
+    __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    boot_id: Mapped[str]
+    token_hash: Mapped[str | None] = mapped_column(unique=True)
+    serial: Mapped[int] = mapped_column(default=1)
+    developer: Mapped[bool] = mapped_column(default=False)
+    started_at: Mapped[datetime] = mapped_column(default=read_clock)
+    last_heard_at: Mapped[datetime] = mapped_column(default=read_clock)
+    report_number: Mapped[int] = mapped_column(BigInteger, default=-1)
+    log_next: Mapped[int] = mapped_column(BigInteger, default=0)
+    closing: Mapped[bool] = mapped_column(default=False)
+
+
+class Claim(Base):
+    """A registration that was refused because another client holds the identity; shown to the operator."""
+
+    __tablename__ = "claim"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), index=True)
+    boot_id: Mapped[str]
+    address: Mapped[str]
+    first_at: Mapped[datetime] = mapped_column(default=read_clock)
+    last_at: Mapped[datetime] = mapped_column(default=read_clock)
+    count: Mapped[int] = mapped_column(default=1)
+
+
+class Mac(Base):
+    """A MAC address of a machine. `bound`: uploaded for PXE, and then no other machine may have it."""
+
+    __tablename__ = "mac"
+    __table_args__ = (
+        UniqueConstraint("machine_id", "mac"),
+        Index("uq_mac_bound", "mac", unique=True, sqlite_where=text("bound"), postgresql_where=text("bound")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    mac: Mapped[str] = mapped_column(index=True)
+    bound: Mapped[bool] = mapped_column(default=False)
+
+
+class Template(Base):
+    """A template as the operator wrote it. `version` grows with every change of the text."""
+
+    __tablename__ = "template"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str] = mapped_column(default="")
+    format: Mapped[str]
+    text: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime] = mapped_column(default=read_clock)
+
+
+class PxeTemplate(Base):
+    """What a machine's per-MAC PXE file will hold, and the answer file its installer fetches.
+    `reports`: the system it boots reports its progress, so the job ends when that says so."""
+
+    __tablename__ = "pxe_template"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    content: Mapped[str]
+    answer: Mapped[str] = mapped_column(default="")
+    reports: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime] = mapped_column(default=read_clock)
+
+
+class Secret(Base):
+    """An encrypted value (Fernet)."""
+
+    __tablename__ = "secret"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    updated_at: Mapped[datetime] = mapped_column(default=read_clock)
+
+
+class Support(Base):
+    """A line of the support list: wildcard patterns on vendor and product, case ignored."""
+
+    __tablename__ = "support"
+    __table_args__ = (UniqueConstraint("vendor", "product"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    vendor: Mapped[str]
+    product: Mapped[str]
+
+
+class Job(Base):
+    """One run of a template on a machine. It keeps its own copy of the template and the PXE template.
+
+    `report` is the agent's last whole report (without log lines and inventory), `handed_to` the session that
+    holds the order, `ended_at` None while the job is active: at most one such job per machine.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index(
+            "uq_job_active",
+            "machine_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},  # ids are never used again, even after the newest job was deleted
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), index=True)
+    state: Mapped[str] = mapped_column(default="queued", index=True)
+    mode: Mapped[str] = mapped_column(default="apply")
+    template_name: Mapped[str]
+    template_version: Mapped[int]
+    template_format: Mapped[str]
+    template_text: Mapped[str]
+    template: Mapped[dict[str, Any]]
+    pxe_name: Mapped[str] = mapped_column(default="")
+    pxe_content: Mapped[str] = mapped_column(default="")
+    pxe_answer: Mapped[str] = mapped_column(default="")
+    pxe_reports: Mapped[bool] = mapped_column(default=True)
+    pxe_file: Mapped[str] = mapped_column(default="")
+    skip_hardware: Mapped[bool] = mapped_column(default=False)
+    skip_reason: Mapped[str] = mapped_column(default="")
+    reboot: Mapped[bool] = mapped_column(default=True)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=0)
+    handed_to: Mapped[str] = mapped_column(default="")
+    said: Mapped[str] = mapped_column(default="")
+    report: Mapped[dict[str, Any] | None]
+    message: Mapped[str] = mapped_column(default="")
+    progress: Mapped[float | None]
+    created_by: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=read_clock)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    machine: Mapped[Machine] = relationship(lazy="joined")
+
+
+class LogLine(Base):
+    """A line of a machine's log. `boot_pk` and `n` are the agent's own numbering and make storing idempotent;
+    lines of the server itself and of v1 agents have none."""
+
+    __tablename__ = "log_line"
+    __table_args__ = (
+        UniqueConstraint("boot_pk", "n"),
+        Index("ix_log_line_job_id", "job_id", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[int | None]
+    boot_pk: Mapped[int | None]
+    n: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[str]
+    level: Mapped[str] = mapped_column(default="info")
+    source: Mapped[str] = mapped_column(default="agent")
+    text: Mapped[str]
+
+
+class Audit(Base):
+    """What an operator did."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=read_clock)
+    actor: Mapped[str]
+    address: Mapped[str] = mapped_column(default="")
+    action: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[str] = mapped_column(default="")

@@ -1,0 +1,86 @@
+"""The secrets: stored encrypted, resolved only into an order for the machine that needs them.
+
+The key is in a file of its own (mode 0600), so that a copy of the database alone tells nothing. Nothing here
+logs a value, and the operator API has no call that returns one.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.errors import BootosError
+from bootos.process import redact
+from bootos.server.fault import NotFoundError
+from bootos.server.files import read_or_create
+from bootos.server.store.table import Secret, read_clock
+
+
+class Vault:
+    """Encrypts and decrypts with the key in `key_file`, which is made at the first start."""
+
+    def __init__(self, key_file: Path) -> None:
+        key, _ = read_or_create(key_file, Fernet.generate_key() + b"\n", mode=0o600)
+        try:
+            self._fernet = Fernet(key.strip())
+        except ValueError as cause:
+            raise BootosError(
+                f"{key_file} does not hold a key for the secrets",
+                hint="restore it from the backup; without it the stored secrets cannot be read",
+            ) from cause
+
+    def put(self, session: Session, name: str, value: str) -> bool:
+        """Store a value; returns whether the name is new."""
+        row = session.scalar(select(Secret).where(Secret.name == name))
+        sealed = self._fernet.encrypt(value.encode())
+        if row is not None:
+            row.value, row.updated_at = sealed, read_clock()
+            return False
+        session.add(Secret(name=name, value=sealed))
+        return True
+
+    def resolve(self, session: Session, names: Iterable[str]) -> dict[str, str]:
+        """The values of `names`; a name that is gone is left out, one that cannot be decrypted raises."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return {}
+        values: dict[str, str] = {}
+        for row in session.scalars(select(Secret).where(Secret.name.in_(wanted))):
+            try:
+                values[row.name] = self._fernet.decrypt(row.value).decode()
+            except InvalidToken as cause:
+                raise BootosError(
+                    f"the secret {row.name!r} was encrypted with another key",
+                    hint=f"set it again: bootos secret set {row.name}",
+                ) from cause
+        return values
+
+
+def find_unknown(session: Session, names: Iterable[str]) -> list[str]:
+    """Those of `names` that are not stored."""
+    wanted = set(names)
+    known = set(session.scalars(select(Secret.name).where(Secret.name.in_(wanted)))) if wanted else set()
+    return sorted(wanted - known)
+
+
+def remove_secret(session: Session, name: str) -> None:
+    row = session.scalar(select(Secret).where(Secret.name == name))
+    if row is None:
+        raise NotFoundError(f"there is no secret {name!r}")
+    session.delete(row)
+
+
+def mask(value: Any, secrets: list[str]) -> Any:
+    """Plain values with every secret in their texts masked; what an agent sends is not trusted to be clean."""
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, list):
+        return [mask(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {key: mask(item, secrets) for key, item in value.items()}
+    return value
