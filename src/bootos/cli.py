@@ -12,17 +12,47 @@ import typer
 from bootos import __version__
 from bootos.errors import BootosError, read_chain
 
-# noun -> (module, attribute, one line of help)
-NOUNS: dict[str, tuple[str, str, str]] = {
-    "image": ("bootos.image.command", "app", "build the in-memory operating system"),
-    "serve": ("bootos.server.command", "serve_app", "run the server"),
-    "machine": ("bootos.server.command", "machine_app", "the machines that registered"),
-    "template": ("bootos.server.command", "template_app", "configuration templates"),
-    "job": ("bootos.server.command", "job_app", "runs of a template on a machine"),
-    "pxe": ("bootos.server.command", "pxe_app", "PXE templates for the boot after the job"),
-    "secret": ("bootos.server.command", "secret_app", "values that templates refer to"),
-    "support": ("bootos.server.command", "support_app", "the list of supported hardware models"),
-    "lab": ("bootos.lab.command", "app", "virtual bare-metal machines"),
+# noun -> (module, attribute, one line of help, an example)
+NOUNS: dict[str, tuple[str, str, str, str]] = {
+    "image": ("bootos.image.command", "app", "build the in-memory operating system", "bootos image build"),
+    "serve": ("bootos.server.command", "serve_app", "run the server", "bootos serve --listen 10.0.0.1:8083"),
+    "machine": (
+        "bootos.server.command",
+        "machine_app",
+        "the machines that registered",
+        "bootos machine list",
+    ),
+    "template": (
+        "bootos.server.command",
+        "template_app",
+        "configuration templates",
+        "bootos template add db.yaml",
+    ),
+    "job": (
+        "bootos.server.command",
+        "job_app",
+        "runs of a template on a machine",
+        "bootos job create --machine SN001 --template db --follow",
+    ),
+    "pxe": (
+        "bootos.server.command",
+        "pxe_app",
+        "PXE templates for the boot after the job",
+        "bootos pxe list",
+    ),
+    "secret": (
+        "bootos.server.command",
+        "secret_app",
+        "values that templates refer to",
+        "bootos secret set oob-ops",
+    ),
+    "support": (
+        "bootos.server.command",
+        "support_app",
+        "the list of supported hardware models",
+        "bootos support add --vendor 'Dell*' --product 'PowerEdge R6*'",
+    ),
+    "lab": ("bootos.lab.command", "app", "virtual bare-metal machines", "bootos lab run --disk virtio:2G"),
 }
 
 
@@ -33,9 +63,10 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(show_version)
     wanted = next((word for word in words if not word.startswith("-")), None)
-    for noun, (module, attribute, summary) in NOUNS.items():
+    for noun, (module, attribute, summary, example) in NOUNS.items():
         if noun == wanted:
-            app.add_typer(getattr(importlib.import_module(module), attribute), name=noun, help=summary)
+            part = getattr(importlib.import_module(module), attribute)
+            app.add_typer(part, name=noun, help=f"{summary}\n\nExample: {example}")
         else:
             app.command(noun, help=summary)(_name_only)
     return app
