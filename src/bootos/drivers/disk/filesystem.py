@@ -1,0 +1,239 @@
+"""`disk.filesystem`: ext4, xfs, btrfs, vfat and swap, on partitions, whole disks and arrays.
+
+Right means: type, and label and UUID where the template gives them. It is not checked with which options a file
+system was made: those cannot be read back for every type.
+"""
+
+import msgspec
+
+from bootos.drivers.contract import (
+    Action,
+    Change,
+    DriverError,
+    Forecast,
+    Machine,
+    Match,
+    Planned,
+)
+from bootos.drivers.disk import block
+from bootos.drivers.disk.block import Signature, Storage, name_signature, partition_path
+from bootos.drivers.raid import md
+from bootos.drivers.selection import select_targets
+from bootos.errors import Problem
+from bootos.template.model import DiskWanted, Filesystem, FilesystemType, Template
+from bootos.template.size import format_size
+from bootos.wire.inventory import Inventory
+
+# What the tools of Debian 13 themselves insist on, each rounded up a little.
+LEAST_BYTES = {
+    FilesystemType.EXT4: 1024**2,
+    FilesystemType.XFS: 300 * 1024**2,
+    FilesystemType.BTRFS: 114 * 1024**2,
+    FilesystemType.VFAT: 1024**2,
+    FilesystemType.SWAP: 1024**2,
+}
+
+MKFS_TIMEOUT_S = 1800.0  # a discard of a large disk takes its time
+
+
+class Make(msgspec.Struct, frozen=True, kw_only=True):
+    """`number` is the partition's; None: the whole device."""
+
+    device: str
+    number: int | None
+    filesystem: Filesystem
+
+
+class FilesystemDriver:
+    name = "disk.filesystem"
+    section = "disks.filesystem"
+    title = "File systems"
+
+    def match(self, inventory: Inventory) -> Match | None:
+        if not inventory.disks:
+            return None
+        return Match(reason="every disk can hold a file system")
+
+    def wants(self, template: Template) -> bool:
+        return any(
+            disk.filesystem is not None or any(part.filesystem is not None for part in disk.partitions)
+            for disk in template.disks
+        )
+
+    def read(self, machine: Machine, inventory: Inventory) -> Storage:
+        return block.read_storage(machine, inventory)
+
+    def plan(
+        self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        planned = Planned()
+        for index, wanted in enumerate(template.disks):
+            at = f"disks[{index}]"
+            if wanted.filesystem is not None and not wanted.partitions and wanted.table is None:
+                _plan_whole(state, wanted, at, forecast, planned)
+            else:
+                _plan_partitions(state, wanted, at, forecast, planned)
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, Make):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        apply_filesystem(machine, action.detail)
+
+
+def _full(wanted: Filesystem | FilesystemType) -> Filesystem:
+    return Filesystem(type=wanted) if isinstance(wanted, FilesystemType) else wanted
+
+
+def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned) -> None:
+    assert wanted.filesystem is not None
+    filesystem = _full(wanted.filesystem)
+    targets, problems = select_targets(wanted.select, at, state, forecast)
+    planned.problems += problems
+    if len(targets) > 1 and filesystem.uuid is not None:
+        message = f"one UUID cannot be on {len(targets)} disks"
+        planned.problems.append(Problem(path=f"{at}.filesystem.uuid", message=message))
+    for target in targets:
+        forecast.taken.setdefault(target.device, at)
+        _check_size(filesystem, target.size_bytes, f"{at}.filesystem", planned)
+        found = state.blocks.get(target.device)
+        fresh = not target.exists or target.device in forecast.freed or found is None
+        content: list[str] = []
+        if found is not None and not fresh:
+            if found.layout is None and is_right(found.signatures, filesystem):
+                planned.notes.append(f"{target.title} has its {filesystem.type.value} file system already")
+                continue
+            _check_users(found, target.title, f"{at}.filesystem", planned)
+            content = state.find_content(target.device, freed=forecast.freed)
+        _plan_make(filesystem, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned)
+        forecast.freed.add(target.device)
+
+
+def _plan_partitions(
+    state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned
+) -> None:
+    for index, part in enumerate(wanted.partitions):
+        if part.filesystem is None:
+            continue
+        filesystem = _full(part.filesystem)
+        here = f"{at}.partitions[{index}]"
+        places = [place for place in forecast.partitions if place.path == here]
+        if len(places) > 1 and filesystem.uuid is not None:
+            message = f"one UUID cannot be on {len(places)} disks"
+            planned.problems.append(Problem(path=f"{here}.filesystem.uuid", message=message))
+        for place in places:
+            if place.size_bytes is not None:
+                _check_size(filesystem, place.size_bytes, f"{here}.filesystem", planned)
+            content: list[str] = []
+            disk = state.blocks.get(place.disk)
+            if place.kept and disk is not None and disk.layout is not None:
+                signatures = next(
+                    (found.signatures for found in disk.layout.slices if found.number == index + 1), ()
+                )
+                if is_right(signatures, filesystem):
+                    planned.notes.append(
+                        f"{place.device} has its {filesystem.type.value} file system already"
+                    )
+                    continue
+                _check_users(disk, place.device, f"{here}.filesystem", planned)
+                content = [f"{name_signature(signature)} on {place.device}" for signature in signatures]
+            _plan_make(
+                filesystem, place.disk, index + 1, content, wanted.wipe, f"{here}.filesystem", at, planned
+            )
+
+
+def _check_size(filesystem: Filesystem, size_bytes: int, at: str, planned: Planned) -> None:
+    least = LEAST_BYTES[filesystem.type]
+    if size_bytes < least:
+        message = f"{format_size(size_bytes)} is too small for {filesystem.type.value}: it needs {format_size(least)}"
+        planned.problems.append(Problem(path=at, message=message))
+
+
+def _check_users(found: block.Block, title: str, at: str, planned: Planned) -> None:
+    if found.used_by:
+        message = f"{title} cannot get a file system: the disk is {', '.join(found.used_by)}"
+        planned.problems.append(Problem(path=at, message=message))
+
+
+def is_right(signatures: tuple[Signature, ...], wanted: Filesystem) -> bool:
+    """Whether exactly this file system is there."""
+    if len(signatures) != 1 or signatures[0].type != wanted.type.value:
+        return False
+    found = signatures[0]
+    label_right = wanted.label is None or found.label == wanted.label
+    return label_right and (wanted.uuid is None or plain_uuid(found.uuid) == plain_uuid(wanted.uuid))
+
+
+def plain_uuid(text: str) -> str:
+    return text.lower().replace("-", "")
+
+
+def _plan_make(
+    filesystem: Filesystem,
+    device: str,
+    number: int | None,
+    content: list[str],
+    wipe: bool,
+    here: str,
+    at: str,
+    planned: Planned,
+) -> None:
+    place = device if number is None else partition_path(device, number)
+    if content and not wipe:
+        hint = f"{at}.wipe: true allows this data to be lost"
+        planned.problems.append(Problem(path=here, message=f"{place} holds {'; '.join(content)}", hint=hint))
+        return
+    words = [filesystem.type.value]
+    words += [f'label "{filesystem.label}"'] if filesystem.label else []
+    words += [f"UUID {filesystem.uuid}"] if filesystem.uuid else []
+    words += [f"options {' '.join(filesystem.options)}"] if filesystem.options else []
+    planned.actions.append(
+        Action(
+            id=f"disk.filesystem:make:{place}",
+            driver=FilesystemDriver.name,
+            summary=f"make {', '.join(words)} on {place}",
+            changes=(Change(what=place, before="; ".join(content), after=", ".join(words)),),
+            destroys=tuple(content),
+            allowed=f"{at}.wipe" if wipe else None,
+            path=here,
+            detail=Make(device=device, number=number, filesystem=filesystem),
+        )
+    )
+
+
+def build_mkfs(wanted: Filesystem, node: str) -> list[str]:
+    """The command that makes this file system on `node`, without questions."""
+    label, uuid, options = wanted.label, wanted.uuid, wanted.options
+    match wanted.type:
+        case FilesystemType.EXT4:
+            argv = ["mkfs.ext4", "-q", "-F"]
+            argv += ["-L", label] if label else []
+            argv += ["-U", uuid] if uuid else []
+        case FilesystemType.XFS:
+            argv = ["mkfs.xfs", "-q", "-f"]
+            argv += ["-L", label] if label else []
+            argv += ["-m", f"uuid={uuid}"] if uuid else []
+        case FilesystemType.BTRFS:
+            argv = ["mkfs.btrfs", "-q", "-f"]
+            argv += ["-L", label] if label else []
+            argv += ["-U", uuid] if uuid else []
+        case FilesystemType.VFAT:
+            argv = ["mkfs.vfat", "-I"]  # -I: also on a whole disk
+            argv += ["-n", label] if label else []
+            argv += ["-i", plain_uuid(uuid).upper()] if uuid else []
+        case FilesystemType.SWAP:
+            argv = ["mkswap", "-f"]
+            argv += ["-L", label] if label else []
+            argv += ["-U", uuid] if uuid else []
+    return [*argv, *options, node]
+
+
+def apply_filesystem(machine: Machine, wanted: Make) -> None:
+    """Wipe the old signatures and make the file system."""
+    disk_node = block.find_node(machine, wanted.device)
+    md.make_writable(machine, disk_node)
+    node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)
+    block.release(machine, node)
+    block.wipe(machine, node)
+    machine.run(build_mkfs(wanted.filesystem, node), timeout_s=MKFS_TIMEOUT_S)
+    md.settle(machine)

@@ -1,0 +1,122 @@
+"""Where partitions lie: from the sizes of a template to exact sectors. Pure; the heart of `disk.partition`.
+
+Everything begins on a 1 MiB boundary. A size in bytes is kept exactly (up to a whole sector); percentages are of
+the whole disk, down to whole MiB; `rest` ends on the last whole MiB before the table's end.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import msgspec
+
+from bootos.errors import Problem
+from bootos.template.model import Partition, Table
+from bootos.template.parttype import read_type
+from bootos.template.size import format_size, parse_size
+
+ALIGN_BYTES = 1024**2
+GPT_ENTRIES_BYTES = 128 * 128
+MBR_MOST_SECTORS = 2**32 - 1
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition in logical sectors, ready for sfdisk and for comparison with what is there."""
+
+    number: int
+    start: int
+    sectors: int
+    type: str
+    name: str
+    bootable: bool
+
+
+def place_partitions(
+    partitions: Sequence[Partition], table: Table, size_bytes: int, sector_bytes: int, path: str
+) -> tuple[list[Placed], list[Problem]]:
+    """Lay partitions out on a disk; `path` is their owner's place (`disks[0]`). Every problem at once."""
+    step = ALIGN_BYTES // sector_bytes
+    end = _find_end(table, size_bytes, sector_bytes)
+    problems: list[Problem] = []
+    placed: list[Placed] = []
+    cursor = step
+    for index, part in enumerate(partitions):
+        here = f"{path}.partitions[{index}]"
+        try:
+            size, start = parse_size(part.size), parse_size(part.start) if part.start else None
+            kind = read_type(part.type, table)
+        except ValueError as cause:
+            problems.append(Problem(path=here, message=str(cause)))
+            continue
+        begin = cursor
+        if start is not None:
+            begin = _round_up((start.of(size_bytes) or 0) // sector_bytes, step)
+            begin = max(begin, step)
+        if size.rest:
+            sectors = (end - begin) // step * step
+        elif size.share is not None:
+            sectors = int(size_bytes * size.share) // ALIGN_BYTES * step
+            if begin + sectors > end and size.share + _share_before(partitions[:index]) == 1:
+                sectors = (end - begin) // step * step  # 100 % in all: the table itself takes its share
+        else:
+            sectors = -(-(size.size_bytes or 0) // sector_bytes)
+        left_bytes = max(0, end - begin) * sector_bytes
+        if sectors <= 0 or begin + sectors > end:
+            message = (
+                f"{part.size} does not fit: {format_size(left_bytes)} of {format_size(size_bytes)} are left"
+            )
+            problems.append(Problem(path=f"{here}.size", message=message))
+            cursor = _round_up(begin + max(0, sectors), step)
+            continue
+        clash = next((p for p in placed if begin < p.start + p.sectors and p.start < begin + sectors), None)
+        if clash is not None:
+            message = f"overlaps partition {clash.number} ({clash.name})"
+            problems.append(Problem(path=here, message=message))
+        placed.append(
+            Placed(
+                number=index + 1,
+                start=begin,
+                sectors=sectors,
+                type=kind,
+                name=part.name,
+                bootable=part.bootable,
+            )
+        )
+        cursor = _round_up(begin + sectors, step)
+    return placed, problems
+
+
+def _find_end(table: Table, size_bytes: int, sector_bytes: int) -> int:
+    """The first sector that no partition can have."""
+    total = size_bytes // sector_bytes
+    if table is Table.GPT:
+        return total - 1 - GPT_ENTRIES_BYTES // sector_bytes  # the backup: entries, then the header
+    return min(total, MBR_MOST_SECTORS)
+
+
+def _share_before(partitions: Sequence[Partition]) -> Fraction:
+    total = Fraction(0)
+    for part in partitions:
+        try:
+            total += parse_size(part.size).share or 0
+        except ValueError:
+            continue  # a problem of its own
+    return total
+
+
+def _round_up(sectors: int, step: int) -> int:
+    return -(-sectors // step) * step
+
+
+def build_script(placed: Sequence[Placed], table: Table) -> str:
+    """The script for sfdisk: every place explicit, so nothing is left to its defaults."""
+    lines = [f"label: {'dos' if table is Table.MBR else 'gpt'}", "unit: sectors", ""]
+    for part in placed:
+        words = [f"start={part.start}", f"size={part.sectors}", f"type={part.type}"]
+        if table is Table.GPT:
+            words.append(f'name="{part.name}"')
+            if part.bootable:
+                words.append("attrs=LegacyBIOSBootable")
+        elif part.bootable:
+            words.append("bootable")
+        lines.append(f"{part.number} : {', '.join(words)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,213 @@
+"""`disk.partition`: GPT and MBR tables on disks and md arrays, written by sfdisk.
+
+A table is compared as a whole (places, types, names, boot flags): right means nothing to do, anything else
+means a new table, which loses what the old one held and therefore needs `wipe: true` when it held something.
+"""
+
+import msgspec
+
+from bootos.drivers.contract import (
+    Action,
+    Change,
+    DriverError,
+    Forecast,
+    Machine,
+    Match,
+    PartitionForecast,
+    Planned,
+)
+from bootos.drivers.disk import block
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.layout import Placed, build_script, place_partitions
+from bootos.drivers.raid import md
+from bootos.drivers.selection import Target, select_targets
+from bootos.errors import Problem
+from bootos.template.model import DiskWanted, Partition, Table, Template
+from bootos.template.parttype import find_type_name
+from bootos.template.size import format_size
+from bootos.wire.inventory import Inventory
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """The partitions are placed again on the device's real size: an array's is only known once it exists."""
+
+    device: str
+    table: Table
+    partitions: tuple[Partition, ...]
+    path: str
+
+
+class PartitionDriver:
+    name = "disk.partition"
+    section = "disks.partitions"
+    title = "Disk partitions"
+
+    def match(self, inventory: Inventory) -> Match | None:
+        if not inventory.disks:
+            return None
+        return Match(reason="every disk can hold a partition table")
+
+    def wants(self, template: Template) -> bool:
+        return any(wants_table(disk) for disk in template.disks)
+
+    def read(self, machine: Machine, inventory: Inventory) -> Storage:
+        return block.read_storage(machine, inventory)
+
+    def plan(
+        self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        planned = Planned()
+        for index, wanted in enumerate(template.disks):
+            if not wants_table(wanted):
+                continue
+            at = f"disks[{index}]"
+            targets, problems = select_targets(wanted.select, at, state, forecast)
+            planned.problems += problems
+            for target in targets:
+                forecast.taken.setdefault(target.device, at)
+                _plan_table(state, wanted, at, target, forecast, planned)
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, Write):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        apply_table(machine, action.detail)
+
+
+def wants_table(disk: DiskWanted) -> bool:
+    return bool(disk.partitions) or disk.table is not None
+
+
+def _plan_table(
+    state: Storage, wanted: DiskWanted, at: str, target: Target, forecast: Forecast, planned: Planned
+) -> None:
+    table = wanted.table or Table.GPT
+    placed, problems = place_partitions(wanted.partitions, table, target.size_bytes, target.sector_bytes, at)
+    planned.problems += problems
+    found = state.blocks.get(target.device)
+    fresh = not target.exists or target.device in forecast.freed or found is None
+    right = False
+    if found is not None and not fresh and not problems:
+        right = find_difference(found.layout, table, placed) is None
+    _forecast_partitions(wanted, at, target, placed, right, forecast)
+    if problems:
+        return
+    if right:
+        count = len(placed)
+        planned.notes.append(f"{target.title} has its {count} partition{'s' if count != 1 else ''} already")
+        return
+    destroys: list[str] = []
+    changes: list[Change] = []
+    if found is not None and not fresh:
+        if found.used_by:
+            message = f"{target.title} cannot be partitioned: it is {', '.join(found.used_by)}"
+            planned.problems.append(Problem(path=at, message=message))
+        destroys = state.find_content(target.device, freed=forecast.freed)
+        if destroys and not wanted.wipe:
+            message = f"{target.title} holds {'; '.join(destroys)}"
+            difference = find_difference(found.layout, table, placed)
+            if found.layout and found.layout.slices and difference:
+                message += f"; its table is not as wanted: {difference}"
+            hint = f"{at}.wipe: true allows this data to be lost"
+            planned.problems.append(Problem(path=at, message=message, hint=hint))
+            return
+        changes += _tell_present(found)
+    changes += [_tell_wanted(part, target) for part in placed]
+    planned.actions.append(
+        Action(
+            id=f"disk.partition:write:{target.device}",
+            driver=PartitionDriver.name,
+            summary=f"write a {table.value.upper()} table with {len(placed)} partitions on {target.title}",
+            changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
+            destroys=tuple(destroys),
+            allowed=f"{at}.wipe" if wanted.wipe else None,
+            path=at,
+            detail=Write(device=target.device, table=table, partitions=tuple(wanted.partitions), path=at),
+        )
+    )
+    forecast.freed.add(target.device)
+
+
+def _forecast_partitions(
+    wanted: DiskWanted, at: str, target: Target, placed: list[Placed], kept: bool, forecast: Forecast
+) -> None:
+    sizes = {part.number: part.sectors * target.sector_bytes for part in placed}
+    for index, _ in enumerate(wanted.partitions):
+        forecast.partitions.append(
+            PartitionForecast(
+                path=f"{at}.partitions[{index}]",
+                disk=target.device,
+                device=partition_path(target.device, index + 1),
+                size_bytes=sizes.get(index + 1),
+                kept=kept,
+            )
+        )
+
+
+def find_difference(layout: block.Layout | None, table: Table, placed: list[Placed]) -> str | None:
+    """What is not as wanted, the first thing only; None: all is right."""
+    if layout is None:
+        return "there is no partition table"
+    if layout.table != table.value:
+        return f"it is {layout.table.upper()}, not {table.value.upper()}"
+    if [part.number for part in layout.slices] != [part.number for part in placed]:
+        return f"it has {len(layout.slices)} partitions, not {len(placed)}"
+    for has, want in zip(layout.slices, placed, strict=True):
+        where = f"partition {want.number}"
+        if has.start != want.start:
+            return f"{where} begins at sector {has.start}, not {want.start}"
+        if has.sectors != want.sectors:
+            return f"{where} has {has.sectors} sectors, not {want.sectors}"
+        if has.type != want.type:
+            return f"{where} has type {find_type_name(has.type)}, not {find_type_name(want.type)}"
+        if table is Table.GPT and has.name != want.name:
+            return f"{where} is named {has.name!r}, not {want.name!r}"
+        if has.bootable != want.bootable:
+            return f"{where} is {'' if has.bootable else 'not '}bootable"
+    return None
+
+
+def _tell_present(found: block.Block) -> list[Change]:
+    parts = found.layout.slices if found.layout else ()
+    return [
+        Change(
+            what=part.device,
+            before=" ".join(
+                filter(
+                    None,
+                    [part.name, format_size(part.sectors * found.sector_bytes), find_type_name(part.type)],
+                )
+            ),
+        )
+        for part in parts
+    ]
+
+
+def _tell_wanted(part: Placed, target: Target) -> Change:
+    size = format_size(part.sectors * target.sector_bytes)
+    size = size if target.exists else f"about {size}"
+    boot = " bootable" if part.bootable else ""
+    return Change(
+        what=partition_path(target.device, part.number),
+        after=f"{part.name} {size} {find_type_name(part.type)}{boot}",
+    )
+
+
+def apply_table(machine: Machine, wanted: Write) -> None:
+    """Wipe the device, write the table, and see that the kernel has the new partitions."""
+    node = block.find_node(machine, wanted.device)
+    md.make_writable(machine, node)
+    block.release(machine, node)
+    block.wipe(machine, node)
+    size_bytes, sector_bytes = block.read_size(machine, node)
+    placed, problems = place_partitions(
+        wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path
+    )
+    if problems:
+        raise DriverError(f"{wanted.device} has {format_size(size_bytes)}: {problems[0]}")
+    machine.run(
+        ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", node],
+        input=build_script(placed, wanted.table),
+    )
+    md.settle(machine)
+    block.check_partitions(machine, node, [part.number for part in placed])

@@ -1,0 +1,307 @@
+"""Linux md as it is: superblocks on the drives, arrays in the kernel. Read by every driver that looks at disks.
+
+In BootOS nothing assembles arrays by itself. To see what is on them, `read_arrays` starts those that are whole
+enough *read-only*: md then writes neither superblock nor bitmap, and nothing is rebuilt.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bootos.drivers.contract import DriverError, Machine
+from bootos.process import ToolError
+
+_MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
+_MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
+_CHUNK = re.compile(r"(\d+)k chunk", re.IGNORECASE)
+_PROGRESS = re.compile(r"\b(recovery|resync|reshape|check)\s*=\s*([\d.]+%|DELAYED|PENDING)")
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A drive or partition in an array. `role` is its place; None: a hot spare."""
+
+    node: str
+    role: int | None = None
+    faulty: bool = False
+
+
+class Superblock(msgspec.Struct, frozen=True, kw_only=True):
+    """What `mdadm --examine --export` says of one member."""
+
+    node: str
+    uuid: str
+    name: str
+    level: str
+    drive_count: int
+    metadata: str
+    events: int = 0
+
+
+class Array(msgspec.Struct, frozen=True, kw_only=True):
+    """An md array. `node` is the kernel's device, empty when it is not running (members missing);
+    `device` is the name used everywhere in plans: `/dev/md/NAME`."""
+
+    name: str
+    device: str
+    node: str
+    uuid: str
+    level: str  # "0", "1", "5", "6", "10", or another word of md's
+    drive_count: int
+    metadata: str = "1.2"
+    members: tuple[Member, ...] = ()
+    chunk_bytes: int | None = None
+    progress: str = ""
+    read_only: bool = False
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The devices of all members that work, hot spares as well."""
+        return frozenset(member.node for member in self.members if not member.faulty)
+
+
+class MdstatEntry(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    active: bool
+    level: str
+    members: tuple[Member, ...]
+    chunk_bytes: int | None
+    progress: str
+    read_only: bool
+
+
+def parse_mdstat(text: str) -> list[MdstatEntry]:
+    """`/proc/mdstat`."""
+    entries: list[MdstatEntry] = []
+    for block in re.split(r"\n(?=\S)", text):
+        lines = block.splitlines()
+        head = _MDSTAT_HEAD.match(lines[0]) if lines else None
+        if not head:
+            continue
+        words = head.group(3).split()
+        members: list[Member] = []
+        level = ""
+        for word in words:
+            found = _MEMBER.match(word)
+            if found:
+                name, number, flags = found.groups()
+                spare = "(S)" in flags
+                node = f"/dev/{name.replace('!', '/')}"
+                members.append(Member(node=node, role=None if spare else int(number), faulty="(F)" in flags))
+            elif not word.startswith("("):
+                level = word.removeprefix("raid")
+        body = "\n".join(lines[1:])
+        chunk = _CHUNK.search(body)
+        progress = _PROGRESS.search(body)
+        entries.append(
+            MdstatEntry(
+                name=head.group(1),
+                active=head.group(2) == "active",
+                level=level,
+                members=tuple(members),
+                chunk_bytes=int(chunk.group(1)) * 1024 if chunk else None,
+                progress=f"{progress.group(1)} {progress.group(2)}" if progress else "",
+                read_only="(read-only)" in words,
+            )
+        )
+    return entries
+
+
+def parse_export(text: str) -> dict[str, str]:
+    """The `KEY=value` lines of `mdadm --examine --export` and `--detail --export`."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def parse_superblock(node: str, text: str) -> Superblock | None:
+    """`mdadm --examine --export NODE`; None when it tells of no array (or only of a container)."""
+    said = parse_export(text)
+    if "MD_UUID" not in said or "MD_LEVEL" not in said:
+        return None
+    return Superblock(
+        node=node,
+        uuid=said["MD_UUID"],
+        name=read_name(said.get("MD_NAME", "")),
+        level=said["MD_LEVEL"].removeprefix("raid"),
+        drive_count=int(said.get("MD_DEVICES", "0")),
+        metadata=said.get("MD_METADATA", "1.2"),
+        events=int(said.get("MD_EVENTS", "0")),
+    )
+
+
+def read_name(recorded: str) -> str:
+    """An array's own name: version 1 superblocks put the host before it (`any:os`)."""
+    return recorded.rsplit(":", 1)[-1]
+
+
+def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array], list[str]]:
+    """All md arrays on the machine, running or not; returns (arrays, notes).
+
+    `suspects` are the devices that carry an md signature. Inactive arrays are started read-only first.
+    """
+    superblocks = read_superblocks(machine, suspects)
+    entries = _read_mdstat(machine)
+    notes = _start_inactive(machine, superblocks, entries)
+    entries = [entry for entry in _read_mdstat(machine) if entry.active]
+    arrays: list[Array] = []
+    for entry in entries:
+        said = parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{entry.name}"]).stdout)
+        recorded = {block.uuid: block for block in superblocks}.get(said.get("MD_UUID", ""))
+        name = read_name(said.get("MD_NAME", "")) or (recorded.name if recorded else "") or entry.name
+        arrays.append(
+            Array(
+                name=name,
+                device=f"/dev/md/{name}",
+                node=f"/dev/{entry.name}",
+                uuid=said.get("MD_UUID", ""),
+                level=said.get("MD_LEVEL", entry.level).removeprefix("raid"),
+                drive_count=int(said.get("MD_DEVICES", "0")),
+                metadata=said.get("MD_METADATA", "1.2"),
+                members=entry.members,
+                chunk_bytes=entry.chunk_bytes,
+                progress=entry.progress,
+                read_only=entry.read_only,
+            )
+        )
+    running = {array.uuid for array in arrays}
+    for uuid in dict.fromkeys(block.uuid for block in superblocks):
+        if uuid in running:
+            continue
+        parts = [block for block in superblocks if block.uuid == uuid]
+        first = parts[0]
+        name = first.name or f"md-{uuid.replace(':', '')[:8]}"
+        arrays.append(
+            Array(
+                name=name,
+                device=f"/dev/md/{name}",
+                node="",
+                uuid=uuid,
+                level=first.level,
+                drive_count=first.drive_count,
+                metadata=first.metadata,
+                members=tuple(Member(node=block.node) for block in parts),
+            )
+        )
+    return _name_apart(arrays), notes
+
+
+def _name_apart(arrays: list[Array]) -> list[Array]:
+    """Two arrays of one name: `/dev/md/NAME` means the first that runs, the others go by the kernel's name."""
+    seen: set[str] = set()
+    told: list[Array] = []
+    for array in sorted(arrays, key=lambda array: (not array.node, array.node)):
+        if array.device in seen:
+            short = array.uuid.replace(":", "")[:8]
+            device = array.node or f"{array.device}-{short}"
+            array = msgspec.structs.replace(array, name=Path(device).name, device=device)
+        seen.add(array.device)
+        told.append(array)
+    return told
+
+
+def _read_mdstat(machine: Machine) -> list[MdstatEntry]:
+    path = machine.root / "proc/mdstat"
+    try:
+        return parse_mdstat(path.read_text())
+    except FileNotFoundError:
+        return []  # the md module is not loaded: no array runs
+
+
+def read_superblocks(machine: Machine, nodes: Iterable[str]) -> list[Superblock]:
+    found: list[Superblock] = []
+    for node in nodes:
+        done = machine.run(["mdadm", "--examine", "--export", node], check=False)
+        block = parse_superblock(node, done.stdout) if done.returncode == 0 else None
+        if block is not None:
+            found.append(block)
+    return found
+
+
+def _start_inactive(
+    machine: Machine, superblocks: Sequence[Superblock], entries: Sequence[MdstatEntry]
+) -> list[str]:
+    notes: list[str] = []
+    busy = {member.node for entry in entries if entry.active for member in entry.members}
+    groups: dict[str, list[Superblock]] = {}
+    for block in superblocks:
+        if block.node not in busy and not block.metadata.startswith(("imsm", "ddf")):
+            groups.setdefault(block.uuid, []).append(block)
+    if not groups:
+        return notes
+    for entry in entries:
+        if not entry.active:  # put together half-way by someone: stopping it writes nothing
+            machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
+    names: set[str] = set()
+    for blocks in groups.values():
+        name = blocks[0].name
+        free = name and name not in names and not (machine.root / "dev/md" / name).exists()
+        target = f"/dev/md/{name}" if free else _free_node(machine)
+        names.add(name)
+        nodes = [block.node for block in blocks]
+        done = machine.run(["mdadm", "--assemble", "--readonly", "--run", target, *nodes], check=False)
+        if done.returncode != 0:
+            notes.append(
+                f"md array {name or blocks[0].uuid!r} on {', '.join(nodes)} cannot be started: members are missing"
+            )
+            _stop_leftovers(machine, set(nodes))
+    settle(machine)
+    return notes
+
+
+def _stop_leftovers(machine: Machine, nodes: set[str]) -> None:
+    for entry in _read_mdstat(machine):
+        if not entry.active and nodes & {member.node for member in entry.members}:
+            machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
+
+
+def _free_node(machine: Machine) -> str:
+    used = {entry.name for entry in _read_mdstat(machine)}
+    number = next(n for n in range(127, 0, -1) if f"md{n}" not in used)
+    return f"/dev/md{number}"
+
+
+def find_array_node(machine: Machine, device: str) -> str | None:
+    """The kernel's device (`/dev/md127`) of an array that a plan calls `/dev/md/NAME`; None: it is not there."""
+    by_name: list[str] = []
+    for entry in _read_mdstat(machine):
+        node = f"/dev/{entry.name}"
+        if device == node:
+            return node
+        if entry.active:
+            said = parse_export(machine.run(["mdadm", "--detail", "--export", node]).stdout)
+            if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
+                by_name.append(node)
+    return min(by_name) if by_name else None
+
+
+def stop_arrays_on(machine: Machine, nodes: Iterable[str]) -> None:
+    """Stop every running array that has one of `nodes` as a member. Raises DriverError."""
+    wanted = set(nodes)
+    for entry in _read_mdstat(machine):
+        if wanted & {member.node for member in entry.members}:
+            stop_array(machine, f"/dev/{entry.name}")
+
+
+def stop_array(machine: Machine, node: str) -> None:
+    """Stop one array. udev may hold it open for a moment after an event: settle, then once more."""
+    settle(machine)
+    try:
+        machine.run(["mdadm", "--stop", node])
+    except ToolError:
+        settle(machine)
+        try:
+            machine.run(["mdadm", "--stop", node])
+        except ToolError as cause:
+            raise DriverError(f"the array {node} could not be stopped", hint="something uses it") from cause
+
+
+def make_writable(machine: Machine, node: str) -> None:
+    """End the read-only state in which `read_arrays` started an array; others stay as they are."""
+    for entry in _read_mdstat(machine):
+        if f"/dev/{entry.name}" == node and entry.read_only:
+            machine.run(["mdadm", "--readwrite", node])
+
+
+def settle(machine: Machine) -> None:
+    """Wait until udev has handled what happened so far (20 s at most; later steps check for themselves)."""
+    machine.run(["udevadm", "settle", "--timeout=20"], timeout_s=30, check=False)

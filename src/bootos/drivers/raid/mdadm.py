@@ -1,0 +1,524 @@
+"""`raid.mdadm`: Linux md arrays of levels 0, 1, 5, 6 and 10 with hot spares.
+
+The comparison is by what an array *is*: name, level, number of drives, and which drives hold it. Which of them is
+the hot spare at the moment is md's business (after a failure the spare has taken over, and a fresh RAID 5 or 6
+shows its last drive as a spare until it is built), so that is no difference. Nothing waits for a resync.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bootos.drivers.contract import (
+    Action,
+    ArrayForecast,
+    Change,
+    DriverError,
+    Forecast,
+    Machine,
+    Match,
+    Planned,
+)
+from bootos.drivers.disk import block
+from bootos.drivers.disk.block import Storage, describe_disk
+from bootos.drivers.raid import md
+from bootos.errors import Problem
+from bootos.template.check import FEWEST_DRIVES
+from bootos.template.drivelist import parse_drives
+from bootos.template.model import ArrayWanted, Raid, Template
+from bootos.template.size import format_size, parse_bytes
+from bootos.wire.inventory import Disk, Inventory
+
+DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's own
+CREATE_TIMEOUT_S = 120.0
+
+
+class Create(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    device: str
+    level: int
+    drives: tuple[str, ...]
+    hotspares: tuple[str, ...] = ()
+    chunk_bytes: int | None = None
+    member_bytes: int | None = None
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    device: str
+    running: bool
+    members: tuple[str, ...]
+
+
+class Add(msgspec.Struct, frozen=True, kw_only=True):
+    device: str
+    drive: str
+
+
+class Remove(msgspec.Struct, frozen=True, kw_only=True):
+    device: str
+    drive: str
+
+
+class _Resolved(msgspec.Struct, kw_only=True):
+    """A wanted array with its drives found on this machine."""
+
+    at: str
+    wanted: ArrayWanted
+    drives: list[Disk]
+    hotspares: list[Disk]
+    sound: bool  # whether it can be planned: its drives are there, enough, and not claimed twice
+
+    @property
+    def disks(self) -> list[Disk]:
+        return [*self.drives, *self.hotspares]
+
+    @property
+    def paths(self) -> frozenset[str]:
+        return frozenset(disk.path for disk in self.disks)
+
+
+class MdadmDriver:
+    """Priority 0: a driver for a hardware controller that the machine has comes before it."""
+
+    name = "raid.mdadm"
+    section = "raid"
+    title = "Software RAID (Linux md)"
+
+    def match(self, inventory: Inventory) -> Match | None:
+        fixed = [disk for disk in inventory.disks if not disk.removable]
+        if not fixed:
+            return None
+        count = f"{len(fixed)} disk{'s' if len(fixed) > 1 else ''}"
+        return Match(reason=f"{count} directly attached: Linux md can build arrays on them")
+
+    def wants(self, template: Template) -> bool:
+        return template.raid is not None and bool(template.raid.arrays or template.raid.clear)
+
+    def read(self, machine: Machine, inventory: Inventory) -> Storage:
+        return block.read_storage(machine, inventory)
+
+    def plan(
+        self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        planned = Planned(notes=list(state.notes))
+        forecast.arrays.update(state.find_forecasts())
+        if template.raid is not None:
+            _plan_raid(state, template, template.raid, forecast, planned)
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        match action.detail:
+            case Create():
+                apply_create(machine, action.detail)
+            case Delete():
+                apply_delete(machine, action.detail)
+            case Add(device=device, drive=drive):
+                node = block.find_node(machine, device)
+                block.release(machine, drive)
+                block.wipe(machine, drive)
+                md.make_writable(machine, node)
+                machine.run(["mdadm", "--manage", node, "--add", drive])
+            case Remove(device=device, drive=drive):
+                node = block.find_node(machine, device)
+                md.make_writable(machine, node)
+                machine.run(["mdadm", "--manage", node, "--remove", drive])
+                machine.run(["mdadm", "--zero-superblock", drive])
+            case _:
+                raise DriverError(f"{self.name} has no action like {action.id}")
+
+
+def _plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecast, planned: Planned) -> None:
+    resolved = resolve_arrays(state, template, raid, planned)
+    for item in resolved:
+        for disk in item.disks:
+            forecast.taken.setdefault(disk.path, item.at)
+    kept, doomed = _sort_out(state, raid, resolved, planned)
+    for array in doomed:
+        _plan_delete(state, array, raid, resolved, forecast, planned)
+    for item in resolved:
+        existing = kept.get(item.at)
+        if existing is not None:
+            _plan_repair(state, item, existing, forecast, planned)
+        elif item.sound:
+            _plan_create(state, item, forecast, planned)
+
+
+def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Planned) -> list[_Resolved]:
+    """Say which disks every wanted array means; problems go to `planned`."""
+    numbered = {disk.index: disk for disk in state.disks}
+    count = max(numbered, default=-1) + 1
+    named = _named_elsewhere(template)
+    claimed: dict[str, str] = {}
+    found: list[_Resolved] = []
+    for index, wanted in enumerate(raid.arrays):
+        at = f"raid.arrays[{index}]"
+        before = len(planned.problems)
+        parts: dict[str, list[Disk]] = {"drives": [], "hotspares": []}
+        for key, value in (("drives", wanted.drives), ("hotspares", wanted.hotspares)):
+            if value is None:
+                continue
+            try:
+                listed = parse_drives(value)
+            except ValueError as cause:
+                planned.problems.append(Problem(path=f"{at}.{key}", message=str(cause)))
+                continue
+            there, missing = listed.resolve(count, elsewhere=named - set(listed.named))
+            missing += [number for number in there if number not in numbered]
+            for number in sorted(set(missing)):
+                message = f"drive {number} is not there: this machine has {_tell_count(numbered)}"
+                planned.problems.append(Problem(path=f"{at}.{key}", message=message))
+            for number in (number for number in there if number in numbered):
+                disk = numbered[number]
+                trouble = _find_trouble(state, disk)
+                if trouble and number not in listed.named:
+                    planned.notes.append(f"{at}.{key}: {describe_disk(disk)} is passed over: {trouble}")
+                    continue
+                if trouble:
+                    message = f"{describe_disk(disk)} cannot be used: {trouble}"
+                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
+                if disk.path in claimed:
+                    message = f"{describe_disk(disk)} is used by {claimed[disk.path]} already"
+                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
+                claimed.setdefault(disk.path, f"{at}.{key}")
+                parts[key].append(disk)
+        fewest = FEWEST_DRIVES[wanted.level]
+        have = len(parts["drives"])
+        if len(planned.problems) == before:
+            if have < fewest:
+                message = (
+                    f"RAID {wanted.level} needs at least {fewest} drives; {wanted.drives!r} means {have} here"
+                )
+                planned.problems.append(Problem(path=f"{at}.drives", message=message))
+            elif wanted.level == 10 and have % 2:
+                message = f"RAID 10 needs an even number of drives; {wanted.drives!r} means {have} here"
+                planned.problems.append(Problem(path=f"{at}.drives", message=message))
+        found.append(
+            _Resolved(
+                at=at,
+                wanted=wanted,
+                drives=parts["drives"],
+                hotspares=parts["hotspares"],
+                sound=len(planned.problems) == before,
+            )
+        )
+    return found
+
+
+def _named_elsewhere(template: Template) -> set[int]:
+    """Drives that the template names by number anywhere: open lists (`6-`, `all`) pass them over."""
+    values: list[str | int | None] = []
+    for array in template.raid.arrays if template.raid else ():
+        values += [array.drives, array.hotspares]
+    values += [disk.select.drives for disk in template.disks]
+    named: set[int] = set()
+    for value in values:
+        try:
+            named |= set(parse_drives(value).named) if value is not None else set()
+        except ValueError:
+            continue  # a problem of its own
+    return named
+
+
+def _tell_count(numbered: dict[int, Disk]) -> str:
+    if not numbered:
+        return "no disks"
+    if len(numbered) == 1:
+        return "1 disk, drive 0"
+    return f"{len(numbered)} disks, drives {min(numbered)} to {max(numbered)}"
+
+
+def _find_trouble(state: Storage, disk: Disk) -> str:
+    """Why this disk cannot be part of an array at all; empty: it can."""
+    found = state.blocks.get(disk.path)
+    if found is None:
+        return "it is gone since the inventory was read"
+    if disk.removable:
+        return "it is removable"
+    if disk.read_only or found.read_only:
+        return "it is read-only"
+    if not found.size_bytes:
+        return "it has no medium"
+    return ", ".join(found.used_by)
+
+
+def _sort_out(
+    state: Storage, raid: Raid, resolved: list[_Resolved], planned: Planned
+) -> tuple[dict[str, md.Array], list[md.Array]]:
+    """(existing arrays that are what is wanted, by its place; existing arrays that must go)."""
+    kept: dict[str, md.Array] = {}
+    doomed: list[md.Array] = []
+    wiping = frozenset[str]().union(*(item.paths for item in resolved if item.wanted.wipe))
+    matched: set[str] = set()
+    for item in resolved:
+        same = next((array for array in state.arrays if array.name == item.wanted.name), None)
+        if same is None:
+            continue
+        differences = find_differences(state, item.wanted, item.paths, len(item.drives), same)
+        if not differences:
+            kept[item.at] = same
+            matched.add(same.device)
+        elif item.sound:
+            planned.notes.append(f"array {same.name!r} exists and is not as wanted: {'; '.join(differences)}")
+    for array in state.arrays:
+        if array.device in matched:
+            continue
+        if raid.clear or (array.nodes and array.nodes <= wiping):
+            doomed.append(array)
+            continue
+        in_way = [item for item in resolved if item.wanted.name == array.name or item.paths & _disks(array)]
+        for item in in_way:
+            where = ", ".join(sorted(array.nodes))
+            message = f"array {array.name!r} (RAID {array.level}) exists on {where} and is not what is wanted"
+            hint = "raid.clear: true deletes arrays that are not in the template"
+            planned.problems.append(Problem(path=item.at, message=message, hint=hint))
+        if not in_way:
+            planned.notes.append(f"array {array.name!r} is not in the template and is left alone")
+    return kept, doomed
+
+
+def _disks(array: md.Array) -> set[str]:
+    return {member.node for member in array.members}
+
+
+def find_differences(
+    state: Storage, wanted: ArrayWanted, paths: frozenset[str], drive_count: int, array: md.Array
+) -> list[str]:
+    """Why an existing array cannot be what is wanted, not even by adding or removing a spare."""
+    told: list[str] = []
+    if not array.node:
+        told.append("it cannot be started")
+    if array.level != str(wanted.level):
+        told.append(f"level {array.level}, not {wanted.level}")
+    if array.drive_count != drive_count:
+        told.append(f"{array.drive_count} drives, not {drive_count}")
+    spares = {member.node for member in array.members if member.role is None}
+    strangers = array.nodes - paths - spares
+    if strangers:
+        told.append(f"{', '.join(sorted(strangers))} should not be in it")
+    elif not array.nodes & paths:
+        told.append("it is on other drives")
+    if wanted.chunk is not None and array.chunk_bytes not in (None, parse_bytes(wanted.chunk)):
+        told.append(f"chunk {format_size(array.chunk_bytes or 0)}, not {wanted.chunk}")
+    if wanted.size is not None and array.device in state.blocks:
+        asked, has = parse_bytes(wanted.size), state.blocks[array.device].size_bytes
+        member_bytes = round_member(wanted, drive_count, asked)
+        if has != member_bytes * data_drives(wanted.level, drive_count):
+            told.append(f"size {format_size(has)}, not {wanted.size}")
+    return told
+
+
+def data_drives(level: int, drive_count: int) -> int:
+    """How many drives' worth of data the array holds."""
+    return {0: drive_count, 1: 1, 5: drive_count - 1, 6: drive_count - 2, 10: drive_count // 2}[level]
+
+
+def round_member(wanted: ArrayWanted, drive_count: int, array_bytes: int) -> int:
+    """The part of each drive for an array of this size: up to whole chunks (RAID 1: to 64 KiB)."""
+    step = 64 * 1024
+    if wanted.level != 1:
+        step = parse_bytes(wanted.chunk) if wanted.chunk else DEFAULT_CHUNK_BYTES
+    share = -(-array_bytes // data_drives(wanted.level, drive_count))
+    return -(-share // step) * step
+
+
+def usable_bytes(drive_bytes: int) -> int:
+    """A lower bound of what md 1.2 leaves of a drive for data: before it lie the superblock, the bitmap and
+    the headroom for a reshape, 1/1024 of the drive and at most 128 MiB, rounded up to 1 MiB."""
+    headroom = min(128 * 1024**2, drive_bytes // 1024)
+    return max(0, (drive_bytes - headroom - 3 * 1024**2) // DEFAULT_CHUNK_BYTES * DEFAULT_CHUNK_BYTES)
+
+
+def _plan_delete(
+    state: Storage,
+    array: md.Array,
+    raid: Raid,
+    resolved: list[_Resolved],
+    forecast: Forecast,
+    planned: Planned,
+) -> None:
+    users = state.blocks[array.device].used_by if array.device in state.blocks else ()
+    at = "raid.clear"
+    if not raid.clear:
+        at = next(f"{item.at}.wipe" for item in resolved if item.wanted.wipe and item.paths & array.nodes)
+    if users:
+        message = f"array {array.name!r} cannot be deleted: it is {', '.join(users)}"
+        planned.problems.append(Problem(path=at, message=message))
+    members = tuple(sorted(member.node for member in array.members))
+    where = ", ".join(members)
+    content = state.find_content(array.device)
+    planned.actions.append(
+        Action(
+            id=f"raid.mdadm:delete:{array.name}",
+            driver=MdadmDriver.name,
+            summary=f"delete array {array.name} (RAID {array.level} on {where})",
+            changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
+            destroys=(f'md array "{array.name}" (RAID {array.level}) on {where}', *content),
+            allowed=at,
+            path=at.removesuffix(".wipe"),
+            detail=Delete(name=array.name, device=array.device, running=bool(array.node), members=members),
+        )
+    )
+    forecast.arrays.pop(array.name, None)
+    forecast.freed |= {array.device, *members}
+
+
+def _plan_repair(
+    state: Storage, item: _Resolved, array: md.Array, forecast: Forecast, planned: Planned
+) -> None:
+    """An array that is right but for a drive that is missing or a spare too many."""
+    absent = [disk for disk in item.disks if disk.path not in array.nodes]
+    extra = sorted(array.nodes - item.paths)
+    for disk in absent:
+        before = len(planned.problems)
+        content = _check_content(state, disk, item, forecast, planned)
+        if len(planned.problems) > before:
+            continue
+        planned.actions.append(
+            Action(
+                id=f"raid.mdadm:add:{array.name}:{disk.path}",
+                driver=MdadmDriver.name,
+                summary=f"add {describe_disk(disk)} to array {array.name}",
+                changes=(Change(what=f"array {array.name}", after=f"with {disk.path}"),),
+                destroys=tuple(content),
+                allowed=f"{item.at}.wipe" if item.wanted.wipe else None,
+                path=item.at,
+                detail=Add(device=array.device, drive=disk.path),
+            )
+        )
+    for node in extra:
+        planned.actions.append(
+            Action(
+                id=f"raid.mdadm:remove:{array.name}:{node}",
+                driver=MdadmDriver.name,
+                summary=f"take the hot spare {node} out of array {array.name}",
+                changes=(Change(what=f"array {array.name}", before=f"hot spare {node}"),),
+                path=item.at,
+                detail=Remove(device=array.device, drive=node),
+            )
+        )
+    if not absent and not extra:
+        progress = f" ({array.progress})" if array.progress else ""
+        planned.notes.append(f"array {array.name!r} is as wanted: RAID {array.level}{progress}")
+
+
+def _check_content(
+    state: Storage, disk: Disk, item: _Resolved, forecast: Forecast, planned: Planned
+) -> list[str]:
+    """What is lost on a drive; without permission that is a problem."""
+    own = state.find_array_of(disk.path)
+    content = state.find_content(disk.path, freed=forecast.freed)
+    if content and own is not None and own.device not in forecast.freed:
+        return content  # `_sort_out` has told about the array that is in the way
+    if content and not item.wanted.wipe:
+        message = f"{describe_disk(disk)} holds {'; '.join(content)}"
+        hint = f"{item.at}.wipe: true allows this data to be lost"
+        planned.problems.append(Problem(path=f"{item.at}.drives", message=message, hint=hint))
+    return content
+
+
+def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: Planned) -> None:
+    wanted, at = item.wanted, item.at
+    destroys: list[str] = []
+    for disk in item.disks:
+        destroys += _check_content(state, disk, item, forecast, planned)
+    sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
+    _tell_waste(item, sizes, planned)
+    member_bytes: int | None = None
+    room = usable_bytes(min(sizes))
+    size_bytes = room * data_drives(wanted.level, len(item.drives))
+    if wanted.size is not None:
+        member_bytes = round_member(wanted, len(item.drives), parse_bytes(wanted.size))
+        if member_bytes > room:
+            message = f"{wanted.size} is too large: these drives give {format_size(size_bytes)}"
+            planned.problems.append(Problem(path=f"{at}.size", message=message))
+        size_bytes = member_bytes * data_drives(wanted.level, len(item.drives))
+    for disk in item.hotspares:
+        if usable_bytes(state.blocks[disk.path].size_bytes) < (member_bytes or room):
+            message = (
+                f"{describe_disk(disk)} is too small to stand in for a drive of {format_size(min(sizes))}"
+            )
+            planned.problems.append(Problem(path=f"{at}.hotspares", message=message))
+    device = f"/dev/md/{wanted.name}"
+    drives = tuple(disk.path for disk in item.drives)
+    spares = tuple(disk.path for disk in item.hotspares)
+    after = f"RAID {wanted.level} on {', '.join(drives)}"
+    if spares:
+        after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
+    planned.actions.append(
+        Action(
+            id=f"raid.mdadm:create:{wanted.name}",
+            driver=MdadmDriver.name,
+            summary=f"create array {wanted.name}: {after}",
+            changes=(Change(what=f"array {wanted.name}", after=after),),
+            destroys=tuple(destroys),
+            allowed=f"{at}.wipe" if wanted.wipe else None,
+            path=at,
+            detail=Create(
+                name=wanted.name,
+                device=device,
+                level=wanted.level,
+                drives=drives,
+                hotspares=spares,
+                chunk_bytes=parse_bytes(wanted.chunk) if wanted.chunk else None,
+                member_bytes=member_bytes,
+            ),
+        )
+    )
+    forecast.arrays[wanted.name] = ArrayForecast(
+        name=wanted.name,
+        device=device,
+        size_bytes=size_bytes,
+        exists=False,
+        members=(*drives, *spares),
+    )
+    forecast.freed |= {device, *drives, *spares}
+
+
+def _tell_waste(item: _Resolved, sizes: list[int], planned: Planned) -> None:
+    least, most = min(sizes), max(sizes)
+    if most - least > least // 100:
+        planned.notes.append(
+            f"{item.at}: the drives differ in size ({format_size(least)} to {format_size(most)}); "
+            "every one counts as the smallest"
+        )
+
+
+def apply_create(machine: Machine, wanted: Create) -> None:
+    """Wipe the drives, create the array, and wipe what shines through from before. Never waits for a resync."""
+    drives = [*wanted.drives, *wanted.hotspares]
+    for drive in drives:
+        block.release(machine, drive)
+        block.wipe(machine, drive)
+    machine.run(_create_argv(wanted, drives), timeout_s=CREATE_TIMEOUT_S)
+    md.settle(machine)
+    node = block.find_node(machine, wanted.device)
+    block.wipe(machine, node)
+
+
+def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
+    argv = ["mdadm", "--create", wanted.device, "--run", "--metadata=1.2", "--homehost=any"]
+    argv += [f"--name={wanted.name}", f"--level={wanted.level}", f"--raid-devices={len(wanted.drives)}"]
+    if wanted.level != 0:
+        # without a bitmap every crash of the installed system costs a full resync; asked for by name because
+        # mdadm's own default depends on its version and on the size
+        argv.append("--bitmap=internal")
+    if wanted.hotspares:
+        argv.append(f"--spare-devices={len(wanted.hotspares)}")
+    if wanted.chunk_bytes is not None:
+        argv.append(f"--chunk={wanted.chunk_bytes // 1024}")
+    if wanted.member_bytes is not None:
+        argv.append(f"--size={wanted.member_bytes // 1024}")
+    return [*argv, *drives]
+
+
+def apply_delete(machine: Machine, unwanted: Delete) -> None:
+    """Stop the array and remove its superblocks, so that nothing finds it again."""
+    if unwanted.running:
+        node = md.find_array_node(machine, unwanted.device)
+        if node is not None:
+            md.stop_array(machine, node)
+    for member in unwanted.members:
+        machine.run(["mdadm", "--zero-superblock", member])
+        machine.run(["wipefs", "--all", "--force", "--quiet", member])
+    md.settle(machine)

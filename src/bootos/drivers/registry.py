@@ -1,0 +1,109 @@
+"""Which drivers take this machine. Built-in ones and those of other packages (entry points `bootos.drivers`).
+
+A driver is chosen once per section of the template, by declared match data: the highest priority wins, a tie is
+an error that the template must settle by name. Every choice says why.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+import msgspec
+
+from bootos.drivers.contract import Driver, Match
+from bootos.drivers.disk.filesystem import FilesystemDriver
+from bootos.drivers.disk.partition import PartitionDriver
+from bootos.drivers.oob.ipmi import IpmiDriver
+from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.errors import BootosError, Problem
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+GROUP = "bootos.drivers"
+
+# The documented order of the functions: BIOS, RAID, OOB, partitions, file systems. Sections of other packages'
+# drivers that are not listed come last.
+SECTIONS = ("firmware", "bios", "raid", "oob", "disks.partitions", "disks.filesystem")
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    driver: Driver
+    reason: str
+
+
+def load_drivers() -> list[Driver]:
+    """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
+    drivers: list[Driver] = [MdadmDriver(), IpmiDriver(), PartitionDriver(), FilesystemDriver()]
+    names = {driver.name for driver in drivers}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            driver: Driver = point.load()()
+        except (ImportError, AttributeError, TypeError) as cause:
+            raise BootosError(f"the driver {point.name} ({point.value}) cannot be loaded") from cause
+        if driver.name in names:
+            raise BootosError(f"two drivers are named {driver.name}", hint=f"the second is {point.value}")
+        names.add(driver.name)
+        drivers.append(driver)
+    return drivers
+
+
+def list_matching(inventory: Inventory, drivers: Sequence[Driver] | None = None) -> list[str]:
+    """The names of all drivers that could work on this machine, whatever a template asks."""
+    known = load_drivers() if drivers is None else drivers
+    return [driver.name for driver in known if driver.match(inventory) is not None]
+
+
+def choose_drivers(
+    inventory: Inventory, template: Template, drivers: Sequence[Driver] | None = None
+) -> tuple[list[Chosen], list[Problem]]:
+    """The drivers that carry out this template here, in order of work, and what stands in the way: a section that
+    no driver takes, a tie, a driver asked for by name that is not there. `drivers` replaces the installed ones.
+    """
+    sections: dict[str, list[Driver]] = {}
+    for driver in load_drivers() if drivers is None else drivers:
+        if driver.wants(template):
+            sections.setdefault(driver.section, []).append(driver)
+    chosen: list[Chosen] = []
+    problems: list[Problem] = []
+    for section in sorted(sections, key=_find_rank):
+        found, problem = _choose(section, sections[section], inventory, template)
+        chosen += [found] if found else []
+        problems += [problem] if problem else []
+    return chosen, problems
+
+
+def _find_rank(section: str) -> tuple[int, str]:
+    return (SECTIONS.index(section) if section in SECTIONS else len(SECTIONS), section)
+
+
+def _choose(
+    section: str, drivers: list[Driver], inventory: Inventory, template: Template
+) -> tuple[Chosen | None, Problem | None]:
+    matches: list[tuple[Match, Driver]] = []
+    for driver in drivers:
+        match = driver.match(inventory)
+        if match is not None:
+            matches.append((match, driver))
+    asked = template.raid.driver if section == "raid" and template.raid is not None else None
+    path = section.split(".")[0]
+    if asked is not None:
+        named = [(match, driver) for match, driver in matches if driver.name == asked]
+        if not named:
+            usable = ", ".join(driver.name for _, driver in matches) or "none"
+            message = f"the driver {asked!r} is not there or does not take this machine"
+            return None, Problem(path=f"{path}.driver", message=message, hint=f"usable here: {usable}")
+        match, driver = named[0]
+        return Chosen(driver=driver, reason=f"the template names it; {match.reason}"), None
+    if not matches:
+        tried = ", ".join(driver.name for driver in drivers)
+        message = "this machine has nothing that a driver could configure for this"
+        return None, Problem(path=path, message=message, hint=f"tried: {tried}")
+    best = max(match.priority for match, _ in matches)
+    winners = [(match, driver) for match, driver in matches if match.priority == best]
+    if len(winners) > 1:
+        names = ", ".join(driver.name for _, driver in winners)
+        message = f"more than one driver takes this machine: {names}"
+        return None, Problem(path=path, message=message, hint=f"name one of them in {path}.driver")
+    match, driver = winners[0]
+    beaten = [other.name for _, other in matches if other is not driver]
+    reason = match.reason + (f"; preferred to {', '.join(beaten)}" if beaten else "")
+    return Chosen(driver=driver, reason=reason), None
