@@ -46,10 +46,14 @@ def load_drivers() -> list[Driver]:
     return drivers
 
 
-def list_matching(inventory: Inventory, drivers: Sequence[Driver] | None = None) -> list[str]:
-    """The names of all drivers that could work on this machine, whatever a template asks."""
-    known = load_drivers() if drivers is None else drivers
-    return [driver.name for driver in known if driver.match(inventory) is not None]
+def match_drivers(inventory: Inventory, drivers: Sequence[Driver] | None = None) -> list[Chosen]:
+    """Every driver that could work on this machine, whatever a template asks."""
+    found: list[Chosen] = []
+    for driver in load_drivers() if drivers is None else drivers:
+        match = driver.match(inventory)
+        if match is not None:
+            found.append(Chosen(driver=driver, reason=match.reason))
+    return found
 
 
 def choose_drivers(

@@ -363,7 +363,7 @@ def parse_enabled(text: str) -> bool | None:
 
 def compare_lan(found: Lan, wanted: OobNetwork) -> list[Change]:
     """What differs; with DHCP the address is not ours to compare."""
-    pairs = [("source", found.source, wanted.source)]
+    pairs: list[tuple[str, str, str]] = [("source", found.source, wanted.source)]
     if wanted.source == "static" and wanted.address is not None:
         interface = ipaddress.IPv4Interface(wanted.address)
         pairs.append(("address", found.address, str(interface.ip)))
