@@ -17,6 +17,7 @@ class Identity(NamedTuple):
     serial: str | None = None
     firmware: str | None = None
     wwn: str | None = None
+    has_logs: bool = False  # General Purpose Logging: the disk keeps statistics that can be read
 
 
 def parse_identify_page(page: bytes) -> Identity:
@@ -37,4 +38,5 @@ def parse_identify_page(page: bytes) -> Identity:
     # words 84 and 87 bit 8: a world wide name is there; 87 is valid when its bits 15:14 are 01
     if word(87) >> 14 == 1 and word(87) & 0x100:
         wwn = "0x" + "".join(f"{word(number):04x}" for number in range(108, 112))
-    return Identity(text(27, 46), text(10, 19), text(23, 26), wwn)
+    has_logs = word(87) >> 14 == 1 and bool(word(87) & 0x20)
+    return Identity(text(27, 46), text(10, 19), text(23, 26), wwn, has_logs)

@@ -5,15 +5,23 @@ SMBIOS lists an IPMI device (type 38): then without /dev/ipmi0 it is known but n
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from bootos.hardware.dmi import IPMI_DEVICE, Dmi
 from bootos.hardware.tree import Tree
-from bootos.process import Runner, ToolError
+from bootos.process import Runner
 from bootos.wire.inventory import Bmc
 
 TIMEOUT_S = 20.0
 DEVICES = ("dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0")
-_CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8)
+_USUAL_CHANNEL, _OTHER_CHANNELS = 1, (2, 3, 4, 5, 6, 7, 8)
+# IANA enterprise numbers of those who make BMCs, for where ipmitool's own list is not installed
+_MAKERS = {
+    "2": "IBM", "11": "Hewlett-Packard", "343": "Intel", "674": "Dell", "2011": "Huawei", "3183": "ASRock Rack",
+    "5771": "Cisco", "6653": "Tyan", "7154": "OpenIPMI", "7244": "Quanta", "10368": "Fujitsu",
+    "10876": "Supermicro", "15370": "GIGABYTE", "19046": "Lenovo", "20301": "IBM", "25506": "H3C",
+    "37945": "Inspur", "47196": "HPE",
+}  # fmt: skip
 _SOURCES = {
     "static address": "static",
     "dhcp address": "dhcp",
@@ -32,28 +40,36 @@ def has_bmc(tree: Tree, dmi: Dmi | None) -> bool:
 
 
 def read_bmc(run: Runner) -> Bmc:
-    """Versions and LAN settings of the BMC. Raises ToolError, ValueError."""
-    bmc = parse_mc_info(run(["ipmitool", "mc", "info"], timeout_s=TIMEOUT_S).stdout)
-    bmc.channel = find_lan_channel(run)
-    if bmc.channel is not None:
-        argv = ["ipmitool", "lan", "print", str(bmc.channel)]
-        # some BMCs refuse a parameter that ipmitool asks for last, after all the others were printed
-        add_lan(bmc, run(argv, timeout_s=TIMEOUT_S, check=False).stdout)
-    return bmc
+    """Versions and LAN settings of the BMC. Raises ToolError, ValueError.
+
+    The LAN is channel 1 nearly everywhere, so that one is asked at the same time; the kernel queues what goes
+    to the BMC. Only where it is not, the other channels are looked through.
+    """
+    with ThreadPoolExecutor(len(_OTHER_CHANNELS), thread_name_prefix="bmc") as pool:
+        first = pool.submit(_has_lan, _USUAL_CHANNEL, run)
+        lan = pool.submit(_read_lan, _USUAL_CHANNEL, run)
+        bmc = parse_mc_info(run(["ipmitool", "mc", "info"], timeout_s=TIMEOUT_S).stdout)
+        if first.result():
+            bmc.channel = _USUAL_CHANNEL
+            add_lan(bmc, lan.result())
+            return bmc
+        others = pool.map(lambda channel: _has_lan(channel, run), _OTHER_CHANNELS)
+        bmc.channel = next((number for number, has in zip(_OTHER_CHANNELS, others, strict=True) if has), None)
+        if bmc.channel is not None:
+            add_lan(bmc, _read_lan(bmc.channel, run))
+        return bmc
 
 
-def find_lan_channel(run: Runner) -> int | None:
-    """The first channel whose medium is a LAN. Raises ToolError when ipmitool cannot be run."""
-    for channel in _CHANNELS:
-        try:
-            said = run(["ipmitool", "channel", "info", str(channel)], timeout_s=TIMEOUT_S).stdout
-        except ToolError as error:
-            if error.completed is None:
-                raise
-            continue
-        if is_lan_channel(said):
-            return channel
-    return None
+def _has_lan(channel: int, run: Runner) -> bool:
+    # a channel that is not there is an error of ipmitool's: not a LAN
+    return is_lan_channel(
+        run(["ipmitool", "channel", "info", str(channel)], timeout_s=TIMEOUT_S, check=False).stdout
+    )
+
+
+def _read_lan(channel: int, run: Runner) -> str:
+    # some BMCs refuse a parameter that ipmitool asks for last, after all the others were printed
+    return run(["ipmitool", "lan", "print", str(channel)], timeout_s=TIMEOUT_S, check=False).stdout
 
 
 def is_lan_channel(text: str) -> bool:
@@ -67,7 +83,7 @@ def parse_mc_info(text: str) -> Bmc:
     vendor = values.get("Manufacturer Name", "")
     if vendor.lower().startswith("unknown") or not vendor:
         number = values.get("Manufacturer ID", "")
-        vendor = f"IANA {number}" if number not in ("", "0") else ""
+        vendor = _MAKERS.get(number, f"IANA enterprise {number}" if number not in ("", "0") else "")
     return Bmc(
         vendor=vendor or None,
         firmware=values.get("Firmware Revision") or None,

@@ -5,6 +5,7 @@
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 
 from bootos.hardware.smbios import Structure, parse_table, parse_version
@@ -44,6 +45,9 @@ _MEMORY_TYPES = {
 }  # fmt: skip
 
 _MIB = 1024 * 1024
+
+# What AMI's BIOS has until the board's maker writes one: the bytes 0, 2, 0, 3, 0, 4, ... 9 in either order
+_UNSET_UUIDS = ("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009")
 
 
 class Dmi:
@@ -96,7 +100,8 @@ def parse_uuid(raw: bytes, version: tuple[int, int] | None) -> str | None:
     if len(raw) != 16 or raw in (b"\0" * 16, b"\xff" * 16):
         return None
     little = version is None or version >= (2, 6)
-    return str(uuid.UUID(bytes_le=raw) if little else uuid.UUID(bytes=raw))
+    text = str(uuid.UUID(bytes_le=raw) if little else uuid.UUID(bytes=raw))
+    return text if text not in _UNSET_UUIDS else None
 
 
 def parse_board(dmi: Dmi) -> Board:
@@ -145,6 +150,10 @@ def parse_dimms(dmi: Dmi) -> list[Dimm]:
         if uses.get(entry.number(0x04, 2) or 0, _SYSTEM_MEMORY) != _SYSTEM_MEMORY:
             continue
         dimms.append(_parse_dimm(entry, f"slot {len(dimms)}"))
+    times = Counter(dimm.slot for dimm in dimms)
+    for dimm in dimms:  # `DIMM 0` of each channel: only the bank tells them apart
+        if times[dimm.slot] > 1 and dimm.bank is not None:
+            dimm.slot = f"{dimm.bank} {dimm.slot}"
     return dimms
 
 

@@ -7,6 +7,8 @@ Virtual disks are not asked: they have no health of their own.
 import json
 from typing import Any
 
+from bootos.hardware.ata import parse_identify_page
+from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Disk, DiskType, Health
 
@@ -20,13 +22,22 @@ def has_health(disk: Disk) -> bool:
     return disk.type not in (DiskType.VIRTUAL, DiskType.UNKNOWN)
 
 
-def read_health(disk: Disk, run: Runner) -> Health:
+def has_wear_log(tree: Tree, disk: Disk) -> bool:
+    """Whether to ask for the wear of an SSD. ATA disks without the log answer with an error that makes the
+    kernel reset the port (QEMU's do), so they are not asked."""
+    if disk.rotational is not False or disk.type is DiskType.NVME:
+        return False
+    page = tree.read_bytes(f"sys/block/{disk.name}/device/vpd_pg89")
+    return disk.transport == "sas" or parse_identify_page(page or b"").has_logs
+
+
+def read_health(disk: Disk, run: Runner, *, wear_log: bool = False) -> Health:
     """The disk's health. Raises ToolError, ValueError."""
     if disk.type is DiskType.NVME:
         done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
         return parse_nvme_log(done.stdout)
     # the exit code is a set of bits of which most tell of the disk's state; the JSON says what failed
-    argv = ["smartctl", "--json=c", "-H", "-A", "-l", "ssd", disk.path]
+    argv = ["smartctl", "--json=c", "-H", "-A", *(["-l", "ssd"] if wear_log else []), disk.path]
     done = run(argv, timeout_s=TIMEOUT_S, check=False)
     return parse_smartctl(done.stdout)
 

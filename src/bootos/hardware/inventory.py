@@ -50,8 +50,13 @@ def collect_inventory(
 
     `pxe_mac` is the address of the NIC that booted (BOOTIF), which gets `is_pxe`.
     """
+    return collect_from(Tree(machine_root), run, pxe_mac=pxe_mac)
+
+
+def collect_from(tree: Tree, run: Runner, *, pxe_mac: str | None = None) -> Inventory:
+    """As `collect_inventory`, from a `Tree` of the caller's (`capture.py` has one that records)."""
     with ThreadPoolExecutor(_TOOLS_AT_ONCE, thread_name_prefix="inventory") as pool:
-        return _Collector(Tree(machine_root), run, pool).collect(pxe_mac)
+        return _Collector(tree, run, pool).collect(pxe_mac)
 
 
 class _Collector:
@@ -71,8 +76,12 @@ class _Collector:
         nics: list[Nic] = self._read("network interfaces", [], nic.read_nics, tree)
         firmwares = [start(nic.read_firmware, entry.name, run) for entry in nics]
         disks: list[Disk] = self._read("disks", [], block.read_disks, tree)
-        told = [(disk, start(health.read_health, disk, run)) for disk in disks if health.has_health(disk)]
-        examined = start(raid.read_examine, raid.list_members(tree, disks), run)
+        told = [
+            (disk, start(health.read_health, disk, run, wear_log=health.has_wear_log(tree, disk)))
+            for disk in disks
+            if health.has_health(disk)
+        ]
+        examined = start(raid.read_examine, raid.find_members(tree, disks), run)
 
         inventory = Inventory(
             collected_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

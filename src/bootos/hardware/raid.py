@@ -27,17 +27,26 @@ _VENDOR_DRIVERS = {
     "9005": "raid.adaptec",
     "17d3": "raid.areca",
 }
+# blkid's word for a member, and for a device that carries more than one signature
+_MAY_BE_MEMBER = re.compile(r"^E:ID_FS_(TYPE=.*raid_member|AMBIVALENT=)", re.MULTILINE)
 _LEVEL = re.compile(r"^raid(\d+)$")
 
 
-def list_members(tree: Tree, disks: Sequence[Disk]) -> list[str]:
-    """The devices that may carry an md superblock: each disk and each of its partitions."""
+def find_members(tree: Tree, disks: Sequence[Disk]) -> list[str]:
+    """The disks and partitions that may carry an md superblock.
+
+    udev has looked at each with blkid; those of which it knows that they are something else, or empty, are left
+    out. Where udev is not running, all are looked at.
+    """
     devices = []
     for disk in disks:
-        devices.append(disk.path)
-        for name in tree.names(f"sys/block/{disk.name}"):
-            if name.startswith(disk.name) and tree.exists(f"sys/block/{disk.name}/{name}/partition"):
-                devices.append(f"/dev/{name}")
+        place = f"sys/block/{disk.name}"
+        parts = [name for name in tree.names(place) if name.startswith(disk.name)]
+        for name, path in [(disk.name, place), *((part, f"{place}/{part}") for part in parts)]:
+            if name == disk.name or tree.exists(f"{path}/partition"):
+                udev = tree.read(f"run/udev/data/b{tree.read(f'{path}/dev')}")
+                if udev is None or _MAY_BE_MEMBER.search(udev):
+                    devices.append(f"/dev/{name}")
     return devices
 
 

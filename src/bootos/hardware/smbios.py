@@ -64,7 +64,7 @@ def drop_placeholder(text: str | None) -> str | None:
         return None
     text = " ".join(text.split())
     low = text.lower()
-    if low in _PLACEHOLDER_WORDS:
+    if low.rstrip(".") in _PLACEHOLDER_WORDS or low in _PLACEHOLDER_WORDS:
         return None
     # one and the same character all over: 0000000000, ........, XXXXXXXX, ----; "0" alone says as little
     letters = set(low) - set(" -._:/")

@@ -5,6 +5,7 @@ the same code as the real one. It never writes, and a file that cannot be read i
 EIO where a device does not tell.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +56,8 @@ class Tree:
     def names(self, path: str) -> list[str]:
         """What a directory holds, in natural order; empty when it is not there."""
         try:
-            return natural_sort(entry.name for entry in (self.root / path).iterdir())
+            with os.scandir(self.root / path) as entries:
+                return natural_sort([entry.name for entry in entries])
         except OSError:
             return []
 
