@@ -78,7 +78,7 @@ class Machine(PowerSwitch):
     @property
     def capture_path(self) -> Path:
         """The packets of the boot card since the last power-on, for `capture.read_capture`."""
-        return self.directory / "boot-nic.pcap"
+        return self.directory / f"{self._numbered('boot-nic')}.pcap"
 
     def disk_path(self, name: str) -> Path:
         """The file that holds a disk. Raises BootosError for a disk that is not in the specification."""
@@ -190,6 +190,10 @@ class Machine(PowerSwitch):
         qmp.execute("device_del", {"id": name})
         qmp.wait_for_event("DEVICE_DELETED", deadline_s, after=seen, device=name)
 
+    def _numbered(self, name: str) -> str:
+        """`name` for the first power-on, `name-2` for the second."""
+        return name if self._power_ons <= 1 else f"{name}-{self._power_ons}"
+
     def _find_disk(self, name: str) -> DiskSpec:
         for disk in self.spec.disks:
             if disk.name == name:
@@ -229,6 +233,7 @@ class Machine(PowerSwitch):
             shutil.copyfile(UEFI_VARIABLES, variables)
 
     def _start(self, sockets: Path) -> None:
+        self._power_ons += 1
         paths = RunPaths(
             serial_socket=str(sockets / "serial"),
             qmp_socket=str(sockets / "qmp"),
@@ -241,7 +246,6 @@ class Machine(PowerSwitch):
         )
         argv = build_argv(self.spec, paths, accelerator=choose_accelerator())
         log_path = self.directory / "qemu.log"
-        self._power_ons += 1
         with _listen(sockets / "serial") as serial, _listen(sockets / "qmp") as qmp:
             self._began = time.monotonic()
             self._last_cpu_s = 0.0
@@ -249,10 +253,9 @@ class Machine(PowerSwitch):
             until = self._began + _CONNECT_DEADLINE_S
             serial_connection = self._accept(serial, until, log_path)
             qmp_connection = self._accept(qmp, until, log_path)
-        name = "serial" if self._power_ons == 1 else f"serial-{self._power_ons}"
         self._serial = SerialLog(
             serial_connection,
-            self.directory / name,
+            self.directory / self._numbered("serial"),
             began=self._began,
             read_cpu_s=self.read_cpu_s,
             on_line=self.on_line,

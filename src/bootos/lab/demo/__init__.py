@@ -1,0 +1,1 @@
+"""The demo: one virtual bare-metal machine from power-on to its next boot, checked from outside."""

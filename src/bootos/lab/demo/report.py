@@ -1,0 +1,61 @@
+"""The demo's findings: checks with what was expected and found, timings, the image; as a table and as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+
+class Check(msgspec.Struct, kw_only=True, frozen=True):
+    """One thing that was looked at from outside the machine."""
+
+    name: str
+    expected: Any
+    found: Any
+    ok: bool
+
+
+class Report(msgspec.Struct, kw_only=True):
+    checks: list[Check] = []
+    timings_s: dict[str, float] = {}
+    image: dict[str, Any] = {}
+
+    def compare(self, name: str, expected: Any, found: Any) -> None:
+        """Note a check that holds when both are equal."""
+        self.checks.append(Check(name=name, expected=expected, found=found, ok=expected == found))
+
+    def note(self, name: str, expected: str, found: Any, *, ok: bool) -> None:
+        """Note a check whose expectation is a sentence."""
+        self.checks.append(Check(name=name, expected=expected, found=found, ok=ok))
+
+    def is_good(self) -> bool:
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+
+def write_report(report: Report, path: Path) -> None:
+    path.write_text(json.dumps(msgspec.to_builtins(report), indent=2, ensure_ascii=False) + "\n")
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The table a person reads at the end."""
+    table = Table(title="what was found from outside the machine", title_justify="left")
+    for column in ("check", "expected", "found", ""):
+        table.add_column(column, overflow="fold")
+    for check in report.checks:
+        mark = "[green]ok[/]" if check.ok else "[bold red]WRONG[/]"
+        table.add_row(check.name, _short(check.expected), _short(check.found), mark)
+    console.print(table)
+    times = Table(title="seconds since power-on", title_justify="left", show_header=False)
+    for name, seconds in report.timings_s.items():
+        times.add_row(name, f"{seconds:.1f}")
+    console.print(times)
+    good = sum(check.ok for check in report.checks)
+    console.print(f"{good} of {len(report.checks)} checks hold")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,175 @@
+"""`make demo`: `run_demo` is the table of contents. Everything is done as an operator would do it, with `bootos`.
+
+Two boots: the first configures the machine; the PXE file that its MAC upload made boots the second, whose "installer"
+(a PRE script) reports its end to the server, which removes the file again.
+"""
+
+import json
+import secrets
+import shutil
+import threading
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bootos.errors import BootosError
+from bootos.lab.capture import Capture, read_capture
+from bootos.lab.demo import check
+from bootos.lab.demo.elf import build_binary
+from bootos.lab.demo.hardware import PXE_MAC, SERIAL, SPEC
+from bootos.lab.demo.report import Report
+from bootos.lab.machine import Machine
+from bootos.lab.operator import Operator
+from bootos.lab.scenario import LabServer, Scenario, wait_for
+from bootos.lab.serial import SerialLine
+
+BOOT_DEADLINE_S = 300.0
+JOB_DEADLINE_S = 420.0
+INSTALL_DEADLINE_S = 420.0
+POST_TEXT = "POST binary: made of machine code"
+ENDED = ("done", "failed", "refused", "cancelled", "planned")
+Say = Callable[[str], None]
+
+
+class Evidence:
+    """What is gathered on the way, for the checks at the end."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+        self.pxe_file = ""
+        self.machine: dict[str, Any] = {}
+        self.job: dict[str, Any] = {}
+        self.log: list[dict[str, Any]] = []
+        self.serial: list[SerialLine] = []
+        self.capture: Capture | None = None
+        self.pxe_file_left = True
+
+
+def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) -> Report:
+    """Run the demo with its files in `output`; returns the report. `kill_server`: SIGKILL it in mid-job, start it again."""
+    evidence = Evidence(secrets.token_urlsafe(9))
+    report = Report()
+    with Scenario(output, needs=("machine", "pxe", "bmc", "disks")) as scenario:
+        server, operator = start_server(scenario, image)
+        machine = scenario.add_machine(SPEC, tftp_root=server.tftp_root, on_line=lambda line: show_line(line, say))
+        store_documents(operator, server, evidence, say)
+        power_on(machine, say)
+        evidence.machine = wait_for_registration(operator, say)
+        job = start_job(operator, say)
+        if kill_server:
+            kill_in_mid_job(server, operator, job, say)
+        wait_for_handover(operator, job, server, evidence, say)
+        wait_for_second_boot(machine, operator, job, say)
+        collect(machine, server, operator, job, evidence)
+        report.timings_s = check.read_timings(evidence)
+        report.image = json.loads((image / "manifest.json").read_text())
+        check.check_all(report, evidence, machine, output)
+    return report
+
+
+def start_server(scenario: Scenario, image: Path) -> tuple[LabServer, Operator]:
+    """The server, and its boot configuration: the documented one, with a serial console and the hooks."""
+    server = scenario.prepare_server(boot_files=image)
+    url = server.guest_url
+    hooks = f"PRE={url}/bootos/files/pre.sh POST={url}/bootos/files/post"
+    server.add_arguments("--public-url", url, "--append", f"console=ttyS0,115200 {hooks}")
+    server.start()
+    return server, Operator(server.url, server.data)
+
+
+def store_documents(operator: Operator, server: LabServer, evidence: Evidence, say: Say) -> None:
+    """Template, secret, PXE template, supported model, and the files that hooks are."""
+    files = resources.files(__package__) / "files"
+    with resources.as_file(files) as directory:
+        target = server.data / "files"
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("pre.sh", "installer.sh"):
+            shutil.copyfile(directory / name, target / name)
+        (target / "post").write_bytes(build_binary(POST_TEXT))
+        operator.command("secret", "set", "oob-ops", "--file", "-", input=evidence.password)
+        operator.command("template", "add", directory / "template.yaml")
+        operator.command("pxe", "add", "demo-installer", directory / "pxe.cfg")
+    operator.command("support", "add", "--vendor", SPEC.identity.vendor, "--product", SPEC.identity.product)
+    say(f"server {server.url}: template, PXE template, secret and supported model are stored")
+
+
+def power_on(machine: Machine, say: Say) -> None:
+    say(f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC")
+    machine.power_on()
+
+
+def show_line(line: SerialLine, say: Say) -> None:
+    """The machine's console as it comes, without the kernel's own lines."""
+    if "bootos" in line.text.lower():
+        say(f"{line.at_s:7.1f} s | {line.text}")
+
+
+def wait_for_registration(operator: Operator, say: Say) -> dict[str, Any]:
+    machine = wait_for(lambda: operator.find_machine(SERIAL), BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
+    say(f"registered: {machine['vendor']} {machine['product']}, serial number {machine['sn']}")
+    return machine
+
+
+def start_job(operator: Operator, say: Say) -> int:
+    created = operator.command("job", "create", "--machine", SERIAL, "--template", "demo", "--pxe", "demo-installer")
+    say(f"job {created['id']} is started")
+    return int(created["id"])
+
+
+def kill_in_mid_job(server: LabServer, operator: Operator, job: int, say: Say) -> None:
+    """SIGKILL while an action is under way, and a new start ten seconds later."""
+
+    def is_working() -> bool:
+        steps = ((operator.find_job(job) or {}).get("report") or {}).get("steps", [])
+        return any(step["state"] == "running" and step["id"] != "plan" for step in steps)
+
+    wait_for(is_working, JOB_DEADLINE_S, what="a running step", pause_s=0.2)
+    server.kill()
+    say("the server was killed in mid-job")
+    threading.Event().wait(10.0)  # as long as the server is away: the fault itself, not a wait for something
+    server.start()
+    say("the server was started again")
+
+
+def wait_for_handover(operator: Operator, job: int, server: LabServer, evidence: Evidence, say: Say) -> None:
+    """Until the job waits for its installer; the PXE file is read now, since it goes away at the end."""
+
+    def is_handed_over() -> bool:
+        shown = operator.find_job(job)
+        if shown and shown["state"] in ENDED:
+            raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
+        return bool(shown and shown["state"] == "installing")
+
+    wait_for(is_handed_over, JOB_DEADLINE_S, what="the end of the configuration", pause_s=1.0)
+    evidence.pxe_file = find_pxe_file(server).read_text()
+    say("configured; the machine reboots into what its PXE file says")
+
+
+def find_pxe_file(server: LabServer) -> Path:
+    return server.tftp_root / "pxelinux.cfg" / f"01-{PXE_MAC.replace(':', '-')}"
+
+
+def wait_for_second_boot(machine: Machine, operator: Operator, job: int, say: Say) -> None:
+    """Until the second boot's installer reported its end and switched the machine off."""
+
+    def is_done() -> bool:
+        shown = operator.find_job(job)
+        if shown and shown["state"] in ("failed", "cancelled"):
+            raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
+        return bool(shown and shown["state"] == "done")
+
+    wait_for(is_done, INSTALL_DEADLINE_S, what="the installer's last report", pause_s=1.0)
+    machine.wait_for_exit(120.0)
+    say("the second boot reported its end and powered off")
+
+
+def collect(machine: Machine, server: LabServer, operator: Operator, job: int, evidence: Evidence) -> None:
+    evidence.job = operator.command("job", "show", str(job))
+    evidence.log = operator.command("job", "log", str(job))
+    evidence.machine = operator.command("machine", "show", SERIAL)
+    evidence.serial = list(machine.serial.lines)
+    evidence.capture = read_capture(machine.capture_path)
+    evidence.pxe_file_left = find_pxe_file(server).exists()
+
+

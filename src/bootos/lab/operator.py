@@ -1,0 +1,41 @@
+"""What an operator types: the `bootos` command against a lab's server, with its answers as values."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bootos.process import Completed, run
+
+
+class Operator:
+    """Runs `bootos NOUN VERB ... --json` as a process of its own, as a person's shell would."""
+
+    def __init__(self, url: str, data: Path) -> None:
+        self._env = {"BOOTOS_SERVER": url, "BOOTOS_DATA": str(data)}
+
+    def try_command(self, *words: str | Path, input: str | None = None) -> Completed:
+        """Run a command; its exit code is for the caller to judge."""
+        argv = [sys.executable, "-m", "bootos.cli", *map(str, words), "--json"]
+        secrets = [input] if input else []
+        return run(argv, timeout_s=120, check=False, env=self._env, input=input, secrets=secrets)
+
+    def command(self, *words: str | Path, input: str | None = None) -> Any:
+        """Run a command and return its answer. Raises ToolError when it fails."""
+        argv = [sys.executable, "-m", "bootos.cli", *map(str, words), "--json"]
+        secrets = [input] if input else []
+        done = run(argv, timeout_s=120, env=self._env, input=input, secrets=secrets)
+        return json.loads(done.stdout or "null")
+
+    def find_job(self, job: int) -> dict[str, Any] | None:
+        """The job with its newest report, or None while the server does not answer."""
+        done = self.try_command("job", "show", str(job))
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def find_machine(self, serial: str) -> dict[str, Any] | None:
+        """The machine with its inventory, or None when it has not registered or the server does not answer."""
+        done = self.try_command("machine", "show", serial)
+        if done.returncode != 0:
+            return None
+        machine: dict[str, Any] = json.loads(done.stdout)
+        return machine if machine.get("inventory") else None

@@ -1,0 +1,216 @@
+"""Building blocks of a lab run: a directory, a server, BMCs and machines, all ended when the run ends.
+
+Used by the demo, the VM tests, the benchmark and `bootos lab run`. The server is a process like any other; nothing
+of it is imported.
+"""
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from bootos.errors import BootosError
+from bootos.lab.bmc import LOOPBACK, Bmc, find_free_port
+from bootos.lab.machine import Machine
+from bootos.lab.preflight import Part, check_host
+from bootos.lab.qemu import HOST_ADDRESS
+from bootos.lab.serial import SerialLine
+from bootos.lab.spec import MachineSpec
+from bootos.process import Child, start
+
+T = TypeVar("T")
+
+_SERVER_DEADLINE_S = 60.0
+
+
+def wait_for(read: Callable[[], T | None], deadline_s: float, *, what: str, pause_s: float = 0.2) -> T:
+    """Call `read` until it returns something true; returns that. Raises BootosError after `deadline_s` seconds."""
+    until = time.monotonic() + deadline_s
+    while not (value := read()):
+        if time.monotonic() > until:
+            raise BootosError(f"{what} did not happen within {deadline_s:g} s")
+        time.sleep(pause_s)
+    return value
+
+
+class LabServer:
+    """A `bootos serve` process with its data in `data`. It can be killed and started again on the same port."""
+
+    def __init__(
+        self, data: Path, *, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> None:
+        self.data = data
+        self.port = find_free_port(socket.SOCK_STREAM)
+        self.log_path = data.parent / "server.log"
+        self._arguments = tuple(arguments)
+        self._env = dict(env or {})
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the host reaches it."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def guest_url(self) -> str:
+        """Where a lab machine reaches it."""
+        return f"http://{HOST_ADDRESS}:{self.port}"
+
+    @property
+    def tftp_root(self) -> Path:
+        """The directory the server lays out for PXE."""
+        return self.data / "tftp"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None when it does not run."""
+        return self._child.pid if self._child is not None and self._child.poll() is None else None
+
+    def add_arguments(self, *words: str) -> None:
+        """More words for the command line of the next start."""
+        self._arguments = (*self._arguments, *words)
+
+    def start(self, *, deadline_s: float = _SERVER_DEADLINE_S) -> None:
+        """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
+        argv = [sys.executable, "-m", "bootos.cli", "serve", "--data", str(self.data)]
+        argv += ["--listen", f"{LOOPBACK}:{self.port}", *self._arguments]
+        self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
+        child = self._child
+
+        def is_up() -> bool:
+            if child.poll() is not None:
+                raise BootosError(f"the server ended with exit code {child.poll()}: {self._read_log_end()}")
+            return is_answering(self.url)
+
+        try:
+            wait_for(is_up, deadline_s, what=f"an answer from the server at {self.url}")
+        except BootosError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL, no farewell."""
+        if self._child is not None:
+            self._child.stop(grace_s=0.0) if self._child.poll() is not None else self._kill_running(
+                self._child
+            )
+            self._child = None
+
+    @staticmethod
+    def _kill_running(child: Child) -> None:
+        import signal
+
+        child.signal(signal.SIGKILL)
+        child.wait(10)
+
+    def _read_log_end(self) -> str:
+        if not self.log_path.exists():
+            return "it said nothing"
+        return self.log_path.read_text(errors="replace").strip()[-2000:] or "it said nothing"
+
+
+def is_answering(url: str) -> bool:
+    """Whether something answers HTTP there, with whatever status."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return True
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+class Scenario:
+    """A run in `directory`, used as a context manager. What it started it ends, the last first, whatever happens.
+
+    `keep`: an existing directory is used as it is; otherwise it is emptied first (only one that a run made).
+    """
+
+    def __init__(
+        self, directory: Path, *, keep: bool = False, needs: Sequence[Part] = ("machine", "pxe")
+    ) -> None:
+        self.directory = directory
+        self._keep = keep
+        self._needs = tuple(needs)
+        self._ending = contextlib.ExitStack()
+
+    def __enter__(self) -> "Scenario":
+        check_host(*self._needs)
+        mark = self.directory / ".bootos-lab"
+        if self.directory.exists() and not self._keep:
+            if not mark.exists() and any(self.directory.iterdir()):
+                raise BootosError(
+                    f"{self.directory} is not empty and was not made by a lab run",
+                    hint="name another directory",
+                )
+            shutil.rmtree(self.directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.close()
+
+    def start_server(
+        self,
+        *,
+        boot_files: Path | None = None,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> LabServer:
+        """Start `bootos serve` with its data in this run's directory and wait until it answers."""
+        server = self.prepare_server(boot_files=boot_files, arguments=arguments, env=env)
+        server.start()
+        return server
+
+    def prepare_server(
+        self, *, boot_files: Path | None = None, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> LabServer:
+        """The same, but the caller starts it: its address is known before, for arguments that need it."""
+        words = ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
+        server = LabServer(self.directory / "server", arguments=[*words, *arguments], env=env)
+        self._ending.callback(server.stop)
+        return server
+
+    def add_machine(
+        self,
+        spec: MachineSpec,
+        *,
+        tftp_root: Path | None = None,
+        on_line: Callable[[SerialLine], None] | None = None,
+    ) -> Machine:
+        """Make a machine, still off, in a directory of its own; its BMC, if it has one, is started."""
+        directory = self.directory / spec.name
+        bmc = None
+        if spec.bmc is not None:
+            check_host("bmc")
+            bmc = Bmc(spec.bmc, directory / "bmc", identity=spec.identity)
+            self._ending.callback(bmc.stop)
+            bmc.start()
+        machine = Machine(spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line)
+        self._ending.callback(machine.power_off)
+        return machine
+
+    def start_process(self, argv: Sequence[str | os.PathLike[str]], *, name: str) -> Child:
+        """Start another process of the run; its output goes to `<name>.log`."""
+        child = start(argv, log_path=self.directory / f"{name}.log")
+        self._ending.callback(child.stop)
+        return child
