@@ -5,6 +5,7 @@ Two boots: the first configures the machine; the PXE file that its MAC upload ma
 """
 
 import json
+import re
 import secrets
 import shutil
 import threading
@@ -47,12 +48,14 @@ class Evidence:
 
 
 def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) -> Report:
-    """Run the demo with its files in `output`; returns the report. `kill_server`: SIGKILL it in mid-job, start it again."""
+    """Run the demo with its files in `output`. `kill_server`: SIGKILL the server in mid-job, and start it again."""
     evidence = Evidence(secrets.token_urlsafe(9))
     report = Report()
-    with Scenario(output, needs=("machine", "pxe", "bmc", "disks")) as scenario:
+    with Scenario(output, needs=("machine", "pxe", "bmc", "disk")) as scenario:
         server, operator = start_server(scenario, image)
-        machine = scenario.add_machine(SPEC, tftp_root=server.tftp_root, on_line=lambda line: show_line(line, say))
+        machine = scenario.add_machine(
+            SPEC, tftp_root=server.tftp_root, on_line=lambda line: show_line(line, say)
+        )
         store_documents(operator, server, evidence, say)
         power_on(machine, say)
         evidence.machine = wait_for_registration(operator, say)
@@ -95,24 +98,30 @@ def store_documents(operator: Operator, server: LabServer, evidence: Evidence, s
 
 
 def power_on(machine: Machine, say: Say) -> None:
-    say(f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC")
+    say(
+        f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC"
+    )
     machine.power_on()
 
 
 def show_line(line: SerialLine, say: Say) -> None:
-    """The machine's console as it comes, without the kernel's own lines."""
-    if "bootos" in line.text.lower():
+    """The machine's console as it comes: what BootOS and its loader say, without the kernel's own lines."""
+    if re.search(r"^Loading |BootOS: |bootos: |\.\.\. ok$", line.text):
         say(f"{line.at_s:7.1f} s | {line.text}")
 
 
 def wait_for_registration(operator: Operator, say: Say) -> dict[str, Any]:
-    machine = wait_for(lambda: operator.find_machine(SERIAL), BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
+    machine = wait_for(
+        lambda: operator.find_machine(SERIAL), BOOT_DEADLINE_S, what="the registration", pause_s=1.0
+    )
     say(f"registered: {machine['vendor']} {machine['product']}, serial number {machine['sn']}")
     return machine
 
 
 def start_job(operator: Operator, say: Say) -> int:
-    created = operator.command("job", "create", "--machine", SERIAL, "--template", "demo", "--pxe", "demo-installer")
+    created = operator.command(
+        "job", "create", "--machine", SERIAL, "--template", "demo", "--pxe", "demo-installer"
+    )
     say(f"job {created['id']} is started")
     return int(created["id"])
 
@@ -171,5 +180,3 @@ def collect(machine: Machine, server: LabServer, operator: Operator, job: int, e
     evidence.serial = list(machine.serial.lines)
     evidence.capture = read_capture(machine.capture_path)
     evidence.pxe_file_left = find_pxe_file(server).exists()
-
-

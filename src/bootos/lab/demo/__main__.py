@@ -1,0 +1,44 @@
+"""`python -m bootos.lab.demo`: what `make demo` runs. Exit code 0 only if every check holds."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from bootos.errors import BootosError, read_chain
+from bootos.lab.demo.report import print_report, write_report
+from bootos.lab.demo.run import run_demo
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bootos.lab.demo", description=__doc__)
+    parser.add_argument(
+        "--image", type=Path, default=Path("build/image"), help="vmlinuz, initrd.img, manifest.json"
+    )
+    parser.add_argument("--output", type=Path, default=Path("build/demo"), help="the run's directory")
+    parser.add_argument(
+        "--kill-server", action="store_true", help="kill the server in mid-job, start it again"
+    )
+    arguments = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.1f}[/] ", end="")
+        console.print(text, markup=False)
+
+    try:
+        report = run_demo(arguments.image, arguments.output, say, kill_server=arguments.kill_server)
+    except BootosError as error:
+        for sentence in read_chain(error):
+            print(f"demo: {sentence}", file=sys.stderr)
+        return 1
+    write_report(report, arguments.output / "report.json")
+    print_report(report, Console(highlight=False))
+    return 0 if report.is_good() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
