@@ -50,16 +50,15 @@ def parse_smartctl(text: str) -> Health:
         said = [str(entry.get("string", "")) for entry in data["smartctl"].get("messages", [])]
         raise ToolError("smartctl says: " + ("; ".join(filter(None, said)) or f"exit status {status}"))
     attributes = {entry.get("id"): entry for entry in data.get("ata_smart_attributes", {}).get("table", [])}
+    reallocated = _raw(attributes.get(5), "reallocat", "retired")
     return Health(
         passed=data.get("smart_status", {}).get("passed"),
         temperature_celsius=_whole(data.get("temperature", {}).get("current")),
         power_on_hours=_whole(data.get("power_on_time", {}).get("hours")),
         percentage_used=_find_percentage_used(data),
-        media_errors=_raw(attributes.get(198)),  # offline uncorrectable
-        reallocated_sectors=_raw(attributes.get(5))
-        if attributes
-        else _whole(data.get("scsi_grown_defect_list")),
-        pending_sectors=_raw(attributes.get(197)),
+        media_errors=_raw(attributes.get(198), "uncorrect"),
+        reallocated_sectors=reallocated if attributes else _whole(data.get("scsi_grown_defect_list")),
+        pending_sectors=_raw(attributes.get(197), "pending"),
     )
 
 
@@ -77,9 +76,12 @@ def _find_percentage_used(data: dict[str, Any]) -> int | None:
     return None
 
 
-def _raw(attribute: dict[str, Any] | None) -> int | None:
-    """An attribute's raw value; the upper bytes hold other counts on some disks."""
-    value = _whole(attribute.get("raw", {}).get("value")) if attribute else None
+def _raw(attribute: dict[str, Any] | None, *words: str) -> int | None:
+    """An attribute's raw value, if its name has one of the words: makers use the same number for other things.
+    The upper bytes hold other counts on some disks."""
+    if attribute is None or not any(word in str(attribute.get("name", "")).lower() for word in words):
+        return None
+    value = _whole(attribute.get("raw", {}).get("value"))
     return value & 0xFFFFFFFF if value is not None else None
 
 
