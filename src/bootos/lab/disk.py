@@ -164,7 +164,7 @@ def build_array_view(members: Sequence[MdMember], target: Path) -> Path:
         reader = _ArrayReader(active, first)
         try:
             for offset, chunk in reader.read_chunks(size_bytes):
-                if chunk.count(0) != len(chunk):
+                if chunk != bytes(len(chunk)):
                     out.seek(offset)
                     out.write(chunk)
         finally:
@@ -281,7 +281,7 @@ def parse_partition_table(text: str) -> PartitionTable:
 
 def read_filesystem(path: Path, *, offset_bytes: int = 0, size_bytes: int | None = None) -> Filesystem | None:
     """What blkid finds at a place of an image: a file system, swap, or a member of an array or volume group."""
-    argv: list[str | Path] = ["blkid", "-p", "-o", "export", "-u", "noother", "-O", str(offset_bytes)]
+    argv: list[str | Path] = ["blkid", "-p", "-o", "export", "-O", str(offset_bytes)]
     if size_bytes is not None:
         argv += ["-S", str(size_bytes)]
     done = run([*argv, path], check=False)
@@ -313,7 +313,7 @@ def fingerprint_disk(path: Path) -> Fingerprint:
             size_bytes = disk.seek(0, os.SEEK_END)
             for number in sorted(_find_data_blocks(disk.fileno(), size_bytes)):
                 content = os.pread(disk.fileno(), BLOCK_BYTES, number * BLOCK_BYTES)
-                if content.count(0) != len(content):
+                if content != bytes(len(content)):
                     blocks[number] = hashlib.sha256(content).hexdigest()
     except OSError as cause:
         raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause

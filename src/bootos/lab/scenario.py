@@ -182,7 +182,11 @@ class Scenario:
         return server
 
     def prepare_server(
-        self, *, boot_files: Path | None = None, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+        self,
+        *,
+        boot_files: Path | None = None,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
     ) -> LabServer:
         """The same, but the caller starts it: its address is known before, for arguments that need it."""
         words = ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []

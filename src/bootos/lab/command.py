@@ -1,0 +1,270 @@
+"""The verbs of `bootos lab`: check the host, run a machine and watch its console. Prints; the work is elsewhere."""
+
+import json as json_codec
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bootos.errors import BootosError
+from bootos.lab.accelerator import choose_accelerator
+from bootos.lab.machine import Machine
+from bootos.lab.netboot import build_default_menu, build_tftp_root
+from bootos.lab.preflight import Part, find_missing_packages, find_requirements
+from bootos.lab.qemu import HOST_ADDRESS
+from bootos.lab.scenario import Scenario
+from bootos.lab.serial import SerialLine
+from bootos.lab.spec import (
+    BmcSpec,
+    DiskBus,
+    DiskSpec,
+    KernelBoot,
+    MachineSpec,
+    NicModel,
+    NicSpec,
+    check_spec,
+    parse_size_mib,
+    read_spec,
+)
+
+app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
+
+CONSOLES = "console=tty0 console=ttyS0,115200 selinux=0 biosdevname=0"
+
+
+@app.callback()
+def lab() -> None:
+    """Virtual bare-metal machines: PXE, disks, network cards and a BMC, to try a template before it touches steel."""
+
+
+@app.command()
+def check(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the findings as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Say what the lab needs, where it is, and how to install what is missing.
+
+    Exit code 1 when something is missing.
+
+    Example: bootos lab check
+    """
+    findings = find_requirements()
+    missing = find_missing_packages(findings)
+    has_qemu = any(finding.path and finding.requirement.part == "machine" for finding in findings)
+    accelerator = choose_accelerator() if has_qemu else ""
+    if json:
+        facts = {
+            "ok": not missing,
+            "accelerator": accelerator,
+            "missing_packages": missing,
+            "requirements": [
+                {**msgspec.to_builtins(finding.requirement), "path": finding.path} for finding in findings
+            ],
+        }
+        sys.stdout.write(json_codec.dumps(facts, indent=2) + "\n")
+    else:
+        table = Table("needed for", "what", "found")
+        for finding in findings:
+            place = finding.path or f"[bold red]missing[/], package {finding.requirement.package}"
+            table.add_row(finding.requirement.part, finding.requirement.name, place)
+        screen = Console()
+        screen.print(table)
+        screen.print(f"accelerator: {accelerator or 'unknown without QEMU'}")
+        if missing:
+            screen.print(f"install: apt-get install --no-install-recommends {' '.join(missing)}")
+    if missing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    spec: Annotated[
+        Path | None, typer.Argument(help="A machine in TOML, YAML or JSON (docs/lab.md).")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Memory without SPEC.")] = "1G",
+    cpus: Annotated[int, typer.Option(help="CPUs without SPEC.")] = 2,
+    disk: Annotated[
+        list[str] | None, typer.Option(help="A disk without SPEC: BUS:SIZE, as virtio:2G. May be repeated.")
+    ] = None,
+    nic: Annotated[
+        list[str] | None,
+        typer.Option(help="A card without SPEC: MODEL[:boot][:isolated]. May be repeated; the first boots."),
+    ] = None,
+    bmc: Annotated[bool, typer.Option("--bmc", help="Give the machine a BMC.")] = False,
+    image: Annotated[Path, typer.Option(help="The directory with vmlinuz and initrd.img.")] = Path(
+        "build/image"
+    ),
+    server: Annotated[
+        str, typer.Option(help="A running server's URL on this host. Without it, one is started for the run.")
+    ] = "",
+    kernel_only: Annotated[
+        bool, typer.Option("--kernel-only", help="Start the image's kernel directly: no PXE, no server.")
+    ] = False,
+    append: Annotated[str, typer.Option(help="More words for the kernel's command line.")] = "",
+    directory: Annotated[Path, typer.Option(help="Where disks and logs go.")] = Path("build/lab"),
+    keep: Annotated[bool, typer.Option("--keep", help="Use the disks of the last run again.")] = False,
+    until: Annotated[str, typer.Option(help="End with success when a console line matches this.")] = "",
+    timeout: Annotated[float, typer.Option(help="End with failure after so many seconds; 0 is never.")] = 0.0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as JSON; the console goes to stderr.")
+    ] = False,
+) -> None:
+    """Power on a machine and show its console, each line with the seconds since power-on.
+
+    What is typed goes to the machine's console. Ctrl-C powers it off. It ends by itself when the machine powers off.
+
+    Example: bootos lab run --disk virtio:2G --disk nvme:4G --nic e1000e --bmc
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    if spec is not None:
+        machine_spec = read_spec(spec)
+    else:
+        machine_spec = build_spec(memory=memory, cpus=cpus, disks=disk or [], nics=nic or [], bmc=bmc)
+    if kernel_only:
+        boot = KernelBoot(
+            kernel=str(image / "vmlinuz"),
+            initrd=str(image / "initrd.img"),
+            append=f"{CONSOLES} {append}".strip(),
+        )
+        machine_spec = msgspec.structs.replace(machine_spec, boot=boot)
+    check_spec(machine_spec)
+    needs: list[Part] = ["machine", "pxe"]
+    needs += ["bmc"] if machine_spec.bmc else []
+    needs += ["uefi"] if machine_spec.firmware == "uefi" else []
+    screen = Console(stderr=json, highlight=False, markup=False, soft_wrap=True)
+    with Scenario(directory, keep=keep, needs=needs) as scenario:
+        tftp_root = None
+        if not kernel_only:
+            tftp_root = _prepare_netboot(scenario, screen, image=image, server=server, append=append)
+
+        def show(line: SerialLine) -> None:
+            screen.print(f"{line.at_s:9.3f}  {line.text}")
+
+        machine = scenario.add_machine(machine_spec, tftp_root=tftp_root, on_line=show)
+        if machine.bmc is not None:
+            login = f"-I lanplus -H 127.0.0.1 -p {machine.bmc.lan_port} -C 3 -U {machine.bmc.spec.user}"
+            screen.print(f"BMC: ipmitool {login} -P {machine.bmc.spec.password} mc info")
+        screen.print(
+            f"{machine_spec.name}: on, {choose_accelerator()}; logs and disks in {machine.directory}"
+        )
+        ended = _watch(machine, until=until, timeout_s=timeout)
+        summary = _summarize(machine, ended)
+    if json:
+        sys.stdout.write(json_codec.dumps(summary, indent=2) + "\n")
+    else:
+        screen.print(f"{machine_spec.name}: {ended} after {summary['elapsed_s']} s")
+    if ended == "timeout":
+        raise typer.Exit(1)
+
+
+def build_spec(*, memory: str, cpus: int, disks: list[str], nics: list[str], bmc: bool) -> MachineSpec:
+    """A machine from the words of the command line. Raises BootosError (as wrong usage) for words it cannot read."""
+    try:
+        return MachineSpec(
+            memory_mib=parse_size_mib(memory),
+            cpus=cpus,
+            disks=tuple(_parse_disk(word, number) for number, word in enumerate(disks)),
+            nics=tuple(_parse_nic(word, number, nics) for number, word in enumerate(nics or ["virtio"])),
+            bmc=BmcSpec() if bmc else None,
+        )
+    except (ValueError, msgspec.ValidationError) as cause:
+        raise typer.BadParameter(str(cause)) from cause
+
+
+def _parse_disk(word: str, number: int) -> DiskSpec:
+    bus, _, size = word.partition(":")
+    return DiskSpec(
+        name=f"disk{number}",
+        bus=msgspec.convert(bus, DiskBus),
+        size_mib=parse_size_mib(size or "1G"),
+        serial=f"LAB-DISK-{number}",
+    )
+
+
+def _parse_nic(word: str, number: int, words: list[str]) -> NicSpec:
+    model, *marks = word.split(":")
+    if unknown := set(marks) - {"boot", "isolated"}:
+        raise ValueError(f"{word!r}: {unknown.pop()!r} is not boot or isolated")
+    one_boots = any("boot" in other.split(":")[1:] for other in words)
+    return NicSpec(
+        mac=f"52:54:00:b0:07:{number:02x}",
+        model=msgspec.convert(model, NicModel),
+        boot="boot" in marks or (not one_boots and number == 0),
+        isolated="isolated" in marks,
+    )
+
+
+def _prepare_netboot(scenario: Scenario, screen: Console, *, image: Path, server: str, append: str) -> Path:
+    """The TFTP directory: of a server started for this run, or one that points at a server that runs already."""
+    if not server:
+        for name in ("vmlinuz", "initrd.img"):
+            if not (image / name).exists():
+                raise BootosError(
+                    f"{image / name} does not exist", hint="bootos image build, or name --image DIR"
+                )
+        started = scenario.start_server(boot_files=image)
+        screen.print(f"server: {started.url} (its log: {started.log_path})")
+        return started.tftp_root
+    url = guest_url(server)
+    menu = build_default_menu(f"{url}/bootos", append=f"{CONSOLES} SERVER_ADDR={url} {append}".strip())
+    return build_tftp_root(scenario.directory / "tftp", menu)
+
+
+def guest_url(url: str) -> str:
+    """A URL on this host's loopback as a lab machine must write it. Raises BootosError for another host's."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise typer.BadParameter(f"{url!r} is not a URL like http://127.0.0.1:8083")
+    if parts.hostname not in ("127.0.0.1", "localhost"):
+        return url.rstrip("/")
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{HOST_ADDRESS}{port}{parts.path.rstrip('/')}"
+
+
+def _watch(machine: Machine, *, until: str, timeout_s: float) -> str:
+    """Power on and wait: `matched`, `timeout`, `off` (by itself) or `interrupted` (Ctrl-C)."""
+    machine.power_on()
+    if sys.stdin.isatty():
+        threading.Thread(target=_pass_input, args=[machine], name="keyboard", daemon=True).start()
+    deadline = time.monotonic() + timeout_s if timeout_s else None
+    try:
+        while machine.is_on():
+            if until and machine.serial.has(until):
+                return "matched"
+            if deadline is not None and time.monotonic() > deadline:
+                return "timeout"
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        return "interrupted"
+    return "matched" if until and machine.serial.has(until) else "timeout" if until else "off"
+
+
+def _pass_input(machine: Machine) -> None:
+    for line in sys.stdin:
+        try:
+            machine.type_text(line)
+        except BootosError:
+            return
+
+
+def _summarize(machine: Machine, ended: str) -> dict[str, object]:
+    bmc = machine.bmc
+    return {
+        "machine": machine.spec.name,
+        "ended": ended,
+        "accelerator": choose_accelerator(),
+        "elapsed_s": round(machine.elapsed_s(), 3),
+        "cpu_s": machine.read_cpu_s(),
+        "directory": str(machine.directory),
+        "disks": {disk.name: str(machine.disk_path(disk.name)) for disk in machine.spec.disks},
+        "bmc": {"lan_port": bmc.lan_port, "settings": bmc.read_lan()} if bmc is not None else None,
+    }
