@@ -23,7 +23,7 @@ from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
 from bootos.image.steps import base as base_step
 from bootos.image.steps import boot as boot_step
-from bootos.image.steps import bytecode, squash
+from bootos.image.steps import bytecode, icu, squash
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
 from bootos.image.steps import root as root_step
@@ -130,7 +130,7 @@ def make_root(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
     return cache.make(
         "root",
         {"base": base, "cut": recipe.cut, "boot": recipe.boot, "compression": recipe.compression},
-        (root_step, bytecode, squash),
+        (root_step, bytecode, icu, squash),
         lambda directory: root_step.build_root(
             recipe, base.directory / "root", directory, _say(cache, "root")
         ),

@@ -139,7 +139,7 @@ def hash_path(path: Path) -> str:
         mode = item.lstat().st_mode
         digest.update(f"{item.relative_to(path)}\0{mode:o}\0".encode())
         if stat.S_ISLNK(mode):
-            digest.update(os.readlink(item).encode())
+            digest.update(os.fsencode(item.readlink()))
         elif stat.S_ISREG(mode):
             with item.open("rb") as handle:
                 digest.update(hashlib.file_digest(handle, "sha256").digest())

@@ -49,7 +49,8 @@ def build(
             if event.state in ("started", "progress"):
                 status.update(f"[bold]{event.stage}[/] {event.detail}")
                 if not screen.is_terminal:
-                    screen.print(f"{event.stage}: {event.detail or 'started'}", markup=False, highlight=False)
+                    line = f"{event.stage}: {event.detail or 'started'}"
+                    screen.print(line, markup=False, highlight=False, soft_wrap=True)
             elif event.state == "cached":
                 screen.print(f"  {event.stage:8} from the cache", highlight=False)
             elif event.seconds:

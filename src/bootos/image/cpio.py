@@ -26,7 +26,7 @@ def write_cpio_entries(output: BinaryIO, entries: Iterable[tuple[str, Path]]) ->
     for number, (name, path) in enumerate(entries, start=1):
         info = path.lstat()
         if stat.S_ISLNK(info.st_mode):
-            target = os.readlink(path).encode()
+            target = os.fsencode(path.readlink())
             _write_header(output, number, info.st_mode, len(target), name)
             output.write(target)
         elif stat.S_ISREG(info.st_mode):

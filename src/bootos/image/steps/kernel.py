@@ -19,6 +19,9 @@ from bootos.process import run
 BUSYBOX = "busybox-static"
 DEPMOD_FILES = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
+UNUSED_TABLES = ("modules.alias", "modules.symbols", "modules.symbols.bin", "modules.builtin.modinfo")
+"""What depmod writes and modprobe does not read: it uses the .bin twins, and nobody loads by symbol."""
+
 
 def build_kernel(recipe: Recipe, sources: str, directory: Path, say: Callable[[str], None]) -> None:
     """Fill `directory`: `vmlinuz`, `busybox`, `root/` (modules and firmware as they lie in the image), and
@@ -60,6 +63,8 @@ def build_kernel(recipe: Recipe, sources: str, directory: Path, say: Callable[[s
             shutil.copy2(source / name, target / name)
     run(["depmod", "--basedir", _link_lib(directory / "root"), release], timeout_s=600)
     (directory / "root/lib").unlink()
+    for name in UNUSED_TABLES:
+        (target / name).unlink(missing_ok=True)
     firmware = _copy_firmware(recipe, tree, directory / "root", target)
     write_json(
         directory / "kernel.json",

@@ -28,7 +28,7 @@ PROGRAMS = ("usr/lib/bootos", "usr/bin")
 
 WANTS = {
     "sysinit.target": ("bootos-init.service",),
-    "multi-user.target": ("bootos-ipmi.service", "bootos-agent.service", "systemd-networkd.service"),
+    "multi-user.target": ("bootos-ipmi.service", "bootos-agent.service"),
 }
 SHELL_WANTS = {"multi-user.target": ("bootos-shells.service",)}
 SHELL_FILES = (

@@ -14,6 +14,7 @@ from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Recipe
 from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.icu import empty_icu_data
 from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 
@@ -34,6 +35,8 @@ def build_root(recipe: Recipe, base: Path, directory: Path, say: Callable[[str],
     packages = read_packages(root)
     say("cutting")
     cut_paths(root, recipe.cut)
+    if recipe.cut.icu_data:
+        empty_icu_data(root)
     cut_boot(root, recipe.boot)
     make_stateless(root)
     say("compiling Python")

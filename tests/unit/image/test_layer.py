@@ -1,0 +1,55 @@
+import zipfile
+from pathlib import Path
+
+from bootos.image.steps.layer import ROOTFS, copy_rootfs, install_agent, link_units
+
+UNITS = "etc/systemd/system"
+
+
+def test_the_layer_takes_the_agent_and_its_entry_points_and_not_the_server(tmp_path):
+    wheel = tmp_path / "bootos-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("bootos/errors.py", "bootos/agent/main.py", "bootos/server/app.py", "bootos/cli.py"):
+            archive.writestr(name, "")
+        for name in ("METADATA", "entry_points.txt", "RECORD"):
+            archive.writestr(f"bootos-0.1.0.dist-info/{name}", "")
+    install_agent(wheel, tmp_path / "root")
+    packages = tmp_path / "root/usr/lib/python3/dist-packages"
+    assert sorted(str(p.relative_to(packages)) for p in packages.rglob("*") if p.is_file()) == [
+        "bootos-0.1.0.dist-info/METADATA",
+        "bootos-0.1.0.dist-info/entry_points.txt",
+        "bootos/agent/main.py",
+        "bootos/errors.py",
+    ]
+
+
+def make_root(tmp_path: Path, *, shell: bool) -> Path:
+    copy_rootfs(ROOTFS, tmp_path, programs=("usr/lib/bootos", "usr/bin"))
+    link_units(tmp_path, shell=shell)
+    return tmp_path
+
+
+def test_programs_are_executable_and_settings_are_not(tmp_path):
+    root = make_root(tmp_path, shell=True)
+    assert (root / "usr/bin/bootos-agent").stat().st_mode & 0o777 == 0o755
+    assert (root / "usr/lib/bootos/say").stat().st_mode & 0o777 == 0o755
+    assert (root / "etc/mdadm/mdadm.conf").stat().st_mode & 0o777 == 0o644
+
+
+def test_every_enabled_unit_of_our_own_exists(tmp_path):
+    units = make_root(tmp_path, shell=True) / UNITS
+    names = [link.name for link in units.glob("*.wants/bootos-*")]
+    assert "bootos-agent.service" in names
+    assert all((units / name).is_file() for name in names)
+
+
+def test_a_recipe_without_shell_leaves_no_way_to_one(tmp_path):
+    root = make_root(tmp_path, shell=False)
+    assert not list(root.rglob("*shell*"))
+    assert not list(root.rglob("*emergency*"))
+    assert (root / UNITS / "multi-user.target.wants/bootos-agent.service").is_symlink()
+
+
+def test_units_that_would_watch_or_continue_arrays_by_themselves_are_masked(tmp_path):
+    units = make_root(tmp_path, shell=True) / UNITS
+    assert str((units / "mdmonitor.service").readlink()) == "/dev/null"
