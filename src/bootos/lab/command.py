@@ -211,7 +211,7 @@ def _prepare_netboot(scenario: Scenario, screen: Console, *, image: Path, server
                 raise BootosError(
                     f"{image / name} does not exist", hint="bootos image build, or name --image DIR"
                 )
-        started = scenario.start_server(boot_files=image)
+        started = scenario.start_server(boot_files=image, append=append)
         screen.print(f"server: {started.url} (its log: {started.log_path})")
         return started.tftp_root
     url = guest_url(server)

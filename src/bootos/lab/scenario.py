@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -28,6 +29,8 @@ from bootos.lab.spec import MachineSpec
 from bootos.process import Child, start
 
 T = TypeVar("T")
+
+SERIAL_CONSOLE = "console=ttyS0,115200"
 
 _SERVER_DEADLINE_S = 60.0
 
@@ -82,7 +85,7 @@ class LabServer:
     def start(self, *, deadline_s: float = _SERVER_DEADLINE_S) -> None:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
         argv = [sys.executable, "-m", "bootos.cli", "serve", "--data", str(self.data)]
-        argv += ["--listen", f"{LOOPBACK}:{self.port}", *self._arguments]
+        argv += ["--listen", f"{LOOPBACK}:{self.port}", "--public-url", self.guest_url, *self._arguments]
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
         child = self._child
 
@@ -106,17 +109,9 @@ class LabServer:
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL, no farewell."""
         if self._child is not None:
-            self._child.stop(grace_s=0.0) if self._child.poll() is not None else self._kill_running(
-                self._child
-            )
+            self._child.signal(signal.SIGKILL)
+            self._child.wait(10)
             self._child = None
-
-    @staticmethod
-    def _kill_running(child: Child) -> None:
-        import signal
-
-        child.signal(signal.SIGKILL)
-        child.wait(10)
 
     def _read_log_end(self) -> str:
         if not self.log_path.exists():
@@ -173,25 +168,19 @@ class Scenario:
         self,
         *,
         boot_files: Path | None = None,
+        append: str = "",
         arguments: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
     ) -> LabServer:
-        """Start `bootos serve` with its data in this run's directory and wait until it answers."""
-        server = self.prepare_server(boot_files=boot_files, arguments=arguments, env=env)
-        server.start()
-        return server
+        """Start `bootos serve` with its data in this run's directory and wait until it answers.
 
-    def prepare_server(
-        self,
-        *,
-        boot_files: Path | None = None,
-        arguments: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> LabServer:
-        """The same, but the caller starts it: its address is known before, for arguments that need it."""
-        words = ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
+        `append` is added to the kernel's command line after SERIAL_CONSOLE.
+        """
+        words = ["--append", f"{SERIAL_CONSOLE} {append}".strip()]
+        words += ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
         server = LabServer(self.directory / "server", arguments=[*words, *arguments], env=env)
         self._ending.callback(server.stop)
+        server.start()
         return server
 
     def add_machine(
