@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from bootos import __version__
 from bootos.errors import BootosError
 from bootos.server.api.agent_v2 import build_agent_router
+from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
 from bootos.server.api.view import Fault
 from bootos.server.auth import read_operator_token
@@ -55,6 +56,7 @@ def open_context(settings: Settings) -> Context:
         store=store,
         hub=hub,
         presence=Presence(settings.session_grace_s),
+        legacy_presence=Presence(settings.legacy_grace_s),
         vault=vault,
         operator_token=token,
     )
@@ -100,15 +102,17 @@ def build_app(context: Context) -> Litestar:
             context.hub.close()
             context.store.close()
 
+    settings = context.settings
     return Litestar(
         route_handlers=[
             build_agent_router(context),
             build_operator_router(context),
-            build_boot_files(context.settings.boot_files, context.settings.files),
+            build_boot_files(settings.boot_files, settings.files),
+            *([build_legacy_handler(context)] if settings.legacy_api else []),
         ],
         lifespan=[lifespan],
         exception_handlers={Exception: answer_fault},
         openapi_config=OpenAPIConfig(title="BootOS server", version=__version__),
-        request_max_body_size=context.settings.body_max_bytes,
+        request_max_body_size=settings.body_max_bytes,
         logging_config=None,
     )

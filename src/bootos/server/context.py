@@ -13,7 +13,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     store: Store
     hub: Hub
-    presence: Presence
+    presence: Presence  # of v2 sessions
+    legacy_presence: Presence  # of v1 agents, which poll once a minute
     vault: Vault
     operator_token: str
 

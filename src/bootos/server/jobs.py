@@ -3,6 +3,7 @@
 Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from bootos.server.netboot import pxe_file
 from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
-from bootos.server.templates import find_secrets, find_template, read_text
+from bootos.server.templates import find_template, read_text
 from bootos.server.vault import Vault, find_unknown, mask
+from bootos.template.check import find_secrets
 from bootos.wire import v2
 
 TEXT_MAX = 8192  # characters of one log line
@@ -30,6 +32,7 @@ def create_job(
     machine: Machine,
     *,
     template_name: str,
+    pxe_directory: Path,
     pxe_name: str = "",
     mode: str = "apply",
     skip_hardware: bool = False,
@@ -40,9 +43,11 @@ def create_job(
     stored = find_template(session, template_name)
     pxe = find_pxe_template(session, pxe_name) if pxe_name else None
     value, template, problems = read_text(stored.text, stored.format)
-    for name in find_unknown(session, find_secrets(value)):
+    secret_names = sorted(find_secrets(template)) if template is not None else []
+    for name in find_unknown(session, secret_names):
         hint = f"set it: bootos secret set {name}"
         problems.append(Problem(path="", message=f"the secret {name!r} is not stored", hint=hint))
+    problems += find_missing_settings(value, machine.settings)
     if problems or template is None:
         raise UnusableError(f"the template {template_name!r} cannot be used", problems=problems)
     active = find_active_job(session, machine.id)
@@ -59,6 +64,7 @@ def create_job(
         template_format=stored.format,
         template_text=stored.text,
         template=value,
+        secret_names=secret_names,
         pxe_name=pxe.name if pxe else "",
         pxe_content=pxe.content if pxe else "",
         pxe_answer=pxe.answer if pxe else "",
@@ -70,9 +76,42 @@ def create_job(
     )
     session.add(job)
     session.flush()
+    _drop_pxe_files(session, machine.id, pxe_directory)
     add_line(session, job, f"job {job.id} was created by {created_by or 'an operator'}")
     touch(session, job)
     return job
+
+
+MANAGE = re.compile(r"<\{(manage_ip|manage_netmask|manage_gateway)\}>")
+
+
+def fill_scripts(template: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The template with the placeholders of its script groups filled in, `<{manage_ip}>` and the like."""
+    if not isinstance(template.get("scripts"), list):
+        return template
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            return MANAGE.sub(lambda found: str(settings.get(found[1]) or ""), value)
+        if isinstance(value, list):
+            return [fill(item) for item in value]
+        return {key: fill(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    return {**template, "scripts": fill(template["scripts"])}
+
+
+def find_missing_settings(template: dict[str, Any], settings: dict[str, Any]) -> list[Problem]:
+    """Placeholders of the script groups for which the machine has no setting."""
+    names = set(MANAGE.findall(str(template.get("scripts", ""))))
+    return [
+        Problem(
+            path="scripts",
+            message=f"<{{{name}}}> is not known for this machine",
+            hint=f"bootos machine set MACHINE {name}=...",
+        )
+        for name in sorted(names)
+        if not settings.get(name)
+    ]
 
 
 def find_job(session: Session, job_id: int | str) -> Job:
@@ -88,6 +127,10 @@ def find_job(session: Session, job_id: int | str) -> Job:
 def find_active_job(session: Session, machine_id: int) -> Job | None:
     query = select(Job).where(Job.machine_id == machine_id, Job.ended_at.is_(None))
     return session.scalar(query.with_for_update(of=Job))
+
+
+def find_latest_job(session: Session, machine_id: int) -> Job | None:
+    return session.scalar(select(Job).where(Job.machine_id == machine_id).order_by(Job.id.desc()).limit(1))
 
 
 def touch(session: WriteSession, job: Job) -> None:
@@ -139,7 +182,7 @@ def take_order(
     if State(job.state) is State.QUEUED and not boot.developer and not is_verified(session, machine):
         move(session, job, Event.REFUSED, pxe_directory=pxe_directory, message=refusal_text(machine))
         return None
-    values = vault.resolve(session, find_secrets(job.template))
+    values = vault.resolve(session, job.secret_names)
     holder = f"{boot.id}:{boot.serial}"
     if job.handed_to != holder:
         job.handed_to = holder
@@ -151,7 +194,7 @@ def take_order(
         attempt=job.attempt,
         mode="plan" if job.mode == "plan" else "apply",
         template_name=job.template_name,
-        template=job.template,
+        template=fill_scripts(job.template, machine.settings),
         secrets=values,
         skip_hardware=job.skip_hardware,
         skip_reason=job.skip_reason,
@@ -181,7 +224,7 @@ def apply_report(
 ) -> v2.Receipt:
     """Take in a report. One that is older than what is known of this boot only adds its log lines."""
     job = _find_reported_job(session, machine, report)
-    secrets = [] if job is None else list(vault.resolve(session, find_secrets(job.template)).values())
+    secrets = [] if job is None else list(vault.resolve(session, job.secret_names).values())
     _store_lines(session, machine, boot, job, report.log, secrets)
     is_newer = report.number > boot.report_number
     if is_newer:
@@ -318,12 +361,18 @@ def count_lines(session: Session, job_id: int) -> int:
     return session.scalar(select(func.count()).select_from(LogLine).where(LogLine.job_id == job_id)) or 0
 
 
+def _drop_pxe_files(session: WriteSession, machine_id: int, pxe_directory: Path) -> None:
+    """Forget the machine's PXE files: its next boot comes to BootOS."""
+    held = list(session.scalars(select(Job).where(Job.machine_id == machine_id, Job.pxe_file != "")))
+    names = {job.pxe_file for job in held}
+    for job in held:
+        job.pxe_file = ""
+    session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, names))
+
+
 def delete_machine(session: WriteSession, machine: Machine, *, pxe_directory: Path) -> None:
     """Delete the machine, its jobs and logs; its PXE files go too."""
-    names = {
-        name for name in session.scalars(select(Job.pxe_file).where(Job.machine_id == machine.id)) if name
-    }
-    session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, names))
+    _drop_pxe_files(session, machine.id, pxe_directory)
     topics = [
         f"job:{number}" for number in session.scalars(select(Job.id).where(Job.machine_id == machine.id))
     ]

@@ -29,6 +29,10 @@ HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-
 PLAIN = re.compile(r"[A-Za-z0-9 _.,:=+/-]{0,200}")
 
 
+class MacTakenError(ConflictError):
+    """The MAC is bound to another machine."""
+
+
 def parse_sn(text: str) -> str:
     """A serial number, trimmed. Raises UnusableError."""
     sn = text.strip()
@@ -103,7 +107,7 @@ def register(
     machine.agent_version = said.agent_version[:100]
     machine.address = address
     machine.registered_at = machine.last_heard_at = read_clock()
-    machine.drivers = {"names": said.drivers}
+    machine.drivers = said.drivers
     store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
     session.touch(f"machine:{machine.id}", "machines")
     presence.hear(machine.id)
@@ -177,7 +181,7 @@ def bind_mac(session: Session, machine: Machine, text: str) -> str:
         raise UnusableError(f"{text!r} is not the MAC address of a NIC", hint="as 52:54:00:12:34:56")
     owner = session.scalar(select(Mac).where(Mac.mac == mac, Mac.bound))
     if owner is not None and owner.machine_id != machine.id:
-        raise ConflictError(
+        raise MacTakenError(
             f"{mac} belongs to another machine",
             hint="delete that machine on the server if the NIC has moved",
         )

@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_api: bool = True
     poll_s: int = 25
     session_grace_s: int = 40
+    legacy_grace_s: int = 150
     body_max_bytes: int = 8 * 1024 * 1024
 
     @property

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.document import convert_all, parse_document
+from bootos.document import parse_document
 from bootos.errors import BootosError, Problem
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.store.table import Template, read_clock
 from bootos.template import model
+from bootos.template.check import read_template
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 FORMATS = ("yaml", "yml", "toml", "json")
@@ -35,7 +36,7 @@ def read_text(text: str, format: str) -> tuple[dict[str, Any], model.Template | 
         return {}, None, [Problem(path="", message=cause.message, hint=cause.hint)]
     if not isinstance(value, dict):
         return {}, None, [Problem(path="", message="a template is a table of keys and values")]
-    template, problems = convert_all(value, model.Template)
+    template, problems = read_template(value)
     return value, template, problems
 
 
@@ -65,14 +66,3 @@ def put_template(session: Session, name: str, text: str, format: str) -> Templat
         row.updated_at = read_clock()
     session.flush()
     return row
-
-
-def find_secrets(value: Any) -> set[str]:
-    """The names of all `{secret: name}` references in plain values."""
-    if isinstance(value, dict):
-        if set(value) == {"secret"} and isinstance(value["secret"], str):
-            return {value["secret"]}
-        return set().union(*(find_secrets(item) for item in value.values()))
-    if isinstance(value, list):
-        return set().union(*(find_secrets(item) for item in value))
-    return set()

@@ -5,7 +5,7 @@ import time
 from typing import Annotated
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 
 from bootos import __version__
 from bootos.server import jobs, machines
@@ -30,7 +30,7 @@ def build_agent_router(context: Context) -> Router:
         return v2.Greeting(server=f"bootos {__version__}")
 
     @post("/register", sync_to_thread=True, status_code=200)
-    def register(data: v2.Registration, request: Request) -> v2.Registered:  # type: ignore[type-arg]
+    def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
         address = request.client.host if request.client else ""
         with store.write() as session:
             outcome = machines.register(session, presence, data, address)
@@ -77,7 +77,7 @@ def build_agent_router(context: Context) -> Router:
     @get("/order")
     async def order(
         request: Request,  # type: ignore[type-arg]
-        wait_s: Annotated[float, Parameter(ge=0)] = 0,
+        wait_s: Annotated[float, QueryParameter(ge=0)] = 0,
     ) -> Response[v2.Order | None]:
         authorization = request.headers.get("authorization")
         deadline = time.monotonic() + min(wait_s, settings.poll_s)
@@ -100,7 +100,7 @@ def build_agent_router(context: Context) -> Router:
             presence.close_poll(machine_id)
 
     @post("/report", sync_to_thread=True, status_code=200)
-    def report(data: v2.Report, request: Request) -> v2.Receipt:  # type: ignore[type-arg]
+    def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
         authorization = request.headers.get("authorization")
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)
@@ -111,7 +111,7 @@ def build_agent_router(context: Context) -> Router:
             return jobs.apply_report(session, machine, boot, data, context.vault, pxe_directory=pxe_directory)
 
     @post("/mac", sync_to_thread=True, status_code=200)
-    def mac(data: v2.MacUpload, request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
+    def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
         authorization = request.headers.get("authorization")
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)

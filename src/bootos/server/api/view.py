@@ -146,7 +146,8 @@ def view_machine(context: Context, session: Session, row: Machine) -> MachineVie
 
 def _machine_fields(context: Context, session: Session, row: Machine) -> dict[str, Any]:
     job = find_active_job(session, row.id)
-    heard = context.presence.is_heard(row.id, row.last_heard_at)
+    presence = context.legacy_presence if row.protocol == 1 else context.presence
+    heard = presence.is_heard(row.id, row.last_heard_at)
     state = read_machine_state(
         registered=row.registered_at is not None, heard=heard, job=State(job.state) if job else None
     )
@@ -165,7 +166,7 @@ def _machine_fields(context: Context, session: Session, row: Machine) -> dict[st
         "active_job": job.id if job else None,
         "hostname": str(row.settings.get("hostname") or ""),
         "registered_at": row.registered_at,
-        "last_heard_at": context.presence.last_heard(row.id, row.last_heard_at),
+        "last_heard_at": presence.last_heard(row.id, row.last_heard_at),
         "claims": sum(claims),
     }
 
@@ -187,7 +188,7 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
             for claim in claims
         ],
         settings=row.settings,
-        drivers=list((row.drivers or {}).get("names", [])),
+        drivers=row.drivers,
         inventory=row.inventory,
         inventory_at=row.inventory_at,
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),

@@ -61,7 +61,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Moment, dict[str, Any]: Json, str: Text}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment, dict[str, Any]: Json, list[str]: Json, str: Text}  # noqa: RUF012
 
 
 class Machine(Base):
@@ -87,7 +87,7 @@ class Machine(Base):
     last_heard_at: Mapped[datetime | None]
     inventory: Mapped[dict[str, Any] | None]
     inventory_at: Mapped[datetime | None]
-    drivers: Mapped[dict[str, Any] | None]
+    drivers: Mapped[list[str]] = mapped_column(default=list)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     boot_pk: Mapped[int | None]  # the boot that holds the identity now
 
@@ -220,6 +220,7 @@ class Job(Base):
     template_format: Mapped[str]
     template_text: Mapped[str]
     template: Mapped[dict[str, Any]]
+    secret_names: Mapped[list[str]] = mapped_column(default=list)
     pxe_name: Mapped[str] = mapped_column(default="")
     pxe_content: Mapped[str] = mapped_column(default="")
     pxe_answer: Mapped[str] = mapped_column(default="")

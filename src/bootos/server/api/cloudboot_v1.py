@@ -1,0 +1,290 @@
+"""The agent endpoints of Cloudboot v1 (`wire.cloudboot_v1`), for existing agents and installers.
+
+One handler with a table, because the wire has rules of its own: always status 200 with an envelope, 404 and 405
+in a form of their own, bodies read whatever their Content-Type. The messages are those that existing servers
+send; some clients show them.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, route
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+
+from bootos.errors import BootosError
+from bootos.server import jobs, legacy, machines
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError, NotFoundError, RequestError, UnusableError
+from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.store.table import Machine
+from bootos.wire import cloudboot_v1 as v1
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+DONE = "操作成功"
+MALFORMED = "参数错误"
+NO_SN = "SN参数不能为空!"
+NO_DEVICE = "该设备不存在!"
+NOT_IN_LIST = "该设备不在安装列表里!"
+NOT_FOUND = "record not found"
+
+
+class SaidError(Exception):
+    """An answer with Status error. `content` UNSET leaves the key out."""
+
+    def __init__(self, message: str, content: Any = msgspec.UNSET) -> None:
+        super().__init__(message)
+        self.answer = v1.Envelope(status=v1.ERROR, message=message, content=content)
+
+
+def succeed(content: Any = msgspec.UNSET, message: str = DONE) -> v1.Envelope:
+    return v1.Envelope(status=v1.SUCCESS, message=message, content=content)
+
+
+class PostCalls:
+    """The calls with a JSON body. Each takes the body and the client's address."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def device_product_info(self, body: bytes, address: str) -> v1.Envelope:
+        said = v1.read_request(body, v1.ProductInfo)
+        if not said.sn or not said.company:
+            raise SaidError("SN和厂商名称不能为空!")
+        if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
+            raise v1.MalformedError("a sum is negative")
+        with self._context.store.write() as session:
+            legacy.store_product(self._context, session, said, address)
+        return succeed()
+
+    def is_in_install_list(self, body: bytes, address: str) -> v1.Envelope:
+        sn = self._read_sn(body, malformed_content="")
+        with self._context.store.write() as session:
+            machine = legacy.find_machine(session, sn)
+            if machine is not None:
+                legacy.hear(self._context, session, machine)
+            found = machine is not None and legacy.find_open_job(self._context, session, machine) is not None
+        if found:
+            return succeed({"Result": "true"}, "该设备在安装列表里")
+        return succeed({"Result": "false"}, "该设备不在安装列表里")
+
+    def get_prepare_install_info(self, body: bytes, address: str) -> v1.Envelope:
+        said = v1.read_request(body, v1.ModelQuery)
+        if not said.sn or not said.company:
+            raise SaidError("SN及厂商信息不能为空!")
+        with self._context.store.write() as session:
+            machine = legacy.find_machine(session, said.sn)
+            job = jobs.find_active_job(session, machine.id) if machine is not None else None
+            names = (said.model_name, said.product, f"{said.product} {said.model_name}")
+            verified = legacy.is_model_verified(session, said.company, *names)
+            if machine is not None and not machine.product:
+                machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+        content = v1.PrepareContent(
+            is_verify=str(verified).lower(),
+            is_skip_hardware_config=str(job is not None and job.skip_hardware).lower(),
+        )
+        return succeed(content)
+
+    def get_hardware_by_sn(self, body: bytes, address: str) -> v1.Envelope:
+        sn = self._read_sn(body, malformed_content="")
+        refusal = None
+        with self._context.store.write() as session:
+            machine = session_machine(session, sn)
+            job = legacy.find_open_job(self._context, session, machine) if machine is not None else None
+            if machine is None or job is None or job.skip_hardware:
+                raise SaidError(NOT_FOUND, "")
+            try:
+                groups = legacy.take_scripts(self._context, session, machine, job)
+            except ConflictError as cause:  # the job is refused now, which must be committed
+                refusal = cause.message
+                groups = None
+            content = v1.HardwareContent(
+                company=machine.vendor,
+                product=machine.product,
+                model_name=machine.product,
+                hardware=groups,
+            )
+        if refusal is not None:
+            raise SaidError(refusal, "")
+        return succeed(content, "成功获取hardware信息")
+
+    def device_install_info(self, body: bytes, address: str) -> v1.Envelope:
+        said = v1.read_request(body, v1.InstallInfo)
+        if not said.sn:
+            raise SaidError(NO_SN)
+        progress = said.install_progress
+        if not math.isfinite(progress) or not (progress == -1 or 0 <= progress <= 1):
+            raise SaidError("安装进度参数不正确!")
+        with self._context.store.write() as session:
+            machine = legacy.find_machine(session, said.sn)
+            if machine is None:
+                raise SaidError(NO_DEVICE)
+            legacy.hear(self._context, session, machine)
+            try:
+                legacy.apply_progress(self._context, session, machine, said)
+            except ConflictError as cause:
+                raise SaidError(NOT_IN_LIST) from cause
+        return succeed({"Result": "true"})
+
+    def device_mac_info(self, body: bytes, address: str) -> v1.Envelope:
+        said = v1.read_request(body, v1.MacInfo)
+        if not said.sn or not said.mac:
+            raise SaidError("SN和Mac参数不能为空!")
+        if parse_mac(said.mac) is None:
+            raise SaidError("Mac参数不正确!")
+        with self._context.store.write() as session:
+            machine = legacy.find_machine(session, said.sn)
+            if machine is None:
+                raise SaidError(NO_DEVICE)
+            legacy.hear(self._context, session, machine)
+            try:
+                legacy.accept_mac(self._context, session, machine, said.mac)
+            except machines.MacTakenError as cause:
+                raise SaidError("该MAC地址已被其他设备录入") from cause
+            except ConflictError as cause:
+                raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
+        return succeed({"Result": "true"})
+
+    def _read_sn(self, body: bytes, *, malformed_content: str) -> str:
+        try:
+            sn = v1.read_request(body, v1.SnOnly).sn
+        except v1.MalformedError as cause:
+            raise SaidError(MALFORMED, malformed_content) from cause
+        if not sn:
+            raise SaidError(NO_SN)
+        return sn
+
+
+def session_machine(session: Any, sn: str) -> Machine | None:
+    """By serial number only: getHardwareBySn knows no MAC in its place."""
+    try:
+        row = machines.find_machine(session, sn)
+    except NotFoundError:
+        return None
+    return row if row.sn_key == sn.casefold() else None
+
+
+class GetCalls:
+    """The calls with a query. Each returns the text for `type=raw`, or the envelope."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def get_network_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+        with self._context.store.read() as session:
+            machine = self._find(session, sn)
+            network = legacy.read_network(session, machine)
+        if not raw:
+            return succeed(network, "成功获取network信息")
+        names = {
+            "Hostname": "HOSTNAME",
+            "Ip": "IPADDR",
+            "Netmask": "NETMASK",
+            "Gateway": "GATEWAY",
+            "Vlan": "VLAN",
+        }
+        lines = [
+            f'{names.get(key, key)}="{value}"' for key, value in network.items() if value or key == "HWADDR"
+        ]
+        return "\n".join(lines)
+
+    def get_system_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+        with self._context.store.read() as session:
+            job = legacy.find_answer(session, self._find(session, sn))
+        if raw:
+            return job.pxe_answer
+        at = job.created_at.isoformat()
+        row = {"ID": job.id, "CreatedAt": at, "UpdatedAt": at, "DeletedAt": None}
+        return succeed({**row, "Name": job.pxe_name, "Content": job.pxe_answer}, "成功获取system信息")
+
+    def get_device_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+        with self._context.store.read() as session:
+            machine = self._find(session, sn)
+            latest = jobs.find_latest_job(session, machine.id)
+        content = {
+            "ID": machine.id,
+            "CreatedAt": machine.created_at.isoformat(),
+            "Sn": machine.sn,
+            "Hostname": machine.settings.get("hostname", ""),
+            "Ip": machine.settings.get("address", ""),
+            "Status": legacy.read_status(latest),
+            "InstallProgress": (latest.progress or 0) if latest is not None else 0,
+        }
+        return succeed(content)
+
+    def _find(self, session: Any, sn: str) -> Machine:
+        machine = legacy.find_machine(session, sn)
+        if machine is None:
+            raise NotFoundError(NOT_FOUND)
+        return machine
+
+
+def build_legacy_handler(context: Context) -> HTTPRouteHandler:
+    """Everything under `/api/osinstall/v1`."""
+    posts, gets = PostCalls(context), GetCalls(context)
+    post_table: dict[str, Callable[[bytes, str], v1.Envelope]] = {
+        "report/deviceProductInfo": posts.device_product_info,
+        "device/isInInstallList": posts.is_in_install_list,
+        "device/getPrepareInstallInfo": posts.get_prepare_install_info,
+        "device/getHardwareBySn": posts.get_hardware_by_sn,
+        "report/deviceInstallInfo": posts.device_install_info,
+        "report/deviceMacInfo": posts.device_mac_info,
+    }
+    get_table: dict[str, Callable[[str, bool], str | v1.Envelope]] = {
+        "device/getNetworkBySn": gets.get_network_by_sn,
+        "device/getSystemBySn": gets.get_system_by_sn,
+        "device/getDeviceBySn": gets.get_device_by_sn,
+    }
+
+    @route(
+        [v1.PREFIX, f"{v1.PREFIX}/{{call:path}}"],
+        http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
+        include_in_schema=False,
+        status_code=200,
+    )
+    async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        call = request.url.path.removeprefix(v1.PREFIX).strip("/")
+        if call not in post_table and call not in get_table:
+            return Response(b'{"Error":"Resource not found"}', status_code=404, media_type=JSON)
+        if request.method != ("POST" if call in post_table else "GET"):
+            return Response(b'{"Error":"Method not allowed"}', status_code=405, media_type=JSON)
+        if call in post_table:
+            body = await request.body()
+            address = request.client.host if request.client else ""
+            return await asyncio.to_thread(_answer_post, post_table[call], body, address)
+        sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
+        return await asyncio.to_thread(
+            _answer_get, get_table[call], sn, raw and call != "device/getDeviceBySn"
+        )
+
+    return answer
+
+
+def _answer_post(call: Callable[[bytes, str], v1.Envelope], body: bytes, address: str) -> Response[bytes]:
+    try:
+        envelope = call(body, address)
+    except SaidError as said:
+        envelope = said.answer
+    except v1.MalformedError as cause:
+        envelope = v1.Envelope(status=v1.ERROR, message=f"{MALFORMED}{cause.message}")
+    except (RequestError, BootosError) as cause:
+        envelope = v1.Envelope(status=v1.ERROR, message=cause.message)
+    return Response(v1.encode_envelope(envelope), media_type=JSON)
+
+
+def _answer_get(call: Callable[[str, bool], str | v1.Envelope], sn: str, raw: bool) -> Response[bytes]:
+    try:
+        if not sn:
+            raise UnusableError("SN参数不能为空")
+        found = call(sn, raw)
+    except RequestError as cause:
+        if raw:
+            return Response(b"", media_type="application/json")
+        found = v1.Envelope(status=v1.ERROR, message=cause.message, content="")
+    if isinstance(found, str):
+        return Response(found.encode(), media_type=HTML if found else "application/json")
+    return Response(v1.encode_envelope(found), media_type=JSON)

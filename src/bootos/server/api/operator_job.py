@@ -1,0 +1,109 @@
+"""The operator's calls about jobs: make, watch, cancel."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import MediaType, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import ServerSentEvent
+from sqlalchemy import select
+
+from bootos.server import jobs, machines
+from bootos.server.api import stream
+from bootos.server.api.note import Caller, note, read_actor
+from bootos.server.api.view import JobDetail, JobView, LogView, view_job, view_job_detail
+from bootos.server.context import Context
+from bootos.server.store.table import Job
+
+
+class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`machine` is an id or a serial number; a serial number not seen yet is enrolled, and the job waits."""
+
+    machine: str
+    template: str
+    pxe: str = ""
+    mode: Literal["apply", "plan"] = "apply"
+    skip_hardware: bool = False
+    reboot: bool = True
+
+
+def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
+    """`/jobs`."""
+    store, pxe_directory = context.store, context.settings.pxe_directory
+
+    @get("/jobs", sync_to_thread=True)
+    def list_jobs(
+        machine: FromQuery[str] = "",
+        in_state: Annotated[str, QueryParameter(name="state")] = "",
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    ) -> list[JobView]:
+        query = select(Job).order_by(Job.id.desc()).limit(limit)
+        with store.read() as session:
+            if machine:
+                query = query.where(Job.machine_id == machines.find_machine(session, machine).id)
+            if in_state:
+                query = query.where(Job.state == in_state)
+            return [view_job(row) for row in session.scalars(query)]
+
+    @post("/jobs", sync_to_thread=True)
+    def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:
+        with store.write() as session:
+            job = jobs.create_job(
+                session,
+                machines.find_or_enrol_word(session, data.machine),
+                template_name=data.template,
+                pxe_directory=pxe_directory,
+                pxe_name=data.pxe,
+                mode=data.mode,
+                skip_hardware=data.skip_hardware,
+                reboot=data.reboot,
+                created_by=read_actor(request),
+            )
+            note(session, request, "job.create", job.id, f"{job.machine.sn}: {job.mode} {job.template_name}")
+            return view_job_detail(job)
+
+    @get("/jobs/{job_id:int}", sync_to_thread=True)
+    def show_job(job_id: FromPath[int]) -> JobDetail:
+        with store.read() as session:
+            return view_job_detail(jobs.find_job(session, job_id))
+
+    @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
+    def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
+        with store.write() as session:
+            job = jobs.find_job(session, job_id)
+            heard = context.presence.is_heard(job.machine_id, job.machine.last_heard_at)
+            jobs.cancel_job(session, job, agent_heard=heard, pxe_directory=pxe_directory)
+            note(session, request, "job.cancel", job.id, job.machine.sn)
+            return view_job_detail(job)
+
+    @get("/jobs/{job_id:int}/log", sync_to_thread=True)
+    def read_log(
+        job_id: FromPath[int],
+        after: FromQuery[int] = 0,
+        limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 1000,
+    ) -> list[LogView]:
+        with store.read() as session:
+            jobs.find_job(session, job_id)
+        return stream.read_lines(context, job_id, after, limit)
+
+    @get("/jobs/{job_id:int}/log.txt", sync_to_thread=True, media_type=MediaType.TEXT)
+    def read_log_text(job_id: FromPath[int]) -> str:
+        with store.read() as session:
+            jobs.find_job(session, job_id)
+        lines: list[LogView] = []
+        while more := stream.read_lines(context, job_id, lines[-1].seq if lines else 0):
+            lines += more
+        return "".join(f"{line.at} {line.level:7} {line.text}\n" for line in lines)
+
+    @get("/jobs/{job_id:int}/events", sync_to_thread=True, media_type="text/event-stream")
+    def follow_job(job_id: FromPath[int], request: Caller, after: FromQuery[int] = 0) -> Response[Any]:
+        with store.read() as session:
+            jobs.find_job(session, job_id)
+        last = request.headers.get("last-event-id", "")
+        start = max(after, int(last)) if last.isascii() and last.isdigit() else after
+        return ServerSentEvent(
+            stream.stream_job(context, job_id, start), headers={"Cache-Control": "no-store"}
+        )
+
+    return [list_jobs, create_job, show_job, cancel_job, read_log, read_log_text, follow_job]

@@ -1,0 +1,89 @@
+"""The operator's calls about machines and the support list."""
+
+import msgspec
+from litestar import delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from sqlalchemy import select
+
+from bootos.server import jobs, machines, support
+from bootos.server.api.note import Caller, note
+from bootos.server.api.view import (
+    MachineDetail,
+    MachineView,
+    SupportView,
+    view_machine,
+    view_machine_detail,
+    view_support,
+)
+from bootos.server.context import Context
+from bootos.server.store.table import Machine, Support
+
+
+class NewSupport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    vendor: str
+    product: str
+
+
+def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
+    """`/machines` and `/support`."""
+    store, pxe_directory = context.store, context.settings.pxe_directory
+
+    @get("/machines", sync_to_thread=True)
+    def list_machines() -> list[MachineView]:
+        with store.read() as session:
+            rows = session.scalars(select(Machine).order_by(Machine.sn_key))
+            return [view_machine(context, session, row) for row in rows]
+
+    @get("/machines/{word:str}", sync_to_thread=True)
+    def show_machine(word: FromPath[str]) -> MachineDetail:
+        with store.read() as session:
+            return view_machine_detail(context, session, machines.find_machine(session, word))
+
+    @delete("/machines/{word:str}", sync_to_thread=True, status_code=204)
+    def delete_machine(word: FromPath[str], request: Caller) -> None:
+        with store.write() as session:
+            machine = machines.find_machine(session, word)
+            jobs.delete_machine(session, machine, pxe_directory=pxe_directory)
+            session.after_commit(lambda: context.presence.forget(machine.id))
+            note(session, request, "machine.delete", machine.sn)
+
+    @put("/machines/{word:str}/settings", sync_to_thread=True)
+    def set_machine(
+        word: FromPath[str], data: JSONBody[machines.MachineSettings], request: Caller
+    ) -> MachineDetail:
+        with store.write() as session:
+            machine = machines.find_or_enrol_word(session, word)
+            machines.put_settings(session, machine, data)
+            note(session, request, "machine.set", machine.sn)
+            session.flush()
+            return view_machine_detail(context, session, machine)
+
+    @get("/support", sync_to_thread=True)
+    def list_support() -> list[SupportView]:
+        with store.read() as session:
+            rows = session.scalars(select(Support).order_by(Support.vendor, Support.product))
+            return [view_support(row) for row in rows]
+
+    @post("/support", sync_to_thread=True)
+    def add_support(data: JSONBody[NewSupport], request: Caller) -> SupportView:
+        with store.write() as session:
+            row = support.add_support(session, data.vendor, data.product)
+            note(session, request, "support.add", f"{row.vendor} / {row.product}")
+            return view_support(row)
+
+    @delete("/support/{line:int}", sync_to_thread=True, status_code=204)
+    def delete_support(line: FromPath[int], request: Caller) -> None:
+        with store.write() as session:
+            row = support.remove_support(session, line)
+            note(session, request, "support.remove", f"{row.vendor} / {row.product}")
+
+    return [
+        list_machines,
+        show_machine,
+        delete_machine,
+        set_machine,
+        list_support,
+        add_support,
+        delete_support,
+    ]

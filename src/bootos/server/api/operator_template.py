@@ -1,0 +1,136 @@
+"""The operator's calls about templates, PXE templates and secrets."""
+
+import msgspec
+from litestar import delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from sqlalchemy import select
+
+from bootos.errors import Problem
+from bootos.server import templates, vault
+from bootos.server.api.note import Caller, note
+from bootos.server.api.view import PxeTemplateView, SecretView, TemplateView, view_pxe_template, view_template
+from bootos.server.context import Context
+from bootos.server.pxe_templates import find_pxe_template, put_pxe_template
+from bootos.server.store.table import PxeTemplate, Secret, Template
+from bootos.template.check import find_secrets
+
+
+class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    text: str
+    format: str = "yaml"
+
+
+class NewPxeTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    content: str
+    answer: str = ""
+    reports: bool = True
+
+
+class NewSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    value: str
+
+
+class Checked(msgspec.Struct, kw_only=True):
+    """`secrets` are those the template refers to, `missing_secrets` those of them that are not stored."""
+
+    ok: bool
+    name: str = ""
+    problems: list[Problem] = []
+    secrets: list[str] = []
+    missing_secrets: list[str] = []
+
+
+def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
+    """`/templates`, `/pxe-templates` and `/secrets`."""
+    store = context.store
+
+    @get("/templates", sync_to_thread=True)
+    def list_templates() -> list[TemplateView]:
+        with store.read() as session:
+            return [view_template(row) for row in session.scalars(select(Template).order_by(Template.name))]
+
+    @post("/templates/check", sync_to_thread=True, status_code=200)
+    def check_template(data: JSONBody[NewTemplate]) -> Checked:
+        value, template, problems = templates.read_text(data.text, data.format)
+        names = sorted(find_secrets(template)) if template is not None else []
+        with store.read() as session:
+            missing = vault.find_unknown(session, names)
+        name = template.name if template is not None else str(value.get("name") or "")
+        return Checked(ok=not problems, name=name, problems=problems, secrets=names, missing_secrets=missing)
+
+    @get("/templates/{name:str}", sync_to_thread=True)
+    def show_template(name: FromPath[str]) -> TemplateView:
+        with store.read() as session:
+            return view_template(templates.find_template(session, name), with_text=True)
+
+    @put("/templates/{name:str}", sync_to_thread=True)
+    def put_template(name: FromPath[str], data: JSONBody[NewTemplate], request: Caller) -> TemplateView:
+        with store.write() as session:
+            row = templates.put_template(session, name, data.text, data.format)
+            note(session, request, "template.put", name, f"version {row.version}")
+            return view_template(row)
+
+    @delete("/templates/{name:str}", sync_to_thread=True, status_code=204)
+    def delete_template(name: FromPath[str], request: Caller) -> None:
+        with store.write() as session:
+            session.delete(templates.find_template(session, name))
+            note(session, request, "template.delete", name)
+
+    @get("/pxe-templates", sync_to_thread=True)
+    def list_pxe_templates() -> list[PxeTemplateView]:
+        with store.read() as session:
+            rows = session.scalars(select(PxeTemplate).order_by(PxeTemplate.name))
+            return [view_pxe_template(row) for row in rows]
+
+    @get("/pxe-templates/{name:str}", sync_to_thread=True)
+    def show_pxe_template(name: FromPath[str]) -> PxeTemplateView:
+        with store.read() as session:
+            return view_pxe_template(find_pxe_template(session, name), with_text=True)
+
+    @put("/pxe-templates/{name:str}", sync_to_thread=True)
+    def put_pxe(name: FromPath[str], data: JSONBody[NewPxeTemplate], request: Caller) -> PxeTemplateView:
+        with store.write() as session:
+            row = put_pxe_template(session, name, data.content, data.answer, data.reports)
+            note(session, request, "pxe.put", name, f"version {row.version}")
+            return view_pxe_template(row)
+
+    @delete("/pxe-templates/{name:str}", sync_to_thread=True, status_code=204)
+    def delete_pxe(name: FromPath[str], request: Caller) -> None:
+        with store.write() as session:
+            session.delete(find_pxe_template(session, name))
+            note(session, request, "pxe.delete", name)
+
+    @get("/secrets", sync_to_thread=True)
+    def list_secrets() -> list[SecretView]:
+        with store.read() as session:
+            rows = session.scalars(select(Secret).order_by(Secret.name))
+            return [SecretView(name=row.name, updated_at=row.updated_at) for row in rows]
+
+    @put("/secrets/{name:str}", sync_to_thread=True, status_code=204)
+    def put_secret(name: FromPath[str], data: JSONBody[NewSecret], request: Caller) -> None:
+        templates.check_name(name, "secret")
+        with store.write() as session:
+            is_new = context.vault.put(session, name, data.value)
+            note(session, request, "secret.set", name, "new" if is_new else "changed")
+
+    @delete("/secrets/{name:str}", sync_to_thread=True, status_code=204)
+    def delete_secret(name: FromPath[str], request: Caller) -> None:
+        with store.write() as session:
+            vault.remove_secret(session, name)
+            note(session, request, "secret.remove", name)
+
+    return [
+        list_templates,
+        check_template,
+        show_template,
+        put_template,
+        delete_template,
+        list_pxe_templates,
+        show_pxe_template,
+        put_pxe,
+        delete_pxe,
+        list_secrets,
+        put_secret,
+        delete_secret,
+    ]

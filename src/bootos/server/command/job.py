@@ -1,0 +1,192 @@
+"""`bootos job`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from bootos.server.client import Client
+from bootos.server.command.option import COLORS, Output, operator_command
+
+job_app = typer.Typer(
+    no_args_is_help=True, epilog="Example: bootos job create --machine SN001 --template db-node"
+)
+
+JobArgument = Annotated[int, typer.Argument(metavar="JOB", help="The job's id.")]
+
+
+@operator_command(job_app, "list")
+def list_jobs(
+    client: Client,
+    out: Output,
+    machine: Annotated[str, typer.Option(metavar="MACHINE", help="Only this machine's jobs.")] = "",
+    state: Annotated[str, typer.Option(metavar="STATE", help="Only jobs in this state.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 100,
+) -> None:
+    """List jobs, newest first.
+
+    Example: bootos job list --machine SN001
+    """
+    columns = {
+        "id": "ID",
+        "sn": "SERIAL NUMBER",
+        "state": "STATE",
+        "mode": "MODE",
+        "template": "TEMPLATE",
+        "created_at": "CREATED",
+        "message": "MESSAGE",
+    }
+    rows = client.call("GET", "jobs", machine=machine, state=state, limit=limit)
+    out.table(rows, columns, "no job")
+
+
+@operator_command(job_app, "create")
+def create_job(
+    client: Client,
+    out: Output,
+    machine: Annotated[
+        str,
+        typer.Option(metavar="MACHINE", help="Serial number or id; an unknown serial number is enrolled."),
+    ],
+    template: Annotated[str, typer.Option(metavar="NAME", help="The template.")],
+    pxe: Annotated[str, typer.Option(metavar="NAME", help="The PXE template for the boot after it.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only plan: change nothing on the machine.")] = False,
+    skip_hardware: Annotated[
+        bool, typer.Option("--skip-hardware", help="Only MAC upload, hooks and reboot.")
+    ] = False,
+    reboot: Annotated[
+        bool, typer.Option("--reboot/--no-reboot", help="Whether the machine reboots at the end.")
+    ] = True,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the log until the job has ended.")] = False,
+) -> None:
+    """Run a template on a machine.
+
+    Example: bootos job create --machine SN001 --template db-node --pxe debian --follow
+    """
+    body = {
+        "machine": machine,
+        "template": template,
+        "pxe": pxe,
+        "mode": "plan" if plan else "apply",
+        "skip_hardware": skip_hardware,
+        "reboot": reboot,
+    }
+    job = client.call("POST", "jobs", body=body)
+    if not follow:
+        out.say(f"job {job['id']} is {job['state']} for machine {job['sn']}", job)
+        return
+    watch(client, out, job["id"])
+
+
+@operator_command(job_app, "show")
+def show_job(client: Client, out: Output, job: JobArgument) -> None:
+    """Show a job: its steps, what they change and destroy, its result.
+
+    Example: bootos job show 12
+    """
+    value = client.call("GET", "jobs", job)
+    if out.as_json:
+        out.json(value)
+        return
+    keys = {
+        "id": "job",
+        "sn": "machine",
+        "state": "state",
+        "message": "message",
+        "mode": "mode",
+        "template": "template",
+        "template_version": "version",
+        "pxe": "PXE template",
+        "pxe_file": "PXE file",
+        "attempt": "attempt",
+        "progress": "progress",
+        "created_by": "created by",
+        "created_at": "created",
+        "started_at": "started",
+        "ended_at": "ended",
+    }
+    out.pairs(value, keys)
+    report = value["report"] or {}
+    for step in report.get("steps", []):
+        out.console.print(Text(f"\n{step['title']}: {step['state']} {step['message']}".rstrip()))
+        for action in step["actions"]:
+            out.console.print(Text(f"  {action['summary']} [{action['state']}]"))
+            for change in action["changes"]:
+                out.console.print(
+                    Text(f"    {change['what']}: {change['before'] or '-'} -> {change['after']}")
+                )
+            for lost in action["destroys"]:
+                out.console.print(Text(f"    destroys {lost}", style="red"))
+    for problem in report.get("problems", []):
+        hint = f" ({problem['hint']})" if problem["hint"] else ""
+        out.console.print(Text(f"{problem['path']}: {problem['message']}{hint}", style="red"))
+
+
+@operator_command(job_app, "cancel")
+def cancel_job(client: Client, out: Output, job: JobArgument) -> None:
+    """Cancel a job. A running one stops after its present action; a second cancel does not wait for that.
+
+    Example: bootos job cancel 12
+    """
+    value = client.call("POST", "jobs", job, "cancel")
+    stopping = value["state"] == "running"
+    out.say(f"job {job} " + ("stops after its present action" if stopping else f"is {value['state']}"), value)
+
+
+@operator_command(job_app, "log")
+def show_log(
+    client: Client,
+    out: Output,
+    job: JobArgument,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+) -> None:
+    """Print a job's log.
+
+    Example: bootos job log 12 --follow
+    """
+    if follow:
+        watch(client, out, job)
+        return
+    lines: list[dict[str, Any]] = []
+    while more := client.call("GET", "jobs", job, "log", after=lines[-1]["seq"] if lines else 0):
+        lines += more
+    if out.as_json:
+        out.json(lines)
+    for line in lines if not out.as_json else ():
+        print_line(out, line)
+
+
+@operator_command(job_app, "follow")
+def follow_job(client: Client, out: Output, job: JobArgument) -> None:
+    """Show a job's live log until it has ended; exit code 0 only when it ended well.
+
+    Example: bootos job follow 12
+    """
+    watch(client, out, job)
+
+
+def print_line(out: Output, line: dict[str, Any]) -> None:
+    style = {"error": "red", "warning": "yellow"}.get(
+        line["level"], "dim" if line["source"] == "server" else ""
+    )
+    out.console.print(Text(f"{line['at'][11:23]} {line['text']}", style=style))
+
+
+def watch(client: Client, out: Output, job_id: int) -> None:
+    """Print a job's events as they come; with --json one object per line. Exits with the job's result."""
+    end: dict[str, Any] = {}
+    for event, data in client.follow(job_id):
+        if out.as_json:
+            print(json.dumps({"event": event, **data}, ensure_ascii=False), flush=True)
+        elif event == "line":
+            print_line(out, data)
+        if event == "end":
+            end = data
+    state = end.get("state", "")
+    if not out.as_json:
+        out.console.print(
+            Text(f"job {job_id} is {state} {end.get('message', '')}".rstrip(), COLORS.get(state, ""))
+        )
+    if state not in ("done", "planned"):
+        raise typer.Exit(1)

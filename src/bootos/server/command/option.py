@@ -1,0 +1,155 @@
+"""What all client commands share: options, output, the call of the API.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. `--json` prints what the API answered.
+"""
+
+import functools
+import getpass
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bootos.errors import BootosError
+from bootos.server.client import Client, read_token
+
+ServerOption = Annotated[
+    str, typer.Option("--server", metavar="URL", envvar="BOOTOS_SERVER", help="The server's address.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", metavar="DIR", envvar="BOOTOS_DATA", help="The server's data directory.")
+]
+TokenOption = Annotated[
+    Path | None, typer.Option("--token-file", metavar="FILE", help="A file with the operator token.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+DEFAULT_DATA = Path("bootos-data")
+COLORS = {
+    "done": "green",
+    "planned": "green",
+    "failed": "red",
+    "refused": "red",
+    "lost": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "working": "cyan",
+    "installing": "cyan",
+}
+
+
+class Output:
+    """Where answers go: a table and sentences for people, or JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+
+    def json(self, value: Any) -> None:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def say(self, text: str, value: Any = None) -> None:
+        """A sentence, or with `--json` the value."""
+        if self.as_json:
+            self.json(value if value is not None else {"ok": True})
+        else:
+            self.console.print(Text(text))
+
+    def table(self, rows: list[dict[str, Any]], columns: dict[str, str], empty: str) -> None:
+        """Rows as a table: key -> column title. The texts are shown as they are, never as markup."""
+        if self.as_json:
+            self.json(rows)
+            return
+        if not rows:
+            self.console.print(empty)
+            return
+        table = Table(box=None, pad_edge=False)
+        for title in columns.values():
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            table.add_row(*(cell(key, row.get(key)) for key in columns))
+        self.console.print(table)
+
+    def pairs(self, value: dict[str, Any], keys: dict[str, str]) -> None:
+        grid = Table(box=None, show_header=False, pad_edge=False)
+        for key, title in keys.items():
+            if value.get(key) not in (None, "", [], {}):
+                grid.add_row(Text(title, style="dim"), cell(key, value[key]))
+        self.console.print(grid)
+
+
+def cell(key: str, value: Any) -> Text:
+    """A value as a person reads it."""
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, list):
+        return Text(", ".join(str(item) for item in value))
+    if isinstance(value, dict):
+        return Text(", ".join(f"{name}={item}" for name, item in value.items()))
+    text = str(value)
+    if key.endswith("_at"):
+        return Text(text[:19].replace("T", " ") + "Z" if len(text) > 19 else text)
+    return Text(text, style=COLORS.get(text, "") if key == "state" else "")
+
+
+def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that gets `client` and `out`, and has the options every such command has."""
+
+    def wrap(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(
+            *,
+            server: str,
+            data: Path,
+            token_file: Path | None,
+            as_json: bool,
+            **given: Any,
+        ) -> None:
+            client = Client(server, read_token(token_file, data), actor=read_login())
+            function(client, Output(as_json), **given)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = [
+            parameter.replace(kind=keyword)
+            for parameter in list(inspect.signature(function).parameters.values())[2:]
+        ]
+        added = [
+            inspect.Parameter("server", keyword, default="http://127.0.0.1:8083", annotation=ServerOption),
+            inspect.Parameter("data", keyword, default=DEFAULT_DATA, annotation=DataOption),
+            inspect.Parameter("token_file", keyword, default=None, annotation=TokenOption),
+            inspect.Parameter("as_json", keyword, default=False, annotation=JsonOption),
+        ]
+        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+        return app.command(name)(run)
+
+    return wrap
+
+
+def read_login() -> str:
+    """The user's login name, for the server's audit log."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def read_file(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise BootosError(f"{path} cannot be read: {cause}") from cause
+
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
+MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Serial number, or id.")]

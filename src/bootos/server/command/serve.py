@@ -1,0 +1,75 @@
+"""`bootos serve`: reads the options and runs the server."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bootos.server.command.option import DEFAULT_DATA, DataOption
+
+serve_app = typer.Typer(epilog="Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos")
+
+
+@serve_app.callback(invoke_without_command=True)
+def serve(
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8083",
+    data: DataOption = DEFAULT_DATA,
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="SQLAlchemy URL. Default: SQLite, DIR/bootos.db.")
+    ] = "",
+    boot_files: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory with vmlinuz and initrd.img.")
+    ] = Path("build/image"),
+    public_url: Annotated[
+        str, typer.Option(metavar="URL", help="How machines reach this server. Default: the listen address.")
+    ] = "",
+    append: Annotated[
+        str, typer.Option(metavar="WORDS", help="More kernel arguments, as 'DEVELOPER=1 PRE=http://...'.")
+    ] = "",
+    tftp: Annotated[
+        bool | None,
+        typer.Option(
+            "--tftp/--no-tftp", help="Put boot loaders into DIR/tftp. Default: when they are installed."
+        ),
+    ] = None,
+    legacy_api: Annotated[
+        bool, typer.Option("--legacy-api/--no-legacy-api", help="Answer Cloudboot v1 agents as well.")
+    ] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+) -> None:
+    """Run the server: boot files, agents, operator API and web pages.
+
+    Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos
+    """
+    from bootos.server.serve import run_server
+    from bootos.server.settings import Settings
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise typer.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
+    if any(character in public_url + append for character in "\r\n") or " " in public_url:
+        raise typer.BadParameter(
+            "line ends and spaces cannot be in these", param_hint="--public-url, --append"
+        )
+    run_server(
+        Settings(
+            data=data,
+            host=host.strip("[]"),
+            port=int(port),
+            database=database,
+            boot_files=boot_files,
+            public_url=public_url,
+            append=append,
+            tftp=tftp,
+            legacy_api=legacy_api,
+        )
+    )

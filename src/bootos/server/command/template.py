@@ -1,0 +1,193 @@
+"""`bootos template`, `bootos pxe` and `bootos secret`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from bootos.errors import BootosError
+from bootos.server.client import Client
+from bootos.server.command.option import NameArgument, Output, operator_command, read_file
+
+template_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos template add db-node.yaml")
+pxe_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos pxe add debian debian.pxe")
+secret_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos secret set oob-ops")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .yaml, .toml or .json file.")]
+
+
+def read_template_file(file: Path) -> dict[str, str]:
+    suffix = file.suffix.lstrip(".").lower()
+    if suffix not in ("yaml", "yml", "toml", "json"):
+        raise BootosError(f"{file} has an unknown format", hint="use .yaml, .toml or .json")
+    return {"text": read_file(file), "format": suffix}
+
+
+@operator_command(template_app, "list")
+def list_templates(client: Client, out: Output) -> None:
+    """List the templates.
+
+    Example: bootos template list
+    """
+    columns = {"name": "NAME", "version": "VERSION", "updated_at": "CHANGED", "description": "DESCRIPTION"}
+    out.table(client.call("GET", "templates"), columns, "no template is stored yet")
+
+
+@operator_command(template_app, "show")
+def show_template(client: Client, out: Output, name: NameArgument) -> None:
+    """Print a template as it was written.
+
+    Example: bootos template show db-node
+    """
+    value = client.call("GET", "templates", name)
+    if out.as_json:
+        out.json(value)
+    else:
+        sys.stdout.write(value["text"])
+
+
+@operator_command(template_app, "check")
+def check_template(client: Client, out: Output, file: FileArgument) -> None:
+    """Check a template file without storing it; says everything that is wrong, each with its place.
+
+    Example: bootos template check db-node.yaml
+    """
+    answer = client.call("POST", "templates", "check", body=read_template_file(file))
+    if out.as_json:
+        out.json(answer)
+    else:
+        for problem in answer["problems"]:
+            place = f"{problem['path']}: " if problem["path"] else ""
+            hint = f" ({problem['hint']})" if problem["hint"] else ""
+            out.console.print(Text(f"{file}: {place}{problem['message']}{hint}"))
+        for name in answer["missing_secrets"]:
+            out.console.print(Text(f"{file}: the secret {name!r} is not stored (bootos secret set {name})"))
+        if answer["ok"]:
+            out.console.print(Text(f"{file}: the template {answer['name']!r} is usable"))
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
+@operator_command(template_app, "add")
+def add_template(client: Client, out: Output, file: FileArgument) -> None:
+    """Store a template under the name it gives itself; a changed one becomes a new version.
+
+    Example: bootos template add db-node.yaml
+    """
+    body = read_template_file(file)
+    name = client.call("POST", "templates", "check", body=body)["name"]
+    answer = client.call("PUT", "templates", name or file.stem, body=body)
+    out.say(f"template {answer['name']}, version {answer['version']}", answer)
+
+
+@operator_command(template_app, "remove")
+def remove_template(client: Client, out: Output, name: NameArgument) -> None:
+    """Remove a template; jobs keep their copies.
+
+    Example: bootos template remove db-node
+    """
+    client.call("DELETE", "templates", name)
+    out.say(f"template {name} was removed")
+
+
+@operator_command(pxe_app, "list")
+def list_pxe(client: Client, out: Output) -> None:
+    """List the PXE templates.
+
+    Example: bootos pxe list
+    """
+    columns = {"name": "NAME", "version": "VERSION", "reports": "REPORTS", "updated_at": "CHANGED"}
+    out.table(client.call("GET", "pxe-templates"), columns, "no PXE template is stored yet")
+
+
+@operator_command(pxe_app, "show")
+def show_pxe(client: Client, out: Output, name: NameArgument) -> None:
+    """Print a PXE template.
+
+    Example: bootos pxe show debian
+    """
+    value = client.call("GET", "pxe-templates", name)
+    if out.as_json:
+        out.json(value)
+    else:
+        print(value["content"])
+
+
+@operator_command(pxe_app, "add")
+def add_pxe(
+    client: Client,
+    out: Output,
+    name: NameArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The pxelinux configuration.")],
+    answer: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The installer's answer file (kickstart, preseed).")
+    ] = None,
+    reports: Annotated[
+        bool,
+        typer.Option(
+            "--reports/--no-reports",
+            help="Whether the system it boots reports its progress. Without, the job is done when the agent is.",
+        ),
+    ] = True,
+) -> None:
+    """Store what a machine's per-MAC PXE file will hold. {sn} {mac} {server} {hostname} {address} are filled in.
+
+    Example: bootos pxe add debian debian.pxe --answer debian.preseed
+    """
+    body = {
+        "content": read_file(file),
+        "answer": read_file(answer) if answer is not None else "",
+        "reports": reports,
+    }
+    stored = client.call("PUT", "pxe-templates", name, body=body)
+    out.say(f"PXE template {stored['name']}, version {stored['version']}", stored)
+
+
+@operator_command(pxe_app, "remove")
+def remove_pxe(client: Client, out: Output, name: NameArgument) -> None:
+    """Remove a PXE template; jobs keep their copies.
+
+    Example: bootos pxe remove debian
+    """
+    client.call("DELETE", "pxe-templates", name)
+    out.say(f"PXE template {name} was removed")
+
+
+@operator_command(secret_app, "list")
+def list_secrets(client: Client, out: Output) -> None:
+    """List the names of the secrets; their values are never shown.
+
+    Example: bootos secret list
+    """
+    columns = {"name": "NAME", "updated_at": "CHANGED"}
+    out.table(client.call("GET", "secrets"), columns, "no secret is stored yet")
+
+
+@operator_command(secret_app, "set")
+def set_secret(
+    client: Client,
+    out: Output,
+    name: NameArgument,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Read the value from a file; - is stdin.")
+    ] = None,
+) -> None:
+    """Store a secret; its value is asked for, or read from a file. A last line end is not part of it.
+
+    Example: bootos secret set oob-ops --file password.txt
+    """
+    value = read_file(file) if file is not None else typer.prompt("Value", hide_input=True)
+    client.call("PUT", "secrets", name, body={"value": value.removesuffix("\n").removesuffix("\r")})
+    out.say(f"secret {name} was stored")
+
+
+@operator_command(secret_app, "remove")
+def remove_secret(client: Client, out: Output, name: NameArgument) -> None:
+    """Remove a secret.
+
+    Example: bootos secret remove oob-ops
+    """
+    client.call("DELETE", "secrets", name)
+    out.say(f"secret {name} was removed")

@@ -1,0 +1,132 @@
+"""A real server in a thread, and the clients that tests drive it with."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import urllib3
+import uvicorn
+
+from bootos.server.app import build_app, open_context
+from bootos.server.context import Context
+from bootos.server.netboot.tree import lay_out
+from bootos.server.serve import Server, listen
+from bootos.server.settings import Settings
+
+INVENTORY: dict[str, Any] = {
+    "collected_at": "2026-01-01T00:00:00Z",
+    "system": {"vendor": "QEMU", "product": "Standard PC (Q35)", "serial": "SN001"},
+    "nics": [
+        {"name": "eth0", "mac": "52:54:00:00:00:02", "addresses": ["10.0.2.15/24"], "is_pxe": True},
+        {"name": "eth1", "mac": "52:54:00:00:00:01"},
+    ],
+}
+
+
+class Answer(msgspec.Struct):
+    status: int
+    data: Any
+    headers: dict[str, str]
+
+
+class Running:
+    """A server that runs, and calls to it."""
+
+    def __init__(self, context: Context, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.data = context.settings.data
+        self.pxe_directory = context.settings.pxe_directory
+        self._pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=40)
+
+    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        raw = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
+        return self._pool.request(method, self.url + path, body=raw, headers=headers or {}, redirect=False)
+
+    def call(self, method: str, path: str, body: Any = None, token: str = "") -> Answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        response = self.request(method, path, body, headers)
+        is_json = response.headers.get("content-type", "").startswith("application/json") and response.data
+        data = msgspec.json.decode(response.data) if is_json else response.data.decode()
+        return Answer(response.status, data, dict(response.headers))
+
+    def operate(self, method: str, path: str, body: Any = None) -> Any:
+        """An operator's call that must succeed."""
+        answer = self.call(method, "/api/operator" + path, body, self.context.operator_token)
+        assert answer.status < 300, answer
+        return answer.data
+
+    def refuse(self, method: str, path: str, body: Any = None) -> Answer:
+        """An operator's call that must be refused."""
+        answer = self.call(method, "/api/operator" + path, body, self.context.operator_token)
+        assert answer.status >= 400, answer
+        return answer
+
+    def put_template(self, name: str = "t", text: str = "") -> None:
+        self.operate("PUT", f"/templates/{name}", {"text": text or f"name: {name}\n", "format": "yaml"})
+
+    def create_job(self, machine: str = "SN001", template: str = "t", **more: Any) -> Any:
+        return self.operate("POST", "/jobs", {"machine": machine, "template": template, **more})
+
+    def job(self, number: int) -> Any:
+        return self.operate("GET", f"/jobs/{number}")
+
+
+class Agent:
+    """A v2 agent of one boot, as a test drives it."""
+
+    def __init__(self, server: Running, sn: str = "SN001", boot_id: str = "boot-1", **more: Any) -> None:
+        self.server = server
+        self.boot_id = boot_id
+        self.registration = {
+            "sn": sn,
+            "boot_id": boot_id,
+            "agent_version": "test",
+            "developer": True,
+            "inventory": INVENTORY,
+            **more,
+        }
+        self.session = ""
+        self.number = 0
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        return self.server.call(method, "/api/v2/agent" + path, body, self.session)
+
+    def register(self) -> Answer:
+        answer = self.server.call("POST", "/api/v2/agent/register", self.registration)
+        if answer.status == 200:
+            self.session = answer.data["session"]
+        return answer
+
+    def order(self, wait_s: float = 0) -> Any:
+        answer = self.call("GET", f"/order?wait_s={wait_s}")
+        assert answer.status in (200, 204), answer
+        return answer.data if answer.status == 200 else None
+
+    def report(self, job_id: Any = None, **more: Any) -> Answer:
+        self.number = more.pop("number", self.number + 1)
+        body = {"number": self.number, "boot_id": self.boot_id, "job_id": job_id and str(job_id), **more}
+        return self.call("POST", "/report", body)
+
+    def upload_mac(self, job_id: Any, mac: str = "52:54:00:00:00:02") -> Answer:
+        return self.call("POST", "/mac", {"job_id": str(job_id), "mac": mac})
+
+
+def run_in_thread(settings: Settings) -> tuple[Running, Callable[[], None]]:
+    listener = listen(settings)
+    settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+    context = open_context(settings)
+    lay_out(settings, context.public_url)
+    config = uvicorn.Config(build_app(context), log_config=None, lifespan="on", ws="none")
+    server = Server(config, context)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.handle_exit(15, None)
+        thread.join(15)
+        assert not thread.is_alive(), "the server did not end"
+        listener.close()
+
+    return Running(context, f"http://127.0.0.1:{settings.port}"), stop
