@@ -35,10 +35,10 @@ SPEC = MachineSpec(
         dimm_speed=3200,
     ),
     disks=(
-        DiskSpec(name="a", bus="virtio", serial="DEMO-VIRTIO-A"),
-        DiskSpec(name="b", bus="virtio", serial="DEMO-VIRTIO-B"),
-        DiskSpec(name="c", bus="nvme", serial="DEMO-NVME-C"),
-        DiskSpec(name="d", bus="nvme", serial="DEMO-NVME-D"),
+        DiskSpec(name="a", size_mib=768, bus="virtio", serial="DEMO-VIRTIO-A"),
+        DiskSpec(name="b", size_mib=768, bus="virtio", serial="DEMO-VIRTIO-B"),
+        DiskSpec(name="c", size_mib=768, bus="nvme", serial="DEMO-NVME-C"),
+        DiskSpec(name="d", size_mib=512, bus="nvme", serial="DEMO-NVME-D"),
         DiskSpec(
             name="e",
             bus="sata",
