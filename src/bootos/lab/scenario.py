@@ -85,7 +85,7 @@ class LabServer:
     def start(self, *, deadline_s: float = _SERVER_DEADLINE_S) -> None:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
         argv = [sys.executable, "-m", "bootos.cli", "serve", "--data", str(self.data)]
-        argv += ["--listen", f"{LOOPBACK}:{self.port}", "--public-url", self.guest_url, *self._arguments]
+        argv += ["--listen", f"{LOOPBACK}:{self.port}", *self._arguments]
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
         child = self._child
 
@@ -176,11 +176,24 @@ class Scenario:
 
         `append` is added to the kernel's command line after SERIAL_CONSOLE.
         """
-        words = ["--append", f"{SERIAL_CONSOLE} {append}".strip()]
-        words += ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
+        server = self.prepare_server(boot_files=boot_files, arguments=arguments, env=env)
+        server.add_arguments(
+            "--public-url", server.guest_url, "--append", f"{SERIAL_CONSOLE} {append}".strip()
+        )
+        server.start()
+        return server
+
+    def prepare_server(
+        self,
+        *,
+        boot_files: Path | None = None,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> LabServer:
+        """The server, not started: its address is known before, for arguments that need it."""
+        words = ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
         server = LabServer(self.directory / "server", arguments=[*words, *arguments], env=env)
         self._ending.callback(server.stop)
-        server.start()
         return server
 
     def add_machine(
