@@ -12,7 +12,7 @@ from bootos.hardware.tree import Tree
 from bootos.process import Runner
 from bootos.wire.inventory import Bmc
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 DEVICES = ("dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0")
 _USUAL_CHANNEL, _OTHER_CHANNELS = 1, (2, 3, 4, 5, 6, 7, 8)
 # IANA enterprise numbers of those who make BMCs, for where ipmitool's own list is not installed

@@ -12,7 +12,7 @@ from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Disk, DiskType, Health
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 30.0
 _KELVIN = 273
 _ENDURANCE = "Percentage Used Endurance Indicator"
 

@@ -8,7 +8,7 @@ import json
 from bootos.process import Runner
 from bootos.wire.inventory import LldpNeighbour
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 
 
 def read_neighbours(run: Runner) -> dict[str, LldpNeighbour]:

@@ -13,7 +13,7 @@ from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Nic
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 _ETHERNET = "1"  # ARPHRD_ETHER
 _PERMANENT = "0"  # addr_assign_type: the address is the hardware's own
 _LINK_LOCAL = "link"

@@ -11,7 +11,7 @@ from bootos.hardware.tree import Tree
 from bootos.process import Runner
 from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, RaidDrive
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 MD_DRIVER = "raid.mdadm"
 _RAID_CLASS = "0104"
 # RAID class, but the disks are driven by the kernel directly: chipset "fake RAID" and Intel's VMD

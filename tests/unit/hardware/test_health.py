@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from bootos.hardware.health import has_health, has_wear_log, parse_nvme_log, parse_smartctl
+from bootos.hardware.tree import Tree
+from bootos.process import ToolError
+from bootos.wire.inventory import Disk, DiskType, Health
+
+
+def test_an_ata_disk_tells_hours_temperature_and_bad_sectors(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/hdd-seagate-st3500418as.json").read_text())
+    assert health == Health(
+        passed=True,
+        temperature_celsius=32,
+        power_on_hours=44670,
+        media_errors=0,
+        reallocated_sectors=1,
+        pending_sectors=0,
+    )
+
+
+def test_an_ata_ssd_without_a_wear_log_tells_no_wear(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/ssd-intel-s3520.json").read_text())
+    assert (health.passed, health.power_on_hours, health.percentage_used) == (True, 21213, None)
+
+
+def test_wear_comes_from_the_device_statistics(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/ssd-wear-log.json").read_text())
+    assert health.percentage_used == 8
+
+
+def test_an_attribute_that_a_maker_uses_for_something_else_is_not_counted(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/ssd-wear-log.json").read_text())
+    assert health.media_errors is None
+    assert health.reallocated_sectors == 0
+
+
+def test_a_scsi_disk_tells_its_grown_defects(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/sas-seagate-st373453lc.json").read_text())
+    assert (health.passed, health.power_on_hours, health.reallocated_sectors) == (True, 102880, 260)
+
+
+def test_a_failing_disk_is_read_although_smartctls_exit_code_is_not_zero(golden: Path) -> None:
+    health = parse_smartctl((golden / "smartctl/failing.json").read_text())
+    assert health.passed is False
+    assert (health.reallocated_sectors, health.pending_sectors, health.media_errors) == (4095, 17, 9)
+
+
+def test_a_disk_that_cannot_be_opened_is_an_error_in_smartctls_words(golden: Path) -> None:
+    with pytest.raises(ToolError, match="No such device"):
+        parse_smartctl((golden / "smartctl/cannot-open.json").read_text())
+
+
+@pytest.mark.parametrize("text", ["", "smartctl 7.4 2023-08-01", "[1, 2]"])
+def test_what_is_no_json_object_is_an_error(text: str) -> None:
+    with pytest.raises(ToolError):
+        parse_smartctl(text)
+
+
+def test_the_nvme_log_counts_kelvin(golden: Path) -> None:
+    health = parse_nvme_log((golden / "nvme/smart-log-qemu.json").read_text())
+    assert health == Health(
+        passed=True, temperature_celsius=50, power_on_hours=0, percentage_used=0, media_errors=0
+    )
+
+
+def test_a_worn_nvme_disk_has_not_passed(golden: Path) -> None:
+    health = parse_nvme_log((golden / "nvme/smart-log-worn.json").read_text())
+    assert (health.passed, health.percentage_used) == (False, 107)
+    assert (health.power_on_hours, health.media_errors) == (43210, 12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [(DiskType.VIRTUAL, False), (DiskType.UNKNOWN, False), (DiskType.HDD, True), (DiskType.NVME, True)],
+)
+def test_virtual_disks_are_not_asked(kind: DiskType, asked: bool) -> None:
+    assert has_health(Disk(index=0, name="x", path="/dev/x", size_bytes=1, type=kind)) is asked
+
+
+def build_identify_page(*, logs: bool) -> bytes:
+    data = bytearray(512)
+    data[174:176] = (0x4000 | (0x20 if logs else 0)).to_bytes(2, "little")  # word 87
+    return bytes([0, 0x89, 2, 0x38]) + bytes(56) + bytes(data)
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_only_an_ssd_that_keeps_logs_is_asked_for_its_wear(tmp_path: Path, logs: bool) -> None:
+    place = tmp_path / "sys/block/sda/device"
+    place.mkdir(parents=True)
+    (place / "vpd_pg89").write_bytes(build_identify_page(logs=logs))
+    disk = Disk(index=0, name="sda", path="/dev/sda", size_bytes=1, type=DiskType.SSD, rotational=False)
+    assert has_wear_log(Tree(tmp_path), disk) is logs
+    disk.rotational = True
+    assert has_wear_log(Tree(tmp_path), disk) is False
