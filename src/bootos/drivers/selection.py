@@ -118,10 +118,10 @@ def _find_obstacle(disk: Disk, path: str, storage: Storage, forecast: Forecast) 
         return f"it is used by {owner}"
     if disk.removable:
         return "it is removable"
-    if disk.read_only or block.read_only:
+    if disk.read_only:
         return "it is read-only"
-    if not block.size_bytes:
-        return "it has no medium"
+    if block.obstacle:
+        return block.obstacle
     array = storage.find_array_of(disk.path)
     if array is not None and array.device not in forecast.freed and array.name in forecast.arrays:
         return f"it is a member of array {array.name!r}"

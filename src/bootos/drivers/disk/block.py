@@ -5,7 +5,8 @@ on any disk. `Storage.find_content` tells it in words an operator understands. P
 """
 
 import json
-from collections.abc import Iterator, Set
+import logging
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 from bootos.drivers.contract import ArrayForecast, DriverError, Machine
 from bootos.drivers.raid import md
 from bootos.wire.inventory import Disk, Inventory
+
+log = logging.getLogger(__name__)
 
 LSBLK_COLUMNS = "NAME,PATH,TYPE,SIZE,RO,LOG-SEC,MOUNTPOINTS"
 MD_SIGNATURE = "linux_raid_member"
@@ -61,6 +64,16 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     signatures: tuple[Signature, ...] = ()
     layout: Layout | None = None
     used_by: tuple[str, ...] = ()
+    unreadable: bool = False
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be written here, whatever the template allows; empty: it can."""
+        if self.read_only:
+            return "it is read-only"
+        if not self.size_bytes:
+            return "it has no medium"
+        return "it cannot be read" if self.unreadable else ""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,14 +187,15 @@ def parse_lsblk(text: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def parse_wipefs(text: str) -> tuple[Signature, ...]:
-    """`wipefs -J`: each kind of signature once (vfat and GPT leave several)."""
+def parse_wipefs(text: str) -> dict[str, tuple[Signature, ...]]:
+    """`wipefs --json DEVICE...` by the kernel's name; each kind of signature once (vfat and GPT leave several)."""
     listed = json.loads(text).get("signatures", []) if text.strip() else []
-    found: dict[tuple[str, str], Signature] = {}
+    found: dict[str, dict[tuple[str, str], Signature]] = {}
     for item in listed:
         uuid, label = item.get("uuid") or "", item.get("label") or ""
-        found.setdefault((item["type"], uuid), Signature(type=item["type"], label=label, uuid=uuid))
-    return tuple(found.values())
+        kinds = found.setdefault(item["device"].replace("!", "/"), {})
+        kinds.setdefault((item["type"], uuid), Signature(type=item["type"], label=label, uuid=uuid))
+    return {device: tuple(kinds.values()) for device, kinds in found.items()}
 
 
 def parse_sfdisk(text: str, device: str) -> Layout | None:
@@ -228,26 +242,21 @@ def find_users(item: dict[str, Any]) -> list[str]:
 
 def read_storage(machine: Machine, inventory: Inventory) -> Storage:
     """Read all disks of the inventory and all md arrays. Changes nothing. Raises DriverError, ToolError."""
-    listed = _read_lsblk(machine)
-    blocks: dict[str, Block] = {}
-    notes: list[str] = []
-    for disk in inventory.disks:
-        item = listed.get(disk.path)
-        if item is None:
-            notes.append(f"{describe_disk(disk)} was in the inventory and is gone")
-            continue
-        blocks[disk.path] = _read_block(machine, disk.path, item)
-    suspects = list(_find_members(blocks.values()))
-    arrays, more = md.read_arrays(machine, suspects)
-    if arrays:
-        listed = _read_lsblk(machine)
-    for array in arrays:
-        if array.node in listed:
-            blocks[array.device] = _read_block(machine, array.device, listed[array.node])
+    listed = _read_all(machine)
+    notes = [
+        f"{describe_disk(disk)} was in the inventory and is gone"
+        for disk in inventory.disks
+        if disk.path not in listed
+    ]
+    blocks = _read_blocks(machine, {d.path: listed[d.path] for d in inventory.disks if d.path in listed})
+    arrays, more, started = md.read_arrays(machine, _find_members(blocks.values()))
+    if started:
+        listed = _read_all(machine)
+    blocks |= _read_blocks(machine, {a.device: listed[a.node] for a in arrays if a.node in listed})
     return Storage(disks=tuple(inventory.disks), blocks=blocks, arrays=tuple(arrays), notes=(*notes, *more))
 
 
-def _find_members(blocks: Any) -> Iterator[str]:
+def _find_members(blocks: Iterable[Block]) -> Iterator[str]:
     for block in blocks:
         if any(signature.type == MD_SIGNATURE for signature in block.signatures):
             yield block.device
@@ -256,42 +265,82 @@ def _find_members(blocks: Any) -> Iterator[str]:
                 yield part.device
 
 
-def _read_lsblk(machine: Machine) -> dict[str, dict[str, Any]]:
+def _read_all(machine: Machine) -> dict[str, dict[str, Any]]:
     return parse_lsblk(machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS]).stdout)
 
 
-def read_signatures(machine: Machine, node: str) -> tuple[Signature, ...]:
-    """`wipefs` without `--all` only looks."""
-    return parse_wipefs(machine.run(["wipefs", "--json", node]).stdout)
+def _read_lsblk(machine: Machine, node: str) -> dict[str, Any]:
+    """One device with what is on it. Raises DriverError when it is not there."""
+    done = machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS, node], check=False)
+    item = parse_lsblk(done.stdout).get(node) if done.returncode == 0 else None
+    if item is None:
+        raise DriverError(f"{node} is not there", hint="the disk may have failed or been pulled")
+    return item
 
 
-def _read_block(machine: Machine, device: str, item: dict[str, Any]) -> Block:
+def _read_signatures(machine: Machine, nodes: list[str]) -> tuple[dict[str, tuple[Signature, ...]], set[str]]:
+    """(signatures by device, devices that cannot be read). `wipefs` without `--all` only looks."""
+    if not nodes:
+        return {}, set()
+    done = machine.run(["wipefs", "--json", *nodes], check=False)
+    if done.returncode == 0:
+        named = parse_wipefs(done.stdout)
+        return {node: named.get(node.removeprefix("/dev/"), ()) for node in nodes}, set()
+    found: dict[str, tuple[Signature, ...]] = {}
+    unreadable: set[str] = set()
+    for node in nodes:
+        done = machine.run(["wipefs", "--json", node], check=False)
+        if done.returncode != 0:
+            log.warning("%s cannot be read: %s", node, done.stderr.strip())
+            unreadable.add(node)
+        else:
+            found[node] = parse_wipefs(done.stdout).get(node.removeprefix("/dev/"), ())
+    return found, unreadable
+
+
+def _read_blocks(machine: Machine, items: dict[str, dict[str, Any]]) -> dict[str, Block]:
+    """Blocks by their name in plans; `items` are their entries of `lsblk`."""
+    nodes = [item["path"] for item in items.values() if item["size"]]
+    nodes += [part["path"] for item in items.values() for part in _find_parts(item) if part["size"]]
+    signatures, unreadable = _read_signatures(machine, nodes)
+    return {
+        device: _build_block(machine, device, item, signatures, unreadable) for device, item in items.items()
+    }
+
+
+def _find_parts(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return [child for child in item.get("children", []) if child["type"] == "part"]
+
+
+def _build_block(
+    machine: Machine,
+    device: str,
+    item: dict[str, Any],
+    signatures: dict[str, tuple[Signature, ...]],
+    unreadable: set[str],
+) -> Block:
     node = item["path"]
-    size_bytes = int(item["size"] or 0)
-    signatures: tuple[Signature, ...] = ()
+    own = signatures.get(node, ())
     layout: Layout | None = None
-    if size_bytes:
-        signatures = read_signatures(machine, node)
-    if any(signature.type in TABLES for signature in signatures):
+    if any(signature.type in TABLES for signature in own):
         done = machine.run(["sfdisk", "--json", node], check=False)
         layout = parse_sfdisk(done.stdout, device) if done.returncode == 0 else None
     if layout is not None:
-        nodes = {child["path"] for child in item.get("children", [])}
-        parts = []
-        for part in layout.slices:
-            part_node = partition_path(node, part.number)
-            found = read_signatures(machine, part_node) if part_node in nodes else ()
-            parts.append(msgspec.structs.replace(part, signatures=found))
-        layout = msgspec.structs.replace(layout, slices=tuple(parts))
+        parts = tuple(
+            msgspec.structs.replace(part, signatures=signatures.get(partition_path(node, part.number), ()))
+            for part in layout.slices
+        )
+        layout = msgspec.structs.replace(layout, slices=parts)
     return Block(
         device=device,
         node=node,
-        size_bytes=size_bytes,
+        size_bytes=int(item["size"] or 0),
         sector_bytes=int(item.get("log-sec") or 512),
         read_only=bool(item.get("ro")),
-        signatures=signatures,
+        signatures=own,
         layout=layout,
         used_by=tuple(dict.fromkeys(find_users(item))),
+        unreadable=node in unreadable,
     )
 
 
@@ -305,51 +354,32 @@ def find_node(machine: Machine, device: str) -> str:
     return node
 
 
-def release(machine: Machine, node: str) -> None:
-    """Stop md arrays that have `node` or one of its partitions as a member, so that it can be written."""
-    item = _read_lsblk(machine).get(node)
-    if item is None:
-        raise DriverError(f"{node} is not there", hint="the disk may have failed or been pulled")
-    parts = [child["path"] for child in item.get("children", []) if child["type"] == "part"]
+def clear_device(machine: Machine, node: str) -> None:
+    """Stop md arrays that have `node` or one of its partitions as a member, then remove every signature from the
+    partitions and from `node` itself (tables included). Raises DriverError, ToolError."""
+    item = _read_lsblk(machine, node)
+    parts = [child["path"] for child in _find_parts(item)]
     md.stop_arrays_on(machine, [node, *parts])
-
-
-def wipe(machine: Machine, node: str) -> None:
-    """Remove every signature from the partitions of `node`, then from `node` itself (tables included)."""
-    item = _read_lsblk(machine).get(node)
-    if item is None:
-        raise DriverError(f"{node} is not there", hint="the disk may have failed or been pulled")
-    for child in item.get("children", []):
-        if child["type"] == "part":
-            machine.run(["wipefs", "--all", "--force", "--quiet", child["path"]])
-    machine.run(["wipefs", "--all", "--force", "--quiet", node])
-    md.settle(machine)
+    machine.run(["wipefs", "--all", "--force", "--quiet", *parts, node])
 
 
 def read_size(machine: Machine, node: str) -> tuple[int, int]:
     """(bytes, bytes of a logical sector) of a device as the kernel has it now."""
-    item = _read_lsblk(machine).get(node)
-    if item is None:
-        raise DriverError(f"{node} is not there", hint="the disk may have failed or been pulled")
+    item = _read_lsblk(machine, node)
     return int(item["size"] or 0), int(item.get("log-sec") or 512)
 
 
 def check_partitions(machine: Machine, node: str, numbers: list[int]) -> None:
     """Raises DriverError unless the kernel has exactly these partitions of `node`; asks it to look once more."""
     expected = {partition_path(node, number) for number in numbers}
-    if _read_partitions(machine, node) == expected:
+    if {part["path"] for part in _find_parts(_read_lsblk(machine, node))} == expected:
         return
     machine.run(["blockdev", "--rereadpt", node], check=False)
     md.settle(machine)
-    found = _read_partitions(machine, node)
+    found = {part["path"] for part in _find_parts(_read_lsblk(machine, node))}
     if found != expected:
         listed = ", ".join(sorted(found)) or "none"
         raise DriverError(
             f"the kernel does not see the new partitions of {node}: it has {listed}",
             hint="something uses the disk",
         )
-
-
-def _read_partitions(machine: Machine, node: str) -> set[str]:
-    item = _read_lsblk(machine).get(node, {})
-    return {child["path"] for child in item.get("children", []) if child["type"] == "part"}

@@ -233,7 +233,5 @@ def apply_filesystem(machine: Machine, wanted: Make) -> None:
     disk_node = block.find_node(machine, wanted.device)
     md.make_writable(machine, disk_node)
     node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)
-    block.release(machine, node)
-    block.wipe(machine, node)
+    block.clear_device(machine, node)
     machine.run(build_mkfs(wanted.filesystem, node), timeout_s=MKFS_TIMEOUT_S)
-    md.settle(machine)

@@ -197,8 +197,8 @@ def apply_table(machine: Machine, wanted: Write) -> None:
     """Wipe the device, write the table, and see that the kernel has the new partitions."""
     node = block.find_node(machine, wanted.device)
     md.make_writable(machine, node)
-    block.release(machine, node)
-    block.wipe(machine, node)
+    block.clear_device(machine, node)
+    md.settle(machine)  # the kernel dropped the old partitions: let udev close them before sfdisk asks again
     size_bytes, sector_bytes = block.read_size(machine, node)
     placed, problems = place_partitions(
         wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path

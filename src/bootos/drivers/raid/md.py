@@ -134,14 +134,15 @@ def read_name(recorded: str) -> str:
     return recorded.rsplit(":", 1)[-1]
 
 
-def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array], list[str]]:
-    """All md arrays on the machine, running or not; returns (arrays, notes).
+def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array], list[str], bool]:
+    """All md arrays on the machine, running or not; returns (arrays, notes, whether one was started now).
 
     `suspects` are the devices that carry an md signature. Inactive arrays are started read-only first.
     """
-    superblocks = read_superblocks(machine, suspects)
     entries = _read_mdstat(machine)
-    notes = _start_inactive(machine, superblocks, entries)
+    running_on = {member.node for entry in entries if entry.active for member in entry.members}
+    superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
+    notes, started = _start_inactive(machine, superblocks, entries)
     entries = [entry for entry in _read_mdstat(machine) if entry.active]
     arrays: list[Array] = []
     for entry in entries:
@@ -182,7 +183,7 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
                 members=tuple(Member(node=block.node) for block in parts),
             )
         )
-    return _name_apart(arrays), notes
+    return _name_apart(arrays), notes, started
 
 
 def _name_apart(arrays: list[Array]) -> list[Array]:
@@ -219,15 +220,15 @@ def read_superblocks(machine: Machine, nodes: Iterable[str]) -> list[Superblock]
 
 def _start_inactive(
     machine: Machine, superblocks: Sequence[Superblock], entries: Sequence[MdstatEntry]
-) -> list[str]:
+) -> tuple[list[str], bool]:
     notes: list[str] = []
-    busy = {member.node for entry in entries if entry.active for member in entry.members}
+    started = False
     groups: dict[str, list[Superblock]] = {}
     for block in superblocks:
-        if block.node not in busy and not block.metadata.startswith(("imsm", "ddf")):
+        if not block.metadata.startswith(("imsm", "ddf")):
             groups.setdefault(block.uuid, []).append(block)
     if not groups:
-        return notes
+        return notes, started
     for entry in entries:
         if not entry.active:  # put together half-way by someone: stopping it writes nothing
             machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
@@ -244,8 +245,10 @@ def _start_inactive(
                 f"md array {name or blocks[0].uuid!r} on {', '.join(nodes)} cannot be started: members are missing"
             )
             _stop_leftovers(machine, set(nodes))
+        else:
+            started = True
     settle(machine)
-    return notes
+    return notes, started
 
 
 def _stop_leftovers(machine: Machine, nodes: set[str]) -> None:
@@ -262,16 +265,16 @@ def _free_node(machine: Machine) -> str:
 
 def find_array_node(machine: Machine, device: str) -> str | None:
     """The kernel's device (`/dev/md127`) of an array that a plan calls `/dev/md/NAME`; None: it is not there."""
-    by_name: list[str] = []
-    for entry in _read_mdstat(machine):
-        node = f"/dev/{entry.name}"
-        if device == node:
+    running = [f"/dev/{entry.name}" for entry in _read_mdstat(machine) if entry.active]
+    if device in running:
+        return device
+    link = machine.root / device.removeprefix("/")
+    hinted = f"/dev/{link.readlink().name}" if link.is_symlink() else ""
+    for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is a hint only
+        said = parse_export(machine.run(["mdadm", "--detail", "--export", node]).stdout)
+        if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
             return node
-        if entry.active:
-            said = parse_export(machine.run(["mdadm", "--detail", "--export", node]).stdout)
-            if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
-                by_name.append(node)
-    return min(by_name) if by_name else None
+    return None
 
 
 def stop_arrays_on(machine: Machine, nodes: Iterable[str]) -> None:

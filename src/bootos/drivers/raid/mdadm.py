@@ -115,8 +115,7 @@ class MdadmDriver:
                 apply_delete(machine, action.detail)
             case Add(device=device, drive=drive):
                 node = block.find_node(machine, device)
-                block.release(machine, drive)
-                block.wipe(machine, drive)
+                block.clear_device(machine, drive)
                 md.make_writable(machine, node)
                 machine.run(["mdadm", "--manage", node, "--add", drive])
             case Remove(device=device, drive=drive):
@@ -235,11 +234,9 @@ def _find_trouble(state: Storage, disk: Disk) -> str:
         return "it is gone since the inventory was read"
     if disk.removable:
         return "it is removable"
-    if disk.read_only or found.read_only:
+    if disk.read_only:
         return "it is read-only"
-    if not found.size_bytes:
-        return "it has no medium"
-    return ", ".join(found.used_by)
+    return found.obstacle or ", ".join(f"it is {use}" for use in found.used_by)
 
 
 def _sort_out(
@@ -488,12 +485,10 @@ def apply_create(machine: Machine, wanted: Create) -> None:
     """Wipe the drives, create the array, and wipe what shines through from before. Never waits for a resync."""
     drives = [*wanted.drives, *wanted.hotspares]
     for drive in drives:
-        block.release(machine, drive)
-        block.wipe(machine, drive)
+        block.clear_device(machine, drive)
     machine.run(_create_argv(wanted, drives), timeout_s=CREATE_TIMEOUT_S)
     md.settle(machine)
-    node = block.find_node(machine, wanted.device)
-    block.wipe(machine, node)
+    block.clear_device(machine, block.find_node(machine, wanted.device))
 
 
 def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
