@@ -4,6 +4,7 @@ Called by `inventory.collect_inventory`; the drivers use `index`. Disks are numb
 (`attachment.py`), never by kernel name, which depends on which controller answered first.
 """
 
+import re
 from collections.abc import Sequence
 
 from bootos.hardware.ata import Identity, parse_identify_page
@@ -71,7 +72,7 @@ def _read_disk(tree: Tree, name: str, attachment: Attachment) -> Disk | None:
         by_path=udev.by_path,
         model=model,
         vendor=vendor,
-        serial=identity.serial or _read_serial(tree, name),
+        serial=identity.serial or _read_serial(tree, name) or _read_usb_serial(tree, attachment),
         wwn=identity.wwn or parse_wwid(tree.read(f"{block}/wwid") or tree.read(f"{device}/wwid") or ""),
         size_bytes=sectors * _SECTOR_BYTES,
         logical_sector_bytes=tree.read_int(f"{block}/queue/logical_block_size") or _SECTOR_BYTES,
@@ -127,6 +128,12 @@ def _read_serial(tree: Tree, name: str) -> str | None:
     if text is not None:
         return text
     return parse_serial_page(tree.read_bytes(f"{device}/vpd_pg80") or b"")
+
+
+def _read_usb_serial(tree: Tree, attachment: Attachment) -> str | None:
+    """The serial of the USB device (`.../usb1/1-2/1-2:1.0/host0/...`: the part before the interface)."""
+    found = re.match(r"(.*/usb\d+/.*?)/[\d.-]+:[\d.]+/", attachment.path)
+    return tree.read(f"{found[1]}/serial") if found else None
 
 
 def parse_serial_page(page: bytes) -> str | None:

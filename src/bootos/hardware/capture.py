@@ -2,7 +2,8 @@
 
 `python -m bootos.hardware.capture FILE` on a machine records each file and each tool's output that
 `collect_inventory` asked for. `build_tree` lays it out as a directory again, and `Replay` answers for the tools:
-so hardware that nobody here has is a new file in the tests. The file holds serial numbers and MAC addresses.
+so hardware that nobody here has is a new file in the tests. The file holds serial numbers,
+MAC addresses and the BMC's SNMP community.
 """
 
 import base64

@@ -71,7 +71,7 @@ class _Collector:
     def collect(self, pxe_mac: str | None) -> Inventory:
         tree, run, start = self.tree, self.run, self.pool.submit
         controller = start(bmc.read_bmc, run) if bmc.has_bmc_device(tree) else None
-        neighbours = start(lldp.read_neighbours, run)
+        neighbours = start(lldp.read_neighbours, run) if lldp.has_networkd(tree) else None
         links = start(nic.read_links, run)
         nics: list[Nic] = self._read("network interfaces", [], nic.read_nics, tree)
         firmwares = [start(nic.read_firmware, entry.name, run) for entry in nics]
@@ -105,7 +105,7 @@ class _Collector:
         self._add_tools(inventory, links, firmwares, neighbours)
         nic.mark_pxe(nics, pxe_mac)
         self._add_health(told)
-        inventory.raid = self._read_raid(examined, inventory.pci)
+        inventory.raid = self._read_raid(examined, inventory.pci, disks)
         if controller is not None:
             inventory.bmc = self._take("BMC", None, controller)
         elif bmc.has_bmc(tree, table):
@@ -128,7 +128,7 @@ class _Collector:
         inventory: Inventory,
         links: "Future[dict[str, nic.Link]]",
         firmwares: "list[Future[str | None]]",
-        neighbours: "Future[dict[str, LldpNeighbour]]",
+        neighbours: "Future[dict[str, LldpNeighbour]] | None",
     ) -> None:
         """What `ip`, `ethtool` and networkd say of the NICs, and their names as PCI devices."""
         models = {device.address: device.subsystem or device.device for device in inventory.pci}
@@ -142,7 +142,11 @@ class _Collector:
             if entry.permanent_mac is None:  # somebody set the address: only the NIC knows its own
                 asked[entry.name] = self.pool.submit(nic.read_permanent_mac, entry.name, self.run)
             entry.model = models.get(entry.pci_address or "")
-        heard: dict[str, LldpNeighbour] = self._take("LLDP neighbours", {}, neighbours)
+        heard: dict[str, LldpNeighbour] = {}
+        if neighbours is not None:
+            heard = self._take("LLDP neighbours", {}, neighbours)
+        else:
+            self.notes.add("LLDP neighbours", "systemd-networkd, which listens for them, is not running")
         for entry, future in zip(inventory.nics, firmwares, strict=True):
             entry.firmware = self._take(f"firmware of {entry.name}", None, future)
             entry.lldp = heard.get(entry.name)
@@ -154,11 +158,11 @@ class _Collector:
             disk.health = self._take(f"health of {disk.name}", None, future)
 
     def _read_raid(
-        self, examined: "Future[list[raid.Superblock]]", devices: list[PciDevice]
+        self, examined: "Future[list[raid.Superblock]]", devices: list[PciDevice], disks: list[Disk]
     ) -> list[RaidController]:
         superblocks: list[raid.Superblock] = self._take("md superblocks", [], examined)
         running: list[raid.MdDevice] = self._read("running md arrays", [], raid.read_running, self.tree)
-        md = self._read("md arrays", None, raid.build_md, superblocks, running)
+        md = self._read("md arrays", None, raid.build_md, superblocks, running, disks)
         hardware = raid.find_hardware_controllers(devices)
         for entry in hardware:
             self.notes.say(

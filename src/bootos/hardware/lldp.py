@@ -5,10 +5,16 @@ Called by `inventory.collect_inventory`. Switches announce every 30 s, so at boo
 
 import json
 
+from bootos.hardware.tree import Tree
 from bootos.process import Runner
 from bootos.wire.inventory import LldpNeighbour
 
 TIMEOUT_S = 30.0
+
+
+def has_networkd(tree: Tree) -> bool:
+    """Whether systemd-networkd is there to ask."""
+    return tree.exists("run/systemd/netif/io.systemd.Network")
 
 
 def read_neighbours(run: Runner) -> dict[str, LldpNeighbour]:

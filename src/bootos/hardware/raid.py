@@ -69,7 +69,7 @@ class Superblock:
     @property
     def uuid(self) -> str:
         """The array's UUID; empty for what is no md member (a partition table, a container's member)."""
-        return self.values.get("Array UUID") or self.values.get("UUID", "")
+        return (self.values.get("Array UUID") or self.values.get("UUID", "")).partition(" ")[0]
 
     @property
     def is_spare(self) -> bool:
@@ -105,13 +105,14 @@ def _role_of_old_format(line: str) -> str:
     return "spare" if "spare" in state else f"Active device {words[4]}" if "active" in state else state
 
 
-def build_md(superblocks: Sequence[Superblock], running: Sequence["MdDevice"]) -> RaidController | None:
+def build_md(
+    superblocks: Sequence[Superblock], running: Sequence["MdDevice"], disks: Sequence[Disk]
+) -> RaidController | None:
     """Linux md as a controller: every array that members or the kernel know. None when there is none."""
     arrays: dict[str, RaidArray] = {}
     drives: dict[str, RaidDrive] = {}
     for block in sorted(superblocks, key=lambda entry: entry.uuid):
-        size = _parse_sectors(block.values.get("Avail Dev Size") or block.values.get("Used Dev Size", ""))
-        drives[block.device] = RaidDrive(id=block.device, size_bytes=size, state=block.role or None)
+        drives[block.device] = _build_drive(block.device, disks, block)
         array = arrays.get(block.uuid)
         if array is None:
             array = arrays[block.uuid] = RaidArray(
@@ -130,7 +131,7 @@ def build_md(superblocks: Sequence[Superblock], running: Sequence["MdDevice"]) -
         if array is None:
             array = arrays[device.name] = RaidArray(name=device.name, level=device.level)
             array.drives, array.hotspares = device.active, device.spares
-            drives.update({member: RaidDrive(id=member) for member in device.members})
+            drives.update({member: _build_drive(member, disks, None) for member in device.members})
         array.path, array.state = f"/dev/{device.name}", device.state
         array.size_bytes = device.size_bytes or array.size_bytes
     if not arrays:
@@ -148,10 +149,29 @@ def build_md(superblocks: Sequence[Superblock], running: Sequence["MdDevice"]) -
     )
 
 
+def _build_drive(device: str, disks: Sequence[Disk], block: Superblock | None) -> RaidDrive:
+    """A member, with what is known of the disk that it is, or is a partition of."""
+    disk = next((entry for entry in disks if re.fullmatch(rf"{re.escape(entry.path)}(p?\d+)?", device)), None)
+    drive = RaidDrive(id=device, state=(block.role or None) if block is not None else None)
+    if disk is not None:
+        drive.model, drive.serial, drive.type = disk.model, disk.serial, disk.type
+        drive.size_bytes = disk.size_bytes if disk.path == device else None
+    if block is not None and drive.size_bytes is None:
+        drive.size_bytes = _parse_device_size(block)
+    return drive
+
+
+def _parse_device_size(block: Superblock) -> int | None:
+    """What md can use of the device: version 1 counts in sectors, 0.90 in KiB."""
+    available = block.values.get("Avail Dev Size")
+    return _parse_sectors(available) if available else _parse_kib(block.values.get("Used Dev Size", ""))
+
+
 def _parse_name(block: Superblock) -> str:
     """mdadm writes `host:name  (local to host ...)`; the name alone is what the operator gave."""
     said = block.values.get("Name", "").partition("  (local")[0].strip()
-    return said.rpartition(":")[2] or block.values.get("Preferred Minor", "") or block.uuid
+    minor = block.values.get("Preferred Minor")
+    return said.rpartition(":")[2] or (f"md{minor}" if minor else block.uuid)
 
 
 def _parse_level(text: str) -> str:
@@ -194,11 +214,14 @@ def read_running(tree: Tree) -> list[MdDevice]:
         place = f"sys/block/{name}/md"
         if not name.startswith("md") or not tree.exists(place):
             continue
+        state = tree.read(f"{place}/array_state") or "unknown"
+        if state == "clear":  # stopped: only its name is left
+            continue
         device = MdDevice(name)
         device.level = _parse_level(tree.read(f"{place}/level") or "")
         degraded = tree.read_int(f"{place}/degraded")
         action = tree.read(f"{place}/sync_action")
-        words = [tree.read(f"{place}/array_state") or "unknown"]
+        words = [state]
         words += ["degraded"] if degraded else []
         words += [action] if action and action != "idle" else []
         device.state = ", ".join(words)
