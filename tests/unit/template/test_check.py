@@ -1,0 +1,264 @@
+from typing import Any
+
+import pytest
+
+from bootos.document import parse_document
+from bootos.errors import Problem
+from bootos.template.check import find_secrets, read_template
+
+WHOLE = """
+name: db-node
+oob:
+  network: {source: static, address: 10.0.8.21/24, gateway: 10.0.8.1}
+  users: [{name: ops, role: administrator, password: {secret: oob-ops}}]
+raid:
+  clear: true
+  arrays:
+    - {name: os, level: 1, drives: "0,1"}
+    - {name: data, level: 5, drives: "2-", hotspares: "6"}
+disks:
+  - select: {array: os}
+    wipe: true
+    table: gpt
+    partitions:
+      - {name: boot, size: 1GiB, filesystem: ext4}
+      - {name: root, size: rest, filesystem: {type: xfs, label: root}}
+"""
+
+
+def find_problems(data: Any) -> dict[str, str]:
+    _, problems = read_template(data)
+    return {problem.path: problem.message for problem in problems}
+
+
+def build(**parts: Any) -> dict[str, Any]:
+    return {"name": "t", **parts}
+
+
+def build_disk(*partitions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return build(disks=[{"select": {"drives": 0}, "partitions": list(partitions), **more}])
+
+
+def test_the_documented_template_is_right() -> None:
+    template, problems = read_template(parse_document(WHOLE, format="yaml"))
+    assert problems == []
+    assert template is not None
+    assert find_secrets(template) == {"oob-ops"}
+
+
+def test_all_mistakes_are_found_together_each_with_its_path() -> None:
+    found = find_problems(
+        {
+            "name": "t",
+            "nmae": "x",
+            "raid": {"arrays": [{"name": "a", "level": 5, "drives": "0,1"}, {"name": "a", "level": 7}]},
+            "disks": [
+                {
+                    "select": {"array": "a"},
+                    "partitions": [
+                        {"name": "p", "size": "2GiB", "start": "1MiB"},
+                        {"name": "q", "size": "1GiB", "start": "1GiB"},
+                        {"name": "r", "size": "10 apples"},
+                    ],
+                }
+            ],
+        }
+    )
+    assert found == {
+        "nmae": "unknown key",
+        "raid.arrays[1].level": "7 is not one of: 0, 1, 5, 6, 10",
+        "raid.arrays[1].drives": "is required",
+        "raid.arrays[0].drives": "RAID 5 needs at least 3 drives, not 2",
+        "disks[0].partitions[1]": "overlaps disks[0].partitions[0], which ends at 2049 MiB",
+        "disks[0].partitions[2].size": "'10 apples' has an unknown unit 'apples': "
+        "use B, kB, MB, GB, TB or KiB, MiB, GiB, TiB",
+    }
+
+
+def test_paths_stay_right_behind_an_item_that_cannot_be_read() -> None:
+    arrays = [{"level": 1}, {"name": "b", "level": 6, "drives": "0-2"}]
+    assert "raid.arrays[1].drives" in find_problems(build(raid={"arrays": arrays}))
+
+
+@pytest.mark.parametrize(
+    ("level", "drives", "message"),
+    [
+        (0, "0", "RAID 0 needs at least 2 drives, not 1"),
+        (1, "0", "RAID 1 needs at least 2 drives, not 1"),
+        (6, "0-2", "RAID 6 needs at least 4 drives, not 3"),
+        (10, "0,1", "RAID 10 needs at least 4 drives, not 2"),
+        (10, "0-4", "RAID 10 needs an even number of drives, not 5"),
+    ],
+)
+def test_every_level_has_its_fewest_drives(level: int, drives: str, message: str) -> None:
+    data = build(raid={"arrays": [{"name": "a", "level": level, "drives": drives}]})
+    assert find_problems(data) == {"raid.arrays[0].drives": message}
+
+
+def test_a_drive_cannot_be_in_two_arrays_nor_its_own_hot_spare() -> None:
+    arrays = [
+        {"name": "a", "level": 1, "drives": "0,1"},
+        {"name": "b", "level": 1, "drives": "1,2", "hotspares": "2"},
+    ]
+    assert find_problems(build(raid={"arrays": arrays})) == {
+        "raid.arrays[1].drives": "drive 1 is used by raid.arrays[0].drives already",
+        "raid.arrays[1].hotspares": "drive 2 is used by raid.arrays[1].drives already",
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "message"),
+    [
+        ({"chunk": "48KiB"}, "chunk", "'48KiB' is not a power of two from 4KiB on"),
+        ({"chunk": "big"}, "chunk", "'big' is not a size like 512MiB or 480GB"),
+        ({"size": "30%"}, "size", "'30%' is not a size like 512MiB or 480GB"),
+        ({"hotspares": "x"}, "hotspares", "'x' is not a drive: write 0, 1,2, 3-5, 6- or all"),
+        ({"drives": "0-", "hotspares": "all"}, "hotspares", "drives and hotspares are both open"),
+    ],
+)
+def test_the_details_of_an_array_are_checked(more: dict[str, Any], path: str, message: str) -> None:
+    array = {"name": "a", "level": 5, "drives": "0-2", **more}
+    assert find_problems(build(raid={"arrays": [array]}))[f"raid.arrays[0].{path}"].startswith(message)
+
+
+def test_raid_0_has_no_hot_spare_and_raid_1_no_chunk() -> None:
+    arrays = [
+        {"name": "a", "level": 0, "drives": "0,1", "hotspares": "2"},
+        {"name": "b", "level": 1, "drives": "3,4", "chunk": "64KiB"},
+    ]
+    assert set(find_problems(build(raid={"arrays": arrays}))) == {
+        "raid.arrays[0].hotspares",
+        "raid.arrays[1].chunk",
+    }
+
+
+def test_the_rest_comes_last_and_once() -> None:
+    found = find_problems(build_disk({"name": "a", "size": "rest"}, {"name": "b", "size": "rest"}))
+    assert found == {
+        "disks[0].partitions[1]": "nothing can follow disks[0].partitions[0], which takes the rest"
+    }
+
+
+def test_percentages_do_not_exceed_the_disk() -> None:
+    found = find_problems(build_disk({"name": "a", "size": "60%"}, {"name": "b", "size": "50%"}))
+    assert found == {"disks[0].partitions": "the percentages add up to 110 %"}
+
+
+def test_an_mbr_holds_four_partitions_of_two_tebibytes() -> None:
+    parts = [{"name": f"p{n}", "size": "1GiB"} for n in range(4)]
+    found = find_problems(build_disk({"name": "x", "size": "3TiB"}, *parts, table="mbr"))
+    assert found == {
+        "disks[0].partitions": "5 partitions are too many: mbr holds 4",
+        "disks[0].partitions[0].size": "is more than 2 TiB, the most that an MBR can describe",
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "type", "ok"),
+    [
+        ("gpt", "efi", True),
+        ("gpt", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", True),
+        ("gpt", "83", False),
+        ("mbr", "83", True),
+        ("mbr", "0x8e", True),
+        ("mbr", "bios-boot", False),
+        ("mbr", "05", False),
+        ("mbr", "linux", True),
+    ],
+)
+def test_partition_types_are_names_guids_and_codes(table: str, type: str, ok: bool) -> None:
+    found = find_problems(build_disk({"name": "a", "size": "1GiB", "type": type}, table=table))
+    assert (set(found) == set()) if ok else (set(found) == {"disks[0].partitions[0].type"})
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "key"),
+    [
+        ({"type": "ext4", "label": "x" * 17}, "label"),
+        ({"type": "xfs", "label": "x" * 13}, "label"),
+        ({"type": "btrfs", "label": "x" * 256}, "label"),
+        ({"type": "vfat", "label": "X" * 12}, "label"),
+        ({"type": "vfat", "label": "efi"}, "label"),
+        ({"type": "swap", "label": "x" * 16}, "label"),
+        ({"type": "ext4", "uuid": "12AB-34CD"}, "uuid"),
+        ({"type": "vfat", "uuid": "3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11"}, "uuid"),
+        ({"type": "ext4", "options": ["-L", "x"]}, "options"),
+    ],
+)
+def test_labels_uuids_and_options_fit_the_file_system(filesystem: dict[str, Any], key: str) -> None:
+    found = find_problems(build_disk({"name": "a", "size": "1GiB", "filesystem": filesystem}))
+    assert set(found) == {f"disks[0].partitions[0].filesystem.{key}"}
+
+
+def test_two_file_systems_cannot_have_one_uuid() -> None:
+    filesystem = {"type": "ext4", "uuid": "3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11"}
+    parts = [{"name": name, "size": "1GiB", "filesystem": filesystem} for name in "ab"]
+    assert set(find_problems(build_disk(*parts))) == {"disks[0].partitions[1].filesystem.uuid"}
+
+
+def test_a_disk_that_asks_for_nothing_or_for_two_things_is_refused() -> None:
+    found = find_problems(
+        build(
+            disks=[
+                {"select": {}},
+                {"select": {"drives": 0}, "table": "gpt", "filesystem": "ext4"},
+                {"select": {"array": "a", "size": "1TB"}, "filesystem": "ext4"},
+            ]
+        )
+    )
+    assert set(found) == {
+        "disks[0].select",
+        "disks[0]",
+        "disks[1].filesystem",
+        "disks[2].select.array",
+    }
+
+
+def test_an_array_that_clear_would_delete_cannot_be_selected() -> None:
+    data = build(raid={"clear": True}, disks=[{"select": {"array": "old"}, "filesystem": "ext4"}])
+    assert set(find_problems(data)) == {"disks[0].select.array"}
+
+
+@pytest.mark.parametrize(
+    ("network", "key"),
+    [
+        ({"source": "static"}, "address"),
+        ({"source": "static", "address": "10.0.8.21"}, "address"),
+        ({"source": "static", "address": "10.0.8.0/24"}, "address"),
+        ({"source": "static", "address": "10.0.8.300/24"}, "address"),
+        ({"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.9.1"}, "gateway"),
+        ({"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.21"}, "gateway"),
+        ({"source": "static", "address": "10.0.8.21/24", "gateway": "gw"}, "gateway"),
+        ({"source": "dhcp", "address": "10.0.8.21/24"}, "address"),
+        ({"source": "dhcp", "vlan": 5000}, "vlan"),
+    ],
+)
+def test_the_bmc_network_is_checked(network: dict[str, Any], key: str) -> None:
+    assert set(find_problems(build(oob={"network": network}))) == {f"oob.network.{key}"}
+
+
+def test_bmc_users_keep_the_limits_of_ipmi_and_passwords_stay_out_of_messages() -> None:
+    users = [
+        {"name": "ops", "password": "waytoolongforanyipmicontroller"},
+        {"name": "ops", "password": "fine"},
+        {"name": "a b", "password": "fine"},
+    ]
+    _, problems = read_template(build(oob={"users": users}))
+    assert {problem.path for problem in problems} == {
+        "oob.users[0].password",
+        "oob.users[1].name",
+        "oob.users[2].name",
+    }
+    assert "waytoolong" not in "".join(map(str, problems))
+
+
+def test_what_this_version_cannot_do_is_said_and_not_passed_over() -> None:
+    found = read_template(build(firmware=[{"component": "bios"}], bios={"virtualization": "enabled"}))[1]
+    expected = "is not supported by this version"
+    assert found == [Problem(path=key, message=expected, hint="leave it out") for key in ("firmware", "bios")]
+
+
+def test_something_that_is_no_template_at_all_gives_none() -> None:
+    template, problems = read_template([1, 2])
+    assert template is None
+    assert problems
