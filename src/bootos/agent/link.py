@@ -127,8 +127,9 @@ class Network:
         self._run = run
         self._root = root
 
-    def name_pxe_interface(self, pxe_mac: str | None, timeout_s: float = 30.0) -> None:
-        """Make the PXE interface eth0. Its kernel module may still be loading: wait for it, then go on without."""
+    def name_pxe_interface(self, pxe_mac: str | None, timeout_s: float = 30.0) -> bool:
+        """Make the PXE interface eth0; returns whether it is. Its kernel module may still be loading: wait for it,
+        then go on without."""
         if pxe_mac is None:
             log.warning(
                 "BOOTIF is not on the kernel command line: interfaces keep their order, all are tried"
@@ -136,7 +137,7 @@ class Network:
             return
         if not wait_until(lambda: any(item.mac == pxe_mac for item in self._interfaces()), timeout_s):
             log.warning("no interface has the PXE address %s after %.0f s; all are tried", pxe_mac, timeout_s)
-            return
+            return False
         renames = plan_renames(self._interfaces(), pxe_mac)
         for attempt in (1, 2, 3):
             try:

@@ -17,7 +17,7 @@ from bootos.agent.client import Client, Refused, Unreachable
 from bootos.agent.cmdline import Cmdline, read_cmdline
 from bootos.agent.engine import apply_job, plan_job
 from bootos.agent.hooks import run_hook
-from bootos.agent.link import Network, delays, wait_until
+from bootos.agent.link import PXE_NAME, Network, delays, wait_until
 from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter, ReportHandler
 from bootos.agent.script import run_scripts
@@ -105,9 +105,8 @@ def wait_for_server_address(host: Host) -> None:
 def bring_up_network(host: Host) -> str:
     """eth0 is the NIC that PXE used; it gets an address by DHCP, which is returned (without prefix)."""
     network = Network(host.machine.run, host.machine.root)
-    pxe_mac = host.cmdline.pxe_mac
-    network.name_pxe_interface(pxe_mac)
-    network.configure(only="eth0" if pxe_mac else None)
+    named = network.name_pxe_interface(host.cmdline.pxe_mac)
+    network.configure(only=PXE_NAME if named else None)
     interface = network.wait_for_address()
     return (interface.address or "").partition("/")[0]
 
