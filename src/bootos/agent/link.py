@@ -134,7 +134,7 @@ class Network:
             log.warning(
                 "BOOTIF is not on the kernel command line: interfaces keep their order, all are tried"
             )
-            return
+            return False
         if not wait_until(lambda: any(item.mac == pxe_mac for item in self._interfaces()), timeout_s):
             log.warning("no interface has the PXE address %s after %.0f s; all are tried", pxe_mac, timeout_s)
             return False
@@ -149,6 +149,7 @@ class Network:
         log.info(
             "eth0 is the PXE interface %s%s", pxe_mac, f" (was {renames[-2][0]})" if len(renames) == 3 else ""
         )
+        return True
 
     def configure(self, *, only: str | None) -> None:
         """Tell networkd to do DHCP on `only`, or on every interface; the lower number is preferred."""
