@@ -73,9 +73,20 @@ class Tree:
             return None
 
     def resolve(self, path: str) -> str:
-        """The path with all links followed, relative to the root again."""
-        whole = (self.root / path).resolve()
+        """The path with its links followed, relative to the root. A link's target is taken to hold no further
+        links, as in sysfs: asking for each part of the way again would cost a system call each."""
+        parent, _, name = path.rpartition("/")
+        if not parent:
+            return path
+        place = f"{self.resolve(parent)}/{name}"
         try:
-            return str(whole.relative_to(self.root.resolve()))
-        except ValueError:
-            return str(whole).lstrip("/")
+            target = (self.root / place).readlink()
+        except OSError:
+            return place
+        parts = place.split("/")[:-1]
+        for part in target.parts:
+            if part == "..":
+                parts.pop()
+            else:
+                parts.append(part)
+        return "/".join(parts)

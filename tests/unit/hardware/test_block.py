@@ -125,7 +125,7 @@ def test_nvme_with_native_multipath_is_numbered_by_its_controllers_address(sysfs
     controller = sysfs.root / "sys/devices/pci0000:00/0000:00:04.0/nvme/nvme0"
     controller.mkdir(parents=True)
     sysfs.add("nvme0n1", "virtual/nvme-subsystem/nvme-subsys0")
-    (subsystem / "nvme0").symlink_to(controller)
+    (subsystem / "nvme0").symlink_to("../../../pci0000:00/0000:00:04.0/nvme/nvme0")
     assert [disk.name for disk in sysfs.read()] == ["nvme0n1", "vda"]
 
 

@@ -115,9 +115,13 @@ def test_the_switch_port_is_read_from_networkd(golden: Path) -> None:
             system_name="tor-a1",
             port_id="Ethernet7",
             port_description="rack-a u12 port 1",
-            vlan=100,
         )
     }
+
+
+def test_the_vlan_is_read_where_networkd_tells_it() -> None:
+    text = '{"Neighbors":[{"InterfaceName":"eth1","Neighbors":[{"PortID":"7","VlanID":100}]}]}'
+    assert parse_networkctl_lldp(text) == {"eth1": LldpNeighbour(port_id="7", vlan=100)}
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"Neighbors":[]}', "[]"])
