@@ -1,8 +1,8 @@
 """Which disk a `select` means on this machine. Pure; used by `disk.partition` and `disk.filesystem`.
 
 All given keys must hold. Except with `drives`, which names its disks one by one, exactly one must be left:
-none or several is a problem that lists the candidates. Members of arrays and removable disks are never meant
-unless they are named (`drives`, `serial`, `wwn`, `path`), and then it is a problem.
+none or several is a problem that lists the candidates. Removable disks and those that the template uses elsewhere
+(members of its arrays) are passed over, or a problem when they are named (`drives`, `serial`, `wwn`, `path`).
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from bootos.drivers.contract import Forecast
 from bootos.drivers.disk.block import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.drivelist import parse_drives
-from bootos.template.model import Select
+from bootos.template.model import Select, Template
 from bootos.template.size import format_size, parse_range
 from bootos.wire.inventory import Disk
 
@@ -62,6 +62,15 @@ def select_targets(
         hint = "add serial, wwn, path or drives to mean one of them"
         return [], [Problem(path=at, message=f"means {len(free)} disks: {listed}{more}", hint=hint)]
     return [_build_target(disk, storage) for disk in free], []
+
+
+def reserve_arrays(template: Template, storage: Storage, forecast: Forecast) -> None:
+    """Note the members of arrays that the template writes on: no other part of it can have these disks."""
+    for index, wanted in enumerate(template.disks):
+        name = wanted.select.array
+        array = {**storage.find_forecasts(), **forecast.arrays}.get(name) if name is not None else None
+        for node in array.members if array is not None else ():
+            forecast.taken.setdefault(node, f"disks[{index}] through array {name!r}")
 
 
 def _build_target(disk: Disk, storage: Storage) -> Target:
@@ -122,9 +131,6 @@ def _find_obstacle(disk: Disk, path: str, storage: Storage, forecast: Forecast) 
         return "it is read-only"
     if block.obstacle:
         return block.obstacle
-    array = storage.find_array_of(disk.path)
-    if array is not None and array.device not in forecast.freed and array.name in forecast.arrays:
-        return f"it is a member of array {array.name!r}"
     return ""
 
 

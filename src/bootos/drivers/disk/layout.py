@@ -59,7 +59,7 @@ def place_partitions(
                 sectors = (end - begin) // step * step  # 100 % in all: the table itself takes its share
         else:
             sectors = -(-(size.size_bytes or 0) // sector_bytes)
-        left_bytes = max(0, end - begin) * sector_bytes
+        left_bytes = max(0, end - begin) * sector_bytes // ALIGN_BYTES * ALIGN_BYTES
         if sectors <= 0 or begin + sectors > end:
             message = (
                 f"{part.size} does not fit: {format_size(left_bytes)} of {format_size(size_bytes)} are left"

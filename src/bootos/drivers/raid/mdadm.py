@@ -416,6 +416,7 @@ def _check_content(
 
 def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: Planned) -> None:
     wanted, at = item.wanted, item.at
+    before = len(planned.problems)
     destroys: list[str] = []
     for disk in item.disks:
         destroys += _check_content(state, disk, item, forecast, planned)
@@ -439,6 +440,16 @@ def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: P
     device = f"/dev/md/{wanted.name}"
     drives = tuple(disk.path for disk in item.drives)
     spares = tuple(disk.path for disk in item.hotspares)
+    forecast.arrays[wanted.name] = ArrayForecast(
+        name=wanted.name,
+        device=device,
+        size_bytes=size_bytes,
+        exists=False,
+        members=(*drives, *spares),
+    )
+    forecast.freed |= {device, *drives, *spares}
+    if len(planned.problems) > before:
+        return
     after = f"RAID {wanted.level} on {', '.join(drives)}"
     if spares:
         after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
@@ -448,7 +459,7 @@ def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: P
             driver=MdadmDriver.name,
             summary=f"create array {wanted.name}: {after}",
             changes=(Change(what=f"array {wanted.name}", after=after),),
-            destroys=tuple(destroys),
+            destroys=tuple(dict.fromkeys(destroys)),
             allowed=f"{at}.wipe" if wanted.wipe else None,
             path=at,
             detail=Create(
@@ -462,14 +473,6 @@ def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: P
             ),
         )
     )
-    forecast.arrays[wanted.name] = ArrayForecast(
-        name=wanted.name,
-        device=device,
-        size_bytes=size_bytes,
-        exists=False,
-        members=(*drives, *spares),
-    )
-    forecast.freed |= {device, *drives, *spares}
 
 
 def _tell_waste(item: _Resolved, sizes: list[int], planned: Planned) -> None:
