@@ -15,6 +15,8 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
+
 from bootos.errors import BootosError
 from bootos.lab import bmc_program
 from bootos.lab.fru import FRU_BYTES, TEMPERATURE_SENSOR, build_fru, build_temperature_record
@@ -26,6 +28,7 @@ LOOPBACK = "127.0.0.1"
 CHANNEL = 1
 
 _START_DEADLINE_S = 15.0
+_WRITE_S = 1.3
 
 
 class PowerSwitch:
@@ -46,6 +49,25 @@ class PowerSwitch:
 
     def reset(self) -> None:
         """Reset the machine."""
+
+
+class BmcUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of the BMC; `privilege` as ADMINISTRATOR, OPERATOR, USER, NO ACCESS."""
+
+    id: int
+    name: str
+    privilege: str
+    has_messaging: bool
+
+
+def parse_users(text: str) -> tuple[BmcUser, ...]:
+    """Parse `ipmitool -c user list`: id, name, callin, link authentication, messaging, privilege."""
+    rows = [line.split(",") for line in text.splitlines() if line.count(",") >= 5]
+    return tuple(
+        BmcUser(id=int(row[0]), name=row[1], privilege=row[5], has_messaging=row[4] == "true")
+        for row in rows
+        if row[1]
+    )
 
 
 class Bmc:
@@ -105,9 +127,7 @@ class Bmc:
             if self._proxy is not None:
                 self._proxy.close()
                 self._proxy = None
-            if self._child is not None:
-                self._child.stop()
-                self._child = None
+            self._stop_simulator()
         if self._control is not None:
             self._control.shutdown()
             self._control.server_close()
@@ -133,10 +153,20 @@ class Bmc:
             env={"IPMI_PASSWORD": secret},
         )
 
-    def check_login(self, user: str, password: str, *, privilege: str = "ADMINISTRATOR") -> bool:
-        """Whether `user` gets a session over LAN with this privilege level, and an answer in it."""
-        done = self.run_ipmitool("-L", privilege, "mc", "info", user=user, password=password)
+    def check_login(self, user: str, password: str) -> bool:
+        """Whether `user` gets a session over LAN and an answer in it.
+
+        It does not prove the user's role: `ipmi_sim` gives every session the level it asks for. `read_users` does.
+        """
+        done = self.run_ipmitool("mc", "info", user=user, password=password)
         return done.returncode == 0 and "Device ID" in done.stdout
+
+    def read_users(self) -> tuple[BmcUser, ...]:
+        """The users that have a name, as `ipmitool user list` shows them over LAN. Raises BootosError."""
+        done = self.run_ipmitool("-c", "user", "list", str(CHANNEL))
+        if done.returncode != 0:
+            raise BootosError(f"the BMC's users cannot be read: {done.stderr.strip()}")
+        return parse_users(done.stdout)
 
     def read_lan(self) -> dict[str, str]:
         """What the LAN port is set to, as the BMC keeps it (`ip_addr`, `ip_addr_src`, `subnet_mask`, ...)."""
@@ -169,6 +199,14 @@ class Bmc:
                 self._child.stop()
                 raise BootosError(f"ipmi_sim did not start: {text or 'it said nothing'}")
 
+    def _stop_simulator(self) -> None:
+        """End the simulator after it wrote its users, which it does at the next of its one-second ticks."""
+        if self._child is not None:
+            if self._child.poll() is None:
+                time.sleep(_WRITE_S)
+            self._child.stop()
+            self._child = None
+
     def _begin_cold_reset(self) -> None:
         threading.Thread(target=self._reset_cold, name="cold reset", daemon=True).start()
 
@@ -177,8 +215,7 @@ class Bmc:
         with self._restarting:
             if self._stopped.is_set():
                 return
-            if self._child is not None:
-                self._child.stop()
+            self._stop_simulator()
             if not self._stopped.wait(self.spec.reset_s):
                 self._start_simulator()
 

@@ -260,7 +260,11 @@ class Machine(PowerSwitch):
             read_cpu_s=self.read_cpu_s,
             on_line=self.on_line,
         )
-        self._qmp = Qmp(qmp_connection, began=self._began)
+        try:
+            self._qmp = Qmp(qmp_connection, began=self._began)
+        except BootosError as cause:
+            self._child.stop()
+            raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause
         for nic in self.spec.nics:
             if not nic.connected:
                 self.cut_network(nic.mac)
@@ -274,8 +278,7 @@ class Machine(PowerSwitch):
                 if self._child.poll() is None and time.monotonic() < until:
                     continue
                 self._child.stop(grace_s=0.0)
-                words = log_path.read_text(errors="replace").strip()[-1000:]
-                raise BootosError(f"QEMU did not start: {words or 'it said nothing'}") from cause
+                raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause
             connection.settimeout(None)
             return connection
 
@@ -286,6 +289,11 @@ class Machine(PowerSwitch):
         if self._qmp is not None:
             self._qmp.close()
         self._child = None
+
+
+def _read_end(path: Path) -> str:
+    """The end of a log, for an error message."""
+    return path.read_text(errors="replace").strip()[-1000:] or "it said nothing"
 
 
 def _listen(path: Path) -> socket.socket:

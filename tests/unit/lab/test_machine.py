@@ -1,0 +1,101 @@
+"""With the real QEMU: a machine whose boot sector writes a line to the serial port and stops."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootos.errors import BootosError
+from bootos.lab.accelerator import is_working
+from bootos.lab.machine import Machine
+from bootos.lab.scenario import Scenario
+from bootos.lab.serial import SerialTimeout
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
+
+pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")
+
+NIC = NicSpec(mac="52:54:00:00:00:01")
+
+
+def build_boot_sector(text: bytes) -> bytes:
+    """16-bit code: write `text` to port 0x3f8 byte by byte, then halt for ever."""
+    code = bytes.fromhex("31c0 8ed8 be1a7c baf803 ac 84c0 7403 ee ebf8 fa f4 ebfd")
+    return (code.ljust(0x1A, b"\x90") + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    disk = tmp_path / "boot.raw"
+    disk.write_bytes(build_boot_sector(b"LAB BOOTED\n").ljust(1024**2, b"\0"))
+    disks = (DiskSpec(name="boot", bus="sata", path=str(disk)), DiskSpec(name="data", size_mib=8))
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", disks=disks, nics=(NIC,))
+    one = Machine(spec, tmp_path / "machine")
+    yield one
+    one.power_off()
+
+
+def test_is_watched_reset_and_switched_off(machine: Machine) -> None:
+    machine.power_on()
+    first = machine.wait_for_serial("LAB BOOTED", 60)
+    assert 0 < first.at_s < 60 and first.cpu_s > 0
+    assert machine.read_status() == "running"
+    assert machine.read_memory_bytes()["resident"] > 0
+    machine.reset()
+    second = machine.wait_for_serial("LAB BOOTED", 60, after=first.number + 1)
+    assert second.at_s > first.at_s
+    assert [event.name for event in machine.events].count("RESET") >= 1
+    machine.power_off()
+    assert not machine.is_on()
+    assert machine.read_cpu_s() >= second.cpu_s
+    with pytest.raises(SerialTimeout, match="went off"):
+        machine.wait_for_serial("never", 60)
+    with pytest.raises(BootosError, match="is off"):
+        machine.reset()
+
+
+def test_a_second_power_on_has_logs_of_its_own_and_keeps_the_disks(machine: Machine) -> None:
+    for _ in range(2):
+        machine.power_on()
+        machine.wait_for_serial("LAB BOOTED", 60)
+        machine.power_off()
+    names = sorted(path.name for path in machine.directory.iterdir())
+    assert {"serial.log", "serial-2.log", "data.raw", "qemu.log"} <= set(names)
+    assert machine.disk_path("data").stat().st_size == 8 * 1024**2
+
+
+def test_a_cable_can_be_pulled_and_a_missing_disk_or_card_is_named(machine: Machine) -> None:
+    machine.power_on()
+    machine.cut_network(NIC.mac)
+    machine.restore_network(NIC.mac)
+    with pytest.raises(BootosError, match="no card 52:54:00:00:00:09"):
+        machine.cut_network("52:54:00:00:00:09")
+    with pytest.raises(BootosError, match="no disk 'other'"):
+        machine.remove_disk("other")
+
+
+def test_qemus_own_words_tell_why_it_did_not_start(tmp_path: Path) -> None:
+    spec = MachineSpec(cpu_model="abacus", boot="disk", nics=(NIC,))
+    with pytest.raises(BootosError, match=r"QEMU did not start: .*abacus"):
+        Machine(spec, tmp_path).power_on()
+
+
+def test_a_scenario_switches_off_what_it_started(tmp_path: Path) -> None:
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", nics=(NIC,))
+    with pytest.raises(KeyboardInterrupt), Scenario(tmp_path / "run", needs=["machine"]) as scenario:
+        machine = scenario.add_machine(spec)
+        machine.power_on()
+        raise KeyboardInterrupt
+    assert not machine.is_on()
+
+
+def test_a_scenario_does_not_empty_a_directory_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(BootosError, match="was not made by a lab run"), Scenario(tmp_path, needs=["machine"]):
+        pass
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_software_emulation_always_works_and_an_unknown_accelerator_never() -> None:
+    assert is_working("tcg")
+    assert not is_working("steam")

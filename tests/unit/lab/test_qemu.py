@@ -1,0 +1,106 @@
+from bootos.lab.qemu import RunPaths, build_argv
+from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+
+WRONG = NicSpec(mac="52:54:00:00:00:01", model="e1000", isolated=True)
+RIGHT = NicSpec(mac="52:54:00:00:00:02", model="vmxnet3", boot=True)
+
+
+def argv_of(spec: MachineSpec, **paths: str) -> list[str]:
+    disks = {disk.name: f"/run/{disk.name}.raw" for disk in spec.disks}
+    known = {"serial_socket": "/s", "qmp_socket": "/q", "kcs_socket": "/k", "tftp_root": "/tftp", **paths}
+    return build_argv(spec, RunPaths(disks=disks, **known), accelerator="tcg")  # type: ignore[arg-type]
+
+
+def values(argv: list[str], option: str) -> list[str]:
+    return [argv[index + 1] for index, word in enumerate(argv) if word == option]
+
+
+def test_the_guest_takes_itself_for_a_physical_machine() -> None:
+    assert values(argv_of(MachineSpec(nics=(RIGHT,))), "-cpu") == ["max,-hypervisor"]
+
+
+def test_only_the_booting_card_has_tftp_a_rom_and_the_first_place() -> None:
+    argv = argv_of(MachineSpec(nics=(WRONG, RIGHT)), capture="/c.pcap")
+    assert values(argv, "-netdev") == [
+        "user,id=net0,net=10.0.3.0/24,restrict=on",
+        "user,id=net1,tftp=/tftp,bootfile=lpxelinux.0",
+    ]
+    cards = [word for word in values(argv, "-device") if "netdev=" in word]
+    assert cards == [
+        "e1000,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=",
+        "vmxnet3,id=nic1,netdev=net1,mac=52:54:00:00:00:02,bootindex=1",
+    ]
+    assert values(argv, "-object") == ["filter-dump,id=capture,netdev=net1,file=/c.pcap,maxlen=320"]
+
+
+def test_smbios_carries_the_identity_and_doubles_commas() -> None:
+    identity = Identity(vendor="Acme, Inc.", product="R1", serial="SN1", uuid="u", asset_tag="A7", version="")
+    tables = values(argv_of(MachineSpec(nics=(RIGHT,), identity=identity)), "-smbios")
+    assert tables == ["type=1,manufacturer=Acme,, Inc.,product=R1,serial=SN1,uuid=u", "type=3,asset=A7"]
+
+
+def test_virtio_and_nvme_disks_sit_behind_ports_that_can_lose_them() -> None:
+    disks = (DiskSpec(name="a", serial="S1"), DiskSpec(name="b", bus="nvme", wwn="0x5000c50012345678"))
+    devices = values(argv_of(MachineSpec(nics=(RIGHT,), disks=disks)), "-device")
+    assert devices[1:-1] == [
+        "pcie-root-port,id=port-a,chassis=1,slot=1",
+        "virtio-blk-pci,id=a,drive=drive-a,bus=port-a,serial=S1",
+        "pcie-root-port,id=port-b,chassis=2,slot=2",
+        "nvme,id=b,bus=port-b,serial=b",
+        "nvme-ns,drive=drive-b,bus=b,nsid=1,eui64=0x5000c50012345678",
+    ]
+
+
+def test_sata_disks_beyond_the_sixth_get_another_controller() -> None:
+    disks = tuple(DiskSpec(name=f"d{number}", bus="sata") for number in range(8))
+    devices = values(argv_of(MachineSpec(nics=(RIGHT,), disks=disks)), "-device")
+    assert "ide-hd,id=d5,drive=drive-d5,bus=ide.5,rotation_rate=1" in devices
+    assert "ahci,id=ahci1" in devices
+    assert "ide-hd,id=d7,drive=drive-d7,bus=ahci1.1,rotation_rate=1" in devices
+
+
+def test_scsi_disks_tell_their_model_and_rotation() -> None:
+    disk = DiskSpec(name="a", bus="scsi", model="SPINNER", rotational=True, wwn="0x5000c50012345678")
+    devices = values(argv_of(MachineSpec(nics=(RIGHT,), disks=(disk,), scsi_controller="megasas")), "-device")
+    assert "megasas,id=scsi" in devices
+    assert (
+        "scsi-hd,id=a,drive=drive-a,bus=scsi.0,wwn=0x5000c50012345678,product=SPINNER,rotation_rate=7200"
+        in devices
+    )
+
+
+def test_raw_disks_stay_sparse() -> None:
+    drives = values(argv_of(MachineSpec(nics=(RIGHT,), disks=(DiskSpec(name="a"),))), "-drive")
+    assert drives == [
+        "if=none,id=drive-a,file=/run/a.raw,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap"
+    ]
+
+
+def test_a_bmc_is_reached_over_kcs() -> None:
+    argv = argv_of(MachineSpec(nics=(RIGHT,), bmc=BmcSpec()))
+    assert "socket,id=ipmi0,path=/k,reconnect=1" in values(argv, "-chardev")
+    assert values(argv, "-device")[1:3] == ["ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "isa-ipmi-kcs,bmc=bmc0"]
+
+
+def test_a_kernel_can_be_started_directly() -> None:
+    spec = MachineSpec(
+        boot=KernelBoot(kernel="/vmlinuz", initrd="/initrd.img", append="quiet"), nics=(RIGHT,)
+    )
+    argv = argv_of(spec)
+    assert values(argv, "-kernel") == ["/vmlinuz"] and values(argv, "-append") == ["quiet"]
+    assert not any("bootindex" in word for word in argv)
+
+
+def test_uefi_has_its_code_read_only_and_variables_of_its_own() -> None:
+    argv = argv_of(
+        MachineSpec(nics=(RIGHT,), firmware="uefi"), uefi_code="/code.fd", uefi_variables="/vars.fd"
+    )
+    assert values(argv, "-drive") == [
+        "if=pflash,unit=0,format=raw,readonly=on,file=/code.fd",
+        "if=pflash,unit=1,format=raw,file=/vars.fd",
+    ]
+
+
+def test_a_reboot_can_end_the_machine() -> None:
+    assert values(argv_of(MachineSpec(nics=(RIGHT,), reboot="exit")), "-action") == ["reboot=shutdown"]
+    assert "-action" not in argv_of(MachineSpec(nics=(RIGHT,)))

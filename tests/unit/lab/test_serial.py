@@ -1,0 +1,79 @@
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootos.lab.serial import SerialLog, SerialTimeout, clean_text
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[tuple[socket.socket, SerialLog]]:
+    guest, host = socket.socketpair()
+    log = SerialLog(host, tmp_path / "serial", began=time.monotonic(), read_cpu_s=lambda: 1.5)
+    yield guest, log
+    guest.close()
+    log.close()
+
+
+def test_a_line_has_its_number_time_and_cpu_seconds(
+    line: tuple[socket.socket, SerialLog], tmp_path: Path
+) -> None:
+    guest, log = line
+    guest.sendall(b"SeaBIOS\r\n\x1b[1mLinux version 6\x1b[0m\r\n")
+    found = log.wait_for("Linux version", 5)
+    assert (found.number, found.cpu_s, found.text) == (1, 1.5, "Linux version 6")
+    assert 0 <= found.at_s < 5
+    guest.close()
+    log.close()
+    assert (tmp_path / "serial.log").read_text().endswith(" Linux version 6\n")
+    assert (tmp_path / "serial.raw").read_bytes().startswith(b"SeaBIOS\r\n\x1b[1m")
+
+
+def test_a_prompt_without_an_end_is_found(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    guest.sendall(b"boot\nroot@bootos:~# ")
+    assert log.wait_for(r"# ?$", 5).text == "root@bootos:~#"
+
+
+def test_lines_before_the_mark_do_not_count(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    guest.sendall(b"Linux version\n")
+    first = log.wait_for("Linux version", 5)
+    guest.sendall(b"Linux version\n")
+    assert log.wait_for("Linux version", 5, after=first.number + 1).number == 1
+
+
+def test_a_timeout_shows_the_last_lines(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    guest.sendall(b"No bootable device.\n")
+    log.wait_for("bootable", 5)
+    with pytest.raises(SerialTimeout, match=r"(?s)0\.01 s passed.*No bootable device\."):
+        log.wait_for("login", 0.01)
+
+
+def test_waiting_ends_when_the_machine_goes_off(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    guest.close()
+    with pytest.raises(SerialTimeout, match="the machine went off"):
+        log.wait_for("login", 30)
+
+
+def test_what_is_sent_reaches_the_guest(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    log.send("free\n")
+    assert guest.recv(100) == b"free\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("\x1b[2J\x1b[01;11Hmenu\r", "menu"),
+        ("10%\r20%\r30%", "30%"),
+        ("\x1bc\x1b[?7lSeaBIOS", "SeaBIOS"),
+        ("plain  ", "plain"),
+    ],
+)
+def test_escape_sequences_and_overwritten_text_are_left_out(raw: str, text: str) -> None:
+    assert clean_text(raw) == text
