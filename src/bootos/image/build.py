@@ -27,6 +27,7 @@ from bootos.image.steps import bytecode, icu, squash
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
 from bootos.image.steps import root as root_step
+from bootos.image.steps import rpmdb as rpmdb_step
 
 HOST_TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -62,7 +63,7 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
             root=make_root(loaded, cache, base),
             modules=make_modules(loaded, cache, kernel),
             boot=make_boot(cache, kernel),
-            layer=make_layer(loaded, cache, base),
+            layer=make_layer(loaded, cache, base, make_rpmdb(loaded, cache, base)),
         )
         with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
             segments = write_initrd(parts, Path(work) / "initrd.img")
@@ -163,13 +164,27 @@ def make_boot(cache: Cache, kernel: Stage) -> Stage:
     )
 
 
-def make_layer(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+    """What rpm has to know of the base."""
+    cut, version = loaded.recipe.cut, metadata.version("bootos")
+    return cache.make(
+        "rpmdb",
+        {"base": base, "cut": cut, "version": version},
+        (rpmdb_step,),
+        lambda directory: rpmdb_step.build_rpmdb(
+            base.directory / "root", cut, version, directory, _say(cache, "rpmdb")
+        ),
+    )
+
+
+def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage:
     """The agent, BootOS's units and settings, and the recipe's overlay."""
     project = layer_step.find_project()
     return cache.make(
         "layer",
         {
             "base": base,
+            "rpmdb": rpmdb,
             "agent": list(layer_step.collect_agent_sources(project)),
             "rootfs": layer_step.ROOTFS,
             "overlay": loaded.overlay_dir,
@@ -177,7 +192,9 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
             "compression": loaded.recipe.compression,
         },
         (layer_step, bytecode, squash),
-        lambda directory: layer_step.build_layer(loaded, project, base.directory / "root", directory),
+        lambda directory: layer_step.build_layer(
+            loaded, project, base.directory / "root", rpmdb.directory / "root", directory
+        ),
     )
 
 

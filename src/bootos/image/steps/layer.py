@@ -75,9 +75,11 @@ def collect_agent_sources(project: Path) -> Iterator[Path]:
             yield project / "src/bootos" / name
 
 
-def build_layer(loaded: Loaded, project: Path, base: Path, directory: Path) -> None:
-    """Fill `directory/layer.squashfs`. `base` is the installed base, for its Python interpreter."""
+def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, directory: Path) -> None:
+    """Fill `directory/layer.squashfs`. `base` is the installed base, for its Python interpreter; `rpmdb` the tree with
+    rpm's database."""
     root = directory / "root"
+    shutil.copytree(rpmdb, root)
     install_agent(build_wheel(project, directory / "wheel"), root)
     copy_rootfs(ROOTFS, root, programs=PROGRAMS)
     if loaded.overlay_dir is not None:

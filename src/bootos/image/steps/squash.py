@@ -15,7 +15,7 @@ def build_squashfs(source: Path, target: Path, compression: str, *, all_root: bo
     """Pack `source` into `target`."""
     run(
         [
-            *("nice", "-n", "10", "mksquashfs", source, target),
+            *("mksquashfs", source, target),
             *OPTIONS[compression],
             *("-b", str(BLOCK_BYTES), "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-no-exports"),
             *("-mkfs-time", SOURCE_DATE, "-all-time", SOURCE_DATE),

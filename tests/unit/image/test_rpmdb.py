@@ -1,0 +1,31 @@
+from bootos.image.steps.rpmdb import build_provides, build_spec, parse_provides, rpm_version
+
+
+def test_debian_versions_become_versions_rpm_accepts():
+    assert rpm_version("257.13-1~deb13u1") == "257.13-1~deb13u1"
+    assert rpm_version("1:2.40.1-9.1+b2") == "1:2.40.1-9.1+b2"
+    assert rpm_version("6.13.0-2+deb13u1") == "6.13.0-2+deb13u1"
+    assert rpm_version("3.0+dfsg-really-2") == "3.0+dfsg_really-2"
+    assert rpm_version("13") == "13"
+
+
+def test_a_program_is_provided_under_both_its_paths():
+    provides = build_provides([], {}, ["/usr/bin/sh", "/usr/bin/python3"])
+    assert {"/usr/bin/sh", "/bin/sh", "/usr/bin/python3", "/bin/python3"} <= set(provides)
+
+
+def test_libraries_packages_and_the_dynamic_loader_are_provided():
+    libraries = parse_provides("libc.so.6()(64bit)\nlibc.so.6(GLIBC_2.34)(64bit)\n\nlibc.so.6()(64bit)\n")
+    provides = build_provides(libraries, {"bash": "5.2.37-2"}, [])
+    assert provides == [
+        "bash = 5.2.37-2",
+        "libc.so.6()(64bit)",
+        "libc.so.6(GLIBC_2.34)(64bit)",
+        "rtld(GNU_HASH)",
+    ]
+
+
+def test_the_spec_has_one_line_for_each_provide():
+    spec = build_spec(["/bin/sh", "bash = 5"], "0.1.0")
+    assert "Provides: /bin/sh\nProvides: bash = 5\n" in spec
+    assert spec.startswith("Name: bootos-base\nVersion: 0.1.0\n")
