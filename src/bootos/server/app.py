@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from bootos import __version__
 from bootos.errors import BootosError
@@ -24,6 +25,7 @@ from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
 from bootos.server.vault import Vault
+from bootos.server.web.pages import Pages, build_web_router, is_page
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,8 @@ def open_context(settings: Settings) -> Context:
     )
 
 
-def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
-    """Every error as a `Fault`, which is also the agent's `Refusal`."""
+def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault, int, dict[str, str]]:
+    """Every error as a `Fault`, which is also the agent's `Refusal`, with its status and headers."""
     headers: dict[str, str] = {}
     if isinstance(error, RequestError):
         fault = Fault(
@@ -87,7 +89,7 @@ def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[
     else:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         fault, status = Fault(error="the server failed; its log says why"), 500
-    return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
+    return fault, status, headers
 
 
 def build_app(context: Context) -> Litestar:
@@ -102,17 +104,31 @@ def build_app(context: Context) -> Litestar:
             context.hub.close()
             context.store.close()
 
-    settings = context.settings
+    settings, pages = context.settings, Pages(context)
+
+    def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        fault, status, headers = read_fault(request, error)
+        if is_page(request):
+            return pages.render_fault(request, status, fault)
+        return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
+
     return Litestar(
         route_handlers=[
             build_agent_router(context),
             build_operator_router(context),
+            build_web_router(context, pages),
             build_boot_files(settings.boot_files, settings.files),
             *([build_legacy_handler(context)] if settings.legacy_api else []),
         ],
         lifespan=[lifespan],
         exception_handlers={Exception: answer_fault},
-        openapi_config=OpenAPIConfig(title="BootOS server", version=__version__),
+        openapi_config=OpenAPIConfig(
+            title="BootOS server",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            description="Operator calls need the header `Authorization: Bearer <operator token>`.",
+        ),
         request_max_body_size=settings.body_max_bytes,
         logging_config=None,
     )

@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session, defer
 
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
@@ -56,6 +56,15 @@ def find_machine(session: Session, word: str) -> Machine:
     if row is None:
         raise NotFoundError(f"there is no machine {word!r}", hint="see bootos machine list")
     return row
+
+
+def find_machines(session: Session, text: str = "") -> list[Machine]:
+    """All machines by serial number, without their inventories; `text` must occur in what the list shows."""
+    query = select(Machine).options(defer(Machine.inventory)).order_by(Machine.sn_key)
+    for word in text.split():
+        columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    return list(session.scalars(query))
 
 
 def find_or_enrol(session: Session, sn: str) -> Machine:

@@ -12,12 +12,13 @@ from bootos.server.api.view import (
     MachineDetail,
     MachineView,
     SupportView,
-    view_machine,
     view_machine_detail,
+    view_machines,
     view_support,
 )
 from bootos.server.context import Context
-from bootos.server.store.table import Machine, Support
+from bootos.server.machines import find_machines
+from bootos.server.store.table import Support
 
 
 class NewSupport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +33,7 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/machines", sync_to_thread=True)
     def list_machines() -> list[MachineView]:
         with store.read() as session:
-            rows = session.scalars(select(Machine).order_by(Machine.sn_key))
-            return [view_machine(context, session, row) for row in rows]
+            return view_machines(context, session, find_machines(session))
 
     @get("/machines/{word:str}", sync_to_thread=True)
     def show_machine(word: FromPath[str]) -> MachineDetail:

@@ -26,8 +26,9 @@ def read_lines(context: Context, job_id: int, after: int, limit: int = BATCH) ->
 
 
 async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator[ServerSentEventMessage]:
-    """Events: `job` (JobView) at each change, `line` (LogView, its id is the line's seq), `end` (JobView)."""
-    topic, shown = f"job:{job_id}", ""
+    """Events: `job` (JobView) when it changed, `change` (the same) when only its report did, `line` (LogView, its
+    id is the line's seq), `end` (JobView)."""
+    topic, shown, woken = f"job:{job_id}", "", False
     while True:
         mark = context.hub.mark(topic)
         job = await asyncio.to_thread(_read_job, context, job_id)
@@ -40,12 +41,15 @@ async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator
         if job != shown:
             shown = job
             yield ServerSentEventMessage(data=job, event="job")
+        elif woken:
+            yield ServerSentEventMessage(data=job, event="change")
         if State(msgspec.json.decode(job)["state"]) in ENDED:
             yield ServerSentEventMessage(data=job, event="end")
             return
         if context.hub.closed:
             return
-        if not await context.hub.wait(topic, mark, KEEPALIVE_S) and not context.hub.closed:
+        woken = await context.hub.wait(topic, mark, KEEPALIVE_S)
+        if not woken and not context.hub.closed:
             yield ServerSentEventMessage(comment="still here")
 
 

@@ -1,19 +1,19 @@
 """What the operator API answers: the server's rows as msgspec models, without anything secret. The CLI and the
 web pages read these too. Times are ISO 8601 in UTC."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, lazyload
 
 from bootos.errors import Problem
 from bootos.server.context import Context
-from bootos.server.jobs import find_active_job
 from bootos.server.lifecycle import State, read_machine_state
-from bootos.server.machines import is_verified
 from bootos.server.store.table import Audit, Claim, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
+from bootos.server.support import matches
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -140,18 +140,42 @@ class AuditView(msgspec.Struct, kw_only=True):
     detail: str
 
 
-def view_machine(context: Context, session: Session, row: Machine) -> MachineView:
-    return MachineView(**_machine_fields(context, session, row))
+def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -> list[MachineView]:
+    """Many machines, with a fixed number of queries."""
+    lookup = _read_lookup(session, None)
+    return [MachineView(**_machine_fields(context, row, lookup)) for row in rows]
 
 
-def _machine_fields(context: Context, session: Session, row: Machine) -> dict[str, Any]:
-    job = find_active_job(session, row.id)
+class _Lookup(msgspec.Struct):
+    """What a machine's view needs besides its row."""
+
+    active: dict[int, Job]
+    claims: dict[int, int]
+    support: list[Support]
+
+
+def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
+    active = select(Job).where(Job.ended_at.is_(None)).options(lazyload(Job.machine))
+    claims = select(Claim.machine_id, func.sum(Claim.count)).group_by(Claim.machine_id)
+    if machine_id is not None:
+        active, claims = (
+            active.where(Job.machine_id == machine_id),
+            claims.where(Claim.machine_id == machine_id),
+        )
+    return _Lookup(
+        active={job.machine_id: job for job in session.scalars(active)},
+        claims={number: int(count) for number, count in session.execute(claims)},
+        support=list(session.scalars(select(Support).order_by(Support.id))),
+    )
+
+
+def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
+    job = lookup.active.get(row.id)
     presence = context.legacy_presence if row.protocol == 1 else context.presence
     heard = presence.is_heard(row.id, row.last_heard_at)
     state = read_machine_state(
         registered=row.registered_at is not None, heard=heard, job=State(job.state) if job else None
     )
-    claims = session.scalars(select(Claim.count).where(Claim.machine_id == row.id))
     return {
         "id": row.id,
         "sn": row.sn,
@@ -159,7 +183,7 @@ def _machine_fields(context: Context, session: Session, row: Machine) -> dict[st
         "vendor": row.vendor,
         "product": row.product,
         "address": row.address,
-        "supported": is_verified(session, row),
+        "supported": any(matches(line, row.vendor, row.product) for line in lookup.support),
         "developer": row.developer,
         "protocol": row.protocol,
         "agent_version": row.agent_version,
@@ -167,7 +191,7 @@ def _machine_fields(context: Context, session: Session, row: Machine) -> dict[st
         "hostname": str(row.settings.get("hostname") or ""),
         "registered_at": row.registered_at,
         "last_heard_at": presence.last_heard(row.id, row.last_heard_at),
-        "claims": sum(claims),
+        "claims": lookup.claims.get(row.id, 0),
     }
 
 
@@ -175,7 +199,7 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
     macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
     claims = session.scalars(select(Claim).where(Claim.machine_id == row.id).order_by(Claim.last_at.desc()))
     return MachineDetail(
-        **_machine_fields(context, session, row),
+        **_machine_fields(context, row, _read_lookup(session, row.id)),
         macs=[MacView(mac=mac.mac, bound=mac.bound) for mac in macs],
         refused_claims=[
             ClaimView(
