@@ -220,12 +220,5 @@ def _pci_disk_argv(disk: DiskSpec) -> list[str]:
             "-device",
             _options("virtio-blk-pci", id=disk.name, drive=drive, bus=port, serial=disk.serial),
         ]
-    serial = disk.serial or disk.name
-    if not disk.wwn:
-        return ["-device", _options("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]
-    return [
-        "-device",
-        _options("nvme", id=disk.name, bus=port, serial=serial),
-        "-device",
-        _options("nvme-ns", drive=drive, bus=disk.name, nsid=1, eui64=disk.wwn),
-    ]
+    serial = disk.serial or disk.name  # QEMU wants one
+    return ["-device", _options("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]

@@ -55,7 +55,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One disk. `path` empty: a new sparse file `<name>.<format>` in the machine's directory.
 
-    `model` works on sata and scsi, `rotational` too; `wwn` is 0x and 16 hexadecimal digits (EUI-64 on nvme).
+    `model`, `rotational` and `wwn` (0x and 16 hexadecimal digits) work on sata and scsi.
     """
 
     name: str
@@ -166,12 +166,13 @@ def find_problems(spec: MachineSpec) -> list[Problem]:
             say(f"{path}.size_mib", "must be at least 1")
         if disk.wwn and not _WWN.fullmatch(disk.wwn):
             say(f"{path}.wwn", f"{disk.wwn!r} is not a WWN", "0x and 16 hexadecimal digits in lower case")
-        if disk.wwn and disk.bus == "virtio":
-            say(f"{path}.wwn", "a virtio disk has no WWN", "use sata, scsi or nvme")
+        # A virtio disk has none, and Linux does not believe the one of QEMU's nvme controller (NVME_QUIRK_BOGUS_NID).
+        if disk.wwn and disk.bus in ("virtio", "nvme"):
+            say(f"{path}.wwn", f"the WWN of a {disk.bus} disk cannot be set", "use sata or scsi")
         if disk.model and disk.bus in ("virtio", "nvme"):
             say(f"{path}.model", f"the model of a {disk.bus} disk cannot be set", "use sata or scsi")
-        if disk.rotational and disk.bus == "nvme":
-            say(f"{path}.rotational", "an nvme disk cannot be rotational", "use sata or scsi")
+        if disk.rotational and disk.bus in ("virtio", "nvme"):
+            say(f"{path}.rotational", f"a {disk.bus} disk cannot be rotational", "use sata or scsi")
         limit = {"virtio": 20, "sata": 20, "nvme": 20, "scsi": 36}[disk.bus]
         if len(disk.serial) > limit:
             say(f"{path}.serial", f"is longer than {limit} characters")

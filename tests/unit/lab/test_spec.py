@@ -34,6 +34,7 @@ def test_names_everything_qemu_could_not_build_at_once() -> None:
         "disks[0].model",
         "disks[1].name",
         "disks[1].wwn",
+        "disks[1].wwn",
         "disks[1].rotational",
         "disks[2].serial",
         "nics[1].mac",
