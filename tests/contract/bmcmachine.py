@@ -1,0 +1,138 @@
+"""A BMC that remembers: stands in for ipmitool over KCS, with the answers' form of the real one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bootos.drivers.contract import Machine
+from bootos.process import Completed, ToolError
+
+PRIVILEGES = {2: "USER", 3: "OPERATOR", 4: "ADMINISTRATOR", 15: "NO ACCESS"}
+SOURCES = {"static": "Static Address", "dhcp": "DHCP Address"}
+
+
+class FakeUser(msgspec.Struct, kw_only=True):
+    name: str = ""
+    password: bytes = b""
+    privilege: int = 15
+    messaging: bool = False
+    enabled: bool = False
+
+
+class BmcMachine:
+    """`confirms` False: it says yes to every password, as some BMCs do."""
+
+    def __init__(self, *, confirms: bool = True, slots: int = 10) -> None:
+        self.lan = {"source": "dhcp", "ipaddr": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "0.0.0.0"}
+        self.vlan = "Disabled"
+        self.users = {slot: FakeUser() for slot in range(1, slots + 1)}
+        self.users[2] = FakeUser(
+            name="ADMIN", password=b"ADMIN".ljust(16, b"\0"), privilege=4, messaging=True, enabled=True
+        )
+        self.confirms = confirms
+        self.calls: list[list[str]] = []
+        self.resets = 0
+        self.deaf = 0  # how many requests go unanswered after a reset
+        self.machine = Machine(run=self.run)
+
+    def run(
+        self,
+        argv: Sequence[Any],
+        *,
+        timeout_s: float = 60.0,
+        input: str | None = None,
+        check: bool = True,
+        secrets: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        words = [str(word) for word in argv]
+        self.calls.append(words)
+        assert words[0] == "ipmitool"
+        if self.deaf:
+            self.deaf -= 1
+            stdout, stderr, code = "", "Could not open device at /dev/ipmi0", 1
+        elif words[1] == "exec":
+            assert words[2] == "/dev/stdin"
+            assert input is not None
+            assert all(secret in input for secret in secrets)
+            stdout, stderr, code = self._answer_raw([int(word, 16) for word in input.split()[1:]])
+        else:
+            stdout, stderr, code = self._answer(words[1:])
+        done = Completed(argv=tuple(words), returncode=code, stdout=stdout, stderr=stderr, duration_s=0.0)
+        if check and code:
+            raise ToolError(f"{words} failed: {stderr}", completed=done)
+        return done
+
+    def _answer_raw(self, data: list[int]) -> tuple[str, str, int]:
+        netfn, command, head, operation, *password = data
+        assert (netfn, command) == (0x06, 0x47)
+        assert len(password) == (20 if head & 0x80 else 16)
+        user = self.users[head & 0x3F]
+        if operation == 2:
+            user.password = bytes(password)
+            return "\n", "", 0
+        if not self.confirms or user.password == bytes(password):
+            return "\n", "", 0
+        code = 0x81 if len(user.password) != len(password) else 0x80
+        said = f"Unable to send RAW command (channel=0x0 netfn=0x6 lun=0x0 cmd=0x47 rsp=0x{code:x}): Unknown"
+        return "", said, 1
+
+    def _answer(self, words: list[str]) -> tuple[str, str, int]:
+        match words:
+            case ["channel", "info", "1"]:
+                return (
+                    "  Channel Medium Type   : 802.3 LAN\n    Access Mode         : always available\n",
+                    "",
+                    0,
+                )
+            case ["channel", "info", _]:
+                return "", "Unable to Get Channel Info", 1
+            case ["lan", "print", "1"]:
+                return self._print_lan(), "", 0
+            case ["-c", "user", "list", "1"]:
+                return "".join(self._list_user(slot, user) for slot, user in self.users.items()), "", 0
+            case ["channel", "getaccess", "1", slot]:
+                status = "enabled" if self.users[int(slot)].enabled else "disabled"
+                return f"Enable Status        : {status}\n", "", 0
+            case ["lan", "set", "1", "ipsrc", source]:
+                self.lan["source"] = source
+            case ["lan", "set", "1", "defgw", "ipaddr", value]:
+                self.lan["gateway"] = value
+            case ["lan", "set", "1", "vlan", "id", value]:
+                self.vlan = "Disabled" if value == "off" else value
+            case ["lan", "set", "1", key, value]:
+                self.lan[key] = value
+            case ["user", "set", "name", slot, name]:
+                self.users[int(slot)].name = name
+            case ["channel", "setaccess", "1", slot, "callin=on", "ipmi=on", "link=on", privilege]:
+                self.users[int(slot)].messaging = True
+                self.users[int(slot)].privilege = int(privilege.removeprefix("privilege="))
+            case ["user", ("enable" | "disable") as word, slot]:
+                self.users[int(slot)].enabled = word == "enable"
+            case ["mc", "reset", "cold"]:
+                self.resets += 1
+                self.deaf = 3
+            case ["mc", "info"]:
+                pass
+            case _:
+                raise AssertionError(f"the fake BMC does not know {words}")
+        return "", "", 0
+
+    def _print_lan(self) -> str:
+        return (
+            f"IP Address Source       : {SOURCES[self.lan['source']]}\n"
+            f"IP Address              : {self.lan['ipaddr']}\n"
+            f"Subnet Mask             : {self.lan['netmask']}\n"
+            "MAC Address             : 52:54:00:b0:0c:01\n"
+            f"Default Gateway IP      : {self.lan['gateway']}\n"
+            f"802.1q VLAN ID          : {self.vlan}\n"
+        )
+
+    @staticmethod
+    def _list_user(slot: int, user: FakeUser) -> str:
+        messaging = "true" if user.messaging else "false"
+        return f"{slot},{user.name},true,false,{messaging},{PRIVILEGES[user.privilege]}\n"

@@ -1,0 +1,163 @@
+from typing import Any
+
+import pytest
+from bmcmachine import BmcMachine
+
+from bootos.drivers.contract import Action, Forecast, Planned
+from bootos.drivers.oob.ipmi import IpmiDriver
+from bootos.template.check import read_template
+from bootos.template.model import Template
+from bootos.wire.inventory import Bmc, Inventory
+
+INVENTORY = Inventory(collected_at="2024-01-01T00:00:00Z", bmc=Bmc())
+SECRETS = {"oob-ops": 'it\'s "#1" \\o/'}
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def now(self) -> float:
+        return self.now_s
+
+
+def build_driver() -> IpmiDriver:
+    clock = Clock()
+    return IpmiDriver(sleep=clock.sleep, now=clock.now)
+
+
+def build(**oob: Any) -> Template:
+    template, problems = read_template({"name": "t", "oob": oob})
+    assert problems == []
+    assert template is not None
+    return template
+
+
+def plan(driver: IpmiDriver, bmc: BmcMachine, template: Template, **secrets: str) -> Planned:
+    state = driver.read(bmc.machine, INVENTORY)
+    return driver.plan(state, template, SECRETS | secrets, Forecast())
+
+
+def apply(driver: IpmiDriver, bmc: BmcMachine, template: Template, **secrets: str) -> list[Action]:
+    planned = plan(driver, bmc, template, **secrets)
+    assert planned.problems == []
+    for action in planned.actions:
+        driver.apply(bmc.machine, action, SECRETS | secrets)
+    again = plan(driver, bmc, template, **secrets)
+    assert (again.actions, again.problems) == ([], [])
+    return planned.actions
+
+
+STATIC = {"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.1"}
+OPS = {"name": "ops", "password": {"secret": "oob-ops"}}
+
+
+def test_address_and_administrator_are_set_and_then_nothing_is_planned() -> None:
+    bmc = BmcMachine()
+    template = build(network=STATIC, users=[OPS])
+    done = apply(build_driver(), bmc, template)
+    assert [action.id for action in done] == ["oob.ipmi:lan", "oob.ipmi:user:ops"]
+    assert bmc.lan == {
+        "source": "static",
+        "ipaddr": "10.0.8.21",
+        "netmask": "255.255.255.0",
+        "gateway": "10.0.8.1",
+    }
+    user = bmc.users[3]
+    assert (user.name, user.privilege, user.enabled, user.messaging) == ("ops", 4, True, True)
+    assert user.password.rstrip(b"\0").decode() == SECRETS["oob-ops"]
+    assert plan(build_driver(), bmc, template).actions == []
+
+
+def test_no_password_is_in_a_command_line_a_plan_or_a_note() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    template = build(users=[OPS, {"name": "plain", "password": "open-sesame"}])
+    shown = repr(plan(driver, bmc, template))
+    apply(driver, bmc, template)
+    for secret in (SECRETS["oob-ops"], "open-sesame", b"open-sesame".hex(" ")):
+        assert secret not in shown
+        assert secret not in repr(bmc.calls)
+    assert "0x6f 0x70 0x65 0x6e" not in repr(bmc.calls)
+
+
+def test_an_existing_user_keeps_its_slot_and_gets_the_new_password() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    apply(driver, bmc, build(users=[OPS]))
+    done = apply(driver, bmc, build(users=[OPS]), **{"oob-ops": "another one"})
+    assert [(change.what, change.before) for change in done[0].changes] == [
+        ("BMC user ops password", "another one")
+    ]
+    assert bmc.users[3].password.rstrip(b"\0") == b"another one"
+
+
+def test_a_password_of_more_than_16_bytes_is_stored_as_20() -> None:
+    bmc = BmcMachine()
+    apply(build_driver(), bmc, build(users=[{"name": "ops", "password": "seventeen bytes!!"}]))
+    assert len(bmc.users[3].password) == 20
+
+
+def test_a_bmc_that_confirms_any_password_gets_it_set_once_in_a_job() -> None:
+    bmc, driver = BmcMachine(confirms=False), build_driver()
+    apply(driver, bmc, build(users=[OPS]))
+    planned = plan(build_driver(), bmc, build(users=[OPS]))
+    assert [change.before for change in planned.actions[0].changes] == [
+        "unknown: this BMC cannot confirm one"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "privilege"), [("administrator", 4), ("operator", 3), ("user", 2), ("none", 15)]
+)
+def test_roles_are_privilege_limits(role: str, privilege: int) -> None:
+    bmc = BmcMachine()
+    apply(build_driver(), bmc, build(users=[OPS | {"role": role}]))
+    assert bmc.users[3].privilege == privilege
+
+
+def test_a_user_can_be_disabled_without_a_password() -> None:
+    bmc = BmcMachine()
+    done = apply(build_driver(), bmc, build(users=[{"name": "ADMIN", "enabled": False}]))
+    assert [(c.before, c.after) for c in done[0].changes] == [("enabled", "disabled")]
+    assert bmc.users[2].password.startswith(b"ADMIN")
+
+
+def test_dhcp_leaves_the_address_alone_and_a_vlan_can_be_taken_away() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    apply(driver, bmc, build(network=STATIC | {"vlan": 12}))
+    assert bmc.vlan == "12"
+    apply(driver, bmc, build(network={"source": "dhcp", "vlan": 0}))
+    assert (bmc.lan["source"], bmc.vlan) == ("dhcp", "Disabled")
+
+
+def test_a_cold_reset_comes_last_only_after_a_change_and_waits_for_the_bmc() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    template = build(network=STATIC, reset=True)
+    done = apply(driver, bmc, template)
+    assert [action.id for action in done] == ["oob.ipmi:lan", "oob.ipmi:reset"]
+    assert (bmc.resets, bmc.deaf) == (1, 0)
+
+
+def test_mistakes_that_only_the_machine_shows_come_together() -> None:
+    bmc = BmcMachine(slots=3)
+    users = [
+        {"name": "ops", "password": {"secret": "missing"}},
+        {"name": "new"},
+        {"name": "ghost", "password": {"secret": "long"}},
+    ]
+    found = plan(build_driver(), bmc, build(users=users), long="x" * 21)
+    assert [(problem.path, problem.message) for problem in found.problems] == [
+        ("oob.users[0].password", "the secret 'missing' has no value"),
+        ("oob.users[1]", "there is no free slot for 'new': all of the BMC's users are named"),
+        ("oob.users[2].password", "is longer than 20 bytes, the most that IPMI can hold"),
+        ("oob.users[2]", "there is no free slot for 'ghost': all of the BMC's users are named"),
+    ]
+
+
+def test_a_new_user_needs_a_password() -> None:
+    found = plan(build_driver(), BmcMachine(), build(users=[{"name": "new"}]))
+    assert [problem.path for problem in found.problems] == ["oob.users[0].password"]

@@ -1,0 +1,104 @@
+from typing import Any
+
+from bootos.drivers.contract import Action, Forecast, Machine, Match, Planned
+from bootos.drivers.registry import choose_drivers, load_drivers, match_drivers
+from bootos.template.check import read_template
+from bootos.template.model import Template
+from bootos.wire.inventory import Bmc, Disk, Inventory
+
+
+class Controller:
+    """A driver as another package would bring it."""
+
+    section = "raid"
+    title = "A controller"
+
+    def __init__(self, name: str, priority: int) -> None:
+        self.name = name
+        self.priority = priority
+
+    def match(self, inventory: Inventory) -> Match | None:
+        return Match(reason=f"{self.name} is there", priority=self.priority)
+
+    def wants(self, template: Template) -> bool:
+        return template.raid is not None
+
+    def read(self, machine: Machine, inventory: Inventory) -> Any:
+        return None
+
+    def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        return Planned()
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None: ...
+
+
+def build_inventory(*, bmc: bool = True) -> Inventory:
+    disk = Disk(index=0, name="sda", path="/dev/sda", size_bytes=1)
+    return Inventory(collected_at="2024-01-01T00:00:00Z", disks=[disk], bmc=Bmc() if bmc else None)
+
+
+def build_template(**parts: Any) -> Template:
+    template, _ = read_template({"name": "t", **parts})
+    assert template is not None
+    return template
+
+
+RAID = {"arrays": [{"name": "os", "level": 1, "drives": "0,1"}]}
+WHOLE = build_template(
+    raid=RAID,
+    oob={"network": {"source": "dhcp"}},
+    disks=[{"select": {"array": "os"}, "partitions": [{"name": "a", "size": "rest", "filesystem": "ext4"}]}],
+)
+
+
+def test_drivers_work_in_the_documented_order_and_every_choice_says_why() -> None:
+    chosen, problems = choose_drivers(build_inventory(), WHOLE)
+    assert problems == []
+    assert [choice.driver.name for choice in chosen] == [
+        "raid.mdadm",
+        "oob.ipmi",
+        "disk.partition",
+        "disk.filesystem",
+    ]
+    assert all(choice.reason for choice in chosen)
+
+
+def test_only_what_the_template_asks_for_is_chosen() -> None:
+    chosen, _ = choose_drivers(build_inventory(), build_template(raid=RAID))
+    assert [choice.driver.name for choice in chosen] == ["raid.mdadm"]
+
+
+def test_a_section_that_nothing_takes_is_a_problem() -> None:
+    _, problems = choose_drivers(
+        build_inventory(bmc=False), build_template(oob={"network": {"source": "dhcp"}})
+    )
+    assert [(problem.path, problem.hint) for problem in problems] == [("oob", "tried: oob.ipmi")]
+
+
+def test_the_highest_priority_wins_and_the_beaten_are_named() -> None:
+    drivers = [*load_drivers(), Controller("raid.card", 10)]
+    chosen, _ = choose_drivers(build_inventory(), build_template(raid=RAID), drivers)
+    assert chosen[0].driver.name == "raid.card"
+    assert chosen[0].reason == "raid.card is there; preferred to raid.mdadm"
+
+
+def test_a_tie_is_an_error_that_the_template_settles() -> None:
+    drivers = [Controller("raid.one", 5), Controller("raid.two", 5)]
+    chosen, problems = choose_drivers(build_inventory(), build_template(raid=RAID), drivers)
+    assert chosen == []
+    assert problems[0].message == "more than one driver takes this machine: raid.one, raid.two"
+    named = build_template(raid={**RAID, "driver": "raid.two"})
+    chosen, problems = choose_drivers(build_inventory(), named, drivers)
+    assert problems == []
+    assert chosen[0].driver.name == "raid.two"
+
+
+def test_a_driver_asked_for_by_name_must_be_there() -> None:
+    named = build_template(raid={**RAID, "driver": "raid.nowhere"})
+    _, problems = choose_drivers(build_inventory(), named)
+    assert (problems[0].path, problems[0].hint) == ("raid.driver", "usable here: raid.mdadm")
+
+
+def test_all_drivers_that_match_a_machine_are_listed() -> None:
+    names = [choice.driver.name for choice in match_drivers(build_inventory(bmc=False))]
+    assert names == ["raid.mdadm", "disk.partition", "disk.filesystem"]
