@@ -5,11 +5,10 @@ SMBIOS lists an IPMI device (type 38): then without /dev/ipmi0 it is known but n
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 from bootos.hardware.dmi import IPMI_DEVICE, Dmi
 from bootos.hardware.tree import Tree
-from bootos.process import Runner
+from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Bmc
 
 TIMEOUT_S = 60.0
@@ -42,39 +41,40 @@ def has_bmc(tree: Tree, dmi: Dmi | None) -> bool:
 def read_bmc(run: Runner) -> Bmc:
     """Versions and LAN settings of the BMC. Raises ToolError, ValueError.
 
-    The LAN is channel 1 nearly everywhere, so that one is asked at the same time; the kernel queues what goes
-    to the BMC. Only where it is not, the other channels are looked through.
+    The LAN is channel 1 nearly everywhere, so that one is asked for in the same run; only where it is not, the
+    other channels are looked through.
     """
-    with ThreadPoolExecutor(len(_OTHER_CHANNELS), thread_name_prefix="bmc") as pool:
-        first = pool.submit(_has_lan, _USUAL_CHANNEL, run)
-        lan = pool.submit(_read_lan, _USUAL_CHANNEL, run)
-        bmc = parse_mc_info(run(["ipmitool", "mc", "info"], timeout_s=TIMEOUT_S).stdout)
-        if first.result():
-            bmc.channel = _USUAL_CHANNEL
-            add_lan(bmc, lan.result())
-            return bmc
-        others = pool.map(lambda channel: _has_lan(channel, run), _OTHER_CHANNELS)
-        bmc.channel = next((number for number, has in zip(_OTHER_CHANNELS, others, strict=True) if has), None)
-        if bmc.channel is not None:
-            add_lan(bmc, _read_lan(bmc.channel, run))
-        return bmc
+    usual = f"lan print {_USUAL_CHANNEL}"
+    said = _ask(run, "mc info", f"channel info {_USUAL_CHANNEL}", usual)
+    bmc = parse_mc_info(said)
+    channels = parse_lan_channels(said)
+    if not channels:
+        channels = parse_lan_channels(_ask(run, *(f"channel info {number}" for number in _OTHER_CHANNELS)))
+        said = _ask(run, f"lan print {channels[0]}") if channels else ""
+    if channels:
+        bmc.channel = channels[0]
+        add_lan(bmc, said)
+    return bmc
 
 
-def _has_lan(channel: int, run: Runner) -> bool:
-    # a channel that is not there is an error of ipmitool's: not a LAN
-    return is_lan_channel(
-        run(["ipmitool", "channel", "info", str(channel)], timeout_s=TIMEOUT_S, check=False).stdout
-    )
+def _ask(run: Runner, *commands: str) -> str:
+    """Several commands in one run: ipmitool's start costs more than what it asks. A command that fails (a
+    channel that is not there, a parameter that a BMC refuses) leaves its part of the output out."""
+    lines = "".join(f"{command}\n" for command in commands)
+    done = run(["ipmitool", "exec", "/dev/stdin"], input=lines, timeout_s=TIMEOUT_S, check=False)
+    if done.returncode != 0 and not done.stdout.strip():
+        raise ToolError(f"ipmitool says: {done.stderr.strip()[-500:]}", completed=done)
+    return done.stdout
 
 
-def _read_lan(channel: int, run: Runner) -> str:
-    # some BMCs refuse a parameter that ipmitool asks for last, after all the others were printed
-    return run(["ipmitool", "lan", "print", str(channel)], timeout_s=TIMEOUT_S, check=False).stdout
-
-
-def is_lan_channel(text: str) -> bool:
-    """Whether `ipmitool channel info N` tells of a LAN (`802.3 LAN`, `Other LAN`)."""
-    return _values(text).get("Channel Medium Type", "").endswith("LAN")
+def parse_lan_channels(text: str) -> list[int]:
+    """The channels whose medium is a LAN, in the output of one or more `channel info N`."""
+    parts = re.split(r"^Channel (0x[0-9a-fA-F]+) info:", text, flags=re.MULTILINE)[1:]
+    return [
+        int(number, 16)
+        for number, part in zip(parts[::2], parts[1::2], strict=True)
+        if _values(part).get("Channel Medium Type", "").endswith("LAN")  # 802.3 LAN, Other LAN
+    ]
 
 
 def parse_mc_info(text: str) -> Bmc:

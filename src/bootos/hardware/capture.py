@@ -29,6 +29,7 @@ class ToolOutput(msgspec.Struct, kw_only=True):
     """What a tool answered. `returncode` None: it could not be run, and `stderr` says why."""
 
     argv: list[str]
+    input: str | None = None
     returncode: int | None = 0
     stdout: str = ""
     stderr: str = ""
@@ -133,9 +134,9 @@ class RecordingRunner:
         cwd: Path | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        output = ToolOutput(argv=[fspath(word) for word in argv])
+        output = ToolOutput(argv=[fspath(word) for word in argv], input=input)
         try:
-            done = self._run(argv, timeout_s=timeout_s, check=check, env=env)
+            done = self._run(argv, input=input, timeout_s=timeout_s, check=check, env=env)
         except ToolError as error:
             if error.completed is None:
                 output.returncode, output.stderr = None, error.message
@@ -160,7 +161,7 @@ class Replay:
     """A `Runner` that answers with a capture's tool output. A tool that was not run there is not installed."""
 
     def __init__(self, capture: Capture) -> None:
-        self._tools = {tuple(output.argv): output for output in capture.tools}
+        self._tools = {(tuple(output.argv), output.input): output for output in capture.tools}
 
     def __call__(
         self,
@@ -175,7 +176,7 @@ class Replay:
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         words = tuple(fspath(word) for word in argv)
-        output = self._tools.get(words)
+        output = self._tools.get((words, input))
         if output is None or output.returncode is None:
             raise ToolError(output.stderr if output is not None else f"{words[0]} is not installed")
         done = Completed(
@@ -204,7 +205,7 @@ def capture_machine(
         files={path: _encode(raw) for path, raw in sorted(tree.files.items())},
         links=dict(sorted(tree.links.items())),
         directories=sorted(tree.directories - holding),
-        tools=sorted(runner.tools, key=lambda output: output.argv),
+        tools=sorted(runner.tools, key=lambda output: (output.argv, output.input or "")),
     )
     return capture, inventory
 

@@ -1,18 +1,29 @@
 from pathlib import Path
 
-from bootos.hardware.bmc import add_lan, has_bmc, has_bmc_device, is_lan_channel, parse_mc_info, read_bmc
+import pytest
+
+from bootos.hardware.bmc import add_lan, has_bmc, has_bmc_device, parse_lan_channels, parse_mc_info, read_bmc
 from bootos.hardware.capture import Capture, Replay, ToolOutput
 from bootos.hardware.dmi import Dmi
 from bootos.hardware.smbios import Structure
 from bootos.hardware.tree import Tree
+from bootos.process import ToolError
 from bootos.wire.inventory import Bmc
+
+FIRST = "mc info\nchannel info 1\nlan print 1\n"
+OTHERS = "".join(f"channel info {number}\n" for number in range(2, 9))
+
+
+def answer(*answers: tuple[str, str]) -> Replay:
+    """An ipmitool that prints a text for each batch of commands."""
+    argv = ["ipmitool", "exec", "/dev/stdin"]
+    return Replay(Capture(tools=[ToolOutput(argv=argv, input=said, stdout=text) for said, text in answers]))
 
 
 def test_a_simulated_bmc_is_read_whole(golden: Path) -> None:
-    texts = {name: (golden / f"ipmitool/ipmi_sim-{name}.txt").read_text() for name in
-             ("mc-info", "channel-info-1", "lan-print-1")}  # fmt: skip
-    tools = [ToolOutput(argv=["ipmitool", *name.split("-")], stdout=text) for name, text in texts.items()]
-    assert read_bmc(Replay(Capture(tools=tools))) == Bmc(
+    names = ("mc-info", "channel-info-1", "lan-print-1")
+    text = "".join((golden / f"ipmitool/ipmi_sim-{name}.txt").read_text() for name in names)
+    assert read_bmc(answer((FIRST, text))) == Bmc(
         firmware="2.11",
         ipmi_version="2.0",
         channel=1,
@@ -25,18 +36,28 @@ def test_a_simulated_bmc_is_read_whole(golden: Path) -> None:
 
 
 def test_the_lan_is_looked_for_on_other_channels_when_it_is_not_the_first(golden: Path) -> None:
+    mc = (golden / "ipmitool/dell-mc-info.txt").read_text()
+    channel = (golden / "ipmitool/ipmi_sim-channel-info-1.txt").read_text()
+    others = "Channel 0x7 info:\n  Channel Medium Type   : Serial/Modem\n" + channel.replace("0x1", "0x2", 1)
     lan = (golden / "ipmitool/hpe-lan-print-2.txt").read_text()
-    info = (golden / "ipmitool/ipmi_sim-channel-info-1.txt").read_text()
-    tools = [ToolOutput(argv=["ipmitool", "mc", "info"], stdout="Firmware Revision : 2.81\n")]
-    for channel in range(1, 9):
-        text = info if channel == 2 else "  Channel Medium Type   : Serial\n"
-        tools.append(ToolOutput(argv=["ipmitool", "channel", "info", str(channel)], stdout=text))
-        said = ToolOutput(argv=["ipmitool", "lan", "print", str(channel)], returncode=1)
-        if channel == 2:
-            said.stdout = lan
-        tools.append(said)
-    bmc = read_bmc(Replay(Capture(tools=tools)))
-    assert (bmc.channel, bmc.source, bmc.address, bmc.vlan) == (2, "dhcp", "192.168.0.37", 216)
+    bmc = read_bmc(answer((FIRST, mc), (OTHERS, others), ("lan print 2\n", lan)))
+    assert (bmc.vendor, bmc.channel, bmc.source, bmc.address) == ("DELL Inc", 2, "dhcp", "192.168.0.37")
+    assert bmc.vlan == 216
+
+
+def test_a_bmc_without_a_lan_is_known_by_its_versions(golden: Path) -> None:
+    mc = (golden / "ipmitool/dell-mc-info.txt").read_text()
+    assert read_bmc(answer((FIRST, mc), (OTHERS, "\n"))) == Bmc(
+        vendor="DELL Inc", firmware="2.70", ipmi_version="2.0"
+    )
+
+
+def test_a_bmc_that_does_not_answer_is_an_error_in_ipmitools_words() -> None:
+    silent = ToolOutput(
+        argv=["ipmitool", "exec", "/dev/stdin"], input=FIRST, returncode=1, stderr="Could not open device\n"
+    )
+    with pytest.raises(ToolError, match="Could not open device"):
+        read_bmc(Replay(Capture(tools=[silent])))
 
 
 def test_makers_without_a_name_in_ipmitools_list_are_known_by_their_number(golden: Path) -> None:
@@ -58,7 +79,7 @@ def test_a_bmc_that_answers_nothing_leaves_the_lan_empty() -> None:
     bmc = Bmc()
     add_lan(bmc, "")
     assert bmc == Bmc()
-    assert is_lan_channel("") is False
+    assert parse_lan_channels("") == []
 
 
 def test_a_bmc_is_known_by_its_device_or_by_smbios(tmp_path: Path) -> None:
