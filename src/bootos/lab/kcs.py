@@ -2,7 +2,8 @@
 
 `ipmi_sim` does not know the Cold Reset command; a real BMC acknowledges it and is gone for a while. Here it is
 acknowledged, `on_cold_reset` restarts the simulator, and until it is back every request is answered with "BMC
-initialization in progress". Called by `bmc.Bmc`.
+initialization in progress". `ipmi_sim` also says yes to every Test Password; here the passwords that the guest has
+set are remembered, and a test of one is answered as a real BMC does. Called by `bmc.Bmc`.
 
 The framing is OpenIPMI's VM protocol (lanserv/README.vm): a message is `seq, netfn<<2|lun, cmd, data, checksum,
 0xa0`, a control command ends with 0xa1, 0xaa escapes a byte by clearing its bit 4.
@@ -21,6 +22,8 @@ import msgspec
 MESSAGE_END, COMMAND_END, ESCAPE = 0xA0, 0xA1, 0xAA
 NETFN_APP = 0x06
 COLD_RESET, WARM_RESET = 0x02, 0x03
+SET_USER_PASSWORD, SETS, TESTS = 0x47, 0x02, 0x03  # IPMI 2.0, 22.30: command and two of its operations
+PASSWORD_DIFFERS, PASSWORD_SIZE_DIFFERS = 0x80, 0x81
 INITIALIZATION_IN_PROGRESS = 0xD2  # completion code: the BMC is starting
 VERSION, CAPABILITIES = b"\xff", b"\x08"  # control commands by which QEMU introduces itself
 
@@ -89,6 +92,7 @@ class KcsProxy:
         self._port = simulator_port
         self._on_cold_reset = on_cold_reset
         self._requests: list[Request] = []
+        self._passwords: dict[int, bytes] = {}
         self._stopping = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -122,13 +126,27 @@ class KcsProxy:
             return socket.create_connection(("127.0.0.1", self._port), timeout=5)
         return None
 
-    def _note(self, request: Request) -> bool:
-        """Keep a request; returns whether it is answered here and begins a reset."""
+    def _note(self, request: Request) -> int | None:
+        """Keep a request; returns the completion code when it is answered here."""
         self._requests.append(request)
-        resets = request.netfn == NETFN_APP and request.command in (COLD_RESET, WARM_RESET)
-        if resets:
+        if request.netfn != NETFN_APP:
+            return None
+        if request.command in (COLD_RESET, WARM_RESET):
             self._on_cold_reset()
-        return resets
+            return 0
+        if request.command == SET_USER_PASSWORD and len(request.data) in (18, 22):
+            return self._note_password(request.data[0] & 0x3F, request.data[1] & 0x03, request.data[2:])
+        return None
+
+    def _note_password(self, user: int, operation: int, password: bytes) -> int | None:
+        known = self._passwords.get(user)
+        if operation == SETS:
+            self._passwords[user] = password
+        if operation != TESTS or known is None:
+            return None
+        if len(known) != len(password):
+            return PASSWORD_SIZE_DIFFERS
+        return 0 if known == password else PASSWORD_DIFFERS
 
 
 class _Conversation:
@@ -142,7 +160,7 @@ class _Conversation:
         self,
         guest: socket.socket,
         connect: Callable[[], socket.socket | None],
-        note: Callable[[Request], bool],
+        note: Callable[[Request], int | None],
     ) -> None:
         self._guest = guest
         self._connect = connect
@@ -190,9 +208,11 @@ class _Conversation:
 
     def _take_from_guest(self, frame: Frame) -> None:
         parsed = parse_request(frame, at_s=time.monotonic())
-        if parsed is not None and self._note(parsed[1]):
-            self._drop_simulator()
-            self._answer(*parsed, completion=0)
+        completion = self._note(parsed[1]) if parsed is not None else None
+        if parsed is not None and completion is not None:
+            if parsed[1].command in (COLD_RESET, WARM_RESET):
+                self._drop_simulator()
+            self._answer(*parsed, completion=completion)
         elif self._simulator is not None:
             try:
                 self._simulator.sendall(frame.raw)

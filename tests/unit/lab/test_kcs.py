@@ -138,3 +138,21 @@ def test_a_simulator_that_comes_back_is_introduced_again(simulator: Simulator, t
             pass
         assert code == 0
         assert b"".join(simulator.received[:2]) == GREETING
+
+
+def test_a_password_that_the_guest_has_set_can_be_tested(simulator: Simulator, tmp_path: Path) -> None:
+    def build(operation: int, password: bytes) -> bytes:
+        head = 0x03 | (0x80 if len(password) == 20 else 0)
+        return build_message(bytes((9, 0x18, 0x47, head, operation)) + password)
+
+    right, wrong = b"right".ljust(16, b"\0"), b"wrong".ljust(16, b"\0")
+    with (
+        closing(
+            KcsProxy(tmp_path / "kcs", simulator_port=simulator.port, on_cold_reset=lambda: None)
+        ) as proxy,
+        connect(proxy.path) as guest,
+    ):
+        assert ask(guest, build(3, wrong))[3] == 0  # nobody has set one: the simulator's own answer
+        assert ask(guest, build(2, right))[3] == 0
+        assert [ask(guest, build(3, password))[3] for password in (right, wrong)] == [0, 0x80]
+        assert ask(guest, build(3, b"right".ljust(20, b"\0")))[3] == 0x81
