@@ -27,8 +27,8 @@ PROGRAMS = ("usr/lib/bootos", "usr/bin")
 """Directories of `image/rootfs/` whose files are programs (a wheel does not carry the executable bit)."""
 
 WANTS = {
-    "sysinit.target": ("bootos-init.service",),
-    "multi-user.target": ("bootos-ipmi.service", "bootos-agent.service"),
+    "sysinit.target": ("bootos-init.service", "bootos-ipmi.service"),
+    "multi-user.target": ("bootos-agent.service",),
 }
 SHELL_WANTS = {"multi-user.target": ("bootos-shells.service",)}
 SHELL_FILES = (
@@ -41,10 +41,11 @@ SHELL_FILES = (
 """What a recipe with `shell = "off"` does not carry: no console gives a root shell then."""
 
 MASKED = (
-    "mdmonitor.service",
-    "mdmonitor-oneshot.service",
-    "mdadm-grow-continue@.service",
-    "lvm-activate-.service",
+    # started by name from udev rules when an array is made
+    *("mdmonitor.service", "mdmonitor-oneshot.service", "mdadm-grow-continue@.service"),
+    # pulled in by units we start; they cost CPU at each boot and give nothing to an OS that ends in memory
+    *("tmp.mount", "sys-fs-fuse-connections.mount", "systemd-networkd-persistent-storage.service"),
+    *("systemd-udev-load-credentials.service", "modprobe@.service"),
 )
 """Units something could start by name although nothing wants them at boot."""
 
