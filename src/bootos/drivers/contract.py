@@ -98,7 +98,7 @@ class Planned(msgspec.Struct, kw_only=True):
 
 class Driver(Protocol):
     """One kind of hardware. `name` is the module path below `drivers` (`raid.mdadm`); `section` is the part of
-    the template it carries out (`raid`, `oob`, `disks`)."""
+    the template it carries out (`raid`, `oob`, `disks.partitions`, `disks.filesystem`): one driver each."""
 
     name: str
     section: str

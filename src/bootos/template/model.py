@@ -56,7 +56,8 @@ class Partition(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Select(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which disk: every given key must hold, and exactly one disk must be left (see `count`).
+    """Which disk: every given key must hold, and exactly one disk must be left (`drives` may
+    mean several: each gets the same).
 
     `size` is a size (`480GB`, within 5 %) or a range (`>=1TB`, `<2TiB`, `400GB-500GB`);
     `model` may hold wildcards; `drives` is a drive list (`0`, `1,2`, `3-5`, `6-`, `all`).
