@@ -21,6 +21,8 @@ from bootos.server.context import Context
 from bootos.server.fault import RequestError
 from bootos.server.hub import Hub
 from bootos.server.netboot.boot_files import build_boot_files
+from bootos.server.netboot.tree import lay_out
+from bootos.server.next_boot import reconcile_pxe_files
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
@@ -62,6 +64,18 @@ def open_context(settings: Settings) -> Context:
         vault=vault,
         operator_token=token,
     )
+
+
+def prepare(context: Context) -> None:
+    """Bring the TFTP root up to date with the settings and the store. Raises BootosError."""
+    settings = context.settings
+    lay_out(settings, context.public_url)
+    with context.store.read() as session:
+        done = reconcile_pxe_files(
+            session, pxe_directory=settings.pxe_directory, server_url=context.public_url
+        )
+    for sentence in done:
+        log.warning("%s", sentence)
 
 
 def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault, int, dict[str, str]]:

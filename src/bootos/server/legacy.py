@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server import jobs, machines
+from bootos.server import jobs, machines, next_boot, orders
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.lifecycle import Event, State
@@ -173,7 +173,7 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
         if reason:
             raise ConflictError(reason)
         start(context, session, machine, job)
-    jobs.accept_mac(
+    next_boot.accept_mac(
         session,
         machine,
         job,
@@ -210,7 +210,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
         if event is Event.REFUSED:
             message = said.title
             if not machines.is_verified(session, machine):
-                message += f": {jobs.refusal_text(machine)}"
+                message += f": {orders.refusal_text(machine)}"
         jobs.move(session, job, event, pxe_directory=pxe_directory, message=message)
     jobs.touch(session, job)
 

@@ -14,9 +14,8 @@ import msgspec
 import uvicorn
 
 from bootos.errors import BootosError
-from bootos.server.app import build_app, open_context
+from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
-from bootos.server.netboot.tree import lay_out
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ def run_server(settings: Settings) -> None:
     with hold(settings):
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
         context = open_context(settings)
-        lay_out(settings, context.public_url)
+        prepare(context)
         config = uvicorn.Config(
             build_app(context),
             log_config=None,
@@ -110,6 +109,15 @@ def run_server(settings: Settings) -> None:
             lifespan="on",
             ws="none",
         )
+        if not all((settings.boot_files / name).is_file() for name in ("vmlinuz", "initrd.img")):
+            log.warning(
+                "no vmlinuz and initrd.img in %s: build them with bootos image build", settings.boot_files
+            )
+        if settings.host in ("0.0.0.0", "::") and not settings.public_url:
+            log.warning(
+                "machines cannot reach %s: say how they reach this server with --public-url",
+                context.public_url,
+            )
         log.info("listening on http://%s:%d", settings.host, settings.port)
         log.info("machines reach this server at %s", context.public_url)
         log.info("the operator token is in %s", settings.token_file)

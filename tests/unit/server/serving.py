@@ -8,9 +8,8 @@ import msgspec
 import urllib3
 import uvicorn
 
-from bootos.server.app import build_app, open_context
+from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
-from bootos.server.netboot.tree import lay_out
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
 
@@ -117,7 +116,7 @@ def run_in_thread(settings: Settings) -> tuple[Running, Callable[[], None]]:
     listener = listen(settings)
     settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
     context = open_context(settings)
-    lay_out(settings, context.public_url)
+    prepare(context)
     config = uvicorn.Config(build_app(context), log_config=None, lifespan="on", ws="none")
     server = Server(config, context)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -8,7 +8,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import JSONBody, QueryParameter
 
 from bootos import __version__
-from bootos.server import jobs, machines
+from bootos.server import jobs, machines, next_boot, orders
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.store.table import Claim, Machine
@@ -64,7 +64,7 @@ def build_agent_router(context: Context) -> Router:
             return machine.id, None
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)
-            order = jobs.take_order(
+            order = orders.take_order(
                 session,
                 machine,
                 boot,
@@ -108,7 +108,9 @@ def build_agent_router(context: Context) -> Router:
                 machines.write_heard(session, machine, boot)
             if data.boot_id != boot.boot_id:
                 raise ConflictError("the report is of another boot than the session")
-            return jobs.apply_report(session, machine, boot, data, context.vault, pxe_directory=pxe_directory)
+            return orders.apply_report(
+                session, machine, boot, data, context.vault, pxe_directory=pxe_directory
+            )
 
     @post("/mac", sync_to_thread=True, status_code=200)
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
@@ -119,7 +121,7 @@ def build_agent_router(context: Context) -> Router:
             job = jobs.find_job(session, data.job_id)
             if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
                 raise ConflictError(f"this boot does not hold the order of job {job.id}")
-            return jobs.accept_mac(
+            return next_boot.accept_mac(
                 session,
                 machine,
                 job,

@@ -24,7 +24,7 @@ from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 
 JSON = "application/json; charset=utf-8"
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"  # sent with charset=utf-8, as every text
 DONE = "操作成功"
 MALFORMED = "参数错误"
 NO_SN = "SN参数不能为空!"

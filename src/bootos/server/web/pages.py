@@ -98,7 +98,7 @@ class Pages:
             path=request.url.path,
             **values,
         )
-        return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+        return Response(body, status_code=status, media_type="text/html", headers=HEADERS)
 
     def render_fault(self, request: Caller, status: int, fault: Any) -> Page:
         return self.render(request, "fault.html", status=status, fault=fault)

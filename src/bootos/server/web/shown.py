@@ -11,7 +11,7 @@ from litestar import Response
 from bootos.server.fault import NotFoundError
 from bootos.wire.inventory import Inventory, PciDevice
 
-STATIC = {"style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8"}
+STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
 
 
 def show_size(size_bytes: int | None) -> str:

@@ -1,0 +1,75 @@
+"""What a machine's next PXE boot finds: the job's per-MAC PXE file. Called by the agent APIs and at start."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.server.fault import ConflictError, NotFoundError
+from bootos.server.jobs import add_line, touch
+from bootos.server.lifecycle import State
+from bootos.server.machines import bind_mac
+from bootos.server.netboot import pxe_file
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Job, Mac, Machine
+from bootos.wire import v2
+
+
+def accept_mac(
+    session: WriteSession, machine: Machine, job: Job, text: str, *, pxe_directory: Path, server_url: str
+) -> v2.MacAccepted:
+    """Bind the MAC and write the PXE file. Again is fine; not when the job is over."""
+    if job.machine_id != machine.id:
+        raise NotFoundError(f"this machine has no job {job.id}")
+    if State(job.state) not in (State.RUNNING, State.INSTALLING):
+        raise ConflictError(f"job {job.id} is {job.state}: no PXE file is written for it")
+    mac = bind_mac(session, machine, text)
+    session.touch(f"machine:{machine.id}")
+    if not job.pxe_content:
+        return v2.MacAccepted()
+    name = pxe_file.file_name(mac)
+    if job.pxe_file and job.pxe_file != name:
+        old = job.pxe_file
+        session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, [old]))
+    values = read_placeholders(machine, mac=mac, server_url=server_url)
+    # Written before the commit: a file without its job is removed at the next start, a job that believes in
+    # a file that is not there would reboot its machine into BootOS again.
+    pxe_file.write_pxe_file(pxe_directory, name, pxe_file.render(job.pxe_content, values))
+    if job.pxe_file != name:
+        job.pxe_file = name
+        add_line(session, job, f"the PXE file {name} was written from the PXE template {job.pxe_name}")
+    touch(session, job)
+    return v2.MacAccepted(pxe_file=name)
+
+
+def read_placeholders(machine: Machine, *, mac: str, server_url: str) -> dict[str, str]:
+    """What a PXE template's placeholders stand for."""
+    settings: dict[str, Any] = machine.settings
+    return {
+        "sn": machine.sn,
+        "machine": str(machine.id),
+        "mac": mac,
+        "server": server_url,
+        **{name: str(settings.get(name) or "") for name in ("hostname", "address", "netmask", "gateway")},
+    }
+
+
+def reconcile_pxe_files(session: Session, *, pxe_directory: Path, server_url: str) -> list[str]:
+    """Make the PXE files agree with the jobs, after a server that was ended in between; says what was done.
+
+    Only files for MACs that are bound here are looked at: others may be the operator's own.
+    """
+    done: list[str] = []
+    wanted = {job.pxe_file: job for job in session.scalars(select(Job).where(Job.pxe_file != ""))}
+    for mac in session.scalars(select(Mac.mac).where(Mac.bound)):
+        name = pxe_file.file_name(mac)
+        job, path = wanted.get(name), pxe_directory / name
+        if job is None and path.exists():
+            pxe_file.remove_pxe_files(pxe_directory, [name])
+            done.append(f"removed the PXE file {name}: no job needs it")
+        elif job is not None and not path.exists():
+            values = read_placeholders(job.machine, mac=mac, server_url=server_url)
+            pxe_file.write_pxe_file(pxe_directory, name, pxe_file.render(job.pxe_content, values))
+            done.append(f"wrote the PXE file {name} again for job {job.id}")
+    return done

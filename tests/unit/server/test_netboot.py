@@ -1,0 +1,187 @@
+"""Boot files over HTTP, the TFTP root, PXE files."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from serving import Running
+
+from bootos.errors import BootosError
+from bootos.server.netboot.boot_files import parse_range
+from bootos.server.netboot.pxe_file import (
+    FILE,
+    file_name,
+    parse_mac,
+    remove_pxe_files,
+    render,
+    write_pxe_file,
+)
+from bootos.server.netboot.tree import LOADERS, lay_out, render_default, write_default
+from bootos.server.settings import Settings
+
+DOCUMENTED = """\
+DEFAULT menu.c32
+PROMPT 0
+TIMEOUT 30
+
+LABEL bootos
+MENU LABEL ^BootOS
+MENU DEFAULT
+KERNEL http://osinstall.idcos.com/bootos/vmlinuz
+APPEND initrd=http://osinstall.idcos.com/bootos/initrd.img console=tty0 selinux=0 biosdevname=0 SERVER_ADDR=http://osinstall.idcos.com DEVELOPER=1
+IPAPPEND 2
+"""  # noqa: E501
+
+
+def test_the_default_file_has_the_documented_form() -> None:
+    assert render_default("http://osinstall.idcos.com", " DEVELOPER=1 ") == DOCUMENTED
+    assert " DEVELOPER" not in render_default("http://osinstall.idcos.com", "")
+
+
+def test_the_default_file_follows_the_settings_until_it_is_edited(settings: Settings) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    path = settings.pxe_directory / "default"
+    assert write_default(settings, "http://a")
+    assert write_default(settings, "http://b")
+    assert "http://b/" in path.read_text()
+    path.write_text(path.read_text() + "# mine\n")
+    assert not write_default(settings, "http://c")
+    assert "# mine" in path.read_text()
+    path.unlink()
+    assert write_default(settings, "http://c")
+    assert "http://c/" in path.read_text()
+
+
+def make_host(root: Path) -> Path:
+    for name, (source, _) in LOADERS.items():
+        file = root / source.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return root
+
+
+def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    wanted = msgspec.structs.replace(settings, tftp=True)
+    lay_out(wanted, "http://a", host_root=make_host(tmp_path / "host"))
+    assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, "pxelinux.cfg"}
+    assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
+
+
+def test_missing_boot_loaders_are_an_error_only_when_they_are_asked_for(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", host_root=tmp_path)
+    assert (settings.pxe_directory / "default").is_file()
+    with pytest.raises(BootosError) as caught:
+        lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", host_root=tmp_path)
+    assert "pxelinux syslinux-common" in caught.value.hint
+
+
+def test_pxe_files_are_named_by_mac() -> None:
+    assert file_name("52:54:00:ab:cd:ef") == "01-52-54-00-ab-cd-ef"
+    assert FILE.fullmatch("01-52-54-00-ab-cd-ef")
+
+
+@pytest.mark.parametrize(
+    ("text", "mac"),
+    [
+        (" 52-54-00-AB-CD-EF ", "52:54:00:ab:cd:ef"),
+        ("ff:ff:ff:ff:ff:ff", None),
+        ("52:54:00:ab:cd", None),
+        ("52:54:00:ab:cd:ef:01", None),
+        ("52:54:00:ab:cd:eg", None),
+    ],
+)
+def test_mac_addresses_are_read_strictly(text: str, mac: str | None) -> None:
+    assert parse_mac(text) == mac
+
+
+def test_only_known_placeholders_are_filled() -> None:
+    assert render("{sn} {SN} ${sn2} {x}\r\n{mac}", {"sn": "{mac}", "mac": "m"}) == "{mac} {SN} ${sn2} {x}\nm"
+
+
+def test_only_per_mac_files_are_removed(tmp_path: Path) -> None:
+    for name in ("default", "01-52-54-00-ab-cd-ef", "01-52-54-00-ab-cd-ff"):
+        write_pxe_file(tmp_path, name, "x")
+    remove_pxe_files(tmp_path, ["default", "../x", "01-52-54-00-ab-cd-ef", "01-52-54-00-00-00-00"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-52-54-00-ab-cd-ff", "default"]
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("bytes=0-9", (0, 9)),
+        ("bytes=90-", (90, 99)),
+        ("bytes=90-500", (90, 99)),
+        ("bytes=-10", (90, 99)),
+        ("bytes=-500", (0, 99)),
+        ("bytes=100-", False),
+        ("bytes=-0", False),
+        ("bytes=9-1", None),
+        ("bytes=0-1,5-6", None),
+        ("bytes=-", None),
+        ("lines=1-2", None),
+    ],
+)
+def test_byte_ranges(header: str, found: object) -> None:
+    assert parse_range(header, 100) == found
+
+
+@pytest.fixture
+def content(server: Running) -> bytes:
+    data = bytes(range(256)) * 12000  # more than two chunks
+    server.context.settings.boot_files.mkdir()
+    (server.context.settings.boot_files / "initrd.img").write_bytes(data)
+    (server.context.settings.boot_files / "empty").write_bytes(b"")
+    return data
+
+
+def test_boot_files_are_served_whole_and_in_part(server: Running, content: bytes) -> None:
+    answer = server.request("GET", "/bootos/initrd.img")
+    assert answer.data == content
+    assert answer.headers["content-length"] == str(len(content))
+    part = server.request("GET", "/bootos/initrd.img", headers={"Range": "bytes=1000000-2000000"})
+    assert (part.status, part.data) == (206, content[1000000:2000001])
+    assert part.headers["content-range"] == f"bytes 1000000-2000000/{len(content)}"
+    stale = {"Range": "bytes=0-1", "If-Range": '"other"'}
+    assert server.request("GET", "/bootos/initrd.img", headers=stale).status == 200
+    beyond = server.request("GET", "/bootos/initrd.img", headers={"Range": "bytes=99999999-"})
+    assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{len(content)}")
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert server.request("GET", "/bootos/initrd.img", headers=known).status == 304
+
+
+def test_head_tells_the_length_and_sends_nothing(server: Running, content: bytes) -> None:
+    answer = server.request("HEAD", "/bootos/initrd.img")
+    assert (answer.status, answer.headers["content-length"], answer.data) == (200, str(len(content)), b"")
+    empty = server.request("GET", "/bootos/empty")
+    assert (empty.status, empty.headers["content-length"]) == (200, "0")
+
+
+def test_operators_own_files_are_served(server: Running) -> None:
+    (server.context.settings.files / "hooks").mkdir()
+    (server.context.settings.files / "hooks" / "pre.sh").write_text("#!/bin/sh\n")
+    assert server.request("GET", "/bootos/files/hooks/pre.sh").data == b"#!/bin/sh\n"
+    assert server.request("GET", "/bootos/files/hooks").status == 404
+    assert server.request("POST", "/bootos/files/hooks/pre.sh", b"x").status == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/none", "/files", "/../secret.key", "/files/../operator.token", "/files/..%2foperator.token",
+     "/files/%2e%2e/operator.token", "//etc/passwd", "/.hidden", "/files//x", "/a%00b"],
+)  # fmt: skip
+def test_nothing_else_is_served(server: Running, path: str) -> None:
+    import http.client
+
+    (server.context.settings.files / ".hidden").write_text("x")
+    host = server.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=20)  # urllib3 would tidy the path
+    connection.request("GET", "/bootos" + path)
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status in (404, 400)
+    assert server.context.operator_token.encode() not in body
+    connection.close()

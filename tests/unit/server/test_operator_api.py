@@ -1,0 +1,188 @@
+"""The operator's API: who may call it, what it refuses and why."""
+
+import stat
+from typing import Any
+
+import pytest
+from serving import Agent, Running
+
+BAD = """
+name: wrong
+raid:
+  clear: true
+  arrays:
+    - {name: os, level: 5, drives: "0,1"}
+    - {name: os, level: 1, drives: "x"}
+nonsense: 1
+"""
+
+
+def test_every_call_needs_the_token(server: Running) -> None:
+    for method, path in (("GET", "/machines"), ("POST", "/jobs"), ("PUT", "/secrets/x"), ("GET", "/audit")):
+        assert server.call(method, "/api/operator" + path).status == 401
+        assert server.call(method, "/api/operator" + path, token="x" * 43).status == 403
+
+
+def test_the_files_with_secrets_are_private(server: Running) -> None:
+    for name in ("operator.token", "secret.key"):
+        assert stat.S_IMODE((server.data / name).stat().st_mode) == 0o600
+
+
+def test_a_template_is_stored_only_when_it_is_right_and_all_mistakes_are_told(server: Running) -> None:
+    answer = server.refuse("PUT", "/templates/wrong", {"text": BAD, "format": "yaml"})
+    assert answer.status == 422
+    paths = {problem["path"] for problem in answer.data["problems"]}
+    assert {"nonsense", "raid.arrays[0].drives", "raid.arrays[1].drives"} <= paths
+    assert server.operate("GET", "/templates") == []
+    checked = server.operate("POST", "/templates/check", {"text": BAD, "format": "yaml"})
+    assert (checked["ok"], checked["name"]) == (False, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("text", "format"), [("{", "json"), ("a: [", "yaml"), ("= 1", "toml"), ("- 1", "yaml"), ("", "yaml")]
+)
+def test_what_cannot_be_parsed_is_a_problem_too(server: Running, text: str, format: str) -> None:
+    checked = server.operate("POST", "/templates/check", {"text": text, "format": format})
+    assert not checked["ok"]
+    assert checked["problems"]
+
+
+def test_a_template_has_versions_and_a_job_keeps_its_own(server: Running) -> None:
+    server.put_template("t", "name: t\n")
+    server.put_template("t", "name: t\n")
+    assert server.operate("GET", "/templates/t")["version"] == 1
+    server.create_job()
+    server.put_template("t", "name: t\ndescription: newer\n")
+    assert server.operate("GET", "/templates/t")["version"] == 2
+    server.operate("DELETE", "/templates/t")
+    job = server.job(1)
+    assert (job["template_version"], job["template_text"]) == (1, "name: t\n")
+    assert Agent(server).register().status == 200
+
+
+def test_a_templates_own_name_counts(server: Running) -> None:
+    answer = server.refuse("PUT", "/templates/other", {"text": "name: t\n", "format": "yaml"})
+    assert answer.data["problems"][0]["path"] == "name"
+
+
+def test_a_job_may_wait_for_a_machine_that_was_never_seen(server: Running) -> None:
+    server.put_template()
+    assert server.create_job(machine="NEW-1")["state"] == "queued"
+    assert server.operate("GET", "/machines/new-1")["state"] == "expected"
+    agent = Agent(server, sn="new-1")
+    agent.register()
+    assert agent.order()["job_id"] == "1"
+
+
+def test_a_second_active_job_is_refused_clearly(server: Running) -> None:
+    server.put_template()
+    server.create_job()
+    answer = server.refuse("POST", "/jobs", {"machine": "sn001", "template": "t"})
+    assert answer.status == 409
+    assert "job 1 is queued" in answer.data["error"]
+    assert "bootos job cancel 1" in answer.data["hint"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"machine": "x"},
+        {"machine": "x", "template": "t", "mode": "destroy"},
+        {"machine": "x", "template": "t", "surprise": 1},
+        {"machine": "", "template": "t"},
+        {"machine": "x", "template": "none"},
+        {"machine": "x", "template": "t", "pxe": "none"},
+    ],
+)
+def test_a_job_that_cannot_be_is_refused_and_enrols_nothing(server: Running, body: Any) -> None:
+    server.put_template()
+    assert server.refuse("POST", "/jobs", body).data["error"]
+    assert server.operate("GET", "/machines") == []
+
+
+def test_missing_settings_for_script_placeholders_are_a_problem(server: Running) -> None:
+    server.put_template(
+        "t", "name: t\nscripts: [{name: a, scripts: [{name: b, script: 'x <{manage_ip}>'}]}]\n"
+    )
+    answer = server.refuse("POST", "/jobs", {"machine": "SN001", "template": "t"})
+    assert "manage_ip" in answer.data["problems"][0]["message"]
+
+
+def test_pxe_templates_are_checked(server: Running) -> None:
+    answer = server.refuse("PUT", "/pxe-templates/p", {"content": "APPEND {serial} ${variable}"})
+    assert [problem["message"] for problem in answer.data["problems"]] == ["{serial} is no placeholder"]
+    assert server.refuse("PUT", "/pxe-templates/p", {"content": " "}).status == 422
+    assert server.refuse("PUT", "/pxe-templates/..%2fx", {"content": "x"}).status >= 400
+
+
+def test_support_list_lines_come_and_go(server: Running) -> None:
+    line = server.operate("POST", "/support", {"vendor": " Dell  Inc. ", "product": "R7*"})
+    assert line["vendor"] == "Dell Inc."
+    assert server.refuse("POST", "/support", {"vendor": "Dell Inc.", "product": "R7*"}).status == 409
+    assert server.refuse("POST", "/support", {"vendor": "", "product": "*"}).status == 422
+    server.operate("DELETE", f"/support/{line['id']}")
+    assert server.operate("GET", "/support") == []
+    assert server.refuse("DELETE", "/support/99").status == 404
+
+
+def test_secret_values_are_never_returned(server: Running) -> None:
+    server.operate("PUT", "/secrets/a", {"value": "very-secret"})
+    assert [row["name"] for row in server.operate("GET", "/secrets")] == ["a"]
+    assert server.call("GET", "/api/operator/secrets/a", token=server.context.operator_token).status == 405
+    assert "very-secret" not in str(server.operate("GET", "/audit"))
+    server.operate("DELETE", "/secrets/a")
+    assert server.operate("GET", "/secrets") == []
+
+
+def test_deleting_a_machine_removes_its_jobs_and_pxe_file(server: Running) -> None:
+    server.put_template()
+    server.operate("PUT", "/pxe-templates/p", {"content": "x"})
+    server.create_job(pxe="p")
+    agent = Agent(server)
+    agent.register()
+    order = agent.order()
+    assert agent.upload_mac(order["job_id"]).data["pxe_file"]
+    server.operate("DELETE", "/machines/SN001")
+    assert [path.name for path in server.pxe_directory.iterdir()] == ["default"]
+    assert agent.call("GET", "/order").status == 401
+    assert server.operate("GET", "/jobs") == []
+    assert Agent(server, boot_id="again").register().status == 200
+
+
+def test_every_change_is_in_the_audit_log(server: Running) -> None:
+    server.put_template()
+    server.create_job()
+    server.operate("POST", "/jobs/1/cancel")
+    actions = [row["action"] for row in server.operate("GET", "/audit")]
+    assert actions == ["job.cancel", "job.create", "template.put"]
+
+
+def test_the_events_of_a_job_end_with_it(server: Running) -> None:
+    server.put_template()
+    server.create_job()
+    server.operate("POST", "/jobs/1/cancel")
+    token = {"Authorization": f"Bearer {server.context.operator_token}"}
+    text = server.request("GET", "/api/operator/jobs/1/events", headers=token).data.decode()
+    events = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
+    assert events[-2:] == ["job", "end"]
+    assert events.count("line") == len(server.operate("GET", "/jobs/1/log"))
+    later = server.request("GET", "/api/operator/jobs/1/events?after=999", headers=token).data.decode()
+    assert "event: line" not in later
+
+
+def test_jobs_can_be_listed_by_machine_and_state(server: Running) -> None:
+    server.put_template()
+    server.create_job(machine="A")
+    server.create_job(machine="B")
+    server.operate("POST", "/jobs/1/cancel")
+    assert [job["sn"] for job in server.operate("GET", "/jobs?state=queued")] == ["B"]
+    assert [job["id"] for job in server.operate("GET", "/jobs?machine=a")] == [1]
+    assert server.operate("GET", "/jobs?machine=B&state=cancelled") == []
+
+
+def test_the_api_describes_itself(server: Running) -> None:
+    schema = server.call("GET", "/schema/openapi.json").data
+    assert (
+        "/api/operator/jobs"
+        in (schema if isinstance(schema, dict) else __import__("json").loads(schema))["paths"]
+    )
