@@ -25,9 +25,9 @@ from bootos.lab.operator import Operator
 from bootos.lab.scenario import LabServer, Scenario, wait_for
 from bootos.lab.serial import SerialLine
 
-BOOT_DEADLINE_S = 300.0
-JOB_DEADLINE_S = 420.0
-INSTALL_DEADLINE_S = 420.0
+BOOT_DEADLINE_S = 600.0
+JOB_DEADLINE_S = 900.0
+INSTALL_DEADLINE_S = 600.0
 POST_TEXT = "POST binary: made of machine code"
 ENDED = ("done", "failed", "refused", "cancelled", "planned")
 Say = Callable[[str], None]
