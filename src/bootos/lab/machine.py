@@ -249,10 +249,10 @@ class Machine(PowerSwitch):
         with _listen(sockets / "serial") as serial, _listen(sockets / "qmp") as qmp:
             self._began = time.monotonic()
             self._last_cpu_s = 0.0
-            self._child = start(argv, log_path=log_path)
+            child = start(argv, log_path=log_path)
             until = self._began + _CONNECT_DEADLINE_S
-            serial_connection = self._accept(serial, until, log_path)
-            qmp_connection = self._accept(qmp, until, log_path)
+            serial_connection = _accept(serial, child, until)
+            qmp_connection = _accept(qmp, child, until)
         self._serial = SerialLog(
             serial_connection,
             self.directory / self._numbered("serial"),
@@ -263,24 +263,12 @@ class Machine(PowerSwitch):
         try:
             self._qmp = Qmp(qmp_connection, began=self._began)
         except BootosError as cause:
-            self._child.stop()
+            child.stop()
             raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause
+        self._child = child  # the last, so that a machine that is on has its serial line
         for nic in self.spec.nics:
             if not nic.connected:
                 self.cut_network(nic.mac)
-
-    def _accept(self, listener: socket.socket, until: float, log_path: Path) -> socket.socket:
-        assert self._child is not None
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError as cause:
-                if self._child.poll() is None and time.monotonic() < until:
-                    continue
-                self._child.stop(grace_s=0.0)
-                raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause
-            connection.settimeout(None)
-            return connection
 
     def _close(self) -> None:
         """Let go of the connections of a QEMU that has ended; the serial lines stay readable."""
@@ -289,6 +277,21 @@ class Machine(PowerSwitch):
         if self._qmp is not None:
             self._qmp.close()
         self._child = None
+
+
+def _accept(listener: socket.socket, child: Child, until: float) -> socket.socket:
+    """QEMU's connection. Raises BootosError with QEMU's words when it ended, and ends it when it is too slow."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError as cause:
+            if child.poll() is None and time.monotonic() < until:
+                continue
+            child.stop(grace_s=0.0)
+            words = _read_end(child.log_path) if child.log_path is not None else ""
+            raise BootosError(f"QEMU did not start: {words}") from cause
+        connection.settimeout(None)
+        return connection
 
 
 def _read_end(path: Path) -> str:

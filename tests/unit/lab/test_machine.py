@@ -9,9 +9,9 @@ import pytest
 from bootos.errors import BootosError
 from bootos.lab.accelerator import is_working
 from bootos.lab.machine import Machine
-from bootos.lab.scenario import Scenario
+from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.serial import SerialTimeout
-from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
+from bootos.lab.spec import BmcSpec, DiskSpec, MachineSpec, NicSpec
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")
 
@@ -72,6 +72,26 @@ def test_a_cable_can_be_pulled_and_a_missing_disk_or_card_is_named(machine: Mach
         machine.cut_network("52:54:00:00:00:09")
     with pytest.raises(BootosError, match="no disk 'other'"):
         machine.remove_disk("other")
+
+
+@pytest.mark.skipif(not shutil.which("ipmi_sim"), reason="needs openipmi")
+def test_the_bmc_switches_the_machine_over_lan(tmp_path: Path) -> None:
+    disk = tmp_path / "boot.raw"
+    disk.write_bytes(build_boot_sector(b"LAB BOOTED\n").ljust(1024**2, b"\0"))
+    disks = (DiskSpec(name="boot", bus="sata", path=str(disk)),)
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", disks=disks, nics=(NIC,), bmc=BmcSpec())
+    with Scenario(tmp_path / "run", needs=["machine", "bmc"]) as scenario:
+        machine = scenario.add_machine(spec)
+        assert machine.bmc is not None
+        assert machine.bmc.run_ipmitool("chassis", "power", "on").returncode == 0
+        wait_for(machine.is_on, 30, what="power on by the BMC")
+        first = machine.pid
+        machine.wait_for_serial("LAB BOOTED", 60)
+        assert machine.bmc.run_ipmitool("chassis", "power", "cycle").returncode == 0
+        wait_for(lambda: machine.pid not in (None, first), 30, what="a power cycle by the BMC")
+        machine.wait_for_serial("LAB BOOTED", 60)
+        assert machine.bmc.run_ipmitool("chassis", "power", "off").returncode == 0
+        wait_for(lambda: not machine.is_on(), 30, what="power off by the BMC")
 
 
 def test_qemus_own_words_tell_why_it_did_not_start(tmp_path: Path) -> None:
