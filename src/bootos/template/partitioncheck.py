@@ -161,6 +161,9 @@ def check_filesystem(wanted: Filesystem | FilesystemType, at: str, uuids: dict[s
             problems.append(Problem(path=f"{at}.uuid", message=f"is the same as {uuids[key]}.uuid"))
         uuids.setdefault(key, at)
     for option in wanted.options:
+        if "/" in option:
+            message = f"{option!r} names a path: mkfs gets the template's device and no other"
+            problems.append(Problem(path=f"{at}.options", message=message))
         key_name = OWN_OPTIONS[wanted.type].get(option)
         if key_name is not None:
             hint = f"use {key_name}: instead" if key_name else ""

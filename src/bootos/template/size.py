@@ -108,7 +108,9 @@ def parse_range(text: str) -> SizeRange:
 
 
 def format_size(size_bytes: int) -> str:
-    """For messages: `480.1 GB`; exact multiples of MiB and GiB as such."""
+    """For messages: `480.1 GB`; exact multiples of KiB (small ones), MiB, GiB and TiB as such."""
+    if 1024 <= size_bytes < 1024**2 and size_bytes % 1024 == 0:
+        return f"{size_bytes // 1024} KiB"
     for unit, factor in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2)):
         if size_bytes >= factor and size_bytes % factor == 0:
             return f"{size_bytes // factor} {unit}"

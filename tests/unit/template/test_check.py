@@ -183,6 +183,8 @@ def test_partition_types_are_names_guids_and_codes(table: str, type: str, ok: bo
         ({"type": "ext4", "uuid": "12AB-34CD"}, "uuid"),
         ({"type": "vfat", "uuid": "3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11"}, "uuid"),
         ({"type": "ext4", "options": ["-L", "x"]}, "options"),
+        ({"type": "btrfs", "options": ["/dev/sdb"]}, "options"),
+        ({"type": "xfs", "options": ["-l", "logdev=/dev/sdb"]}, "options"),
     ],
 )
 def test_labels_uuids_and_options_fit_the_file_system(filesystem: dict[str, Any], key: str) -> None:

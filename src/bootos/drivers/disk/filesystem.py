@@ -219,7 +219,11 @@ def build_mkfs(wanted: Filesystem, node: str) -> list[str]:
             argv += ["-L", label] if label else []
             argv += ["-U", uuid] if uuid else []
         case FilesystemType.VFAT:
-            argv = ["mkfs.vfat", "-I"]  # -I: also on a whole disk
+            argv = [
+                "mkfs.vfat",
+                "-I",
+                "--mbr=n",
+            ]  # also on a whole disk, and then without a make-believe table
             argv += ["-n", label] if label else []
             argv += ["-i", plain_uuid(uuid).upper()] if uuid else []
         case FilesystemType.SWAP:

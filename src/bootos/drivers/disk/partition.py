@@ -93,9 +93,9 @@ def _plan_table(
     _forecast_partitions(wanted, at, target, placed, right, forecast)
     if problems:
         return
+    count = f"{len(placed)} partition{'s' if len(placed) != 1 else ''}"
     if right:
-        count = len(placed)
-        planned.notes.append(f"{target.title} has its {count} partition{'s' if count != 1 else ''} already")
+        planned.notes.append(f"{target.title} has its {count} already")
         return
     destroys: list[str] = []
     changes: list[Change] = []
@@ -118,7 +118,7 @@ def _plan_table(
         Action(
             id=f"disk.partition:write:{target.device}",
             driver=PartitionDriver.name,
-            summary=f"write a {table.value.upper()} table with {len(placed)} partitions on {target.title}",
+            summary=f"write a {table.value.upper()} table with {count} on {target.title}",
             changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
             destroys=tuple(destroys),
             allowed=f"{at}.wipe" if wanted.wipe else None,

@@ -68,6 +68,7 @@ class _Resolved(msgspec.Struct, kw_only=True):
     drives: list[Disk]
     hotspares: list[Disk]
     sound: bool  # whether it can be planned: its drives are there, enough, and not claimed twice
+    blocked: bool = False  # by an existing array that may not be deleted
 
     @property
     def disks(self) -> list[Disk]:
@@ -269,6 +270,7 @@ def _sort_out(
             message = f"array {array.name!r} (RAID {array.level}) exists on {where} and is not what is wanted"
             hint = "raid.clear: true deletes arrays that are not in the template"
             planned.problems.append(Problem(path=item.at, message=message, hint=hint))
+            item.blocked = True
         if not in_way:
             planned.notes.append(f"array {array.name!r} is not in the template and is left alone")
     return kept, doomed
@@ -448,7 +450,7 @@ def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: P
         members=(*drives, *spares),
     )
     forecast.freed |= {device, *drives, *spares}
-    if len(planned.problems) > before:
+    if item.blocked or len(planned.problems) > before:
         return
     after = f"RAID {wanted.level} on {', '.join(drives)}"
     if spares:
