@@ -142,11 +142,16 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
     entries = _read_mdstat(machine)
     running_on = {member.node for entry in entries if entry.active for member in entry.members}
     superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
-    notes, started = _start_inactive(machine, superblocks, entries)
-    entries = [entry for entry in _read_mdstat(machine) if entry.active]
+    details = {entry.name: _read_detail(machine, entry.name) for entry in entries if entry.active}
+    # a member that fell out of a running array still carries its superblock: it is no array of its own
+    running = {said.get("MD_UUID", "") for said in details.values()}
+    idle = [block for block in superblocks if block.uuid not in running]
+    notes, started = _start_inactive(machine, idle, entries)
     arrays: list[Array] = []
-    for entry in entries:
-        said = parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{entry.name}"]).stdout)
+    for entry in _read_mdstat(machine) if started else entries:
+        if not entry.active:
+            continue
+        said = details.get(entry.name) or _read_detail(machine, entry.name)
         recorded = {block.uuid: block for block in superblocks}.get(said.get("MD_UUID", ""))
         name = read_name(said.get("MD_NAME", "")) or (recorded.name if recorded else "") or entry.name
         arrays.append(
@@ -206,6 +211,10 @@ def _read_mdstat(machine: Machine) -> list[MdstatEntry]:
         return parse_mdstat(path.read_text())
     except FileNotFoundError:
         return []  # the md module is not loaded: no array runs
+
+
+def _read_detail(machine: Machine, name: str) -> dict[str, str]:
+    return parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{name}"]).stdout)
 
 
 def read_superblocks(machine: Machine, nodes: Iterable[str]) -> list[Superblock]:
@@ -271,7 +280,7 @@ def find_array_node(machine: Machine, device: str) -> str | None:
     link = machine.root / device.removeprefix("/")
     hinted = f"/dev/{link.readlink().name}" if link.is_symlink() else ""
     for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is a hint only
-        said = parse_export(machine.run(["mdadm", "--detail", "--export", node]).stdout)
+        said = _read_detail(machine, node.removeprefix("/dev/"))
         if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
             return node
     return None
