@@ -259,12 +259,22 @@ def find_setting_problems(settings: MachineSettings) -> list[Problem]:
     return problems
 
 
-def put_settings(session: WriteSession, machine: Machine, settings: MachineSettings) -> None:
-    """Replace the machine's settings. Raises UnusableError with every problem."""
-    problems = find_setting_problems(settings)
+def change_settings(session: WriteSession, machine: Machine, changes: dict[str, str]) -> None:
+    """Change some of the machine's settings; an empty value removes one. Raises UnusableError with every problem."""
+    known = MachineSettings.__struct_fields__
+    problems = [
+        Problem(path=name, message="is not a setting", hint=f"known: {', '.join(known)}")
+        for name in changes
+        if name not in known
+    ]
+    if changes.get("address") and "netmask" not in changes:
+        changes = {**changes, "netmask": ""}  # the old one belongs to the old address
+    values = {
+        name: value for name, value in {**machine.settings, **changes}.items() if value and name in known
+    }
+    problems += find_setting_problems(MachineSettings(**values))
     if problems:
         raise UnusableError(f"the settings have {len(problems)} problem(s)", problems=problems)
-    values = {name: value for name, value in msgspec.to_builtins(settings).items() if value}
     if "/" in values.get("address", ""):
         interface = ipaddress.ip_interface(values["address"])
         values["address"] = str(interface.ip)

@@ -60,7 +60,7 @@ def progress(server: Running, value: float, sn: str = "SN001", **more: Any) -> A
 
 def queue_job(server: Running, text: str = SCRIPTS, **more: Any) -> None:
     succeeds(server, "report/deviceProductInfo", PRODUCT)
-    server.operate("PUT", "/machines/SN001/settings", {"manage_ip": "10.0.8.21"})
+    server.operate("PATCH", "/machines/SN001/settings", {"manage_ip": "10.0.8.21"})
     server.operate("PUT", "/pxe-templates/p", {"content": "LABEL a\r\nAPPEND sn={sn}", "answer": "a\r\nb"})
     server.put_template("t", text)
     server.create_job(**more)
@@ -281,7 +281,7 @@ def test_v1_calls_change_nothing_while_a_v2_agent_is_there(server: Running) -> N
 def test_the_network_of_a_machine(server: Running) -> None:
     succeeds(server, "report/deviceProductInfo", PRODUCT)
     server.operate(
-        "PUT",
+        "PATCH",
         "/machines/SN001/settings",
         {"hostname": "h1", "address": "10.77.0.10/24", "vlan": "12", "trunk": "no"},
     )
@@ -301,7 +301,7 @@ def test_the_network_of_a_machine(server: Running) -> None:
 def test_settings_that_a_shell_would_act_on_are_refused(server: Running) -> None:
     succeeds(server, "report/deviceProductInfo", PRODUCT)
     bad = {"hostname": "$(reboot)", "vlan": "`x`", "gateway": "nowhere", "address": "10.0.0.300"}
-    answer = server.refuse("PUT", "/machines/SN001/settings", bad)
+    answer = server.refuse("PATCH", "/machines/SN001/settings", bad)
     assert {problem["path"] for problem in answer.data["problems"]} == set(bad)
 
 

@@ -1,7 +1,7 @@
 """The operator's calls about machines and the support list."""
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
@@ -48,13 +48,11 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             session.after_commit(lambda: context.presence.forget(machine.id))
             note(session, request, "machine.delete", machine.sn)
 
-    @put("/machines/{word:str}/settings", sync_to_thread=True)
-    def set_machine(
-        word: FromPath[str], data: JSONBody[machines.MachineSettings], request: Caller
-    ) -> MachineDetail:
+    @patch("/machines/{word:str}/settings", sync_to_thread=True)
+    def set_machine(word: FromPath[str], data: JSONBody[dict[str, str]], request: Caller) -> MachineDetail:
         with store.write() as session:
             machine = machines.find_or_enrol_word(session, word)
-            machines.put_settings(session, machine, data)
+            machines.change_settings(session, machine, data)
             note(session, request, "machine.set", machine.sn)
             session.flush()
             return view_machine_detail(context, session, machine)

@@ -92,11 +92,7 @@ def set_machine(
     given = dict(value.partition("=")[::2] for value in values)
     if any("=" not in value for value in values):
         raise typer.BadParameter("must be KEY=VALUE", param_hint="KEY=VALUE")
-    known = {row["sn"]: row for row in client.call("GET", "machines")}
-    present = client.call("GET", "machines", machine)["settings"] if machine in known else {}
-    if given.get("address"):
-        present.pop("netmask", None)
-    answer = client.call("PUT", "machines", machine, "settings", body={**present, **given})
+    answer = client.call("PATCH", "machines", machine, "settings", body=given)
     out.say(f"machine {answer['sn']}: {cell('settings', answer['settings'])}", answer)
 
 

@@ -82,7 +82,7 @@ def open_store(url: str) -> Store:
         engine = create_engine(parsed, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as cause:
         raise BootosError(
-            f"the database URL {url!r} is not usable: {cause}",
+            f"the database URL is not usable: {cause}",  # the URL itself may hold a password
             hint="use sqlite:////path/bootos.db or postgresql+psycopg://user@host/name",
         ) from cause
     except ModuleNotFoundError as cause:

@@ -1,0 +1,153 @@
+"""The operator's commands against a server: output, JSON, exit codes."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from serving import Agent, Running
+from typer.testing import CliRunner
+
+from bootos.cli import NOUNS, build_app
+from bootos.errors import BootosError
+from bootos.server import command
+
+Bootos = Callable[..., Result]
+
+
+@pytest.fixture
+def bootos(server: Running) -> Bootos:
+    """Runs a command line against the server; errors are left in `.exception`."""
+
+    def call(*words: str, input: str | None = None) -> Result:
+        environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+        return CliRunner(env=environment).invoke(build_app(words), list(words), input=input)
+
+    return call
+
+
+def good(result: Result) -> str:
+    assert result.exit_code == 0, (result.output, result.exception)
+    return str(result.output)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "t.yaml").write_text("name: t\noob: {users: [{name: ops, password: {secret: pw}}]}\n")
+    (tmp_path / "bad.yaml").write_text("name: bad\nraid: 1\nmore: 2\n")
+    (tmp_path / "p.pxe").write_text("LABEL x\nAPPEND sn={sn}\n")
+    (tmp_path / "pw.txt").write_text("secret-value\n")
+    return tmp_path
+
+
+def test_a_job_from_the_first_command_to_the_last(server: Running, bootos: Bootos, files: Path) -> None:
+    assert "no machine has registered yet" in good(bootos("machine", "list"))
+    checked = good(bootos("template", "check", str(files / "t.yaml")))
+    assert "is usable" in checked and "bootos secret set pw" in checked
+    good(bootos("secret", "set", "pw", "--file", str(files / "pw.txt")))
+    good(bootos("secret", "set", "typed", input="typed-value\n"))
+    listed = good(bootos("secret", "list"))
+    assert "pw" in listed and "secret-value" not in listed
+    assert "version 1" in good(bootos("template", "add", str(files / "t.yaml")))
+    good(bootos("pxe", "add", "p", str(files / "p.pxe")))
+    assert good(bootos("pxe", "show", "p")) == "LABEL x\nAPPEND sn={sn}\n"
+    assert good(bootos("template", "show", "t")) == (files / "t.yaml").read_text()
+    agent = Agent(server)
+    agent.register()
+    created = good(bootos("job", "create", "--machine", "SN001", "--template", "t", "--pxe", "p", "--json"))
+    assert json.loads(created)["id"] == 1
+    order = agent.order()
+    assert order["secrets"] == {"pw": "secret-value"}
+    agent.report(order["job_id"], log=[{"n": 0, "at": "2026-01-01T00:00:00Z", "text": "[bold]not markup[/]"}])
+    assert "[bold]not markup[/]" in good(bootos("job", "log", "1"))
+    shown = good(bootos("machine", "show", "sn001"))
+    assert "52:54:00:00:00:02" in shown
+    agent.report(order["job_id"], state="failed", message="it broke")
+    assert "it broke" in good(bootos("job", "show", "1"))
+    followed = bootos("job", "follow", "1")
+    assert followed.exit_code == 1
+    assert "job 1 is failed it broke" in followed.output
+
+
+def test_follow_shows_the_log_live_and_ends_with_the_job(server: Running, bootos: Bootos) -> None:
+    server.put_template()
+    agent = Agent(server)
+    agent.register()
+
+    def work() -> None:
+        order = agent.order(20)
+        agent.report(order["job_id"], log=[{"n": 0, "at": "2026-01-01T10:00:00Z", "text": "at work"}])
+        agent.report(order["job_id"], state="succeeded", message="all done")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    shown = good(bootos("job", "create", "--machine", "SN001", "--template", "t", "--follow"))
+    worker.join(20)
+    assert "at work" in shown
+    assert "job 1 is done all done" in shown
+
+
+def test_follow_with_json_prints_one_object_per_event(server: Running, bootos: Bootos) -> None:
+    server.put_template()
+    server.create_job()
+    server.operate("POST", "/jobs/1/cancel")
+    result = bootos("job", "follow", "1", "--json")
+    assert result.exit_code == 1
+    events = [json.loads(line)["event"] for line in result.output.splitlines()]
+    assert events[-1] == "end"
+
+
+def test_all_mistakes_of_a_template_are_printed(bootos: Bootos, files: Path) -> None:
+    result = bootos("template", "check", str(files / "bad.yaml"))
+    assert result.exit_code == 1
+    assert "raid: must be a table" in result.output
+    assert "more: unknown key" in result.output
+    added = bootos("template", "add", str(files / "bad.yaml"))
+    assert isinstance(added.exception, BootosError)
+    assert "more: unknown key" in str(added.exception)
+
+
+def test_machines_are_enrolled_set_and_deleted(bootos: Bootos) -> None:
+    said = good(bootos("machine", "set", "NEW", "hostname=h1", "address=10.0.0.5/24"))
+    assert "netmask=255.255.255.0" in said
+    said = good(bootos("machine", "set", "new", "hostname=", "gateway=10.0.0.1"))
+    assert "hostname" not in said and "address=10.0.0.5" in said
+    assert bootos("machine", "set", "NEW", "nonsense").exit_code == 2
+    assert isinstance(bootos("machine", "set", "NEW", "color=red").exception, BootosError)
+    good(bootos("machine", "delete", "NEW"))
+    assert "no machine" in good(bootos("machine", "list"))
+
+
+def test_support_lines(bootos: Bootos) -> None:
+    good(bootos("support", "add", "--vendor", "Dell*", "--product", "*"))
+    assert "Dell*" in good(bootos("support", "list"))
+    assert json.loads(good(bootos("support", "list", "--json")))[0]["id"] == 1
+    good(bootos("support", "remove", "1"))
+
+
+def test_what_is_wrong_is_said_with_a_way_on(server: Running, bootos: Bootos, tmp_path: Path) -> None:
+    unknown = bootos("job", "show", "77").exception
+    assert isinstance(unknown, BootosError) and "bootos job list" in unknown.hint
+    away = bootos("machine", "list", "--server", "http://127.0.0.1:1").exception
+    assert isinstance(away, BootosError) and "Connection refused" in str(away)
+    no_token = bootos("machine", "list", "--data", str(tmp_path)).exception
+    assert isinstance(no_token, BootosError) and "BOOTOS_TOKEN" in no_token.hint
+    (tmp_path / "wrong").write_text("x" * 40)
+    wrong = bootos("machine", "list", "--token-file", str(tmp_path / "wrong")).exception
+    assert isinstance(wrong, BootosError) and "wrong" in str(wrong)
+
+
+def test_wrong_usage_has_exit_code_2(bootos: Bootos) -> None:
+    assert bootos("job", "create").exit_code == 2
+    assert bootos("job", "show", "x").exit_code == 2
+
+
+@pytest.mark.parametrize("noun", ["machine", "template", "job", "pxe", "secret", "support"])
+def test_every_verb_has_help_with_an_example(noun: str, bootos: Bootos) -> None:
+    app = getattr(command, NOUNS[noun][1])
+    names = [entry.name for entry in app.registered_commands]
+    assert names
+    for name in names:
+        assert f"bootos {noun} {name}" in " ".join(good(bootos(noun, str(name), "--help")).split())

@@ -1,0 +1,188 @@
+"""The server as a process: it is killed and comes back, ends quickly, and says why it cannot start."""
+
+import re
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from serving import Agent, Running
+
+from bootos.process import Child, Completed, run, start
+from bootos.server.app import open_context
+from bootos.server.settings import Settings
+
+BOOTOS = [sys.executable, "-m", "bootos.cli"]
+FILE = "01-52-54-00-00-00-02"
+
+
+class Process:
+    """`bootos serve` on one data directory, started as often as a test wants."""
+
+    def __init__(self, root: Path) -> None:
+        self.data = root / "data"
+        self.log = root / "server.log"
+        self.listen = "127.0.0.1:0"
+        self.child: Child | None = None
+
+    def start(self) -> Running:
+        self.log.unlink(missing_ok=True)
+        argv = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen, "--no-tftp"]
+        self.child = start(argv, log_path=self.log)
+        found = None
+        deadline = time.monotonic() + 60
+        while found is None:
+            assert time.monotonic() < deadline and self.child.poll() is None, self.log.read_text()
+            found = re.search(r"listening on http://(\S+)", self.log.read_text() if self.log.exists() else "")
+            threading.Event().wait(0.05)
+        self.listen = found[1]
+        settings = Settings(data=self.data)
+        token = settings.token_file.read_text().strip()
+        running = Running(Remote(settings, token), f"http://{self.listen}")  # type: ignore[arg-type]
+        running._pool = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=0.2), timeout=30)
+        assert running.call("GET", "/api/v2/agent/").status == 200
+        return running
+
+    def kill(self) -> None:
+        assert self.child is not None
+        self.child.signal(signal.SIGKILL)
+        self.child.wait(10)
+
+
+class Remote:
+    """What `Running` needs of a server in another process."""
+
+    def __init__(self, settings: Settings, token: str) -> None:
+        self.settings = settings
+        self.operator_token = token
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    process = Process(tmp_path)
+    yield process
+    if process.child is not None:
+        process.child.stop()
+
+
+def test_a_server_that_is_killed_in_mid_job_comes_back_and_nothing_is_lost(process: Process) -> None:
+    server = process.start()
+    server.put_template()
+    server.operate("PUT", "/pxe-templates/p", {"content": "sn={sn}"})
+    server.operate("PUT", "/secrets/s", {"value": "kept"})
+    server.create_job(pxe="p")
+    agent = Agent(server)
+    agent.register()
+    order = agent.order()
+    steps = [{"id": "raid", "title": "RAID", "state": "running"}]
+    lines = [{"n": n, "at": "2026-01-01T00:00:00Z", "text": f"line {n}"} for n in range(4)]
+    assert agent.report(order["job_id"], steps=steps, log=lines[:2]).data["log_next"] == 2
+    assert agent.upload_mac(order["job_id"]).data["pxe_file"] == FILE
+
+    process.kill()
+    (process.data / "tftp/pxelinux.cfg" / FILE).unlink()
+    agent.server = server = process.start()
+
+    assert (process.data / "tftp/pxelinux.cfg" / FILE).read_text() == "sn=SN001"
+    assert agent.order() == order  # the session is still good, and the attempt the same
+    assert agent.report(order["job_id"], steps=steps, log=lines).data["log_next"] == 4
+    agent.report(order["job_id"], state="succeeded", steps=steps)
+    job = server.job(1)
+    assert (job["state"], job["attempt"]) == ("installing", 1)
+    texts = [line["text"] for line in server.operate("GET", "/jobs/1/log")]
+    assert [text for text in texts if text.startswith("line ")] == [f"line {n}" for n in range(4)]
+
+    process.kill()
+    server = process.start()
+    report = {"Sn": "SN001", "Title": "end", "InstallProgress": 1}
+    server.call("POST", "/api/osinstall/v1/report/deviceInstallInfo", report)
+    assert server.job(1)["state"] == "done"
+    assert not (process.data / "tftp/pxelinux.cfg" / FILE).exists()
+
+
+def test_a_server_that_is_told_to_end_answers_open_polls_at_once(process: Process) -> None:
+    server = process.start()
+    agent = Agent(server)
+    agent.register()
+    server.put_template()
+    server.create_job(machine="OTHER")
+    token = {"Authorization": f"Bearer {server.context.operator_token}"}
+    got: dict[str, Any] = {}
+    threads = [
+        threading.Thread(target=lambda: got.update(poll=agent.call("GET", "/order?wait_s=25").status)),
+        threading.Thread(
+            target=lambda: got.update(
+                events=server.request("GET", "/api/operator/jobs/1/events", headers=token).data
+            )
+        ),
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while server.operate("GET", "/machines/SN001")["state"] != "waiting" or not threads[1].is_alive():
+        assert time.monotonic() < deadline
+    threading.Event().wait(0.3)  # let both requests reach their waiting
+    assert process.child is not None
+    began = time.monotonic()
+    process.child.signal(signal.SIGTERM)
+    assert process.child.wait(20) == 0
+    assert time.monotonic() - began < 4
+    for thread in threads:
+        thread.join(10)
+    assert got["poll"] == 204
+    assert b"event: job" in got["events"]
+
+
+def refuse_to_start(data: Path, *more: object) -> Completed:
+    argv = [*BOOTOS, "serve", "--data", data, "--listen", "127.0.0.1:0", "--no-tftp", *map(str, more)]
+    done = run(argv, check=False, timeout_s=60)
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_port_in_use_and_a_data_directory_in_use_are_named(process: Process, tmp_path: Path) -> None:
+    process.start()
+    said = refuse_to_start(tmp_path / "other", "--listen", process.listen).stderr
+    assert f"cannot listen on {process.listen}" in said and "--listen" in said
+    assert "another server uses the data directory" in refuse_to_start(process.data).stderr
+
+
+def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refuse_to_start(tmp_path / "file" / "data").stderr
+
+
+def test_a_database_that_is_newer_is_left_alone(tmp_path: Path) -> None:
+    open_context(Settings(data=tmp_path)).store.close()
+    with sqlite3.connect(tmp_path / "bootos.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    said = refuse_to_start(tmp_path).stderr
+    assert "newer than this program" in said and "9999" in said
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bootos.db").write_text("this is not a database, but long enough to be looked at" * 30)
+    assert "not a database" in refuse_to_start(tmp_path).stderr
+
+
+def test_a_database_url_that_means_nothing_is_named(tmp_path: Path) -> None:
+    assert "not usable" in refuse_to_start(tmp_path, "--database", "nonsense").stderr
+    assert "hunter2" not in refuse_to_start(tmp_path, "--database", "nodb://u:hunter2@h/x").stderr
+
+
+def test_a_broken_key_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_text("short")
+    assert "does not hold a key" in refuse_to_start(tmp_path).stderr
+
+
+def test_wrong_options_are_wrong_usage(tmp_path: Path) -> None:
+    for words in (["--listen", "nowhere"], ["--listen", "a:99999"], ["--append", "a\nb"]):
+        done = run([*BOOTOS, "serve", "--data", tmp_path, *words], check=False, timeout_s=60)
+        assert done.returncode == 2, words
