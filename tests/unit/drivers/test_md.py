@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from bootos.drivers.raid.md import parse_export, parse_mdstat, parse_superblock, read_name
+
+GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"
+
+
+def read(*parts: str) -> str:
+    return GOLDEN.joinpath(*parts).read_text()
+
+
+def test_reads_every_level_with_chunk_and_hot_spare() -> None:
+    entries = parse_mdstat(read("levels", "mdstat.txt"))
+    told = [(e.name, e.level, e.chunk_bytes, len(e.members), e.active, e.read_only) for e in entries]
+    assert told == [
+        ("md125", "1", None, 3, True, False),
+        ("md126", "0", 256 * 1024, 2, True, False),
+        ("md127", "10", 512 * 1024, 4, True, False),
+    ]
+    spares = [member.node for member in entries[0].members if member.role is None]
+    assert spares == ["/dev/vdc"]
+
+
+def test_a_member_that_is_being_built_is_no_hot_spare() -> None:
+    entries = {entry.name: entry for entry in parse_mdstat(read("building", "mdstat.txt"))}
+    assert entries["md126"].level == "5"
+    assert all(member.role is not None for member in entries["md126"].members)
+    assert entries["md126"].progress == "recovery 14.7%"
+    assert entries["md127"].progress == "resync 17.3%"
+
+
+def test_knows_an_array_that_was_started_read_only() -> None:
+    assert [entry.read_only for entry in parse_mdstat(read("read-only", "mdstat.txt"))] == [True, True]
+
+
+def test_an_inactive_array_and_a_failed_member_are_told_apart() -> None:
+    text = """\
+Personalities : [raid1]
+md127 : inactive vdb[0](S)
+      613376 blocks super 1.2
+
+md126 : active raid1 vdd[1](F) vdc[0]
+      613376 blocks super 1.2 [2/1] [U_]
+
+unused devices: <none>
+"""
+    inactive, degraded = parse_mdstat(text)
+    assert (inactive.active, degraded.active) == (False, True)
+    assert [(member.node, member.faulty) for member in degraded.members] == [
+        ("/dev/vdd", True),
+        ("/dev/vdc", False),
+    ]
+
+
+def test_no_arrays_at_all() -> None:
+    assert parse_mdstat("Personalities : \nunused devices: <none>\n") == []
+    assert parse_mdstat("") == []
+
+
+def test_a_superblock_tells_its_array() -> None:
+    block = parse_superblock("/dev/nvme1n1", read("degraded", "examine-nvme1n1.txt"))
+    assert block is not None
+    assert (block.name, block.level, block.drive_count) == ("pair", "1", 2)
+    running = parse_export(read("degraded", "detail-md125.txt"))
+    assert block.uuid == running["MD_UUID"]
+
+
+def test_something_else_is_no_superblock() -> None:
+    assert parse_superblock("/dev/sda", "") is None
+    assert parse_superblock("/dev/sda", "MD_METADATA=imsm\nMD_UUID=1:2:3:4\n") is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "name"), [("any:os", "os"), ("host.example:data", "data"), ("os", "os"), ("", "")]
+)
+def test_the_host_is_not_part_of_the_name(recorded: str, name: str) -> None:
+    assert read_name(recorded) == name
