@@ -17,12 +17,14 @@ from pathlib import Path
 import msgspec
 
 from bootos import __version__
+from bootos.agent.cmdline import read_cmdline
 from bootos.agent.console import ConsoleHandler, Consoles, find_consoles
 from bootos.agent.engine import JobPlan, apply_job, plan_job
 from bootos.document import read_document
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
 from bootos.hardware.inventory import collect_inventory
+from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
 
 log = logging.getLogger(__name__)
@@ -79,8 +81,13 @@ def run_service(arguments: argparse.Namespace) -> int:
     return 1
 
 
+def collect_here() -> Inventory:
+    """This machine's inventory; the kernel command line tells which NIC PXE used."""
+    return collect_inventory(pxe_mac=read_cmdline().pxe_mac)
+
+
 def show_inventory(arguments: argparse.Namespace) -> int:
-    inventory = collect_inventory()
+    inventory = collect_here()
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(inventory), indent=2).decode())
         return 0
@@ -107,9 +114,7 @@ def read_secrets(path: Path | None) -> dict[str, str]:
 
 def make_plan(arguments: argparse.Namespace) -> tuple[JobPlan, Machine]:
     machine = Machine()
-    plan = plan_job(
-        read_document(arguments.file), machine, collect_inventory(), read_secrets(arguments.secrets)
-    )
+    plan = plan_job(read_document(arguments.file), machine, collect_here(), read_secrets(arguments.secrets))
     return plan, machine
 
 
@@ -164,7 +169,7 @@ def apply_by_hand(arguments: argparse.Namespace) -> int:
     plan, machine = make_plan(arguments)
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    inventory = collect_inventory()
+    inventory = collect_here()
     apply_job(plan, machine, inventory, read_secrets(arguments.secrets), PrintWatcher())
     return 0
 
