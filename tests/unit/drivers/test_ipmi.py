@@ -5,12 +5,8 @@ from typing import Any
 import pytest
 
 from bootos.drivers.contract import Action, DriverError, Machine
-from bootos.drivers.oob.ipmi import (
-    ColdReset,
-    Hidden,
-    IpmiDriver,
+from bootos.drivers.oob.bmc import (
     Lan,
-    SetUser,
     User,
     build_password_request,
     compare_lan,
@@ -19,6 +15,7 @@ from bootos.drivers.oob.ipmi import (
     parse_lan,
     parse_users,
 )
+from bootos.drivers.oob.ipmi import ColdReset, Hidden, IpmiDriver, SetUser
 from bootos.process import Completed, ToolError
 from bootos.template.model import OobNetwork
 

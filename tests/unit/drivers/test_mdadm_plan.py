@@ -4,8 +4,9 @@ import pytest
 
 from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.disk.block import Block, Signature, Storage
+from bootos.drivers.raid.drives import usable_bytes
 from bootos.drivers.raid.md import Array, Member
-from bootos.drivers.raid.mdadm import MdadmDriver, usable_bytes
+from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.template.check import read_template
 from bootos.wire.inventory import Disk
 

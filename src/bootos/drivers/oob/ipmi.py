@@ -14,6 +14,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.oob.bmc import (
+    LONG_BYTES,
+    SHORT_BYTES,
+    Lan,
+    User,
+    build_password_request,
+    compare_lan,
+    parse_access,
+    parse_enabled,
+    parse_lan,
+    parse_users,
+)
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.check import check_password
@@ -28,31 +40,10 @@ PRIVILEGES["none"] = (15, "NO ACCESS")
 
 FIRST_SLOT = 2  # user 1 is the anonymous one by the standard
 LAN_CHANNELS = range(1, 12)
-SHORT_BYTES, LONG_BYTES = 16, 20  # what a BMC stores; the longer form exists since IPMI 2.0
 MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # password differs; differs in stored size
 SETTLE_DEADLINE_S = 30.0
 RESET_DEADLINE_S = 300.0
 RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold reset
-
-
-class Lan(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ipmitool lan print` tells. `source`: static, dhcp, bios, other. `vlan` 0: none."""
-
-    source: str = ""
-    address: str = ""
-    netmask: str = ""
-    gateway: str = ""
-    vlan: int = 0
-
-
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """One user slot. `enabled` None: the BMC does not tell."""
-
-    slot: int
-    name: str
-    messaging: bool
-    privilege: str
-    enabled: bool | None = None
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,78 +296,6 @@ class IpmiDriver:
                     hint="it may need its power cord pulled",
                 )
             self._sleep(2.0)
-
-
-def build_password_request(slot: int, operation: int, password: str, size: int) -> list[int]:
-    """Set User Password (IPMI 2.0, 22.30): `operation` 2 sets, 3 tests; bit 7 of the slot asks for 20 bytes."""
-    padded = password.encode().ljust(size, b"\0")
-    return [0x06, 0x47, slot | (0x80 if size == LONG_BYTES else 0), operation, *padded]
-
-
-def parse_fields(text: str) -> dict[str, str]:
-    """`Name : value` lines; lines that go on (an empty name) are left out."""
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-    fields: dict[str, str] = {}
-    for key, value in pairs:
-        if key.strip():
-            fields.setdefault(key.strip(), value.strip())
-    return fields
-
-
-def parse_lan(text: str) -> Lan:
-    """`ipmitool lan print`."""
-    fields = parse_fields(text)
-    source = fields.get("IP Address Source", "").lower()
-    words = {"static": "static", "dhcp": "dhcp", "bios": "bios"}
-    vlan = fields.get("802.1q VLAN ID", "")
-    return Lan(
-        source=next((value for word, value in words.items() if word in source), "other"),
-        address=fields.get("IP Address", ""),
-        netmask=fields.get("Subnet Mask", ""),
-        gateway=fields.get("Default Gateway IP", ""),
-        vlan=int(vlan) if vlan.isdigit() else 0,
-    )
-
-
-def parse_access(text: str) -> bool:
-    """Whether `ipmitool channel info` says that the channel takes sessions while the system runs."""
-    return parse_fields(text).get("Access Mode", "always available") in ("always available", "shared")
-
-
-def parse_users(text: str) -> list[User]:
-    """`ipmitool -c user list`: id, name, callin, link, messaging, privilege. A name may hold a comma."""
-    users: list[User] = []
-    for line in text.splitlines():
-        head, *rest = line.rsplit(",", 4)
-        slot, comma, name = head.partition(",")
-        if len(rest) != 4 or not comma or not slot.strip().isdigit():
-            continue
-        name = "" if name.strip().lower() in ("(empty user)", "(empty)", "empty") else name.strip()
-        users.append(User(slot=int(slot), name=name, messaging=rest[2] == "true", privilege=rest[3].strip()))
-    return users
-
-
-def parse_enabled(text: str) -> bool | None:
-    """`ipmitool channel getaccess CHANNEL USER`."""
-    return {"enabled": True, "disabled": False}.get(parse_fields(text).get("Enable Status", ""))
-
-
-def compare_lan(found: Lan, wanted: OobNetwork) -> list[Change]:
-    """What differs; with DHCP the address is not ours to compare."""
-    pairs: list[tuple[str, str, str]] = [("source", found.source, wanted.source)]
-    if wanted.source == "static" and wanted.address is not None:
-        interface = ipaddress.IPv4Interface(wanted.address)
-        pairs.append(("address", found.address, str(interface.ip)))
-        pairs.append(("netmask", found.netmask, str(interface.netmask)))
-        if wanted.gateway is not None:
-            pairs.append(("gateway", found.gateway, wanted.gateway))
-    if wanted.vlan is not None:
-        pairs.append(("VLAN", str(found.vlan or "none"), str(wanted.vlan or "none")))
-    return [
-        Change(what=f"BMC {what}", before=before, after=after)
-        for what, before, after in pairs
-        if before != after
-    ]
 
 
 def _plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:

@@ -22,14 +22,19 @@ from bootos.drivers.contract import (
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, describe_disk
 from bootos.drivers.raid import md
+from bootos.drivers.raid.drives import (
+    Resolved,
+    data_drives,
+    resolve_arrays,
+    round_member,
+    tell_waste,
+    usable_bytes,
+)
 from bootos.errors import Problem
-from bootos.template.check import FEWEST_DRIVES
-from bootos.template.drivelist import parse_drives
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk, Inventory
 
-DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's own
 CREATE_TIMEOUT_S = 120.0
 
 
@@ -58,25 +63,6 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
 class Remove(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     drive: str
-
-
-class _Resolved(msgspec.Struct, kw_only=True):
-    """A wanted array with its drives found on this machine."""
-
-    at: str
-    wanted: ArrayWanted
-    drives: list[Disk]
-    hotspares: list[Disk]
-    sound: bool  # whether it can be planned: its drives are there, enough, and not claimed twice
-    blocked: bool = False  # by an existing array that may not be deleted
-
-    @property
-    def disks(self) -> list[Disk]:
-        return [*self.drives, *self.hotspares]
-
-    @property
-    def paths(self) -> frozenset[str]:
-        return frozenset(disk.path for disk in self.disks)
 
 
 class MdadmDriver:
@@ -144,104 +130,8 @@ def _plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecas
             _plan_create(state, item, forecast, planned)
 
 
-def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Planned) -> list[_Resolved]:
-    """Say which disks every wanted array means; problems go to `planned`."""
-    numbered = {disk.index: disk for disk in state.disks}
-    count = max(numbered, default=-1) + 1
-    named = _named_elsewhere(template)
-    claimed: dict[str, str] = {}
-    found: list[_Resolved] = []
-    for index, wanted in enumerate(raid.arrays):
-        at = f"raid.arrays[{index}]"
-        before = len(planned.problems)
-        parts: dict[str, list[Disk]] = {"drives": [], "hotspares": []}
-        for key, value in (("drives", wanted.drives), ("hotspares", wanted.hotspares)):
-            if value is None:
-                continue
-            try:
-                listed = parse_drives(value)
-            except ValueError as cause:
-                planned.problems.append(Problem(path=f"{at}.{key}", message=str(cause)))
-                continue
-            there, missing = listed.resolve(count, elsewhere=named - set(listed.named))
-            missing += [number for number in there if number not in numbered]
-            for number in sorted(set(missing)):
-                message = f"drive {number} is not there: this machine has {_tell_count(numbered)}"
-                planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-            for number in (number for number in there if number in numbered):
-                disk = numbered[number]
-                trouble = _find_trouble(state, disk)
-                if trouble and number not in listed.named:
-                    planned.notes.append(f"{at}.{key}: {describe_disk(disk)} is passed over: {trouble}")
-                    continue
-                if trouble:
-                    message = f"{describe_disk(disk)} cannot be used: {trouble}"
-                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-                if disk.path in claimed:
-                    message = f"{describe_disk(disk)} is used by {claimed[disk.path]} already"
-                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-                claimed.setdefault(disk.path, f"{at}.{key}")
-                parts[key].append(disk)
-        fewest = FEWEST_DRIVES[wanted.level]
-        have = len(parts["drives"])
-        if len(planned.problems) == before:
-            if have < fewest:
-                message = (
-                    f"RAID {wanted.level} needs at least {fewest} drives; {wanted.drives!r} means {have} here"
-                )
-                planned.problems.append(Problem(path=f"{at}.drives", message=message))
-            elif wanted.level == 10 and have % 2:
-                message = f"RAID 10 needs an even number of drives; {wanted.drives!r} means {have} here"
-                planned.problems.append(Problem(path=f"{at}.drives", message=message))
-        found.append(
-            _Resolved(
-                at=at,
-                wanted=wanted,
-                drives=parts["drives"],
-                hotspares=parts["hotspares"],
-                sound=len(planned.problems) == before,
-            )
-        )
-    return found
-
-
-def _named_elsewhere(template: Template) -> set[int]:
-    """Drives that the template names by number anywhere: open lists (`6-`, `all`) pass them over."""
-    values: list[str | int | None] = []
-    for array in template.raid.arrays if template.raid else ():
-        values += [array.drives, array.hotspares]
-    values += [disk.select.drives for disk in template.disks]
-    named: set[int] = set()
-    for value in values:
-        try:
-            named |= set(parse_drives(value).named) if value is not None else set()
-        except ValueError:
-            continue  # a problem of its own
-    return named
-
-
-def _tell_count(numbered: dict[int, Disk]) -> str:
-    if not numbered:
-        return "no disks"
-    if len(numbered) == 1:
-        return "1 disk, drive 0"
-    return f"{len(numbered)} disks, drives {min(numbered)} to {max(numbered)}"
-
-
-def _find_trouble(state: Storage, disk: Disk) -> str:
-    """Why this disk cannot be part of an array at all; empty: it can."""
-    found = state.blocks.get(disk.path)
-    if found is None:
-        return "it is gone since the inventory was read"
-    if disk.removable:
-        return "it is removable"
-    if disk.read_only:
-        return "it is read-only"
-    return found.obstacle or ", ".join(f"it is {use}" for use in found.used_by)
-
-
 def _sort_out(
-    state: Storage, raid: Raid, resolved: list[_Resolved], planned: Planned
+    state: Storage, raid: Raid, resolved: list[Resolved], planned: Planned
 ) -> tuple[dict[str, md.Array], list[md.Array]]:
     """(existing arrays that are what is wanted, by its place; existing arrays that must go)."""
     kept: dict[str, md.Array] = {}
@@ -307,32 +197,11 @@ def find_differences(
     return told
 
 
-def data_drives(level: int, drive_count: int) -> int:
-    """How many drives' worth of data the array holds."""
-    return {0: drive_count, 1: 1, 5: drive_count - 1, 6: drive_count - 2, 10: drive_count // 2}[level]
-
-
-def round_member(wanted: ArrayWanted, drive_count: int, array_bytes: int) -> int:
-    """The part of each drive for an array of this size: up to whole chunks (RAID 1: to 64 KiB)."""
-    step = 64 * 1024
-    if wanted.level != 1:
-        step = parse_bytes(wanted.chunk) if wanted.chunk else DEFAULT_CHUNK_BYTES
-    share = -(-array_bytes // data_drives(wanted.level, drive_count))
-    return -(-share // step) * step
-
-
-def usable_bytes(drive_bytes: int) -> int:
-    """A lower bound of what md 1.2 leaves of a drive for data: before it lie the superblock, the bitmap and
-    the headroom for a reshape, 1/1024 of the drive and at most 128 MiB, rounded up to 1 MiB."""
-    headroom = min(128 * 1024**2, drive_bytes // 1024)
-    return max(0, (drive_bytes - headroom - 3 * 1024**2) // DEFAULT_CHUNK_BYTES * DEFAULT_CHUNK_BYTES)
-
-
 def _plan_delete(
     state: Storage,
     array: md.Array,
     raid: Raid,
-    resolved: list[_Resolved],
+    resolved: list[Resolved],
     forecast: Forecast,
     planned: Planned,
 ) -> None:
@@ -363,7 +232,7 @@ def _plan_delete(
 
 
 def _plan_repair(
-    state: Storage, item: _Resolved, array: md.Array, forecast: Forecast, planned: Planned
+    state: Storage, item: Resolved, array: md.Array, forecast: Forecast, planned: Planned
 ) -> None:
     """An array that is right but for a drive that is missing or a spare too many."""
     absent = [disk for disk in item.disks if disk.path not in array.nodes]
@@ -402,7 +271,7 @@ def _plan_repair(
 
 
 def _check_content(
-    state: Storage, disk: Disk, item: _Resolved, forecast: Forecast, planned: Planned
+    state: Storage, disk: Disk, item: Resolved, forecast: Forecast, planned: Planned
 ) -> list[str]:
     """What is lost on a drive; without permission that is a problem."""
     own = state.find_array_of(disk.path)
@@ -416,14 +285,14 @@ def _check_content(
     return content
 
 
-def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: Planned) -> None:
+def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Planned) -> None:
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
     destroys: list[str] = []
     for disk in item.disks:
         destroys += _check_content(state, disk, item, forecast, planned)
     sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
-    _tell_waste(item, sizes, planned)
+    tell_waste(item, sizes, planned)
     member_bytes: int | None = None
     room = usable_bytes(min(sizes))
     size_bytes = room * data_drives(wanted.level, len(item.drives))
@@ -475,15 +344,6 @@ def _plan_create(state: Storage, item: _Resolved, forecast: Forecast, planned: P
             ),
         )
     )
-
-
-def _tell_waste(item: _Resolved, sizes: list[int], planned: Planned) -> None:
-    least, most = min(sizes), max(sizes)
-    if most - least > least // 100:
-        planned.notes.append(
-            f"{item.at}: the drives differ in size ({format_size(least)} to {format_size(most)}); "
-            "every one counts as the smallest"
-        )
 
 
 def apply_create(machine: Machine, wanted: Create) -> None:
