@@ -248,7 +248,7 @@ def check_secret(report: Report, evidence: "Evidence", output: Path) -> None:
     """The OOB password stands in no log, report or console."""
     texts = {
         str(path.relative_to(output)): path.read_text(errors="replace")
-        for pattern in ("**/*.log", "**/*.raw")
+        for pattern in ("**/*.log", "**/serial*.raw")
         for path in output.glob(pattern)
     }
     texts["job"] = f"{evidence.job}{evidence.log}{evidence.machine}"
