@@ -2,7 +2,7 @@
 
 All given keys must hold. Except with `drives`, which names its disks one by one, exactly one must be left:
 none or several is a problem that lists the candidates. Removable disks and those that the template uses elsewhere
-(members of its arrays) are passed over, or a problem when they are named (`drives`, `serial`, `wwn`, `path`).
+(members of its arrays) are passed over, or a problem when they are named (`serial`, `wwn`, `path`, by number).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from bootos.template.model import Select, Template
 from bootos.template.size import format_size, parse_range
 from bootos.wire.inventory import Disk
 
-NAMING = ("drives", "serial", "wwn", "path")  # keys that point at a disk rather than describe it
+NAMING = ("serial", "wwn", "path")  # keys that point at a disk rather than describe it
 MOST_LISTED = 8
 
 
@@ -44,16 +44,16 @@ def select_targets(
     if problems:
         return [], problems
     fitting = [disk for disk in storage.disks if all(test(disk) for test in tests)]
+    numbers = _read_named(select)
     named = any(getattr(select, key) is not None for key in NAMING)
     why_not = {disk.path: _find_obstacle(disk, path, storage, forecast) for disk in fitting}
     free = [disk for disk in fitting if not why_not[disk.path]]
-    if named:
-        for disk in fitting:
-            if why_not[disk.path]:
-                message = f"{describe_disk(disk)} cannot be used: {why_not[disk.path]}"
-                problems.append(Problem(path=at, message=message))
-        if problems:
-            return [], problems
+    for disk in fitting:
+        if why_not[disk.path] and (named or disk.index in numbers):
+            message = f"{describe_disk(disk)} cannot be used: {why_not[disk.path]}"
+            problems.append(Problem(path=at, message=message))
+    if problems:
+        return [], problems
     if not free:
         return [], [_tell_none(at, storage, fitting, why_not)]
     if len(free) > 1 and select.drives is None:
@@ -64,13 +64,29 @@ def select_targets(
     return [_build_target(disk, storage) for disk in free], []
 
 
-def reserve_arrays(template: Template, storage: Storage, forecast: Forecast) -> None:
-    """Note the members of arrays that the template writes on: no other part of it can have these disks."""
+def reserve_disks(template: Template, storage: Storage, forecast: Forecast) -> None:
+    """Note the disks that parts of the template have for sure, before others look for theirs: members of arrays
+    that it writes on, and drives that it names by number alone."""
+    arrays = {**storage.find_forecasts(), **forecast.arrays}
     for index, wanted in enumerate(template.disks):
         name = wanted.select.array
-        array = {**storage.find_forecasts(), **forecast.arrays}.get(name) if name is not None else None
-        for node in array.members if array is not None else ():
+        for node in arrays[name].members if name in arrays else ():
             forecast.taken.setdefault(node, f"disks[{index}] through array {name!r}")
+    for index, wanted in enumerate(template.disks):
+        if wanted.select != Select(drives=wanted.select.drives):
+            continue
+        named = _read_named(wanted.select)
+        for disk in storage.disks:
+            if disk.index in named:
+                forecast.taken.setdefault(disk.path, f"disks[{index}]")
+
+
+def _read_named(select: Select) -> frozenset[int]:
+    """The drives that `drives` gives by number; those of an open form are not."""
+    try:
+        return frozenset(parse_drives(select.drives).named) if select.drives is not None else frozenset()
+    except ValueError:
+        return frozenset()  # a problem of its own
 
 
 def _build_target(disk: Disk, storage: Storage) -> Target:

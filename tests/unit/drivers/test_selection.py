@@ -4,7 +4,8 @@ import pytest
 
 from bootos.drivers.contract import ArrayForecast, Forecast
 from bootos.drivers.disk.block import Block, Storage
-from bootos.drivers.selection import select_targets
+from bootos.drivers.selection import reserve_disks, select_targets
+from bootos.template.check import read_template
 from bootos.template.model import Select
 from bootos.wire.inventory import Disk, DiskType
 
@@ -96,6 +97,30 @@ def test_a_disk_used_elsewhere_is_passed_over_or_refused_when_named() -> None:
         [],
         ["disks[0].select: /dev/sdb (drive 1, serial S1) cannot be used: it is used by raid.arrays[0]"],
     )
+
+
+def test_an_open_list_takes_what_is_free_and_a_number_insists() -> None:
+    taken = {"/dev/sdb": "raid.arrays[0]"}
+    assert select(Forecast(taken=taken), drives="1-") == (["/dev/sdc", "/dev/nvme0n1"], [])
+    assert select(Forecast(taken=taken), drives="1-2")[1] == [
+        "disks[0].select: /dev/sdb (drive 1, serial S1) cannot be used: it is used by raid.arrays[0]"
+    ]
+
+
+def test_a_drive_named_by_number_is_kept_from_those_who_come_before() -> None:
+    document = {
+        "name": "t",
+        "disks": [
+            {"select": {"type": "hdd"}, "filesystem": "xfs"},
+            {"select": {"drives": 1}, "filesystem": "xfs"},
+        ],
+    }
+    template, problems = read_template(document)
+    assert template is not None
+    assert problems == []
+    forecast = Forecast()
+    reserve_disks(template, build_storage(), forecast)
+    assert select(forecast, type="hdd") == (["/dev/sdc"], [])
 
 
 def test_a_removable_disk_is_never_meant() -> None:

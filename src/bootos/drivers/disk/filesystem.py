@@ -18,7 +18,7 @@ from bootos.drivers.contract import (
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Signature, Storage, name_signature, partition_path
 from bootos.drivers.raid import md
-from bootos.drivers.selection import reserve_arrays, select_targets
+from bootos.drivers.selection import reserve_disks, select_targets
 from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Filesystem, FilesystemType, Template
 from bootos.template.size import format_size
@@ -67,7 +67,7 @@ class FilesystemDriver:
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         planned = Planned()
-        reserve_arrays(template, state, forecast)
+        reserve_disks(template, state, forecast)
         for index, wanted in enumerate(template.disks):
             at = f"disks[{index}]"
             if wanted.filesystem is not None and not wanted.partitions and wanted.table is None:

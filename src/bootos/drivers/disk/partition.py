@@ -20,7 +20,7 @@ from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, partition_path
 from bootos.drivers.disk.layout import Placed, build_script, place_partitions
 from bootos.drivers.raid import md
-from bootos.drivers.selection import Target, reserve_arrays, select_targets
+from bootos.drivers.selection import Target, reserve_disks, select_targets
 from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
@@ -57,7 +57,7 @@ class PartitionDriver:
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         planned = Planned()
-        reserve_arrays(template, state, forecast)
+        reserve_disks(template, state, forecast)
         for index, wanted in enumerate(template.disks):
             if not wants_table(wanted):
                 continue
