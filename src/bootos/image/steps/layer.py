@@ -30,9 +30,7 @@ WANTS = {
     "sysinit.target": ("bootos-init.service", "bootos-ipmi.service"),
     "multi-user.target": ("bootos-agent.service",),
 }
-SHELL_WANTS = {"multi-user.target": ("bootos-shells.service",)}
 SHELL_FILES = (
-    "etc/systemd/system/bootos-shells.service",
     "etc/systemd/system/bootos-shell@.service",
     "etc/systemd/system/emergency.service.d",
     "etc/systemd/system/rescue.service.d",
@@ -45,7 +43,7 @@ MASKED = (
     *("mdmonitor.service", "mdmonitor-oneshot.service", "mdadm-grow-continue@.service"),
     # pulled in by units we start; they cost CPU at each boot and give nothing to an OS that ends in memory
     *("tmp.mount", "sys-fs-fuse-connections.mount", "systemd-networkd-persistent-storage.service"),
-    *("systemd-udev-load-credentials.service", "modprobe@.service"),
+    *("systemd-udev-load-credentials.service", "modprobe@.service", "run-lock.mount"),
 )
 """Units something could start by name although nothing wants them at boot."""
 
@@ -138,13 +136,11 @@ def copy_rootfs(source: Path, root: Path, *, programs: Sequence[str] = ()) -> No
 def link_units(root: Path, *, shell: bool) -> None:
     """Enable BootOS's units, mask what could be pulled in by name, and leave the shell out when it is off."""
     units = root / "etc/systemd/system"
-    for table in (WANTS, SHELL_WANTS) if shell else (WANTS,):
-        for target, names in table.items():
-            for name in names:
-                link = units / f"{target}.wants" / name
-                link.parent.mkdir(parents=True, exist_ok=True)
-                own = (units / name).exists()
-                link.symlink_to(f"../{name}" if own else f"/usr/lib/systemd/system/{name}")
+    for target, names in WANTS.items():
+        for name in names:
+            link = units / f"{target}.wants" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(f"../{name}")
     for name in MASKED:
         (units / name).symlink_to("/dev/null")
     for inside, destination in LINKS.items():
