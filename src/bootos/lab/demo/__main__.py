@@ -36,7 +36,7 @@ def main() -> int:
             print(f"demo: {sentence}", file=sys.stderr)
         return 1
     write_report(report, arguments.output / "report.json")
-    print_report(report, Console(highlight=False))
+    print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
     return 0 if report.is_good() else 1
 
 

@@ -276,7 +276,7 @@ def read_timings(evidence: "Evidence") -> dict[str, float]:
         "rootfs extracted": r"rootfs extracted",
         "init": r"BootOS: init",
         "agent": r"BootOS: agent",
-        "registered": r"registered as",
+        "registered": r"bootos: registered as",
         "job": r"bootos: job \d+: demo",
         "configured": r"job \d+: succeeded",
     }

@@ -41,6 +41,7 @@ SPEC = MachineSpec(
         DiskSpec(name="d", size_mib=512, bus="nvme", serial="DEMO-NVME-D"),
         DiskSpec(
             name="e",
+            size_mib=512,
             bus="sata",
             serial="DEMO-SATA-E",
             wwn="0x5000c500de000005",
@@ -49,6 +50,7 @@ SPEC = MachineSpec(
         ),
         DiskSpec(
             name="f",
+            size_mib=512,
             bus="sata",
             serial="DEMO-SATA-F",
             wwn="0x5000c500de000006",

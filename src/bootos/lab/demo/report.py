@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 class Check(msgspec.Struct, kw_only=True, frozen=True):
@@ -41,14 +42,18 @@ def write_report(report: Report, path: Path) -> None:
 
 def print_report(report: Report, console: Console) -> None:
     """The table a person reads at the end."""
-    table = Table(title="what was found from outside the machine", title_justify="left")
-    for column in ("check", "expected", "found", ""):
-        table.add_column(column, overflow="fold")
+    table = Table(title="what was found from outside the machine", title_justify="left", box=None)
+    table.add_column("")
+    table.add_column("check", overflow="fold")
+    table.add_column("found", overflow="fold")
     for check in report.checks:
-        mark = "[green]ok[/]" if check.ok else "[bold red]WRONG[/]"
-        table.add_row(check.name, _short(check.expected), _short(check.found), mark)
+        mark = Text("ok", style="green") if check.ok else Text("WRONG", style="bold red")
+        found = (
+            _short(check.found) if check.ok else f"{_tell(check.found)}\nexpected: {_tell(check.expected)}"
+        )
+        table.add_row(mark, Text(check.name), Text(found))
     console.print(table)
-    times = Table(title="seconds since power-on", title_justify="left", show_header=False)
+    times = Table(title="seconds since power-on", title_justify="left", show_header=False, box=None)
     for name, seconds in report.timings_s.items():
         times.add_row(name, f"{seconds:.1f}")
     console.print(times)
@@ -56,6 +61,11 @@ def print_report(report: Report, console: Console) -> None:
     console.print(f"{good} of {len(report.checks)} checks hold")
 
 
+def _tell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    """One line of a finding; the whole is in the JSON report."""
+    text = _tell(value).replace("\n", " ")
+    return text if len(text) <= 90 else f"{text[:87]}..."
