@@ -1,7 +1,6 @@
 """The verbs of `bootos lab`: check the host, run a machine and watch its console. Prints; the work is elsewhere."""
 
 import json as json_codec
-import signal
 import sys
 import threading
 import time
@@ -124,7 +123,6 @@ def run(
 
     Example: bootos lab run --disk virtio:2G --disk nvme:4G --nic e1000e --bmc
     """
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if spec is not None:
         machine_spec = read_spec(spec)
     else:

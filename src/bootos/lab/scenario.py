@@ -11,13 +11,14 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from bootos.errors import BootosError
 from bootos.lab.bmc import LOOPBACK, Bmc, find_free_port
@@ -131,8 +132,13 @@ def is_answering(url: str) -> bool:
         return False
 
 
+def _raise_exit(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
 class Scenario:
-    """A run in `directory`, used as a context manager. What it started it ends, the last first, whatever happens.
+    """A run in `directory`, used as a context manager. What it started it ends, the last first, whatever happens
+    (but for SIGKILL, which leaves QEMU and the rest running).
 
     `keep`: an existing directory is used as it is; otherwise it is emptied first (only one that a run made).
     """
@@ -157,12 +163,21 @@ class Scenario:
             shutil.rmtree(self.directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         mark.touch()
+        self._end_on_signals()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.close()
+
+    def _end_on_signals(self) -> None:
+        """Let SIGTERM and SIGHUP end the run as Ctrl-C does, through `__exit__`; only the main thread may ask so."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before = signal.signal(number, _raise_exit)
+            self._ending.callback(signal.signal, number, before)
 
     def start_server(
         self,

@@ -1,6 +1,7 @@
 """With the real QEMU: a machine whose boot sector writes a line to the serial port and stops."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,8 @@ NIC = NicSpec(mac="52:54:00:00:00:01")
 
 
 def build_boot_sector(text: bytes) -> bytes:
-    """16-bit code: write `text` to port 0x3f8 byte by byte, then halt for ever."""
-    code = bytes.fromhex("31c0 8ed8 be1a7c baf803 ac 84c0 7403 ee ebf8 fa f4 ebfd")
+    """16-bit code: no interrupts (SeaBIOS would write between), `text` to port 0x3f8 byte by byte, halt for ever."""
+    code = bytes.fromhex("fa 31c0 8ed8 be1a7c baf803 ac 84c0 7403 ee ebf8 fa f4 ebfd")
     return (code.ljust(0x1A, b"\x90") + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
@@ -107,6 +108,15 @@ def test_a_scenario_switches_off_what_it_started(tmp_path: Path) -> None:
         machine.power_on()
         raise KeyboardInterrupt
     assert not machine.is_on()
+
+
+def test_a_scenario_ends_on_sigterm_as_on_ctrl_c(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit), Scenario(tmp_path / "run", needs=["machine"]) as scenario:
+        child = scenario.start_process(["sleep", "60"], name="sleeper")
+        signal.raise_signal(signal.SIGTERM)
+    assert child.poll() is not None
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_scenario_does_not_empty_a_directory_it_did_not_make(tmp_path: Path) -> None:
