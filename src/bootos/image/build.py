@@ -21,9 +21,9 @@ from bootos.image.cpio import write_cpio_entries
 from bootos.image.document_file import read_json, write_json
 from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
-from bootos.image.steps import base as base_step
 from bootos.image.steps import boot as boot_step
 from bootos.image.steps import bytecode, icu, squash
+from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
 from bootos.image.steps import root as root_step
@@ -100,8 +100,8 @@ def make_base(loaded: Loaded, cache: Cache) -> Stage:
     return cache.make(
         "base",
         {"debian": debian, "mirrors": mirrors},
-        (base_step, archive),
-        lambda directory: base_step.build_base(
+        (debian_step, archive),
+        lambda directory: debian_step.build_base(
             debian, mirrors, cache.directory / "debs", directory, _say(cache, "base")
         ),
     )
