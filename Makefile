@@ -23,7 +23,7 @@ host: ## install the Debian packages that are missing (root)
 $(VENV)/.done: requirements.lock pyproject.toml
 	@$(MAKE) --no-print-directory host
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
