@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.raid.md import parse_export, parse_mdstat, parse_superblock, read_name
+from bootos.drivers.contract import Machine
+from bootos.drivers.raid.md import parse_export, parse_mdstat, parse_superblock, read_name, resync_slowed
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"
 
@@ -77,3 +78,12 @@ def test_something_else_is_no_superblock() -> None:
 )
 def test_the_host_is_not_part_of_the_name(recorded: str, name: str) -> None:
     assert read_name(recorded) == name
+
+
+def test_a_resync_is_slow_while_we_write_and_free_again_afterwards(tmp_path: Path) -> None:
+    limit = tmp_path / "sys/block/md127/md/sync_speed_max"
+    limit.parent.mkdir(parents=True)
+    limit.write_text("200000 (system)")
+    with resync_slowed(Machine(root=tmp_path)):
+        assert limit.read_text() == "1000"
+    assert limit.read_text() == "system"

@@ -79,7 +79,8 @@ class FilesystemDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, Make):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        apply_filesystem(machine, action.detail)
+        with md.resync_slowed(machine):
+            apply_filesystem(machine, action.detail)
 
 
 def _full(wanted: Filesystem | FilesystemType) -> Filesystem:

@@ -72,7 +72,8 @@ class PartitionDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, Write):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        apply_table(machine, action.detail)
+        with md.resync_slowed(machine):
+            apply_table(machine, action.detail)
 
 
 def wants_table(disk: DiskWanted) -> bool:

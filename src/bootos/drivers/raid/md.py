@@ -4,8 +4,9 @@ In BootOS nothing assembles arrays by itself. To see what is on them, `read_arra
 enough *read-only*: md then writes neither superblock nor bitmap, and nothing is rebuilt.
 """
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from bootos.process import ToolError
 _MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
 _CHUNK = re.compile(r"(\d+)k chunk", re.IGNORECASE)
+SLOW_KIB_PER_S = "1000"
 _PROGRESS = re.compile(r"\b(recovery|resync|reshape|check)\s*=\s*([\d.]+%|DELAYED|PENDING)")
 
 
@@ -256,7 +258,8 @@ def _start_inactive(
             _stop_leftovers(machine, set(nodes))
         else:
             started = True
-    settle(machine)
+    if started:
+        settle(machine)
     return notes, started
 
 
@@ -312,6 +315,23 @@ def make_writable(machine: Machine, node: str) -> None:
     for entry in _read_mdstat(machine):
         if f"/dev/{entry.name}" == node and entry.read_only:
             machine.run(["mdadm", "--readwrite", node])
+
+
+@contextlib.contextmanager
+def resync_slowed(machine: Machine) -> Iterator[None]:
+    """Let arrays that are being built wait for us: at full speed a resync takes the disks away from mkfs."""
+    limits = sorted((machine.root / "sys/block").glob("md*/md/sync_speed_max"))
+    _write_limits(limits, SLOW_KIB_PER_S)
+    try:
+        yield
+    finally:
+        _write_limits(limits, "system")
+
+
+def _write_limits(limits: Iterable[Path], text: str) -> None:
+    for path in limits:
+        with contextlib.suppress(OSError):  # the array is gone, or of a level that is never built
+            path.write_text(text)
 
 
 def settle(machine: Machine) -> None:
