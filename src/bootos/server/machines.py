@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 from sqlalchemy import delete, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
@@ -60,7 +60,7 @@ def find_machine(session: Session, word: str) -> Machine:
 
 def find_machines(session: Session, text: str = "") -> list[Machine]:
     """All machines by serial number, without their inventories; `text` must occur in what the list shows."""
-    query = select(Machine).options(defer(Machine.inventory)).order_by(Machine.sn_key)
+    query = select(Machine).order_by(Machine.sn_key)
     for word in text.split():
         columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
         query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
@@ -146,13 +146,13 @@ def _refuse(session: WriteSession, machine: Machine, boot_id: str, address: str)
 def find_session(session: Session, authorization: str | None) -> tuple[Machine, Boot]:
     """The machine and boot that this `Authorization` header proves. Raises UnauthorizedError."""
     kind, _, token = (authorization or "").partition(" ")
-    boot = None
+    found = None
     if kind.lower() == "bearer" and token:
-        boot = session.scalar(select(Boot).where(Boot.token_hash == hash_token(token.strip())))
-    machine = session.get(Machine, boot.machine_id) if boot is not None else None
-    if boot is None or machine is None or machine.boot_pk != boot.id:
+        query = select(Machine, Boot).join(Boot, Boot.id == Machine.boot_pk)
+        found = session.execute(query.where(Boot.token_hash == hash_token(token.strip()))).one_or_none()
+    if found is None:
         raise UnauthorizedError("this session is not known", hint="register again")
-    return machine, boot
+    return found[0], found[1]
 
 
 def store_inventory(

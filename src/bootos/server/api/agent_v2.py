@@ -20,10 +20,13 @@ def build_agent_router(context: Context) -> Router:
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
     pxe_directory = settings.pxe_directory
 
-    def hear(machine_id: int, authorization: str | None) -> None:
+    def hear(authorization: str | None) -> int:
+        with store.read() as session:
+            machine_id = machines.find_session(session, authorization)[0].id
         if presence.hear(machine_id):
             with store.write() as session:
                 machines.write_heard(session, *machines.find_session(session, authorization))
+        return machine_id
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
@@ -81,9 +84,7 @@ def build_agent_router(context: Context) -> Router:
     ) -> Response[v2.Order | None]:
         authorization = request.headers.get("authorization")
         deadline = time.monotonic() + min(wait_s, settings.poll_s)
-        with store.read() as session:
-            machine_id = machines.find_session(session, authorization)[0].id
-        await asyncio.to_thread(hear, machine_id, authorization)
+        machine_id = await asyncio.to_thread(hear, authorization)
         topic = f"machine:{machine_id}"
         presence.open_poll(machine_id)
         try:

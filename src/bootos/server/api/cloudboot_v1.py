@@ -195,11 +195,12 @@ class GetCalls:
     def get_system_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
         with self._context.store.read() as session:
             job = legacy.find_answer(session, self._find(session, sn))
+            answer = job.pxe_answer
         if raw:
-            return job.pxe_answer
+            return answer
         at = job.created_at.isoformat()
         row = {"ID": job.id, "CreatedAt": at, "UpdatedAt": at, "DeletedAt": None}
-        return succeed({**row, "Name": job.pxe_name, "Content": job.pxe_answer}, "成功获取system信息")
+        return succeed({**row, "Name": job.pxe_name, "Content": answer}, "成功获取system信息")
 
     def get_device_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
         with self._context.store.read() as session:

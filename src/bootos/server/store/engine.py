@@ -26,6 +26,8 @@ from bootos.errors import BootosError
 
 log = logging.getLogger(__name__)
 
+# More than there are threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
+POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -79,7 +81,7 @@ def open_store(url: str) -> Store:
     """Open the database and bring it up to date. Raises BootosError with what to do."""
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(parsed, **POOL)
     except (ArgumentError, NoSuchModuleError) as cause:
         raise BootosError(
             f"the database URL is not usable: {cause}",  # the URL itself may hold a password

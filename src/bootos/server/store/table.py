@@ -85,7 +85,7 @@ class Machine(Base):
     created_at: Mapped[datetime] = mapped_column(default=read_clock)
     registered_at: Mapped[datetime | None]
     last_heard_at: Mapped[datetime | None]
-    inventory: Mapped[dict[str, Any] | None]
+    inventory: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     inventory_at: Mapped[datetime | None]
     drivers: Mapped[list[str]] = mapped_column(default=list)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -196,7 +196,8 @@ class Job(Base):
     """One run of a template on a machine. It keeps its own copy of the template and the PXE template.
 
     `report` is the agent's last whole report (without log lines and inventory), `handed_to` the session that
-    holds the order, `ended_at` None while the job is active: at most one such job per machine.
+    holds the order, `ended_at` None while the job is active: at most one such job per machine. What is large
+    is read only when it is used (deferred): reports come often.
     """
 
     __tablename__ = "job"
@@ -218,12 +219,12 @@ class Job(Base):
     template_name: Mapped[str]
     template_version: Mapped[int]
     template_format: Mapped[str]
-    template_text: Mapped[str]
-    template: Mapped[dict[str, Any]]
+    template_text: Mapped[str] = mapped_column(deferred=True)
+    template: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     secret_names: Mapped[list[str]] = mapped_column(default=list)
     pxe_name: Mapped[str] = mapped_column(default="")
-    pxe_content: Mapped[str] = mapped_column(default="")
-    pxe_answer: Mapped[str] = mapped_column(default="")
+    pxe_content: Mapped[str] = mapped_column(default="", deferred=True)
+    pxe_answer: Mapped[str] = mapped_column(default="", deferred=True)
     pxe_reports: Mapped[bool] = mapped_column(default=True)
     pxe_file: Mapped[str] = mapped_column(default="")
     skip_hardware: Mapped[bool] = mapped_column(default=False)
@@ -233,7 +234,7 @@ class Job(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     handed_to: Mapped[str] = mapped_column(default="")
     said: Mapped[str] = mapped_column(default="")
-    report: Mapped[dict[str, Any] | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     message: Mapped[str] = mapped_column(default="")
     progress: Mapped[float | None]
     created_by: Mapped[str] = mapped_column(default="")
