@@ -97,7 +97,8 @@ class MdadmDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:
             case Create():
-                apply_create(machine, action.detail)
+                with md.resync_slowed(machine):  # of the arrays that are there already
+                    apply_create(machine, action.detail)
             case Delete():
                 apply_delete(machine, action.detail)
             case Add(device=device, drive=drive):
@@ -353,7 +354,8 @@ def apply_create(machine: Machine, wanted: Create) -> None:
         block.clear_device(machine, drive)
     machine.run(_create_argv(wanted, drives), timeout_s=CREATE_TIMEOUT_S)
     md.settle(machine)
-    block.clear_device(machine, block.find_node(machine, wanted.device))
+    with md.resync_slowed(machine):
+        block.clear_device(machine, block.find_node(machine, wanted.device))
 
 
 def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
