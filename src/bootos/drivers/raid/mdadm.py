@@ -236,6 +236,8 @@ def _plan_repair(
     state: Storage, item: Resolved, array: md.Array, forecast: Forecast, planned: Planned
 ) -> None:
     """An array that is right but for a drive that is missing or a spare too many."""
+    if item.blocked:
+        return
     absent = [disk for disk in item.disks if disk.path not in array.nodes]
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
