@@ -1,14 +1,13 @@
 """Disks that hold somebody's data stay as they are: after a boot, after a refused job, after a refused plan."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
+from shell import run_in_shell
 
 from bootos.lab import foreign
 from bootos.lab.disk import fingerprint_disk
-from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
@@ -65,17 +64,6 @@ def disks(output: Path) -> dict[str, Path]:
 
 def read_digests(disks: dict[str, Path]) -> dict[str, str]:
     return {name: fingerprint_disk(path).digest for name, path in disks.items()}
-
-
-def run_in_shell(machine: Machine, command: str, deadline_s: float = 120) -> tuple[int, str]:
-    """Run a command in the shell on the serial line; returns its exit code and what it printed."""
-    seen = len(machine.serial.lines)
-    machine.type_text(f"{command}; echo END-OF-$(printf COMMAND)=$?\n")
-    end = machine.wait_for_serial(r"END-OF-COMMAND=\d+", deadline_s, after=seen)
-    match = re.search(r"END-OF-COMMAND=(\d+)", end.text)
-    assert match
-    text = "\n".join(line.text for line in machine.serial.lines[seen : end.number])
-    return int(match[1]), text
 
 
 def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
