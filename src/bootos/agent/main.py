@@ -13,19 +13,21 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bootos import __version__
 from bootos.agent.cmdline import read_cmdline
 from bootos.agent.console import ConsoleHandler, Consoles, find_consoles
-from bootos.agent.engine import JobPlan, apply_job, plan_job
 from bootos.document import read_document
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
-from bootos.hardware.inventory import collect_inventory
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
+
+if TYPE_CHECKING:
+    from bootos.agent.engine import JobPlan
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_service(arguments: argparse.Namespace) -> int:
     """The systemd service."""
-    from bootos.agent.sequence import Host, run
+    from bootos.agent.host import Host
+    from bootos.agent.sequence import run
 
     consoles = Consoles(find_consoles())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -83,6 +86,8 @@ def run_service(arguments: argparse.Namespace) -> int:
 
 def collect_here() -> Inventory:
     """This machine's inventory; the kernel command line tells which NIC PXE used."""
+    from bootos.hardware.inventory import collect_inventory
+
     return collect_inventory(pxe_mac=read_cmdline().pxe_mac)
 
 
@@ -112,7 +117,9 @@ def read_secrets(path: Path | None) -> dict[str, str]:
         ) from cause
 
 
-def make_plan(arguments: argparse.Namespace) -> tuple[JobPlan, Machine]:
+def make_plan(arguments: argparse.Namespace) -> "tuple[JobPlan, Machine]":
+    from bootos.agent.engine import plan_job
+
     machine = Machine()
     plan = plan_job(read_document(arguments.file), machine, collect_here(), read_secrets(arguments.secrets))
     return plan, machine
@@ -164,13 +171,14 @@ class PrintWatcher:
 
 
 def apply_by_hand(arguments: argparse.Namespace) -> int:
+    from bootos.agent.engine import apply_job
+
     if os.geteuid() != 0:
         raise BootosError("only root can configure a machine")
     plan, machine = make_plan(arguments)
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    inventory = collect_here()
-    apply_job(plan, machine, inventory, read_secrets(arguments.secrets), PrintWatcher())
+    apply_job(plan, machine, collect_here(), read_secrets(arguments.secrets), PrintWatcher())
     return 0
 
 

@@ -1,0 +1,140 @@
+"""One job, from the order to its terminal report: plan, apply, MAC upload, POST. Called by `sequence.run`."""
+
+import logging
+import time
+
+from bootos.agent.client import Client, Refused, Unreachable
+from bootos.agent.engine import apply_job, plan_job
+from bootos.agent.hooks import run_hook
+from bootos.agent.host import Host, build_hook_environment, collect, pauses
+from bootos.agent.progress import Progress
+from bootos.agent.reporter import Reporter
+from bootos.agent.script import run_scripts
+from bootos.errors import BootosError
+from bootos.wire import v2
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> bool:
+    """Do one job to its end; returns whether the machine shall reboot. Never raises for what a job does."""
+    log.info("job %s: %s%s", order.job_id, order.template_name or "no template", attempt_words(order))
+    reporter.add_secrets(tuple(order.secrets.values()))
+    progress = Progress(reporter, order.job_id)
+    try:
+        state, message = perform(order, host, client, progress, reporter)
+    except BootosError as error:
+        state, message = v2.JobState.FAILED, f"{error} ({error.hint})" if error.hint else str(error)
+    if state is v2.JobState.FAILED:
+        log.error("job %s failed: %s", order.job_id, message)
+    else:
+        log.info("job %s: %s%s", order.job_id, state.value, f": {message}" if message else "")
+    if state is not v2.JobState.REFUSED:  # that report went out with its problems
+        progress.end(state, message)
+    reporter.wait_until_accepted()
+    return state is v2.JobState.SUCCEEDED and order.reboot
+
+
+def attempt_words(order: v2.Order) -> str:
+    return f" (attempt {order.attempt}: an earlier boot began it)" if order.attempt > 1 else ""
+
+
+def perform(
+    order: v2.Order, host: Host, client: Client, progress: Progress, reporter: Reporter
+) -> tuple[v2.JobState, str]:
+    """Plan, apply, upload the MAC, POST. Returns the terminal state and a sentence; raises what a step raises."""
+    if order.skip_hardware:
+        progress.add_step("plan", "Hardware configuration")
+        progress.set_step(
+            "plan", v2.StepState.SKIPPED, message=order.skip_reason or "skipped as the job says"
+        )
+    else:
+        refused = configure_hardware(order, host, progress)
+        if refused is not None:
+            return refused
+    if order.mode == "plan":
+        return v2.JobState.PLANNED, "nothing was changed"
+    progress.add_step("mac", "MAC address and PXE configuration")
+    progress.add_step("post", "POST hook")
+    upload_mac(order, host, client, progress)
+    run_post_hook(order, host, progress)
+    reporter.attach_inventory(host.inventory)
+    return v2.JobState.SUCCEEDED, "the machine is as wanted" + ("; it reboots now" if order.reboot else "")
+
+
+def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:
+    """Plan the template and, unless only the plan is wanted, apply it. Returns a terminal state when refused."""
+    progress.add_step("plan", "Plan")
+    progress.set_step("plan", v2.StepState.RUNNING)
+    try:
+        plan = plan_job(order.template, host.machine, host.inventory, order.secrets)
+    except BootosError as error:
+        progress.set_step("plan", v2.StepState.FAILED, message=str(error))
+        raise
+    if plan.problems:
+        for problem in plan.problems:
+            log.error("template: %s", problem)
+        message = f"{len(plan.problems)} problem(s) in the template; nothing was changed"
+        progress.set_step("plan", v2.StepState.FAILED, message=message)
+        views = [
+            v2.ProblemView(path=item.path, message=item.message, hint=item.hint) for item in plan.problems
+        ]
+        progress.end(v2.JobState.REFUSED, message, problems=views)
+        return v2.JobState.REFUSED, message
+    count = len(plan.actions)
+    for action in plan.actions:
+        log.info("plan: %s: %s", action.driver, action.summary)
+    for part in plan.drivers:
+        for note in part.planned.notes:
+            log.info("plan: %s: %s", part.driver.name, note)
+    progress.set_step("plan", v2.StepState.DONE, message=f"{count} action(s)" if count else "nothing to do")
+    progress.show_plan(plan)
+    if order.mode == "plan":
+        return None
+    apply_job(plan, host.machine, host.inventory, order.secrets, progress)
+    if plan.template is not None and plan.template.scripts:
+        run_scripts(
+            plan.template.scripts, host.machine.run, host.directory / "scripts", order.secrets, progress
+        )
+    if count:
+        collect(host)
+    return None
+
+
+def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) -> None:
+    """Hand over the MAC, from which the server generates the PXE configuration of the next boot."""
+    progress.set_step("mac", v2.StepState.RUNNING)
+    for wait_s in pauses():
+        try:
+            accepted = client.upload_mac(v2.MacUpload(job_id=order.job_id, mac=host.mac))
+        except Unreachable as error:
+            log.warning("waiting for the server to take the MAC address: %s", error)
+        except Refused as error:
+            if error.status != 401:
+                progress.set_step("mac", v2.StepState.FAILED, message=str(error))
+                raise
+            log.warning("the session is gone, it is renewed: %s", error)
+        else:
+            file = accepted.pxe_file
+            message = (
+                f"{host.mac}: {file} is set up"
+                if file
+                else f"{host.mac}: no PXE template, next boot is BootOS"
+            )
+            progress.set_step("mac", v2.StepState.DONE, message=message)
+            return
+        time.sleep(wait_s)
+
+
+def run_post_hook(order: v2.Order, host: Host, progress: Progress) -> None:
+    """POST, before the reboot. A failure is said and does not stop the job."""
+    (host.directory / "result.json").write_bytes(progress.encode())
+    if not host.cmdline.post:
+        progress.set_step("post", v2.StepState.SKIPPED, message="no POST on the kernel command line")
+        return
+    progress.set_step("post", v2.StepState.RUNNING)
+    environment = build_hook_environment(host, order.job_id)
+    result = run_hook("POST", host.cmdline.post, host.directory / "hooks", environment)
+    progress.add_hook(result)
+    state = v2.StepState.DONE if result.exit_code == 0 else v2.StepState.FAILED
+    progress.set_step("post", state, message=result.message)

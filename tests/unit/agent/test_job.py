@@ -1,0 +1,88 @@
+"""One job against a peer on a socket: what the server is told, whatever happens to the calls."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from peer import Peer
+
+from bootos.agent.client import Client
+from bootos.agent.cmdline import Cmdline
+from bootos.agent.host import Host
+from bootos.agent.job import carry_out
+from bootos.agent.reporter import Reporter
+from bootos.agent.sequence import register, wait_for_order, wait_for_server
+from bootos.drivers.contract import Machine
+from bootos.wire import v2
+
+
+@pytest.fixture
+def host(tmp_path: Path, peer: Peer, caplog: pytest.LogCaptureFixture) -> Host:
+    caplog.set_level(logging.INFO, "bootos")
+    host = Host(Machine(root=tmp_path), "boot-1")
+    host.directory.mkdir(parents=True)
+    host.cmdline = Cmdline(server_addr=peer.url, pxe_mac="52:54:00:00:00:01")
+    host.server_addr = peer.url
+    return host
+
+
+def start(host: Host) -> tuple[Client, Reporter]:
+    client = wait_for_server(host)
+    return client, register(host, client, "10.0.2.15", [])
+
+
+def order(**changes: object) -> v2.Order:
+    return v2.Order(job_id="7", template_name="t", **{"template": {"name": "t"}, **changes})  # type: ignore[arg-type]
+
+
+def test_a_job_ends_with_the_mac_uploaded_and_its_terminal_report_accepted(host: Host, peer: Peer) -> None:
+    peer.orders.append(order())
+    client, reporter = start(host)
+    taken = wait_for_order(client, reporter)
+    assert carry_out(taken, host, client, reporter)
+    assert peer.macs == ["52:54:00:00:00:01"]
+    assert peer.reports[-1].state is v2.JobState.SUCCEEDED
+    states = {step.id: step.state for step in peer.reports[-1].steps}
+    assert states == {"plan": v2.StepState.DONE, "mac": v2.StepState.DONE, "post": v2.StepState.SKIPPED}
+
+
+def test_the_mac_upload_outlives_a_server_that_fails(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    peer.answers["/mac"] = [(500, None)]
+    assert carry_out(order(), host, client, reporter)
+    assert len(peer.macs) == 1
+
+
+def test_a_template_with_mistakes_is_refused_with_every_path(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    wrong = {"name": "t", "colour": "red", "raid": {"arrays": [{"name": "a", "level": 5, "drives": "0,1"}]}}
+    assert not carry_out(order(template=wrong), host, client, reporter)
+    last = peer.reports[-1]
+    assert last.state is v2.JobState.REFUSED
+    assert {"colour", "raid.arrays[0].drives"} <= {problem.path for problem in last.problems}
+    assert peer.macs == []
+
+
+def test_a_plan_changes_nothing_and_does_not_reboot(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    assert not carry_out(order(mode="plan"), host, client, reporter)
+    assert peer.reports[-1].state is v2.JobState.PLANNED
+    assert peer.macs == []
+
+
+def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    groups = [{"name": "RAID", "scripts": [{"name": "first", "script": "echo hello; exit 4"}]}]
+    assert not carry_out(order(template={"name": "t", "scripts": groups}), host, client, reporter)
+    last = peer.reports[-1]
+    assert last.state is v2.JobState.FAILED
+    assert "first ended with exit code 4" in last.message
+    assert "hello" in peer.lines.values()
+    assert peer.macs == []
+
+
+def test_skipped_hardware_configuration_still_uploads_the_mac(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter)
+    assert [step.state for step in peer.reports[-1].steps if step.id == "plan"] == [v2.StepState.SKIPPED]
+    assert peer.macs
