@@ -11,7 +11,7 @@ from litestar import Response
 from bootos.server.fault import NotFoundError
 from bootos.wire.inventory import Inventory, PciDevice
 
-STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
+STATIC = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def show_size(size_bytes: int | None) -> str:
@@ -68,7 +68,7 @@ def read_inventory(value: dict[str, Any] | None) -> Shown | None:
 
 
 def read_static(name: str) -> Response[bytes]:
-    """One of the two static files. Raises NotFoundError."""
+    """One of the static files. Raises NotFoundError."""
     if name not in STATIC:
         raise NotFoundError("there is no such file")
     content = resources.files("bootos.server.web").joinpath("static", name).read_bytes()
