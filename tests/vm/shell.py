@@ -5,7 +5,6 @@ import re
 
 from bootos.lab.machine import Machine
 
-
 NUMBERS = itertools.count(1)
 
 
