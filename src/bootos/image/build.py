@@ -62,7 +62,7 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
             kernel=kernel,
             root=make_root(loaded, cache, base),
             modules=make_modules(loaded, cache, kernel),
-            boot=make_boot(cache, kernel),
+            boot=make_boot(loaded, cache, kernel),
             layer=make_layer(loaded, cache, base, make_rpmdb(loaded, cache, base)),
         )
         with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
@@ -151,15 +151,16 @@ def make_modules(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
     )
 
 
-def make_boot(cache: Cache, kernel: Stage) -> Stage:
+def make_boot(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
     """The segment the kernel starts from."""
     info = read_json(kernel.directory / "kernel.json")
+    shell = loaded.recipe.shell == "on"
     return cache.make(
         "boot",
-        {"kernel": kernel, "init": boot_step.INIT},
+        {"kernel": kernel, "init": boot_step.INIT, "shell": shell},
         (boot_step, cpio),
         lambda directory: boot_step.build_boot(
-            kernel.directory, info["release"], info["boot_modules"], directory
+            kernel.directory, info["release"], info["boot_modules"], directory, shell=shell
         ),
     )
 

@@ -14,8 +14,9 @@ APPLETS = (
 )
 
 
-def build_boot(kernel: Path, release: str, modules: Sequence[str], directory: Path) -> None:
-    """Fill `directory/boot.cpio.zst` from the kernel stage's directory; `modules` are in loading order."""
+def build_boot(kernel: Path, release: str, modules: Sequence[str], directory: Path, *, shell: bool) -> None:
+    """Fill `directory/boot.cpio.zst` from the kernel stage's directory; `modules` are in loading order. Without
+    `shell`, `/init` gives none either when it cannot go on."""
     root = directory / "root"
     (root / "bin").mkdir(parents=True)
     (root / "modules").mkdir()
@@ -25,6 +26,8 @@ def build_boot(kernel: Path, release: str, modules: Sequence[str], directory: Pa
         (root / "bin" / applet).symlink_to("busybox")
     shutil.copyfile(INIT, root / "init")
     (root / "init").chmod(0o755)
+    if not shell:
+        (root / "no-shell").touch()
     for path in modules:
         shutil.copyfile(kernel / "root/usr/lib/modules" / release / path, root / "modules" / Path(path).name)
     (root / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in modules))
