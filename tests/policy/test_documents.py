@@ -37,6 +37,8 @@ def test_every_target_and_path_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`make ([a-z-]+)`", text):
         assert re.search(rf"^{target}:", makefile, re.M), f"make {target} does not exist"
+    for path in re.findall(r"\b(?:docs|tests|recipes|src)/[\w./-]+\w", text):
+        assert (ROOT / path).exists(), f"{path} does not exist"
 
 
 def test_every_noun_of_the_command_is_in_the_documents() -> None:
