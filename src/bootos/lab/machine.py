@@ -25,6 +25,8 @@ from bootos.process import Child, run, start
 UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 UEFI_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
+PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
+
 _CONNECT_DEADLINE_S = 30.0
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -193,6 +195,14 @@ class Machine(PowerSwitch):
     def _numbered(self, name: str) -> str:
         """`name` for the first power-on, `name-2` for the second."""
         return name if self._power_ons <= 1 else f"{name}-{self._power_ons}"
+
+    def _hear_line(self, line: SerialLine) -> None:
+        """Pass a console line on. When PXELINUX gave up a load, press the key it asks for, as it would itself reset
+        the machine after minutes: its TCP now and then loses a large load from QEMU's user network."""
+        if PXELINUX_GAVE_UP in line.text:
+            self.type_text("\n")
+        if self.on_line is not None:
+            self.on_line(line)
 
     def _find_disk(self, name: str) -> DiskSpec:
         for disk in self.spec.disks:

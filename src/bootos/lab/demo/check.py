@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bootos.lab.demo.run import Evidence
 
 MIB = 1024 * 1024
+INITRD = "/bootos/initrd.img"
 IMAGE_BUDGET_BYTES = 140 * 1000 * 1000
 CONSOLE_ORDER = ("rootfs extracted", "switch to rootfs", "BootOS: init", "BootOS: agent", "BootOS: shell")
 
@@ -193,8 +194,7 @@ def check_pxe(report: Report, evidence: "Evidence") -> None:
     name = f"pxelinux.cfg/01-{PXE_MAC.replace(':', '-')}"
     ok = f"INSTALL_SN={SERIAL}" in evidence.pxe_file and "{" not in evidence.pxe_file
     report.note("PXE file: filled in for this machine", f"INSTALL_SN={SERIAL}", evidence.pxe_file, ok=ok)
-    assert evidence.capture is not None
-    boots = evidence.capture.read_boots()
+    boots = read_complete_boots(evidence, _initrd_bytes(report))
     report.compare("boots through PXE", 2, len(boots))
     fetched = [[fetch.found for fetch in boot if fetch.name.lstrip("/") == name] for boot in boots]
     report.compare("PXE file: not there in boot 1, fetched in boot 2", [[False], [True]], fetched)
@@ -205,14 +205,26 @@ def check_pxe(report: Report, evidence: "Evidence") -> None:
     report.compare("PXE file: removed when the installer was done", False, evidence.pxe_file_left)
 
 
+def read_complete_boots(evidence: "Evidence", initrd_bytes: int) -> list[tuple[Fetch, ...]]:
+    """The boots that loaded a whole initrd. One that PXELINUX gave up and retried is not one of them."""
+    assert evidence.capture is not None
+    boots = evidence.capture.read_boots()
+    return [
+        boot for boot in boots if any(f.name == INITRD and f.received_bytes >= initrd_bytes for f in boot)
+    ]
+
+
 def _is_boot_file(fetch: Fetch) -> bool:
-    return fetch.name in ("/bootos/vmlinuz", "/bootos/initrd.img")
+    return fetch.name in ("/bootos/vmlinuz", INITRD)
+
+
+def _initrd_bytes(report: Report) -> int:
+    return next(int(file["size_bytes"]) for file in report.image["files"] if file["name"] == "initrd.img")
 
 
 def check_hooks(report: Report, evidence: "Evidence") -> None:
     """PRE before the registration, POST after the MAC upload, by the packets; output and exit code by the job."""
-    assert evidence.capture is not None
-    boots = evidence.capture.read_boots()
+    boots = read_complete_boots(evidence, _initrd_bytes(report))
     calls = [
         fetch.name.partition("?")[0] for fetch in (boots[0] if boots else ()) if fetch.protocol == "http"
     ]
