@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BUSY = 429  # HTTP: too many requests; a server of protocol v2 that has no time
+
 # Importing takes seconds on a slow machine. These are not needed before there is an address, so they are imported
 # while DHCP is waited for; functions below import them where they use them.
 LATER = ("bootos.agent.job", "bootos.hardware.inventory", "bootos.drivers.registry")
@@ -36,6 +38,9 @@ def run(host: Host) -> None:
     hooks = run_pre_hook(host)
     collect(host)
     client = wait_for_server(host)
+    if client is None:
+        work_by_v1(host)
+        return
     reporter = register(host, client, address, hooks)
     work(host, client, reporter)
 
@@ -50,6 +55,13 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
         if carry_out(order, host, client, reporter):
             power.reboot(host.machine.run, host.inventory, host.machine.root)
             log.error("the machine did not reboot; reset it by hand")
+
+
+def work_by_v1(host: Host) -> None:
+    """The same with a server that only speaks Cloudboot v1."""
+    from bootos.agent.cloudboot_v1 import work_v1
+
+    work_v1(host)
 
 
 def wait_for_server_address(host: Host) -> None:
@@ -90,8 +102,8 @@ def run_pre_hook(host: Host) -> list[v2.HookResult]:
     return [run_hook("PRE", host.cmdline.pre, host.directory / "hooks", build_hook_environment(host, None))]
 
 
-def wait_for_server(host: Host) -> "Client":
-    """Until the server answers and speaks protocol v2."""
+def wait_for_server(host: Host) -> "Client | None":
+    """Until the server answers: the client of protocol v2, or None when it speaks Cloudboot v1 only."""
     from bootos.agent.client import Client, Refused, Unreachable
 
     client = Client(host.server_addr)
@@ -101,12 +113,27 @@ def wait_for_server(host: Host) -> "Client":
         except Unreachable as error:
             log.warning("waiting for the server: %s", error)
         except Refused as error:
+            if error.status != BUSY and speaks_v1(host):
+                log.info("the server at %s speaks Cloudboot v1", client.server_addr)
+                return None
             log.warning("the server at %s does not speak protocol v2: %s", client.server_addr, error)
         else:
             log.info("the server is %s (protocol v2)", greeting.server or "unnamed")
             return client
         time.sleep(wait_s)
     raise AssertionError("pauses never end")
+
+
+def speaks_v1(host: Host) -> bool:
+    """Whether the server answers a call of Cloudboot v1 in its form."""
+    from bootos.agent.v1_client import V1Client, V1Error
+
+    try:
+        V1Client(host.server_addr).probe(host.sn)
+    except V1Error as error:
+        log.warning("the server at %s does not speak Cloudboot v1: %s", host.server_addr, error)
+        return False
+    return True
 
 
 def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResult]) -> "Reporter":
