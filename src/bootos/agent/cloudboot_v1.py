@@ -75,7 +75,7 @@ def work_v1(
     flow = Flow(
         host,
         client or V1Client(host.server_addr),
-        timing or Timing(interval_s=host.cmdline.loop_interval_s),
+        timing or Timing(interval_s=host.cmdline.loop_interval_s, script_s=host.cmdline.script_timeout_s),
         reboot or (lambda: power.reboot(host.machine.run, host.inventory, host.machine.root)),
     )
     flow.enrol()

@@ -14,6 +14,7 @@ import msgspec
 from bootos.errors import Problem
 
 DEFAULT_LOOP_INTERVAL_S = 60
+DEFAULT_SCRIPT_TIMEOUT_S = 4 * 3600
 
 
 class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     pre: str | None = None
     post: str | None = None
     loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
+    script_timeout_s: int = DEFAULT_SCRIPT_TIMEOUT_S
     problems: tuple[Problem, ...] = ()
 
 
@@ -50,7 +52,8 @@ def parse_cmdline(text: str) -> Cmdline:
         developer=words.get("DEVELOPER") == "1",
         pre=_parse_hook("PRE", words, problems),
         post=_parse_hook("POST", words, problems),
-        loop_interval_s=_parse_interval(words.get("LOOP_INTERVAL"), problems),
+        loop_interval_s=_parse_seconds("LOOP_INTERVAL", words, DEFAULT_LOOP_INTERVAL_S, problems),
+        script_timeout_s=_parse_seconds("SCRIPT_TIMEOUT", words, DEFAULT_SCRIPT_TIMEOUT_S, problems),
         problems=tuple(problems),
     )
 
@@ -103,11 +106,12 @@ def _parse_hook(key: str, words: dict[str, str], problems: list[Problem]) -> str
     return value
 
 
-def _parse_interval(value: str | None, problems: list[Problem]) -> int:
+def _parse_seconds(key: str, words: dict[str, str], default_s: int, problems: list[Problem]) -> int:
+    value = words.get(key)
     if value is None:
-        return DEFAULT_LOOP_INTERVAL_S
+        return default_s
     if not value.isdigit() or int(value) == 0:
-        message = f"{value!r} is not a number of seconds; {DEFAULT_LOOP_INTERVAL_S} is used"
-        problems.append(Problem(path="LOOP_INTERVAL", message=message))
-        return DEFAULT_LOOP_INTERVAL_S
+        message = f"{value!r} is not a number of seconds; {default_s} is used"
+        problems.append(Problem(path=key, message=message))
+        return default_s
     return int(value)

@@ -44,7 +44,8 @@ class Outbox:
                 self._client.report_progress(report)
             except Rejected as error:
                 self.rejected += 1
-                log.warning("the server does not take the report %s: %s", report.title, error)
+                # Ordinary for a machine that booted and is in no list; within a job `cloudboot_v1` looks into it.
+                log.info("the server does not take the report %s: %s", report.title, error)
             except V1Error as error:
                 count = len(self._waiting)
                 log.warning("%d report(s) wait until the server takes them: %s", count, error)

@@ -231,6 +231,26 @@ def test_product_information_is_sent_until_it_is_accepted(
     assert peer.calls[-1] == LIST
 
 
+def test_an_answer_that_never_ends_is_given_up(start: Callable[..., Running], peer: V1Peer) -> None:
+    peer.faults[PRODUCT] = ["trickle"]
+    start(timeout_s=0.3)
+    peer.wait_for_calls(LIST)
+    assert peer.calls.count(PRODUCT) == 2
+
+
+def test_the_post_hook_runs_between_the_mac_and_the_last_report(
+    start: Callable[..., Running], peer: V1Peer, host: Host
+) -> None:
+    marker = host.machine.root / "post"
+    peer.files["/post.sh"] = f'test -s "$RESULT_FILE" && echo "$SN" > {marker}; exit 3'.encode()
+    host.cmdline = msgspec.structs.replace(host.cmdline, post=f"{peer.url}/post.sh")
+    peer.skip = "true"
+    peer.queue()
+    start().wait_for_reboot()
+    assert marker.read_text() == "7XK2P03\n"
+    assert peer.titles[-2:] == ["生成PXE文件", "系统开始重启"]
+
+
 NO_CONTENT = {"Status": "success", "Message": "该设备在安装列表里", "Content": ""}
 
 

@@ -48,3 +48,11 @@ def test_words_written_at_the_shell_supply_a_missing_address(tmp_path: Path) -> 
     (tmp_path / "run/bootos").mkdir(parents=True)
     (tmp_path / "run/bootos/cmdline").write_text("SERVER_ADDR=https://boot.example:8083/\n")
     assert read_cmdline(tmp_path).server_addr == "https://boot.example:8083"
+
+
+def test_scripts_of_v1_servers_have_a_time_limit_that_can_be_set() -> None:
+    assert parse_cmdline("SERVER_ADDR=http://a").script_timeout_s == 14400
+    assert parse_cmdline("SERVER_ADDR=http://a SCRIPT_TIMEOUT=60").script_timeout_s == 60
+    wrong = parse_cmdline("SERVER_ADDR=http://a SCRIPT_TIMEOUT=0")
+    assert wrong.script_timeout_s == 14400
+    assert [problem.path for problem in wrong.problems] == ["SCRIPT_TIMEOUT"]

@@ -4,6 +4,7 @@ It keeps what it was sent, has the states of the original's device table, and ca
 """
 
 import base64
+import contextlib
 import http.server
 import json
 import threading
@@ -20,7 +21,7 @@ def encode(text: str) -> str:
 
 class V1Peer:
     """`faults` maps a path to what is answered before the ordinary answers, one per call: an HTTP status, raw bytes,
-    an envelope, or `hang` (the connection stays open and silent)."""
+    an envelope, `hang` (the connection stays open and silent) or `trickle` (an answer that never ends)."""
 
     def __init__(self, port: int = 0) -> None:
         self.state: str | None = None  # None: not enrolled
@@ -28,6 +29,7 @@ class V1Peer:
         self.skip = "false"
         self.hardware: Any = []
         self.faults: dict[str, list[Any]] = {}
+        self.files: dict[str, bytes] = {}
         self.calls: list[str] = []
         self.bodies: dict[str, list[Any]] = {}
         self.raw: list[bytes] = []
@@ -41,7 +43,8 @@ class V1Peer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.reply(404, b'{"Error":"Resource not found"}')
+                found = peer.files.get(self.path)
+                self.reply(*((200, found) if found else (404, b'{"Error":"Resource not found"}')))
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -56,6 +59,14 @@ class V1Peer:
                     peer.changed.notify_all()
                 if answer == "hang":
                     peer._closing.wait(30)
+                    self.close_connection = True
+                elif answer == "trickle":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000000")
+                    self.end_headers()
+                    with contextlib.suppress(OSError):
+                        while not peer._closing.wait(0.02):
+                            self.wfile.write(b" ")
                     self.close_connection = True
                 elif isinstance(answer, int):
                     self.reply(answer, b'{"Error":"runtime error: goroutine 1 [running]"}')
