@@ -178,7 +178,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Where logs and the disk go.")] = Path("build/bench"),
     runs: Annotated[int, typer.Option(min=1, help="How often to boot.")] = 1,
     memory_mib: Annotated[int, typer.Option(help="The machine's memory.")] = 1024,
-    cpus: Annotated[int, typer.Option(help="The machine's CPUs.")] = 2,
+    cpus: Annotated[int, typer.Option(help="The machine's CPUs.")] = 1,
     json: Annotated[
         bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")
     ] = False,

@@ -90,7 +90,7 @@ def run(
         Path | None, typer.Argument(help="A machine in TOML, YAML or JSON (docs/lab.md).")
     ] = None,
     memory: Annotated[str, typer.Option(help="Memory without SPEC.")] = "1G",
-    cpus: Annotated[int, typer.Option(help="CPUs without SPEC.")] = 2,
+    cpus: Annotated[int, typer.Option(help="CPUs without SPEC.")] = 1,
     disk: Annotated[
         list[str] | None, typer.Option(help="A disk without SPEC: BUS:SIZE, as virtio:2G. May be repeated.")
     ] = None,

@@ -200,7 +200,7 @@ class Machine(PowerSwitch):
         """Pass a console line on. When PXELINUX gave up a load, press the key it asks for, as it would itself reset
         the machine after minutes: its TCP now and then loses a large load from QEMU's user network."""
         if PXELINUX_GAVE_UP in line.text:
-            self.type_text("\n")
+            self.type_text("\r")
         if self.on_line is not None:
             self.on_line(line)
 

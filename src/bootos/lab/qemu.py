@@ -44,9 +44,7 @@ def build_argv(spec: MachineSpec, paths: RunPaths, *, accelerator: str) -> list[
     """The whole command line. Raises nothing: `spec` was checked."""
     machine = "q35,graphics=off" if spec.display == "none" else "q35"
     argv = [PROGRAM, "-name", spec.name, "-nodefaults", "-display", "none", "-machine", machine]
-    # With a thread per processor, one of them can run a stale translation of code that another is patching: the
-    # guest's kernel then dies of an int3 in a static key. One thread boots as fast, since a boot is mostly serial.
-    argv += ["-accel", "tcg,thread=single" if accelerator == "tcg" else accelerator]
+    argv += ["-accel", "tcg,thread=multi" if accelerator == "tcg" else accelerator]
     argv += ["-cpu", spec.cpu_model, "-smp", str(spec.cpus), "-m", str(spec.memory_mib)]
     argv += ["-vga", "none" if spec.display == "none" else "std"]
     if spec.reboot == "exit":
