@@ -49,6 +49,7 @@ class Running:
 
     def __init__(self, host: Host, timing: dict[str, Any]) -> None:
         self.rebooted = threading.Event()
+        self._stays = timing.pop("stays", False)  # the reboot does not happen
         self._http = Http(retries=False)
         client = V1Client(host.server_addr, timeout_s=timing.pop("timeout_s", 5.0), http=self._http)
         quick = {"interval_s": 0.05, "first_pause_s": 0.01, "longest_pause_s": 0.05, "farewell_s": 5.0}
@@ -58,7 +59,8 @@ class Running:
 
     def _reboot(self) -> None:
         self.rebooted.set()
-        raise Ended
+        if not self._stays:
+            raise Ended
 
     def _work(self) -> None:
         with contextlib.suppress(Ended):
@@ -351,6 +353,18 @@ def test_a_machine_can_be_queued_again_after_a_failure(
     running.wait_for_reboot()
     assert peer.wait_for_report("RAID - RAID 1") == "better"
     assert peer.titles[-1] == "系统开始重启"
+
+
+def test_a_machine_that_does_not_reboot_is_not_configured_twice(
+    start: Callable[..., Running], peer: V1Peer, host: Host
+) -> None:
+    runs = host.machine.root / "runs"
+    peer.hardware = [group("RAID", f"echo x >> {runs}")]
+    peer.queue()
+    start(stays=True).wait_for_reboot()
+    peer.wait_for_calls(LIST, peer.calls.count(LIST) + 3)
+    assert peer.state == "installing"
+    assert runs.read_text() == "x\n"
 
 
 def test_a_cancelled_job_runs_no_further_script(
