@@ -74,3 +74,8 @@ def test_no_module_has_become_a_catch_all() -> None:
         if (n := len(f.read_text().splitlines())) > 450
     }
     assert not long, f"split by noun: {long}"
+
+
+def test_no_two_test_modules_have_the_same_name() -> None:
+    names = [file.name for file in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names)), "pytest cannot import two modules of one name"
