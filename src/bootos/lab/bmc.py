@@ -117,7 +117,10 @@ class Bmc:
         )
         self._start_simulator()
         self._proxy = KcsProxy(
-            sockets / "kcs", simulator_port=self._serial_port, on_cold_reset=self._begin_cold_reset
+            sockets / "kcs",
+            simulator_port=self._serial_port,
+            on_cold_reset=self._begin_cold_reset,
+            password_file=self.directory / "passwords.json",
         )
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ The framing is OpenIPMI's VM protocol (lanserv/README.vm): a message is `seq, ne
 """
 
 import contextlib
+import json
 import select
 import socket
 import threading
@@ -87,12 +88,20 @@ def parse_request(frame: Frame, *, at_s: float) -> tuple[int, Request] | None:
 class KcsProxy:
     """Listens for QEMU on a unix socket and passes its messages to `ipmi_sim`'s TCP port."""
 
-    def __init__(self, path: Path, *, simulator_port: int, on_cold_reset: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        simulator_port: int,
+        on_cold_reset: Callable[[], None],
+        password_file: Path | None = None,
+    ) -> None:
         self.path = path
         self._port = simulator_port
         self._on_cold_reset = on_cold_reset
         self._requests: list[Request] = []
-        self._passwords: dict[int, bytes] = {}
+        self._password_file = password_file
+        self._passwords = read_passwords(password_file)
         self._stopping = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -142,11 +151,27 @@ class KcsProxy:
         known = self._passwords.get(user)
         if operation == SETS:
             self._passwords[user] = password
+            write_passwords(self._password_file, self._passwords)
         if operation != TESTS or known is None:
             return None
         if len(known) != len(password):
             return PASSWORD_SIZE_DIFFERS
         return 0 if known == password else PASSWORD_DIFFERS
+
+
+def read_passwords(path: Path | None) -> dict[int, bytes]:
+    """What a BMC that was switched off and on again still knows: password by user number; empty without a file."""
+    if path is None or not path.exists():
+        return {}
+    return {int(user): bytes.fromhex(password) for user, password in json.loads(path.read_text()).items()}
+
+
+def write_passwords(path: Path | None, passwords: dict[int, bytes]) -> None:
+    """Keep the passwords for `read_passwords`, readable by the owner only."""
+    if path is None:
+        return
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({str(user): password.hex() for user, password in passwords.items()}))
 
 
 class _Conversation:

@@ -156,3 +156,26 @@ def test_a_password_that_the_guest_has_set_can_be_tested(simulator: Simulator, t
         assert ask(guest, build(2, right))[3] == 0
         assert [ask(guest, build(3, password))[3] for password in (right, wrong)] == [0, 0x80]
         assert ask(guest, build(3, b"right".ljust(20, b"\0")))[3] == 0x81
+
+
+def test_a_bmc_that_was_off_still_knows_the_passwords_that_were_set(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    head = bytes((9, 0x18, 0x47, 3))
+    for number, (operation, password, code) in enumerate(
+        ((2, b"right", 0), (3, b"right", 0), (3, b"wrong", 0x80))
+    ):
+        with (
+            closing(
+                KcsProxy(
+                    tmp_path / f"kcs{number}",
+                    simulator_port=simulator.port,
+                    on_cold_reset=lambda: None,
+                    password_file=tmp_path / "passwords.json",
+                )
+            ) as proxy,
+            connect(proxy.path) as guest,
+        ):
+            assert (
+                ask(guest, build_message(head + bytes((operation,)) + password.ljust(16, b"\0")))[3] == code
+            )
