@@ -11,7 +11,7 @@ from bootos.lab.demo.report import Report, write_report
 from bootos.lab.demo.run import run_demo
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import KernelBoot
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
@@ -53,16 +53,9 @@ def test_the_same_template_plans_nothing_on_the_same_machine_and_planning_writes
         machine.power_on()
         machine.wait_for_serial("waiting for an order", 400)
         created = operator.command("job", "create", "--machine", SERIAL, "--template", "demo", "--plan")
-
-        def find_end() -> dict[str, object] | None:
-            shown = operator.find_job(created["id"])
-            return shown if shown and shown["state"] not in ("queued", "running") else None
-
-        job = wait_for(find_end, 300, what="the end of the plan", pause_s=1.0)
+        job = operator.wait_for_job(created["id"], ["planned"], 300)
         machine.power_off()
         assert job["state"] == "planned", job["message"]
-        report = job["report"]
-        assert isinstance(report, dict)
-        assert [action["summary"] for step in report["steps"] for action in step["actions"]] == []
+        assert [action["summary"] for step in job["report"]["steps"] for action in step["actions"]] == []
         after = {disk.name: fingerprint_disk(machine.disk_path(disk.name)).digest for disk in SPEC.disks}
         assert after == before

@@ -9,7 +9,7 @@ from shell import run_in_shell
 from bootos.lab import foreign
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
@@ -93,16 +93,10 @@ def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
         created = operator.command(
             "job", "create", "--machine", spec.identity.serial, "--template", "no-permission"
         )
-
-        def find_end() -> dict[str, object] | None:
-            shown = operator.find_job(created["id"])
-            return shown if shown and shown["state"] not in ("queued", "running") else None
-
-        job = wait_for(find_end, 300, what="the end of the job", pause_s=1.0)
+        job = operator.wait_for_job(created["id"], ["refused"], 300)
         assert job["state"] == "refused", job["message"]
-        report = job["report"]
-        assert isinstance(report, dict)
-        said = " / ".join(f"{problem['path']}: {problem['message']}" for problem in report["problems"])
+        problems = job["report"]["problems"]
+        said = " / ".join(f"{problem['path']}: {problem['message']}" for problem in problems)
         for found in ("LVM", "swap", "precious", "raid.arrays[0]", "disks[0]", "disks[1]"):
             assert found in said, said
         assert read_digests(disks) == before, "a refused job wrote to a disk"

@@ -268,7 +268,7 @@ class Machine(PowerSwitch):
             self.directory / self._numbered("serial"),
             began=self._began,
             read_cpu_s=self.read_cpu_s,
-            on_line=self.on_line,
+            on_line=self._hear_line,
         )
         try:
             self._qmp = Qmp(qmp_connection, began=self._began)

@@ -2,11 +2,14 @@
 
 import json
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from bootos.errors import BootosError
 from bootos.process import Completed, run
 
 
@@ -32,6 +35,21 @@ class Operator:
     def find_job(self, job: int) -> dict[str, Any] | None:
         """The job with its newest report, or None while the server does not answer."""
         return self._ask(f"jobs/{job}")
+
+    def wait_for_job(
+        self, job: int, states: Sequence[str], deadline_s: float, *, pause_s: float = 1.0
+    ) -> dict[str, Any]:
+        """The job with its newest report, once it is in one of `states` or over. Raises BootosError with what it is
+        when the deadline passed."""
+        until = time.monotonic() + deadline_s
+        while True:
+            shown = self.find_job(job)
+            if shown and (shown["state"] in states or shown["ended_at"]):
+                return shown
+            if time.monotonic() > until:
+                state = f"{shown['state']} ({shown['message']})" if shown else "unknown"
+                raise BootosError(f"after {deadline_s:g} s the state of job {job} is {state}")
+            time.sleep(pause_s)
 
     def find_machine(self, serial: str) -> dict[str, Any] | None:
         """The machine with its inventory, or None when it has not registered or the server does not answer."""

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import urllib3
 from peer import Peer
-from v1_peer import V1Peer, encode
+from v1_server import V1Server, encode
 
 from bootos.agent.client import Client
 from bootos.agent.cloudboot_v1 import Timing, work_v1
@@ -76,14 +76,14 @@ class Running:
 
 
 @pytest.fixture
-def peer() -> Iterator[V1Peer]:
-    running = V1Peer()
+def peer() -> Iterator[V1Server]:
+    running = V1Server()
     yield running
     running.close()
 
 
 @pytest.fixture
-def host(tmp_path: Path, peer: V1Peer, caplog: pytest.LogCaptureFixture) -> Host:
+def host(tmp_path: Path, peer: V1Server, caplog: pytest.LogCaptureFixture) -> Host:
     caplog.set_level(logging.INFO, "bootos")
     host = Host(Machine(root=tmp_path), "boot-1")
     host.cmdline = Cmdline(server_addr=peer.url, pxe_mac=MAC)
@@ -110,7 +110,7 @@ def group(name: str, *scripts: str) -> dict[str, Any]:
     return {"Name": name, "Scripts": listed or None}
 
 
-def test_the_whole_flow_in_the_documented_order(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_the_whole_flow_in_the_documented_order(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = [
         group("RAID", "echo one", "echo two >&2"),
         group("OOB", "printf 'a\\r\\n' | wc -c\r\nexit 0\r\n"),
@@ -144,14 +144,14 @@ def test_the_whole_flow_in_the_documented_order(start: Callable[..., Running], p
     assert peer.macs == [MAC]
 
 
-def test_more_than_ten_groups_stay_at_three_tenths(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_more_than_ten_groups_stay_at_three_tenths(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = [group(f"G{n}") for n in range(11)]
     peer.queue()
     start().wait_for_reboot()
     assert {progress for progress, title, _ in peer.reports if title.endswith("配置完成")} == {0.3}
 
 
-def test_an_empty_template_goes_through(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_an_empty_template_goes_through(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = None
     peer.queue()
     start().wait_for_reboot()
@@ -159,7 +159,7 @@ def test_an_empty_template_goes_through(start: Callable[..., Running], peer: V1P
 
 
 def test_a_failing_script_ends_the_job_with_its_name_status_and_output(
-    start: Callable[..., Running], peer: V1Peer, host: Host, caplog: pytest.LogCaptureFixture
+    start: Callable[..., Running], peer: V1Server, host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = "echo begin\necho set -u root -p calvin9 >&2\necho calvin9\nfalse\nexit 5"
     peer.hardware = [group("OOB", script, f"touch {host.directory}/second")]
@@ -173,7 +173,7 @@ def test_a_failing_script_ends_the_job_with_its_name_status_and_output(
     assert peer.macs == []
 
 
-def test_a_script_that_takes_too_long_is_a_failure(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_a_script_that_takes_too_long_is_a_failure(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = [group("RAID", "echo begin; exec tail -f /dev/null")]
     peer.queue()
     start(script_s=0.3)
@@ -183,7 +183,7 @@ def test_a_script_that_takes_too_long_is_a_failure(start: Callable[..., Running]
 
 
 def test_a_model_that_is_not_in_the_support_list_is_left_alone_in_user_mode(
-    start: Callable[..., Running], peer: V1Peer, caplog: pytest.LogCaptureFixture
+    start: Callable[..., Running], peer: V1Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer.verified = "false"
     peer.queue()
@@ -193,7 +193,9 @@ def test_a_model_that_is_not_in_the_support_list_is_left_alone_in_user_mode(
     assert HARDWARE not in peer.calls
 
 
-def test_developer_mode_configures_it_anyway(start: Callable[..., Running], peer: V1Peer, host: Host) -> None:
+def test_developer_mode_configures_it_anyway(
+    start: Callable[..., Running], peer: V1Server, host: Host
+) -> None:
     host.cmdline = msgspec.structs.replace(host.cmdline, developer=True)
     peer.verified = "false"
     peer.hardware = [group("RAID", "true")]
@@ -202,7 +204,7 @@ def test_developer_mode_configures_it_anyway(start: Callable[..., Running], peer
     assert "RAID - RAID 1" in peer.titles
 
 
-def test_skipping_wins_over_both(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_skipping_wins_over_both(start: Callable[..., Running], peer: V1Server) -> None:
     peer.verified, peer.skip = "false", "true"
     peer.queue()
     start().wait_for_reboot()
@@ -211,7 +213,7 @@ def test_skipping_wins_over_both(start: Callable[..., Running], peer: V1Peer) ->
 
 
 def test_a_virtual_machine_goes_straight_to_its_mac(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     host.inventory.virtual = "kvm"
     peer.queue()
@@ -224,7 +226,7 @@ def test_a_virtual_machine_goes_straight_to_its_mac(
     "fault", [500, 404, b"", b"<html>", b"[]", b"null", b'{"Status": 1}', {"Status": "error"}]
 )
 def test_product_information_is_sent_until_it_is_accepted(
-    start: Callable[..., Running], peer: V1Peer, fault: Any
+    start: Callable[..., Running], peer: V1Server, fault: Any
 ) -> None:
     peer.faults[PRODUCT] = [fault, fault, fault]
     start()
@@ -233,7 +235,7 @@ def test_product_information_is_sent_until_it_is_accepted(
     assert peer.calls[-1] == LIST
 
 
-def test_an_answer_that_never_ends_is_given_up(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_an_answer_that_never_ends_is_given_up(start: Callable[..., Running], peer: V1Server) -> None:
     peer.faults[PRODUCT] = ["trickle"]
     start(timeout_s=0.3)
     peer.wait_for_calls(LIST)
@@ -241,7 +243,7 @@ def test_an_answer_that_never_ends_is_given_up(start: Callable[..., Running], pe
 
 
 def test_the_post_hook_runs_between_the_mac_and_the_last_report(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     marker = host.machine.root / "post"
     peer.files["/post.sh"] = f'test -s "$RESULT_FILE" && echo "$SN" > {marker}; exit 3'.encode()
@@ -259,7 +261,7 @@ NO_CONTENT = {"Status": "success", "Message": "该设备在安装列表里", "Co
 @pytest.mark.parametrize("path", [PRODUCT, REPORT, LIST, PREPARE, HARDWARE, UPLOAD])
 @pytest.mark.parametrize("fault", ["hang", 500, b"<html>"])
 def test_the_job_outlives_a_fault_in_every_call(
-    start: Callable[..., Running], peer: V1Peer, path: str, fault: Any
+    start: Callable[..., Running], peer: V1Server, path: str, fault: Any
 ) -> None:
     peer.hardware = [group("RAID", "true")]
     peer.faults[path] = [fault, fault]
@@ -270,7 +272,7 @@ def test_the_job_outlives_a_fault_in_every_call(
     assert peer.macs == [MAC]
 
 
-def test_a_message_alone_puts_no_machine_into_the_list(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_a_message_alone_puts_no_machine_into_the_list(start: Callable[..., Running], peer: V1Server) -> None:
     peer.faults[LIST] = [NO_CONTENT, {"Status": "error", "Message": "x", "Content": {"Result": "true"}}]
     start()
     peer.wait_for_calls(LIST, 4)
@@ -294,7 +296,7 @@ REFUSED = {"Status": "error", "Message": "record not found", "Content": ""}
     ],
 )
 def test_a_call_that_cannot_succeed_fails_the_job(
-    start: Callable[..., Running], peer: V1Peer, path: str, title: str, faults: tuple[Any, ...]
+    start: Callable[..., Running], peer: V1Server, path: str, title: str, faults: tuple[Any, ...]
 ) -> None:
     peer.faults[path] = list(faults)
     peer.queue()
@@ -304,7 +306,7 @@ def test_a_call_that_cannot_succeed_fails_the_job(
 
 
 def test_a_script_that_is_not_base64_fails_before_anything_runs(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     bad = {"Name": "B", "Scripts": [{"Name": "s", "Script": "%%%"}]}
     peer.hardware = [group("A", f"touch {host.directory}/ran"), bad]
@@ -314,7 +316,7 @@ def test_a_script_that_is_not_base64_fails_before_anything_runs(
     assert not (host.directory / "ran").exists()
 
 
-def test_reports_that_were_lost_are_replayed_in_order(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_reports_that_were_lost_are_replayed_in_order(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = [group("RAID", "true"), group("OOB", "true")]
     peer.faults[REPORT] = [500, 500]  # the first one waits, and with it the poll
     peer.queue()
@@ -326,7 +328,7 @@ def test_reports_that_were_lost_are_replayed_in_order(start: Callable[..., Runni
 
 
 def test_a_failure_that_could_not_be_reported_does_not_begin_the_job_again(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     peer.hardware = [group("RAID", f"echo x >> {host.directory}/runs; exit 1")]
     peer.queue()
@@ -341,7 +343,7 @@ def test_a_failure_that_could_not_be_reported_does_not_begin_the_job_again(
 
 
 def test_a_machine_can_be_queued_again_after_a_failure(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     peer.hardware = [group("RAID", "exit 1")]
     peer.queue()
@@ -356,7 +358,7 @@ def test_a_machine_can_be_queued_again_after_a_failure(
 
 
 def test_a_machine_that_does_not_reboot_is_not_configured_twice(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     runs = host.machine.root / "runs"
     peer.hardware = [group("RAID", f"echo x >> {runs}")]
@@ -368,7 +370,7 @@ def test_a_machine_that_does_not_reboot_is_not_configured_twice(
 
 
 def test_a_cancelled_job_runs_no_further_script(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     marker = host.machine.root / "cancelled"
     peer.hardware = [group("RAID", f"until [ -e {marker} ]; do sleep 0.05; done", "echo two")]
@@ -386,7 +388,7 @@ def test_a_cancelled_job_runs_no_further_script(
 
 
 def test_scripts_are_private_and_have_unix_line_ends(
-    start: Callable[..., Running], peer: V1Peer, host: Host
+    start: Callable[..., Running], peer: V1Server, host: Host
 ) -> None:
     peer.hardware = [group("RAID", "echo a\r\necho b\r\n")]
     peer.queue()
@@ -396,14 +398,14 @@ def test_scripts_are_private_and_have_unix_line_ends(
     assert file.stat().st_mode & 0o777 == 0o700
 
 
-def test_an_emoji_does_not_reach_the_database(start: Callable[..., Running], peer: V1Peer) -> None:
+def test_an_emoji_does_not_reach_the_database(start: Callable[..., Running], peer: V1Server) -> None:
     peer.hardware = [group("RAID \U0001f600", "echo '\U0001f600'")]
     peer.queue()
     start().wait_for_reboot()
     assert peer.wait_for_report("RAID ? - RAID ? 1") == "?"
 
 
-def test_a_server_of_v1_is_recognised(host: Host, peer: V1Peer) -> None:
+def test_a_server_of_v1_is_recognised(host: Host, peer: V1Server) -> None:
     assert wait_for_server(host) is None
     assert peer.bodies[LIST] == [{"Sn": "7XK2P03"}]
 
@@ -418,7 +420,7 @@ def test_a_server_of_v2_is_never_asked_for_v1(host: Host) -> None:
 
 
 def test_a_server_that_speaks_neither_is_waited_for_and_said(
-    host: Host, peer: V1Peer, caplog: pytest.LogCaptureFixture
+    host: Host, peer: V1Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer.faults[LIST] = [b"<html>welcome</html>"]
     assert wait_for_server(host) is None
@@ -426,13 +428,13 @@ def test_a_server_that_speaks_neither_is_waited_for_and_said(
     assert "does not speak protocol v2" in caplog.text
 
 
-def test_a_server_that_starts_late_is_waited_for(host: Host, peer: V1Peer) -> None:
+def test_a_server_that_starts_late_is_waited_for(host: Host, peer: V1Server) -> None:
     port = int(peer.url.rpartition(":")[2])
     peer.close()
     found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(wait_for_server(host)))
     thread.start()
-    late = V1Peer(port)
+    late = V1Server(port)
     try:
         thread.join(20)
         assert found == [None]

@@ -29,7 +29,6 @@ BOOT_DEADLINE_S = 600.0
 JOB_DEADLINE_S = 900.0
 INSTALL_DEADLINE_S = 600.0
 POST_TEXT = "POST binary: made of machine code"
-ENDED = ("done", "failed", "refused", "cancelled", "planned")
 Say = Callable[[str], None]
 
 
@@ -143,14 +142,9 @@ def kill_in_mid_job(server: LabServer, operator: Operator, job: int, say: Say) -
 
 def wait_for_handover(operator: Operator, job: int, server: LabServer, evidence: Evidence, say: Say) -> None:
     """Until the job waits for its installer; the PXE file is read now, since it goes away at the end."""
-
-    def is_handed_over() -> bool:
-        shown = operator.find_job(job)
-        if shown and shown["state"] in ENDED:
-            raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
-        return bool(shown and shown["state"] == "installing")
-
-    wait_for(is_handed_over, JOB_DEADLINE_S, what="the end of the configuration", pause_s=1.0)
+    shown = operator.wait_for_job(job, ["installing"], JOB_DEADLINE_S)
+    if shown["state"] != "installing":
+        raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
     evidence.pxe_file = find_pxe_file(server).read_text()
     say("configured; the machine reboots into what its PXE file says")
 
@@ -161,14 +155,9 @@ def find_pxe_file(server: LabServer) -> Path:
 
 def wait_for_second_boot(machine: Machine, operator: Operator, job: int, say: Say) -> None:
     """Until the second boot's installer reported its end and switched the machine off."""
-
-    def is_done() -> bool:
-        shown = operator.find_job(job)
-        if shown and shown["state"] in ("failed", "cancelled"):
-            raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
-        return bool(shown and shown["state"] == "done")
-
-    wait_for(is_done, INSTALL_DEADLINE_S, what="the installer's last report", pause_s=1.0)
+    shown = operator.wait_for_job(job, ["done"], INSTALL_DEADLINE_S)
+    if shown["state"] != "done":
+        raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
     machine.wait_for_exit(120.0)
     say("the second boot reported its end and powered off")
 

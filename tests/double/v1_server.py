@@ -19,7 +19,7 @@ def encode(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-class V1Peer:
+class V1Server:
     """`faults` maps a path to what is answered before the ordinary answers, one per call: an HTTP status, raw bytes,
     an envelope, `hang` (the connection stays open and silent) or `trickle` (an answer that never ends)."""
 
