@@ -99,6 +99,7 @@ class Flow:
 
     def enrol(self) -> None:
         """Send the product information until it is accepted, without which nobody can enrol the machine."""
+        self.host.status.wait_for("the server to take the product information")
         body = encode_product_info(self.info)
         for wait_s in self.timing.pauses():
             try:
@@ -117,6 +118,8 @@ class Flow:
         Nothing is asked before the server has every report: a failure it does not know of would begin again.
         """
         log.info("waiting to be put into the install list of %s", self.client.server_addr)
+        self.host.status.set(step="", step_number=0, step_count=0)
+        self.host.status.wait_for("being put into the server's install list")
         pauses = self.timing.pauses()
         while True:
             wait_s = next(pauses)
@@ -136,6 +139,8 @@ class Flow:
     def carry_out(self) -> None:
         """One job, to its reboot or to its -1."""
         log.info("this machine is in the install list")
+        self.host.status.set(job="install")
+        self.host.status.do("configuring this machine")
         try:
             if self.wants_hardware():
                 self.configure_hardware()
@@ -144,10 +149,13 @@ class Flow:
             self.report(0.5, "系统开始重启", "the machine reboots now")
         except JobFailed as failure:
             log.error("%s", failure)
+            self.host.status.set(job="install: failed")
             self.fail(failure)
         except Dequeued as reason:
             log.warning("%s", reason)
+            self.host.status.set(job="install: cancelled at the server")
         else:
+            self.host.status.do("rebooting")
             self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s)
             self.must_leave_list = True
             self.reboot()
@@ -180,6 +188,7 @@ class Flow:
         groups = read_groups(self.ask(title, lambda: self.client.read_hardware(self.info.sn)))
         count = sum(len(group.scripts) for group in groups)
         self.report(0.2, "获取硬件配置", f"{len(groups)} group(s), {count} script(s)")
+        self.host.status.set(step_count=count)
         progress = 0.3
         self.report(progress, "开始硬件配置", ", ".join(group.name for group in groups) or "nothing to do")
         for number, group in enumerate(groups):
@@ -193,6 +202,7 @@ class Flow:
     def run_one(self, progress: float, title: str, text: str, file_name: str) -> None:
         """Run one script and report it. Raises JobFailed with its name and the end of its output, never its text."""
         log.info("running %s", title)
+        self.host.status.set(step=title, step_number=self.host.status.view.step_number + 1)
         file = self.host.directory / "scripts" / file_name
         outcome = run_script(text, file, self.host.machine.run, self.timing.script_s)
         if not outcome.ok:
@@ -202,6 +212,7 @@ class Flow:
     def upload_mac(self) -> None:
         """Hand over the PXE NIC's MAC, from which the server makes the PXE file. Raises JobFailed, Dequeued."""
         mac = self.info.mac
+        self.host.status.set(step="MAC address and PXE configuration", step_number=0, step_count=0)
         self.ask("生成PXE文件失败", lambda: self.client.upload_mac(self.info.sn, mac))
         self.report(0.45, "生成PXE文件", mac)
 
@@ -209,6 +220,7 @@ class Flow:
         """POST, before the reboot. A failure is said and does not stop the job."""
         if self.host.cmdline.post:
             host = self.host
+            host.status.set(step="POST hook")
             result = v2.Report(number=0, boot_id=host.boot_id, state=v2.JobState.SUCCEEDED)
             host.directory.mkdir(parents=True, exist_ok=True)
             (host.directory / "result.json").write_bytes(msgspec.json.encode(result))

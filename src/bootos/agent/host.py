@@ -9,6 +9,7 @@ import msgspec
 
 from bootos.agent.cmdline import Cmdline
 from bootos.agent.link import delays
+from bootos.agent.status import Status
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
 
@@ -26,6 +27,7 @@ class Host:
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
         self.server_addr = ""
+        self.status = Status(self.directory)
 
     @property
     def directory(self) -> Path:
@@ -66,10 +68,12 @@ def collect(host: Host) -> None:
     from bootos.hardware.inventory import collect_inventory
 
     log.info("collecting hardware information")
+    host.status.do("collecting hardware information")
     host.inventory = collect_inventory(host.machine.root, host.machine.run, pxe_mac=host.cmdline.pxe_mac)
     host.directory.mkdir(parents=True, exist_ok=True)
     (host.directory / "inventory.json").write_bytes(msgspec.json.encode(host.inventory))
     system = host.inventory.system
+    host.status.set(sn=host.sn)
     log.info(
         "machine: %s %s, serial number %s", system.vendor or "-", system.product or "-", host.sn or "unknown"
     )

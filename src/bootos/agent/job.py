@@ -20,7 +20,11 @@ def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -
     """Do one job to its end; returns whether the machine shall reboot. Never raises for what a job does."""
     log.info("job %s: %s%s", order.job_id, order.template_name or "no template", attempt_words(order))
     reporter.add_secrets(tuple(order.secrets.values()))
-    progress = Progress(reporter, order.job_id)
+    host.status.add_secrets(tuple(order.secrets.values()))
+    name = f"{order.template_name or 'no template'} ({order.job_id})"
+    host.status.set(job=name)
+    host.status.do("configuring this machine")
+    progress = Progress(reporter, order.job_id, host.status)
     try:
         state, message = perform(order, host, client, progress, reporter)
     except BootosError as error:
@@ -31,6 +35,8 @@ def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -
         log.info("job %s: %s%s", order.job_id, state.value, f": {message}" if message else "")
     if state is not v2.JobState.REFUSED:  # that report went out with its problems
         progress.end(state, message)
+    host.status.set(job=f"{name}: {state.value}")
+    host.status.wait_for("the server to take the last report")
     reporter.wait_until_accepted()
     return state is v2.JobState.SUCCEEDED and order.reboot
 

@@ -73,14 +73,18 @@ def build_parser() -> argparse.ArgumentParser:
 def run_service(arguments: argparse.Namespace) -> int:
     """The systemd service."""
     from bootos.agent.host import Host
+    from bootos.agent.logfile import LogFile
     from bootos.agent.sequence import run
 
     consoles = Consoles(find_consoles())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("bootos").addHandler(ConsoleHandler(consoles))
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    host = Host(Machine(), BOOT_ID.read_text().strip())
+    logging.getLogger("bootos").addHandler(LogFile(host.directory, host.status.redact))
+    host.status.set(pid=os.getpid(), version=__version__)
     log.info("agent %s starts", __version__)
-    run(Host(Machine(), BOOT_ID.read_text().strip()))
+    run(host)
     return 1
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from bootos.agent.engine import JobPlan, view_action
 from bootos.agent.reporter import Reporter, now
+from bootos.agent.status import Status
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 
 ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepState.SKIPPED})
@@ -15,8 +16,9 @@ ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepSt
 class Progress:
     """Keeps the steps of one job in order and hands each change to the reporter (an `engine.Watcher`)."""
 
-    def __init__(self, reporter: Reporter, job_id: str) -> None:
+    def __init__(self, reporter: Reporter, job_id: str, status: Status) -> None:
         self._reporter = reporter
+        self._status = status
         self._lock = threading.Lock()
         self._steps: list[StepView] = []
         reporter.begin_job(job_id)
@@ -82,3 +84,12 @@ class Progress:
     def _publish(self) -> None:
         state = self._reporter.state
         self._reporter.update(msgspec.structs.replace(state, steps=copy.deepcopy(self._steps)))
+        self._show()
+
+    def _show(self) -> None:
+        """The step that runs, and the action in it, on the consoles."""
+        for number, step in enumerate(self._steps, 1):
+            if step.state is StepState.RUNNING:
+                action = next((item for item in step.actions if item.state is StepState.RUNNING), None)
+                doing = f"{step.title}: {action.summary}" if action else step.title
+                self._status.set(step=doing, step_number=number, step_count=len(self._steps))

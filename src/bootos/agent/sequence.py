@@ -51,8 +51,11 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     from bootos.agent.job import carry_out
 
     while True:
+        host.status.set(step="", step_number=0, step_count=0)
+        host.status.wait_for("an order")
         order = wait_for_order(client, reporter)
         if carry_out(order, host, client, reporter):
+            host.status.do("rebooting")
             power.reboot(host.machine.run, host.inventory, host.machine.root)
             log.error("the machine did not reboot; reset it by hand")
 
@@ -72,12 +75,16 @@ def wait_for_server_address(host: Host) -> None:
             log.error("kernel command line: %s", problem)
         if host.cmdline.server_addr:
             host.server_addr = host.cmdline.server_addr
+            host.status.set(server=host.server_addr, mode="developer" if host.cmdline.developer else "user")
             log.info(
                 "server %s, %s mode", host.server_addr, "developer" if host.cmdline.developer else "user"
             )
             return
         log.warning(
             "waiting for SERVER_ADDR: boot again with it, or at the shell write it to /run/bootos/cmdline"
+        )
+        host.status.wait_for(
+            "SERVER_ADDR: boot again with it, or at the shell write it to /run/bootos/cmdline"
         )
         added = host.directory / "cmdline"
         before = added.stat().st_mtime_ns if added.exists() else 0
@@ -86,10 +93,12 @@ def wait_for_server_address(host: Host) -> None:
 
 def bring_up_network(host: Host) -> str:
     """eth0 is the NIC that PXE used; it gets an address by DHCP, which is returned (without prefix)."""
+    host.status.wait_for("a network address")
     network = Network(host.machine.run, host.machine.root)
     named = network.name_pxe_interface(host.cmdline.pxe_mac)
     network.configure(only=PXE_NAME if named else None)
     interface = network.wait_for_address()
+    host.status.set(network=[f"{interface.name} {interface.mac} {interface.address}"])
     return (interface.address or "").partition("/")[0]
 
 
@@ -99,6 +108,7 @@ def run_pre_hook(host: Host) -> list[v2.HookResult]:
 
     if not host.cmdline.pre:
         return []
+    host.status.do("running the PRE hook")
     return [run_hook("PRE", host.cmdline.pre, host.directory / "hooks", build_hook_environment(host, None))]
 
 
@@ -107,18 +117,23 @@ def wait_for_server(host: Host) -> "Client | None":
     from bootos.agent.client import Client, Refused, Unreachable
 
     client = Client(host.server_addr)
+    host.status.wait_for("the server")
     for wait_s in pauses():
         try:
             greeting = client.greet()
         except Unreachable as error:
+            host.status.wait_for(f"the server: {error}")
             log.warning("waiting for the server: %s", error)
         except Refused as error:
+            host.status.wait_for(f"the server: {error}")
             if error.status != BUSY and speaks_v1(host):
                 log.info("the server at %s speaks Cloudboot v1", client.server_addr)
+                host.status.set(protocol="Cloudboot v1")
                 return None
             log.warning("the server at %s does not speak protocol v2: %s", client.server_addr, error)
         else:
             log.info("the server is %s (protocol v2)", greeting.server or "unnamed")
+            host.status.set(protocol="v2")
             return client
         time.sleep(wait_s)
     raise AssertionError("pauses never end")
@@ -143,6 +158,7 @@ def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResu
     reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address))
     reporter.update(msgspec.structs.replace(reporter.state, hooks=hooks))
     logging.getLogger("bootos").addHandler(ReportHandler(reporter))
+    host.status.wait_for("the server to take the registration")
     claim_session(host, client, address)
     reporter.start()
     return reporter
@@ -173,6 +189,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
             log.warning("the server refuses this machine for now: %s", error)
             wait_s = float(error.retry_after_s or wait_s)
         else:
+            host.status.set(machine=registered.machine_id)
             log.info(
                 "registered as %s%s",
                 registered.machine_id,
