@@ -102,9 +102,9 @@ class V1Server:
         with self.changed:
             self.state = "pre_install"
 
-    def wait_for_report(self, title: str, count: int = 1) -> str:
+    def wait_for_report(self, title: str, count: int = 1, *, deadline_s: float = 20.0) -> str:
         """Until a report with this title came `count` times; returns its log."""
-        self.wait(lambda: self.titles.count(title) >= count, title)
+        self.wait(lambda: self.titles.count(title) >= count, title, deadline_s)
         return [text for _, found, text in self.reports if found == title][-1]
 
     def wait_for_calls(self, path: str, count: int = 1) -> None:

@@ -230,6 +230,10 @@ class Scenario:
         self._ending.callback(machine.power_off)
         return machine
 
+    def at_end(self, end: Callable[[], object]) -> None:
+        """Call `end` when the run ends, before what was started earlier is ended."""
+        self._ending.callback(end)
+
     def start_process(self, argv: Sequence[str | os.PathLike[str]], *, name: str) -> Child:
         """Start another process of the run; its output goes to `<name>.log`."""
         child = start(argv, log_path=self.directory / f"{name}.log")

@@ -11,7 +11,7 @@ from bootos.errors import BootosError, Problem
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.store.table import Template, read_clock
 from bootos.template import model
-from bootos.template.check import read_template
+from bootos.template.check import find_plain_passwords, read_template
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 FORMATS = ("yaml", "yml", "toml", "json")
@@ -37,6 +37,8 @@ def read_text(text: str, format: str) -> tuple[dict[str, Any], model.Template | 
     if not isinstance(value, dict):
         return {}, None, [Problem(path="", message="a template is a table of keys and values")]
     template, problems = read_template(value)
+    if template is not None:
+        problems = [*problems, *find_plain_passwords(template)]
     return value, template, problems
 
 

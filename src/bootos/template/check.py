@@ -73,6 +73,20 @@ def find_secrets(template: Template) -> set[str]:
     return set(walk(template))
 
 
+def find_plain_passwords(template: Template) -> list[Problem]:
+    """Passwords that stand in the template itself, where everybody who may read it sees them."""
+    users = template.oob.users if template.oob is not None else []
+    return [
+        Problem(
+            path=f"oob.users[{number}].password",
+            message="is written out, and everybody who reads the template would see it",
+            hint="store it (bootos secret set NAME) and refer to it here: password: {secret: NAME}",
+        )
+        for number, user in enumerate(users)
+        if isinstance(user.password, str)
+    ]
+
+
 class _Places:
     """Where an item of the model stands in the document: `convert_all` leaves unusable list items out."""
 

@@ -108,6 +108,15 @@ def test_missing_settings_for_script_placeholders_are_a_problem(server: Running)
     assert "manage_ip" in answer.data["problems"][0]["message"]
 
 
+def test_a_password_that_is_written_out_is_not_stored(server: Running) -> None:
+    users = "[{name: a, password: {secret: x}}, {name: b, password: hunter2}]"
+    answer = server.refuse(
+        "PUT", "/templates/t", {"text": f"name: t\noob: {{users: {users}}}\n", "format": "yaml"}
+    )
+    assert [problem["path"] for problem in answer.data["problems"]] == ["oob.users[1].password"]
+    assert "hunter2" not in str(answer.data)
+
+
 def test_pxe_templates_are_checked(server: Running) -> None:
     answer = server.refuse("PUT", "/pxe-templates/p", {"content": "APPEND {serial} ${variable}"})
     assert [problem["message"] for problem in answer.data["problems"]] == ["{serial} is no placeholder"]

@@ -1,0 +1,106 @@
+"""The password of a run stands nowhere: no log, page, report, file or process list, on the server or on the machine."""
+
+import base64
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+from browsing import read_every_page
+from shell import run_in_shell
+
+from bootos.lab.operator import Operator
+from bootos.lab.scenario import Scenario
+from bootos.lab.spec import BmcSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.process import run
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+
+MAC = "52:54:00:5e:c0:01"
+TEMPLATE = """
+name: secret
+oob:
+  network: {source: static, address: 10.0.9.21/24, gateway: 10.0.9.1}
+  users: [{name: ops, role: administrator, password: {secret: oob-ops}}]
+scripts:
+  - name: After
+    scripts: [{name: look, script: "ipmitool user list 1; ps axww; env"}]
+"""
+# Every command line and environment that any process has while the job runs.
+SAMPLER = """
+import os, time
+seen = set()
+with open("/run/sampled", "wb", buffering=0) as out:
+    while True:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            for name in ("cmdline", "environ"):
+                try:
+                    text = open(f"/proc/{pid}/{name}", "rb").read()
+                except OSError:
+                    continue
+                if text not in seen:
+                    seen.add(text)
+                    out.write(text.replace(b"\\0", b" ") + b"\\n")
+        time.sleep(0.01)
+"""
+
+
+def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None:
+    password = secrets.token_hex(7)
+    with Scenario(output / "run", needs=("machine", "bmc")) as scenario:
+        server = scenario.start_server(boot_files=image)
+        operator = Operator(server.url, server.data)
+        append = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
+        spec = MachineSpec(
+            name="secret",
+            nics=(NicSpec(mac=MAC),),
+            bmc=BmcSpec(),
+            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+        )
+        operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
+        template = scenario.directory / "secret.yaml"
+        template.write_text(TEMPLATE)
+        operator.command("template", "add", template)
+        machine = scenario.add_machine(spec)
+        machine.power_on()
+        machine.wait_for_serial("waiting for an order", 400)
+        sampler = base64.b64encode(SAMPLER.encode()).decode()
+        run_in_shell(machine, f"echo {sampler} | base64 -d > /run/sampler.py; python3 /run/sampler.py & true")
+        words = ("--machine", spec.identity.serial, "--template", "secret", "--no-reboot")
+        created = operator.command("job", "create", *words)
+        job = operator.wait_for_job(created["id"], ["done"], 300)
+        assert job["state"] == "done", job["message"]
+        assert machine.bmc is not None
+        assert machine.bmc.check_login("ops", password)
+
+        on_host = run(["ps", "axwwe"], timeout_s=30).stdout
+        found = {
+            "serial line": "\n".join(line.text for line in machine.serial.lines),
+            "process list of the host": on_host,
+            "job": str(operator.command("job", "show", str(created["id"]))),
+            "log": str(operator.command("job", "log", str(created["id"]))),
+            "machine": str(operator.command("machine", "show", spec.identity.serial)),
+            **{f"page {path}": text for path, text in read_every_page(server.url, server.data).items()},
+            **{
+                str(path): path.read_bytes().decode("latin-1")
+                for path in scenario.directory.rglob("*")
+                if path.is_file() and scenario.directory / "secret" / "bmc" not in path.parents
+            },
+        }
+        # The greps can only tell something when there was something to find.
+        assert f"page /jobs/{created['id']}" in found
+        assert "ipmitool user list" in found["log"] or "ops" in found["log"]
+        assert sys.executable in on_host
+        as_bytes = " ".join(f"0x{byte:02x}" for byte in password.encode())  # as ipmitool is given it
+        leaks = sorted(name for name, text in found.items() if password in text or as_bytes in text)
+        assert not leaks
+
+        code, _ = run_in_shell(machine, "kill %1; grep -aq 'ipmitool .*exec /dev/stdin' /run/sampled")
+        assert code == 0, "the sampler saw no password being set"
+        halves = f"{password[:7]}''{password[7:]}"  # so that this command is not found itself
+        code, text = run_in_shell(machine, f"grep -rlaF {halves} /run /tmp /var /root /etc 2>/dev/null")
+        assert code == 1, f"the password is in a file, or (/run/sampled) in a process's words: {text}"
+        code, text = run_in_shell(machine, f"grep -rlaF '{as_bytes}' /run /var/log 2>/dev/null")
+        assert code == 1, text
+        code, _ = run_in_shell(machine, f"journalctl --no-pager | grep -qF {halves}")
+        assert code == 1, "the machine's journal has the password"
