@@ -27,6 +27,7 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     post: str | None = None
     loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
     script_timeout_s: int = DEFAULT_SCRIPT_TIMEOUT_S
+    software_raid: bool = False
     problems: tuple[Problem, ...] = ()
 
 
@@ -54,6 +55,7 @@ def parse_cmdline(text: str) -> Cmdline:
         post=_parse_hook("POST", words, problems),
         loop_interval_s=_parse_seconds("LOOP_INTERVAL", words, DEFAULT_LOOP_INTERVAL_S, problems),
         script_timeout_s=_parse_seconds("SCRIPT_TIMEOUT", words, DEFAULT_SCRIPT_TIMEOUT_S, problems),
+        software_raid=words.get("SOFTWARE_RAID") == "1",
         problems=tuple(problems),
     )
 

@@ -103,6 +103,7 @@ class IpmiDriver:
         self._interface = tuple(interface)
         self._sleep = sleep
         self._now = now
+        self._was_reset = False  # a reset that is all that is asked for leaves nothing to compare
         self._set_by_us: set[tuple[int, str]] = set()  # (slot, password): for BMCs that cannot confirm one
 
     def match(self, inventory: Inventory) -> Match | None:
@@ -112,7 +113,8 @@ class IpmiDriver:
         return Match(reason=f"the machine has a BMC that speaks IPMI{version}")
 
     def wants(self, template: Template) -> bool:
-        return template.oob is not None and (template.oob.network is not None or bool(template.oob.users))
+        oob = template.oob
+        return oob is not None and (oob.network is not None or bool(oob.users) or oob.reset)
 
     def read(self, machine: Machine, inventory: Inventory) -> State:
         channel = inventory.bmc.channel if inventory.bmc is not None else None
@@ -135,7 +137,8 @@ class IpmiDriver:
         if template.oob.network is not None:
             _plan_lan(state, template.oob.network, planned)
         self._plan_users(state, template.oob, secrets, planned)
-        if template.oob.reset and planned.actions:
+        alone = template.oob.network is None and not template.oob.users
+        if template.oob.reset and (planned.actions or (alone and not self._was_reset)):
             planned.actions.append(
                 Action(
                     id="oob.ipmi:reset",
@@ -156,6 +159,7 @@ class IpmiDriver:
                 self._apply_user(machine, action.detail)
             case ColdReset():
                 self._reset(machine)
+                self._was_reset = True
             case _:
                 raise DriverError(f"{self.name} has no action like {action.id}")
 

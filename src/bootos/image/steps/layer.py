@@ -54,6 +54,12 @@ LINKS = {
     "usr/bin/yum": "dnf-3",
 }
 
+VENDOR_COMMAND = "/usr/lib/bootos/vendor-command"
+VENDOR_DIRECTORY = "opt/yunji/osinstall"
+VENDORS = ("dell", "hp", "huawei", "inspur", "lenovo", "generic")
+VENDOR_SCRIPTS = ("raid.sh", "oob.sh", "bios.sh")
+"""The paths that Cloudboot's hardware templates call; all are the one command, which sees by what name it is called."""
+
 
 def find_project() -> Path:
     """The source tree this package runs from: the agent's wheel is built from it."""
@@ -84,6 +90,7 @@ def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, director
     if loaded.overlay_dir is not None:
         copy_rootfs(loaded.overlay_dir, root)
     link_units(root, shell=loaded.recipe.shell == "on")
+    link_vendor_scripts(root)
     compile_python(root, base, [root / PACKAGES])
     build_squashfs(root, directory / "layer.squashfs", loaded.recipe.compression, all_root=True)
     shutil.rmtree(root)
@@ -150,3 +157,13 @@ def link_units(root: Path, *, shell: bool) -> None:
     for name in () if shell else SHELL_FILES:
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def link_vendor_scripts(root: Path) -> None:
+    """Give the vendor command its documented paths; a file of the recipe's overlay comes before it."""
+    for vendor in VENDORS:
+        for name in VENDOR_SCRIPTS:
+            link = root / VENDOR_DIRECTORY / vendor / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(VENDOR_COMMAND)

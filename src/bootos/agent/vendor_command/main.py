@@ -1,0 +1,165 @@
+"""From the words of a vendor script to its exit code: read the options, plan, show the plan, carry it out, compare.
+
+Exit codes: 0 done or nothing to do, 1 failed or refused, 2 wrong usage. Everything is printed on standard output, where
+the job's log takes it from. Called by `__main__`.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+
+from bootos.agent.vendor_command.bios import BiosCommand
+from bootos.agent.vendor_command.oob import OobCommand
+from bootos.agent.vendor_command.option import Given, build_usage, parse_words
+from bootos.agent.vendor_command.raid import RaidCommand
+from bootos.agent.vendor_command.request import Command, Request, name_problem
+from bootos.drivers.contract import Action, Driver, Machine
+from bootos.drivers.registry import choose_drivers, load_drivers
+from bootos.errors import BootosError, Problem, read_chain
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import ActionView, StepState
+
+COMMANDS: dict[str, Callable[[], Command]] = {
+    "raid.sh": RaidCommand,
+    "oob.sh": OobCommand,
+    "bios.sh": BiosCommand,
+}
+
+
+class Printer:
+    """Prints what happens, or keeps it for the one document that `--json` prints at the end. A Watcher."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.result: dict[str, Any] = {"problems": [], "notes": [], "actions": []}
+        self._summaries: dict[str, str] = {}
+
+    def say(self, text: str) -> None:
+        if not self.as_json:
+            print(text, flush=True)
+
+    def show_plan(
+        self, command: Command, given: Given, actions: Sequence[Action], notes: Sequence[str]
+    ) -> None:
+        self.result["notes"] = list(notes)
+        for note in notes:
+            self.say(f"note: {note}")
+        for action in actions:
+            self._summaries[action.id] = action.summary
+            word = command.name_place(given, action.allowed or "") or action.allowed
+            shown = {"summary": action.summary, "changes": msgspec.to_builtins(action.changes)}
+            self.result["actions"].append(shown | {"destroys": list(action.destroys), "allowed": word})
+            self.say(f"plan: {action.summary}")
+            for change in action.changes:
+                self.say(f"      {change.what}: {change.before or '-'} -> {change.after or '-'}")
+            for lost in action.destroys:
+                self.say(f"      DESTROYS {lost}" + (f" (allowed by {word})" if word else ""))
+
+    def show_problems(self, problems: Sequence[Problem]) -> None:
+        self.result["problems"] = [msgspec.to_builtins(problem) for problem in problems]
+        for problem in problems:
+            self.say(f"error: {problem}")
+
+    def end(self, outcome: str, text: str, code: int) -> int:
+        self.say(text)
+        if self.as_json:
+            print(json.dumps({"outcome": outcome, "message": text} | self.result, indent=2))
+        return code
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        if message and state is not StepState.FAILED:  # the failure is told at the end
+            self.say(f"{id}: {message}")
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        self.say(f"{step_id}: {self._summaries.get(action_id, action_id)}: {state.value}")
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+def run_here(path: str, words: list[str] | None) -> int:
+    """The command on this machine. `words` None: they could not be read."""
+    from bootos.hardware.inventory import collect_inventory
+
+    if words is None:
+        print(f"{PurePath(path).name}: error: an argument holds a line break")
+        return 2
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    level = logging.DEBUG if {"-D", "--debug"} & set(words) else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+    return run_command(path, words, Machine(), collect_inventory, is_root=os.geteuid() == 0)
+
+
+def run_command(
+    path: str,
+    words: Sequence[str],
+    machine: Machine,
+    collect: Callable[[], Inventory],
+    *,
+    drivers: Sequence[Driver] | None = None,
+    is_root: bool = True,
+) -> int:
+    """One call of the script at `path`. `drivers` replaces the installed ones."""
+    name = PurePath(path).name
+    if name not in COMMANDS:
+        print(f"{name}: error: is none of {', '.join(COMMANDS)}")
+        return 2
+    command = COMMANDS[name]()
+    given, problems = parse_words(command.options, words)
+    if "help" in given and not problems:
+        print(build_usage(name, command.summary, command.options, command.examples))
+        return 0
+    problems = problems or command.check(given)
+    if problems:
+        for problem in problems:
+            print(f"{name}: error: {problem}")
+        print(f"{name}: `{path} -h` shows the options")
+        return 2
+    printer = Printer("json" in given)
+    try:
+        if not is_root:
+            raise BootosError("only root can configure a machine")
+        return carry_out(command, given, machine, collect(), drivers or load_drivers(), printer)
+    except BootosError as error:
+        text = "\n  because: ".join(read_chain(error))
+        return printer.end("failed", f"{name}: failed: {text}", 1)
+
+
+def carry_out(
+    command: Command,
+    given: Given,
+    machine: Machine,
+    inventory: Inventory,
+    drivers: Sequence[Driver],
+    printer: Printer,
+) -> int:
+    """Plan, show, apply, compare. Raises BootosError."""
+    from bootos.agent.engine import apply_job, plan_job
+
+    def choose(inventory: Inventory, template: Template) -> Any:
+        return choose_drivers(inventory, template, drivers)
+
+    request: Request = command.build(given, machine, inventory, drivers)
+    plan = plan_job(request.document, machine, inventory, request.secrets, choose=choose)
+    notes = [*request.notes, *(note for part in plan.drivers for note in part.planned.notes)]
+    printer.show_plan(command, given, plan.actions, notes)
+    if plan.problems:
+        printer.show_problems([name_problem(command, given, problem) for problem in plan.problems])
+        return printer.end("refused", f"{command.name}: refused; nothing was changed", 1)
+    if not plan.actions:
+        command.finish(given, machine)
+        return printer.end("unchanged", f"{command.name}: nothing to do: the machine is as wanted", 0)
+    if "plan" in given:
+        return printer.end("planned", f"{command.name}: planned only; nothing was changed", 0)
+    apply_job(plan, machine, inventory, request.secrets, printer)
+    command.finish(given, machine)
+    return printer.end("done", f"{command.name}: done; read again and compared", 0)

@@ -1,0 +1,235 @@
+"""`raid.sh`: arrays, hot spares and the deletion of what is there, as the `raid` section of a template."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from bootos.agent.cmdline import read_cmdline
+from bootos.agent.vendor_command.option import COMMON, Given, Option
+from bootos.agent.vendor_command.request import Request, name_problem
+from bootos.agent.vendor_command.slot import Meaning, Present, find_meaning, find_present
+from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.registry import choose_drivers
+from bootos.errors import BootosError, Problem, ProblemsError
+from bootos.template.check import read_template
+from bootos.template.drivelist import parse_drives
+from bootos.template.model import Raid, Template
+from bootos.wire.inventory import Inventory
+
+SOFTWARE = "raid.mdadm"
+LEVELS = ("0", "1", "5", "6", "10")
+REDUNDANT = frozenset({"1", "5", "6", "10"})
+
+PLACES = {"raid.driver": "--software", "raid.clear": "-c", "raid.arrays[0].size": "-s"}
+PLACES |= {"raid.arrays[0].drives": "-d", "raid.arrays[0].hotspares": "-H"}
+
+
+class RaidCommand:
+    name = "raid.sh"
+    summary = "build RAID arrays"
+    options: Sequence[Option] = (
+        Option(letter="c", word="clear", help="delete every array that is not the one asked for here"),
+        Option(letter="r", word="raid", value="0|1|5|6|10", help="build an array of this level"),
+        Option(letter="d", word="disk", value="LIST", help="on these drives: 0, 1,2, 3-5, 6- or all"),
+        Option(letter="H", word="hotspare", value="LIST", help="with these hot spares"),
+        Option(letter="i", word="init", help="what a new array's drives hold may be lost, also without -c"),
+        Option(letter="l", word="level", value="0|1|5|6|10", help="as -r, on all drives if -d is not given"),
+        Option(letter="s", word="size", value="SIZE", help="of the array, in MiB or with a unit (100GiB)"),
+        Option(word="software", help="with Linux md, on the disks that the kernel sees"),
+        *COMMON,
+    )
+    examples: Sequence[str] = ("-c -r 1 -d 0,1 -H 2 -i", "-r 5 -d 3-", "-c -l 10", "-c")
+
+    def check(self, given: Given) -> list[Problem]:
+        if not any(word in given for word in ("clear", "raid", "level", "hotspare", "disk", "init", "size")):
+            return [Problem(path="", message="nothing is asked for: give -c or -r")]
+        problems = _check_level(given)
+        level = read_level(given)
+        if level is None and not problems:
+            for word, shown in (("disk", "-d"), ("init", "-i"), ("size", "-s")):
+                if word in given:
+                    problems.append(Problem(path=shown, message="belongs to -r LEVEL, which is missing"))
+            if "hotspare" in given and "clear" in given:
+                message = "has no array to belong to: with -c all are deleted, and -r is missing"
+                problems.append(Problem(path="-H", message=message))
+            return problems
+        if "raid" in given and "disk" not in given:
+            problems.append(Problem(path="-d", message="is required with -r"))
+        if problems or level is None:
+            return problems
+        size = read_size(given)
+        wanted: dict[str, Any] = {"name": "array", "level": level, "drives": read_disks(given)}
+        wanted |= {"hotspares": given.values["hotspare"]} if "hotspare" in given else {}
+        wanted |= {"size": size} if size is not None else {}
+        _, found = read_template(build_document(given, wanted))
+        return [name_problem(self, given, problem) for problem in found]
+
+    def build(
+        self, given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
+    ) -> Request:
+        driver = choose_driver(given, machine, inventory, drivers)
+        present = find_present(inventory, driver)
+        named = driver if "software" in given else None
+        if read_level(given) is not None:
+            wanted, notes = build_array(given, inventory, present)
+        elif "hotspare" in given:
+            wanted, notes = add_hotspares(given, inventory, present), []
+        else:
+            wanted, notes = None, []
+        return Request(document=build_document(given, wanted, named), notes=notes)
+
+    def finish(self, given: Given, machine: Machine) -> None:
+        pass
+
+    def name_place(self, given: Given, path: str) -> str:
+        if path == "raid.arrays[0].wipe":
+            return "-c" if "clear" in given else "-i"
+        if path.startswith("raid.arrays"):
+            return PLACES.get(path, "-r" if "raid" in given else "-l" if "level" in given else "-H")
+        return PLACES.get(path, "")
+
+
+def _check_level(given: Given) -> list[Problem]:
+    problems = []
+    for word, shown in (("raid", "-r"), ("level", "-l")):
+        value = given.get(word)
+        if value is not None and value not in LEVELS:
+            problems.append(Problem(path=shown, message=f"{value!r} is none of {', '.join(LEVELS)}"))
+    if "raid" in given and "level" in given:
+        problems.append(Problem(path="-l", message="is the older form of -r: give one of them"))
+    return problems
+
+
+def read_level(given: Given) -> int | None:
+    text = given.get("raid") or given.get("level")
+    return int(text) if text in LEVELS else None
+
+
+def read_disks(given: Given) -> str:
+    """`-l` alone means all drives."""
+    return given.get("disk") or "all"
+
+
+def read_size(given: Given) -> str | None:
+    """A bare number counts MiB, as the scripts' own help says ("default MB") and controllers count."""
+    text = given.get("size")
+    return f"{text}MiB" if text is not None and re.fullmatch(r"\s*\d+\s*", text) else text
+
+
+def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]) -> str:
+    """The driver that this call is for. Linux md is never chosen because nothing else is there: somebody has to say
+    so. Raises BootosError that says what to do."""
+    if "software" in given:
+        return SOFTWARE
+    template = Template(name=RaidCommand.name, raid=Raid(clear=True))
+    chosen, problems = choose_drivers(inventory, template, drivers)
+    if chosen and chosen[0].driver.name != SOFTWARE:
+        return chosen[0].driver.name
+    controllers = [entry for entry in inventory.raid if entry.driver != SOFTWARE]
+    if controllers:
+        named = ", ".join(
+            f"{entry.model or 'of an unknown model'} (PCI {entry.pci_address}"
+            + (f", driver {entry.driver})" if entry.driver else ")")
+            for entry in controllers
+        )
+        raise BootosError(
+            f"the image has no driver for this machine's RAID controller: {named}",
+            hint="--software would use Linux md on the disks that the kernel sees instead",
+        )
+    if chosen and read_cmdline(machine.root).software_raid:
+        return SOFTWARE
+    if problems:
+        raise ProblemsError("this machine", problems)
+    raise BootosError(
+        "this machine has no hardware RAID controller, and nobody asked for Linux software RAID",
+        hint="give --software, or SOFTWARE_RAID=1 on the kernel command line, with which scripts stay as they are",
+    )
+
+
+def build_array(
+    given: Given, inventory: Inventory, present: list[Present]
+) -> tuple[dict[str, Any], list[str]]:
+    """The wanted array of the template, and how its drive lists were understood."""
+    level = read_level(given)
+    assert level is not None
+    clear = "clear" in given
+    drives = parse_drives(read_disks(given))
+    hotspares = parse_drives(given.values["hotspare"]) if "hotspare" in given else None
+    meaning = find_meaning(level, drives, hotspares, inventory, present, clear=clear)
+    notes = []
+    texts = [(drives.text, meaning.drives)] + ([(hotspares.text, meaning.hotspares)] if hotspares else [])
+    if meaning.passed:
+        names = ", ".join(array.name for array in meaning.passed)
+        for text, numbers in texts:
+            notes.append(f"{text} means drives {_tell(numbers)}: those of array {names} are not free")
+    wanted: dict[str, Any] = {
+        "name": name_array(level, meaning, present),
+        "level": level,
+        "drives": _tell(meaning.drives) if meaning.passed and meaning.drives else drives.text,
+        "wipe": clear or ("init" in given and not _find_overlap(meaning, present)),
+    }
+    if hotspares is not None:
+        passed = meaning.passed and meaning.hotspares
+        wanted["hotspares"] = _tell(meaning.hotspares) if passed else hotspares.text
+    size = read_size(given)
+    if size is not None:
+        wanted["size"] = size
+    return wanted, notes
+
+
+def _tell(numbers: Sequence[int]) -> str:
+    return ",".join(str(number) for number in numbers)
+
+
+def _find_overlap(meaning: Meaning, present: list[Present]) -> list[Present]:
+    """Arrays on drives that are meant: -i alone does not allow to delete these."""
+    wanted = {*meaning.drives, *meaning.hotspares}
+    return [array for array in present if array.numbers & wanted]
+
+
+def name_array(level: int, meaning: Meaning, present: list[Present]) -> str:
+    """The name of the array that is there; else one after level and first drive, `raid1-0`. Raises BootosError."""
+    if meaning.array is not None:
+        name = meaning.array.name
+        if [array.name for array in present].count(name) > 1:
+            raise BootosError(
+                f"the array asked for is there, but another one is called {name!r} too",
+                hint="delete one of them by hand with mdadm",
+            )
+        return name
+    name = f"raid{level}-{min(meaning.drives, default=0)}"
+    taken = {array.name for array in present}
+    names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
+    return next(free for free in names if free not in taken)
+
+
+def add_hotspares(given: Given, inventory: Inventory, present: list[Present]) -> dict[str, Any]:
+    """`-H LIST` alone: for the one array that can use a hot spare. Raises BootosError."""
+    able = [array for array in present if array.level in REDUNDANT]
+    if len(able) != 1:
+        found = ", ".join(f"{array.name} (RAID {array.level})" for array in able) or "none"
+        raise BootosError(
+            f"-H without -r means the one array that can use a hot spare, and here are {len(able)}: {found}",
+            hint="give -r, -d and -H in one call",
+        )
+    array = able[0]
+    asked = parse_drives(given.values["hotspare"])
+    busy = frozenset[int]().union(*(other.numbers for other in present))
+    count = max((disk.index for disk in inventory.disks), default=-1) + 1
+    there, missing = asked.resolve(count, elsewhere=busy)
+    spares = sorted({*there, *missing, *array.hotspares} - array.drives)
+    return {
+        "name": array.name,
+        "level": int(array.level),
+        "drives": _tell(sorted(array.drives)),
+        "hotspares": _tell(spares),
+        "wipe": False,
+    }
+
+
+def build_document(given: Given, array: dict[str, Any] | None, driver: str | None = None) -> dict[str, Any]:
+    """The template."""
+    raid: dict[str, Any] = {"clear": "clear" in given, "arrays": [array] if array is not None else []}
+    if driver is not None:
+        raid["driver"] = driver
+    return {"name": RaidCommand.name, "raid": raid}

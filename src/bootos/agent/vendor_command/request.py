@@ -1,0 +1,71 @@
+"""What a vendor script's options become: a template, the secrets it refers to, and the way back from places in the
+template to options, so that every message speaks of what the operator wrote. Pure."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from bootos.agent.vendor_command.option import Given, Option
+from bootos.drivers.contract import Driver, Machine
+from bootos.errors import Problem
+from bootos.wire.inventory import Inventory
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """`notes` tell how options were understood on this machine."""
+
+    document: dict[str, Any]
+    secrets: dict[str, str] = {}
+    notes: list[str] = []
+
+
+class Command(Protocol):
+    """One of the scripts. `sections` are those of the template that it writes."""
+
+    name: str
+    summary: str
+    options: Sequence[Option]
+    examples: Sequence[str]
+
+    def check(self, given: Given) -> list[Problem]:
+        """Every wrong use that can be seen without the machine."""
+        ...
+
+    def build(
+        self, given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
+    ) -> Request:
+        """The template for this machine. Raises BootosError when it cannot be had here."""
+        ...
+
+    def finish(self, given: Given, machine: Machine) -> None:
+        """Called when all is as wanted."""
+        ...
+
+    def name_place(self, given: Given, path: str) -> str:
+        """The option that a place in the template came from."""
+        ...
+
+
+def name_problem(command: Command, given: Given, problem: Problem) -> Problem:
+    """A driver's problem in the words of the command."""
+    return Problem(
+        path=command.name_place(given, problem.path),
+        message=problem.message,
+        hint=name_hint(problem.hint),
+    )
+
+
+def name_hint(hint: str) -> str:
+    """Hints of drivers name words of the template; the caller of a vendor script has only options."""
+    pairs = (
+        (
+            "raid.clear: true deletes arrays that are not in the template",
+            "-c deletes the arrays that are there",
+        ),
+        ("raid.arrays[0].wipe: true allows", "-i allows"),
+        ("store it on the server, or give it to bootos-agent by hand", "give -p"),
+    )
+    for ours, theirs in pairs:
+        hint = hint.replace(ours, theirs)
+    return hint

@@ -1,0 +1,98 @@
+"""What a drive list of `raid.sh` means on this machine, with the arrays that are there. Pure.
+
+The scripts know no names, and each call knows only its own array. So an array is recognised by its level and its
+drives, and the open forms (`2-`, `all`) mean the drives that are left: those of other arrays are passed over, unless
+`-c` deletes these.
+"""
+
+import re
+
+import msgspec
+
+from bootos.template.drivelist import DriveList
+from bootos.wire.inventory import Disk, Inventory
+
+
+class Present(msgspec.Struct, frozen=True, kw_only=True):
+    """An array that is there, by drive numbers. `hotspares` are those that are spares at the moment."""
+
+    name: str
+    level: str
+    drives: frozenset[int]
+    hotspares: frozenset[int]
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        return self.drives | self.hotspares
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """The drives that are meant; `array` is the one that is there already, `passed` the others passed over."""
+
+    drives: tuple[int, ...]
+    hotspares: tuple[int, ...]
+    array: Present | None = None
+    passed: tuple[Present, ...] = ()
+
+
+def find_present(inventory: Inventory, driver: str) -> list[Present]:
+    """The arrays of the driver's controllers, as far as their drives are disks with a number."""
+    found = []
+    for controller in inventory.raid:
+        if controller.driver != driver:
+            continue
+        for array in controller.arrays:
+            drives = find_numbers(array.drives, inventory.disks)
+            spares = find_numbers(array.hotspares, inventory.disks)
+            found.append(Present(name=array.name, level=array.level, drives=drives, hotspares=spares))
+    return found
+
+
+def find_numbers(members: list[str], disks: list[Disk]) -> frozenset[int]:
+    """The numbers of the disks that these devices are, or are partitions of."""
+    return frozenset(
+        disk.index
+        for disk in disks
+        for member in members
+        if re.fullmatch(rf"{re.escape(disk.path)}(p?\d+)?", member)
+    )
+
+
+def find_meaning(
+    level: int,
+    drives: DriveList,
+    hotspares: DriveList | None,
+    inventory: Inventory,
+    present: list[Present],
+    *,
+    clear: bool,
+) -> Meaning:
+    """Which drives the lists mean, and which array that is."""
+    for array in present:
+        others = [] if clear else [other for other in present if other is not array]
+        meaning = _resolve(drives, hotspares, inventory, others)
+        if array.level == str(level) and array.numbers == {*meaning.drives, *meaning.hotspares}:
+            return msgspec.structs.replace(meaning, array=array)
+    meaning = _resolve(drives, hotspares, inventory, [] if clear else present)
+    wanted = {*meaning.drives, *meaning.hotspares}
+    for array in present:  # one that lacks a drive or a hot spare
+        if array.level == str(level) and array.drives and array.drives <= wanted:
+            return msgspec.structs.replace(meaning, array=array)
+    return meaning
+
+
+def _resolve(
+    drives: DriveList, hotspares: DriveList | None, inventory: Inventory, others: list[Present]
+) -> Meaning:
+    """Open forms pass over the drives of `others` and those that no array can have."""
+    count = max((disk.index for disk in inventory.disks), default=-1) + 1
+    busy = frozenset[int]().union(*(array.numbers for array in others))
+    unusable = {disk.index for disk in inventory.disks if disk.removable or disk.read_only}
+    spare_numbers = set(hotspares.named) if hotspares is not None else set()
+    data, _ = drives.resolve(count, elsewhere=spare_numbers | busy | unusable)
+    spares: list[int] = []
+    if hotspares is not None:
+        spares, _ = hotspares.resolve(count, elsewhere=set(drives.named) | busy | unusable)
+    opened = [entry.open_from for entry in (drives, hotspares) if entry and entry.open_from is not None]
+    passed = [array for array in others if opened and any(n >= min(opened) for n in array.numbers)]
+    return Meaning(drives=tuple(data), hotspares=tuple(spares), passed=tuple(passed))
