@@ -121,16 +121,16 @@ def read_secrets(path: Path | None) -> dict[str, str]:
         ) from cause
 
 
-def make_plan(arguments: argparse.Namespace) -> "tuple[JobPlan, Machine]":
+def make_plan(arguments: argparse.Namespace, inventory: Inventory) -> "tuple[JobPlan, Machine]":
     from bootos.agent.engine import plan_job
 
     machine = Machine()
-    plan = plan_job(read_document(arguments.file), machine, collect_here(), read_secrets(arguments.secrets))
+    plan = plan_job(read_document(arguments.file), machine, inventory, read_secrets(arguments.secrets))
     return plan, machine
 
 
 def show_plan(arguments: argparse.Namespace) -> int:
-    plan, _ = make_plan(arguments)
+    plan, _ = make_plan(arguments, collect_here())
     if arguments.json:
         shown = {
             "problems": [msgspec.to_builtins(problem) for problem in plan.problems],
@@ -179,10 +179,11 @@ def apply_by_hand(arguments: argparse.Namespace) -> int:
 
     if os.geteuid() != 0:
         raise BootosError("only root can configure a machine")
-    plan, machine = make_plan(arguments)
+    inventory = collect_here()
+    plan, machine = make_plan(arguments, inventory)
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    apply_job(plan, machine, collect_here(), read_secrets(arguments.secrets), PrintWatcher())
+    apply_job(plan, machine, inventory, read_secrets(arguments.secrets), PrintWatcher())
     return 0
 
 
