@@ -19,7 +19,7 @@ from bootos.server.lifecycle import Event, State
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
-from bootos.server.support import find_support
+from bootos.server.support import Model, Verdict, judge, read_lines, read_sections
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
 
@@ -100,9 +100,21 @@ def read_inventory(said: v1.ProductInfo) -> Inventory:
     return inventory
 
 
-def is_model_verified(session: Session, vendor: str, *products: str) -> bool:
-    """v1 tells product and model apart; either may be what the support list has."""
-    return any(find_support(session, vendor, product) is not None for product in products if product)
+def judge_said(session: Session, machine: Machine | None, job: Job | None, said: v1.ModelQuery) -> Verdict:
+    """Whether the support list covers the model as the agent tells it, and allows what the job asks for.
+
+    v1 tells product and model apart; either may be what the list has, or both together. It tells no versions:
+    those are known only when this machine has sent them in another way.
+    """
+    names = (said.model_name, said.product, f"{said.product} {said.model_name}".strip())
+    model = Model(
+        vendor=said.company,
+        products=tuple(name for name in names if name),
+        bios=machine.bios_version if machine is not None else "",
+        bmc=machine.bmc_version if machine is not None else "",
+    )
+    wanted = read_sections(job.template) if job is not None and not job.skip_hardware else []
+    return judge(read_lines(session), model, wanted)
 
 
 def find_open_job(context: Context, session: Session, machine: Machine) -> Job | None:
@@ -209,8 +221,9 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
         message = said.title if event in (Event.FAILED, Event.INSTALL_FAILED, Event.INSTALLED) else ""
         if event is Event.REFUSED:
             message = said.title
-            if not machines.is_verified(session, machine):
-                message += f": {orders.refusal_text(machine)}"
+            verdict = orders.judge_job(session, machine, job)
+            if not verdict.ok:
+                message += f": {orders.refusal_text(verdict)}"
         jobs.move(session, job, event, pxe_directory=pxe_directory, message=message)
     jobs.touch(session, job)
 

@@ -20,7 +20,7 @@ from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Claim, Mac, Machine, read_clock
-from bootos.server.support import find_support
+from bootos.server.support import Verdict, judge, read_lines, read_model
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Registration
 
@@ -163,6 +163,8 @@ def store_inventory(
     machine.inventory_at = read_clock()
     machine.vendor = (inventory.system.vendor or "")[:200]
     machine.product = (inventory.system.product or "")[:200]
+    machine.bios_version = (inventory.bios.version or "")[:100]
+    machine.bmc_version = (inventory.bmc.firmware or "" if inventory.bmc else "")[:100]
     found = {
         mac
         for nic in inventory.nics
@@ -204,9 +206,9 @@ def bind_mac(session: Session, machine: Machine, text: str) -> str:
     return mac
 
 
-def is_verified(session: Session, machine: Machine) -> bool:
-    """Whether the support list covers the machine's model."""
-    return find_support(session, machine.vendor, machine.product) is not None
+def judge_model(session: Session, machine: Machine) -> Verdict:
+    """Whether the support list covers the machine's model, whatever a job may ask for."""
+    return judge(read_lines(session), read_model(machine))
 
 
 def write_heard(session: Session, machine: Machine, boot: Boot) -> None:

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from bootos.server.jobs import TEXT_MAX, add_line, fill_scripts, find_active_job, move
 from bootos.server.lifecycle import Event, State, find_next, read_event
-from bootos.server.machines import is_verified, store_inventory
+from bootos.server.machines import store_inventory
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, LogLine, Machine
+from bootos.server.support import Verdict, judge, read_lines, read_model, read_sections
 from bootos.server.vault import Vault, mask
 from bootos.wire import v2
 
@@ -26,9 +27,11 @@ def take_order(
     if job.cancel_requested:
         move(session, job, Event.CANCELLED, pxe_directory=pxe_directory, message="cancelled by the operator")
         return None
-    if State(job.state) is State.QUEUED and not boot.developer and not is_verified(session, machine):
-        move(session, job, Event.REFUSED, pxe_directory=pxe_directory, message=refusal_text(machine))
-        return None
+    if State(job.state) is State.QUEUED and not boot.developer:
+        verdict = judge_job(session, machine, job)
+        if not verdict.ok:
+            move(session, job, Event.REFUSED, pxe_directory=pxe_directory, message=refusal_text(verdict))
+            return None
     values = vault.resolve(session, job.secret_names)
     holder = f"{boot.id}:{boot.serial}"
     if job.handed_to != holder:
@@ -50,12 +53,17 @@ def take_order(
     )
 
 
-def refusal_text(machine: Machine) -> str:
-    """Why the server lets no job run on this model, and how to proceed."""
-    vendor, product = machine.vendor or "unknown", machine.product or "unknown"
+def judge_job(session: Session, machine: Machine, job: Job) -> Verdict:
+    """Whether the job may run on this model in user mode. Where no hardware is configured there is nothing to ask."""
+    if job.skip_hardware:
+        return Verdict()
+    return judge(read_lines(session), read_model(machine), read_sections(job.template))
+
+
+def refusal_text(verdict: Verdict) -> str:
+    """Why the server does not let the job run, and how to proceed."""
     return (
-        f"the model {vendor} / {product} is not in the support list, and the machine was booted in user mode: "
-        f"nothing was configured. Add the model: bootos support add --vendor '{vendor}' --product '{product}', "
+        f"{verdict.reason}; the machine was booted in user mode: nothing was configured. To proceed, {verdict.remedy}; "
         "or boot the machine with DEVELOPER=1 on the kernel command line; then create the job again"
     )
 

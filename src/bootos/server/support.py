@@ -1,37 +1,187 @@
-"""The support list: the hardware models on which jobs run in user mode. Wildcard patterns, case ignored."""
+"""The support list: on which hardware models jobs run in user mode, and what they may configure there.
 
+`judge` decides and is pure; it names the criterion that failed. Asked when a machine registers (is the model known?)
+and when an order is handed out (may this job run here?), by `orders`, `legacy` and the views.
+"""
+
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
-from bootos.server.store.table import Support
+from bootos.server.store.table import Machine, Support
+from bootos.server.vendor import find_names, fold
+from bootos.server.version import is_within, parse_range
+
+SECTIONS = ("firmware", "bios", "oob", "raid", "disks", "scripts")  # of a template, in the order of a job
 
 
-def matches(pattern: Support, vendor: str, product: str) -> bool:
-    """Whether a line of the list covers this model; an empty pattern covers nothing."""
-    pairs = ((vendor, pattern.vendor), (product, pattern.product))
-    return all(
-        fnmatchcase(" ".join(value.split()).casefold(), wanted.casefold()) and bool(wanted)
-        for value, wanted in pairs
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What the list is compared with. v1 agents tell product and model apart: any of `products` may be listed."""
+
+    vendor: str
+    products: tuple[str, ...]
+    bios: str = ""
+    bmc: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason` is empty when the model is supported and everything wanted is allowed; `remedy` says how to get on."""
+
+    reason: str = ""
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.reason
+
+
+def read_model(machine: Machine) -> Model:
+    return Model(
+        vendor=machine.vendor,
+        products=(machine.product,),
+        bios=machine.bios_version,
+        bmc=machine.bmc_version,
     )
 
 
-def find_support(session: Session, vendor: str, product: str) -> Support | None:
-    """The first line that covers the model."""
-    lines = session.scalars(select(Support).order_by(Support.id))
-    return next((line for line in lines if matches(line, vendor, product)), None)
+def read_sections(template: dict[str, Any]) -> list[str]:
+    """What a template asks to be configured."""
+    return [name for name in SECTIONS if template.get(name)]
 
 
-def add_support(session: Session, vendor: str, product: str) -> Support:
-    vendor, product = " ".join(vendor.split()), " ".join(product.split())
-    if not vendor or not product:
-        raise UnusableError("a line of the support list needs a vendor and a product", hint="use * for any")
-    known = select(Support).where(Support.vendor == vendor, Support.product == product)
-    if session.scalar(known) is not None:
-        raise ConflictError(f"{vendor} / {product} is in the support list already")
-    line = Support(vendor=vendor, product=product)
+def is_like(text: str, pattern: str) -> bool:
+    """Wildcards; blanks and case do not matter. A text that is the pattern itself fits, brackets and all."""
+    text, pattern = fold(text), fold(pattern)
+    return bool(text) and bool(pattern) and (text == pattern or fnmatchcase(text, pattern))
+
+
+def has_vendor(line: Support, vendor: str) -> bool:
+    """Whether the line is for this vendor, under any of the names it is known by."""
+    return any(is_like(name, word) for name in find_names(vendor) for word in (line.vendor, *line.aliases))
+
+
+def judge(lines: Sequence[Support], model: Model, wanted: Iterable[str] = ()) -> Verdict:
+    """Whether the list covers the model, and every wanted section is allowed by a line that does."""
+    product = next((name for name in model.products if name), "")
+    command = f"bootos support add --vendor {quote(model.vendor)} --product {quote(product)}"
+    if not model.vendor.strip() or not product.strip():
+        return Verdict(
+            reason="the machine does not tell its vendor and product",
+            remedy="check what its SMBIOS tells: bootos machine show MACHINE",
+        )
+    title = f"the model {model.vendor} / {product}"
+    of_vendor = [line for line in lines if has_vendor(line, model.vendor)]
+    if not of_vendor:
+        reason = f"{title} is not in the support list: no line is for the vendor {model.vendor}"
+        return Verdict(reason=reason, remedy=f"add the model: {command}")
+    of_model = [line for line in of_vendor if any(is_like(name, line.product) for name in model.products)]
+    if not of_model:
+        listed = ", ".join(dict.fromkeys(line.product for line in of_vendor[:5]))
+        reason = f"{title} is not in the support list, which has of this vendor: {listed}"
+        return Verdict(reason=reason, remedy=f"add the model: {command}")
+    covering = [line for line in of_model if find_mismatch(line, model) is None]
+    if not covering:
+        reasons = "; ".join(filter(None, (find_mismatch(line, model) for line in of_model)))
+        return Verdict(
+            reason=f"{title} is in the support list with other versions: {reasons}",
+            remedy=f"bring the machine to one of these versions, or add a line for the one it has: {command}",
+        )
+    allowed = {name for line in covering for name in line.allow or SECTIONS}
+    missing = [name for name in wanted if name not in allowed]
+    if missing:
+        numbers = ", ".join(f"line {line.id}" for line in covering)
+        may = ", ".join(name for name in SECTIONS if name in allowed)
+        return Verdict(
+            reason=f"the template asks for {', '.join(missing)}, and the support list ({numbers}) allows only "
+            f"{may} for {title}",
+            remedy=f"leave it out of the template, or allow it: {command} --allow {','.join(missing)}",
+        )
+    return Verdict()
+
+
+def find_mismatch(line: Support, model: Model) -> str | None:
+    """The version of the model that is outside the line's ranges, as a clause."""
+    for name, version, wanted in (("BIOS", model.bios, line.bios), ("BMC", model.bmc, line.bmc)):
+        if not is_within(version, wanted):
+            has = f"this machine's is {version}" if version else "this machine does not tell its own"
+            return f"line {line.id} asks for {name} {wanted}, and {has}"
+    return None
+
+
+def quote(text: str) -> str:
+    """For a command that is shown to be typed into a shell."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def read_lines(session: Session) -> list[Support]:
+    return list(session.scalars(select(Support).order_by(Support.id)))
+
+
+class NewLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A line as it is asked for. An empty `allow` allows everything."""
+
+    vendor: str
+    product: str
+    aliases: list[str] = []
+    bios: str = ""
+    bmc: str = ""
+    allow: list[str] = []
+
+
+def add_support(session: Session, wanted: NewLine, *, note: str = "") -> Support:
+    """Add a line. Raises UnusableError with every problem, ConflictError."""
+    vendor, product, bios, bmc = (
+        " ".join(text.split()) for text in (wanted.vendor, wanted.product, wanted.bios, wanted.bmc)
+    )
+    aliases = [" ".join(alias.split()) for alias in wanted.aliases]
+    problems = [
+        Problem(path=path, message="is empty", hint="use * for any")
+        for path, text in (("vendor", vendor), ("product", product))
+        if not text
+    ]
+    problems += [
+        Problem(path=f"aliases[{place}]", message="is empty")
+        for place, alias in enumerate(aliases)
+        if not alias
+    ]
+    for path, text in (("bios", bios), ("bmc", bmc)):
+        try:
+            parse_range(text)
+        except ValueError as cause:
+            problems.append(Problem(path=path, message=str(cause), hint="as >=2.10 <3"))
+    problems += [
+        Problem(
+            path="allow", message=f"{name!r} is nothing to configure", hint=f"one of {', '.join(SECTIONS)}"
+        )
+        for name in wanted.allow
+        if name not in SECTIONS
+    ]
+    if problems:
+        raise UnusableError(f"the line has {len(problems)} problem(s)", problems=problems)
+    same = select(Support).where(
+        Support.vendor == vendor, Support.product == product, Support.bios == bios, Support.bmc == bmc
+    )
+    known = session.scalar(same)
+    if known is not None:
+        raise ConflictError(
+            f"{vendor} / {product} is in the support list already, with the same versions: line {known.id}",
+            hint=f"to change it, remove it first: bootos support remove {known.id}",
+        )
+    line = Support(
+        vendor=vendor,
+        product=product,
+        aliases=list(dict.fromkeys(aliases)),
+        bios=bios,
+        bmc=bmc,
+        allow=[name for name in SECTIONS if name in wanted.allow],
+        note=note,
+    )
     session.add(line)
     session.flush()
     return line

@@ -42,7 +42,7 @@ def build_agent_router(context: Context) -> Router:
                 left_s = presence.grace_left_s(machine.id, machine.last_heard_at)
             else:
                 machine, token = outcome
-                verified = machines.is_verified(session, machine)
+                verdict = machines.judge_model(session, machine)
         if isinstance(outcome, Claim):
             raise ConflictError(
                 f"another client holds the identity of machine {data.sn}",
@@ -50,12 +50,12 @@ def build_agent_router(context: Context) -> Router:
                 "when that client has been silent for a while; the operator sees this on the machine's page",
                 retry_after_s=max(1, round(left_s)),
             )
-        message = "" if verified or data.developer else "this model is not in the support list"
+        message = "" if verdict.ok or data.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
         return v2.Registered(
             machine_id=str(machine.id),
             session=token,
             poll_s=settings.poll_s,
-            verified=verified,
+            verified=verdict.ok,
             message=message,
         )
 

@@ -79,8 +79,7 @@ class PostCalls:
         with self._context.store.write() as session:
             machine = legacy.find_machine(session, said.sn)
             job = jobs.find_active_job(session, machine.id) if machine is not None else None
-            names = (said.model_name, said.product, f"{said.product} {said.model_name}")
-            verified = legacy.is_model_verified(session, said.company, *names)
+            verified = legacy.judge_said(session, machine, job, said).ok
             if machine is not None and not machine.product:
                 machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
         content = v1.PrepareContent(

@@ -1,6 +1,5 @@
 """The operator's calls about machines and the support list."""
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
@@ -19,11 +18,6 @@ from bootos.server.api.view import (
 from bootos.server.context import Context
 from bootos.server.machines import find_machines
 from bootos.server.store.table import Support
-
-
-class NewSupport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    vendor: str
-    product: str
 
 
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -64,9 +58,9 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             return [view_support(row) for row in rows]
 
     @post("/support", sync_to_thread=True)
-    def add_support(data: JSONBody[NewSupport], request: Caller) -> SupportView:
+    def add_support(data: JSONBody[support.NewLine], request: Caller) -> SupportView:
         with store.write() as session:
-            row = support.add_support(session, data.vendor, data.product)
+            row = support.add_support(session, data)
             note(session, request, "support.add", f"{row.vendor} / {row.product}")
             return view_support(row)
 

@@ -13,7 +13,7 @@ from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.table import Audit, Claim, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
-from bootos.server.support import matches
+from bootos.server.support import Model, Verdict, judge, read_lines, read_model
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -33,6 +33,8 @@ class MachineView(msgspec.Struct, kw_only=True):
     product: str
     address: str
     supported: bool
+    bios_version: str
+    bmc_version: str
     developer: bool
     protocol: int
     agent_version: str
@@ -57,6 +59,9 @@ class ClaimView(msgspec.Struct, kw_only=True):
 
 
 class MachineDetail(MachineView, kw_only=True):
+    """`why_unsupported`: what in the support list does not fit, and how to proceed."""
+
+    why_unsupported: str
     macs: list[MacView]
     refused_claims: list[ClaimView]
     settings: dict[str, Any]
@@ -90,9 +95,16 @@ class SecretView(msgspec.Struct, kw_only=True):
 
 
 class SupportView(msgspec.Struct, kw_only=True):
+    """An empty `allow` allows everything."""
+
     id: int
     vendor: str
     product: str
+    aliases: list[str]
+    bios: str
+    bmc: str
+    allow: list[str]
+    note: str
 
 
 class JobView(msgspec.Struct, kw_only=True):
@@ -152,6 +164,13 @@ class _Lookup(msgspec.Struct):
     active: dict[int, Job]
     claims: dict[int, int]
     support: list[Support]
+    verdicts: dict[Model, Verdict] = {}  # a thousand machines are of a few models
+
+    def judge(self, machine: Machine) -> Verdict:
+        model = read_model(machine)
+        if model not in self.verdicts:
+            self.verdicts[model] = judge(self.support, model)
+        return self.verdicts[model]
 
 
 def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
@@ -165,7 +184,7 @@ def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
     return _Lookup(
         active={job.machine_id: job for job in session.scalars(active)},
         claims={number: int(count) for number, count in session.execute(claims)},
-        support=list(session.scalars(select(Support).order_by(Support.id))),
+        support=read_lines(session),
     )
 
 
@@ -183,7 +202,9 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
         "vendor": row.vendor,
         "product": row.product,
         "address": row.address,
-        "supported": any(matches(line, row.vendor, row.product) for line in lookup.support),
+        "supported": lookup.judge(row).ok,
+        "bios_version": row.bios_version,
+        "bmc_version": row.bmc_version,
         "developer": row.developer,
         "protocol": row.protocol,
         "agent_version": row.agent_version,
@@ -198,8 +219,11 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
     claims = session.scalars(select(Claim).where(Claim.machine_id == row.id).order_by(Claim.last_at.desc()))
+    lookup = _read_lookup(session, row.id)
+    verdict = lookup.judge(row)
     return MachineDetail(
-        **_machine_fields(context, row, _read_lookup(session, row.id)),
+        **_machine_fields(context, row, lookup),
+        why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
         macs=[MacView(mac=mac.mac, bound=mac.bound) for mac in macs],
         refused_claims=[
             ClaimView(
@@ -242,7 +266,16 @@ def view_pxe_template(row: PxeTemplate, *, with_text: bool = False) -> PxeTempla
 
 
 def view_support(row: Support) -> SupportView:
-    return SupportView(id=row.id, vendor=row.vendor, product=row.product)
+    return SupportView(
+        id=row.id,
+        vendor=row.vendor,
+        product=row.product,
+        aliases=row.aliases,
+        bios=row.bios,
+        bmc=row.bmc,
+        allow=row.allow,
+        note=row.note,
+    )
 
 
 def _job_fields(row: Job) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`bootos machine` and `bootos support`."""
+"""`bootos machine`."""
 
 from typing import Annotated
 
@@ -8,7 +8,6 @@ from bootos.server.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command
 
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
-support_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos support list")
 
 
 @operator_command(machine_app, "list")
@@ -48,7 +47,10 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "state": "state",
         "vendor": "vendor",
         "product": "product",
+        "bios_version": "BIOS version",
+        "bmc_version": "BMC version",
         "supported": "in the support list",
+        "why_unsupported": "why not",
         "developer": "developer mode",
         "address": "address",
         "mac": "MAC addresses",
@@ -104,39 +106,3 @@ def delete_machine(client: Client, out: Output, machine: MachineArgument) -> Non
     """
     client.call("DELETE", "machines", machine)
     out.say(f"machine {machine} was deleted")
-
-
-VendorOption = Annotated[str, typer.Option(help="The vendor; * and ? are wildcards.")]
-ProductOption = Annotated[str, typer.Option(help="The product; * and ? are wildcards.")]
-
-
-@operator_command(support_app, "list")
-def list_support(client: Client, out: Output) -> None:
-    """List the hardware models on which jobs run in user mode.
-
-    Example: bootos support list
-    """
-    columns = {"id": "LINE", "vendor": "VENDOR", "product": "PRODUCT"}
-    out.table(client.call("GET", "support"), columns, "no model is supported yet")
-
-
-@operator_command(support_app, "add")
-def add_support(client: Client, out: Output, vendor: VendorOption, product: ProductOption) -> None:
-    """Add a model.
-
-    Example: bootos support add --vendor 'Dell Inc.' --product 'PowerEdge R7*'
-    """
-    answer = client.call("POST", "support", body={"vendor": vendor, "product": product})
-    out.say(f"line {answer['id']}: {answer['vendor']} / {answer['product']}", answer)
-
-
-@operator_command(support_app, "remove")
-def remove_support(
-    client: Client, out: Output, line: Annotated[int, typer.Argument(help="See bootos support list.")]
-) -> None:
-    """Remove a line of the list.
-
-    Example: bootos support remove 3
-    """
-    client.call("DELETE", "support", line)
-    out.say(f"line {line} was removed")

@@ -78,6 +78,8 @@ class Machine(Base):
     sn_key: Mapped[str] = mapped_column(unique=True)
     vendor: Mapped[str] = mapped_column(default="")
     product: Mapped[str] = mapped_column(default="")
+    bios_version: Mapped[str] = mapped_column(default="")
+    bmc_version: Mapped[str] = mapped_column(default="")
     address: Mapped[str] = mapped_column(default="")
     protocol: Mapped[int] = mapped_column(default=0)
     developer: Mapped[bool] = mapped_column(default=False)
@@ -113,7 +115,8 @@ class Boot(Base):
 
 
 class Claim(Base):
-    """A registration that was refused because another client holds the identity; shown to the operator."""
+    """A registration that was refused because another client holds the identity; shown to the operator until it is
+    acknowledged or old."""
 
     __tablename__ = "claim"
 
@@ -124,6 +127,7 @@ class Claim(Base):
     first_at: Mapped[datetime] = mapped_column(default=read_clock)
     last_at: Mapped[datetime] = mapped_column(default=read_clock)
     count: Mapped[int] = mapped_column(default=1)
+    acknowledged_at: Mapped[datetime | None]
 
 
 class Mac(Base):
@@ -182,22 +186,29 @@ class Secret(Base):
 
 
 class Support(Base):
-    """A line of the support list: wildcard patterns on vendor and product, case ignored."""
+    """A line of the support list: wildcard patterns on vendor (and its `aliases`) and product, case ignored; ranges of
+    BIOS and BMC versions; the sections of a template that may be configured, none for all. `note`: where it is from."""
 
     __tablename__ = "support"
-    __table_args__ = (UniqueConstraint("vendor", "product"),)
+    __table_args__ = (UniqueConstraint("vendor", "product", "bios", "bmc"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     vendor: Mapped[str]
     product: Mapped[str]
+    aliases: Mapped[list[str]] = mapped_column(default=list)
+    bios: Mapped[str] = mapped_column(default="")
+    bmc: Mapped[str] = mapped_column(default="")
+    allow: Mapped[list[str]] = mapped_column(default=list)
+    note: Mapped[str] = mapped_column(default="")
 
 
 class Job(Base):
     """One run of a template on a machine. It keeps its own copy of the template and the PXE template.
 
     `report` is the agent's last whole report (without log lines and inventory), `handed_to` the session that
-    holds the order, `ended_at` None while the job is active: at most one such job per machine. What is large
-    is read only when it is used (deferred): reports come often.
+    holds the order, `ended_at` None while the job is active: at most one such job per machine. `developer`: it ran
+    in developer mode, and then `inventory_before` is the machine as it was before. What is large is read only when
+    it is used (deferred): reports come often.
     """
 
     __tablename__ = "job"
@@ -235,6 +246,8 @@ class Job(Base):
     handed_to: Mapped[str] = mapped_column(default="")
     said: Mapped[str] = mapped_column(default="")
     report: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    developer: Mapped[bool] = mapped_column(default=False)
+    inventory_before: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     message: Mapped[str] = mapped_column(default="")
     progress: Mapped[float | None]
     created_by: Mapped[str] = mapped_column(default="")
