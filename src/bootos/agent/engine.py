@@ -42,7 +42,9 @@ class Watcher(Protocol):
         self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
     ) -> None: ...
 
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None: ...
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        """Before an action begins it is told so (`running`), and may take its time to write that down."""
+        ...
 
     def is_cancelled(self) -> bool: ...
 
@@ -147,6 +149,9 @@ def _apply_driver(
         for lost in action.destroys:
             log.warning("%s: this destroys %s (allowed by %s)", driver.name, lost, action.allowed)
         watcher.set_action(driver.name, action.id, StepState.RUNNING)
+        if watcher.is_cancelled():  # heard while the server was told
+            watcher.set_action(driver.name, action.id, StepState.SKIPPED)
+            raise Cancelled(f"cancelled before: {action.summary}")
         try:
             driver.apply(machine, action, secrets)
         except BootosError:

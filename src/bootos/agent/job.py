@@ -100,7 +100,12 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     apply_job(plan, host.machine, host.inventory, order.secrets, progress)
     if plan.template is not None and plan.template.scripts:
         run_scripts(
-            plan.template.scripts, host.machine.run, host.directory / "scripts", order.secrets, progress
+            plan.template.scripts,
+            host.machine.run,
+            host.directory / "scripts",
+            order.secrets,
+            progress,
+            earlier=order.earlier,
         )
     if count:
         collect(host)
@@ -138,7 +143,10 @@ def run_post_hook(order: v2.Order, host: Host, progress: Progress) -> None:
     if not host.cmdline.post:
         progress.set_step("post", v2.StepState.SKIPPED, message="no POST on the kernel command line")
         return
-    progress.set_step("post", v2.StepState.RUNNING)
+    if order.earlier.get("post") in (v2.StepState.DONE, v2.StepState.FAILED):
+        progress.set_step("post", v2.StepState.SKIPPED, message="an earlier attempt ran it")
+        return
+    progress.begin_step("post")
     environment = build_hook_environment(host, order.job_id)
     result = run_hook("POST", host.cmdline.post, host.directory / "hooks", environment)
     progress.add_hook(result)

@@ -1,6 +1,11 @@
-"""The state of a job as reports tell it: steps, their actions, and how each ended."""
+"""The state of a job as reports tell it: steps, their actions, and how each ended.
+
+What changes the machine begins only when the server has accepted that it begins: after a cut in any place the
+server then knows what may be half done, and what was never begun.
+"""
 
 import copy
+import logging
 import threading
 
 import msgspec
@@ -10,6 +15,9 @@ from bootos.agent.reporter import Reporter, now
 from bootos.agent.status import Status
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 5.0  # then it is said that the server is waited for
 ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepState.SKIPPED})
 
 
@@ -50,7 +58,23 @@ class Progress:
                 step.actions = actions
             self._publish()
 
+    def begin_step(self, id: str) -> None:
+        """The step runs; returns when the server knows it."""
+        self.set_step(id, StepState.RUNNING)
+        self._wait_until_known(id)
+
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        """With `running`, returns when the server knows it."""
+        self._set_action(step_id, action_id, state)
+        if state is StepState.RUNNING:
+            self._wait_until_known(action_id)
+
+    def _wait_until_known(self, what: str) -> None:
+        if not self._reporter.wait_until_accepted(PATIENCE_S):
+            log.warning("waiting for the server to take the report that %s begins", what)
+            self._reporter.wait_until_accepted()
+
+    def _set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         with self._lock:
             step = next(item for item in self._steps if item.id == step_id)
             for action in step.actions:

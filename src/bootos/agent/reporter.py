@@ -70,6 +70,7 @@ class Reporter:
         self._version = 0  # grows with every change of the state
         self._accepted = 0  # the version the server has
         self._dirty = False
+        self._awaited = 0  # how many wait for a report to be accepted: then none is held back
         self._cancel = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
 
@@ -128,7 +129,14 @@ class Reporter:
         """Wait until the server has the present state and every log line (for ever without a timeout)."""
         with self._condition:
             version = self._version
-            return self._condition.wait_for(lambda: self._accepted >= version and not self._lines, timeout_s)
+            self._awaited += 1
+            self._condition.notify_all()
+            try:
+                return self._condition.wait_for(
+                    lambda: self._accepted >= version and not self._lines, timeout_s
+                )
+            finally:
+                self._awaited -= 1
 
     def _touch(self) -> None:
         self._version += 1
@@ -153,7 +161,8 @@ class Reporter:
                 continue
             failures = 0
             self._accept(version, receipt)
-            time.sleep(SHORTEST_INTERVAL_S)
+            with self._condition:
+                self._condition.wait_for(lambda: self._awaited and self._dirty, SHORTEST_INTERVAL_S)
 
     def _build(self) -> v2.Report:
         self._number = max(self._number + 1, boot_milliseconds())

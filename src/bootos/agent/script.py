@@ -1,13 +1,17 @@
-"""Script groups of a template, as Cloudboot's templates have them: bash, in order, the exit code decides."""
+"""Script groups of a template, as Cloudboot's templates have them: bash, in order, the exit code decides.
+
+What a script did cannot be read back from the machine: what earlier attempts of the job did with it decides
+whether it runs again. Called by `job`.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from bootos.agent.engine import Cancelled, StepFailed, Watcher
 from bootos.process import Runner
-from bootos.template.model import ScriptGroup
+from bootos.template.model import Script, ScriptGroup
 from bootos.wire.v2 import StepState
 
 log = logging.getLogger(__name__)
@@ -16,9 +20,11 @@ SCRIPT_TIMEOUT_S = 4 * 3600.0
 
 
 class ScriptWatcher(Watcher, Protocol):
-    """A watcher that can be told of a new step."""
+    """A watcher that can be told of a new step, and that one begins."""
 
     def add_step(self, id: str, title: str) -> None: ...
+
+    def begin_step(self, id: str) -> None: ...
 
 
 def run_scripts(
@@ -27,8 +33,13 @@ def run_scripts(
     directory: Path,
     secrets: dict[str, str],
     watcher: ScriptWatcher,
+    *,
+    earlier: Mapping[str, StepState] | None = None,
 ) -> None:
-    """Run every script; output goes to the log as it comes. Raises StepFailed at the first non-zero exit code."""
+    """Run every script; output goes to the log as it comes. Raises StepFailed at the first non-zero exit code.
+
+    `earlier`: how the steps of earlier attempts stood last, by id.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     named = [
         (f"script.{g}.{s}", group, script)
@@ -38,9 +49,20 @@ def run_scripts(
     for id, group, script in named:
         watcher.add_step(id, f"{group.name} - {script.name}")
     for id, _, script in named:
+        try:
+            needed = is_needed(script, (earlier or {}).get(id))
+        except StepFailed as error:
+            watcher.set_step(id, StepState.FAILED, message=str(error))
+            raise
+        if not needed:
+            watcher.set_step(id, StepState.DONE, message="an earlier attempt did it")
+            continue
         if watcher.is_cancelled():
             raise Cancelled(f"cancelled before the script {script.name}")
-        watcher.set_step(id, StepState.RUNNING)
+        watcher.begin_step(id)
+        if watcher.is_cancelled():
+            watcher.set_step(id, StepState.SKIPPED, message="cancelled by the operator")
+            raise Cancelled(f"cancelled before the script {script.name}")
         file = directory / f"{id}.sh"
         file.write_text(script.script.replace("\r\n", "\n"))
         file.chmod(0o700)
@@ -56,3 +78,20 @@ def run_scripts(
             watcher.set_step(id, StepState.FAILED, message=message)
             raise StepFailed(message, hint="its output is in the job's log")
         watcher.set_step(id, StepState.DONE)
+
+
+def is_needed(script: Script, before: StepState | None) -> bool:
+    """Whether the script is to be run; `before` is how it stood when an earlier attempt ended. Raises StepFailed."""
+    if before is StepState.DONE:
+        return False
+    if before is StepState.RUNNING and not script.repeatable:
+        raise StepFailed(
+            f"the script {script.name} was running when an earlier attempt was cut off, and what it did cannot be "
+            "read back: it was not run again",
+            hint="look at the machine and start a new job; a script that may run twice says repeatable: true",
+        )
+    if before is StepState.FAILED:
+        raise StepFailed(
+            f"the script {script.name} failed in an earlier attempt", hint="its output is in the job's log"
+        )
+    return True

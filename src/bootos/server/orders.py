@@ -15,6 +15,8 @@ from bootos.server.support import Verdict, judge, read_lines, read_model, read_s
 from bootos.server.vault import Vault, mask
 from bootos.wire import v2
 
+BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.FAILED)
+
 
 def take_order(
     session: WriteSession, machine: Machine, boot: Boot, vault: Vault, *, pxe_directory: Path, poll_s: int
@@ -42,6 +44,7 @@ def take_order(
     return v2.Order(
         job_id=str(job.id),
         attempt=job.attempt,
+        earlier={id: v2.StepState(state) for id, state in read_earlier(job).items()},
         mode="plan" if job.mode == "plan" else "apply",
         template_name=job.template_name,
         template=fill_scripts(job.template, machine.settings),
@@ -68,6 +71,18 @@ def refusal_text(verdict: Verdict) -> str:
     )
 
 
+def read_earlier(job: Job) -> dict[str, str]:
+    """How the steps and actions of the attempts before the present one stood last, by id. Only what was begun."""
+    report = job.report or {}
+    known = dict(report.get("earlier", {}))
+    if report.get("attempt", 0) < job.attempt:
+        for step in report.get("steps", []):
+            for item in (step, *step["actions"]):
+                if item["state"] in BEGUN:
+                    known[item["id"]] = item["state"]
+    return known
+
+
 def apply_report(
     session: WriteSession,
     machine: Machine,
@@ -86,7 +101,8 @@ def apply_report(
         boot.report_number = report.number
         if report.inventory is not None:
             store_inventory(session, machine, report.inventory)
-    if job is not None and is_newer and job.handed_to.partition(":")[0] == str(boot.id):
+    is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
+    if job is not None and is_newer and is_holder:
         _apply_state(session, job, boot, report, secrets, pxe_directory)
     session.touch(f"machine:{machine.id}")
     if job is not None:
@@ -94,7 +110,8 @@ def apply_report(
     return v2.Receipt(
         number=report.number,
         log_next=boot.log_next,
-        cancel=job is not None and (job.cancel_requested or job.state == State.CANCELLED),
+        cancel=report.job_id is not None
+        and (job is None or not is_holder or job.cancel_requested or job.state == State.CANCELLED),
     )
 
 
@@ -119,6 +136,7 @@ def _apply_state(
         return
     snapshot = msgspec.to_builtins(report)
     del snapshot["log"], snapshot["inventory"]
+    snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     job.report = mask(snapshot, secrets)
     job.said = report.state.value
     if report.state is v2.JobState.SUCCEEDED and job.reboot:

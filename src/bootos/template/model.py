@@ -128,8 +128,11 @@ class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`repeatable`: it may be run again when a power cut or a crash ended it halfway."""
+
     name: str
     script: str
+    repeatable: bool = False
 
 
 class ScriptGroup(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -64,11 +64,25 @@ class Refusal(msgspec.Struct, kw_only=True):
     retry_after_s: int | None = None
 
 
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"  # changed something, read again and compared
+    UNCHANGED = "unchanged"  # nothing to do
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
 class Order(msgspec.Struct, kw_only=True):
-    """One job for this machine. `template` is the document as the operator wrote it (plain values)."""
+    """One job for this machine. `template` is the document as the operator wrote it (plain values).
+
+    `earlier`: how the steps and actions of earlier attempts stood last, by id, as far as the server was told. An
+    agent reports `running` before it begins what cannot be read back, and begins when that report was accepted.
+    """
 
     job_id: str
     attempt: int = 1  # 2 and more: an earlier boot began it; read the state and go on
+    earlier: dict[str, StepState] = {}
     mode: Literal["apply", "plan"] = "apply"
     template_name: str = ""
     template: dict[str, Any] = {}
@@ -77,15 +91,6 @@ class Order(msgspec.Struct, kw_only=True):
     skip_reason: str = ""
     reboot: bool = True
     poll_timeout_s: int = 25
-
-
-class StepState(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    DONE = "done"  # changed something, read again and compared
-    UNCHANGED = "unchanged"  # nothing to do
-    FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 class Change(msgspec.Struct, kw_only=True, frozen=True):
@@ -169,7 +174,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """`log_next`: the first log line that the server does not have. `cancel`: stop after this action."""
+    """`log_next`: the first log line that the server does not have. `cancel`: stop after this action; also said
+    when the reported job is not, or no longer, this boot's."""
 
     number: int
     log_next: int = 0

@@ -146,3 +146,16 @@ def test_a_cancel_stops_before_the_next_action() -> None:
     with pytest.raises(Cancelled):
         apply_job(plan(lamp), Machine(), INVENTORY, {}, Notes(cancel=True))
     assert lamp.applied == []
+
+
+def test_a_cancel_that_is_heard_while_the_server_is_told_of_an_action_keeps_it_from_beginning() -> None:
+    class Hearing(Notes):
+        def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+            super().set_action(step_id, action_id, state)
+            self.cancel = True
+
+    lamp, notes = LampDriver({}), Hearing()
+    with pytest.raises(Cancelled, match="cancelled before: set the lamp"):
+        apply_job(plan(lamp), Machine(), INVENTORY, {}, notes)
+    assert lamp.applied == []
+    assert notes.actions == [("lamp", StepState.RUNNING), ("lamp", StepState.SKIPPED)]

@@ -86,3 +86,44 @@ def test_skipped_hardware_configuration_still_uploads_the_mac(host: Host, peer: 
     assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter)
     assert [step.state for step in peer.reports[-1].steps if step.id == "plan"] == [v2.StepState.SKIPPED]
     assert peer.macs
+
+
+def scripted(earlier: dict[str, v2.StepState], **more: object) -> v2.Order:
+    scripts = [
+        {"name": "one", "script": "echo first ran"},
+        {"name": "two", "script": "echo second ran", **more},
+    ]
+    template = {"name": "t", "scripts": [{"name": "group", "scripts": scripts}]}
+    return order(template=template, attempt=2, earlier=earlier)
+
+
+def test_a_script_that_an_earlier_attempt_did_is_not_run_again(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    assert carry_out(scripted({"script.0.0": v2.StepState.DONE}), host, client, reporter)
+    assert "second ran" in peer.lines.values()
+    assert "first ran" not in peer.lines.values()
+    step = next(step for step in peer.reports[-1].steps if step.id == "script.0.0")
+    assert (step.state, step.message) == (v2.StepState.DONE, "an earlier attempt did it")
+
+
+def test_a_script_that_was_cut_off_fails_the_job_unless_it_may_run_twice(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    earlier = {"script.0.0": v2.StepState.DONE, "script.0.1": v2.StepState.RUNNING}
+    assert not carry_out(scripted(earlier), host, client, reporter)
+    assert "the script two was running when an earlier attempt was cut off" in peer.reports[-1].message
+    assert not [text for text in peer.lines.values() if text.endswith(" ran")]
+    assert carry_out(scripted(earlier, repeatable=True), host, client, reporter)
+    assert "second ran" in peer.lines.values()
+
+
+def test_the_server_knows_that_a_script_begins_before_it_does(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    carry_out(scripted({}), host, client, reporter)
+    seen = [
+        (report, text)
+        for report in peer.reports
+        for text in [line.text for line in report.log if line.text == "first ran"]
+    ]
+    before = peer.reports[: peer.reports.index(seen[0][0])]
+    states = [step.state for report in before for step in report.steps if step.id == "script.0.0"]
+    assert v2.StepState.RUNNING in states
