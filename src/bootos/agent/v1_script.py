@@ -26,6 +26,8 @@ OPTION = re.compile(
     rf"(?P<before>(?:^|(?<=\s))(?:-p|-P|--password|user set password \S+)(?:\s+|=)){VALUE}", re.M
 )
 ASSIGNED = re.compile(rf"(?P<before>\b(?P<name>\w*PASS\w*)=){VALUE}", re.I)
+# `oob.sh -pVALUE`: getopt takes a value right behind its letter
+ATTACHED = re.compile(rf"(?P<before>\boob\.sh\b[^\n;|&]*?\s-[a-zA-Z]*?p){VALUE}")
 # Commands whose -p or -P is not a password
 PLAIN = frozenset({
     "column", "cp", "declare", "export", "install", "kill", "lsof", "mkdir", "netstat", "parted",
@@ -79,6 +81,7 @@ def find_secrets(text: str) -> tuple[str, ...]:
     joined = re.sub(r"\\\r?\n", " ", text)
     found = [match["value"] for match in ASSIGNED.finditer(joined)]
     found += [match["value"] for match in OPTION.finditer(joined) if not is_plain(match)]
+    found += [match["value"] for match in ATTACHED.finditer(joined)]
     values = [value for item in found for value in resolve(item, joined)]
     return tuple(dict.fromkeys(value for value in values if len(value) >= SHORTEST_SECRET))
 
@@ -96,6 +99,7 @@ def resolve(word: str, text: str) -> list[str]:
 def mask_passwords(text: str, secrets: tuple[str, ...]) -> str:
     """Mask the secrets wherever they are, and whatever follows a password's option."""
     masked = OPTION.sub(lambda match: match[0] if is_plain(match) else match["before"] + MASK, text)
+    masked = ATTACHED.sub(lambda match: match["before"] + MASK, masked)
     return redact(masked, secrets)
 
 

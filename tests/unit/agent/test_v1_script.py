@@ -12,6 +12,8 @@ from bootos.agent.v1_script import find_secrets, mask_passwords
         "oob.sh -u root -p 'calvin'",
         'oob.sh -u root -p "calvin"; echo done',
         "oob.sh -u root \\\n  -p calvin -r",
+        "oob.sh -u root -pcalvin",
+        "oob.sh -rpcalvin -u root",
         "oob.sh --password calvin",
         "oob.sh --password=calvin",
         "ipmitool -U root -P calvin chassis status",
@@ -29,6 +31,7 @@ def test_a_password_is_found_and_masked_wherever_it_is_printed(text: str) -> Non
 
 def test_what_follows_the_option_is_masked_even_when_it_is_not_known() -> None:
     assert mask_passwords("+ oob.sh -u root -p 12 -r", ()) == "+ oob.sh -u root -p ******** -r"
+    assert mask_passwords("+ oob.sh -u root -p12 -r", ()) == "+ oob.sh -u root -p******** -r"
     assert mask_passwords("usage: --password hunter2", ()) == "usage: --password ********"
 
 

@@ -1,7 +1,7 @@
 import zipfile
 from pathlib import Path
 
-from bootos.image.steps.layer import ROOTFS, copy_rootfs, install_agent, link_units
+from bootos.image.steps.layer import ROOTFS, copy_rootfs, install_agent, link_units, link_vendor_scripts
 
 UNITS = "etc/systemd/system"
 
@@ -53,3 +53,17 @@ def test_a_recipe_without_shell_leaves_no_way_to_one(tmp_path):
 def test_units_that_would_watch_or_continue_arrays_by_themselves_are_masked(tmp_path):
     units = make_root(tmp_path, shell=True) / UNITS
     assert str((units / "mdmonitor.service").readlink()) == "/dev/null"
+
+
+def test_every_documented_vendor_script_leads_to_the_one_command(tmp_path):
+    root = make_root(tmp_path, shell=True)
+    own = root / "opt/yunji/osinstall/dell/bios.sh"
+    own.parent.mkdir(parents=True)
+    own.write_text("#!/bin/sh\n")
+    link_vendor_scripts(root)
+    scripts = sorted((root / "opt/yunji/osinstall").rglob("*.sh"))
+    assert len(scripts) == 18
+    assert own.read_text() == "#!/bin/sh\n", "a site's own script stays"
+    targets = {str(script.readlink()) for script in scripts if script.is_symlink()}
+    assert targets == {"/usr/lib/bootos/vendor-command"}
+    assert (root / "usr/lib/bootos/vendor-command").stat().st_mode & 0o777 == 0o755

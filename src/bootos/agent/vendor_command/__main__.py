@@ -17,6 +17,6 @@ def read_words(text: str) -> list[str] | None:
 
 
 if __name__ == "__main__":
-    with os.fdopen(ARGUMENTS_FD, errors="surrogateescape") as stream:
+    with os.fdopen(ARGUMENTS_FD, encoding="utf-8", errors="replace") as stream:
         given = read_words(stream.read())
     sys.exit(run_here(sys.argv[1], given))

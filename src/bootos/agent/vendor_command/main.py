@@ -93,9 +93,9 @@ def run_here(path: str, words: list[str] | None) -> int:
     if words is None:
         print(f"{PurePath(path).name}: error: an argument holds a line break")
         return 2
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     level = logging.DEBUG if {"-D", "--debug"} & set(words) else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+    stream = sys.stderr if "--json" in words else sys.stdout
+    logging.basicConfig(level=level, format="%(message)s", stream=stream)
     return run_command(path, words, Machine(), collect_inventory, is_root=os.geteuid() == 0)
 
 

@@ -13,6 +13,7 @@ from bootos.template.check import check_password, read_template
 from bootos.wire.inventory import Inventory
 
 SECRET = "oob.sh -p"
+NAME_MOST_CHARACTERS = 16  # IPMI 2.0, 22.28 Set User Name
 LAST_USER = Path("run/bootos/oob-user")
 """Older templates give `-u NAME` and `-p PASSWORD` in two calls: the second means the user of the first."""
 
@@ -53,6 +54,9 @@ class OobCommand:
         problems = _check_network(given)
         if problems:
             return problems
+        if len(given.get("username") or "") > NAME_MOST_CHARACTERS:
+            message = f"is longer than {NAME_MOST_CHARACTERS} characters, the most that IPMI can hold"
+            return [Problem(path="-u", message=message)]
         if "password" in given:
             problems += check_password(given.values["password"], "-p")
         _, found = read_template(build_document(given, given.get("username") or "user"))

@@ -46,9 +46,11 @@ class RaidCommand:
         problems = _check_level(given)
         level = read_level(given)
         if level is None and not problems:
+            missing = "belongs to -r LEVEL, which is missing"
+            hints = {"-d": "a hot spare for the array that is there is -H LIST"}
             for word, shown in (("disk", "-d"), ("init", "-i"), ("size", "-s")):
                 if word in given:
-                    problems.append(Problem(path=shown, message="belongs to -r LEVEL, which is missing"))
+                    problems.append(Problem(path=shown, message=missing, hint=hints.get(shown, "")))
             if "hotspare" in given and "clear" in given:
                 message = "has no array to belong to: with -c all are deleted, and -r is missing"
                 problems.append(Problem(path="-H", message=message))
