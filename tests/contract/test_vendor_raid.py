@@ -79,7 +79,7 @@ def test_the_documented_forms_build_the_array_and_a_second_call_plans_nothing(
     code, said = disks.call(words)
     assert (code, disks.arrays) == (0, [EXAMPLES[words]]), said
     assert "plan: create array" in said
-    assert said.endswith("raid.sh: done; read again and compared\n")
+    assert said.endswith("raid.sh: done; read again and compared: as wanted\n")
     code, said = disks.call(words)
     assert code == 0
     assert said.endswith("raid.sh: nothing to do: the machine is as wanted\n")

@@ -18,7 +18,7 @@ from bootos.agent.vendor_command.bios import BiosCommand
 from bootos.agent.vendor_command.oob import OobCommand
 from bootos.agent.vendor_command.option import Given, build_usage, parse_words
 from bootos.agent.vendor_command.raid import RaidCommand
-from bootos.agent.vendor_command.request import Command, Request, name_problem
+from bootos.agent.vendor_command.request import Command, Request, name_problem, name_words
 from bootos.drivers.contract import Action, Driver, Machine
 from bootos.drivers.registry import choose_drivers, load_drivers
 from bootos.errors import BootosError, Problem, read_chain
@@ -48,8 +48,8 @@ class Printer:
     def show_plan(
         self, command: Command, given: Given, actions: Sequence[Action], notes: Sequence[str]
     ) -> None:
-        self.result["notes"] = list(notes)
-        for note in notes:
+        self.result["notes"] = [name_words(note) for note in notes]
+        for note in self.result["notes"]:
             self.say(f"note: {note}")
         for action in actions:
             self._summaries[action.id] = action.summary
@@ -76,11 +76,11 @@ class Printer:
     def set_step(
         self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
     ) -> None:
-        if message and state is not StepState.FAILED:  # the failure is told at the end
-            self.say(f"{id}: {message}")
+        pass  # one driver at a time: `end` tells how it went
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        self.say(f"{step_id}: {self._summaries.get(action_id, action_id)}: {state.value}")
+        if state is StepState.RUNNING:
+            self.say(f"doing: {self._summaries.get(action_id, action_id)}")
 
     def is_cancelled(self) -> bool:
         return False
@@ -162,4 +162,4 @@ def carry_out(
         return printer.end("planned", f"{command.name}: planned only; nothing was changed", 0)
     apply_job(plan, machine, inventory, request.secrets, printer)
     command.finish(given, machine)
-    return printer.end("done", f"{command.name}: done; read again and compared", 0)
+    return printer.end("done", f"{command.name}: done; read again and compared: as wanted", 0)

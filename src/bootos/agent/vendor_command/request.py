@@ -11,6 +11,16 @@ from bootos.drivers.contract import Driver, Machine
 from bootos.errors import Problem
 from bootos.wire.inventory import Inventory
 
+WORDS = (
+    ("raid.clear: true deletes arrays that are not in the template", "-c deletes the arrays that are there"),
+    ("raid.arrays[0].wipe: true allows", "-i allows"),
+    ("store it on the server, or give it to bootos-agent by hand", "give -p"),
+    ("is not in the template and is left alone", "is not asked for here and is left alone"),
+    ("raid.arrays[0].drives: ", "-d: "),
+    ("raid.arrays[0].hotspares: ", "-H: "),
+    ("raid.arrays[0]: ", ""),
+)
+
 
 class Request(msgspec.Struct, kw_only=True):
     """`notes` tell how options were understood on this machine."""
@@ -52,20 +62,12 @@ def name_problem(command: Command, given: Given, problem: Problem) -> Problem:
     return Problem(
         path=command.name_place(given, problem.path),
         message=problem.message,
-        hint=name_hint(problem.hint),
+        hint=name_words(problem.hint),
     )
 
 
-def name_hint(hint: str) -> str:
-    """Hints of drivers name words of the template; the caller of a vendor script has only options."""
-    pairs = (
-        (
-            "raid.clear: true deletes arrays that are not in the template",
-            "-c deletes the arrays that are there",
-        ),
-        ("raid.arrays[0].wipe: true allows", "-i allows"),
-        ("store it on the server, or give it to bootos-agent by hand", "give -p"),
-    )
-    for ours, theirs in pairs:
-        hint = hint.replace(ours, theirs)
-    return hint
+def name_words(text: str) -> str:
+    """Drivers speak of the template; the caller of a vendor script has options."""
+    for theirs, ours in WORDS:
+        text = text.replace(theirs, ours)
+    return text
