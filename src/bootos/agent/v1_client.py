@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import urllib3
 
+from bootos import __version__
 from bootos.errors import BootosError
 from bootos.wire import cloudboot_v1 as v1
 
@@ -18,6 +19,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 CALL_TIMEOUT_S = 30.0
 MOST_BYTES = 16 * 2**20
 MOST_SHOWN = 300
+# By this a server of ours knows that the image can apply declarative templates; others do not look at it.
+USER_AGENT = f"{v1.OUR_AGENT}{__version__}"
 
 
 class V1Error(BootosError):
@@ -121,7 +124,11 @@ class V1Client:
                 "POST",
                 self.server_addr + v1.PREFIX + path,
                 body=body,
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                headers={
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                    "User-Agent": USER_AGENT,
+                },
                 timeout=urllib3.Timeout(connect=min(10.0, self._timeout_s), read=self._timeout_s),
                 retries=False,
                 redirect=False,

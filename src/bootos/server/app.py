@@ -132,7 +132,7 @@ def build_app(context: Context) -> Litestar:
             build_operator_router(context),
             build_web_router(context, pages),
             build_boot_files(settings.boot_files, settings.files),
-            *([build_legacy_handler(context)] if settings.legacy_api else []),
+            build_legacy_handler(context),
         ],
         lifespan=[lifespan],
         exception_handlers={Exception: answer_fault},

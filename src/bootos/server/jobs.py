@@ -143,6 +143,15 @@ def add_line(session: Session, job: Job, text: str, *, level: str = "info", sour
     session.add(row)
 
 
+def keep_evidence(session: Session, job: Job) -> None:
+    """The job runs in developer mode: keep the machine as it was before, for `bootos support add --from-job`."""
+    if job.developer or job.skip_hardware:
+        return
+    job.developer = True
+    job.inventory_before = job.machine.inventory
+    add_line(session, job, "developer mode: the machine's inventory is kept as evidence of this run")
+
+
 def move(session: WriteSession, job: Job, event: Event, *, pxe_directory: Path, message: str = "") -> bool:
     """Let `event` happen to the job; False when the table does not allow it, and then nothing changed."""
     before = State(job.state)

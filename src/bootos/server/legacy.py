@@ -9,34 +9,54 @@ import math
 import re
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server import jobs, machines, next_boot, orders
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError, NotFoundError
+from bootos.server.declared import build_group, read_declared
+from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
+from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
 from bootos.server.support import Model, Verdict, judge, read_lines, read_sections
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
+from bootos.wire.v1_password import find_secrets, mask_passwords
 
 # Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made,
 # 0.5 reboots; from 0.6 on the installer speaks.
 AGENT_ENDS = 0.5
 INSTALLER_STARTS = 0.6
 
+# What the server answered to getPrepareInstallInfo, kept as the job's last word.
+LISTED, UNLISTED = "v1: listed", "v1: not listed"
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who sent a request: its address, and what it calls itself."""
+
+    address: str
+    agent: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is an image of ours, which has `bootos-agent apply`."""
+        return self.agent.startswith(v1.OUR_AGENT)
+
 
 def find_machine(session: Session, word: str) -> Machine | None:
-    """By serial number, or by a MAC in its place."""
+    """By serial number, or by a MAC in its place; a bound MAC before a serial number that looks like it."""
+    mac = parse_mac(word) if ":" in word else None
+    owners = select(Mac).where(Mac.mac == mac).order_by(Mac.bound.desc(), Mac.id)
+    owner = session.scalars(owners).first() if mac is not None else None
+    if owner is not None and owner.bound:
+        return session.get(Machine, owner.machine_id)
     row = session.scalar(select(Machine).where(Machine.sn_key == word.strip().casefold()))
-    mac = parse_mac(word) if row is None and ":" in word else None
-    if mac is None:
-        return row
-    owners = list(session.scalars(select(Mac).where(Mac.mac == mac).order_by(Mac.bound.desc())))
-    return session.get(Machine, owners[0].machine_id) if owners else None
+    return session.get(Machine, owner.machine_id) if row is None and owner is not None else row
 
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
@@ -54,14 +74,14 @@ def hear(context: Context, session: WriteSession, machine: Machine) -> None:
             session.touch(f"machine:{machine.id}", "machines")
 
 
-def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, address: str) -> None:
+def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> None:
     """Enrol the machine, or renew what is known of it."""
     machine = machines.find_or_enrol(session, said.sn)
     if has_v2_agent(context, session, machine):
         return
     machine.registered_at = read_clock()
-    machine.address = next((nic.ip for nic in said.nic if nic.ip), "") or said.ip or address
-    machine.agent_version = "cloudboot v1"
+    machine.address = next((nic.ip for nic in said.nic if nic.ip), "") or said.ip or sender.address
+    machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
     machine.developer = False
     machines.store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
     hear(context, session, machine)
@@ -125,31 +145,41 @@ def find_open_job(context: Context, session: Session, machine: Machine) -> Job |
     return None if has_v2_agent(context, session, machine) else job
 
 
-def why_not(job: Job) -> str:
-    """Why a v1 agent cannot carry out this job; empty when it can. v1 knows script groups and nothing else."""
+def why_not(job: Job, sender: Sender | None) -> str:
+    """Why a v1 agent cannot carry out this job; empty when it can. `sender` None: one that goes without hardware."""
     if job.mode == "plan":
         return "a v1 agent cannot make a plan"
-    declared = sorted(
-        {"firmware", "bios", "oob", "raid", "disks"} & {key for key, value in job.template.items() if value}
-    )
-    if declared and not job.skip_hardware:
+    declared = ", ".join(read_declared(job.template))
+    if not declared or job.skip_hardware:
+        return ""
+    asks = f"the template {job.template_name} asks for {declared}"
+    if sender is None:
+        return f"{asks}, and Cloudboot v1 configures no hardware of virtual machines: make a job with --skip-hardware"
+    if not sender.is_ours:
         return (
-            f"this machine runs a Cloudboot v1 agent, which only runs script groups, and the template "
-            f"{job.template_name} asks for {', '.join(declared)}: boot the machine with this server's BootOS"
+            f"this machine runs a Cloudboot v1 agent, which only runs script groups, and {asks}: boot the machine with "
+            "this server's BootOS, or make a template of script groups"
+        )
+    if job.secret_names:
+        return (
+            f"{asks} and refers to secrets ({', '.join(job.secret_names)}), which are given only to agents of protocol "
+            "v2: let the machine reach /api/v2/agent on this server"
         )
     return ""
 
 
 def take_scripts(
-    context: Context, session: WriteSession, machine: Machine, job: Job
+    context: Context, session: WriteSession, machine: Machine, job: Job, sender: Sender
 ) -> list[v1.HardwareGroup] | None:
     """Hand the order to a v1 agent: its script groups. Raises ConflictError, and then the job is refused."""
-    reason = why_not(job)
+    reason = why_not(job, sender)
     if reason:
         jobs.move(session, job, Event.REFUSED, pxe_directory=context.settings.pxe_directory, message=reason)
         raise ConflictError(reason)
+    check_listed(session, machine, job)
     start(context, session, machine, job)
-    groups = jobs.fill_scripts(job.template, machine.settings).get("scripts") or []
+    template = jobs.fill_scripts(job.template, machine.settings)
+    groups = [build_group(template)] if read_declared(template) else []
     return [
         v1.HardwareGroup(
             name=group["name"],
@@ -161,8 +191,33 @@ def take_scripts(
             ]
             or None,
         )
-        for group in groups
+        for group in [*groups, *(template.get("scripts") or [])]
     ] or None
+
+
+def prepare(
+    context: Context, session: WriteSession, machine: Machine, said: v1.ModelQuery
+) -> tuple[bool, bool]:
+    """The answer of getPrepareInstallInfo: (is the model listed, is hardware skipped). The job remembers it."""
+    job = jobs.find_active_job(session, machine.id)
+    listed = judge_said(session, machine, job, said).ok
+    if job is not None and find_open_job(context, session, machine) is not None:
+        job.said = LISTED if listed else UNLISTED
+    if not machine.product:
+        machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+    return listed, job is not None and job.skip_hardware
+
+
+def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
+    """In v1 the agent decides on user mode. One that was told that its model is not listed, and goes on all the same,
+    is in developer mode; one that never asked gets nothing it may not have. Raises ForbiddenError."""
+    if job.said == UNLISTED:
+        machine.developer = True
+        jobs.keep_evidence(session, job)
+    elif job.said != LISTED:
+        verdict = orders.judge_job(session, machine, job)
+        if not verdict.ok:
+            raise ForbiddenError(f"{verdict.reason}; ask device/getPrepareInstallInfo first")
 
 
 def start(context: Context, session: WriteSession, machine: Machine, job: Job) -> None:
@@ -179,12 +234,23 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
     job = jobs.find_active_job(session, machine.id)
     if job is None or has_v2_agent(context, session, machine):
         raise ConflictError("no job of this machine is in progress")
-    if State(job.state) is State.QUEUED:
+    state = State(job.state)
+    if state is State.RUNNING and job.handed_to != "v1":
+        raise ConflictError("an agent of another protocol works on this job")
+    mac = parse_mac(text) or ""
+    if state is State.INSTALLING and job.pxe_file != pxe_file.file_name(mac):
+        raise ConflictError("the installer is at work: the PXE file stays as it is")
+    check_mac(session, machine, mac)
+    if state is State.QUEUED:
         # The short way of v1: virtual machines and skipped hardware configuration come here at once.
-        reason = why_not(job)
+        reason = why_not(job, None)
         if reason:
             raise ConflictError(reason)
         start(context, session, machine, job)
+        if job.template.get("scripts") and not job.skip_hardware:
+            jobs.add_line(
+                session, job, "the v1 agent went without hardware configuration, as for a virtual machine"
+            )
     next_boot.accept_mac(
         session,
         machine,
@@ -193,6 +259,13 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
         pxe_directory=context.settings.pxe_directory,
         server_url=context.public_url,
     )
+
+
+def check_mac(session: Session, machine: Machine, mac: str) -> None:
+    """v1 calls are not authenticated: one machine's job must not make another's next boot. Raises MacTakenError."""
+    owners = set(session.scalars(select(Mac.machine_id).where(Mac.mac == mac)))
+    if owners and machine.id not in owners:
+        raise machines.MacTakenError(f"{mac} belongs to another machine")
 
 
 def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:
@@ -211,16 +284,18 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
     )
     if events is None:
         raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
-    _store_log(session, job, said)
+    secrets = read_passwords(context, session, job)
+    title = mask_passwords(said.title, secrets)
+    _store_log(session, job, said, title, secrets)
     if progress >= 0:
         # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
         known = job.progress or 0.0
         job.progress = max(known, math.floor(progress * 10000) / 10000) if state is not State.QUEUED else None
     pxe_directory = context.settings.pxe_directory
     for event in events:
-        message = said.title if event in (Event.FAILED, Event.INSTALL_FAILED, Event.INSTALLED) else ""
+        message = title if event in (Event.FAILED, Event.INSTALL_FAILED, Event.INSTALLED) else ""
         if event is Event.REFUSED:
-            message = said.title
+            message = title
             verdict = orders.judge_job(session, machine, job)
             if not verdict.ok:
                 message += f": {orders.refusal_text(verdict)}"
@@ -258,11 +333,21 @@ def find_events(
     return [succeeded, Event.INSTALLED if progress == 1 else Event.INSTALL_WORKED]
 
 
-def _store_log(session: Session, job: Job, said: v1.InstallInfo) -> None:
+def read_passwords(context: Context, session: Session, job: Job) -> tuple[str, ...]:
+    """Everything in this job that no log may show: existing agents upload the whole text of a script that failed."""
+    values = context.vault.resolve(session, job.secret_names).values()
+    scripts = (script["script"] for group in job.template.get("scripts") or [] for script in group["scripts"])
+    return (*values, *(secret for text in scripts for secret in find_secrets(text)))
+
+
+def _store_log(
+    session: Session, job: Job, said: v1.InstallInfo, title: str, secrets: tuple[str, ...]
+) -> None:
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
-    jobs.add_line(session, job, f"{said.title or 'progress'}{share}", level=level, source="v1")
-    for line in (v1.decode_text(said.install_log) or "").splitlines()[:2000]:
+    jobs.add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
+    text = mask_passwords(v1.decode_text(said.install_log) or "", secrets)
+    for line in text.splitlines()[:2000]:
         if line.strip():
             jobs.add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")
 

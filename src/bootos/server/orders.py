@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.jobs import TEXT_MAX, add_line, fill_scripts, find_active_job, move
+from bootos.server.jobs import TEXT_MAX, add_line, fill_scripts, find_active_job, keep_evidence, move
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.machines import store_inventory
 from bootos.server.store.engine import WriteSession
@@ -39,6 +39,8 @@ def take_order(
     if job.handed_to != holder:
         job.handed_to = holder
         job.attempt += 1
+        if boot.developer:
+            keep_evidence(session, job)
         move(session, job, Event.ORDERED, pxe_directory=pxe_directory)
         add_line(session, job, f"the order was handed to {machine.address} (attempt {job.attempt})")
     return v2.Order(

@@ -17,6 +17,9 @@ from msgspec import inspect as shape
 from bootos.errors import BootosError
 
 PREFIX = "/api/osinstall/v1"
+OUR_AGENT = (
+    "bootos-agent/"  # how the User-Agent of our own agent begins; existing ones are Go-http-client/1.1
+)
 
 SUCCESS = "success"
 ERROR = "error"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bootos.agent.v1_script import find_secrets, mask_passwords
+from bootos.wire.v1_password import find_secrets, mask_passwords
 
 
 @pytest.mark.parametrize(

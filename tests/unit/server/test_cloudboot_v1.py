@@ -58,12 +58,14 @@ def progress(server: Running, value: float, sn: str = "SN001", **more: Any) -> A
     return post(server, "report/deviceInstallInfo", body)
 
 
-def queue_job(server: Running, text: str = SCRIPTS, **more: Any) -> None:
+def queue_job(server: Running, text: str = SCRIPTS, *, asked: bool = True, **more: Any) -> None:
     succeeds(server, "report/deviceProductInfo", PRODUCT)
     server.operate("PATCH", "/machines/SN001/settings", {"manage_ip": "10.0.8.21"})
     server.operate("PUT", "/pxe-templates/p", {"content": "LABEL a\r\nAPPEND sn={sn}", "answer": "a\r\nb"})
     server.put_template("t", text)
     server.create_job(**more)
+    if asked:
+        succeeds(server, "device/getPrepareInstallInfo", PRODUCT)
 
 
 def test_a_v1_agent_and_its_installer_take_a_job_to_its_end(server: Running) -> None:

@@ -33,6 +33,9 @@ NOT_IN_LIST = "该设备不在安装列表里!"
 NOT_FOUND = "record not found"
 
 
+PostCall = Callable[[bytes, legacy.Sender], v1.Envelope]
+
+
 class SaidError(Exception):
     """An answer with Status error. `content` UNSET leaves the key out."""
 
@@ -46,22 +49,22 @@ def succeed(content: Any = msgspec.UNSET, message: str = DONE) -> v1.Envelope:
 
 
 class PostCalls:
-    """The calls with a JSON body. Each takes the body and the client's address."""
+    """The calls with a JSON body. Each takes the body and who sent it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def device_product_info(self, body: bytes, address: str) -> v1.Envelope:
+    def device_product_info(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         said = v1.read_request(body, v1.ProductInfo)
         if not said.sn or not said.company:
             raise SaidError("SN和厂商名称不能为空!")
         if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
             raise v1.MalformedError("a sum is negative")
         with self._context.store.write() as session:
-            legacy.store_product(self._context, session, said, address)
+            legacy.store_product(self._context, session, said, sender)
         return succeed()
 
-    def is_in_install_list(self, body: bytes, address: str) -> v1.Envelope:
+    def is_in_install_list(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         sn = self._read_sn(body, malformed_content="")
         with self._context.store.write() as session:
             machine = legacy.find_machine(session, sn)
@@ -72,23 +75,22 @@ class PostCalls:
             return succeed({"Result": "true"}, "该设备在安装列表里")
         return succeed({"Result": "false"}, "该设备不在安装列表里")
 
-    def get_prepare_install_info(self, body: bytes, address: str) -> v1.Envelope:
+    def get_prepare_install_info(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         said = v1.read_request(body, v1.ModelQuery)
         if not said.sn or not said.company:
             raise SaidError("SN及厂商信息不能为空!")
         with self._context.store.write() as session:
             machine = legacy.find_machine(session, said.sn)
-            job = jobs.find_active_job(session, machine.id) if machine is not None else None
-            verified = legacy.judge_said(session, machine, job, said).ok
-            if machine is not None and not machine.product:
-                machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+            if machine is None:
+                verified, skipped = legacy.judge_said(session, None, None, said).ok, False
+            else:
+                verified, skipped = legacy.prepare(self._context, session, machine, said)
         content = v1.PrepareContent(
-            is_verify=str(verified).lower(),
-            is_skip_hardware_config=str(job is not None and job.skip_hardware).lower(),
+            is_verify=str(verified).lower(), is_skip_hardware_config=str(skipped).lower()
         )
         return succeed(content)
 
-    def get_hardware_by_sn(self, body: bytes, address: str) -> v1.Envelope:
+    def get_hardware_by_sn(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         sn = self._read_sn(body, malformed_content="")
         refusal = None
         with self._context.store.write() as session:
@@ -97,7 +99,7 @@ class PostCalls:
             if machine is None or job is None or job.skip_hardware:
                 raise SaidError(NOT_FOUND, "")
             try:
-                groups = legacy.take_scripts(self._context, session, machine, job)
+                groups = legacy.take_scripts(self._context, session, machine, job, sender)
             except ConflictError as cause:  # the job is refused now, which must be committed
                 refusal = cause.message
                 groups = None
@@ -111,7 +113,7 @@ class PostCalls:
             raise SaidError(refusal, "")
         return succeed(content, "成功获取hardware信息")
 
-    def device_install_info(self, body: bytes, address: str) -> v1.Envelope:
+    def device_install_info(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         said = v1.read_request(body, v1.InstallInfo)
         if not said.sn:
             raise SaidError(NO_SN)
@@ -129,7 +131,7 @@ class PostCalls:
                 raise SaidError(NOT_IN_LIST) from cause
         return succeed({"Result": "true"})
 
-    def device_mac_info(self, body: bytes, address: str) -> v1.Envelope:
+    def device_mac_info(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         said = v1.read_request(body, v1.MacInfo)
         if not said.sn or not said.mac:
             raise SaidError("SN和Mac参数不能为空!")
@@ -224,9 +226,9 @@ class GetCalls:
 
 
 def build_legacy_handler(context: Context) -> HTTPRouteHandler:
-    """Everything under `/api/osinstall/v1`."""
+    """Everything under `/api/osinstall/v1`. Switched off, it says so, in the form of v1's own 404."""
     posts, gets = PostCalls(context), GetCalls(context)
-    post_table: dict[str, Callable[[bytes, str], v1.Envelope]] = {
+    post_table: dict[str, PostCall] = {
         "report/deviceProductInfo": posts.device_product_info,
         "device/isInInstallList": posts.is_in_install_list,
         "device/getPrepareInstallInfo": posts.get_prepare_install_info,
@@ -247,6 +249,10 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         status_code=200,
     )
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        if not context.settings.legacy_api:
+            return Response(
+                b'{"Error":"Cloudboot v1 is switched off on this server"}', status_code=404, media_type=JSON
+            )
         call = request.url.path.removeprefix(v1.PREFIX).strip("/")
         if call not in post_table and call not in get_table:
             return Response(b'{"Error":"Resource not found"}', status_code=404, media_type=JSON)
@@ -254,8 +260,11 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
             return Response(b'{"Error":"Method not allowed"}', status_code=405, media_type=JSON)
         if call in post_table:
             body = await request.body()
-            address = request.client.host if request.client else ""
-            return await asyncio.to_thread(_answer_post, post_table[call], body, address)
+            sender = legacy.Sender(
+                address=request.client.host if request.client else "",
+                agent=request.headers.get("user-agent", ""),
+            )
+            return await asyncio.to_thread(_answer_post, post_table[call], body, sender)
         sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
         return await asyncio.to_thread(
             _answer_get, get_table[call], sn, raw and call != "device/getDeviceBySn"
@@ -264,9 +273,9 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
     return answer
 
 
-def _answer_post(call: Callable[[bytes, str], v1.Envelope], body: bytes, address: str) -> Response[bytes]:
+def _answer_post(call: PostCall, body: bytes, sender: legacy.Sender) -> Response[bytes]:
     try:
-        envelope = call(body, address)
+        envelope = call(body, sender)
     except SaidError as said:
         envelope = said.answer
     except v1.MalformedError as cause:

@@ -14,6 +14,7 @@ from bootos.server.context import Context
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.table import Audit, Claim, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
 from bootos.server.support import Model, Verdict, judge, read_lines, read_model
+from bootos.wire.v1_password import find_secrets, mask_passwords
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -120,6 +121,7 @@ class JobView(msgspec.Struct, kw_only=True):
     attempt: int
     progress: float | None
     cancel_requested: bool
+    developer: bool
     created_by: str
     created_at: datetime
     started_at: datetime | None
@@ -292,6 +294,7 @@ def _job_fields(row: Job) -> dict[str, Any]:
         "attempt": row.attempt,
         "progress": row.progress,
         "cancel_requested": row.cancel_requested,
+        "developer": row.developer,
         "created_by": row.created_by,
         "created_at": row.created_at,
         "started_at": row.started_at,
@@ -310,7 +313,7 @@ def view_job_detail(row: Job) -> JobDetail:
         reboot=row.reboot,
         pxe_file=row.pxe_file,
         template_format=row.template_format,
-        template_text=row.template_text,
+        template_text=mask_passwords(row.template_text, find_secrets(row.template_text)),
         report=row.report,
     )
 
