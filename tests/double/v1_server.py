@@ -97,6 +97,11 @@ class V1Server:
     def titles(self) -> list[str]:
         return [title for _, title, _ in self.reports]
 
+    @property
+    def failures(self) -> list[str]:
+        """The logs of the reports that said -1."""
+        return [f"{title}: {text}" for progress, title, text in self.reports if progress == -1]
+
     def queue(self) -> None:
         """The operator enrols the machine, or has it installed again."""
         with self.changed:

@@ -40,11 +40,16 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     uefi_variables: str = ""
 
 
+# A small cache of translated code: with the default (up to 1 GiB) QEMU holds twice the memory, and after a reset the
+# boot loader writes slowly over pages of which translations are still known.
+TCG = "tcg,thread=multi,tb-size=64"
+
+
 def build_argv(spec: MachineSpec, paths: RunPaths, *, accelerator: str) -> list[str]:
     """The whole command line. Raises nothing: `spec` was checked."""
     machine = "q35,graphics=off" if spec.display == "none" else "q35"
     argv = [PROGRAM, "-name", spec.name, "-nodefaults", "-display", "none", "-machine", machine]
-    argv += ["-accel", "tcg,thread=multi" if accelerator == "tcg" else accelerator]
+    argv += ["-accel", TCG if accelerator == "tcg" else accelerator]
     argv += ["-cpu", spec.cpu_model, "-smp", str(spec.cpus), "-m", str(spec.memory_mib)]
     argv += ["-vga", "none" if spec.display == "none" else "std"]
     if spec.reboot == "exit":

@@ -4,6 +4,7 @@ A thread reads what QEMU sends on a socket; `wait_for` looks for a pattern in wh
 `<name>.log` has the stamped lines as text, `<name>.raw` the bytes as they came.
 """
 
+import codecs
 import contextlib
 import re
 import socket
@@ -117,6 +118,7 @@ class SerialLog:
         return SerialLine(number=len(self._lines), at_s=at_s, cpu_s=self._read_cpu_s(), text=text)
 
     def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two chunks
         while True:
             try:
                 chunk = self._connection.recv(65536)
@@ -126,7 +128,7 @@ class SerialLog:
                 break
             self._raw.write(chunk)
             self._raw.flush()
-            self._take(chunk.decode(errors="replace"))
+            self._take(decoder.decode(chunk))
         with self._changed:
             self._ended = True
             self._changed.notify_all()

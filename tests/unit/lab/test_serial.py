@@ -37,6 +37,15 @@ def test_a_prompt_without_an_end_is_found(line: tuple[socket.socket, SerialLog])
     assert log.wait_for(r"# ?$", 5).text == "root@bootos:~#"
 
 
+def test_a_character_that_comes_in_two_chunks_is_whole(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    raw = "进入bootos\n".encode()
+    guest.sendall(b"first\n" + raw[:2])
+    log.wait_for("first", 5)
+    guest.sendall(raw[2:])
+    assert log.wait_for("bootos", 5).text == "进入bootos"
+
+
 def test_lines_before_the_mark_do_not_count(line: tuple[socket.socket, SerialLog]) -> None:
     guest, log = line
     guest.sendall(b"Linux version\n")
