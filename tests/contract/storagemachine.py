@@ -47,6 +47,7 @@ class FakeArray(msgspec.Struct, kw_only=True):
     device: FakeDevice
     node: str = ""  # md127 while it runs
     read_only: bool = False
+    half: bool = False  # its making was cut off: it cannot be started
 
 
 class StorageMachine:
@@ -290,7 +291,7 @@ class StorageMachine:
         assert len(nodes) == count + int(options.get("spare-devices", 0))
         for node in nodes:
             self._check_writable(node)
-        uuid = f"{len(self.calls):08x}:00000000:00000000:00000000"
+        uuid = options.get("uuid", f"{len(self.calls):08x}:00000000:00000000:00000000")
         least = min(self._find(node).size_bytes for node in nodes[:count]) - 2 * MIB
         if "size" in options:
             least = int(options["size"]) * 1024
@@ -318,12 +319,14 @@ class StorageMachine:
         assert words[:2] == ["--readonly", "--run"]
         nodes = words[3:]
         array = next(a for a in self.arrays if nodes[0] in [*a.drives, *a.hotspares] and not a.node)
+        if array.half:
+            raise _Refusal("not enough members")
         array.node, array.read_only = self._free_name(), True
         return ""
 
     def _mdadm_examine(self, words: list[str]) -> str:
         array = next((a for a in self.arrays if words[-1] in [*a.drives, *a.hotspares]), None)
-        if array is None:
+        if array is None or not self._find(words[-1]).signatures:
             raise _Refusal("No md superblock detected")
         return self._export(array) + "MD_EVENTS=17\n"
 
@@ -400,6 +403,18 @@ class StorageMachine:
 
     def _run_mkswap(self, words: list[str], input: str | None) -> str:
         return self._make("swap", words, "-L", "-U")
+
+    def _check(self, words: list[str]) -> str:
+        """A checker: a signature that is `half` is one of a file system whose making was cut off."""
+        if any("half" in signature for signature in self._find(words[-1]).signatures):
+            raise _Refusal("not sound")
+        return ""
+
+    def _run_e2fsck(self, words: list[str], input: str | None) -> str:
+        return self._check(words)
+
+    def _run_xfs_repair(self, words: list[str], input: str | None) -> str:
+        return self._check(words)
 
     def _run_udevadm(self, words: list[str], input: str | None) -> str:
         return ""

@@ -10,6 +10,7 @@ from bootos.agent.host import Host, build_hook_environment, collect, pauses
 from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter
 from bootos.agent.script import run_scripts
+from bootos.drivers.contract import Machine
 from bootos.errors import BootosError
 from bootos.wire import v2
 
@@ -72,8 +73,12 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     """Plan the template and, unless only the plan is wanted, apply it. Returns a terminal state when refused."""
     progress.add_step("plan", "Plan")
     progress.set_step("plan", v2.StepState.RUNNING)
+    begun = frozenset(id for id, state in order.earlier.items() if state is v2.StepState.RUNNING)
+    machine = Machine(
+        run=host.machine.run, root=host.machine.root, owner=f"{host.sn} {order.job_id}", begun=begun
+    )
     try:
-        plan = plan_job(order.template, host.machine, host.inventory, order.secrets)
+        plan = plan_job(order.template, machine, host.inventory, order.secrets)
     except BootosError as error:
         progress.set_step("plan", v2.StepState.FAILED, message=str(error))
         raise
@@ -97,7 +102,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     progress.show_plan(plan)
     if order.mode == "plan":
         return None
-    apply_job(plan, host.machine, host.inventory, order.secrets, progress)
+    apply_job(plan, machine, host.inventory, order.secrets, progress)
     if plan.template is not None and plan.template.scripts:
         run_scripts(
             plan.template.scripts,

@@ -24,11 +24,25 @@ class DriverError(BootosError):
 
 
 class Machine:
-    """The door to the machine: how tools are run and where its root is (a fake root in tests)."""
+    """The door to the machine: how tools are run and where its root is (a fake root in tests).
 
-    def __init__(self, *, run: Runner = run, root: Path = Path("/")) -> None:
+    `owner` names the job that changes it, for the mark on what is made (`mark`); empty: there is none. `begun` are
+    the ids of actions that earlier attempts of that job began and did not say to have ended: what they made may be
+    half done, so `read` looks twice, and half-made things with the job's mark may be replaced without asking.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: Runner = run,
+        root: Path = Path("/"),
+        owner: str = "",
+        begun: frozenset[str] = frozenset(),
+    ) -> None:
         self.run = run
         self.root = root
+        self.owner = owner
+        self.begun = begun
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast, DriverError, Machine
+from bootos.drivers.disk.completeness import find_doubted, is_complete
 from bootos.drivers.raid import md
 from bootos.wire.inventory import Disk, Inventory
 
@@ -28,6 +29,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     label: str = ""
     uuid: str = ""
+    half_made: bool = False  # a file system whose making was cut off (looked at only where that may be)
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +46,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """A partition table as it is: `gpt` or `mbr`."""
+    """A partition table as it is: `gpt` or `mbr`. `unseen`: the kernel has other partitions, or none."""
 
     table: str
+    id: str = ""
+    unseen: bool = False
     slices: tuple[Slice, ...] = ()
 
 
@@ -83,6 +87,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     blocks: dict[str, Block] = {}
     arrays: tuple[md.Array, ...] = ()
     notes: tuple[str, ...] = ()
+    owner: str = ""  # as in `contract.Machine`
+    begun: frozenset[str] = frozenset()
 
     def find_content(self, device: str, *, freed: Set[str] = frozenset()) -> list[str]:
         """Every piece of data on a disk or array, one phrase each; empty: it is blank.
@@ -222,7 +228,9 @@ def parse_sfdisk(text: str, device: str) -> Layout | None:
                 else bool(item.get("bootable")),
             )
         )
-    return Layout(table=kind, slices=tuple(sorted(slices, key=lambda part: part.number)))
+    return Layout(
+        table=kind, id=table.get("id", ""), slices=tuple(sorted(slices, key=lambda part: part.number))
+    )
 
 
 def find_users(item: dict[str, Any]) -> list[str]:
@@ -253,7 +261,14 @@ def read_storage(machine: Machine, inventory: Inventory) -> Storage:
     if started:
         listed = _read_all(machine)
     blocks |= _read_blocks(machine, {a.device: listed[a.node] for a in arrays if a.node in listed})
-    return Storage(disks=tuple(inventory.disks), blocks=blocks, arrays=tuple(arrays), notes=(*notes, *more))
+    return Storage(
+        disks=tuple(inventory.disks),
+        blocks=blocks,
+        arrays=tuple(arrays),
+        notes=(*notes, *more),
+        owner=machine.owner,
+        begun=machine.begun,
+    )
 
 
 def _find_members(blocks: Iterable[Block]) -> Iterator[str]:
@@ -320,17 +335,21 @@ def _build_block(
     unreadable: set[str],
 ) -> Block:
     node = item["path"]
-    own = signatures.get(node, ())
+    own = _check_signatures(machine, device, node, signatures.get(node, ()))
     layout: Layout | None = None
     if any(signature.type in TABLES for signature in own):
         done = machine.run(["sfdisk", "--json", node], check=False)
         layout = parse_sfdisk(done.stdout, device) if done.returncode == 0 else None
     if layout is not None:
         parts = tuple(
-            msgspec.structs.replace(part, signatures=signatures.get(partition_path(node, part.number), ()))
+            msgspec.structs.replace(part, signatures=_check_signatures(machine, part.device, path, found))
             for part in layout.slices
+            for path in [partition_path(node, part.number)]
+            for found in [signatures.get(path, ())]
         )
-        layout = msgspec.structs.replace(layout, slices=parts)
+        seen = {part["path"] for part in _find_parts(item)}
+        unseen = seen != {partition_path(node, part.number) for part in parts}
+        layout = msgspec.structs.replace(layout, slices=parts, unseen=unseen)
     return Block(
         device=device,
         node=node,
@@ -342,6 +361,17 @@ def _build_block(
         used_by=tuple(dict.fromkeys(find_users(item))),
         unreadable=node in unreadable,
     )
+
+
+def _check_signatures(
+    machine: Machine, device: str, node: str, signatures: tuple[Signature, ...]
+) -> tuple[Signature, ...]:
+    """Mark the file system that an earlier attempt began to make here and did not finish."""
+    if device not in find_doubted(machine.begun) or len(signatures) != 1:
+        return signatures
+    if is_complete(machine, signatures[0].type, node):
+        return signatures
+    return (msgspec.structs.replace(signatures[0], half_made=True),)
 
 
 def find_node(machine: Machine, device: str) -> str:

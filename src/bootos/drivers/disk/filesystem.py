@@ -1,7 +1,8 @@
 """`disk.filesystem`: ext4, xfs, btrfs, vfat and swap, on partitions, whole disks and arrays.
 
-Right means: type, and label and UUID where the template gives them. It is not checked with which options a file
-system was made: those cannot be read back for every type.
+Right means: type, and label and UUID where the template gives them, and made to its end. It is not checked with
+which options a file system was made: those cannot be read back for every type. Without a UUID in the template, the
+job's mark is taken.
 """
 
 import msgspec
@@ -17,6 +18,7 @@ from bootos.drivers.contract import (
 )
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Signature, Storage, name_signature, partition_path
+from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.drivers.selection import reserve_disks, select_targets
 from bootos.errors import Problem
@@ -106,8 +108,12 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
                 planned.notes.append(f"{target.title} has its {filesystem.type.value} file system already")
                 continue
             _check_users(found, target.title, f"{at}.filesystem", planned)
-            content = state.find_content(target.device, freed=forecast.freed)
-        _plan_make(filesystem, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned)
+            if found.layout is not None or not is_own_half(
+                state, found.signatures, filesystem, target.device
+            ):
+                content = state.find_content(target.device, freed=forecast.freed)
+        marked = mark_filesystem(state, filesystem, target.device)
+        _plan_make(marked, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned)
         forecast.freed.add(target.device)
 
 
@@ -138,10 +144,10 @@ def _plan_partitions(
                     )
                     continue
                 _check_users(disk, place.device, f"{here}.filesystem", planned)
-                content = [f"{name_signature(signature)} on {place.device}" for signature in signatures]
-            _plan_make(
-                filesystem, place.disk, index + 1, content, wanted.wipe, f"{here}.filesystem", at, planned
-            )
+                if not is_own_half(state, signatures, filesystem, place.device):
+                    content = [f"{name_signature(signature)} on {place.device}" for signature in signatures]
+            marked = mark_filesystem(state, filesystem, place.device)
+            _plan_make(marked, place.disk, index + 1, content, wanted.wipe, f"{here}.filesystem", at, planned)
 
 
 def _check_size(filesystem: Filesystem, size_bytes: int, at: str, planned: Planned) -> None:
@@ -159,11 +165,30 @@ def _check_users(found: block.Block, title: str, at: str, planned: Planned) -> N
 
 def is_right(signatures: tuple[Signature, ...], wanted: Filesystem) -> bool:
     """Whether exactly this file system is there."""
-    if len(signatures) != 1 or signatures[0].type != wanted.type.value:
+    if len(signatures) != 1 or signatures[0].type != wanted.type.value or signatures[0].half_made:
         return False
     found = signatures[0]
     label_right = wanted.label is None or found.label == wanted.label
     return label_right and (wanted.uuid is None or plain_uuid(found.uuid) == plain_uuid(wanted.uuid))
+
+
+def is_own_half(state: Storage, signatures: tuple[Signature, ...], wanted: Filesystem, device: str) -> bool:
+    """Whether all that is there is what an earlier attempt of this job left half made."""
+    mark = mark_filesystem(state, wanted, device).uuid or ""
+    return bool(mark) and all(
+        signature.half_made and signature.type == wanted.type.value and is_same_uuid(signature.uuid, mark)
+        for signature in signatures
+    )
+
+
+def mark_filesystem(state: Storage, wanted: Filesystem, device: str) -> Filesystem:
+    """With the job's mark as its UUID, where the template gives none."""
+    if wanted.uuid is not None or not state.owner:
+        return wanted
+    mark = draw_uuid(state.owner, device)
+    if wanted.type is FilesystemType.VFAT:
+        mark = f"{mark[:4]}-{mark[4:8]}".upper()
+    return msgspec.structs.replace(wanted, uuid=mark)
 
 
 def plain_uuid(text: str) -> str:

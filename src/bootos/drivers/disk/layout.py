@@ -107,9 +107,12 @@ def _round_up(sectors: int, step: int) -> int:
     return -(-sectors // step) * step
 
 
-def build_script(placed: Sequence[Placed], table: Table) -> str:
-    """The script for sfdisk: every place explicit, so nothing is left to its defaults."""
-    lines = [f"label: {'dos' if table is Table.MBR else 'gpt'}", "unit: sectors", ""]
+def build_script(placed: Sequence[Placed], table: Table, mark: str = "") -> str:
+    """The script for sfdisk: every place explicit, so nothing is left to its defaults. `mark`: the table's UUID."""
+    lines = [f"label: {'dos' if table is Table.MBR else 'gpt'}"]
+    if mark:
+        lines.append(f"label-id: {'0x' + mark[:8] if table is Table.MBR else mark.upper()}")
+    lines += ["unit: sectors", ""]
     for part in placed:
         words = [f"start={part.start}", f"size={part.sectors}", f"type={part.type}"]
         if table is Table.GPT:

@@ -19,6 +19,7 @@ from bootos.drivers.contract import (
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, partition_path
 from bootos.drivers.disk.layout import Placed, build_script, place_partitions
+from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.drivers.selection import Target, reserve_disks, select_targets
 from bootos.errors import Problem
@@ -26,6 +27,8 @@ from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
 from bootos.template.size import format_size
 from bootos.wire.inventory import Inventory
+
+WRITE = "disk.partition:write:"
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     table: Table
     partitions: tuple[Partition, ...]
     path: str
+    mark: str = ""
 
 
 class PartitionDriver:
@@ -105,6 +109,8 @@ def _plan_table(
             message = f"{target.title} cannot be partitioned: it is {', '.join(found.used_by)}"
             planned.problems.append(Problem(path=at, message=message))
         destroys = state.find_content(target.device, freed=forecast.freed)
+        if is_own_half(state, found):
+            destroys = []
         if destroys and not wanted.wipe:
             message = f"{target.title} holds {'; '.join(destroys)}"
             difference = find_difference(found.layout, table, placed)
@@ -117,14 +123,20 @@ def _plan_table(
     changes += [_tell_wanted(part, target) for part in placed]
     planned.actions.append(
         Action(
-            id=f"disk.partition:write:{target.device}",
+            id=f"{WRITE}{target.device}",
             driver=PartitionDriver.name,
             summary=f"write a {table.value.upper()} table with {count} on {target.title}",
             changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
             destroys=tuple(destroys),
             allowed=f"{at}.wipe" if wanted.wipe else None,
             path=at,
-            detail=Write(device=target.device, table=table, partitions=tuple(wanted.partitions), path=at),
+            detail=Write(
+                device=target.device,
+                table=table,
+                partitions=tuple(wanted.partitions),
+                path=at,
+                mark=draw_uuid(state.owner, target.device),
+            ),
         )
     )
     forecast.freed.add(target.device)
@@ -146,10 +158,20 @@ def _forecast_partitions(
         )
 
 
+def is_own_half(state: Storage, found: block.Block) -> bool:
+    """Whether this is a table that an earlier attempt of this job was cut off writing: the kernel cannot use it."""
+    layout = found.layout
+    if layout is None or not layout.unseen or f"{WRITE}{found.device}" not in state.begun:
+        return False
+    return is_same_uuid(layout.id, draw_uuid(state.owner, found.device))
+
+
 def find_difference(layout: block.Layout | None, table: Table, placed: list[Placed]) -> str | None:
     """What is not as wanted, the first thing only; None: all is right."""
     if layout is None:
         return "there is no partition table"
+    if layout.unseen:
+        return "the kernel does not see its partitions"
     if layout.table != table.value:
         return f"it is {layout.table.upper()}, not {table.value.upper()}"
     if [part.number for part in layout.slices] != [part.number for part in placed]:
@@ -209,7 +231,7 @@ def apply_table(machine: Machine, wanted: Write) -> None:
         raise DriverError(f"{wanted.device} has {format_size(size_bytes)}: {problems[0]}")
     machine.run(
         ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", node],
-        input=build_script(placed, wanted.table),
+        input=build_script(placed, wanted.table, wanted.mark),
     )
     md.settle(machine)
     block.check_partitions(machine, node, [part.number for part in placed])

@@ -21,6 +21,7 @@ from bootos.drivers.contract import (
 )
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, describe_disk
+from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.drivers.raid.drives import (
     Resolved,
@@ -35,6 +36,7 @@ from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk, Inventory
 
+CREATE = "raid.mdadm:create:"
 CREATE_TIMEOUT_S = 120.0
 
 
@@ -46,6 +48,7 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     hotspares: tuple[str, ...] = ()
     chunk_bytes: int | None = None
     member_bytes: int | None = None
+    mark: str = ""
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +155,7 @@ def _sort_out(
     for array in state.arrays:
         if array.device in matched:
             continue
-        if raid.clear or (array.nodes and array.nodes <= wiping):
+        if raid.clear or (array.nodes and array.nodes <= wiping) or is_own_half(state, array):
             doomed.append(array)
             continue
         in_way = [item for item in resolved if item.wanted.name == array.name or item.paths & _disks(array)]
@@ -165,6 +168,12 @@ def _sort_out(
         if not in_way:
             planned.notes.append(f"array {array.name!r} is not in the template and is left alone")
     return kept, doomed
+
+
+def is_own_half(state: Storage, array: md.Array) -> bool:
+    """Whether an earlier attempt of this job was cut off creating this array, so that it cannot be started."""
+    begun = f"{CREATE}{array.name}" in state.begun and not array.node
+    return begun and is_same_uuid(array.uuid, draw_uuid(state.owner, array.device))
 
 
 def _disks(array: md.Array) -> set[str]:
@@ -208,7 +217,8 @@ def _plan_delete(
 ) -> None:
     users = state.blocks[array.device].used_by if array.device in state.blocks else ()
     at = "raid.clear"
-    if not raid.clear:
+    half = is_own_half(state, array)
+    if not raid.clear and not half:
         at = next(f"{item.at}.wipe" for item in resolved if item.wanted.wipe and item.paths & array.nodes)
     if users:
         message = f"array {array.name!r} cannot be deleted: it is {', '.join(users)}"
@@ -220,9 +230,9 @@ def _plan_delete(
         Action(
             id=f"raid.mdadm:delete:{array.name}",
             driver=MdadmDriver.name,
-            summary=f"delete array {array.name} (RAID {array.level} on {where})",
+            summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
             changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
-            destroys=(f'md array "{array.name}" (RAID {array.level}) on {where}', *content),
+            destroys=() if half else (f'md array "{array.name}" (RAID {array.level}) on {where}', *content),
             allowed=at,
             path=at.removesuffix(".wipe"),
             detail=Delete(name=array.name, device=array.device, running=bool(array.node), members=members),
@@ -329,7 +339,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
         after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
     planned.actions.append(
         Action(
-            id=f"raid.mdadm:create:{wanted.name}",
+            id=f"{CREATE}{wanted.name}",
             driver=MdadmDriver.name,
             summary=f"create array {wanted.name}: {after}",
             changes=(Change(what=f"array {wanted.name}", after=after),),
@@ -344,6 +354,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
                 hotspares=spares,
                 chunk_bytes=parse_bytes(wanted.chunk) if wanted.chunk else None,
                 member_bytes=member_bytes,
+                mark=draw_uuid(state.owner, device),
             ),
         )
     )
@@ -363,6 +374,8 @@ def apply_create(machine: Machine, wanted: Create) -> None:
 def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
     argv = ["mdadm", "--create", wanted.device, "--run", "--metadata=1.2", "--homehost=any"]
     argv += [f"--name={wanted.name}", f"--level={wanted.level}", f"--raid-devices={len(wanted.drives)}"]
+    if wanted.mark:
+        argv.append(f"--uuid={wanted.mark.replace('-', '')}")
     if wanted.level != 0:
         # without a bitmap every crash of the installed system costs a full resync; asked for by name because
         # mdadm's own default depends on its version and on the size
