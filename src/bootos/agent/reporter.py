@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from bootos.agent.client import Client, Refused, Unreachable
+from bootos.agent.outbox import Outbox
 from bootos.process import redact
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
@@ -56,7 +57,9 @@ def mask(value: Any, secrets: tuple[str, ...], key: str = "") -> Any:
 class Reporter:
     """Holds the state of the present job and gets it to the server."""
 
-    def __init__(self, client: Client, boot_id: str, claim_session: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, boot_id: str, claim_session: Callable[[], None], outbox: Outbox | None = None
+    ) -> None:
         self._client = client
         self._claim_session = claim_session
         self._claiming = threading.Lock()
@@ -65,7 +68,11 @@ class Reporter:
         self._state = v2.Report(number=0, boot_id=boot_id)
         self._lines: deque[v2.LogLine] = deque(maxlen=MOST_LINES_KEPT)
         self._secrets: tuple[str, ...] = ()
+        self._outbox = outbox
         self._line_number = 0
+        for line in outbox.read() if outbox is not None else ():
+            self._lines.append(line)
+            self._line_number = line.n + 1
         self._number = 0
         self._version = 0  # grows with every change of the state
         self._accepted = 0  # the version the server has
@@ -104,9 +111,14 @@ class Reporter:
     def add_line(self, text: str, level: str = "info") -> None:
         with self._condition:
             self._line_number = max(self._line_number + 1, boot_milliseconds())
-            for line in redact(text, self._secrets).splitlines() or [""]:
-                self._lines.append(v2.LogLine(n=self._line_number, at=now(), text=line, level=level))
-                self._line_number += 1
+            added = [
+                v2.LogLine(n=n, at=now(), text=line, level=level)
+                for n, line in enumerate(redact(text, self._secrets).splitlines() or [""], self._line_number)
+            ]
+            self._line_number += len(added)
+            self._lines.extend(added)
+            if self._outbox is not None:
+                self._outbox.add(added)
             self._dirty = True
             self._condition.notify_all()
 
@@ -160,7 +172,7 @@ class Reporter:
                 time.sleep(min(LONGEST_RETRY_S, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.7, 1.3))
                 continue
             failures = 0
-            self._accept(version, receipt)
+            self._accept(version, receipt, bool(report.log))
             with self._condition:
                 self._condition.wait_for(lambda: self._awaited and self._dirty, SHORTEST_INTERVAL_S)
 
@@ -172,13 +184,15 @@ class Reporter:
             return whole
         return msgspec.convert(mask(msgspec.to_builtins(whole), self._secrets), v2.Report)
 
-    def _accept(self, version: int, receipt: v2.Receipt) -> None:
+    def _accept(self, version: int, receipt: v2.Receipt, report_had_lines: bool) -> None:
         with self._condition:
             self._accepted = max(self._accepted, version)
             while self._lines and self._lines[0].n < receipt.log_next:
                 self._lines.popleft()
             if self._lines:
                 self._dirty = True
+            elif report_had_lines and self._outbox is not None:
+                self._outbox.clear()
             if receipt.cancel:
                 self._cancel.set()
             self._condition.notify_all()

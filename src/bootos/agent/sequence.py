@@ -153,9 +153,11 @@ def speaks_v1(host: Host) -> bool:
 
 def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResult]) -> "Reporter":
     """Register and start reporting; everything logged from now on is seen at the server."""
+    from bootos.agent.outbox import Outbox
     from bootos.agent.reporter import Reporter, ReportHandler
 
-    reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address))
+    outbox = Outbox(host.directory / "outbox.jsonl")
+    reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address), outbox)
     reporter.update(msgspec.structs.replace(reporter.state, hooks=hooks))
     logging.getLogger("bootos").addHandler(ReportHandler(reporter))
     host.status.wait_for("the server to take the registration")

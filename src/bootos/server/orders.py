@@ -96,8 +96,9 @@ def apply_report(
 ) -> v2.Receipt:
     """Take in a report. One that is older than what is known of this boot only adds its log lines."""
     job = _find_reported_job(session, machine, report)
-    secrets = [] if job is None else list(vault.resolve(session, job.secret_names).values())
-    _store_lines(session, machine, boot, job, report.log, secrets)
+    line_job = job or _find_held_job(session, boot)
+    secrets = [] if line_job is None else list(vault.resolve(session, line_job.secret_names).values())
+    _store_lines(session, machine, boot, line_job, report.log, secrets)
     is_newer = report.number > boot.report_number
     if is_newer:
         boot.report_number = report.number
@@ -122,6 +123,12 @@ def _find_reported_job(session: Session, machine: Machine, report: v2.Report) ->
         return None
     query = select(Job).where(Job.id == int(report.job_id), Job.machine_id == machine.id)
     return session.scalar(query.with_for_update(of=Job))
+
+
+def _find_held_job(session: Session, boot: Boot) -> Job | None:
+    """The job that this boot had begun: an agent that was killed left lines for its successor to send."""
+    job = find_active_job(session, boot.machine_id)
+    return job if job is not None and job.handed_to.partition(":")[0] == str(boot.id) else None
 
 
 def _apply_state(

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 from peer import Peer, wait_for
 
 from bootos.agent.client import Client, Refused, Unreachable
+from bootos.agent.outbox import Outbox
 from bootos.agent.reporter import Reporter, mask
 from bootos.wire import v2
 
@@ -102,3 +105,17 @@ def test_the_client_tells_a_dead_server_from_one_that_refuses(peer: Peer) -> Non
     assert refused.value.retry_after_s == 7
     with pytest.raises(Unreachable):
         Client("http://127.0.0.1:9").greet()
+
+
+def test_lines_of_an_agent_that_was_killed_are_sent_by_the_next(peer: Peer, tmp_path: Path) -> None:
+    file = tmp_path / "outbox.jsonl"
+    killed = Reporter(Client(peer.url), "boot-1", lambda: None, Outbox(file))  # never started
+    killed.add_line("one\ntwo")
+    with file.open("ab") as cut:
+        cut.write(b'{"n":12,"at":"x","te')
+    reporter = Reporter(Client(peer.url), "boot-1", lambda: None, Outbox(file))
+    reporter.add_line("three")
+    reporter.start()
+    assert reporter.wait_until_accepted(10)
+    assert [text for _, text in sorted(peer.lines.items())] == ["one", "two", "three"]
+    wait_for(lambda: not file.read_bytes())

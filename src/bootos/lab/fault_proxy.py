@@ -1,0 +1,150 @@
+"""An HTTP proxy that misbehaves on demand: between a machine and its server it hangs, cuts, loses and reorders.
+
+Used by the fault suites. It reads whole requests and whole answers, and knows nothing of what they mean; which
+call a fault hits is the caller's to say, by a `Rule`.
+"""
+
+import contextlib
+import http.client
+import http.server
+import socket
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+_UPSTREAM_TIMEOUT_S = 90.0
+_DROPPED = (OSError, http.client.HTTPException)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Fate(StrEnum):
+    """What becomes of a call."""
+
+    PASS = "pass"
+    LOSE_CALL = "lose call"  # the server never sees it, the machine gets no answer
+    LOSE_ANSWER = "lose answer"  # the server did it, the machine gets no answer
+    DELAY = "delay"  # the machine gets no answer now; the server sees the call after those that come later
+    HANG = "hang"  # the server never sees it, the machine waits until it gives up
+
+
+Rule = Callable[[Call], Fate]
+
+
+def let_pass(call: Call) -> Fate:
+    """The rule of a network that works."""
+    return Fate.PASS
+
+
+class FaultProxy:
+    """Listens on a free port and passes to `port` on the loopback. `rule` may be replaced at any time."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.rule: Rule = let_pass
+        self.hung = 0  # calls that met a hanging server
+        self._delayed: list[Call] = []
+        self._lock = threading.Lock()
+        self._healed = threading.Event()
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self._answer()
+
+            def do_POST(self) -> None:
+                self._answer()
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                call = Call(method=self.command, path=self.path, headers=dict(self.headers), body=body)
+                try:
+                    answer = proxy.handle(call)
+                    if answer is None:
+                        raise ConnectionAbortedError
+                    status, headers, content = answer
+                    self.send_response_only(status)
+                    for name, value in headers:
+                        if name.lower() not in ("connection", "transfer-encoding", "content-length"):
+                            self.send_header(name, value)
+                    if status != 204:
+                        self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+                except _DROPPED:
+                    self.close_connection = True
+                    with contextlib.suppress(OSError):
+                        self.connection.shutdown(socket.SHUT_RDWR)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False  # a hanging call must not keep the proxy from ending
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def listening_port(self) -> int:
+        """Where machines reach it."""
+        return int(self._server.server_address[1])
+
+    def handle(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes] | None:
+        """The answer to a call, or None: the connection is dropped. Raises OSError when there is no server."""
+        fate = self.rule(call)
+        if fate is Fate.LOSE_CALL:
+            return None
+        if fate is Fate.HANG:
+            with self._lock:
+                self.hung += 1
+                healed = self._healed
+            healed.wait(_UPSTREAM_TIMEOUT_S)
+            return None
+        if fate is Fate.DELAY:
+            with self._lock:
+                self._delayed.append(call)
+            return None
+        answer = self._forward(call)
+        with self._lock:
+            late = [old for old in self._delayed if old.path == call.path]
+            self._delayed = [old for old in self._delayed if old.path != call.path]
+        for old in late:  # after the newer one
+            self._forward(old)
+        return None if fate is Fate.LOSE_ANSWER else answer
+
+    def heal(self) -> None:
+        """All is well again; calls that hang are dropped."""
+        with self._lock:
+            self.rule = let_pass
+            self._healed.set()
+            self._healed = threading.Event()
+
+    def close(self) -> None:
+        """End it."""
+        self.heal()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def _forward(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_UPSTREAM_TIMEOUT_S)
+        try:
+            connection.request(call.method, call.path, body=call.body or None, headers=call.headers)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
