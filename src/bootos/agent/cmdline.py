@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bootos.agent.addressing import Words, parse_words
 from bootos.errors import Problem
 
 DEFAULT_LOOP_INTERVAL_S = 60
@@ -28,6 +29,7 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
     script_timeout_s: int = DEFAULT_SCRIPT_TIMEOUT_S
     software_raid: bool = False
+    network: Words = Words()
     problems: tuple[Problem, ...] = ()
 
 
@@ -42,10 +44,8 @@ def read_cmdline(root: Path = Path("/")) -> Cmdline:
 
 def parse_cmdline(text: str) -> Cmdline:
     """Parse the command line; a word that is given twice counts the last time. Problems are kept, not raised."""
-    words: dict[str, str] = {}
-    for word in _split(text):
-        key, _, value = word.partition("=")
-        words[key] = value
+    split = [(key, value) for key, _, value in (word.partition("=") for word in _split(text))]
+    words = dict(split)
     problems: list[Problem] = []
     return Cmdline(
         server_addr=_parse_server(words.get("SERVER_ADDR"), problems),
@@ -56,6 +56,7 @@ def parse_cmdline(text: str) -> Cmdline:
         loop_interval_s=_parse_seconds("LOOP_INTERVAL", words, DEFAULT_LOOP_INTERVAL_S, problems),
         script_timeout_s=_parse_seconds("SCRIPT_TIMEOUT", words, DEFAULT_SCRIPT_TIMEOUT_S, problems),
         software_raid=words.get("SOFTWARE_RAID") == "1",
+        network=parse_words(split, problems),
         problems=tuple(problems),
     )
 

@@ -10,6 +10,7 @@ import msgspec
 from bootos.agent.cmdline import Cmdline
 from bootos.agent.link import delays
 from bootos.agent.status import Status
+from bootos.agent.uplink import Uplink
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
 
@@ -27,6 +28,7 @@ class Host:
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
         self.server_addr = ""
+        self.uplink: Uplink | None = None  # the interface that reaches the server
         self.status = Status(self.directory)
 
     @property
@@ -46,9 +48,11 @@ class Host:
 
     @property
     def mac(self) -> str:
-        """The MAC of the NIC that PXE used; else of the first that has an address."""
+        """The MAC of the NIC that PXE used; else of the one that reaches the server; else of one with an address."""
         if self.cmdline.pxe_mac:
             return self.cmdline.pxe_mac
+        if self.uplink is not None:
+            return self.uplink.mac
         return next((nic.mac for nic in self.inventory.nics if nic.addresses), "")
 
 
@@ -69,7 +73,7 @@ def collect(host: Host) -> None:
 
     log.info("collecting hardware information")
     host.status.do("collecting hardware information")
-    host.inventory = collect_inventory(host.machine.root, host.machine.run, pxe_mac=host.cmdline.pxe_mac)
+    host.inventory = collect_inventory(host.machine.root, host.machine.run, pxe_mac=host.mac or None)
     host.directory.mkdir(parents=True, exist_ok=True)
     (host.directory / "inventory.json").write_bytes(msgspec.json.encode(host.inventory))
     system = host.inventory.system

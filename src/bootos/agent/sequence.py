@@ -14,7 +14,8 @@ import msgspec
 from bootos import __version__
 from bootos.agent.cmdline import read_cmdline
 from bootos.agent.host import Host, build_hook_environment, collect, pauses
-from bootos.agent.link import PXE_NAME, Network, delays, wait_until
+from bootos.agent.link import delays, wait_until
+from bootos.agent.uplink import Network
 from bootos.wire import v2
 
 if TYPE_CHECKING:
@@ -92,14 +93,17 @@ def wait_for_server_address(host: Host) -> None:
 
 
 def bring_up_network(host: Host) -> str:
-    """eth0 is the NIC that PXE used; it gets an address by DHCP, which is returned (without prefix)."""
+    """eth0 is the NIC that PXE used; the interface that reaches the server is used, and its address returned."""
     host.status.wait_for("a network address")
-    network = Network(host.machine.run, host.machine.root)
-    named = network.name_pxe_interface(host.cmdline.pxe_mac)
-    network.configure(only=PXE_NAME if named else None)
-    interface = network.wait_for_address()
-    host.status.set(network=[f"{interface.name} {interface.mac} {interface.address}"])
-    return (interface.address or "").partition("/")[0]
+    network = Network(
+        host.machine.run,
+        host.server_addr,
+        host.cmdline.network,
+        host.machine.root,
+        on_change=lambda lines: host.status.set(network=lines),
+    )
+    host.uplink = network.bring_up(host.cmdline.pxe_mac)
+    return host.uplink.address
 
 
 def run_pre_hook(host: Host) -> list[v2.HookResult]:
@@ -177,7 +181,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         agent_version=__version__,
         developer=host.cmdline.developer,
         loop_interval_s=host.cmdline.loop_interval_s,
-        pxe_mac=host.cmdline.pxe_mac,
+        pxe_mac=host.mac or None,
         address=address,
         drivers=[choice.driver.name for choice in match_drivers(host.inventory)],
         inventory=host.inventory,

@@ -1,7 +1,12 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
-from bootos.agent.link import Interface, build_network_file, build_resolv_conf, natural_key, plan_renames
+from bootos.agent.link import Interface, natural_key, plan_renames, read_interfaces
 from bootos.errors import BootosError
+from bootos.process import Completed
 
 
 def nic(name: str, last: int) -> Interface:
@@ -38,10 +43,39 @@ def test_interfaces_sort_by_number() -> None:
     assert sorted(["eth10", "eth2", "ens1f0"], key=natural_key) == ["ens1f0", "eth2", "eth10"]
 
 
-def test_the_network_file_matches_one_interface_only() -> None:
-    assert "Name=eth0\n" in build_network_file("eth0", metric=100)
+@pytest.mark.parametrize(
+    ("names", "position"),
+    [
+        (["eth0", "eth1", "eth2", "eth3"], 3),
+        (["eth1", "eth0", "eth2"], 0),
+        (["ens1f0", "ens1f1", "eth0"], 1),
+        (["rename2", "eth1"], 0),
+        (["eth0", "bootos-x"], 1),
+    ],
+)
+def test_whatever_the_names_the_pxe_interface_is_eth0_and_no_name_is_lost(
+    names: list[str], position: int
+) -> None:
+    cards = [nic(name, number) for number, name in enumerate(names)]
+    after = rename(list(names), plan_renames(cards, cards[position].mac))
+    assert after[position] == "eth0"
+    assert len(set(after)) == len(names)
 
 
-def test_name_servers_come_from_the_lease() -> None:
-    lease = "ADDRESS=10.0.2.15\nDNS=10.0.2.3 10.0.2.4\nDOMAINNAME=lab.example\n"
-    assert build_resolv_conf(lease) == "search lab.example\nnameserver 10.0.2.3\nnameserver 10.0.2.4\n"
+def test_virtual_functions_are_left_out_and_vlans_are_not_physical(tmp_path: Path) -> None:
+    for name in ("eth0/device", "eth1/device/physfn"):
+        (tmp_path / "sys/class/net" / name).mkdir(parents=True)
+    shown = [
+        {"ifindex": number, "ifname": name, "link_type": "ether", "address": "52:54:00:00:00:01",
+         "flags": ["BROADCAST", "UP", "LOWER_UP"],
+         "addr_info": [{"family": "inet", "local": "10.0.2.15", "prefixlen": 24, "scope": "global"}]}
+        for number, name in enumerate(("lo", "eth0", "eth1", "eth0.100"))
+    ]  # fmt: skip
+    shown[0]["link_type"] = "loopback"
+
+    def fake_run(argv: Sequence[object], **_: object) -> Completed:
+        return Completed(argv=(), returncode=0, stdout=json.dumps(shown), stderr="", duration_s=0)
+
+    found = read_interfaces(fake_run, tmp_path)
+    assert [(item.name, item.physical) for item in found] == [("eth0", True), ("eth0.100", False)]
+    assert (found[0].address, found[0].carrier, found[0].index) == ("10.0.2.15/24", True, 1)
