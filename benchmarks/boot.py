@@ -21,7 +21,7 @@ from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.capture import Capture, read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
-from bootos.lab.serial import SerialLine
+from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
 
 # A stage is reached when the console says this, in this order.
@@ -94,23 +94,12 @@ def measure_boot(machine: Machine) -> Result:
 
 def read_guest_memory(machine: Machine) -> tuple[int | None, int | None]:
     """(MemTotal, MemTotal - MemAvailable) in bytes, asked of the shell on the serial line."""
-    seen = len(machine.serial.lines)
     try:
-        machine.wait_for_serial(r"BootOS: shell|[#$]$", 60)
-        machine.type_text("\ngrep -E '^Mem(Total|Available)' /proc/meminfo\n")
-        total = machine.wait_for_serial(r"^MemTotal:\s+\d+ kB", 30, after=seen)
-        available = machine.wait_for_serial(r"^MemAvailable:\s+\d+ kB", 30, after=seen)
+        _, text = run_in_shell(machine, "grep -E '^Mem(Total|Available)' /proc/meminfo", deadline_s=60)
     except BootosError:
         return None, None
-    total_bytes, available_bytes = read_kib(total), read_kib(available)
-    return total_bytes, total_bytes - available_bytes
-
-
-def read_kib(line: SerialLine) -> int:
-    """The number of a /proc/meminfo line, in bytes."""
-    found = re.search(r"(\d+) kB", line.text)
-    assert found is not None
-    return int(found[1]) * 1024
+    found = {name: int(kib) * 1024 for name, kib in re.findall(r"^(Mem\w+):\s+(\d+) kB", text, re.MULTILINE)}
+    return found["MemTotal"], found["MemTotal"] - found["MemAvailable"]
 
 
 def split_bytes(capture: Capture) -> tuple[int, int]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from browsing import read_every_page
-from shell import run_in_shell
 
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
+from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import BmcSpec, KernelBoot, MachineSpec, NicSpec
 from bootos.process import run
 
@@ -65,7 +65,11 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         machine.power_on()
         machine.wait_for_serial("waiting for an order", 400)
         sampler = base64.b64encode(SAMPLER.encode()).decode()
-        run_in_shell(machine, f"echo {sampler} | base64 -d > /run/sampler.py; python3 /run/sampler.py & true")
+        run_in_shell(
+            machine,
+            f"echo {sampler} | base64 -d > /run/sampler.py; "
+            "(setsid python3 /run/sampler.py < /dev/null > /dev/null 2>&1 & echo $! > /run/sampler.pid)",
+        )
         words = ("--machine", spec.identity.serial, "--template", "secret", "--no-reboot")
         created = operator.command("job", "create", *words)
         job = operator.wait_for_job(created["id"], ["done"], 300)
@@ -95,7 +99,9 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         leaks = sorted(name for name, text in found.items() if password in text or as_bytes in text)
         assert not leaks
 
-        code, _ = run_in_shell(machine, "kill %1; grep -aq 'ipmitool .*exec /dev/stdin' /run/sampled")
+        code, _ = run_in_shell(
+            machine, "kill $(cat /run/sampler.pid); grep -aq 'ipmitool .*exec /dev/stdin' /run/sampled"
+        )
         assert code == 0, "the sampler saw no password being set"
         halves = f"{password[:7]}''{password[7:]}"  # so that this command is not found itself
         code, text = run_in_shell(machine, f"grep -rlaF {halves} /run /tmp /var /root /etc 2>/dev/null")

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from shell import run_in_shell
 
 from bootos.lab import foreign
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
+from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
@@ -104,7 +104,6 @@ def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
         files = server.data / "files"
         files.mkdir(exist_ok=True)
         (files / "all-wrong.yaml").write_text(ALL_WRONG)
-        machine.type_text("\n")
         url = f"{server.guest_url}/bootos/files/all-wrong.yaml"
         code, _ = run_in_shell(machine, f"curl -sf -o /run/all-wrong.yaml {url}")
         assert code == 0

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from shell import run_in_shell
 
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1200)]
@@ -27,7 +27,6 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         machine.power_on()
         machine.wait_for_serial("'10.0.2.2' is not an http or https URL", 400)
         machine.wait_for_serial("waiting for SERVER_ADDR", 60)
-        machine.type_text("\n")
         code, _ = run_in_shell(machine, f"echo SERVER_ADDR={server.guest_url} > /run/bootos/cmdline")
         assert code == 0
         machine.wait_for_serial(r"waiting for a DHCP answer: eth0 .* link DOWN", 300)

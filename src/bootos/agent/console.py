@@ -1,16 +1,37 @@
-"""Every console of the machine: what the agent does and what it waits for is said on all of them.
+"""The consoles of the machine: a status page on each, and a root shell at a key. A process of its own.
 
-`open_consoles` finds them, `Consoles.say` writes a line to each. A console that blocks or is gone is left out
-and never stops the agent.
+`/usr/lib/bootos/console` runs it, one process for all consoles, apart from the agent: page and shell are there also
+when the agent is dead. It only reads what the agent leaves in /run/bootos. A console that blocks or is gone holds
+up nothing. It lives as long as the machine is on, so it imports little (no msgspec: half the memory).
 """
 
-import logging
 import os
 import re
+import select
+import signal
+import sys
+import termios
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from bootos.agent import console_page as page
+from bootos.agent.console_tail import Tail
+from bootos.agent.status import FILE_NAME as STATUS_NAME
+from bootos.agent.status import View, read_view
+
+RUN_DIRECTORY = Path("/run/bootos")
+SHELL = Path("/usr/lib/bootos/shell")
+LOG_NAME = "agent.log"
+
+LOOK_S = 0.5
+"""How often the agent's files are looked at."""
+REDRAW_S = 15.0
+"""A terminal that is attached late, or that something else wrote to, has the whole page again after this time."""
+REOPEN_S = 5.0
+MOST_LINES_AT_ONCE = 20
+SHELL_KEYS = b"\r\nsS"
 
 
 def find_consoles(root: Path = Path("/")) -> list[Path]:
@@ -28,38 +49,292 @@ def find_consoles(root: Path = Path("/")) -> list[Path]:
     return [root / "dev" / name for name in dict.fromkeys(names)]
 
 
-class Consoles:
-    """Writes lines to all consoles."""
+def read_identity(root: Path = Path("/")) -> page.Identity:
+    """Vendor, product and serial number by the firmware."""
+    texts = []
+    for name in ("sys_vendor", "product_name", "product_serial"):
+        text = ""
+        with suppress(OSError):
+            text = (root / "sys/class/dmi/id" / name).read_text(errors="replace").strip()
+        texts.append(text)
+    return page.Identity(*texts)
 
-    def __init__(self, paths: list[Path]) -> None:
-        self._files: dict[Path, int] = {}
-        for path in paths:
-            try:
-                self._files[path] = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-            except OSError as cause:
-                log.debug("console %s cannot be opened: %s", path, cause)
 
-    def say(self, text: str) -> None:
-        """Write one line to every console; a full or vanished console loses the line, nothing else."""
-        stamp = time.strftime("%H:%M:%S", time.gmtime())
-        line = f"\r[{stamp}] bootos: {text}\r\n".encode()
-        for path, number in list(self._files.items()):
+def is_alive(pid: int) -> bool:
+    """Whether the process exists."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
+
+
+def find_session(terminal: Path) -> int | None:
+    """The leader of the session on a terminal: a shell that an earlier console process opened."""
+    with suppress(OSError):
+        device = terminal.stat().st_rdev
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # proc_pid_stat(5): state, parent, group, session, terminal
+                fields = file.read_text().rpartition(")")[2].split()
+                pid = int(file.parent.name)
+                if int(fields[3]) == pid and int(fields[4]) == device:
+                    return pid
+    return None
+
+
+class Console:
+    """One terminal: what was drawn there, which log lines it has, and the shell that may be open on it."""
+
+    def __init__(self, path: Path, tail: Tail, shell: Path, seen: int) -> None:
+        self.path = path
+        self.name = path.name
+        self.file = -1
+        self.pidfd = -1
+        self._tail = tail
+        self._shell = shell
+        self._next = seen
+        self._pending = b""
+        self._page: list[str] | None = None
+        self._facts: object = None
+        self._drawn_at = 0.0
+        self._tried_at = -REOPEN_S
+        self._repaint = False
+        self.rows, self.columns = 24, 80
+        if (leader := find_session(path)) is not None:
+            self._watch(leader)
+
+    @property
+    def has_shell(self) -> bool:
+        return self.pidfd >= 0
+
+    @property
+    def blocks(self) -> bool:
+        return bool(self._pending)
+
+    def open(self) -> None:
+        """Open the terminal when it is not; one that cannot be opened is tried again later."""
+        now = time.monotonic()
+        if self.file >= 0 or self.has_shell or now < self._tried_at + REOPEN_S:
+            return
+        self._tried_at = now
+        with suppress(OSError, termios.error):
+            self.file = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            set_terminal(self.file, page_mode=True)
+            self._page = None
+
+    def close(self) -> None:
+        """Give the terminal up, with what it did not take: a blocked line would hold up the close."""
+        if self.file >= 0:
+            with suppress(OSError, termios.error):
+                if self._pending:
+                    termios.tcflush(self.file, termios.TCOFLUSH)
+            os.close(self.file)
+        self.file, self._pending = -1, b""
+
+    def show(self, facts: object, build: Callable[[], list[str]]) -> None:
+        """Bring the terminal up to date: what it did not take before, then the page, then log lines. `build` makes the
+        page, which is asked for when `facts` are others than before."""
+        self.open()
+        if self.file < 0 or not self._flush():
+            return
+        now = time.monotonic()
+        if self._page is None or now >= self._drawn_at + REDRAW_S:
+            self.rows, self.columns = read_size(self.file)
+            self._page, self._drawn_at = None, now
+        if self._page is None or facts != self._facts:
+            rows, self._facts = build(), facts
+            self._pending = page.encode_page(rows, self._page, self.rows)
+            self._page = rows
+        if self._repaint:
+            self._repaint = False
+            seen = self._tail.read_last(self._next, self.rows)
+            self._pending += page.encode_tail(seen, self.rows, self.columns)
+        while self._flush():
+            lines, self._next = self._tail.pick(self._next, MOST_LINES_AT_ONCE)
+            if not lines:
+                break
+            self._pending = page.encode_lines(lines)
+
+    def hear(self) -> None:
+        """Read one key, and no more: what is typed after it is the shell's."""
+        try:
+            key = os.read(self.file, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            key = b""
+        if not key:  # hung up
+            self.close()
+        elif key in SHELL_KEYS and self._shell.exists():
+            self._open_shell()
+        else:
+            self.repaint()
+
+    def repaint(self) -> None:
+        """Draw everything, at the next `show`, as for a terminal that has seen nothing."""
+        self._page, self._repaint = None, True
+
+    def end_shell(self) -> None:
+        """The shell has ended: the page comes back. Its end hung the terminal up, so it is opened again."""
+        os.close(self.pidfd)
+        self.pidfd = -1
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        self._tried_at = -REOPEN_S
+        self.repaint()
+
+    def _open_shell(self) -> None:
+        """A session of its own with this terminal as its controlling one: setsid comes first, and a session leader's
+        first terminal becomes that (tty_ioctl(4)). Its input is what was typed after the key."""
+        self._pending += page.encode_leave(self.rows)
+        self._flush()
+        terminal = os.fspath(self.path)
+        is_screen = re.fullmatch(r"tty\d+", self.name)
+        try:
+            set_terminal(self.file, page_mode=False)
+            pid = os.posix_spawn(
+                self._shell,
+                [os.fspath(self._shell)],
+                {**os.environ, "TERM": "linux" if is_screen else "vt220"},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
+                    (os.POSIX_SPAWN_DUP2, 0, 1),
+                    (os.POSIX_SPAWN_DUP2, 0, 2),
+                ],
+                setsid=True,
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
+            )
+        except (OSError, termios.error) as cause:
+            self._tail.add(f"console {self.name}: the shell cannot be started: {cause}")
+            self.close()
+            return
+        self._watch(pid)
+        self.close()
+
+    def _watch(self, pid: int) -> None:
+        with suppress(OSError):  # it has ended already
+            self.pidfd = os.pidfd_open(pid)
+
+    def _flush(self) -> bool:
+        """Write what the terminal takes; whether that was all."""
+        while self._pending:
             try:
-                os.write(number, line)
+                taken = os.write(self.file, self._pending)
             except BlockingIOError:
-                continue
-            except OSError as cause:
-                log.debug("console %s is gone: %s", path, cause)
-                del self._files[path]
+                return False
+            except OSError:  # gone, or hung up by the end of somebody's session
+                self.close()
+                return False
+            self._pending = self._pending[taken:]
+            if not taken:
+                return False
+        return True
 
 
-class ConsoleHandler(logging.Handler):
-    """Sends the agent's own log lines (INFO and above) to the consoles."""
+def set_terminal(file: int, *, page_mode: bool) -> None:
+    """For the page: keys come one by one, unseen, and none is a signal. For a shell: as a login expects it. Never
+    waits for output, and drops no input."""
+    mode = termios.tcgetattr(file)
+    line = termios.ICANON | termios.ECHO | termios.ISIG
+    mode[0] |= termios.ICRNL
+    mode[1] |= termios.OPOST | termios.ONLCR
+    mode[3] = (
+        mode[3] & ~line if page_mode else mode[3] | line | termios.IEXTEN | termios.ECHOE | termios.ECHOK
+    )
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(file, termios.TCSANOW, mode)
 
-    def __init__(self, consoles: Consoles) -> None:
-        super().__init__(logging.INFO)
-        self._consoles = consoles
 
-    def emit(self, record: logging.LogRecord) -> None:
-        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
-        self._consoles.say(prefix + record.getMessage())
+def read_size(file: int) -> tuple[int, int]:
+    """Rows and columns; 24 and 80 where the terminal does not know, as on a serial line."""
+    try:
+        columns, rows = os.get_terminal_size(file)
+    except OSError:
+        columns = rows = 0
+    return (rows, columns) if rows > page.ROWS + 1 and columns >= 40 else (24, 80)
+
+
+class Desk:
+    """All consoles, and the files of the agent that their pages are made of."""
+
+    def __init__(self, paths: Sequence[Path], directory: Path, shell: Path) -> None:
+        self._directory = directory
+        self._shell = shell
+        self._identity = read_identity()
+        self._view: View | None = None
+        self._written_at = 0
+        self._tail = Tail(directory / LOG_NAME)
+        seen = self._begin()
+        self.consoles = [Console(path, self._tail, shell, seen) for path in paths]
+
+    def _begin(self) -> int:
+        """The first time everything is said, from the agent's first line on; a process that was started again goes on
+        after what was said."""
+        said = self._directory / "console-started"
+        if said.exists():
+            self._tail.read()
+            return self._tail.end
+        self._directory.mkdir(parents=True, exist_ok=True)
+        said.touch()
+        if self._shell.exists():
+            self._tail.add("BootOS: shell")
+        return 0
+
+    def show(self) -> None:
+        """Every console up to date, as far as it takes it."""
+        self._tail.read()
+        self._read_view()
+        alive = self._view is not None and is_alive(self._view.pid)
+        for console in self.consoles:
+            if not console.has_shell:
+                console.show((self._written_at, alive), lambda: self._build(console, alive=alive))  # noqa: B023
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a key, the end of a shell, or a console that takes output again."""
+        poller = select.poll()
+        shells, keyboards = {}, {}
+        for console in self.consoles:
+            if console.has_shell:
+                shells[console.pidfd] = console
+                poller.register(console.pidfd, select.POLLIN)
+            elif console.file >= 0:
+                keyboards[console.file] = console
+                poller.register(console.file, select.POLLIN | (select.POLLOUT if console.blocks else 0))
+        for file, events in poller.poll(timeout_s * 1000):
+            if file in shells:
+                shells[file].end_shell()
+            elif events & ~select.POLLOUT:
+                keyboards[file].hear()
+
+    def _read_view(self) -> None:
+        """Read the status when it was written since the last time; a machine that waits costs next to nothing."""
+        written_at = 0
+        with suppress(OSError):
+            written_at = (self._directory / STATUS_NAME).stat().st_mtime_ns
+        if written_at != self._written_at:
+            self._view, self._written_at = read_view(self._directory), written_at
+
+    def _build(self, console: Console, *, alive: bool) -> list[str]:
+        return page.build_page(
+            self._view,
+            self._identity,
+            alive=alive,
+            shell=self._shell.exists(),
+            terminal=console.name,
+            columns=console.columns,
+        )
+
+
+def main(paths: Sequence[Path] = (), directory: Path = RUN_DIRECTORY, shell: Path = SHELL) -> None:
+    """For ever."""
+    desk = Desk(paths or find_consoles(), directory, shell)
+    while True:
+        desk.show()
+        desk.wait(LOOK_S)
+
+
+if __name__ == "__main__":  # the tests' way in: DIRECTORY SHELL TERMINAL...
+    main([Path(name) for name in sys.argv[3:]], Path(sys.argv[1]), Path(sys.argv[2]))

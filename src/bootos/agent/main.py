@@ -19,7 +19,6 @@ import msgspec
 
 from bootos import __version__
 from bootos.agent.cmdline import read_cmdline
-from bootos.agent.console import ConsoleHandler, Consoles, find_consoles
 from bootos.document import read_document
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
@@ -76,9 +75,7 @@ def run_service(arguments: argparse.Namespace) -> int:
     from bootos.agent.logfile import LogFile
     from bootos.agent.sequence import run
 
-    consoles = Consoles(find_consoles())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("bootos").addHandler(ConsoleHandler(consoles))
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     host = Host(Machine(), BOOT_ID.read_text().strip())
     logging.getLogger("bootos").addHandler(LogFile(host.directory, host.status.redact))

@@ -28,13 +28,12 @@ PROGRAMS = ("usr/lib/bootos", "usr/bin")
 
 WANTS = {
     "sysinit.target": ("bootos-init.service", "bootos-ipmi.service"),
-    "multi-user.target": ("bootos-agent.service",),
+    "multi-user.target": ("bootos-agent.service", "bootos-console.service"),
 }
 SHELL_FILES = (
-    "etc/systemd/system/bootos-shell@.service",
     "etc/systemd/system/emergency.service.d",
     "etc/systemd/system/rescue.service.d",
-    "usr/lib/bootos/start-shells",
+    "usr/lib/bootos/shell",
 )
 """What a recipe with `shell = "off"` does not carry: no console gives a root shell then."""
 
