@@ -236,7 +236,33 @@ def test_two_arrays_of_the_wanted_name_are_not_mixed_up(disks: Disks) -> None:
     disks.fake.arrays[1].name = "raid1-0"
     code, said = disks.call("-c -r 1 -d 2,3")
     assert (code, disks.changes) == (1, 0)
-    assert "another one is called 'raid1-0' too" in said
+    assert "cannot be kept safely: another one has its name" in said
+
+
+def test_an_array_is_kept_under_the_name_that_the_driver_has_for_it(disks: Disks) -> None:
+    """Superblocks of version 0.90 have no name: the inventory and the kernel then call the array differently."""
+    disks.call("-r 1 -d 0,1")
+    collect = disks.collect
+
+    def collect_renamed() -> Inventory:
+        inventory = collect()
+        inventory.raid[-1].arrays[0].name = "md0"
+        return inventory
+
+    disks.collect = collect_renamed  # type: ignore[method-assign]
+    code, said = disks.call("-c -r 1 -d 0,1")
+    assert (code, disks.changes) == (0, 0), said
+
+
+def test_an_array_that_is_whole_but_does_not_run_is_not_deleted(disks: Disks) -> None:
+    disks.call("-r 1 -d 0,1")
+    inventory = disks.collect()
+    disks.fake.arrays.clear()  # mdadm does not know it, the inventory does
+    disks.fake.restart()
+    disks.collect = lambda: inventory  # type: ignore[method-assign]
+    code, said = disks.call("-c -r 1 -d 0,1")
+    assert (code, disks.changes) == (1, 0), said
+    assert "(raid1-0), but it cannot be kept safely: it does not run" in said
 
 
 def test_a_plan_changes_nothing_and_json_holds_all_of_it(disks: Disks) -> None:

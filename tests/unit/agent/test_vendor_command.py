@@ -8,14 +8,15 @@ import pytest
 
 from bootos.agent.vendor_command.__main__ import read_words
 from bootos.agent.vendor_command.bios import BiosCommand, build_document
-from bootos.agent.vendor_command.main import run_command
-from bootos.agent.vendor_command.option import Given, parse_words
+from bootos.agent.vendor_command.main import COMMANDS, run_command
+from bootos.agent.vendor_command.option import COMMON, Given, parse_words
 from bootos.drivers.contract import Machine
 from bootos.image.steps.layer import ROOTFS, VENDOR_SCRIPTS
 from bootos.process import run
 from bootos.wire.inventory import Bios, Inventory, System
 
 GOLDEN = Path(__file__).parents[2] / "golden/vendor_command/usage.txt"
+DOCUMENT = Path(__file__).parents[3] / "docs/vendor-commands.md"
 DIRECTORY = "/opt/yunji/osinstall/dell"
 LAUNCHER = ROOTFS / "usr/lib/bootos/vendor-command"
 
@@ -48,6 +49,20 @@ def test_every_script_of_the_image_tells_its_options(script: str, capsys: pytest
     assert said.startswith(f"{script}: ")
     assert f"example: {script} -" in said
     assert max(len(line) for line in said.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("script", VENDOR_SCRIPTS)
+def test_the_documents_list_every_option(script: str) -> None:
+    text = DOCUMENT.read_text()
+    part = text.partition(f"## `{script}`")[2].partition("\n## ")[0]
+    for option in COMMANDS[script]().options:
+        shown = (
+            f"`-{option.letter}`, `--{option.word}"
+            if option.letter and not option.value
+            else f"--{option.word}"
+        )
+        place = text if option in COMMON else part
+        assert shown in place, f"{script}: {shown}"
 
 
 def test_bios_options_become_the_bios_section_of_a_template() -> None:

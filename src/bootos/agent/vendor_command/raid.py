@@ -8,7 +8,7 @@ from bootos.agent.cmdline import read_cmdline
 from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Request, name_problem
 from bootos.agent.vendor_command.slot import Meaning, Present, find_meaning, find_present
-from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.contract import Driver, Forecast, Machine
 from bootos.drivers.registry import choose_drivers
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.template.check import read_template
@@ -49,7 +49,7 @@ class RaidCommand:
             missing = "belongs to -r LEVEL, which is missing"
             hints = {"-d": "a hot spare for the array that is there is -H LIST"}
             for word, shown in (("disk", "-d"), ("init", "-i"), ("size", "-s")):
-                if word in given:
+                if word in given and not (word == "init" and "hotspare" in given):
                     problems.append(Problem(path=shown, message=missing, hint=hints.get(shown, "")))
             if "hotspare" in given and "clear" in given:
                 message = "has no array to belong to: with -c all are deleted, and -r is missing"
@@ -70,15 +70,19 @@ class RaidCommand:
         self, given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
     ) -> Request:
         driver = choose_driver(given, machine, inventory, drivers)
-        present = find_present(inventory, driver)
-        named = driver if "software" in given else None
+        present = find_present(inventory, driver.name)
+        document = build_document(given, None, driver if "software" in given else None)
+        notes: list[str] = []
+        array: Present | None = None
         if read_level(given) is not None:
-            wanted, notes = build_array(given, inventory, present)
+            wanted, array, notes = build_array(given, inventory, present)
+            document["raid"]["arrays"] = [wanted]
         elif "hotspare" in given:
-            wanted, notes = add_hotspares(given, inventory, present), []
-        else:
-            wanted, notes = None, []
-        return Request(document=build_document(given, wanted, named), notes=notes)
+            wanted, array = add_hotspares(given, inventory, present)
+            document["raid"]["arrays"] = [wanted]
+        if array is not None:
+            wanted["name"] = find_name(array, present, driver, machine, inventory) or wanted["name"]
+        return Request(document=document, notes=notes)
 
     def finish(self, given: Given, machine: Machine) -> None:
         pass
@@ -118,17 +122,16 @@ def read_size(given: Given) -> str | None:
     return f"{text}MiB" if text is not None and re.fullmatch(r"\s*\d+\s*", text) else text
 
 
-def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]) -> str:
+def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]) -> Driver:
     """The driver that this call is for. Linux md is never chosen because nothing else is there: somebody has to say
     so. Raises BootosError that says what to do."""
-    if "software" in given:
-        return SOFTWARE
-    template = Template(name=RaidCommand.name, raid=Raid(clear=True))
+    asked = SOFTWARE if "software" in given else None
+    template = Template(name=RaidCommand.name, raid=Raid(clear=True, driver=asked))
     chosen, problems = choose_drivers(inventory, template, drivers)
-    if chosen and chosen[0].driver.name != SOFTWARE:
-        return chosen[0].driver.name
+    if chosen and (asked or chosen[0].driver.name != SOFTWARE):
+        return chosen[0].driver
     controllers = [entry for entry in inventory.raid if entry.driver != SOFTWARE]
-    if controllers:
+    if controllers and asked is None:
         named = ", ".join(
             f"{entry.model or 'of an unknown model'} (PCI {entry.pci_address}"
             + (f", driver {entry.driver})" if entry.driver else ")")
@@ -139,7 +142,7 @@ def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers:
             hint="--software would use Linux md on the disks that the kernel sees instead",
         )
     if chosen and read_cmdline(machine.root).software_raid:
-        return SOFTWARE
+        return chosen[0].driver
     if problems:
         raise ProblemsError("this machine", problems)
     raise BootosError(
@@ -150,62 +153,74 @@ def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers:
 
 def build_array(
     given: Given, inventory: Inventory, present: list[Present]
-) -> tuple[dict[str, Any], list[str]]:
-    """The wanted array of the template, and how its drive lists were understood."""
+) -> tuple[dict[str, Any], Present | None, list[str]]:
+    """(the wanted array of the template, the one that is there already, how drive lists were understood)."""
     level = read_level(given)
     assert level is not None
     clear = "clear" in given
     drives = parse_drives(read_disks(given))
     hotspares = parse_drives(given.values["hotspare"]) if "hotspare" in given else None
     meaning = find_meaning(level, drives, hotspares, inventory, present, clear=clear)
-    notes = []
-    texts = [(drives.text, meaning.drives)] + ([(hotspares.text, meaning.hotspares)] if hotspares else [])
-    if meaning.passed:
-        names = ", ".join(array.name for array in meaning.passed)
-        for text, numbers in texts:
-            notes.append(f"{text} means drives {_tell(numbers)}: those of array {names} are not free")
+    texts = {"drives": (drives, meaning.drives), "hotspares": (hotspares, meaning.hotspares)}
+    overlap = any(array.numbers & {*meaning.drives, *meaning.hotspares} for array in present)
     wanted: dict[str, Any] = {
-        "name": name_array(level, meaning, present),
+        "name": name_array(level, meaning, [] if clear else present),
         "level": level,
-        "drives": _tell(meaning.drives) if meaning.passed and meaning.drives else drives.text,
-        "wipe": clear or ("init" in given and not _find_overlap(meaning, present)),
+        "wipe": clear
+        or ("init" in given and not overlap),  # -i alone does not let the driver delete an array
     }
-    if hotspares is not None:
-        passed = meaning.passed and meaning.hotspares
-        wanted["hotspares"] = _tell(meaning.hotspares) if passed else hotspares.text
+    notes = []
+    for key, (listed, numbers) in texts.items():
+        if listed is None:
+            continue
+        wanted[key] = listed.text
+        if listed.open_from is not None and meaning.passed and numbers:
+            wanted[key] = _tell(numbers)
+            names = ", ".join(array.name for array in meaning.passed)
+            notes.append(f"{listed.text} means drives {_tell(numbers)}: those of array {names} are not free")
     size = read_size(given)
     if size is not None:
         wanted["size"] = size
-    return wanted, notes
+    return wanted, meaning.array, notes
 
 
 def _tell(numbers: Sequence[int]) -> str:
     return ",".join(str(number) for number in numbers)
 
 
-def _find_overlap(meaning: Meaning, present: list[Present]) -> list[Present]:
-    """Arrays on drives that are meant: -i alone does not allow to delete these."""
-    wanted = {*meaning.drives, *meaning.hotspares}
-    return [array for array in present if array.numbers & wanted]
-
-
 def name_array(level: int, meaning: Meaning, present: list[Present]) -> str:
-    """The name of the array that is there; else one after level and first drive, `raid1-0`. Raises BootosError."""
-    if meaning.array is not None:
-        name = meaning.array.name
-        if [array.name for array in present].count(name) > 1:
-            raise BootosError(
-                f"the array asked for is there, but another one is called {name!r} too",
-                hint="delete one of them by hand with mdadm",
-            )
-        return name
+    """A new array's name, after level and first drive: `raid1-0`."""
     name = f"raid{level}-{min(meaning.drives, default=0)}"
     taken = {array.name for array in present}
     names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
     return next(free for free in names if free not in taken)
 
 
-def add_hotspares(given: Given, inventory: Inventory, present: list[Present]) -> dict[str, Any]:
+def find_name(
+    array: Present, present: list[Present], driver: Driver, machine: Machine, inventory: Inventory
+) -> str | None:
+    """What the driver calls an array that is there: under another name it would not know that this one is wanted, and
+    with -c delete it. None: it lacks drives and does not run, so there is nothing to keep. Raises BootosError when
+    the driver does not know an array that is whole."""
+    forecast = Forecast()
+    nothing = Template(name=RaidCommand.name, raid=Raid())
+    driver.plan(driver.read(machine, inventory), nothing, {}, forecast)
+    names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]
+    alike = [other for other in present if other.name == array.name]
+    if len(names) == 1 and len(alike) == 1:
+        return names[0]
+    if not names and not array.whole:
+        return None
+    why = "it does not run" if not names else "another one has its name"
+    raise BootosError(
+        f"the array asked for is there ({array.name}), but it cannot be kept safely: {why}",
+        hint="put it right by hand, or delete it with -c alone",
+    )
+
+
+def add_hotspares(
+    given: Given, inventory: Inventory, present: list[Present]
+) -> tuple[dict[str, Any], Present]:
     """`-H LIST` alone: for the one array that can use a hot spare. Raises BootosError."""
     able = [array for array in present if array.level in REDUNDANT]
     if len(able) != 1:
@@ -215,23 +230,24 @@ def add_hotspares(given: Given, inventory: Inventory, present: list[Present]) ->
             hint="give -r, -d and -H in one call",
         )
     array = able[0]
-    asked = parse_drives(given.values["hotspare"])
     busy = frozenset[int]().union(*(other.numbers for other in present))
     count = max((disk.index for disk in inventory.disks), default=-1) + 1
-    there, missing = asked.resolve(count, elsewhere=busy)
+    there, missing = parse_drives(given.values["hotspare"]).resolve(count, elsewhere=busy)
     spares = sorted({*there, *missing, *array.hotspares} - array.drives)
     return {
         "name": array.name,
         "level": int(array.level),
         "drives": _tell(sorted(array.drives)),
         "hotspares": _tell(spares),
-        "wipe": False,
-    }
+        "wipe": "init" in given and not busy & set(spares) - array.numbers,
+    }, array
 
 
-def build_document(given: Given, array: dict[str, Any] | None, driver: str | None = None) -> dict[str, Any]:
+def build_document(
+    given: Given, array: dict[str, Any] | None, driver: Driver | None = None
+) -> dict[str, Any]:
     """The template."""
     raid: dict[str, Any] = {"clear": "clear" in given, "arrays": [array] if array is not None else []}
     if driver is not None:
-        raid["driver"] = driver
+        raid["driver"] = driver.name
     return {"name": RaidCommand.name, "raid": raid}

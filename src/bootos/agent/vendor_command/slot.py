@@ -14,12 +14,15 @@ from bootos.wire.inventory import Disk, Inventory
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """An array that is there, by drive numbers. `hotspares` are those that are spares at the moment."""
+    """An array that is there, by drive numbers. `hotspares` are those that are spares at the moment; `members` are
+    all of them by the inventory's ids."""
 
     name: str
     level: str
+    members: frozenset[str]
     drives: frozenset[int]
     hotspares: frozenset[int]
+    whole: bool = False  # it is on all the drives that are asked for
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -44,7 +47,15 @@ def find_present(inventory: Inventory, driver: str) -> list[Present]:
         for array in controller.arrays:
             drives = find_numbers(array.drives, inventory.disks)
             spares = find_numbers(array.hotspares, inventory.disks)
-            found.append(Present(name=array.name, level=array.level, drives=drives, hotspares=spares))
+            found.append(
+                Present(
+                    name=array.name,
+                    level=array.level,
+                    members=frozenset([*array.drives, *array.hotspares]),
+                    drives=drives,
+                    hotspares=spares,
+                )
+            )
     return found
 
 
@@ -72,7 +83,7 @@ def find_meaning(
         others = [] if clear else [other for other in present if other is not array]
         meaning = _resolve(drives, hotspares, inventory, others)
         if array.level == str(level) and array.numbers == {*meaning.drives, *meaning.hotspares}:
-            return msgspec.structs.replace(meaning, array=array)
+            return msgspec.structs.replace(meaning, array=msgspec.structs.replace(array, whole=True))
     meaning = _resolve(drives, hotspares, inventory, [] if clear else present)
     wanted = {*meaning.drives, *meaning.hotspares}
     for array in present:  # one that lacks a drive or a hot spare
