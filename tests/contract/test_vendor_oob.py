@@ -96,10 +96,20 @@ def test_the_password_in_a_call_of_its_own_is_for_the_user_of_the_call_before(ra
     assert rack.fake.users[2].password.rstrip(b"\0") == b"secret-1"
 
 
-def test_a_new_user_needs_a_password(rack: Rack) -> None:
+def test_a_new_user_waits_for_the_call_with_its_password_as_older_templates_have_it(rack: Rack) -> None:
     code, said = rack.call("-u", "root")
+    assert code == 0
+    assert "nothing was changed: the BMC has no user root yet; the call with -p PASSWORD that has to" in said
+    assert rack.call("-p", "calvin")[0] == 0
+    user = rack.fake.users[3]
+    assert (user.name, user.privilege, user.password.rstrip(b"\0")) == ("root", 4, b"calvin")
+
+
+def test_a_new_user_without_a_password_is_refused_beside_other_things(rack: Rack) -> None:
+    code, said = rack.call(*STATIC, "-u", "root")
     assert code == 1
     assert "error: -p: 'root' is new and needs a password" in said
+    assert rack.fake.lan["source"] == "dhcp"
 
 
 def test_a_reset_alone_is_always_done_and_with_a_change_only_after_it(rack: Rack) -> None:

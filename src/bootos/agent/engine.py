@@ -16,7 +16,7 @@ from bootos.agent.guard import GuardError, check_allowed, find_forbidden
 from bootos.drivers.contract import Action, Driver, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
-from bootos.template.check import read_template
+from bootos.template.check import LATER, read_template
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
@@ -86,7 +86,9 @@ def plan_job(
     if template is None:
         return result
     chosen, unmatched = choose(inventory, template)
-    result.problems += unmatched
+    # "not supported by this version" is about the built-in drivers; another package's may be here
+    served = {choice.driver.section for choice in chosen} & set(LATER)
+    result.problems = [problem for problem in problems if problem.path not in served] + unmatched
     forecast = Forecast()
     for choice in chosen:
         log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)

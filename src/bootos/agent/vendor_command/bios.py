@@ -61,6 +61,9 @@ class BiosCommand:
             )
         return Request(document=build_document(given))
 
+    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
+        return ""
+
     def finish(self, given: Given, machine: Machine) -> None:
         pass
 

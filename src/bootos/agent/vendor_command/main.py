@@ -53,7 +53,9 @@ class Printer:
             self.say(f"note: {note}")
         for action in actions:
             self._summaries[action.id] = action.summary
-            word = command.name_place(given, action.allowed or "") or action.allowed
+            word = None
+            if action.destroys and action.allowed:
+                word = command.name_place(given, action.allowed) or action.allowed
             shown = {"summary": action.summary, "changes": msgspec.to_builtins(action.changes)}
             self.result["actions"].append(shown | {"destroys": list(action.destroys), "allowed": word})
             self.say(f"plan: {action.summary}")
@@ -96,6 +98,8 @@ def run_here(path: str, words: list[str] | None) -> int:
     level = logging.DEBUG if {"-D", "--debug"} & set(words) else logging.WARNING
     stream = sys.stderr if "--json" in words else sys.stdout
     logging.basicConfig(level=level, format="%(message)s", stream=stream)
+    if level > logging.DEBUG:
+        logging.getLogger("bootos.agent.engine").setLevel(logging.ERROR)  # the plan has told what is lost
     return run_command(path, words, Machine(), collect_inventory, is_root=os.geteuid() == 0)
 
 
@@ -152,6 +156,10 @@ def carry_out(
     plan = plan_job(request.document, machine, inventory, request.secrets, choose=choose)
     notes = [*request.notes, *(note for part in plan.drivers for note in part.planned.notes)]
     printer.show_plan(command, given, plan.actions, notes)
+    later = command.defer(given, plan.problems)
+    if later:
+        command.finish(given, machine)
+        return printer.end("deferred", f"{command.name}: nothing was changed: {later}", 0)
     if plan.problems:
         printer.show_problems([name_problem(command, given, problem) for problem in plan.problems])
         return printer.end("refused", f"{command.name}: refused; nothing was changed", 1)

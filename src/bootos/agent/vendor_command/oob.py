@@ -78,6 +78,13 @@ class OobCommand:
         secrets = {SECRET: given.values["password"]} if "password" in given else {}
         return Request(document=build_document(given, name), secrets=secrets, notes=notes)
 
+    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
+        alone = not any(word in given for word in ("network", "password", "reset"))
+        if alone and [problem.path for problem in problems] == ["oob.users[0].password"]:
+            name = given.get("username")
+            return f"the BMC has no user {name} yet; the call with -p PASSWORD that has to follow creates it"
+        return ""
+
     def finish(self, given: Given, machine: Machine) -> None:
         name = given.get("username")
         if name is not None:

@@ -84,6 +84,9 @@ class RaidCommand:
             wanted["name"] = find_name(array, present, driver, machine, inventory) or wanted["name"]
         return Request(document=document, notes=notes)
 
+    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
+        return ""
+
     def finish(self, given: Given, machine: Machine) -> None:
         pass
 

@@ -48,8 +48,12 @@ class Command(Protocol):
         """The template for this machine. Raises BootosError when it cannot be had here."""
         ...
 
+    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
+        """Why a plan with these problems is no failure yet: a call that has to follow settles it. Empty: it is one."""
+        ...
+
     def finish(self, given: Given, machine: Machine) -> None:
-        """Called when all is as wanted."""
+        """Called when all is as wanted, or deferred."""
         ...
 
     def name_place(self, given: Given, path: str) -> str:
