@@ -153,7 +153,7 @@ def test_the_launcher_leaves_no_argument_in_the_command_line(tmp_path: Path, she
     fake.write_text("#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline; env; echo; echo ---; cat <&3\n")
     fake.chmod(0o755)
     script = install_launcher(tmp_path, str(fake))
-    shown, _, passed = run([*shell, script, *WORDS]).stdout.partition("---\n")
+    shown, _, passed = run([*shell, script, *WORDS], env={"words": "mine"}).stdout.partition("---\n")
     assert f"-m bootos.agent.vendor_command {script}" in shown
     assert "$HOME" not in shown
     assert read_words(passed) == list(WORDS)

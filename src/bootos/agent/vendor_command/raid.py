@@ -54,7 +54,7 @@ class RaidCommand:
             if "hotspare" in given and "clear" in given:
                 message = "has no array to belong to: with -c all are deleted, and -r is missing"
                 problems.append(Problem(path="-H", message=message))
-            return problems
+            return problems + _check_list("-H", given.get("hotspare"))
         if "raid" in given and "disk" not in given:
             problems.append(Problem(path="-d", message="is required with -r"))
         if problems or level is None:
@@ -107,6 +107,14 @@ def _check_level(given: Given) -> list[Problem]:
     if "raid" in given and "level" in given:
         problems.append(Problem(path="-l", message="is the older form of -r: give one of them"))
     return problems
+
+
+def _check_list(shown: str, text: str | None) -> list[Problem]:
+    try:
+        parse_drives(text or "all")
+    except ValueError as cause:
+        return [Problem(path=shown, message=str(cause))]
+    return []
 
 
 def read_level(given: Given) -> int | None:
