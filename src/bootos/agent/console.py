@@ -88,14 +88,14 @@ def find_session(terminal: Path) -> int | None:
 class Console:
     """One terminal: what was drawn there, which log lines it has, and the shell that may be open on it."""
 
-    def __init__(self, path: Path, tail: Tail, shell: Path, seen: int) -> None:
+    def __init__(self, path: Path, tail: Tail, shell: Path) -> None:
         self.path = path
         self.name = path.name
         self.file = -1
         self.pidfd = -1
         self._tail = tail
         self._shell = shell
-        self._next = seen
+        self._next = 0
         self._pending = b""
         self._page: list[str] | None = None
         self._facts: object = None
@@ -103,8 +103,6 @@ class Console:
         self._tried_at = -REOPEN_S
         self._repaint = False
         self.rows, self.columns = 24, 80
-        if (leader := find_session(path)) is not None:
-            self._watch(leader)
 
     @property
     def has_shell(self) -> bool:
@@ -158,6 +156,15 @@ class Console:
                 break
             self._pending = page.encode_lines(lines)
 
+    def skip_lines(self) -> None:
+        """Take the lines that there are for shown."""
+        self._next = self._tail.end
+
+    def adopt_shell(self) -> None:
+        """Leave the terminal to the shell that an earlier console process opened on it, if there is one."""
+        if (leader := find_session(self.path)) is not None:
+            self._watch(leader)
+
     def hear(self) -> None:
         """Read one key, and no more: what is typed after it is the shell's."""
         try:
@@ -189,7 +196,10 @@ class Console:
     def _open_shell(self) -> None:
         """A session of its own with this terminal as its controlling one: setsid comes first, and a session leader's
         first terminal becomes that (tty_ioctl(4)). Its input is what was typed after the key."""
-        self._pending += page.encode_leave(self.rows)
+        if not self._flush():  # a slow line: what it has not shown yet would come between prompt and command
+            with suppress(termios.error):
+                termios.tcflush(self.file, termios.TCOFLUSH)
+        self._pending = page.encode_leave(self.rows)
         self._flush()
         terminal = os.fspath(self.path)
         is_screen = re.fullmatch(r"tty\d+", self.name)
@@ -267,21 +277,23 @@ class Desk:
         self._view: View | None = None
         self._written_at = 0
         self._tail = Tail(directory / LOG_NAME)
-        seen = self._begin()
-        self.consoles = [Console(path, self._tail, shell, seen) for path in paths]
+        self.consoles = [Console(path, self._tail, shell) for path in paths]
+        self._begin()
 
-    def _begin(self) -> int:
+    def _begin(self) -> None:
         """The first time everything is said, from the agent's first line on; a process that was started again goes on
-        after what was said."""
+        after what was said, and leaves open shells alone."""
         said = self._directory / "console-started"
         if said.exists():
             self._tail.read()
-            return self._tail.end
+            for console in self.consoles:
+                console.skip_lines()
+                console.adopt_shell()
+            return
         self._directory.mkdir(parents=True, exist_ok=True)
         said.touch()
         if self._shell.exists():
             self._tail.add("BootOS: shell")
-        return 0
 
     def show(self) -> None:
         """Every console up to date, as far as it takes it."""

@@ -2,5 +2,4 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 PS1='[BootOS] \w # '
 export PATH
-case "$(tty)" in /dev/ttyS*) TERM=vt220 ;; esac
 cat /etc/motd
