@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server import jobs, machines, next_boot, orders
+from bootos.server.claim import record_claim
 from bootos.server.context import Context
 from bootos.server.declared import build_group, read_declared
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
@@ -65,6 +66,14 @@ def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
     return boot is not None and not boot.closing and context.presence.is_heard(machine.id, boot.last_heard_at)
 
 
+def refuse_claim(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> bool:
+    """Whether this v1 client claims a machine whose identity a v2 agent holds; it is then shown to the operator."""
+    if not has_v2_agent(context, session, machine):
+        return False
+    record_claim(session, machine, "cloudboot v1", sender.address)
+    return True
+
+
 def hear(context: Context, session: WriteSession, machine: Machine) -> None:
     """A v1 agent gave a sign of life."""
     if not has_v2_agent(context, session, machine):
@@ -74,11 +83,11 @@ def hear(context: Context, session: WriteSession, machine: Machine) -> None:
             session.touch(f"machine:{machine.id}", "machines")
 
 
-def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> None:
-    """Enrol the machine, or renew what is known of it."""
+def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:
+    """Enrol the machine, or renew what is known of it; False when it is another's (the claim must be committed)."""
     machine = machines.find_or_enrol(session, said.sn)
-    if has_v2_agent(context, session, machine):
-        return
+    if refuse_claim(context, session, machine, sender):
+        return False
     machine.registered_at = read_clock()
     machine.address = next((nic.ip for nic in said.nic if nic.ip), "") or said.ip or sender.address
     machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
@@ -86,6 +95,7 @@ def store_product(context: Context, session: WriteSession, said: v1.ProductInfo,
     machines.store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
     hear(context, session, machine)
     session.touch(f"machine:{machine.id}", "machines")
+    return True
 
 
 def read_inventory(said: v1.ProductInfo) -> Inventory:

@@ -11,10 +11,11 @@ import secrets
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
+from bootos.server.claim import record_claim, settle_claim
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.presence import Presence
@@ -94,7 +95,7 @@ def register(
         and not present.closing
         and presence.is_heard(machine.id, present.last_heard_at)
     ):
-        return _refuse(session, machine, said.boot_id, address)
+        return record_claim(session, machine, said.boot_id, address)
     token = secrets.token_urlsafe(32)
     known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
     boot = session.scalar(known)
@@ -110,6 +111,7 @@ def register(
     boot.developer = said.developer
     boot.last_heard_at = read_clock()
     session.flush()
+    settle_claim(session, machine, said.boot_id, address)
     machine.boot_pk = boot.id
     machine.protocol = 2
     machine.developer = said.developer
@@ -121,26 +123,6 @@ def register(
     session.touch(f"machine:{machine.id}", "machines")
     presence.hear(machine.id)
     return machine, token
-
-
-def _refuse(session: WriteSession, machine: Machine, boot_id: str, address: str) -> Claim:
-    query = select(Claim).where(
-        Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
-    )
-    claim = session.scalar(query)
-    if claim is None:
-        claim = Claim(machine_id=machine.id, boot_id=boot_id, address=address)
-        session.add(claim)
-    else:
-        claim.count += 1
-        claim.last_at = read_clock()
-    session.flush()
-    # Only the latest are kept: a client that claims on and on must not fill the disk.
-    kept = select(Claim.id).where(Claim.machine_id == machine.id).order_by(Claim.last_at.desc()).limit(20)
-    old = set(session.scalars(select(Claim.id).where(Claim.machine_id == machine.id)))
-    session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
-    session.touch(f"machine:{machine.id}", "machines")
-    return claim
 
 
 def find_session(session: Session, authorization: str | None) -> tuple[Machine, Boot]:

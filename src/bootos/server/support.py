@@ -16,7 +16,7 @@ from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.store.table import Machine, Support
 from bootos.server.vendor import find_names, fold
-from bootos.server.version import is_within, parse_range
+from bootos.server.version import is_within, parse_range, write_version
 
 SECTIONS = ("firmware", "bios", "oob", "raid", "disks", "scripts")  # of a template, in the order of a job
 
@@ -90,7 +90,13 @@ def judge(lines: Sequence[Support], model: Model, wanted: Iterable[str] = ()) ->
         reasons = "; ".join(filter(None, (find_mismatch(line, model) for line in of_model)))
         return Verdict(
             reason=f"{title} is in the support list with other versions: {reasons}",
-            remedy=f"bring the machine to one of these versions, or add a line for the one it has: {command}",
+            remedy="bring the machine to one of these versions, or add a line for those it has: "
+            + command
+            + "".join(
+                f" --{name} {quote('=' + write_version(version))}"
+                for name, version in (("bios", model.bios), ("bmc", model.bmc))
+                if version
+            ),
         )
     allowed = {name for line in covering for name in line.allow or SECTIONS}
     missing = [name for name in wanted if name not in allowed]

@@ -273,7 +273,7 @@ def test_v1_calls_change_nothing_while_a_v2_agent_is_there(server: Running) -> N
     assert fails(server, "device/getHardwareBySn", {"Sn": "SN001"}) == "record not found"
     assert progress(server, -1).data["Status"] == "error"
     fails(server, "report/deviceMacInfo", {"Sn": "SN001", "Mac": MAC})
-    succeeds(server, "report/deviceProductInfo", {**PRODUCT, "Company": "Evil"})
+    fails(server, "report/deviceProductInfo", {**PRODUCT, "Company": "Evil"})
     assert server.operate("GET", "/machines/SN001")["vendor"] == "QEMU"
     order = agent.order()
     assert progress(server, 1).data["Status"] == "error"

@@ -120,6 +120,34 @@ def test_machines_are_enrolled_set_and_deleted(bootos: Bootos) -> None:
     assert "no machine" in good(bootos("machine", "list"))
 
 
+def test_a_job_may_skip_the_hardware(server: Running, bootos: Bootos) -> None:
+    server.put_template()
+    good(bootos("job", "create", "--machine", "SN001", "--template", "t", "--skip-hardware"))
+    assert server.job(1)["skip_hardware"] is True
+
+
+def test_a_line_of_the_support_list_in_one_command(bootos: Bootos) -> None:
+    words = (
+        "--vendor",
+        "Acme",
+        "--product",
+        "A*",
+        "--alias",
+        "ACME Ltd",
+        "--bios",
+        ">=2.10 <3",
+        "--allow",
+        "raid,disks",
+    )
+    said = good(bootos("support", "add", *words, "--allow", "oob"))
+    assert said == "line 1: Acme (also ACME Ltd) / A*, BIOS >=2.10 <3; allows oob, raid, disks\n"
+    assert ">=2.10 <3" in good(bootos("support", "list"))
+    wrong = bootos("support", "add", "--vendor", "x", "--product", "y", "--bios", ">=", "--allow", "fans")
+    assert isinstance(wrong.exception, BootosError)
+    assert "bios: " in str(wrong.exception)
+    assert "'fans' is nothing to configure" in str(wrong.exception)
+
+
 def test_support_lines(bootos: Bootos) -> None:
     good(bootos("support", "add", "--vendor", "Dell*", "--product", "*"))
     assert "Dell*" in good(bootos("support", "list"))

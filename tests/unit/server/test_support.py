@@ -79,6 +79,12 @@ def test_the_criterion_that_failed_is_named(
     assert verdict.remedy
 
 
+def test_the_remedy_for_other_versions_is_a_line_that_fits() -> None:
+    verdict = judge([line(bios=">=3")], R740)
+    assert verdict.remedy.endswith("--product 'PowerEdge R740' --bios '=2.10.2' --bmc '=4.40'")
+    assert judge([line(bios=">=3"), line(2, bios="=2.10.2", bmc="=4.40")], R740).ok
+
+
 def test_several_lines_add_up() -> None:
     lines = [line(allow=["raid"]), line(2, allow=["bios"], bios=">=2.10"), line(3, allow=["oob"], bios=">=3")]
     assert judge(lines, R740, ("raid", "bios")).ok

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from browsing import read_every_page
 from serving import Running, run_in_thread
 from v1_agent import Installer, V1Agent
 
@@ -92,7 +93,10 @@ def test_a_job_that_failed_can_be_queued_again_and_shows_no_password(v1: Running
     log = read_log(v1, 1)
     assert "exit status 3" in log
     assert "user is root" in log
-    shown = log + str(job) + str(v1.operate("GET", "/machines/SN001"))
+    pages = read_every_page(v1.url, v1.data)
+    assert "/jobs/1" in pages
+    assert "/templates/t" in pages
+    shown = log + str(job) + str(v1.operate("GET", "/machines/SN001")) + "".join(pages.values())
     assert "calvin99" not in shown
     assert "hunter22x" not in shown
     assert not agent.poll()

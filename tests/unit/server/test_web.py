@@ -40,7 +40,7 @@ def form_token(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/machines/x", "/jobs", "/jobs/1", "/templates", "/audit", "/parts/machines"]
+    "path", ["/", "/machines/x", "/jobs", "/jobs/1", "/templates", "/support", "/audit", "/parts/machines"]
 )
 def test_pages_lead_to_the_login(server: Running, path: str) -> None:
     answer = server.request("GET", path)
@@ -92,6 +92,7 @@ def test_all_pages_show_what_is_there_and_escape_it(server: Running) -> None:
         "/templates/t",
         "/pxe-templates/p",
         "/audit",
+        "/support",
     ]
     for path in [*paths, "/parts/machines", "/parts/jobs/1", f"/?{urlencode({'q': EVIL})}"]:
         page = read(server, path, headers)
@@ -117,6 +118,34 @@ def test_a_job_is_made_and_cancelled_on_the_page(server: Running) -> None:
     assert "has an active job" in page
     assert send(server, "/jobs/1/cancel", headers, form_token=token) == (303, "/jobs/1")
     assert server.job(1)["state"] == "cancelled"
+
+
+def test_hardware_configuration_can_be_skipped_on_the_page(server: Running) -> None:
+    Agent(server).register()
+    server.put_template()
+    headers = log_in(server)
+    token = form_token(read(server, "/machines/SN001", headers))
+    fields = {"template": "t", "mode": "apply", "skip_hardware": "yes"}
+    assert send(server, "/machines/SN001/jobs", headers, form_token=token, **fields) == (303, "/jobs/1")
+    assert server.job(1)["skip_hardware"] is True
+    assert "hardware skipped" in read(server, "/jobs/1", headers)
+
+
+def test_a_model_is_added_on_the_page_of_a_run_in_developer_mode(server: Running) -> None:
+    agent = Agent(server)
+    agent.register()
+    server.put_template("t", "name: t\noob: {reset: true}\n")
+    server.create_job()
+    order = agent.order()
+    headers = log_in(server)
+    assert "Add this model" not in read(server, "/jobs/1", headers)
+    agent.report(order["job_id"], state="succeeded")
+    page = read(server, "/jobs/1", headers)
+    assert "Add this model" in page
+    assert send(server, "/jobs/1/support", headers, form_token=form_token(page)) == (303, "/support")
+    shown = read(server, "/support", headers)
+    assert "Standard PC (Q35)" in shown
+    assert "from job 1" in shown
 
 
 def test_a_form_of_another_site_is_refused(server: Running) -> None:

@@ -31,6 +31,7 @@ NO_SN = "SN参数不能为空!"
 NO_DEVICE = "该设备不存在!"
 NOT_IN_LIST = "该设备不在安装列表里!"
 NOT_FOUND = "record not found"
+HELD = "another agent holds the identity of this machine"  # no existing server says this
 
 
 PostCall = Callable[[bytes, legacy.Sender], v1.Envelope]
@@ -61,14 +62,16 @@ class PostCalls:
         if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
             raise v1.MalformedError("a sum is negative")
         with self._context.store.write() as session:
-            legacy.store_product(self._context, session, said, sender)
+            accepted = legacy.store_product(self._context, session, said, sender)
+        if not accepted:
+            raise SaidError(HELD)
         return succeed()
 
     def is_in_install_list(self, body: bytes, sender: legacy.Sender) -> v1.Envelope:
         sn = self._read_sn(body, malformed_content="")
         with self._context.store.write() as session:
             machine = legacy.find_machine(session, sn)
-            if machine is not None:
+            if machine is not None and not legacy.refuse_claim(self._context, session, machine, sender):
                 legacy.hear(self._context, session, machine)
             found = machine is not None and legacy.find_open_job(self._context, session, machine) is not None
         if found:

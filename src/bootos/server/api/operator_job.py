@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
-from bootos.server import jobs, machines
+from bootos.server import evidence, jobs, machines
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note, read_actor
 from bootos.server.api.view import JobDetail, JobView, LogView, view_job, view_job_detail
@@ -68,6 +68,11 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         with store.read() as session:
             return view_job_detail(jobs.find_job(session, job_id))
 
+    @get("/jobs/{job_id:int}/evidence", sync_to_thread=True)
+    def read_evidence(job_id: FromPath[int]) -> evidence.Evidence:
+        with store.read() as session:
+            return evidence.read_evidence(session, jobs.find_job(session, job_id))
+
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
     def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
         with store.write() as session:
@@ -106,4 +111,13 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
             stream.stream_job(context, job_id, start), headers={"Cache-Control": "no-store"}
         )
 
-    return [list_jobs, create_job, show_job, cancel_job, read_log, read_log_text, follow_job]
+    return [
+        list_jobs,
+        create_job,
+        show_job,
+        read_evidence,
+        cancel_job,
+        read_log,
+        read_log_text,
+        follow_job,
+    ]

@@ -5,7 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
-from bootos.server import jobs, machines, support
+from bootos.server import evidence, jobs, machines, support
 from bootos.server.api.note import Caller, note
 from bootos.server.api.view import (
     MachineDetail,
@@ -15,6 +15,7 @@ from bootos.server.api.view import (
     view_machines,
     view_support,
 )
+from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
 from bootos.server.machines import find_machines
 from bootos.server.store.table import Support
@@ -51,6 +52,15 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             session.flush()
             return view_machine_detail(context, session, machine)
 
+    @post("/machines/{word:str}/acknowledge", sync_to_thread=True, status_code=200)
+    def acknowledge(word: FromPath[str], request: Caller) -> MachineDetail:
+        with store.write() as session:
+            machine = machines.find_machine(session, word)
+            count = acknowledge_claims(session, machine)
+            note(session, request, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
+            session.flush()
+            return view_machine_detail(context, session, machine)
+
     @get("/support", sync_to_thread=True)
     def list_support() -> list[SupportView]:
         with store.read() as session:
@@ -64,6 +74,15 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             note(session, request, "support.add", f"{row.vendor} / {row.product}")
             return view_support(row)
 
+    @post("/support/from-job", sync_to_thread=True)
+    def add_support_from_job(data: JSONBody[evidence.LineFromJob], request: Caller) -> SupportView:
+        with store.write() as session:
+            job = jobs.find_job(session, data.job)
+            line = evidence.build_line(job, data)
+            row = support.add_support(session, line, note=evidence.build_note(job))
+            note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
+            return view_support(row)
+
     @delete("/support/{line:int}", sync_to_thread=True, status_code=204)
     def delete_support(line: FromPath[int], request: Caller) -> None:
         with store.write() as session:
@@ -75,7 +94,9 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
         show_machine,
         delete_machine,
         set_machine,
+        acknowledge,
         list_support,
         add_support,
+        add_support_from_job,
         delete_support,
     ]

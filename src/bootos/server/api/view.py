@@ -1,18 +1,20 @@
 """What the operator API answers: the server's rows as msgspec models, without anything secret. The CLI and the
 web pages read these too. Times are ISO 8601 in UTC."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, lazyload
 
 from bootos.errors import Problem
+from bootos.server.claim import open_claims
 from bootos.server.context import Context
 from bootos.server.lifecycle import State, read_machine_state
-from bootos.server.store.table import Audit, Claim, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
+from bootos.server.store.table import Audit, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
 from bootos.server.support import Model, Verdict, judge, read_lines, read_model
 from bootos.wire.v1_password import find_secrets, mask_passwords
 
@@ -129,6 +131,9 @@ class JobView(msgspec.Struct, kw_only=True):
 
 
 class JobDetail(JobView, kw_only=True):
+    """`evidence`: whether the machine as it was before is kept, for the support list."""
+
+    evidence: bool
     skip_hardware: bool
     reboot: bool
     pxe_file: str
@@ -177,15 +182,14 @@ class _Lookup(msgspec.Struct):
 
 def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
     active = select(Job).where(Job.ended_at.is_(None)).options(lazyload(Job.machine))
-    claims = select(Claim.machine_id, func.sum(Claim.count)).group_by(Claim.machine_id)
     if machine_id is not None:
-        active, claims = (
-            active.where(Job.machine_id == machine_id),
-            claims.where(Claim.machine_id == machine_id),
-        )
+        active = active.where(Job.machine_id == machine_id)
+    claims: Counter[int] = Counter()
+    for claim in session.scalars(open_claims(machine_id)):
+        claims[claim.machine_id] += claim.count
     return _Lookup(
         active={job.machine_id: job for job in session.scalars(active)},
-        claims={number: int(count) for number, count in session.execute(claims)},
+        claims=claims,
         support=read_lines(session),
     )
 
@@ -220,7 +224,7 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
 
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
-    claims = session.scalars(select(Claim).where(Claim.machine_id == row.id).order_by(Claim.last_at.desc()))
+    claims = session.scalars(open_claims(row.id))
     lookup = _read_lookup(session, row.id)
     verdict = lookup.judge(row)
     return MachineDetail(
@@ -309,6 +313,7 @@ def view_job(row: Job) -> JobView:
 def view_job_detail(row: Job) -> JobDetail:
     return JobDetail(
         **_job_fields(row),
+        evidence=row.inventory_before is not None,
         skip_hardware=row.skip_hardware,
         reboot=row.reboot,
         pxe_file=row.pxe_file,

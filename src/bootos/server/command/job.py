@@ -1,11 +1,13 @@
 """`bootos job`."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from bootos.errors import BootosError
 from bootos.server.client import Client
 from bootos.server.command.option import COLORS, Output, operator_command
 
@@ -95,6 +97,7 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
         "state": "state",
         "message": "message",
         "mode": "mode",
+        "developer": "developer mode",
         "template": "template",
         "template_version": "version",
         "pxe": "PXE template",
@@ -155,6 +158,49 @@ def show_log(
         out.json(lines)
     for line in lines if not out.as_json else ():
         print_line(out, line)
+
+
+@operator_command(job_app, "evidence")
+def show_evidence(
+    client: Client,
+    out: Output,
+    job: JobArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there as JSON.")
+    ] = None,
+) -> None:
+    """Show what is kept of a job in developer mode: inventory before it, template, report, log.
+
+    With --output or --json it is all there, as JSON.
+
+    Example: bootos job evidence 12 --output r740.json
+    """
+    value = client.call("GET", "jobs", job, "evidence")
+    if output is not None:
+        try:
+            output.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        except OSError as cause:
+            raise BootosError(f"{output} cannot be written: {cause.strerror}") from cause
+        out.say(f"the evidence of job {job} is in {output}", {"file": str(output)})
+    elif out.as_json:
+        out.json(value)
+    else:
+        shown = {**value, **value["model"], "lines": len(value["log"])}
+        keys = {
+            "job": "job",
+            "sn": "machine",
+            "state": "state",
+            "message": "message",
+            "vendor": "vendor",
+            "product": "product",
+            "bios": "BIOS version",
+            "bmc": "BMC version",
+            "template": "template",
+            "configured": "configured",
+            "lines": "log lines",
+        }
+        out.pairs(shown, keys)
+        out.console.print(f"\nadd the model: bootos support add --from-job {job}")
 
 
 @operator_command(job_app, "follow")

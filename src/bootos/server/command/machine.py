@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from bootos.server.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command
@@ -62,6 +63,11 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "claims": "refused claims",
     }
     out.pairs(value, keys)
+    if value["refused_claims"]:
+        out.console.print(Text("\nAnother client claimed this machine's identity and was refused:", "red"))
+        columns = {"address": "FROM", "count": "TIMES", "last_at": "LAST", "boot_id": "BOOT"}
+        out.table(value["refused_claims"], columns, "")
+        out.console.print(f"when this is settled: bootos machine acknowledge {value['sn']}", markup=False)
     inventory = value["inventory"]
     for section in ("disks", "nics") if inventory else ():
         rows = inventory[section]
@@ -96,6 +102,16 @@ def set_machine(
         raise typer.BadParameter("must be KEY=VALUE", param_hint="KEY=VALUE")
     answer = client.call("PATCH", "machines", machine, "settings", body=given)
     out.say(f"machine {answer['sn']}: {cell('settings', answer['settings'])}", answer)
+
+
+@operator_command(machine_app, "acknowledge")
+def acknowledge(client: Client, out: Output, machine: MachineArgument) -> None:
+    """Say that you have seen the refused claims of a machine's identity; another one is shown again.
+
+    Example: bootos machine acknowledge SN001
+    """
+    answer = client.call("POST", "machines", machine, "acknowledge")
+    out.say(f"machine {answer['sn']}: the refused claims are acknowledged", answer)
 
 
 @operator_command(machine_app, "delete")

@@ -38,16 +38,27 @@ def list_support(client: Client, out: Output) -> None:
 def add_support(
     client: Client,
     out: Output,
-    vendor: Annotated[str, typer.Option(help="The vendor; * and ? are wildcards.")],
-    product: Annotated[str, typer.Option(help="The product; * and ? are wildcards.")],
+    vendor: Annotated[str, typer.Option(help="The vendor; * and ? are wildcards.")] = "",
+    product: Annotated[str, typer.Option(help="The product; * and ? are wildcards.")] = "",
+    from_job: Annotated[
+        int | None,
+        typer.Option(
+            metavar="JOB",
+            help="Read vendor, product, versions (from these on) and what was configured from the "
+            "evidence of this developer mode job.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --from-job: though the job failed.")] = False,
     alias: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME", help="Another name of the vendor; common ones are known. May be repeated."
         ),
     ] = None,
-    bios: Annotated[str, typer.Option(metavar="RANGE", help=f"BIOS versions, {VERSIONS}")] = "",
-    bmc: Annotated[str, typer.Option(metavar="RANGE", help=f"BMC firmware versions, {VERSIONS}")] = "",
+    bios: Annotated[str | None, typer.Option(metavar="RANGE", help=f"BIOS versions, {VERSIONS}")] = None,
+    bmc: Annotated[
+        str | None, typer.Option(metavar="RANGE", help=f"BMC firmware versions, {VERSIONS}")
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,19 +67,34 @@ def add_support(
         ),
     ] = None,
 ) -> None:
-    """Add a model.
+    """Add a model: by name, or from the evidence of a job that ran in developer mode.
 
-    Example: bootos support add --vendor Dell --product 'PowerEdge R7*' --bios '>=2.10 <3' --allow raid,disks,oob
+    Examples: bootos support add --vendor Dell --product 'PowerEdge R7*' --bios '>=2.10 <3' --allow raid,disks,oob;
+    bootos support add --from-job 12
     """
-    body = {
-        "vendor": vendor,
-        "product": product,
-        "aliases": alias or [],
-        "bios": bios,
-        "bmc": bmc,
-        "allow": [name.strip() for words in allow or [] for name in words.split(",") if name.strip()],
-    }
-    answer = client.call("POST", "support", body=body)
+    allowed = [name.strip() for words in allow or [] for name in words.split(",") if name.strip()]
+    if from_job is not None:
+        if vendor or product:
+            raise typer.BadParameter("the job tells vendor and product", param_hint="--from-job")
+        body: dict[str, Any] = {
+            "job": from_job,
+            "force": force,
+            "aliases": alias or [],
+            "bios": bios,
+            "bmc": bmc,
+        }
+        answer = client.call("POST", "support", "from-job", body={**body, "allow": allowed or None})
+    else:
+        if force:
+            raise typer.BadParameter("goes with --from-job", param_hint="--force")
+        body = {
+            "vendor": vendor,
+            "product": product,
+            "aliases": alias or [],
+            "bios": bios or "",
+            "bmc": bmc or "",
+        }
+        answer = client.call("POST", "support", body={**body, "allow": allowed})
     out.say(describe(answer), answer)
 
 

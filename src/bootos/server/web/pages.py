@@ -15,7 +15,7 @@ from litestar.response import Redirect
 from sqlalchemy import select
 
 from bootos import __version__
-from bootos.server import audit, auth, jobs, machines, templates
+from bootos.server import audit, auth, evidence, jobs, machines, support, templates
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note
 from bootos.server.api.view import (
@@ -26,13 +26,16 @@ from bootos.server.api.view import (
     view_machine_detail,
     view_machines,
     view_pxe_template,
+    view_support,
     view_template,
 )
+from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
 from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
 from bootos.server.web import shown
+from bootos.wire.v1_password import find_secrets, mask_passwords
 
 LOG_LINES = 1000  # of a job, on its page; all of them are one link away
 POLICY = (
@@ -183,6 +186,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
                     pxe_directory=pxe_directory,
                     pxe_name=data.get("pxe", ""),
                     mode="plan" if data.get("mode") == "plan" else "apply",
+                    skip_hardware=data.get("skip_hardware") == "yes",
                     reboot=data.get("reboot") == "yes",
                     created_by="web",
                 )
@@ -199,6 +203,31 @@ def build_web_router(context: Context, pages: Pages) -> Router:
                 request, "machine.html", status=fault.status, **values, fault=fault, given=data
             )
         return Redirect(f"/jobs/{job.id}", status_code=303)
+
+    @post("/machines/{word:str}/acknowledge", sync_to_thread=True)
+    def acknowledge(request: Caller, word: FromPath[str], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        with store.write() as session:
+            machine = machines.find_machine(session, word)
+            count = acknowledge_claims(session, machine)
+            note(session, request, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
+        return Redirect(shown.machine_path(machine.sn, machine.id), status_code=303)
+
+    @get("/support", sync_to_thread=True)
+    def list_support(request: Caller) -> Page:
+        with store.read() as session:
+            rows = [view_support(row) for row in support.read_lines(session)]
+        return pages.render(request, "support.html", rows=rows)
+
+    @post("/jobs/{job_id:int}/support", sync_to_thread=True)
+    def add_support(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        with store.write() as session:
+            job = jobs.find_job(session, job_id)
+            line = evidence.build_line(job, evidence.LineFromJob(job=job_id))
+            row = support.add_support(session, line, note=evidence.build_note(job))
+            note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
+        return Redirect("/support", status_code=303)
 
     @get("/jobs", sync_to_thread=True)
     def list_jobs(request: Caller) -> Page:
@@ -254,7 +283,11 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         with store.read() as session:
             row = view_template(templates.find_template(session, name), with_text=True)
         return pages.render(
-            request, "template.html", title=f"Template {row.name}", row=row, texts={"": row.text}
+            request,
+            "template.html",
+            title=f"Template {row.name}",
+            row=row,
+            texts={"": mask_passwords(row.text, find_secrets(row.text))},
         )
 
     @get("/pxe-templates/{name:str}", sync_to_thread=True)
@@ -286,6 +319,9 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             machines_part,
             show_machine,
             create_job,
+            acknowledge,
+            list_support,
+            add_support,
             list_jobs,
             show_job,
             job_part,

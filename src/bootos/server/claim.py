@@ -1,0 +1,74 @@
+"""Refused claims: another client said to be a machine whose identity a session holds.
+
+Recorded by `machines` (protocol v2) and `legacy` (v1), shown on the machine's page and in lists until the operator
+acknowledges it or a week passed without another one. The audit log keeps who claimed what.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from bootos.server import audit
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Claim, Machine, read_clock
+
+SHOWN_FOR = timedelta(days=7)
+MOST = 20  # per machine: a client that claims on and on must not fill the disk
+
+
+def record_claim(session: WriteSession, machine: Machine, boot_id: str, address: str) -> Claim:
+    """Count the claim; the caller refuses, and must commit."""
+    query = select(Claim).where(
+        Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
+    )
+    claim = session.scalar(query)
+    is_shown = claim is not None and claim.acknowledged_at is None
+    if claim is None:
+        claim = Claim(machine_id=machine.id, boot_id=boot_id, address=address)
+        session.add(claim)
+    else:
+        claim.count += 1
+        claim.last_at = read_clock()
+        claim.acknowledged_at = None
+    session.flush()
+    if (
+        not is_shown
+        and (session.scalar(select(func.count()).select_from(open_claims(machine.id).subquery())) or 0) < MOST
+    ):
+        detail = f"boot {boot_id[:60]}: refused, {machine.address or 'another client'} holds the identity"
+        audit.record(session, "machine.claim", machine.sn, detail, actor="a client", address=address)
+    kept = select(Claim.id).where(Claim.machine_id == machine.id).order_by(Claim.last_at.desc()).limit(MOST)
+    old = set(session.scalars(select(Claim.id).where(Claim.machine_id == machine.id)))
+    session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
+    session.touch(f"machine:{machine.id}", "machines")
+    return claim
+
+
+def open_claims(machine_id: int | None = None) -> Select[Claim]:
+    """The claims that are shown, latest first: of one machine, or of all."""
+    query = select(Claim).where(Claim.acknowledged_at.is_(None), Claim.last_at > read_clock() - SHOWN_FOR)
+    if machine_id is not None:
+        query = query.where(Claim.machine_id == machine_id)
+    return query.order_by(Claim.last_at.desc())
+
+
+def acknowledge_claims(session: WriteSession, machine: Machine) -> int:
+    """The operator has seen them; how many there were. Another claim is shown again."""
+    claims = list(session.scalars(open_claims(machine.id)))
+    for claim in claims:
+        claim.acknowledged_at = read_clock()
+    session.touch(f"machine:{machine.id}", "machines")
+    return len(claims)
+
+
+def settle_claim(session: Session, machine: Machine, boot_id: str, address: str) -> None:
+    """This boot holds the identity now. If it comes from where the machine was before, its earlier claims were those
+    of a machine that had lost power and came back before its old session had aged: nothing to show."""
+    if address != machine.address:
+        return
+    query = select(Claim).where(
+        Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
+    )
+    for claim in session.scalars(query):
+        claim.acknowledged_at = read_clock()
