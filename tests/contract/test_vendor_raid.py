@@ -172,6 +172,16 @@ def test_i_does_not_delete_an_array(disks: Disks) -> None:
     assert (code, disks.changes) == (1, 0), said
 
 
+@pytest.mark.parametrize("words", ["-r 5 -d 2- -i", "-r 5 -d all -i", "-r 1 -d 0,1 -H 2- -i"])
+def test_an_open_list_with_no_drive_left_deletes_no_array(disks: Disks, words: str) -> None:
+    disks.call("-r 10 -d 2-5")
+    if "all" in words:
+        disks.call("-r 1 -d 0,1")
+    code, said = disks.call(words)
+    assert (code, disks.changes) == (1, 0)
+    assert "means no drive: all of them belong to array raid10-2" in said
+
+
 def test_a_hot_spare_can_be_added_later_to_the_one_array_that_can_use_it(disks: Disks) -> None:
     disks.call("-c -r 5 -d 0-3")
     for _ in range(2):

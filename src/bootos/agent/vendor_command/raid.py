@@ -165,7 +165,8 @@ def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers:
 def build_array(
     given: Given, inventory: Inventory, present: list[Present]
 ) -> tuple[dict[str, Any], Present | None, list[str]]:
-    """(the wanted array of the template, the one that is there already, how drive lists were understood)."""
+    """(the wanted array of the template, the one that is there already, how drive lists were understood). Raises
+    BootosError when a list means no drive."""
     level = read_level(given)
     assert level is not None
     clear = "clear" in given
@@ -185,9 +186,14 @@ def build_array(
         if listed is None:
             continue
         wanted[key] = listed.text
-        if listed.open_from is not None and meaning.passed and numbers:
-            wanted[key] = _tell(numbers)
+        if listed.open_from is not None and meaning.passed:
             names = ", ".join(array.name for array in meaning.passed)
+            if not numbers:
+                raise BootosError(
+                    f"{listed.text} means no drive: all of them belong to array {names}",
+                    hint="-c deletes the arrays that are there",
+                )
+            wanted[key] = _tell(numbers)
             notes.append(f"{listed.text} means drives {_tell(numbers)}: those of array {names} are not free")
     size = read_size(given)
     if size is not None:
