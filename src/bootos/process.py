@@ -22,6 +22,7 @@ from bootos.errors import BootosError
 log = logging.getLogger(__name__)
 
 MASK = "********"
+LINGER_S = 1.0  # how long a command that has ended may be silent while its output stays open
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +157,10 @@ def _collect(
             left = deadline - time.monotonic()
             if left <= 0:
                 return b"", b"", True
-            for key, _ in selector.select(left):
+            ready = selector.select(min(left, LINGER_S))
+            if not ready and child.poll() is not None:
+                break  # it has ended; something it left behind holds its output open
+            for key, _ in ready:
                 pipe = key.data
                 chunk = os.read(pipe.fileno(), 65536)
                 if not chunk:

@@ -30,6 +30,7 @@ class V1Server:
         self.hardware: Any = []
         self.faults: dict[str, list[Any]] = {}
         self.files: dict[str, bytes] = {}
+        self.greeting: bytes | None = None  # what every other GET is answered with
         self.calls: list[str] = []
         self.bodies: dict[str, list[Any]] = {}
         self.raw: list[bytes] = []
@@ -43,7 +44,7 @@ class V1Server:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                found = peer.files.get(self.path)
+                found = peer.files.get(self.path, peer.greeting)
                 self.reply(*((200, found) if found else (404, b'{"Error":"Resource not found"}')))
 
             def do_POST(self) -> None:

@@ -13,8 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from bootos.agent import power
-from bootos.agent.hooks import run_hook
-from bootos.agent.host import Host, build_hook_environment
+from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
+from bootos.agent.host import Host
 from bootos.agent.link import delays
 from bootos.agent.productinfo import build_product_info, encode_product_info
 from bootos.agent.v1_client import BadAnswer, NoAnswer, Rejected, V1Client, V1Error
@@ -92,7 +92,9 @@ class Flow:
         self.client = client
         self.timing = timing
         self.reboot = reboot
-        self.info = build_product_info(host.inventory, host.sn, host.mac)
+        self.info = build_product_info(
+            host.inventory, host.sn, host.mac, (host.uplink.mac, host.uplink.address) if host.uplink else None
+        )
         self.outbox = Outbox(client, host.sn)
         # Set when the server still has this job in its list though it is over here: it must not begin again.
         self.must_leave_list = False
@@ -142,6 +144,7 @@ class Flow:
         self.host.status.set(job="install")
         self.host.status.do("configuring this machine")
         try:
+            self.repeat_pre_hook()
             if self.wants_hardware():
                 self.configure_hardware()
             self.upload_mac()
@@ -216,17 +219,25 @@ class Flow:
         self.ask("生成PXE文件失败", lambda: self.client.upload_mac(self.info.sn, mac))
         self.report(0.45, "生成PXE文件", mac)
 
+    def repeat_pre_hook(self) -> None:
+        """With PRE_ON_ERROR=stop, a PRE that failed is run once more. Raises JobFailed when it fails again."""
+        if is_stopping(self.host, self.host.hooks.get("PRE")):
+            self.host.status.set(step="PRE hook")
+            result = run_given_hook("PRE", self.host, None)
+            if result is not None and is_stopping(self.host, result):
+                raise JobFailed("PRE脚本执行失败", describe_failure(result))
+
     def run_post_hook(self) -> None:
-        """POST, before the reboot. A failure is said and does not stop the job."""
+        """POST, before the reboot. Raises JobFailed when it fails and POST_ON_ERROR says stop."""
         if self.host.cmdline.post:
             host = self.host
             host.status.set(step="POST hook")
-            result = v2.Report(number=0, boot_id=host.boot_id, state=v2.JobState.SUCCEEDED)
+            report = v2.Report(number=0, boot_id=host.boot_id, state=v2.JobState.SUCCEEDED)
             host.directory.mkdir(parents=True, exist_ok=True)
-            (host.directory / "result.json").write_bytes(msgspec.json.encode(result))
-            run_hook(
-                "POST", self.host.cmdline.post, host.directory / "hooks", build_hook_environment(host, None)
-            )
+            (host.directory / "result.json").write_bytes(msgspec.json.encode(report))
+            result = run_given_hook("POST", host, None)
+            if result is not None and is_stopping(host, result):
+                raise JobFailed("POST脚本执行失败", describe_failure(result))
 
     def report(self, progress: float, title: str, text: str) -> None:
         """Tell the server. A rejected report may mean that the operator cancelled. Raises Dequeued then."""

@@ -7,6 +7,7 @@ a missing SERVER_ADDR can be supplied without a reboot.
 import re
 import shlex
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,9 @@ from bootos.errors import Problem
 
 DEFAULT_LOOP_INTERVAL_S = 60
 DEFAULT_SCRIPT_TIMEOUT_S = 4 * 3600
+DEFAULT_HOOK_TIMEOUT_S = 3600
+
+OnError = Literal["continue", "stop"]
 
 
 class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,9 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     developer: bool = False
     pre: str | None = None
     post: str | None = None
+    pre_on_error: OnError = "continue"
+    post_on_error: OnError = "continue"
+    hook_timeout_s: int = DEFAULT_HOOK_TIMEOUT_S
     loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
     script_timeout_s: int = DEFAULT_SCRIPT_TIMEOUT_S
     software_raid: bool = False
@@ -53,6 +60,9 @@ def parse_cmdline(text: str) -> Cmdline:
         developer=words.get("DEVELOPER") == "1",
         pre=_parse_hook("PRE", words, problems),
         post=_parse_hook("POST", words, problems),
+        pre_on_error=_parse_on_error("PRE_ON_ERROR", words, problems),
+        post_on_error=_parse_on_error("POST_ON_ERROR", words, problems),
+        hook_timeout_s=_parse_seconds("HOOK_TIMEOUT", words, DEFAULT_HOOK_TIMEOUT_S, problems),
         loop_interval_s=_parse_seconds("LOOP_INTERVAL", words, DEFAULT_LOOP_INTERVAL_S, problems),
         script_timeout_s=_parse_seconds("SCRIPT_TIMEOUT", words, DEFAULT_SCRIPT_TIMEOUT_S, problems),
         software_raid=words.get("SOFTWARE_RAID") == "1",
@@ -100,13 +110,40 @@ def _parse_bootif(value: str | None, problems: list[Problem]) -> str | None:
 
 
 def _parse_hook(key: str, words: dict[str, str], problems: list[Problem]) -> str | None:
+    """The URL as it was given. One that cannot be used is kept: running it fails, and the policy decides."""
     value = words.get(key)
     if not value:
         return None
-    if not re.match(r"https?://[^/]+", value):
-        problems.append(Problem(path=key, message=f"{value!r} is not an http or https URL"))
-        return None
+    fault = find_hook_fault(value)
+    if fault is not None:
+        problems.append(Problem(path=key, message=fault))
     return value
+
+
+def find_hook_fault(url: str) -> str | None:
+    """What is wrong with the URL of a hook, or None. The URL itself is not said: it may hold a password."""
+    if not re.match(r"https?://[^/]+", url):
+        return "it is not an http or https URL"
+    _, mark, fragment = url.partition("#")
+    if mark and not re.fullmatch(r"sha256=[0-9a-fA-F]{64}", fragment):
+        return f"#{fragment} is not #sha256= and 64 hexadecimal digits"
+    return None
+
+
+def split_sha256(url: str) -> tuple[str, str]:
+    """The address of a hook, and the SHA-256 that it must have in lower case, or an empty text."""
+    address, _, fragment = url.partition("#")
+    return address, fragment.removeprefix("sha256=").lower()
+
+
+def _parse_on_error(key: str, words: dict[str, str], problems: list[Problem]) -> OnError:
+    """A policy that cannot be read is the careful one: somebody wanted something else than the default."""
+    value = words.get(key, "continue")
+    if value == "continue":
+        return "continue"
+    if value != "stop":
+        problems.append(Problem(path=key, message=f"{value!r} is neither stop nor continue; stop is used"))
+    return "stop"
 
 
 def _parse_seconds(key: str, words: dict[str, str], default_s: int, problems: list[Problem]) -> int:

@@ -1,35 +1,68 @@
 """PRE and POST: fetch a script or a binary and run it, with its output in the log as it comes.
 
-What it is, is told by its content: an ELF file or a script with `#!` is executed, anything else that is text is
-given to bash, as the first BootOS did. An optional `#sha256=HEX` on the URL is enforced.
+What it is, is told by its content (`write_hook`). What a failure means is the policy of `PRE_ON_ERROR` and
+`POST_ON_ERROR`, which `run_given_hook` says and its callers (`sequence`, `job`, `cloudboot_v1`) follow.
 """
 
 import hashlib
 import logging
-import platform
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qs, urldefrag
+from urllib.parse import unquote
 
 import urllib3
 
+from bootos.agent.cmdline import find_hook_fault, split_sha256
+from bootos.agent.hookfile import HookError, write_hook
+from bootos.agent.host import Host, build_hook_environment
 from bootos.errors import BootosError
-from bootos.process import Runner, run
+from bootos.process import Runner, redact, run
 from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
 
-DOWNLOAD_TIMEOUT_S = 60.0
-RUN_TIMEOUT_S = 3600.0
-TRIES = 5
-# e_machine of the ELF header (System V ABI), by platform.machine()
-ELF_MACHINES = {"x86_64": 0x3E, "aarch64": 0xB7}
+CONNECT_TIMEOUT_S = 10.0
+DOWNLOAD_TIMEOUT_S = 120.0  # of one try, its whole body
+MOST_BYTES = 512 * 2**20
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between tries
+SAY_EVERY_S = 60.0
 
 
-class HookError(BootosError):
-    """A hook that cannot be fetched or is nothing that can be run."""
+def run_given_hook(name: Literal["PRE", "POST"], host: Host, job_id: str | None) -> HookResult | None:
+    """Run the hook of the kernel command line, if there is one, and remember its result in `host.hooks`."""
+    url = host.cmdline.pre if name == "PRE" else host.cmdline.post
+    if url is None:
+        return None
+    result = run_hook(
+        name,
+        url,
+        host.directory / "hooks",
+        build_hook_environment(host, job_id),
+        timeout_s=host.cmdline.hook_timeout_s,
+    )
+    host.hooks[name] = result
+    if result.exit_code != 0:
+        key = f"{name}_ON_ERROR"
+        if is_stopping(host, result):
+            log.error("the %s hook failed, and %s=stop: nothing is configured", name, key)
+        else:
+            log.error("the %s hook failed; going on regardless (%s=stop would stop here)", name, key)
+    return result
+
+
+def is_stopping(host: Host, result: HookResult | None) -> bool:
+    """Whether this result is a failure that ends a job."""
+    if result is None or result.exit_code == 0:
+        return False
+    return (host.cmdline.pre_on_error if result.name == "PRE" else host.cmdline.post_on_error) == "stop"
+
+
+def describe_failure(result: HookResult) -> str:
+    return f"the {result.name} hook {result.url} failed: {result.message}"
 
 
 def run_hook(
@@ -38,80 +71,142 @@ def run_hook(
     directory: Path,
     env: Mapping[str, str],
     *,
+    timeout_s: float = 3600.0,
     runner: Runner = run,
     http: urllib3.PoolManager | None = None,
 ) -> HookResult:
     """Fetch and run the hook at `url`; never raises for what the hook does: the result says it."""
-    log.info("%s hook: fetching %s", name, url)
+    shown, secrets = mask_url(url), find_passwords(url)
+    log.info("%s hook: fetching %s", name, shown)
+    sha256 = None
     try:
-        content = fetch_hook(url, http or urllib3.PoolManager())
+        content = fetch_hook(url, http or urllib3.PoolManager(retries=False))
+        sha256 = hashlib.sha256(content).hexdigest()
         argv = write_hook(content, directory / name.lower())
         began = time.monotonic()
-        done = runner(
-            argv,
-            timeout_s=RUN_TIMEOUT_S,
-            check=False,
-            env=env,
-            on_line=lambda line: log.info("%s | %s", name, line),
-        )
-    except BootosError as error:
-        log.error("%s hook failed: %s", name, error)
-        return HookResult(name=name, url=url, message=str(error))
+        with saying_that_it_runs(name, timeout_s):
+            done = runner(
+                argv,
+                timeout_s=timeout_s,
+                check=False,
+                env=env,
+                secrets=secrets,
+                on_line=lambda line: log.info("%s | %s", name, line),
+            )
+    except (BootosError, OSError) as error:
+        hint = getattr(error, "hint", "")
+        message = redact(f"{error} ({hint})" if hint else str(error), secrets)
+        log.error("%s hook failed: %s", name, message)
+        return HookResult(name=name, url=shown, sha256=sha256, message=message)
     level = logging.INFO if done.returncode == 0 else logging.ERROR
-    log.log(
-        level, "%s hook ended with exit code %d after %.1f s", name, done.returncode, time.monotonic() - began
-    )
-    return HookResult(
-        name=name,
-        url=url,
-        exit_code=done.returncode,
-        sha256=hashlib.sha256(content).hexdigest(),
-        message="" if done.returncode == 0 else f"exit code {done.returncode}",
-    )
+    took_s = time.monotonic() - began
+    log.log(level, "%s hook ended with exit code %d after %.1f s", name, done.returncode, took_s)
+    message = "" if done.returncode == 0 else f"exit code {done.returncode}"
+    return HookResult(name=name, url=shown, exit_code=done.returncode, sha256=sha256, message=message)
 
 
-def fetch_hook(url: str, http: urllib3.PoolManager) -> bytes:
-    """The bytes at `url`. Raises HookError: not reachable, HTTP status not 200, empty, wrong sha256."""
-    address, fragment = urldefrag(url)
-    wanted = parse_qs(fragment).get("sha256", [""])[0].lower()
-    retry = urllib3.Retry(
-        total=TRIES, backoff_factor=1, status_forcelist=(500, 502, 503, 504), raise_on_status=False
-    )
+@contextmanager
+def saying_that_it_runs(name: str, timeout_s: float) -> Iterator[None]:
+    """Say once a minute that the hook still runs, so that a hanging one is seen for what it is."""
+    ended = threading.Event()
+    began = time.monotonic()
+
+    def say() -> None:
+        while not ended.wait(SAY_EVERY_S):
+            ran_s = time.monotonic() - began
+            log.warning(
+                "the %s hook still runs after %.0f s; it is ended after %.0f s", name, ran_s, timeout_s
+            )
+
+    thread = threading.Thread(target=say, name="hook", daemon=True)
+    thread.start()
     try:
-        answer = http.request("GET", address, timeout=DOWNLOAD_TIMEOUT_S, retries=retry)
-    except urllib3.exceptions.HTTPError as cause:
+        yield
+    finally:
+        ended.set()
+
+
+def mask_url(url: str) -> str:
+    """The URL with its password masked."""
+    return redact(url, find_passwords(url))
+
+
+def find_passwords(url: str) -> tuple[str, ...]:
+    """The password in http://user:password@host, as it is written and as it is meant."""
+    try:
+        auth = urllib3.util.parse_url(url).auth
+    except urllib3.exceptions.LocationParseError:
+        return ()
+    _, colon, password = (auth or "").partition(":")
+    return tuple({password, unquote(password)}) if colon and password else ()
+
+
+class TryAgain(BootosError):
+    """No answer, or one of a server in trouble."""
+
+
+def fetch_hook(url: str, http: urllib3.PoolManager, pauses_s: Sequence[float] = PAUSES_S) -> bytes:
+    """The bytes at `url`. Raises HookError: not reachable, HTTP status not 200, empty, too large, wrong sha256."""
+    fault = find_hook_fault(url)
+    if fault is not None:
+        raise HookError(f"{fault}; nothing was run")
+    address, wanted = split_sha256(url)
+    content = b""
+    for pause_s in (*pauses_s, None):
+        try:
+            content = fetch_once(address, http)
+            break
+        except TryAgain as error:
+            if pause_s is None:
+                raise HookError(str(error), hint="is the server running and reachable?") from error
+            log.warning("waiting for the hook: %s", error)
+            time.sleep(pause_s)
+    found = hashlib.sha256(content).hexdigest()
+    if wanted and found != wanted:
+        shown = mask_url(address)
+        raise HookError(f"{shown} has sha256 {found}, but {wanted} is asked for; it was not run")
+    return content
+
+
+def fetch_once(address: str, http: urllib3.PoolManager) -> bytes:
+    """One try, within a deadline for the whole body. Raises TryAgain, HookError."""
+    shown = mask_url(address)
+    deadline = time.monotonic() + DOWNLOAD_TIMEOUT_S
+    auth = urllib3.util.parse_url(address).auth
+    headers = urllib3.make_headers(basic_auth=unquote(auth)) if auth else {}
+    content = bytearray()
+    try:
+        answer = http.request(
+            "GET",
+            address,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=DOWNLOAD_TIMEOUT_S / 4),
+            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5),
+            preload_content=False,
+        )
+        try:
+            while answer.status == 200 and (chunk := answer.read(65536)):
+                content += chunk
+                if time.monotonic() > deadline:
+                    raise TryAgain(f"{shown} was not fetched within {DOWNLOAD_TIMEOUT_S:g} s")
+                if len(content) > MOST_BYTES:
+                    raise HookError(f"{shown} is larger than {MOST_BYTES // 2**20} MiB")
+        finally:
+            answer.close()
+    except urllib3.exceptions.SSLError as cause:
         raise HookError(
-            f"{address} cannot be fetched: {cause}", hint="is the server running and reachable?"
+            f"{shown}: the server's certificate is not trusted: {cause}",
+            hint="and is this machine's clock right?",
         ) from cause
+    except urllib3.exceptions.HTTPError as cause:
+        reason = redact(str(getattr(cause, "reason", None) or cause), find_passwords(address))
+        raise TryAgain(f"{shown} cannot be fetched: {reason}") from cause
+    if answer.status in (429, 500, 502, 503, 504):
+        raise TryAgain(f"{shown} answered HTTP status {answer.status}")
     if answer.status != 200:
         raise HookError(
-            f"{address} answered HTTP status {answer.status}", hint="check the URL on the kernel command line"
+            f"{shown} answered HTTP status {answer.status}", hint="check the URL on the kernel command line"
         )
-    if not answer.data:
-        raise HookError(f"{address} is empty")
-    found = hashlib.sha256(answer.data).hexdigest()
-    if wanted and found != wanted:
-        raise HookError(f"{address} has sha256 {found}, but {wanted} is asked for; it was not run")
-    return bytes(answer.data)
-
-
-def write_hook(content: bytes, path: Path) -> list[str]:
-    """Write the hook to `path` (mode 0700) and return the command that runs it. Raises HookError."""
-    if content.startswith(b"\x7fELF"):
-        machine = int.from_bytes(content[18:20], "little")
-        here = platform.machine()
-        if here in ELF_MACHINES and machine != ELF_MACHINES[here]:
-            raise HookError(f"the binary is for ELF machine {machine:#x}, this machine is {here}")
-        argv = [str(path)]
-    elif content.startswith(b"#!"):
-        argv = [str(path)]
-    elif b"\x00" in content[:4096]:
-        raise HookError(
-            "it is neither a script nor an ELF binary", hint="a script starts with #!, a binary is ELF"
-        )
-    else:
-        argv = ["/bin/bash", str(path)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(0o700)
-    return argv
+    if not content:
+        raise HookError(f"{shown} is empty")
+    return bytes(content)

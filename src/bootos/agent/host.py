@@ -13,6 +13,7 @@ from bootos.agent.status import Status
 from bootos.agent.uplink import Uplink
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ class Host:
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
         self.server_addr = ""
+        self.machine_id = ""  # the server's, known from the registration on
+        self.hooks: dict[str, HookResult] = {}  # by name: how each ended last
         self.uplink: Uplink | None = None  # the interface that reaches the server
         self.status = Status(self.directory)
 
@@ -61,6 +64,7 @@ def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
     return {
         "SERVER_ADDR": host.server_addr,
         "SN": host.sn,
+        "MACHINE_ID": host.machine_id,
         "JOB_ID": job_id or "",
         "INVENTORY_FILE": str(host.directory / "inventory.json"),
         "RESULT_FILE": str(host.directory / "result.json"),

@@ -4,9 +4,9 @@ import logging
 import time
 
 from bootos.agent.client import Client, Refused, Unreachable
-from bootos.agent.engine import apply_job, plan_job
-from bootos.agent.hooks import run_hook
-from bootos.agent.host import Host, build_hook_environment, collect, pauses
+from bootos.agent.engine import StepFailed, apply_job, plan_job
+from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
+from bootos.agent.host import Host, collect, pauses
 from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter
 from bootos.agent.script import run_scripts
@@ -50,6 +50,9 @@ def perform(
     order: v2.Order, host: Host, client: Client, progress: Progress, reporter: Reporter
 ) -> tuple[v2.JobState, str]:
     """Plan, apply, upload the MAC, POST. Returns the terminal state and a sentence; raises what a step raises."""
+    refused = repeat_pre_hook(order, host, progress)
+    if refused is not None:
+        return refused
     if order.skip_hardware:
         progress.add_step("plan", "Hardware configuration")
         progress.set_step(
@@ -142,18 +145,41 @@ def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) 
         time.sleep(wait_s)
 
 
+def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:
+    """With PRE_ON_ERROR=stop, a PRE that failed is run once more; returns a terminal state when it fails again."""
+    if not is_stopping(host, host.hooks.get("PRE")):
+        return None
+    progress.add_step("pre", "PRE hook")
+    progress.set_step("pre", v2.StepState.RUNNING)
+    result = run_given_hook("PRE", host, order.job_id)
+    if result is not None:
+        progress.add_hook(result)
+    if result is None or not is_stopping(host, result):
+        progress.set_step("pre", v2.StepState.DONE)
+        collect(host)  # it may have made hardware known
+        return None
+    progress.set_step("pre", v2.StepState.FAILED, message=result.message)
+    reason = describe_failure(result)
+    problem = v2.ProblemView(
+        path="PRE", message=reason, hint="PRE_ON_ERROR=stop: mend the hook and start the job again"
+    )
+    message = f"{reason}; nothing was configured (PRE_ON_ERROR=stop)"
+    progress.end(v2.JobState.REFUSED, message, problems=[problem])
+    return v2.JobState.REFUSED, message
+
+
 def run_post_hook(order: v2.Order, host: Host, progress: Progress) -> None:
-    """POST, before the reboot. A failure is said and does not stop the job."""
+    """POST, before the reboot. Raises StepFailed when it fails and POST_ON_ERROR says stop."""
     (host.directory / "result.json").write_bytes(progress.encode())
     if not host.cmdline.post:
         progress.set_step("post", v2.StepState.SKIPPED, message="no POST on the kernel command line")
         return
-    if order.earlier.get("post") in (v2.StepState.DONE, v2.StepState.FAILED):
-        progress.set_step("post", v2.StepState.SKIPPED, message="an earlier attempt ran it")
+    progress.set_step("post", v2.StepState.RUNNING)
+    result = run_given_hook("POST", host, order.job_id)
+    if result is None:
         return
-    progress.begin_step("post")
-    environment = build_hook_environment(host, order.job_id)
-    result = run_hook("POST", host.cmdline.post, host.directory / "hooks", environment)
     progress.add_hook(result)
     state = v2.StepState.DONE if result.exit_code == 0 else v2.StepState.FAILED
     progress.set_step("post", state, message=result.message)
+    if is_stopping(host, result):
+        raise StepFailed(describe_failure(result), hint="POST_ON_ERROR=stop: the machine is not rebooted")

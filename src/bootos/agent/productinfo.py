@@ -13,12 +13,17 @@ GIB = 2**30  # of memory
 GB = 10**9  # of disks
 
 
-def build_product_info(inventory: Inventory, sn: str, pxe_mac: str) -> v1.ProductInfo:
-    """What report/deviceProductInfo says of this machine. Company is never empty: the server asks for it."""
+def build_product_info(
+    inventory: Inventory, sn: str, pxe_mac: str, uplink: tuple[str, str] | None = None
+) -> v1.ProductInfo:
+    """What report/deviceProductInfo says of this machine. Company is never empty: the server asks for it.
+
+    `uplink`: MAC and address of the interface that reaches the server, which may be a VLAN, or not the PXE NIC.
+    """
     system, board, cpu = inventory.system, inventory.board, inventory.cpu
     nics = sort_nics(inventory.nics, pxe_mac)
-    pxe = next((nic for nic in nics if nic.mac == pxe_mac), None)
-    ip = (find_ipv4(pxe) if pxe else "") or next(filter(None, map(find_ipv4, nics)), "")
+    known = {nic.mac: find_ipv4(nic) for nic in nics} | dict([uplink] if uplink else [])
+    ip = (uplink[1] if uplink else known.get(pxe_mac)) or next(filter(None, known.values()), "")
     disks = [disk for disk in inventory.disks if not disk.removable]
     return v1.ProductInfo(
         sn=sn,
@@ -27,7 +32,7 @@ def build_product_info(inventory: Inventory, sn: str, pxe_mac: str) -> v1.Produc
         model_name=system.product or board.product or "",
         ip=ip,
         mac=pxe_mac or next((nic.mac for nic in nics), ""),
-        nic=[v1.NicSaid(name=nic.name, mac=nic.mac, ip=find_ipv4(nic)) for nic in nics],
+        nic=[v1.NicSaid(name=nic.name, mac=nic.mac, ip=known[nic.mac]) for nic in nics],
         cpu=v1.CpuSaid(model=cpu.model or "", core=str(cpu.cores or cpu.threads or 0)),
         memory=[
             v1.SizeSaid(name=dimm.slot, size=format_memory(dimm.size_bytes))

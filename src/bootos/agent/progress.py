@@ -88,7 +88,8 @@ class Progress:
     def add_hook(self, result: HookResult) -> None:
         with self._lock:
             state = self._reporter.state
-            self._reporter.update(msgspec.structs.replace(state, hooks=[*state.hooks, result]))
+            others = [item for item in state.hooks if item.name != result.name]
+            self._reporter.update(msgspec.structs.replace(state, hooks=[*others, result]))
 
     def end(self, state: JobState, message: str = "", *, problems: list[ProblemView] | None = None) -> None:
         """The terminal state; steps that never began are marked as skipped."""

@@ -92,7 +92,8 @@ class Reporter:
     def begin_job(self, job_id: str) -> None:
         """A new job: its own state, from nothing."""
         with self._condition:
-            self._state = v2.Report(number=0, boot_id=self._boot_id, job_id=job_id, hooks=self._state.hooks)
+            hooks = [item for item in self._state.hooks if item.name == "PRE"]
+            self._state = v2.Report(number=0, boot_id=self._boot_id, job_id=job_id, hooks=hooks)
             self._cancel.clear()
             self._touch()
 

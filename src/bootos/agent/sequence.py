@@ -13,7 +13,7 @@ import msgspec
 
 from bootos import __version__
 from bootos.agent.cmdline import read_cmdline
-from bootos.agent.host import Host, build_hook_environment, collect, pauses
+from bootos.agent.host import Host, collect, pauses
 from bootos.agent.link import delays, wait_until
 from bootos.agent.uplink import Network
 from bootos.wire import v2
@@ -107,13 +107,15 @@ def bring_up_network(host: Host) -> str:
 
 
 def run_pre_hook(host: Host) -> list[v2.HookResult]:
-    """PRE, right after the agent started (its URL needs the network). A failure is said and does not stop the agent."""
-    from bootos.agent.hooks import run_hook
-
+    """PRE, right after the agent started (its URL needs the network). A failure is said and kept: the machine still
+    registers, and with PRE_ON_ERROR=stop its jobs are refused (`job`, `cloudboot_v1`)."""
     if not host.cmdline.pre:
         return []
+    from bootos.agent.hooks import run_given_hook
+
     host.status.do("running the PRE hook")
-    return [run_hook("PRE", host.cmdline.pre, host.directory / "hooks", build_hook_environment(host, None))]
+    result = run_given_hook("PRE", host, None)
+    return [result] if result is not None else []
 
 
 def wait_for_server(host: Host) -> "Client | None":
@@ -196,6 +198,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
             wait_s = float(error.retry_after_s or wait_s)
         else:
             host.status.set(machine=registered.machine_id)
+            host.machine_id = registered.machine_id
             log.info(
                 "registered as %s%s",
                 registered.machine_id,

@@ -29,7 +29,9 @@ VERSION = 2
 
 
 class Greeting(msgspec.Struct, kw_only=True):
-    protocol: int = VERSION
+    """`protocol` is required: any other web server may answer with an empty object."""
+
+    protocol: int
     server: str = ""
 
 

@@ -56,3 +56,30 @@ def test_scripts_of_v1_servers_have_a_time_limit_that_can_be_set() -> None:
     wrong = parse_cmdline("SERVER_ADDR=http://a SCRIPT_TIMEOUT=0")
     assert wrong.script_timeout_s == 14400
     assert [problem.path for problem in wrong.problems] == ["SCRIPT_TIMEOUT"]
+
+
+@pytest.mark.parametrize(
+    ("words", "policy", "problems"),
+    [("", "continue", 0), ("PRE_ON_ERROR=continue", "continue", 0), ("PRE_ON_ERROR=stop", "stop", 0),
+     ("PRE_ON_ERROR=halt", "stop", 1), ("PRE_ON_ERROR=", "stop", 1)],
+)  # fmt: skip
+def test_a_policy_that_cannot_be_read_is_the_careful_one(words: str, policy: str, problems: int) -> None:
+    cmdline = parse_cmdline(f"SERVER_ADDR=http://a {words}")
+    assert cmdline.pre_on_error == policy
+    assert len(cmdline.problems) == problems
+    assert cmdline.post_on_error == "continue"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a/pre", "pre.sh", "http://u:word@a/pre#sha256=12", "https://u:word@#x"]
+)
+def test_a_hook_that_cannot_be_fetched_is_a_problem_and_stays_given(url: str) -> None:
+    cmdline = parse_cmdline(f"SERVER_ADDR=http://a PRE={url}")
+    assert [problem.path for problem in cmdline.problems] == ["PRE"]
+    assert "word" not in str(cmdline.problems[0])
+    assert cmdline.pre == url
+
+
+def test_hooks_have_a_time_limit_that_can_be_set() -> None:
+    assert parse_cmdline("SERVER_ADDR=http://a").hook_timeout_s == 3600
+    assert parse_cmdline("SERVER_ADDR=http://a HOOK_TIMEOUT=5").hook_timeout_s == 5

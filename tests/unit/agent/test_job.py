@@ -1,8 +1,12 @@
 """One job against a peer on a socket: what the server is told, whatever happens to the calls."""
 
+import http.server
 import logging
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from peer import Peer
 
@@ -11,7 +15,7 @@ from bootos.agent.cmdline import Cmdline
 from bootos.agent.host import Host
 from bootos.agent.job import carry_out
 from bootos.agent.reporter import Reporter
-from bootos.agent.sequence import register, wait_for_order, wait_for_server
+from bootos.agent.sequence import register, run_pre_hook, wait_for_order, wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.wire import v2
 
@@ -127,3 +131,75 @@ def test_the_server_knows_that_a_script_begins_before_it_does(host: Host, peer: 
     before = peer.reports[: peer.reports.index(seen[0][0])]
     states = [step.state for report in before for step in report.steps if step.id == "script.0.0"]
     assert v2.StepState.RUNNING in states
+
+
+@pytest.fixture
+def hooks() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A web server of scripts: its URL, and the scripts by path."""
+    scripts: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in scripts else 404)
+            self.end_headers()
+            self.wfile.write(scripts.get(self.path, b""))
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", scripts
+        server.shutdown()
+        thread.join()
+
+
+def boot(host: Host, **words: str) -> tuple[Client, Reporter]:
+    """Start as the agent does, with these words on the kernel command line."""
+    host.cmdline = msgspec.structs.replace(host.cmdline, **words)
+    results = run_pre_hook(host)
+    client = wait_for_server(host)
+    assert client is not None
+    return client, register(host, client, "10.0.2.15", results)
+
+
+def test_a_failed_pre_hook_is_said_and_the_job_goes_on_by_default(
+    host: Host, peer: Peer, hooks: tuple[str, dict[str, bytes]]
+) -> None:
+    client, reporter = boot(host, pre=f"{hooks[0]}/gone.sh")
+    assert carry_out(order(), host, client, reporter)
+    assert [hook.message.partition(" (")[0] for hook in peer.reports[-1].hooks] == [
+        f"{hooks[0]}/gone.sh answered HTTP status 404"
+    ]
+
+
+def test_with_stop_a_failed_pre_hook_refuses_the_job_until_it_is_mended(
+    host: Host, peer: Peer, hooks: tuple[str, dict[str, bytes]]
+) -> None:
+    url, scripts = hooks
+    client, reporter = boot(host, pre=f"{url}/pre.sh", pre_on_error="stop")
+    assert not carry_out(order(), host, client, reporter)
+    last = peer.reports[-1]
+    assert last.state is v2.JobState.REFUSED
+    assert f"the PRE hook {url}/pre.sh failed" in last.message
+    assert [problem.path for problem in last.problems] == ["PRE"]
+    assert peer.macs == []
+    scripts["/pre.sh"] = b'echo "job $JOB_ID on $MACHINE_ID"\n'
+    assert carry_out(order(), host, client, reporter)
+    assert "PRE | job 7 on m1" in peer.lines.values()
+    assert [(hook.name, hook.exit_code) for hook in peer.reports[-1].hooks] == [("PRE", 0)]
+
+
+@pytest.mark.parametrize(("policy", "reboots"), [("continue", True), ("stop", False)])
+def test_the_policy_decides_what_a_failed_post_hook_means(
+    host: Host, peer: Peer, hooks: tuple[str, dict[str, bytes]], policy: str, reboots: bool
+) -> None:
+    url, scripts = hooks
+    scripts["/post.sh"] = b"exit 6\n"
+    client, reporter = boot(host, post=f"{url}/post.sh", post_on_error=policy)
+    assert carry_out(order(), host, client, reporter) == reboots
+    last = peer.reports[-1]
+    assert last.state is (v2.JobState.SUCCEEDED if reboots else v2.JobState.FAILED)
+    assert reboots or "the POST hook" in last.message
+    assert [(hook.name, hook.exit_code) for hook in last.hooks] == [("POST", 6)]

@@ -13,11 +13,11 @@ import urllib3
 from peer import Peer
 from v1_server import V1Server, encode
 
-from bootos.agent.client import Client
+from bootos.agent.client import Client, Refused
 from bootos.agent.cloudboot_v1 import Timing, work_v1
 from bootos.agent.cmdline import Cmdline
 from bootos.agent.host import Host
-from bootos.agent.sequence import wait_for_server
+from bootos.agent.sequence import run_pre_hook, speaks_v1, wait_for_server
 from bootos.agent.v1_client import V1Client
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
@@ -255,6 +255,33 @@ def test_the_post_hook_runs_between_the_mac_and_the_last_report(
     assert peer.titles[-2:] == ["生成PXE文件", "系统开始重启"]
 
 
+def test_with_stop_a_failed_pre_hook_is_the_reason_of_a_minus_one_and_is_run_again_in_the_next_job(
+    start: Callable[..., Running], peer: V1Server, host: Host
+) -> None:
+    host.cmdline = msgspec.structs.replace(host.cmdline, pre=f"{peer.url}/pre.sh", pre_on_error="stop")
+    run_pre_hook(host)
+    peer.skip = "true"
+    peer.queue()
+    running = start()
+    assert f"the PRE hook {peer.url}/pre.sh failed" in peer.wait_for_report("PRE脚本执行失败")
+    assert peer.macs == []
+    peer.files["/pre.sh"] = b"true"
+    peer.queue()
+    running.wait_for_reboot()
+
+
+def test_with_stop_a_failed_post_hook_ends_the_job_and_nothing_reboots(
+    start: Callable[..., Running], peer: V1Server, host: Host
+) -> None:
+    peer.files["/post.sh"] = b"exit 3"
+    host.cmdline = msgspec.structs.replace(host.cmdline, post=f"{peer.url}/post.sh", post_on_error="stop")
+    peer.skip = "true"
+    peer.queue()
+    running = start()
+    assert "exit code 3" in peer.wait_for_report("POST脚本执行失败")
+    assert not running.rebooted.is_set()
+
+
 NO_CONTENT = {"Status": "success", "Message": "该设备在安装列表里", "Content": ""}
 
 
@@ -417,6 +444,15 @@ def test_a_server_of_v2_is_never_asked_for_v1(host: Host) -> None:
         assert isinstance(wait_for_server(host), Client)
     finally:
         modern.close()
+
+
+def test_an_empty_object_is_no_greeting(host: Host, peer: V1Server) -> None:
+    peer.greeting = b"{}"  # as a captive portal answers to everything
+    assert wait_for_server(host) is None
+    peer.faults[LIST] = [b"{}"]
+    with pytest.raises(Refused):
+        Client(peer.url).greet()
+    assert not speaks_v1(host)
 
 
 def test_a_server_that_speaks_neither_is_waited_for_and_said(

@@ -30,7 +30,7 @@ def build_agent_router(context: Context) -> Router:
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
-        return v2.Greeting(server=f"bootos {__version__}")
+        return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}")
 
     @post("/register", sync_to_thread=True, status_code=200)
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
