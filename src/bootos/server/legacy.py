@@ -33,6 +33,9 @@ from bootos.wire.v1_password import find_secrets, mask_passwords
 AGENT_ENDS = 0.5
 INSTALLER_STARTS = 0.6
 
+# Of what anybody may send: characters of a title and of a log (its end), NICs, DIMMs and disks.
+MOST_TITLE, MOST_LOG, MOST_PARTS = 255, 64 * 1024, 512
+
 # What the server answered to getPrepareInstallInfo, kept as the job's last word.
 LISTED, UNLISTED = "v1: listed", "v1: not listed"
 
@@ -101,15 +104,15 @@ def store_product(context: Context, session: WriteSession, said: v1.ProductInfo,
 def read_inventory(said: v1.ProductInfo) -> Inventory:
     """What a v1 report tells for certain; sizes are free text there, so they become notes."""
     notes = [f"reported by a Cloudboot v1 agent; IsVm: {said.is_vm or '-'}"]
-    notes += [f"memory {item.name}: {item.size}" for item in said.memory]
-    notes += [f"disk {item.name}: {item.size}" for item in said.disk]
+    notes += [f"memory {item.name}: {item.size}" for item in said.memory[:MOST_PARTS]]
+    notes += [f"disk {item.name}: {item.size}" for item in said.disk[:MOST_PARTS]]
     for label, number in (("memory", said.memory_sum), ("disks", said.disk_sum)):
         notes += [f"sum of {label}: {number}"] if number else []
     for label, text in (("RAID", said.raid), ("OOB", said.oob), ("NIC device", said.nic_device)):
         notes += [f"{label}: {text}"] if text else []
     nics = [
         Nic(name=nic.name, mac=mac, addresses=[nic.ip] if nic.ip else [])
-        for nic in said.nic
+        for nic in said.nic[:MOST_PARTS]
         if (mac := parse_mac(nic.mac))
     ]
     inventory = Inventory(
@@ -295,7 +298,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
     if events is None:
         raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
     secrets = read_passwords(context, session, job)
-    title = mask_passwords(said.title, secrets)
+    title = mask_passwords(said.title[:MOST_TITLE], secrets)
     _store_log(session, job, said, title, secrets)
     if progress >= 0:
         # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
@@ -356,7 +359,7 @@ def _store_log(
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
     jobs.add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
-    text = mask_passwords(v1.decode_text(said.install_log) or "", secrets)
+    text = mask_passwords((v1.decode_text(said.install_log) or "")[-MOST_LOG:], secrets)
     for line in text.splitlines()[:2000]:
         if line.strip():
             jobs.add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")

@@ -6,6 +6,7 @@ import re
 
 from bootos.process import MASK, redact
 
+LOOKS_BACK = 300  # characters of a line, for its command: what others upload must not take long to mask
 SHORTEST_SECRET = 3  # shorter ones are masked behind their option only, not wherever the characters occur
 
 VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;|&)'"]+)"""
@@ -14,7 +15,7 @@ OPTION = re.compile(
 )
 ASSIGNED = re.compile(rf"(?P<before>\b(?P<name>\w*PASS\w*)=){VALUE}", re.I)
 # `oob.sh -pVALUE`: getopt takes a value right behind its letter
-ATTACHED = re.compile(rf"(?P<before>\boob\.sh\b[^\n;|&]*?\s-[a-zA-Z]*?p){VALUE}")
+ATTACHED = re.compile(rf"(?P<before>\boob\.sh\b[^\n;|&]{{0,300}}?\s-[a-zA-Z]{{0,9}}?p){VALUE}")
 # Commands whose -p or -P is not a password
 PLAIN = frozenset({
     "column", "cp", "declare", "export", "install", "kill", "lsof", "mkdir", "netstat", "parted",
@@ -51,7 +52,7 @@ def mask_passwords(text: str, secrets: tuple[str, ...]) -> str:
 
 def is_plain(match: re.Match[str]) -> bool:
     """Whether the option belongs to a command that has no password behind it."""
-    line = match.string[: match.start()].rpartition("\n")[2]
+    line = match.string[max(0, match.start() - LOOKS_BACK) : match.start()].rpartition("\n")[2]
     words = re.split(r"[;|&(]", line)[-1].split()
     command = next(
         (word for word in words if "=" not in word and not re.fullmatch(r"\++|sudo|then|do", word)), ""

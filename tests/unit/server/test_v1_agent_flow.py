@@ -1,5 +1,6 @@
 """Existing agents and installers against our server: the whole flow, and what hostile or unlucky ones may not do."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,20 @@ def test_progress_never_goes_backwards_nor_round_the_agent(v1: Running) -> None:
     installer.report(0.8, "on", "")
     installer.report(0.2, "back", "")
     assert (v1.job(1)["state"], v1.job(1)["progress"]) == ("installing", 0.8)
+
+
+def test_what_anybody_may_send_is_cut_and_does_not_hold_the_server_up(v1: Running) -> None:
+    agent = V1Agent(v1.url)
+    agent.boot()
+    v1.create_job(pxe="p")
+    agent.carry_out()
+    for hostile in ("oob.sh -a " * 300_000, "x -p " * 500_000, "-p\n" * 500_000):
+        began = time.monotonic()
+        agent.report(0.6, "t" * 100_000, hostile)
+        assert time.monotonic() - began < 30
+    lines = v1.operate("GET", "/jobs/1/log?limit=5000")
+    assert max(len(line["text"]) for line in lines) <= 8192
+    assert "t" * 256 not in str(lines)
 
 
 def test_a_machine_without_a_job_gets_nothing(v1: Running) -> None:
