@@ -172,6 +172,14 @@ def test_i_does_not_delete_an_array(disks: Disks) -> None:
     assert (code, disks.changes) == (1, 0), said
 
 
+def test_an_open_list_knows_the_array_that_it_made_beside_another_of_its_level(disks: Disks) -> None:
+    disks.call("-r 1 -d 2-4 -H 5")
+    for _ in range(2):
+        code, said = disks.call("-r 1 -d all")
+        assert (code, disks.arrays[1:]) == (0, [("raid1-0", 1, "ab", "")]), said
+    assert disks.changes == 0
+
+
 @pytest.mark.parametrize("words", ["-r 5 -d 2- -i", "-r 5 -d all -i", "-r 1 -d 0,1 -H 2- -i"])
 def test_an_open_list_with_no_drive_left_deletes_no_array(disks: Disks, words: str) -> None:
     disks.call("-r 10 -d 2-5")

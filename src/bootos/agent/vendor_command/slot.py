@@ -78,12 +78,22 @@ def find_meaning(
     *,
     clear: bool,
 ) -> Meaning:
-    """Which drives the lists mean, and which array that is."""
+    """Which drives the lists mean, and which array that is. One whose hot spares are as asked for comes before one
+    that is on the same drives: which drive is a spare at the moment is md's business, and no reason to rebuild."""
+    alike: Meaning | None = None
     for array in present:
-        others = [] if clear else [other for other in present if other is not array]
-        meaning = _resolve(drives, hotspares, inventory, others)
-        if array.level == str(level) and array.numbers == {*meaning.drives, *meaning.hotspares}:
-            return msgspec.structs.replace(meaning, array=msgspec.structs.replace(array, whole=True))
+        if array.level != str(level):
+            continue
+        meaning = _resolve(
+            drives, hotspares, inventory, [] if clear else [other for other in present if other is not array]
+        )
+        if array.numbers == {*meaning.drives, *meaning.hotspares}:
+            meaning = msgspec.structs.replace(meaning, array=msgspec.structs.replace(array, whole=True))
+            if array.hotspares == set(meaning.hotspares):
+                return meaning
+            alike = alike or meaning
+    if alike is not None:
+        return alike
     meaning = _resolve(drives, hotspares, inventory, [] if clear else present)
     wanted = {*meaning.drives, *meaning.hotspares}
     for array in present:  # one that lacks a drive or a hot spare
