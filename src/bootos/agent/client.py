@@ -4,6 +4,7 @@
 of `sequence` and `reporter`, which know what to say meanwhile.
 """
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,11 @@ from bootos.wire import v2
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
+
+
+def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
+    """What went wrong, without the connection's name, which takes the room of the reason on the status page."""
+    return re.sub(r"^(<[\w.]+ object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(cause))
 
 
 class Unreachable(BootosError):
@@ -98,7 +104,7 @@ class Client:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as cause:
-            raise Unreachable(f"{self.server_addr} does not answer: {cause}") from cause
+            raise Unreachable(f"{self.server_addr} does not answer: {describe_cause(cause)}") from cause
 
     def _read_refusal(self, path: str, answer: urllib3.BaseHTTPResponse) -> BootosError:
         """The error that an answer means: 5xx is a server in trouble, the rest its own words."""

@@ -11,6 +11,7 @@ import msgspec
 import urllib3
 
 from bootos import __version__
+from bootos.agent.client import describe_cause
 from bootos.errors import BootosError
 from bootos.wire import cloudboot_v1 as v1
 
@@ -144,5 +145,5 @@ class V1Client:
             finally:
                 answer.close()
         except urllib3.exceptions.HTTPError as cause:
-            raise NoAnswer(f"{self.server_addr} does not answer {path}: {cause}") from cause
+            raise NoAnswer(f"{self.server_addr} does not answer {path}: {describe_cause(cause)}") from cause
         return answer.status, text

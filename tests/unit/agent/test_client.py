@@ -1,0 +1,26 @@
+"""What a person reads when the server does not answer: the reason, not the library's names."""
+
+import pytest
+import urllib3
+
+from bootos.agent.client import Client, Unreachable, describe_cause
+
+REFUSED = "Failed to establish a new connection: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<urllib3.connection.HTTPConnection object at 0x7f31dd71cad0>",  # urllib3 2.3, in the image
+        "HTTPConnection(host='10.0.2.2', port=8083)",  # urllib3 2.5
+        "HTTPSConnectionPool(host='10.0.2.2', port=8083)",
+    ],
+)
+def test_the_reason_stands_without_the_connection_s_name(name: str) -> None:
+    assert describe_cause(urllib3.exceptions.HTTPError(f"{name}: {REFUSED}")) == REFUSED
+
+
+def test_a_server_that_is_not_there_is_said_in_one_row() -> None:
+    with pytest.raises(Unreachable) as raised:
+        Client("http://127.0.0.1:1").greet()
+    assert str(raised.value) == f"http://127.0.0.1:1 does not answer: {REFUSED}"
