@@ -11,6 +11,7 @@ import platform
 import random
 import re
 import resource
+import signal
 import statistics
 import sys
 import tempfile
@@ -369,6 +370,7 @@ def main(
         report_every_s=report_every_s,
         connections=connections,
     )
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # the server must not be left behind
     screen.print(describe_machine())
     results = []
     try:

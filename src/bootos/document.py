@@ -7,9 +7,10 @@ later checks still see the rest. Used by `template` (templates) and `image` (rec
 """
 
 import difflib
+import functools
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -58,8 +59,13 @@ def convert_all(value: Any, model: type[T], *, path: str = "") -> tuple[T | None
     that are wrong take their default, so later checks can go on.
     """
     problems: list[Problem] = []
-    converted = _convert(value, shape.type_info(model), path, problems)
+    converted = _convert(value, _read_shape(cast(Hashable, model)), path, problems)
     return (None if converted is _MISSING else cast(T, converted)), problems
+
+
+@functools.cache  # it costs more than checking an ordinary template
+def _read_shape(model: Hashable) -> shape.Type:
+    return shape.type_info(model)
 
 
 def _join(path: str, key: object) -> str:

@@ -1,5 +1,6 @@
 """Puts the server together: settings -> parts -> Litestar application. `serve` runs it, tests call it directly."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,9 +10,11 @@ from litestar import Litestar, MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from sqlalchemy.exc import DatabaseError
 
 from bootos import __version__
 from bootos.errors import BootosError
+from bootos.server import machines
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
@@ -30,6 +33,8 @@ from bootos.server.vault import Vault
 from bootos.server.web.pages import Pages, build_web_router, is_page
 
 log = logging.getLogger(__name__)
+
+WRITE_HEARD_EVERY_S = 10
 
 
 def open_context(settings: Settings) -> Context:
@@ -78,6 +83,22 @@ def prepare(context: Context) -> None:
         log.warning("%s", sentence)
 
 
+def write_heard(context: Context) -> None:
+    """Write down who was heard of: after a restart an identity is still held by who held it."""
+    try:
+        with context.store.write() as session:
+            machines.write_heard(session, context.presence.take_unwritten())
+    except DatabaseError as cause:
+        log.warning("who was heard of could not be written down: %s", cause)
+
+
+async def write_presence(context: Context) -> None:
+    """For ever."""
+    while True:
+        await asyncio.sleep(WRITE_HEARD_EVERY_S)
+        await asyncio.to_thread(write_heard, context)
+
+
 def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault, int, dict[str, str]]:
     """Every error as a `Fault`, which is also the agent's `Refusal`, with its status and headers."""
     headers: dict[str, str] = {}
@@ -112,10 +133,13 @@ def build_app(context: Context) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         context.hub.attach()
+        writing = asyncio.create_task(write_presence(context))
         try:
             yield
         finally:
             context.hub.close()
+            writing.cancel()
+            await asyncio.to_thread(write_heard, context)
             context.store.close()
 
     settings, pages = context.settings, Pages(context)

@@ -44,6 +44,8 @@ class Hub:
             return False
         if self.mark(topic) != mark:
             return True
+        if timeout_s <= 0:
+            return False
         event = asyncio.Event()
         waiters = self._waiters.setdefault(topic, set())
         waiters.add(event)

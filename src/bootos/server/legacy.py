@@ -81,9 +81,9 @@ def hear(context: Context, session: WriteSession, machine: Machine) -> None:
     """A v1 agent gave a sign of life."""
     if not has_v2_agent(context, session, machine):
         machine.protocol = 1
-        if context.legacy_presence.hear(machine.id):
-            machine.last_heard_at = read_clock()
-            session.touch(f"machine:{machine.id}", "machines")
+        machine.last_heard_at = read_clock()
+        context.legacy_presence.hear(machine.id)
+        session.touch(f"machine:{machine.id}", "machines")
 
 
 def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:

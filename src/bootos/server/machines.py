@@ -9,9 +9,10 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
@@ -20,7 +21,7 @@ from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError,
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.table import Boot, Claim, Mac, Machine, read_clock
+from bootos.server.store.table import Boot, Claim, Mac, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_lines, read_model
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Registration
@@ -130,7 +131,9 @@ def find_session(session: Session, authorization: str | None) -> tuple[Machine, 
     kind, _, token = (authorization or "").partition(" ")
     found = None
     if kind.lower() == "bearer" and token:
-        query = select(Machine, Boot).join(Boot, Boot.id == Machine.boot_pk)
+        # By the machine's id as well: `boot_pk` has no index, and alone it would mean reading all machines.
+        holder = (Machine.id == Boot.machine_id) & (Machine.boot_pk == Boot.id)
+        query = select(Machine, Boot).join(Boot, holder)
         found = session.execute(query.where(Boot.token_hash == hash_token(token.strip()))).one_or_none()
     if found is None:
         raise UnauthorizedError("this session is not known", hint="register again")
@@ -193,8 +196,16 @@ def judge_model(session: Session, machine: Machine) -> Verdict:
     return judge(read_lines(session), read_model(machine))
 
 
-def write_heard(session: Session, machine: Machine, boot: Boot) -> None:
-    machine.last_heard_at = boot.last_heard_at = read_clock()
+def write_heard(session: Session, moments: dict[int, datetime]) -> None:
+    """Write down when these machines, by id, and the boots that hold their identities were heard of last."""
+    rows = [{"machine": machine_id, "at": moments[machine_id]} for machine_id in sorted(moments)]
+    if not rows:
+        return
+    machine_id, at = bindparam("machine", type_=Integer), bindparam("at", type_=Moment)
+    present = select(Machine.boot_pk).where(Machine.id == machine_id).scalar_subquery()
+    connection = session.connection()
+    connection.execute(update(Machine).where(Machine.id == machine_id).values(last_heard_at=at), rows)
+    connection.execute(update(Boot).where(Boot.id == present).values(last_heard_at=at), rows)
 
 
 class MachineSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -1,14 +1,15 @@
-"""Who was heard of, and when. Kept in memory and written down now and then: a poll costs no transaction.
+"""Who was heard of, and when. Kept in memory; `app` writes it down now and then, all machines in one transaction:
+a poll costs none.
 
 An open long-poll counts as heard, for as long as it is open.
 """
 
 import threading
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 
 from bootos.server.store.table import read_clock
-
-WRITE_EVERY_S = 10
 
 
 class Presence:
@@ -18,31 +19,37 @@ class Presence:
         self.grace_s = grace_s
         self._lock = threading.Lock()
         self._heard: dict[int, datetime] = {}
-        self._written: dict[int, datetime] = {}
+        self._unwritten: set[int] = set()
         self._open: dict[int, int] = {}
 
-    def hear(self, machine_id: int) -> bool:
-        """Note a word from the machine's agent; True when it is time to write it down."""
+    def hear(self, machine_id: int) -> None:
+        """Note a word from the machine's agent."""
         now = read_clock()
         with self._lock:
             self._heard[machine_id] = now
-            written = self._written.get(machine_id)
-            if written is not None and now - written < timedelta(seconds=WRITE_EVERY_S):
-                return False
-            self._written[machine_id] = now
-            return True
+            self._unwritten.add(machine_id)
 
-    def open_poll(self, machine_id: int) -> None:
+    @contextmanager
+    def polling(self, machine_id: int) -> Iterator[None]:
+        """Within it the machine's agent waits for an order."""
         with self._lock:
             self._open[machine_id] = self._open.get(machine_id, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = self._open.pop(machine_id) - 1
+                if left > 0:
+                    self._open[machine_id] = left
 
-    def close_poll(self, machine_id: int) -> None:
+    def take_unwritten(self) -> dict[int, datetime]:
+        """The moments to write down: of whom something was heard since the last call, or who waits."""
+        now = read_clock()
         with self._lock:
-            left = self._open.get(machine_id, 0) - 1
-            if left > 0:
-                self._open[machine_id] = left
-            else:
-                self._open.pop(machine_id, None)
+            moments = {machine_id: self._heard[machine_id] for machine_id in self._unwritten}
+            moments |= dict.fromkeys(self._open, now)
+            self._unwritten.clear()
+        return moments
 
     def last_heard(self, machine_id: int, written: datetime | None) -> datetime | None:
         """The later of what is known here and what the store says."""
@@ -65,5 +72,5 @@ class Presence:
 
     def forget(self, machine_id: int) -> None:
         with self._lock:
-            for table in (self._heard, self._written, self._open):
-                table.pop(machine_id, None)
+            self._heard.pop(machine_id, None)
+            self._unwritten.discard(machine_id)

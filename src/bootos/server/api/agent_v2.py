@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Annotated
 
+import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.params import JSONBody, QueryParameter
 
@@ -14,19 +15,18 @@ from bootos.server.fault import ConflictError
 from bootos.server.store.table import Claim, Machine
 from bootos.wire import v2
 
+WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a poll looks into the store
+
+
+class Waiter(msgspec.Struct):
+    machine_id: int
+    mark: int | None = None
+
 
 def build_agent_router(context: Context) -> Router:
     """The five calls of `wire.v2`."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
     pxe_directory = settings.pxe_directory
-
-    def hear(authorization: str | None) -> int:
-        with store.read() as session:
-            machine_id = machines.find_session(session, authorization)[0].id
-        if presence.hear(machine_id):
-            with store.write() as session:
-                machines.write_heard(session, *machines.find_session(session, authorization))
-        return machine_id
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
@@ -59,15 +59,18 @@ def build_agent_router(context: Context) -> Router:
             message=message,
         )
 
-    def take(authorization: str | None) -> tuple[int, v2.Order | None]:
+    def identify(authorization: str | None) -> int:
+        with store.read() as session:
+            return machines.find_session(session, authorization)[0].id
+
+    def take(authorization: str | None) -> v2.Order | None:
         with store.read() as session:
             machine, _ = machines.find_session(session, authorization)
-            active = jobs.find_active_job(session, machine.id)
-        if active is None:
-            return machine.id, None
+            if jobs.find_active_job(session, machine.id) is None:
+                return None
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)
-            order = orders.take_order(
+            return orders.take_order(
                 session,
                 machine,
                 boot,
@@ -75,7 +78,10 @@ def build_agent_router(context: Context) -> Router:
                 pxe_directory=pxe_directory,
                 poll_s=settings.poll_s,
             )
-        return machine.id, order
+
+    # Who waits, and since which mark of its machine there is nothing for it: whoever asks again after that, as
+    # all do every `poll_s`, is answered without a look into the store.
+    waiters: dict[str | None, Waiter] = {}
 
     @get("/order")
     async def order(
@@ -84,29 +90,32 @@ def build_agent_router(context: Context) -> Router:
     ) -> Response[v2.Order | None]:
         authorization = request.headers.get("authorization")
         deadline = time.monotonic() + min(wait_s, settings.poll_s)
-        machine_id = await asyncio.to_thread(hear, authorization)
-        topic = f"machine:{machine_id}"
-        presence.open_poll(machine_id)
-        try:
-            while True:
-                mark = hub.mark(topic)
-                _, found = await asyncio.to_thread(take, authorization)
+        waiter = waiters.pop(authorization, None)
+        if waiter is None:
+            waiter = Waiter(machine_id=await asyncio.to_thread(identify, authorization))
+        topic = f"machine:{waiter.machine_id}"
+        while True:
+            mark = hub.mark(topic)
+            if mark != waiter.mark:
+                found = await asyncio.to_thread(take, authorization)
+                presence.hear(waiter.machine_id)
                 if found is not None:
                     return Response(content=found, status_code=200)
-                left_s = deadline - time.monotonic()
-                if left_s <= 0 or hub.closed:
+                waiter.mark = mark
+            presence.hear(waiter.machine_id)
+            if len(waiters) >= WAITERS_MAX:
+                waiters.clear()
+            waiters[authorization] = waiter
+            with presence.polling(waiter.machine_id):
+                if not await hub.wait(topic, mark, deadline - time.monotonic()):
                     return Response(content=None, status_code=204)
-                await hub.wait(topic, mark, left_s)
-        finally:
-            presence.close_poll(machine_id)
 
     @post("/report", sync_to_thread=True, status_code=200)
     def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
         authorization = request.headers.get("authorization")
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)
-            if presence.hear(machine.id):
-                machines.write_heard(session, machine, boot)
+            presence.hear(machine.id)
             if data.boot_id != boot.boot_id:
                 raise ConflictError("the report is of another boot than the session")
             return orders.apply_report(
