@@ -27,6 +27,8 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         machine.power_on()
         machine.wait_for_serial("'10.0.2.2' is not an http or https URL", 400)
         machine.wait_for_serial("waiting for SERVER_ADDR", 60)
+        line = machine.directory / "serial.raw"  # the page is no line: it is only in the bytes
+        wait_for(lambda: b"waits for SERVER_ADDR" in line.read_bytes(), 60, what="the status page")
         code, _ = run_in_shell(machine, f"echo SERVER_ADDR={server.guest_url} > /run/bootos/cmdline")
         assert code == 0
         machine.wait_for_serial(r"waiting for a DHCP answer: eth0 .* link DOWN", 300)
@@ -40,3 +42,8 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         machine.wait_for_serial("waiting for an order", 300)
         operator = Operator(server.url, server.data)
         assert wait_for(lambda: operator.find_machine(spec.identity.serial), 60, what="the registration")
+        run_in_shell(machine, "systemctl stop bootos-agent")
+        wait_for(lambda: b"is NOT RUNNING" in line.read_bytes(), 60, what="the page without the agent")
+        code, _ = run_in_shell(machine, "systemctl start bootos-agent")
+        assert code == 0
+        machine.wait_for_serial("waiting for an order", 300, after=len(machine.serial.lines))

@@ -19,14 +19,16 @@ from pathlib import Path
 from bootos.agent import console_page as page
 from bootos.agent.console_tail import Tail
 from bootos.agent.status import FILE_NAME as STATUS_NAME
-from bootos.agent.status import View, read_view
+from bootos.agent.status import WAKE_NAME, View, read_view
 
 RUN_DIRECTORY = Path("/run/bootos")
 SHELL = Path("/usr/lib/bootos/shell")
 LOG_NAME = "agent.log"
 
-LOOK_S = 0.5
-"""How often the agent's files are looked at."""
+LOOK_S = 2.0
+"""How often it is looked whether the agent lives, when nothing comes from it."""
+GATHER_S = 0.05
+"""Log lines that come in a burst are shown together."""
 REDRAW_S = 15.0
 """A terminal that is attached late, or that something else wrote to, has the whole page again after this time."""
 REOPEN_S = 5.0
@@ -267,6 +269,14 @@ def read_size(file: int) -> tuple[int, int]:
     return (rows, columns) if rows > page.ROWS + 1 and columns >= 40 else (24, 80)
 
 
+def open_wake_pipe(directory: Path) -> int:
+    """The pipe through which the agent says that it wrote something. Open for writing too, so that it never ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.mkfifo(directory / WAKE_NAME, 0o600)
+    return os.open(directory / WAKE_NAME, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 class Desk:
     """All consoles, and the files of the agent that their pages are made of."""
 
@@ -276,6 +286,7 @@ class Desk:
         self._identity = read_identity()
         self._view: View | None = None
         self._written_at = 0
+        self._wake = open_wake_pipe(directory)
         self._tail = Tail(directory / LOG_NAME)
         self.consoles = [Console(path, self._tail, shell) for path in paths]
         self._begin()
@@ -290,7 +301,6 @@ class Desk:
                 console.skip_lines()
                 console.adopt_shell()
             return
-        self._directory.mkdir(parents=True, exist_ok=True)
         said.touch()
         if self._shell.exists():
             self._tail.add("BootOS: shell")
@@ -305,8 +315,9 @@ class Desk:
                 console.show((self._written_at, alive), lambda: self._build(console, alive=alive))  # noqa: B023
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for a key, the end of a shell, or a console that takes output again."""
+        """Wait for news of the agent, a key, the end of a shell, or a console that takes output again."""
         poller = select.poll()
+        poller.register(self._wake, select.POLLIN)
         shells, keyboards = {}, {}
         for console in self.consoles:
             if console.has_shell:
@@ -316,7 +327,10 @@ class Desk:
                 keyboards[console.file] = console
                 poller.register(console.file, select.POLLIN | (select.POLLOUT if console.blocks else 0))
         for file, events in poller.poll(timeout_s * 1000):
-            if file in shells:
+            if file == self._wake:
+                time.sleep(GATHER_S)
+                os.read(self._wake, 65536)
+            elif file in shells:
                 shells[file].end_shell()
             elif events & ~select.POLLOUT:
                 keyboards[file].hear()

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bootos.agent.status import wake_console
+
 FILE_NAME = "agent.log"
 MOST_BYTES = 512 * 1024
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[^\t\x20-\x7e\x80-\U0010ffff]|[\x80-\x9f]")
@@ -32,6 +34,7 @@ class LogFile(logging.Handler):
         lines = (f"[{stamp}] bootos: {prefix}{clean_line(line)}\n" for line in text.splitlines() or [""])
         try:
             self._append("".join(lines).encode(errors="replace"))
+            wake_console(self._path.parent)
         except OSError:
             self.handleError(record)  # never stops the agent
 

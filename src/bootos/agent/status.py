@@ -6,12 +6,14 @@ Nothing here may stop the agent: a status that cannot be written is not written.
 """
 
 import json
+import os
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 FILE_NAME = "status.json"
+WAKE_NAME = "console.wake"
 MASK = "********"
 
 
@@ -89,6 +91,16 @@ class Status:
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(vars(self.view)))
         fresh.replace(self._path)
+        wake_console(self._path.parent)
+
+
+def wake_console(directory: Path) -> None:
+    """Tell the console process, through its named pipe, that there is something new; never waits for it."""
+    with suppress(OSError):  # no such pipe, nobody reads it, or it is full of such words
+        pipe = os.open(directory / WAKE_NAME, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with suppress(OSError):
+            os.write(pipe, b"!")
+        os.close(pipe)
 
 
 def read_view(directory: Path) -> View | None:

@@ -16,7 +16,7 @@ from terminal import Terminal
 
 from bootos.agent import console_page
 from bootos.agent.console import find_consoles, is_alive, read_identity
-from bootos.agent.status import Status
+from bootos.agent.status import Status, wake_console
 from bootos.process import Child, run, start
 
 DEADLINE_S = 30.0
@@ -72,6 +72,7 @@ class Room:
     def log(self, *texts: str) -> None:
         with (self.run / "agent.log").open("a") as file:
             file.writelines(f"{text}\n" for text in texts)
+        wake_console(self.run)
 
     def start(self, *lines: Line) -> Child:
         words = [sys.executable, "-m", "bootos.agent.console", self.run, self.shell]

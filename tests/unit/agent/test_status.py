@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bootos.agent.logfile import LogFile
-from bootos.agent.status import Status, read_view
+from bootos.agent.status import Status, read_view, wake_console
 
 
 def test_what_is_set_is_read_by_another_process(tmp_path: Path) -> None:
@@ -67,6 +68,16 @@ def test_a_status_of_another_version_or_none_is_read_as_far_as_it_goes(tmp_path:
     view = read_view(tmp_path)
     assert view is not None
     assert (view.server, view.job, hasattr(view, "colour")) == ("http://a", "", False)
+
+
+def test_nobody_at_the_consoles_holds_up_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "console.wake")
+    wake_console(tmp_path)
+    reader = os.open(tmp_path / "console.wake", os.O_RDONLY | os.O_NONBLOCK)
+    for _ in range(70_000):  # more than a pipe holds
+        wake_console(tmp_path)
+    assert os.read(reader, 10) == b"!" * 10
+    os.close(reader)
 
 
 def make_logger(directory: Path, status: Status, most_bytes: int = 4096) -> logging.Logger:
