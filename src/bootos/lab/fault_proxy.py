@@ -94,6 +94,9 @@ class FaultProxy:
             daemon_threads = True
             block_on_close = False  # a hanging call must not keep the proxy from ending
 
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A machine that was cut off in the middle of a call; there is nobody to tell."""
+
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()

@@ -6,7 +6,15 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.jobs import TEXT_MAX, add_line, fill_scripts, find_active_job, keep_evidence, move
+from bootos.server.jobs import (
+    TEXT_MAX,
+    add_line,
+    fill_scripts,
+    find_active_job,
+    find_latest_job,
+    keep_evidence,
+    move,
+)
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.machines import store_inventory
 from bootos.server.store.engine import WriteSession
@@ -126,8 +134,8 @@ def _find_reported_job(session: Session, machine: Machine, report: v2.Report) ->
 
 
 def _find_held_job(session: Session, boot: Boot) -> Job | None:
-    """The job that this boot had begun: an agent that was killed left lines for its successor to send."""
-    job = find_active_job(session, boot.machine_id)
+    """The job that this boot held last: an agent that was killed left lines for its successor to send."""
+    job = find_latest_job(session, boot.machine_id)
     return job if job is not None and job.handed_to.partition(":")[0] == str(boot.id) else None
 
 

@@ -62,10 +62,11 @@ class Presence:
         with self._lock:
             if self._open.get(machine_id):
                 return self.grace_s
-        last = self.last_heard(machine_id, written)
-        if last is None:
-            return 0.0
-        return max(0.0, self.grace_s - (read_clock() - last).total_seconds())
+            known = self._heard.get(machine_id)
+        now = read_clock()
+        # A moment in the future was written before the clock was set back: it must not hold the identity for years.
+        ages_s = [abs((now - moment).total_seconds()) for moment in (known, written) if moment is not None]
+        return max(0.0, self.grace_s - min(ages_s, default=self.grace_s))
 
     def is_heard(self, machine_id: int, written: datetime | None) -> bool:
         return self.grace_left_s(machine_id, written) > 0

@@ -113,7 +113,9 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
             ):
                 content = state.find_content(target.device, freed=forecast.freed)
         marked = mark_filesystem(state, filesystem, target.device)
-        _plan_make(marked, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned)
+        _plan_make(
+            filesystem, marked, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned
+        )
         forecast.freed.add(target.device)
 
 
@@ -147,7 +149,17 @@ def _plan_partitions(
                 if not is_own_half(state, signatures, filesystem, place.device):
                     content = [f"{name_signature(signature)} on {place.device}" for signature in signatures]
             marked = mark_filesystem(state, filesystem, place.device)
-            _plan_make(marked, place.disk, index + 1, content, wanted.wipe, f"{here}.filesystem", at, planned)
+            _plan_make(
+                filesystem,
+                marked,
+                place.disk,
+                index + 1,
+                content,
+                wanted.wipe,
+                f"{here}.filesystem",
+                at,
+                planned,
+            )
 
 
 def _check_size(filesystem: Filesystem, size_bytes: int, at: str, planned: Planned) -> None:
@@ -197,6 +209,7 @@ def plain_uuid(text: str) -> str:
 
 def _plan_make(
     filesystem: Filesystem,
+    marked: Filesystem,
     device: str,
     number: int | None,
     content: list[str],
@@ -223,7 +236,7 @@ def _plan_make(
             destroys=tuple(content),
             allowed=f"{at}.wipe" if wipe else None,
             path=here,
-            detail=Make(device=device, number=number, filesystem=filesystem),
+            detail=Make(device=device, number=number, filesystem=marked),
         )
     )
 

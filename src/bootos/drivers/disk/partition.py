@@ -235,3 +235,8 @@ def apply_table(machine: Machine, wanted: Write) -> None:
     )
     md.settle(machine)
     block.check_partitions(machine, node, [part.number for part in placed])
+    if placed:
+        # sfdisk leaves what looks like a partition table, as the start of a former array does in a new one
+        nodes = [partition_path(node, part.number) for part in placed]
+        machine.run(["wipefs", "--all", "--force", "--quiet", *nodes])
+        md.settle(machine)

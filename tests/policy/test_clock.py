@@ -1,0 +1,33 @@
+"""The agent reckons with clocks that do not jump; the wall clock is only shown."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src/bootos"
+WALL = {
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+}
+# where the wall clock is read to be shown: log lines, reports, the inventory, the status page
+SHOWN = {"agent/reporter.py", "hardware/inventory.py"}
+PARTS = [path for part in ("agent", "drivers", "hardware") for path in sorted((SOURCE / part).rglob("*.py"))]
+FILES = [*PARTS, SOURCE / "process.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_deadline_follows_the_wall_clock(path: Path) -> None:
+    found = [
+        f"{path.name}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and (node.func.value.id, node.func.attr) in WALL
+    ]
+    if str(path.relative_to(SOURCE)) not in SHOWN:
+        assert not found
