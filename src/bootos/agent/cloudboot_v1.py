@@ -13,13 +13,13 @@ from typing import TypeVar
 import msgspec
 
 from bootos.agent import power
+from bootos.agent.bash import run_script
 from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host import Host
 from bootos.agent.link import delays
 from bootos.agent.productinfo import build_product_info, encode_product_info
 from bootos.agent.v1_client import BadAnswer, NoAnswer, Rejected, V1Client, V1Error
 from bootos.agent.v1_outbox import Outbox
-from bootos.agent.v1_script import run_script
 from bootos.errors import BootosError
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire import v2

@@ -18,6 +18,7 @@ from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
 from bootos.template.check import LATER, read_template
 from bootos.template.model import Template
+from bootos.template.placeholder import find_secret_words
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
 
@@ -89,6 +90,7 @@ def plan_job(
     # "not supported by this version" is about the built-in drivers; another package's may be here
     served = {choice.driver.section for choice in chosen} & set(LATER)
     result.problems = [problem for problem in problems if problem.path not in served] + unmatched
+    result.problems += find_missing_secrets(template, secrets)
     forecast = Forecast()
     for choice in chosen:
         log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
@@ -99,6 +101,20 @@ def plan_job(
         result.problems += find_forbidden(planned.actions)
     result.problems = list(dict.fromkeys(result.problems))
     return result
+
+
+def find_missing_secrets(template: Template, secrets: dict[str, str]) -> list[Problem]:
+    """A problem for each script that asks for a secret without a value; drivers tell those of their own sections."""
+    return [
+        Problem(
+            path=f"scripts[{g}].scripts[{s}].script",
+            message=f"the secret {name!r} has no value",
+            hint=f"bootos secret set {name}, or --secrets FILE by hand",
+        )
+        for g, group in enumerate(template.scripts)
+        for s, script in enumerate(group.scripts)
+        for name in sorted(find_secret_words(script.script) - secrets.keys())
+    ]
 
 
 def apply_job(

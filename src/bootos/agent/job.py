@@ -113,6 +113,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
             host.directory / "scripts",
             order.secrets,
             progress,
+            timeout_s=host.cmdline.script_timeout_s,
             earlier=order.earlier,
         )
     if count:

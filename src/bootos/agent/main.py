@@ -136,12 +136,14 @@ def show_plan(arguments: argparse.Namespace) -> int:
                  "destroys": list(a.destroys), "allowed": a.allowed}
                 for a in plan.actions
             ],
+            "scripts": find_script_titles(plan),
         }  # fmt: skip
         print(json.dumps(shown, indent=2))
         return 1 if plan.problems else 0
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    if not plan.actions:
+    scripts = find_script_titles(plan)
+    if not plan.actions and not scripts:
         print("nothing to do: the machine is as the template wants it")
     for action in plan.actions:
         print(f"{action.driver}: {action.summary}")
@@ -153,7 +155,15 @@ def show_plan(arguments: argparse.Namespace) -> int:
                 if action.allowed
                 else f"    DESTROYS {lost}"
             )
+    for title in scripts:
+        print(f"script: {title} (what it does cannot be planned)")
     return 0
+
+
+def find_script_titles(plan: "JobPlan") -> list[str]:
+    """The scripts that a template runs, `GROUP - NAME`."""
+    groups = plan.template.scripts if plan.template is not None else []
+    return [f"{group.name} - {script.name}" for group in groups for script in group.scripts]
 
 
 class PrintWatcher:
@@ -167,12 +177,19 @@ class PrintWatcher:
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         print(f"{step_id}: {action_id}: {state.value}", flush=True)
 
+    def add_step(self, id: str, title: str) -> None:
+        print(f"{id}: {title}", flush=True)
+
+    def begin_step(self, id: str) -> None:
+        self.set_step(id, StepState.RUNNING)
+
     def is_cancelled(self) -> bool:
         return False
 
 
 def apply_by_hand(arguments: argparse.Namespace) -> int:
     from bootos.agent.engine import apply_job
+    from bootos.agent.script import run_scripts
 
     if os.geteuid() != 0:
         raise BootosError("only root can configure a machine")
@@ -180,7 +197,15 @@ def apply_by_hand(arguments: argparse.Namespace) -> int:
     plan, machine = make_plan(arguments, inventory)
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    apply_job(plan, machine, inventory, read_secrets(arguments.secrets), PrintWatcher())
+    secrets, watcher = read_secrets(arguments.secrets), PrintWatcher()
+    apply_job(plan, machine, inventory, secrets, watcher)
+    if plan.template is not None and plan.template.scripts:
+        logging.basicConfig(
+            level=logging.INFO, format="%(message)s", stream=sys.stdout
+        )  # the scripts' output
+        directory = machine.root / "run/bootos/scripts"
+        timeout_s = read_cmdline(machine.root).script_timeout_s
+        run_scripts(plan.template.scripts, machine.run, directory, secrets, watcher, timeout_s=timeout_s)
     return 0
 
 

@@ -4,19 +4,16 @@ What a script did cannot be read back from the machine: what earlier attempts of
 whether it runs again. Called by `job`.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from bootos.agent.bash import run_script
 from bootos.agent.engine import Cancelled, StepFailed, Watcher
 from bootos.process import Runner
 from bootos.template.model import Script, ScriptGroup
+from bootos.template.placeholder import fill_secret_words
 from bootos.wire.v2 import StepState
-
-log = logging.getLogger(__name__)
-
-SCRIPT_TIMEOUT_S = 4 * 3600.0
 
 
 class ScriptWatcher(Watcher, Protocol):
@@ -34,13 +31,13 @@ def run_scripts(
     secrets: dict[str, str],
     watcher: ScriptWatcher,
     *,
+    timeout_s: float,
     earlier: Mapping[str, StepState] | None = None,
 ) -> None:
     """Run every script; output goes to the log as it comes. Raises StepFailed at the first non-zero exit code.
 
     `earlier`: how the steps of earlier attempts stood last, by id.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     named = [
         (f"script.{g}.{s}", group, script)
         for g, group in enumerate(groups)
@@ -63,18 +60,10 @@ def run_scripts(
         if watcher.is_cancelled():
             watcher.set_step(id, StepState.SKIPPED, message="cancelled by the operator")
             raise Cancelled(f"cancelled before the script {script.name}")
-        file = directory / f"{id}.sh"
-        file.write_text(script.script.replace("\r\n", "\n"))
-        file.chmod(0o700)
-        done = run(
-            ["/bin/bash", str(file)],
-            timeout_s=SCRIPT_TIMEOUT_S,
-            check=False,
-            secrets=tuple(secrets.values()),
-            on_line=lambda line: log.info("%s", line),
-        )
-        if done.returncode != 0:
-            message = f"the script {script.name} ended with exit code {done.returncode}"
+        text = fill_secret_words(script.script, secrets)
+        outcome = run_script(text, directory / f"{id}.sh", run, timeout_s, known=tuple(secrets.values()))
+        if not outcome.ok:
+            message = f"the script {script.name} failed: {outcome.status}"
             watcher.set_step(id, StepState.FAILED, message=message)
             raise StepFailed(message, hint="its output is in the job's log")
         watcher.set_step(id, StepState.DONE)

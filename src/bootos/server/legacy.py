@@ -26,7 +26,7 @@ from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
 from bootos.server.support import Model, Verdict, judge, read_lines, read_sections
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
-from bootos.wire.v1_password import find_secrets, mask_passwords
+from bootos.wire.password import find_secrets, mask_passwords
 
 # Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made,
 # 0.5 reboots; from 0.6 on the installer speaks.

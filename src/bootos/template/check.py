@@ -20,10 +20,12 @@ from bootos.template.model import (
     OobNetwork,
     OobUser,
     Partition,
+    Script,
     Secret,
     Template,
 )
 from bootos.template.partitioncheck import check_filesystem, check_partitions
+from bootos.template.placeholder import find_secret_words
 from bootos.template.size import parse_bytes, parse_range
 
 # mdadm itself takes a RAID 5 of two and a RAID 6 of three drives (and an "even" RAID 10 of two or three):
@@ -63,6 +65,8 @@ def find_secrets(template: Template) -> set[str]:
     def walk(value: Any) -> Iterator[str]:
         if isinstance(value, Secret):
             yield value.secret
+        elif isinstance(value, Script):
+            yield from find_secret_words(value.script)
         elif isinstance(value, msgspec.Struct):
             for field in value.__struct_fields__:
                 yield from walk(getattr(value, field))

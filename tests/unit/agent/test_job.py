@@ -80,7 +80,7 @@ def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(hos
     assert not carry_out(order(template={"name": "t", "scripts": groups}), host, client, reporter)
     last = peer.reports[-1]
     assert last.state is v2.JobState.FAILED
-    assert "first ended with exit code 4" in last.message
+    assert "first ended with exit status 4" in last.message
     assert "hello" in peer.lines.values()
     assert peer.macs == []
 
@@ -203,3 +203,24 @@ def test_the_policy_decides_what_a_failed_post_hook_means(
     assert last.state is (v2.JobState.SUCCEEDED if reboots else v2.JobState.FAILED)
     assert reboots or "the POST hook" in last.message
     assert [(hook.name, hook.exit_code) for hook in last.hooks] == [("POST", 6)]
+
+
+def test_a_script_gets_a_secret_by_its_name_and_no_report_has_it(host: Host, peer: Peer) -> None:
+    text = "x=<{secret:oob}>; [ ${#x} = 9 ] && echo the value is $x"
+    group = {"name": "OOB", "scripts": [{"name": "user", "script": text}]}
+    template = {"name": "t", "scripts": [group]}
+    client, reporter = start(host)
+    assert carry_out(order(template=template, secrets={"oob": "it's $1 x"}), host, client, reporter)
+    reported = msgspec.json.encode(peer.reports).decode()
+    assert "the value is ********" in reported
+    assert "it's" not in reported
+
+
+def test_a_script_that_asks_for_a_secret_without_a_value_is_refused_before_anything_runs(
+    host: Host, peer: Peer
+) -> None:
+    group = {"name": "OOB", "scripts": [{"name": "user", "script": "oob.sh -p <{secret:oob}>"}]}
+    client, reporter = start(host)
+    assert not carry_out(order(template={"name": "t", "scripts": [group]}), host, client, reporter)
+    assert peer.reports[-1].state is v2.JobState.REFUSED
+    assert [problem.path for problem in peer.reports[-1].problems] == ["scripts[0].scripts[0].script"]

@@ -16,7 +16,7 @@ from bootos.server.context import Context
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.table import Audit, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
 from bootos.server.support import Model, Verdict, judge, read_lines, read_model
-from bootos.wire.v1_password import find_secrets, mask_passwords
+from bootos.wire.password import find_secrets, mask_passwords
 
 
 class Fault(msgspec.Struct, kw_only=True):

@@ -35,7 +35,7 @@ from bootos.server.fault import ForbiddenError, RequestError
 from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
 from bootos.server.web import shown
-from bootos.wire.v1_password import find_secrets, mask_passwords
+from bootos.wire.password import find_secrets, mask_passwords
 
 LOG_LINES = 1000  # of a job, on its page; all of them are one link away
 POLICY = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bootos.wire.v1_password import find_secrets, mask_passwords
+from bootos.wire.password import find_secrets, mask_passwords
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""Passwords that stand in the scripts of v1 templates (`oob.sh -u root -p VALUE`): found in the text, masked in what is
-logged. Pure. Both ends mask: the agent what it uploads, the server what other agents upload.
+"""Passwords that stand in scripts (`oob.sh -u root -p VALUE`): found in the text, masked in what is logged. Pure.
+
+Both ends mask: the agent what it uploads, the server what other agents upload.
 """
 
 import re

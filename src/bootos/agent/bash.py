@@ -1,19 +1,20 @@
-"""One script of a Cloudboot v1 hardware template: written, run by bash, its output in the log as it comes.
+"""One script of a template: written, run by bash, its output in the log as it comes.
 
-These scripts carry passwords in plain text, and existing servers show what they are sent to everybody: passwords are
-found in the text (`wire.v1_password`) and masked in the log and in all that is uploaded. Called by `cloudboot_v1`; it
-decides nothing.
+Existing templates carry passwords in plain text, and existing servers show what they are sent to everybody: passwords
+are found in the text (`wire.password`) and masked in the log and in all that is uploaded. Called by `script` and
+`cloudboot_v1`; it decides nothing.
 """
 
 import logging
 import os
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from bootos.process import Runner, ToolError
-from bootos.wire.v1_password import find_secrets, mask_passwords
+from bootos.wire.password import find_secrets, mask_passwords
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tail: str
 
 
-def run_script(text: str, file: Path, run: Runner, timeout_s: float) -> Outcome:
-    """Write and run one script; its exit code decides. stdout and stderr are one stream, in order."""
-    secrets = find_secrets(text)
+def run_script(text: str, file: Path, run: Runner, timeout_s: float, *, known: Sequence[str] = ()) -> Outcome:
+    """Write and run one script; its exit code decides. stdout and stderr are one stream, in order. `known` are more
+    values to mask."""
+    secrets = (*known, *find_secrets(text))
     tail: deque[str] = deque(maxlen=MOST_TAIL_LINES)
 
     def take(line: str) -> None:
