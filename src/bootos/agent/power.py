@@ -1,47 +1,69 @@
-"""The reboot at the end: PXE next, then a reset. Never a write to a disk."""
+"""The reboot at the end: PXE next, then a reset. Never a write to a disk. Called by `sequence` and `cloudboot_v1`."""
 
 import logging
+import threading
 import time
 from pathlib import Path
+
+import msgspec
 
 from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
-RESET_GRACE_S = 20.0
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the BMC may take, in seconds. All in all it delays the reboot by `bmc_s` at most."""
+
+    command_s: float = 20.0
+    reset_s: float = 20.0  # from the accepted reset to the machine being off
+    bmc_s: float = 60.0
+    reboot_s: float = 20.0
 
 
-def reboot(run: Runner, inventory: Inventory, root: Path = Path("/")) -> None:
+def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Timing | None = None) -> None:
     """Ask the BMC to boot from the network next and to reset the machine; without a BMC a plain reboot.
 
     md arrays are stopped first, so that the disks are left clean. Returns only if nothing worked.
     """
+    timing = timing or Timing()
     stop_arrays(run, root)
     run(["sync"], timeout_s=300, check=False)
-    if inventory.bmc is not None and reset_by_bmc(run, uefi=inventory.bios.boot_mode == "uefi"):
-        time.sleep(RESET_GRACE_S)
-        log.warning("the BMC accepted the reset, but the machine still runs after %.0f s", RESET_GRACE_S)
-    log.info("rebooting")
-    run(["systemctl", "reboot", "--force"], timeout_s=60, check=False)
-    time.sleep(RESET_GRACE_S)
-    run(["systemctl", "reboot", "--force", "--force"], timeout_s=60, check=False)
+    if inventory.bmc is not None:
+        # In a thread of its own: a process that waits for a dead BMC inside the kernel cannot even be killed.
+        uefi = inventory.bios.boot_mode == "uefi"
+        thread = threading.Thread(
+            target=reset_by_bmc, args=(run,), kwargs={"uefi": uefi, "timing": timing}, name="bmc", daemon=True
+        )
+        thread.start()
+        thread.join(timing.bmc_s)
+        if thread.is_alive():
+            log.warning("the BMC did not reset the machine within %.0f s", timing.bmc_s)
+    log.info("rebooting without the BMC")
+    for argv in (["systemctl", "reboot", "--force"], ["systemctl", "reboot", "--force", "--force"]):
+        try:
+            run(argv, timeout_s=60)
+        except ToolError as error:
+            log.warning("%s", error)
+        time.sleep(timing.reboot_s)
 
 
-def reset_by_bmc(run: Runner, *, uefi: bool) -> bool:
-    """`chassis bootdev pxe` (IPMI 2.0, 28.12) and power reset; returns whether the BMC accepted the reset."""
+def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing) -> None:
+    """`chassis bootdev pxe` for the next boot alone (IPMI 2.0, 28.12) and power reset. Returns only if it fails."""
     bootdev = ["ipmitool", "chassis", "bootdev", "pxe"] + (["options=efiboot"] if uefi else [])
     try:
-        run(bootdev, timeout_s=30)
+        run(bootdev, timeout_s=timing.command_s)
     except ToolError as error:
         log.warning("the BMC did not take the PXE boot setting: %s", error)
     log.info("resetting the machine through the BMC")
     try:
-        run(["ipmitool", "chassis", "power", "reset"], timeout_s=30)
+        run(["ipmitool", "chassis", "power", "reset"], timeout_s=timing.command_s)
     except ToolError as error:
         log.warning("the BMC did not reset the machine: %s", error)
-        return False
-    return True
+        return
+    time.sleep(timing.reset_s)
+    log.warning("the BMC accepted the reset, but the machine still runs after %.0f s", timing.reset_s)
 
 
 def stop_arrays(run: Runner, root: Path = Path("/")) -> None:

@@ -1,0 +1,90 @@
+"""How a machine is rebooted, seen from the tools that are run: executables on PATH that note their arguments."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootos.agent.power import Timing, reboot
+from bootos.process import Completed, run
+from bootos.wire.inventory import Bios, Bmc, Inventory
+
+QUICK = Timing(command_s=5, reset_s=0, bmc_s=20, reboot_s=0)
+PLAIN = ["systemctl reboot --force", "systemctl reboot --force --force"]
+
+
+class Tools:
+    """`ipmitool` behaves as the given lines of shell say, with its words in `$*`."""
+
+    def __init__(self, directory: Path, ipmitool: str = "exit 0") -> None:
+        self._log = directory / "calls"
+        self._programs = directory / "bin"
+        self._programs.mkdir()
+        for name in ("ipmitool", "systemctl", "sync", "mdadm"):
+            file = self._programs / name
+            file.write_text(
+                f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{ipmitool if name == "ipmitool" else ""}\n'
+            )
+            file.chmod(0o755)
+
+    def run(self, argv: Sequence[str | os.PathLike[str]], **options: Any) -> Completed:
+        return run(argv, **{**options, "env": {"PATH": f"{self._programs}:{os.environ['PATH']}"}})
+
+    @property
+    def calls(self) -> list[str]:
+        return self._log.read_text().splitlines()
+
+
+def machine(*, bmc: bool = True, uefi: bool = False) -> Inventory:
+    bios = Bios(boot_mode="uefi" if uefi else "bios")
+    return Inventory(collected_at="", bios=bios, bmc=Bmc() if bmc else None)
+
+
+@pytest.mark.parametrize(("uefi", "options"), [(False, ""), (True, " options=efiboot")])
+def test_the_bmc_is_told_to_boot_from_the_network_in_the_way_the_machine_booted(
+    tmp_path: Path, uefi: bool, options: str
+) -> None:
+    tools = Tools(tmp_path)
+    reboot(tools.run, machine(uefi=uefi), tmp_path, QUICK)
+    assert tools.calls[:3] == [
+        "sync ",
+        f"ipmitool chassis bootdev pxe{options}",
+        "ipmitool chassis power reset",
+    ]
+
+
+def test_without_a_bmc_it_is_a_plain_reboot(tmp_path: Path) -> None:
+    tools = Tools(tmp_path)
+    reboot(tools.run, machine(bmc=False), tmp_path, QUICK)
+    assert tools.calls == ["sync ", *PLAIN]
+
+
+def test_a_bmc_that_takes_no_boot_setting_still_resets(tmp_path: Path) -> None:
+    tools = Tools(tmp_path, 'case "$*" in *bootdev*) echo Invalid data field in request >&2; exit 1;; esac')
+    reboot(tools.run, machine(), tmp_path, QUICK)
+    assert "ipmitool chassis power reset" in tools.calls
+
+
+def test_a_bmc_that_refuses_leaves_a_plain_reboot(tmp_path: Path) -> None:
+    tools = Tools(tmp_path, "exit 1")
+    reboot(tools.run, machine(), tmp_path, QUICK)
+    assert tools.calls[-2:] == PLAIN
+
+
+def test_a_bmc_that_hangs_delays_the_reboot_no_longer_than_its_limit(tmp_path: Path) -> None:
+    tools = Tools(tmp_path, "exec tail -f /dev/null")
+    began = time.monotonic()
+    reboot(tools.run, machine(), tmp_path, Timing(command_s=1, reset_s=0, bmc_s=1.5, reboot_s=0))
+    assert tools.calls[-2:] == PLAIN
+    assert time.monotonic() - began < 10
+
+
+def test_arrays_are_stopped_first_and_no_tool_that_writes_to_a_disk_is_run(tmp_path: Path) -> None:
+    (tmp_path / "sys/block/md127").mkdir(parents=True)
+    tools = Tools(tmp_path)
+    reboot(tools.run, machine(), tmp_path, QUICK)
+    assert tools.calls[0] == "mdadm --stop /dev/md127"
+    assert {call.split()[0] for call in tools.calls} == {"mdadm", "sync", "ipmitool", "systemctl"}
