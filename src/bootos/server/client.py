@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 
-from bootos.errors import BootosError, Problem, ProblemsError
+from bootos.errors import BootosError, Problem
 
 PREFIX = "/api/operator"
 
@@ -117,7 +117,9 @@ class Client:
                 status=response.status,
             )
         if said.get("problems"):
-            raise ProblemsError(said["error"], msgspec.convert(said["problems"], list[Problem]))
+            problems = msgspec.convert(said["problems"], list[Problem])
+            lines = "".join(f"\n  - {problem}" for problem in problems)
+            raise AnswerError(f"{said['error']}:{lines}", status=response.status)
         raise AnswerError(said["error"], hint=said.get("hint", ""), status=response.status)
 
 
