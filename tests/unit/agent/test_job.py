@@ -80,7 +80,7 @@ def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(hos
     assert not carry_out(order(template={"name": "t", "scripts": groups}), host, client, reporter)
     last = peer.reports[-1]
     assert last.state is v2.JobState.FAILED
-    assert "first ended with exit status 4" in last.message
+    assert "first failed: exit status 4" in last.message
     assert "hello" in peer.lines.values()
     assert peer.macs == []
 
