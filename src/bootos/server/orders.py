@@ -37,13 +37,10 @@ def take_order(
     if job.cancel_requested:
         move(session, job, Event.CANCELLED, pxe_directory=pxe_directory, message="cancelled by the operator")
         return None
-    if State(job.state) is State.QUEUED and not boot.developer:
-        verdict = judge_job(session, machine, job)
-        if not verdict.ok:
-            move(session, job, Event.REFUSED, pxe_directory=pxe_directory, message=refusal_text(verdict))
-            return None
-    values = vault.resolve(session, job.secret_names)
     holder = f"{boot.id}:{boot.serial}"
+    if job.handed_to != holder and not boot.developer and not may_run(session, machine, job, pxe_directory):
+        return None
+    values = vault.resolve(session, job.secret_names)
     if job.handed_to != holder:
         job.handed_to = holder
         job.attempt += 1
@@ -64,6 +61,30 @@ def take_order(
         reboot=job.reboot,
         poll_timeout_s=poll_s,
     )
+
+
+def may_run(session: WriteSession, machine: Machine, job: Job, pxe_directory: Path) -> bool:
+    """Whether a boot in user mode may have the job; if not, the job has ended. One that began in user mode goes
+    on: it was judged then, and may have changed a version since."""
+    is_new = State(job.state) is State.QUEUED
+    if not is_new and not job.developer:
+        return True
+    verdict = judge_job(session, machine, job)
+    if verdict.ok:
+        return True
+    if is_new:
+        event, message = Event.REFUSED, refusal_text(verdict)
+    else:
+        event, message = (
+            Event.FAILED,
+            (
+                "an earlier boot began this job in developer mode, and the machine was booted in user mode since: "
+                f"{verdict.reason}. Boot it with DEVELOPER=1 on the kernel command line and create the job again, "
+                f"or {verdict.remedy}"
+            ),
+        )
+    move(session, job, event, pxe_directory=pxe_directory, message=message)
+    return False
 
 
 def judge_job(session: Session, machine: Machine, job: Job) -> Verdict:

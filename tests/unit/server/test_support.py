@@ -223,3 +223,25 @@ def test_the_registration_tells_whether_the_model_is_listed_and_why_not(server: 
     server.operate("POST", "/support", {"vendor": "QEMU", "product": "*", "allow": ["raid"]})
     again = Agent(server, developer=False).register()
     assert (again.data["verified"], again.data["message"]) == (True, "")
+
+
+def test_a_job_of_developer_mode_does_not_go_on_in_user_mode(server: Running) -> None:
+    agent = Agent(server)
+    agent.register()
+    server.put_template("t", TEMPLATE)
+    server.create_job()
+    assert agent.order()
+    user_mode = Agent(server, developer=False)
+    user_mode.register()
+    assert user_mode.order() is None
+    assert server.job(1)["state"] == "failed"
+    assert "began this job in developer mode" in server.job(1)["message"]
+
+
+def test_a_job_of_user_mode_goes_on_after_it_has_changed_a_version(server: Running) -> None:
+    server.operate("POST", "/support", {"vendor": "qemu", "product": "*", "bios": "<2"})
+    agent = user_agent(server, bios={"version": "1.5"})
+    server.put_template("t", TEMPLATE)
+    server.create_job()
+    assert agent.order()["attempt"] == 1
+    assert user_agent(server, bios={"version": "2.1"}).order()["attempt"] == 2
