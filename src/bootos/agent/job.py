@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> bool:
     """Do one job to its end; returns whether the machine shall reboot. Never raises for what a job does."""
-    log.info("job %s: %s%s", order.job_id, order.template_name or "no template", attempt_words(order))
     reporter.add_secrets(tuple(order.secrets.values()))
     host.status.add_secrets(tuple(order.secrets.values()))
     name = f"{order.template_name or 'no template'} ({order.job_id})"
     host.status.set(job=name)
     host.status.do("configuring this machine")
     progress = Progress(reporter, order.job_id, host.status)
+    log.info("job %s: %s%s", order.job_id, order.template_name or "no template", attempt_words(order))
     try:
         state, message = perform(order, host, client, progress, reporter)
     except BootosError as error:
