@@ -1,17 +1,21 @@
 """A real server in a thread, and the clients that tests drive it with."""
 
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import urllib3
 import uvicorn
+from sqlalchemy import select, text
 
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
+from bootos.server.store.table import Base, Machine
 
 INVENTORY: dict[str, Any] = {
     "collected_at": "2026-01-01T00:00:00Z",
@@ -70,6 +74,31 @@ class Running:
 
     def job(self, number: int) -> Any:
         return self.operate("GET", f"/jobs/{number}")
+
+    def empty(self) -> None:
+        """Forget everything that a test did. Polls that it left open are sent home first."""
+        context = self.context
+        with context.store.write() as session:
+            machines = list(session.scalars(select(Machine.id)))
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(table.delete())
+            session.execute(text("DELETE FROM sqlite_sequence"))
+            session.touch("machines", "jobs", *(f"machine:{number}" for number in machines))
+        deadline = time.monotonic() + 10
+        while context.presence.has_polls():
+            assert time.monotonic() < deadline, "a poll did not end"
+            threading.Event().wait(0.005)
+        for presence in (context.presence, context.legacy_presence):
+            for number in machines:
+                presence.forget(number)
+        for directory in (context.settings.files, context.settings.boot_files, self.pxe_directory):
+            for path in directory.iterdir() if directory.is_dir() else ():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != "default":
+                    path.unlink()
+        if context.settings.boot_files.is_dir():
+            context.settings.boot_files.rmdir()
 
 
 class Agent:
