@@ -77,7 +77,7 @@ def describe_agent(view: View | None, *, alive: bool) -> list[str]:
         return [f"{doing}   (since {view.since} UTC)" if view.doing else "starts"]
     look = "in the shell: journalctl -u bootos-agent"
     if view is None:
-        return ["is NOT RUNNING, has not started yet", look]
+        return ["starts, or does not come up", look]
     last = f" (last: {'waiting for ' if view.waits else ''}{view.doing})" if view.doing else ""
     return [f"is NOT RUNNING, is started again{last}", look]
 

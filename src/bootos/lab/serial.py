@@ -20,6 +20,9 @@ from bootos.errors import BootosError
 
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*|\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-Za-z]|[=>c78])|\x0f|\x0e|\x07")
 
+# A row of the status page, put at its place; a carriage return ends the page. Its words are no console lines.
+_PAGE_ROW = re.compile(r"\x1b\[\d+;1H[^\r\n]*")
+
 
 class SerialLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line without its escape sequences. `at_s` is when it was complete, in seconds since power-on;
@@ -36,8 +39,9 @@ class SerialTimeout(BootosError):
 
 
 def clean_text(raw: str) -> str:
-    """A line as a person reads it: without escape sequences, and what a carriage return overwrote left out."""
-    text = _ESCAPES.sub("", raw).rstrip("\r")
+    """A line as a person reads it: without escape sequences; the status page, and what a carriage return
+    overwrote, are left out."""
+    text = _ESCAPES.sub("", _PAGE_ROW.sub("", raw)).rstrip("\r")
     return text.rsplit("\r", 1)[-1].rstrip()
 
 

@@ -22,9 +22,9 @@ def run_in_shell(machine: Machine, command: str, deadline_s: float = 120) -> tup
     open_shell(machine, deadline_s)
     number = next(_numbers)  # the end of one command is not taken for the end of the next
     seen = len(machine.serial.lines)
-    machine.type_text(f"{command}; echo END-OF-COM''MAND-{number}=$?\n")
-    end = machine.wait_for_serial(rf"END-OF-COMMAND-{number}=\d+", deadline_s, after=seen)
-    match = re.search(r"=(\d+)", end.text)
+    machine.type_text(f"{command}; echo END-OF-COM''MAND-{number}=$?.\n")
+    end = machine.wait_for_serial(rf"END-OF-COMMAND-{number}=\d+\.", deadline_s, after=seen)
+    match = re.search(rf"MAND-{number}=(\d+)\.", end.text)
     if match is None:
         raise BootosError(f"the shell printed no exit code: {end.text}")
     machine.type_text("exit\n")

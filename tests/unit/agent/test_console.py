@@ -142,7 +142,7 @@ def test_shell_and_page_do_without_the_agent(room: Room) -> None:
     line = Line()
     (room.run / "status.json").unlink()
     room.start(line)
-    line.wait_for_text("is NOT RUNNING, has not started yet")
+    line.wait_for_text("starts, or does not come up")
     room.status.do("collecting hardware information")
     room.status.set(pid=os.getpid())
     line.wait_for_text("is collecting hardware information")

@@ -82,6 +82,11 @@ def test_what_is_sent_reaches_the_guest(line: tuple[socket.socket, SerialLog]) -
         ("10%\r20%\r30%", "30%"),
         ("\x1bc\x1b[?7lSeaBIOS", "SeaBIOS"),
         ("plain  ", "plain"),
+        ("\x1b[0m\x1b[13;24r\x1b[1;1HBootOS\x1b[K\x1b[9;1Hagent    waits for an ord", ""),
+        (
+            "\x1b[9;1Hagent    waits for an order\x1b[K\x1b[24;1H\r \r[19:40:12] bootos: a line\r",
+            "[19:40:12] bootos: a line",
+        ),
     ],
 )
 def test_escape_sequences_and_overwritten_text_are_left_out(raw: str, text: str) -> None:
