@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.agent.cmdline import Cmdline
+from bootos.agent.earlylog import EarlyLog
 from bootos.agent.link import delays
 from bootos.agent.status import Status
 from bootos.agent.uplink import Uplink
@@ -29,6 +30,7 @@ class Host:
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
         self.server_addr = ""
+        self.early_log = EarlyLog()
         self.machine_id = ""  # the server's, known from the registration on
         self.hooks: dict[str, HookResult] = {}  # by name: how each ended last
         self.uplink: Uplink | None = None  # the interface that reaches the server

@@ -33,6 +33,7 @@ LATER = ("bootos.agent.job", "bootos.hardware.inventory", "bootos.drivers.regist
 
 def run(host: Host) -> None:
     """The whole life of the agent in one boot. Returns only when the reboot was asked for and did not happen."""
+    logging.getLogger("bootos").addHandler(host.early_log)
     wait_for_server_address(host)
     threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
     address = bring_up_network(host)
@@ -158,14 +159,14 @@ def speaks_v1(host: Host) -> bool:
 
 
 def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResult]) -> "Reporter":
-    """Register and start reporting; everything logged from now on is seen at the server."""
+    """Register and start reporting; what was and will be logged is seen at the server."""
     from bootos.agent.outbox import Outbox
     from bootos.agent.reporter import Reporter, ReportHandler
 
     outbox = Outbox(host.directory / "outbox.jsonl")
     reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address), outbox)
     reporter.update(msgspec.structs.replace(reporter.state, hooks=hooks))
-    logging.getLogger("bootos").addHandler(ReportHandler(reporter))
+    host.early_log.hand_over(logging.getLogger("bootos"), ReportHandler(reporter))
     host.status.wait_for("the server to take the registration")
     claim_session(host, client, address)
     reporter.start()

@@ -158,6 +158,7 @@ def hooks() -> Iterator[tuple[str, dict[str, bytes]]]:
 def boot(host: Host, **words: str) -> tuple[Client, Reporter]:
     """Start as the agent does, with these words on the kernel command line."""
     host.cmdline = msgspec.structs.replace(host.cmdline, **words)
+    logging.getLogger("bootos").addHandler(host.early_log)
     results = run_pre_hook(host)
     client = wait_for_server(host)
     assert client is not None
@@ -169,6 +170,8 @@ def test_a_failed_pre_hook_is_said_and_the_job_goes_on_by_default(
 ) -> None:
     client, reporter = boot(host, pre=f"{hooks[0]}/gone.sh")
     assert carry_out(order(), host, client, reporter)
+    said = f"PRE hook failed: {hooks[0]}/gone.sh answered HTTP status 404"
+    assert any(line.startswith(said) for line in peer.lines.values()), "logged before the registration"
     assert [hook.message.partition(" (")[0] for hook in peer.reports[-1].hooks] == [
         f"{hooks[0]}/gone.sh answered HTTP status 404"
     ]
