@@ -121,6 +121,11 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
                 )
             for lost in action["destroys"]:
                 out.console.print(Text(f"    destroys {lost}", style="red"))
+    for hook in report.get("hooks", []):
+        code = "not run" if hook["exit_code"] is None else f"exit code {hook['exit_code']}"
+        message = f": {hook['message']}" if hook["exit_code"] is None else ""
+        style = "" if hook["exit_code"] == 0 else "red"
+        out.console.print(Text(f"\n{hook['name']} hook {hook['url']}: {code}{message}", style=style))
     for problem in report.get("problems", []):
         hint = f" ({problem['hint']})" if problem["hint"] else ""
         out.console.print(Text(f"{problem['path']}: {problem['message']}{hint}", style="red"))
