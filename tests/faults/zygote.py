@@ -1,0 +1,90 @@
+"""Starts agents and servers by fork, after everything was imported once: a process that can be killed costs
+milliseconds instead of seconds of importing.
+
+`python zygote.py SOCKET` answers one JSON document per line: `{"do": "agent"|"server"|"poll", ...}`.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "contract")]
+
+import faultmachine  # noqa: E402
+
+import bootos.agent.job  # noqa: E402
+import bootos.agent.reporter  # noqa: E402
+import bootos.drivers.registry  # noqa: E402
+import bootos.hardware.inventory  # noqa: E402, F401
+from bootos.server.serve import run_server  # noqa: E402
+from bootos.server.settings import Settings  # noqa: E402
+
+POLL_S, GRACE_S = 2, 4  # a machine whose power was cut comes back in seconds here
+
+
+def start_agent(said: dict[str, Any]) -> None:
+    faultmachine.run_agent(Path(said["directory"]), said["boot_id"], said["stop"], said["door"])
+
+
+def start_server(said: dict[str, Any]) -> None:
+    data = Path(said["data"])
+    run_server(Settings(data=data, port=said["port"], tftp=False, poll_s=POLL_S, session_grace_s=GRACE_S))
+
+
+DEEDS = {"agent": start_agent, "server": start_server}
+
+
+def fork(deed: Callable[[dict[str, Any]], None], said: dict[str, Any], listener: socket.socket) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        listener.close()
+        log = os.open(said["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        deed(said)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the end of a process: all of it into its log
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve(path: str) -> None:
+    gc.freeze()
+    ended: dict[int, int] = {}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rw") as lines:
+            for line in lines:
+                said = json.loads(line)
+                if said["do"] == "poll":
+                    pid = said["pid"]
+                    if pid not in ended:
+                        found, status = os.waitpid(pid, os.WNOHANG)
+                        if found:
+                            ended[pid] = os.waitstatus_to_exitcode(status)
+                    answer = ended.get(pid)
+                else:
+                    answer = fork(DEEDS[said["do"]], said, listener)
+                print(json.dumps(answer), file=lines, flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
