@@ -31,7 +31,10 @@ def test_a_machine_booted_by_uefi_is_told_to_boot_from_the_network_by_uefi(image
         machine = scenario.add_machine(spec)
         machine.power_on()
         machine.wait_for_serial("waiting for an order", 600)
-        operator.command("job", "create", "--machine", spec.identity.serial, "--skip-hardware")
+        (output / "empty.yaml").write_text("name: empty\n")
+        operator.command("template", "add", output / "empty.yaml")
+        words = ("--machine", spec.identity.serial, "--template", "empty", "--skip-hardware")
+        operator.command("job", "create", *words)
         bmc = machine.bmc
         assert bmc is not None
 
