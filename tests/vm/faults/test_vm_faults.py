@@ -111,7 +111,7 @@ def run_cell(bench: Bench, template: str, fault: str, step: str) -> Cell:
         )
         cell.lost, cell.doubled = bench.count_lost(), bench.count_doubled()
     except (BootosError, TimeoutError) as error:
-        cell.reason = f"{type(error).__name__}: {error}"
+        cell.outcome, cell.reason = "WRONG", f"{type(error).__name__}: {error}"
         bench.go_on()
     cell.seconds = round(time.monotonic() - began, 1)
     return cell
