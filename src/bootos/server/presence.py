@@ -42,9 +42,9 @@ class Presence:
                 if left > 0:
                     self._open[machine_id] = left
 
-    def has_polls(self) -> bool:
-        """Whether any machine's agent waits."""
-        return bool(self._open)
+    def count_polls(self) -> int:
+        """Of how many machines an agent waits."""
+        return len(self._open)
 
     def take_unwritten(self) -> dict[int, datetime]:
         """The moments to write down: of whom something was heard since the last call, or who waits."""

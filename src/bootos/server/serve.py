@@ -3,8 +3,10 @@
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,9 @@ from bootos.server.settings import Settings
 log = logging.getLogger(__name__)
 
 GRACE_S = 5  # for requests that are being answered when the server ends
+# A thread that comes back from SQLite waits until a busy one lets it go on, at each statement of a transaction. With
+# Python's 5 ms the writer, whose turn all others wait for, mostly waits (benchmarks/dispatch.py shows it).
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Server(uvicorn.Server):
@@ -92,8 +97,17 @@ def hold(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
+def raise_file_limit() -> None:
+    """Every waiting machine holds a connection: the usual soft limit of 1,024 open files is too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run_server(settings: Settings) -> None:
     """Serve until a signal. Raises BootosError when it cannot start."""
+    raise_file_limit()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     listener = listen(settings)
     with hold(settings):
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])

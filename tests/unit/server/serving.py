@@ -75,6 +75,10 @@ class Running:
     def job(self, number: int) -> Any:
         return self.operate("GET", f"/jobs/{number}")
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._pool.clear()
+
     def empty(self) -> None:
         """Forget everything that a test did. Polls that it left open are sent home first."""
         context = self.context
@@ -85,7 +89,7 @@ class Running:
             session.execute(text("DELETE FROM sqlite_sequence"))
             session.touch("machines", "jobs", *(f"machine:{number}" for number in machines))
         deadline = time.monotonic() + 10
-        while context.presence.has_polls():
+        while context.presence.count_polls():
             assert time.monotonic() < deadline, "a poll did not end"
             threading.Event().wait(0.005)
         for presence in (context.presence, context.legacy_presence):

@@ -74,7 +74,7 @@ def test_an_order_reaches_a_waiting_agent_at_once(server: Running, agent: Agent)
     got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.append((agent.order(20), time.monotonic())))
     waiter.start()
-    wait_until(server.context.presence.has_polls)
+    wait_until(server.context.presence.count_polls)
     began = time.monotonic()
     server.create_job()
     waiter.join(10)
