@@ -145,9 +145,14 @@ def check_work(machine: Machine, server: V1Server) -> None:
     logs: dict[str, list[str]] = {}
     for _, title, text in server.reports:
         logs.setdefault(title, []).append(text)
-    for title in ("RAID - RAID 1", "RAID - RAID 5", "OOB - Network", "OOB - User"):
-        assert "nothing to do" in logs[title][1], (title, logs[title])
+    mirror, stripes = logs["RAID - RAID 1"], logs["RAID - RAID 5"]
+    assert "plan: create array raid1-0" in mirror[0]
+    # -c deletes what is not asked for in this call; what is there as asked for it leaves alone.
+    assert "'raid1-0' is as wanted" in mirror[1] and "delete array raid1-0" not in mirror[1], mirror[1]
+    assert all("plan: create array raid5-2" in text for text in stripes), stripes
+    for title in ("OOB - Network", "OOB - User"):
         assert "nothing to do" not in logs[title][0], (title, logs[title])
+        assert "nothing to do" in logs[title][1], (title, logs[title])
     assert logs["Site - Own script"][0].splitlines() == ["to stdout", "to stderr"]
     assert machine.bmc is not None
     assert machine.bmc.check_login("ops", PASSWORD)
