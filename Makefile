@@ -46,13 +46,14 @@ unit: setup ## the tests that need no virtual machine
 vm: image ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO
 
-test: lint unit vm ## everything that has to hold before a change lands
+test: lint image unit vm ## everything that has to hold before a change lands
 
-test-all: lint unit image ## `test` and the full matrices
+test-all: lint image unit ## `test` and the full matrices
 	$(BIN)/pytest -q -m vm -o log_cli=true -o log_cli_level=INFO
 
-bench: image ## seconds, bytes and memory of one boot
+bench: image ## seconds, bytes and memory of one boot; how fast a job reaches one of 1,000 machines
 	$(BIN)/python benchmarks/boot.py --image $(IMAGE)
+	$(BIN)/python benchmarks/dispatch.py
 
 schema: setup ## write the published JSON Schemas anew
 	$(BIN)/python -m bootos.wire.schema
