@@ -120,10 +120,12 @@ def find_missing_secrets(template: Template, secrets: dict[str, str]) -> list[Pr
 def apply_job(
     plan: JobPlan, machine: Machine, inventory: Inventory, secrets: dict[str, str], watcher: Watcher
 ) -> None:
-    """Carry a plan out, driver by driver. Raises StepFailed (with the cause), Cancelled."""
+    """Carry a plan out, driver by driver, and look at the whole at the end. Raises StepFailed (with the cause),
+    Cancelled."""
     if plan.problems or plan.template is None:
         raise StepFailed("a plan with problems is not carried out")
     settled = Forecast()
+    any_changed = False
     for part in plan.drivers:
         driver: Driver = part.driver
         watcher.set_step(driver.name, StepState.RUNNING)
@@ -135,10 +137,35 @@ def apply_job(
         except BootosError as cause:
             watcher.set_step(driver.name, StepState.FAILED, message=str(cause))
             raise StepFailed(f"{driver.title}: {cause}", hint=cause.hint) from cause
+        any_changed = any_changed or changed
         if changed:
             watcher.set_step(driver.name, StepState.DONE, message="read again and compared: as wanted")
         else:
             watcher.set_step(driver.name, StepState.UNCHANGED, message="already as wanted")
+    if any_changed and len(plan.drivers) > 1:
+        _verify_whole(plan, plan.template, machine, inventory, secrets, watcher)
+
+
+def _verify_whole(
+    plan: JobPlan,
+    template: Template,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    watcher: Watcher,
+) -> None:
+    """Everything once more: what one driver made may have broken while the next was at work (a drive that died below
+    a new array). Raises StepFailed."""
+    log.info("reading the whole machine again")
+    settled = Forecast()
+    for part in plan.drivers:
+        try:
+            settled = _verify_driver(part.driver, template, machine, inventory, secrets, settled)
+        except BootosError as cause:
+            watcher.set_step(part.driver.name, StepState.FAILED, message=str(cause))
+            raise StepFailed(
+                f"{part.driver.title}: was as wanted, but is not any more: {cause}", hint=cause.hint
+            ) from cause
 
 
 def _apply_driver(

@@ -103,6 +103,21 @@ def test_a_change_that_was_accepted_but_not_applied_is_a_failure_that_says_so() 
         apply_job(plan(LampDriver({}, deaf=True)), Machine(), INVENTORY, {}, Notes())
 
 
+def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> None:
+    first = LampDriver({}, name="test.one")
+
+    class Careless(LampDriver):
+        def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+            super().apply(machine, action, secrets)
+            first.world["lamp"] = ""
+
+    second = Careless({}, name="test.two")
+    notes = Notes()
+    with pytest.raises(StepFailed, match=r"was as wanted, but is not any more: .*lamp: - -> on"):
+        apply_job(plan(first, second), Machine(), INVENTORY, {}, notes)
+    assert notes.steps[-1] == ("test.one", StepState.FAILED)
+
+
 def test_problems_of_the_document_and_of_every_driver_come_back_together() -> None:
     first, second = LampDriver({}, name="test.one"), LampDriver({}, name="test.two")
     first.problems = [Problem(path="raid.arrays[0].drives", message="drive 9 is not there")]
