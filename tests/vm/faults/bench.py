@@ -220,6 +220,18 @@ def cut_power_in_the_middle(bench: Bench) -> None:
     cut_power(bench)
 
 
+def take_disk_away(bench: Bench) -> None:
+    bench.machine.remove_disk("d2")
+    bench.go_on()
+
+
+def restart(bench: Bench) -> None:
+    """Off and on, with all its disks."""
+    bench.machine.power_off()
+    bench.machine.power_on()
+    bench.machine.wait_for_serial("waiting for an order", BOOT_DEADLINE_S)
+
+
 FAULTS: dict[str, Callable[[Bench], None]] = {
     "server killed": kill_server,
     "server hung": hang_server,
@@ -231,4 +243,7 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "clock -20 years": jump_clock_back,
     "power cut": cut_power,
     "power cut in it": cut_power_in_the_middle,
+    "disk vanished": take_disk_away,  # the last: it leaves an array that lacks a drive
 }
+# What a fault leaves behind that the next cell cannot do with
+AFTERWARDS: dict[str, Callable[[Bench], None]] = {"disk vanished": restart}

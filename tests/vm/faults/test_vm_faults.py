@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench import BOOT_DEADLINE_S, FAULTS, Bench
+from bench import AFTERWARDS, BOOT_DEADLINE_S, FAULTS, Bench
 from table import Cell, format_table, write_table
 
 from bootos.errors import BootosError
@@ -65,7 +65,10 @@ SPECIAL = {
     "agent killed": list(name_boundaries("alpha")),
     "power cut": ["array", "script"],
     "power cut in it": ["array", "file system"],
+    "disk vanished": ["array", "table"],
 }
+# A job that goes on without one of its drives is wrong, however well the rest went.
+MUST_FAIL = {"disk vanished"}
 MATRIX = [(fault, step) for fault in FAULTS for step in SPECIAL.get(fault, STEPS)]
 
 
@@ -109,7 +112,10 @@ def run_cell(bench: Bench, template: str, fault: str, step: str) -> Cell:
         cell.outcome = {"done": "recovered", "failed": "failed", "refused": "failed"}.get(
             job["state"], "WRONG"
         )
+        if fault in MUST_FAIL and cell.outcome == "recovered":
+            cell.outcome = "WRONG"
         cell.lost, cell.doubled = bench.count_lost(), bench.count_doubled()
+        AFTERWARDS.get(fault, lambda bench: None)(bench)
     except (BootosError, TimeoutError) as error:
         cell.outcome, cell.reason = "WRONG", f"{type(error).__name__}: {error}"
         bench.go_on()
