@@ -158,7 +158,8 @@ def check_work(machine: Machine, server: V1Server) -> None:
     assert machine.bmc.check_login("ops", PASSWORD)
     assert machine.bmc.read_lan()["ip_addr"] == "10.0.9.31"
     lines = [line.text for line in machine.serial.lines]
-    assert any(f"PRE sees {SERIAL}" in line for line in lines)
+    seen = [line for line in lines if line.endswith(f"PRE | PRE sees {SERIAL}")]
+    assert len(seen) == 2, "the server that has the hook is waited for, also when it is late"
     assert any("POST in python" in line for line in lines)
     assert any("to stderr" in line for line in lines), "a script's output is streamed to the console"
 

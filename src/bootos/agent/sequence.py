@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -37,9 +38,12 @@ def run(host: Host) -> None:
     wait_for_server_address(host)
     threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
     address = bring_up_network(host)
+    server_first = is_at(host.cmdline.pre, host.server_addr)
+    client = wait_for_server(host) if server_first else None
     hooks = run_pre_hook(host)
     collect(host)
-    client = wait_for_server(host)
+    if not server_first:
+        client = wait_for_server(host)
     if client is None:
         work_by_v1(host)
         return
@@ -105,6 +109,11 @@ def bring_up_network(host: Host) -> str:
     )
     host.uplink = network.bring_up(host.cmdline.pxe_mac)
     return host.uplink.address
+
+
+def is_at(hook: str | None, server_addr: str) -> bool:
+    """Whether the server itself has the hook: then there is none to fetch before the server answers."""
+    return hook is not None and urlsplit(hook)[:2] == urlsplit(server_addr)[:2]
 
 
 def run_pre_hook(host: Host) -> list[v2.HookResult]:

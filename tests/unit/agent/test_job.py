@@ -15,7 +15,7 @@ from bootos.agent.cmdline import Cmdline
 from bootos.agent.host import Host
 from bootos.agent.job import carry_out
 from bootos.agent.reporter import Reporter
-from bootos.agent.sequence import register, run_pre_hook, wait_for_order, wait_for_server
+from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_order, wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.wire import v2
 
@@ -227,3 +227,18 @@ def test_a_script_that_asks_for_a_secret_without_a_value_is_refused_before_anyth
     assert not carry_out(order(template={"name": "t", "scripts": [group]}), host, client, reporter)
     assert peer.reports[-1].state is v2.JobState.REFUSED
     assert [problem.path for problem in peer.reports[-1].problems] == ["scripts[0].scripts[0].script"]
+
+
+@pytest.mark.parametrize(
+    ("hook", "expected"),
+    [
+        ("http://10.0.0.1:8083/bootos/files/pre.sh#sha256=00", True),
+        ("http://10.0.0.1/pre.sh", False),
+        ("https://10.0.0.1:8083/pre.sh", False),
+        (None, False),
+    ],
+)
+def test_a_hook_of_the_server_itself_is_not_fetched_before_the_server_answers(
+    hook: str | None, expected: bool
+) -> None:
+    assert is_at(hook, "http://10.0.0.1:8083") is expected
