@@ -76,17 +76,23 @@ class Bench:
 
     def reach(self, serial: str, template: str, boundary: str) -> None:
         """Start a job and wait until its agent stands before the action or script named `boundary`."""
+        self._begin(serial, template, boundary)
+        if not self._reached.wait(STEP_DEADLINE_S):
+            raise TimeoutError(f"{boundary} of {template} was not reached: {self.find_job()['message']}")
+
+    def run_through(self, serial: str, template: str) -> dict[str, Any]:
+        """A job without a fault, to its end."""
+        self._begin(serial, template, "")
+        return self.wait_for_end()
+
+    def _begin(self, serial: str, template: str, boundary: str) -> None:
         self._before = str(self.job)
         self.reports = []
         self._reached.clear()
         self._released.clear()
         self._boundary, self._rule = boundary, let_pass
-        created = self.operator.command(
-            "job", "create", "--machine", serial, "--template", template, "--no-reboot"
-        )
-        self.job = int(created["id"])
-        if not self._reached.wait(STEP_DEADLINE_S):
-            raise TimeoutError(f"{boundary} of {template} was not reached: {self.find_job()['message']}")
+        words = ("--machine", serial, "--template", template, "--no-reboot")
+        self.job = int(self.operator.command("job", "create", *words)["id"])
 
     def go_on(self, rule: Callable[[Call], Fate] = let_pass) -> None:
         self._rule = rule
