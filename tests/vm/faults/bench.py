@@ -102,11 +102,7 @@ class Bench:
         return wait_for(lambda: self.operator.find_job(self.job), 60, what="the job")
 
     def wait_for_end(self) -> dict[str, Any]:
-        def find_end() -> dict[str, Any] | None:
-            job = self.operator.find_job(self.job)
-            return job if job and job["state"] not in ("queued", "running") else None
-
-        return wait_for(find_end, BOOT_DEADLINE_S, what=f"the end of job {self.job}", pause_s=0.5)
+        return self.operator.wait_for_job(self.job, [], BOOT_DEADLINE_S, pause_s=0.5)
 
     def count_doubled(self) -> int:
         """Actions and scripts that were begun again after their end had been told."""
