@@ -3,10 +3,14 @@
 Four verbs. `match`, `read` and `plan` change nothing on the machine; `apply` carries out one action. `plan` is
 pure: a dry run is the same code as the run, minus `apply`. After `apply` the engine calls `read` and `plan`
 again: whatever is still planned was accepted but not applied, and that is a failure.
+
+Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carries out all of its actions at once,
+`export` (`Exporter`) says the present state in the words of a template.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,7 +20,20 @@ from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Change
 
-__all__ = ["Action", "Change", "Driver", "DriverError", "Forecast", "Machine", "Match", "Planned"]
+__all__ = [
+    "Action",
+    "ArrayForecast",
+    "Batch",
+    "Change",
+    "Driver",
+    "DriverError",
+    "Exporter",
+    "Forecast",
+    "Machine",
+    "Match",
+    "PartitionForecast",
+    "Planned",
+]
 
 
 class DriverError(BootosError):
@@ -55,7 +72,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One change. `detail` is the driver's own; `destroys` names every piece of data that is lost, in words an
     operator understands (`ext4 file system "data" on /dev/sdb1`). `allowed` says which word of the template
-    permits that (`disks[0].wipe`); with `destroys` and no `allowed`, the guard refuses the action."""
+    permits that (`disks[0].wipe`); with `destroys` and no `allowed`, the guard refuses the action.
+
+    `reboot`: it takes effect with the machine's next start. The engine then reboots inside the job, once for all such
+    actions of a driver, and reads again afterwards: an action with the same `id` that is planned again did not take,
+    and that is a failure. So `id` names what is changed (`bios.redfish:set:ProcVirtualization`), and for a chain of
+    changes the link of it (`firmware.package:bios:2.19.1`). `estimate_s`: seconds it will take, about, without the
+    reboot."""
 
     id: str
     driver: str
@@ -64,6 +87,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     destroys: tuple[str, ...] = ()
     allowed: str | None = None
     path: str = ""  # the place in the template that asks for this
+    reboot: bool = False
+    estimate_s: float | None = None
     detail: Any = None
 
 
@@ -117,6 +142,7 @@ class Driver(Protocol):
     name: str
     section: str
     title: str
+    state_type: Any  # of what `read` returns: made of msgspec structs, so that it can be saved and planned on elsewhere
 
     def match(self, inventory: Inventory) -> Match | None:
         """Whether this driver takes the machine, by declared match data."""
@@ -136,4 +162,22 @@ class Driver(Protocol):
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         """Carry out one action. Raises DriverError, ToolError."""
+        ...
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """A driver whose actions go to the hardware together: one Redfish request, one vendor configuration job."""
+
+    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+        """Carry all of them out, instead of `apply` one by one. Raises DriverError, ToolError."""
+        ...
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """A driver that can say a state in the words of a template, so that applying them to the machine plans nothing."""
+
+    def export(self, state: Any) -> dict[str, Any]:
+        """Parts of a template by section: `{"raid": {"arrays": [...]}}`; lists of several drivers are joined. Pure."""
         ...

@@ -70,6 +70,7 @@ class StepState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
     DONE = "done"  # changed something, read again and compared
+    REBOOTING = "rebooting"  # done, and takes effect with a reboot inside the job
     UNCHANGED = "unchanged"  # nothing to do
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -80,11 +81,17 @@ class Order(msgspec.Struct, kw_only=True):
 
     `earlier`: how the steps and actions of earlier attempts stood last, by id, as far as the server was told. An
     agent reports `running` before it begins what cannot be read back, and begins when that report was accepted.
+    `earlier_boot_id`: the boot that said so last; in another one, what is `rebooting` has had its reboot.
+
+    `approved`: the plan the operator approved. The first attempt carries out exactly that plan or refuses; a later one
+    nothing that is not in it.
     """
 
     job_id: str
     attempt: int = 1  # 2 and more: an earlier boot began it; read the state and go on
     earlier: dict[str, StepState] = {}
+    earlier_boot_id: str = ""
+    approved: "Approval | None" = None
     mode: Literal["apply", "plan"] = "apply"
     template_name: str = ""
     template: dict[str, Any] = {}
@@ -93,6 +100,13 @@ class Order(msgspec.Struct, kw_only=True):
     skip_reason: str = ""
     reboot: bool = True
     poll_timeout_s: int = 25
+
+
+class Approval(msgspec.Struct, kw_only=True):
+    """A plan that was approved: its hash (`Report.plan_hash`) and its actions as the operator saw them."""
+
+    plan_hash: str
+    actions: list["ActionView"] = []
 
 
 class Change(msgspec.Struct, kw_only=True, frozen=True):
@@ -111,6 +125,8 @@ class ActionView(msgspec.Struct, kw_only=True):
     summary: str
     changes: list[Change] = []
     destroys: list[str] = []
+    reboot: bool = False  # takes effect with a reboot inside the job
+    estimate_s: float | None = None  # about, without the reboot
     state: StepState = StepState.PENDING
 
 
@@ -171,6 +187,7 @@ class Report(msgspec.Struct, kw_only=True):
     steps: list[StepView] = []
     problems: list[ProblemView] = []
     hooks: list[HookResult] = []
+    plan_hash: str = ""  # of the plan as it was made, by drivers.plan_hash
     inventory: Inventory | None = None  # read again after the changes, with the terminal report
     log: list[LogLine] = []
 

@@ -20,6 +20,7 @@ class LampDriver:
 
     section = "lamp"
     title = "Lamp"
+    state_type = object
 
     def __init__(self, world: dict[str, Any], *, name: str = "test.lamp", deaf: bool = False) -> None:
         self.name = name

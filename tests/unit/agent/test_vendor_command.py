@@ -95,6 +95,7 @@ class BiosDriver:
     name = "bios.test"
     section = "bios"
     title = "BIOS"
+    state_type = object
 
     def __init__(self) -> None:
         self.settings = {"virtualization": "disabled", "c_states": "enabled"}

@@ -12,6 +12,7 @@ class Controller:
 
     section = "raid"
     title = "A controller"
+    state_type = object
 
     def __init__(self, name: str, priority: int) -> None:
         self.name = name

@@ -9,7 +9,8 @@ from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Request, name_problem
 from bootos.drivers.contract import Driver, Machine
 from bootos.errors import BootosError, Problem
-from bootos.template.check import check_password, read_template
+from bootos.template.check import read_template
+from bootos.template.oobcheck import check_password
 from bootos.wire.inventory import Inventory
 
 SECRET = "oob.sh -p"

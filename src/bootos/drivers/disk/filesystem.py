@@ -50,6 +50,7 @@ class FilesystemDriver:
     name = "disk.filesystem"
     section = "disks.filesystem"
     title = "File systems"
+    state_type = Storage
 
     def match(self, inventory: Inventory) -> Match | None:
         if not inventory.disks:

@@ -45,6 +45,7 @@ class PartitionDriver:
     name = "disk.partition"
     section = "disks.partitions"
     title = "Disk partitions"
+    state_type = Storage
 
     def match(self, inventory: Inventory) -> Match | None:
         if not inventory.disks:

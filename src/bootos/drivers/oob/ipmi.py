@@ -28,8 +28,8 @@ from bootos.drivers.oob.bmc import (
 )
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
-from bootos.template.check import check_password
 from bootos.template.model import Oob, OobNetwork, OobUser, Secret, Template
+from bootos.template.oobcheck import check_password
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class IpmiDriver:
     name = "oob.ipmi"
     section = "oob"
     title = "Out-of-band controller (IPMI)"
+    state_type = State
 
     def __init__(
         self,

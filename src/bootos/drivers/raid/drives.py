@@ -8,9 +8,9 @@ import msgspec
 from bootos.drivers.contract import Planned
 from bootos.drivers.disk.block import Storage, describe_disk
 from bootos.errors import Problem
-from bootos.template.check import FEWEST_DRIVES
 from bootos.template.drivelist import parse_drives
 from bootos.template.model import ArrayWanted, Raid, Template
+from bootos.template.raidcheck import FEWEST_DRIVES
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 

@@ -74,6 +74,7 @@ class MdadmDriver:
     name = "raid.mdadm"
     section = "raid"
     title = "Software RAID (Linux md)"
+    state_type = Storage
 
     def match(self, inventory: Inventory) -> Match | None:
         fixed = [disk for disk in inventory.disks if not disk.removable]

@@ -1,0 +1,92 @@
+"""The `oob` section: mistakes that need no machine. Called by `check.read_template`."""
+
+import ipaddress
+
+from bootos.errors import Problem
+from bootos.template.model import Oob, OobNetwork, OobUser
+from bootos.template.place import Places
+
+PASSWORD_MOST_BYTES = 20  # IPMI 2.0, 22.30 Set User Password
+
+
+def check_oob(oob: Oob, places: Places) -> list[Problem]:
+    problems: list[Problem] = []
+    if oob.network is not None:
+        problems += _check_network(oob.network)
+    names: dict[str, str] = {}
+    for index, user in zip(places.indices(OobUser, "oob", "users"), oob.users, strict=False):
+        at = f"oob.users[{index}]"
+        if user.name in names:
+            message = f"{user.name!r} is {names[user.name]} already"
+            problems.append(Problem(path=f"{at}.name", message=message))
+        names.setdefault(user.name, at)
+        if len(user.name.encode()) > 16 or not user.name.isascii() or not user.name.isprintable():
+            message = "must be up to 16 printable ASCII characters"
+            problems.append(Problem(path=f"{at}.name", message=message))
+        elif " " in user.name or '"' in user.name or "'" in user.name:
+            problems.append(Problem(path=f"{at}.name", message="must not hold spaces or quotation marks"))
+        if isinstance(user.password, str):
+            problems += check_password(user.password, f"{at}.password")
+    return problems
+
+
+def check_password(password: str, path: str) -> list[Problem]:
+    """The limits of IPMI 2.0; also for the resolved values of secrets. The message never holds the password."""
+    if not password:
+        return [Problem(path=path, message="is empty", hint="leave it out to keep the present password")]
+    if len(password.encode()) > PASSWORD_MOST_BYTES:
+        message = f"is longer than {PASSWORD_MOST_BYTES} bytes, the most that IPMI can hold"
+        return [Problem(path=path, message=message)]
+    if not password.isascii() or not password.isprintable():
+        return [Problem(path=path, message="must be printable ASCII characters")]
+    return []
+
+
+def _check_network(network: OobNetwork) -> list[Problem]:
+    at = "oob.network"
+    problems: list[Problem] = []
+    if network.vlan is not None and not 0 <= network.vlan <= 4094:
+        message = f"{network.vlan} is not a VLAN"
+        problems.append(Problem(path=f"{at}.vlan", message=message, hint="1 to 4094, or 0 for none"))
+    if network.source == "dhcp":
+        for key in ("address", "gateway"):
+            if getattr(network, key) is not None:
+                message = "comes from DHCP: leave it out, or use source: static"
+                problems.append(Problem(path=f"{at}.{key}", message=message))
+        return problems
+    if network.address is None:
+        message = "is required with source: static"
+        problems.append(Problem(path=f"{at}.address", message=message, hint="as 10.0.8.21/24"))
+        return problems
+    hint = "as 10.0.8.21/24"
+    try:
+        if "/" not in network.address:
+            raise ValueError("has no prefix length")
+        interface = ipaddress.IPv4Interface(network.address)
+    except ValueError as cause:
+        reason = (
+            "has no prefix length" if "prefix" in str(cause) else "is not an IPv4 address with its prefix"
+        )
+        problems.append(Problem(path=f"{at}.address", message=f"{network.address!r} {reason}", hint=hint))
+        return problems
+    net = interface.network
+    if net.prefixlen < 31 and interface.ip in (net.network_address, net.broadcast_address):
+        message = f"{interface.ip} is the network's own or its broadcast address in {net}"
+        problems.append(Problem(path=f"{at}.address", message=message))
+    if interface.ip.is_multicast or interface.ip.is_loopback or interface.ip.is_unspecified:
+        problems.append(
+            Problem(path=f"{at}.address", message=f"{interface.ip} cannot be a machine's address")
+        )
+    if network.gateway is None:
+        return problems
+    try:
+        gateway = ipaddress.IPv4Address(network.gateway)
+    except ValueError:
+        message = f"{network.gateway!r} is not an IPv4 address"
+        problems.append(Problem(path=f"{at}.gateway", message=message))
+        return problems
+    if gateway not in net:
+        problems.append(Problem(path=f"{at}.gateway", message=f"{gateway} is not in {net}"))
+    elif gateway == interface.ip:
+        problems.append(Problem(path=f"{at}.gateway", message=f"{gateway} is the BMC's own address"))
+    return problems

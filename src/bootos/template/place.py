@@ -1,0 +1,26 @@
+"""Where an item of the model stands in the document it was read from. Pure; used by the checks."""
+
+from typing import Any
+
+from bootos.document import convert_all
+
+
+class Places:
+    """Where an item of the model stands in the document: `convert_all` leaves unusable list items out."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def raw(self, *keys: str | int) -> Any:
+        value = self._data
+        for key in keys:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def indices(self, model: Any, *keys: str | int) -> list[int]:
+        listed = self.raw(*keys)
+        items = listed if isinstance(listed, list) else []
+        return [number for number, item in enumerate(items) if convert_all(item, model)[0] is not None]
