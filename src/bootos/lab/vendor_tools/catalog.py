@@ -1,0 +1,5 @@
+"""All stand-ins, one line each."""
+
+from bootos.lab.vendor_tools.tool import Tool
+
+TOOLS: tuple[Tool, ...] = ()
