@@ -87,8 +87,8 @@ def _choose(
         match = driver.match(inventory)
         if match is not None:
             matches.append((match, driver))
-    asked = template.raid.driver if section == "raid" and template.raid is not None else None
     path = section.split(".")[0]
+    asked = getattr(getattr(template, path, None), "driver", None)  # raid.driver, bios.driver
     if asked is not None:
         named = [(match, driver) for match, driver in matches if driver.name == asked]
         if not named:

@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.document import convert_all
 from bootos.errors import Problem
+from bootos.template.bioscheck import check_bios
 from bootos.template.diskcheck import check_disks
 from bootos.template.model import Script, Secret, Template
 from bootos.template.oobcheck import check_oob
@@ -18,7 +19,7 @@ from bootos.template.place import Places
 from bootos.template.placeholder import find_secret_words
 from bootos.template.raidcheck import check_raid
 
-LATER = ("firmware", "bios")  # in the model so that templates can be written; no driver carries them out yet
+LATER = ("firmware",)  # in the model so that templates can be written; no driver carries them out yet
 
 
 def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
@@ -35,6 +36,8 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
             problems.append(
                 Problem(path=key, message="is not supported by this version", hint="leave it out")
             )
+    if template.bios is not None:
+        problems += check_bios(template.bios)
     problems += check_raid(template, places)
     problems += check_disks(template, places)
     if template.oob is not None:

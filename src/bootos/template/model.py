@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from bootos.template.bios import Bios
 from bootos.template.disk import DiskWanted, Filesystem, FilesystemType, Partition, Select, Table
 from bootos.template.oob import Oob, OobNetwork, OobUser
 from bootos.template.raid import ArrayWanted, Raid
@@ -17,6 +18,7 @@ from bootos.template.value import Name, Secret
 
 __all__ = [
     "ArrayWanted",
+    "Bios",
     "DiskWanted",
     "Filesystem",
     "FilesystemType",
@@ -41,7 +43,7 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
     firmware: list[dict[str, Any]] = []
-    bios: dict[str, Any] | None = None
+    bios: Bios | None = None
     oob: Oob | None = None
     raid: Raid | None = None
     disks: list[DiskWanted] = []

@@ -255,12 +255,49 @@ def test_bmc_users_keep_the_limits_of_ipmi_and_passwords_stay_out_of_messages() 
 
 
 def test_what_this_version_cannot_do_is_said_and_not_passed_over() -> None:
-    found = read_template(build(firmware=[{"component": "bios"}], bios={"virtualization": "enabled"}))[1]
+    found = read_template(build(firmware=[{"component": "bios"}]))[1]
     expected = "is not supported by this version"
-    assert found == [Problem(path=key, message=expected, hint="leave it out") for key in ("firmware", "bios")]
+    assert found == [Problem(path="firmware", message=expected, hint="leave it out")]
 
 
 def test_something_that_is_no_template_at_all_gives_none() -> None:
     template, problems = read_template([1, 2])
     assert template is None
     assert problems
+
+
+def test_bios_settings_are_checked_by_name_and_value_and_a_mistake_names_what_is_known() -> None:
+    asked = {
+        "virtualisation": "enabled",
+        "turbo": "maybe",
+        "numa": True,
+        "vendor": {"Fan": 1.5, "Ac Loss ": "x"},
+    }
+    _, problems = read_template(build(bios=asked))
+    found = {problem.path: problem for problem in problems}
+    assert set(found) == {
+        "bios.virtualisation",
+        "bios.turbo",
+        "bios.numa",
+        "bios.vendor.Fan",
+        "bios.vendor.Ac Loss ",
+    }
+    assert found["bios.virtualisation"].hint == "did you mean 'virtualization'?"
+    assert found["bios.turbo"].message == "'maybe' is not one of: enabled, disabled"
+
+
+def test_secure_boot_in_legacy_mode_and_one_raw_name_twice_are_contradictions() -> None:
+    vendor = {"LogicalProc": "Enabled", "logicalproc": "Disabled"}
+    asked = {"boot_mode": "legacy", "secure_boot": "enabled", "vendor": vendor}
+    found = find_problems(build(bios=asked))
+    assert found == {
+        "bios.secure_boot": "does not go with boot_mode: legacy",
+        "bios.vendor.logicalproc": "is given already as 'LogicalProc'",
+    }
+
+
+def test_the_secret_of_the_bios_setup_is_among_the_templates_secrets() -> None:
+    template, problems = read_template(build(bios={"turbo": "enabled", "password": {"secret": "setup"}}))
+    assert template is not None
+    assert problems == []
+    assert find_secrets(template) == {"setup"}

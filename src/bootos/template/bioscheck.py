@@ -1,0 +1,35 @@
+"""The `bios` section: mistakes that need no machine. Called by `check.read_template`.
+
+Whether this machine has the setting, and whether it takes the value, is found by the drivers.
+"""
+
+from bootos.errors import Problem
+from bootos.template.bios import Bios
+
+
+def check_bios(bios: Bios) -> list[Problem]:
+    problems: list[Problem] = []
+    if bios.secure_boot == "enabled" and bios.boot_mode == "legacy":
+        message = "does not go with boot_mode: legacy"
+        problems.append(
+            Problem(path="bios.secure_boot", message=message, hint="secure boot needs boot_mode: uefi")
+        )
+    seen: dict[str, str] = {}
+    for name, value in bios.vendor.items():
+        at = f"bios.vendor.{name}"
+        if not isinstance(name, str):
+            hint = f'put it in quotes: "{name}"'
+            problems.append(Problem(path=at, message="must be the name of a setting as text", hint=hint))
+            continue
+        if name != name.strip() or not name.isprintable():
+            message = (
+                "is not the name of a setting: it has spaces around it, or characters that cannot be seen"
+            )
+            problems.append(Problem(path=at, message=message))
+        if isinstance(value, str) and not value.isprintable():
+            message = "has a line break or another character that cannot be seen in its value"
+            problems.append(Problem(path=at, message=message))
+        if name.casefold() in seen:
+            problems.append(Problem(path=at, message=f"is given already as {seen[name.casefold()]!r}"))
+        seen.setdefault(name.casefold(), name)
+    return problems
