@@ -283,7 +283,7 @@ def test_bios_settings_are_checked_by_name_and_value_and_a_mistake_names_what_is
         "bios.vendor.Ac Loss ",
     }
     assert found["bios.virtualisation"].hint == "did you mean 'virtualization'?"
-    assert found["bios.turbo"].message == "'maybe' is not one of: enabled, disabled"
+    assert found["bios.turbo"].message == "'maybe' is not one of: disabled, enabled"
 
 
 def test_secure_boot_in_legacy_mode_and_one_raw_name_twice_are_contradictions() -> None:
