@@ -2,7 +2,8 @@
 
 For each driver: read, plan, guard, apply, read again and compare. The engine tells a `Watcher` what happens and
 knows nothing of servers; `bootos-agent plan|apply` by hand use it as well. Nothing is changed while any driver
-has a problem with the template.
+has a problem with the template. What takes effect with a reboot ends `apply_job` early: it is called again after it,
+with the `Past` of the job.
 """
 
 import copy
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from bootos.agent.guard import GuardError, check_allowed, find_forbidden
-from bootos.drivers.contract import Action, Driver, Forecast, Machine, Planned
+from bootos.drivers.contract import Action, Batch, Driver, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
 from bootos.template.check import LATER, read_template
@@ -117,11 +118,32 @@ def find_missing_secrets(template: Template, secrets: dict[str, str]) -> list[Pr
     ]
 
 
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What earlier attempts of the job did: their actions by id, and whether the machine has started anew since."""
+
+    actions: dict[str, StepState] = {}
+    rebooted: bool = False
+
+    def find_rebooting(self) -> frozenset[str]:
+        return frozenset(id for id, state in self.actions.items() if state is StepState.REBOOTING)
+
+
+NO_PAST = Past()
+
+
 def apply_job(
-    plan: JobPlan, machine: Machine, inventory: Inventory, secrets: dict[str, str], watcher: Watcher
-) -> None:
+    plan: JobPlan,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    watcher: Watcher,
+    past: Past = NO_PAST,
+) -> list[Action]:
     """Carry a plan out, driver by driver, and look at the whole at the end. Raises StepFailed (with the cause),
-    Cancelled."""
+    Cancelled.
+
+    Returns the actions that take effect with a reboot: with any, the rest of the plan is still to be done after it.
+    """
     if plan.problems or plan.template is None:
         raise StepFailed("a plan with problems is not carried out")
     settled = Forecast()
@@ -130,20 +152,42 @@ def apply_job(
         driver: Driver = part.driver
         watcher.set_step(driver.name, StepState.RUNNING)
         try:
-            changed, settled = _apply_driver(driver, plan, machine, inventory, secrets, settled, watcher)
+            check_taken(part.planned.actions, past)
+            rebooting, changed, settled = _apply_driver(
+                driver, plan, machine, inventory, secrets, settled, watcher, past
+            )
         except Cancelled:
             watcher.set_step(driver.name, StepState.FAILED, message="cancelled by the operator")
             raise
         except BootosError as cause:
             watcher.set_step(driver.name, StepState.FAILED, message=str(cause))
             raise StepFailed(f"{driver.title}: {cause}", hint=cause.hint) from cause
+        if rebooting:
+            what = "; ".join(action.summary for action in rebooting)
+            watcher.set_step(driver.name, StepState.REBOOTING, message=f"takes effect with a reboot: {what}")
+            return rebooting
         any_changed = any_changed or changed
         if changed:
             watcher.set_step(driver.name, StepState.DONE, message="read again and compared: as wanted")
+        elif any(id.startswith(f"{driver.name}:") for id in past.find_rebooting()):
+            watcher.set_step(driver.name, StepState.DONE, message="read again after the reboot: as wanted")
         else:
             watcher.set_step(driver.name, StepState.UNCHANGED, message="already as wanted")
     if any_changed and len(plan.drivers) > 1:
         _verify_whole(plan, plan.template, machine, inventory, secrets, watcher)
+    return []
+
+
+def check_taken(actions: list[Action], past: Past) -> None:
+    """Raise StepFailed with everything that was set, has had its reboot, and is planned again all the same."""
+    if not past.rebooted:
+        return
+    lost = [_describe(action) for action in actions if action.id in past.find_rebooting()]
+    if lost:
+        raise StepFailed(
+            f"was set, the machine was rebooted, and it did not take: {'; '.join(lost)}",
+            hint="another setting may forbid it, or the firmware may want it done in its own menu",
+        )
 
 
 def _verify_whole(
@@ -176,34 +220,67 @@ def _apply_driver(
     secrets: dict[str, str],
     settled: Forecast,
     watcher: Watcher,
-) -> tuple[bool, Forecast]:
-    """One driver; returns whether it changed anything and the forecast with its work in it."""
+    past: Past,
+) -> tuple[list[Action], bool, Forecast]:
+    """One driver; returns what waits for a reboot, whether it changed anything, and the forecast with its work."""
     assert plan.template is not None
     forecast = copy.deepcopy(settled)
     planned = driver.plan(driver.read(machine, inventory), plan.template, secrets, forecast)
     _check_planned(driver, planned, plan.actions)
     if not planned.actions:
-        return False, forecast
+        return [], False, forecast
     watcher.set_step(
         driver.name, StepState.RUNNING, actions=[view_action(action) for action in planned.actions]
     )
-    for action in planned.actions:
-        if watcher.is_cancelled():
-            raise Cancelled(f"cancelled before: {action.summary}")
+    # Set by an earlier attempt in this same boot, which ended before it could reboot: only the reboot is left.
+    already = [action for action in planned.actions if action.id in past.find_rebooting()]
+    for action in already:
+        watcher.set_action(driver.name, action.id, StepState.REBOOTING)
+    actions = [action for action in planned.actions if action not in already]
+    each = getattr(driver, "reboot_after_each", False)
+    if isinstance(driver, Batch):
+        _carry_out(driver, actions, machine, secrets, watcher)
+    elif not (each and already):
+        for action in actions:
+            _carry_out(driver, [action], machine, secrets, watcher)
+            if each and action.reboot:
+                return [action], True, forecast
+    rebooting = [action for action in planned.actions if action.reboot or action in already]
+    if rebooting:
+        return rebooting, True, forecast
+    return [], True, _verify_driver(driver, plan.template, machine, inventory, secrets, settled)
+
+
+def _carry_out(
+    driver: Driver, actions: list[Action], machine: Machine, secrets: dict[str, str], watcher: Watcher
+) -> None:
+    """Actions that go together: one, or all of a batch. Raises Cancelled, and what the driver raises."""
+    if not actions:
+        return
+    first = actions[0].summary
+    if watcher.is_cancelled():
+        raise Cancelled(f"cancelled before: {first}")
+    for action in actions:
         log.info("%s: %s", driver.name, action.summary)
         for lost in action.destroys:
             log.warning("%s: this destroys %s (allowed by %s)", driver.name, lost, action.allowed)
         watcher.set_action(driver.name, action.id, StepState.RUNNING)
-        if watcher.is_cancelled():  # heard while the server was told
+    if watcher.is_cancelled():  # heard while the server was told
+        for action in actions:
             watcher.set_action(driver.name, action.id, StepState.SKIPPED)
-            raise Cancelled(f"cancelled before: {action.summary}")
-        try:
-            driver.apply(machine, action, secrets)
-        except BootosError:
+        raise Cancelled(f"cancelled before: {first}")
+    try:
+        if isinstance(driver, Batch):
+            driver.apply_batch(machine, actions, secrets)
+        else:
+            driver.apply(machine, actions[0], secrets)
+    except BootosError:
+        for action in actions:
             watcher.set_action(driver.name, action.id, StepState.FAILED)
-            raise
-        watcher.set_action(driver.name, action.id, StepState.DONE)
-    return True, _verify_driver(driver, plan.template, machine, inventory, secrets, settled)
+        raise
+    for action in actions:
+        done = StepState.REBOOTING if action.reboot else StepState.DONE
+        watcher.set_action(driver.name, action.id, done)
 
 
 def _check_planned(driver: Driver, planned: Planned, shown: list[Action]) -> None:
@@ -252,4 +329,6 @@ def view_action(action: Action) -> ActionView:
         summary=action.summary,
         changes=list(action.changes),
         destroys=list(action.destroys),
+        reboot=action.reboot,
+        estimate_s=action.estimate_s,
     )

@@ -2,9 +2,10 @@
 
 import logging
 import time
+from enum import StrEnum
 
 from bootos.agent.client import Client, Refused, Unreachable
-from bootos.agent.engine import StepFailed, apply_job, plan_job
+from bootos.agent.engine import Past, StepFailed, apply_job, plan_job
 from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host import Host, collect, pauses
 from bootos.agent.progress import Progress
@@ -16,9 +17,19 @@ from bootos.wire import v2
 
 log = logging.getLogger(__name__)
 
+MOST_ATTEMPTS = 24  # a job that wants yet another reboot then goes round in circles
 
-def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> bool:
-    """Do one job to its end; returns whether the machine shall reboot. Never raises for what a job does."""
+
+class Next(StrEnum):
+    """What comes after `carry_out`."""
+
+    ORDER = "order"
+    REBOOT = "reboot"  # the job is done
+    REBOOT_INSIDE = "reboot inside"  # the job goes on after it
+
+
+def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> Next:
+    """Do one job to its end, or to the next reboot that it needs. Never raises for what a job does."""
     reporter.add_secrets(tuple(order.secrets.values()))
     host.status.add_secrets(tuple(order.secrets.values()))
     name = f"{order.template_name or 'no template'} ({order.job_id})"
@@ -34,12 +45,16 @@ def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -
         log.error("job %s failed: %s", order.job_id, message)
     else:
         log.info("job %s: %s%s", order.job_id, state.value, f": {message}" if message else "")
+    if state is v2.JobState.RUNNING:
+        host.status.wait_for("the server to take the report that the machine reboots")
+        reporter.wait_until_accepted()
+        return Next.REBOOT_INSIDE
     if state is not v2.JobState.REFUSED:  # that report went out with its problems
         progress.end(state, message)
     host.status.set(job=f"{name}: {state.value}")
     host.status.wait_for("the server to take the last report")
     reporter.wait_until_accepted()
-    return state is v2.JobState.SUCCEEDED and order.reboot
+    return Next.REBOOT if state is v2.JobState.SUCCEEDED and order.reboot else Next.ORDER
 
 
 def attempt_words(order: v2.Order) -> str:
@@ -49,7 +64,8 @@ def attempt_words(order: v2.Order) -> str:
 def perform(
     order: v2.Order, host: Host, client: Client, progress: Progress, reporter: Reporter
 ) -> tuple[v2.JobState, str]:
-    """Plan, apply, upload the MAC, POST. Returns the terminal state and a sentence; raises what a step raises."""
+    """Plan, apply, upload the MAC, POST. Returns the terminal state and a sentence, or `running`: a reboot is needed to
+    go on. Raises what a step raises."""
     refused = repeat_pre_hook(order, host, progress)
     if refused is not None:
         return refused
@@ -59,9 +75,9 @@ def perform(
             "plan", v2.StepState.SKIPPED, message=order.skip_reason or "skipped as the job says"
         )
     else:
-        refused = configure_hardware(order, host, progress)
-        if refused is not None:
-            return refused
+        stopped = configure_hardware(order, host, progress)
+        if stopped is not None:
+            return stopped
     if order.mode == "plan":
         return v2.JobState.PLANNED, "nothing was changed"
     progress.add_step("mac", "MAC address and PXE configuration")
@@ -73,7 +89,8 @@ def perform(
 
 
 def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:
-    """Plan the template and, unless only the plan is wanted, apply it. Returns a terminal state when refused."""
+    """Plan the template and, unless only the plan is wanted, apply it. Returns a terminal state when refused, and
+    `running` when the machine must be rebooted first."""
     progress.add_step("plan", "Plan")
     progress.set_step("plan", v2.StepState.RUNNING)
     begun = frozenset(id for id, state in order.earlier.items() if state is v2.StepState.RUNNING)
@@ -105,7 +122,17 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     progress.show_plan(plan)
     if order.mode == "plan":
         return None
-    apply_job(plan, machine, host.inventory, order.secrets, progress)
+    rebooted = bool(order.earlier_boot_id) and order.earlier_boot_id != host.boot_id
+    past = Past(actions=order.earlier, rebooted=rebooted)
+    waiting = apply_job(plan, machine, host.inventory, order.secrets, progress, past)
+    if waiting:
+        message = "rebooting inside the job: " + "; ".join(action.summary for action in waiting)
+        if order.attempt >= MOST_ATTEMPTS:
+            raise StepFailed(
+                f"not {message}", hint=f"it was begun {order.attempt} times already; look at the job's log"
+            )
+        log.info("%s", message)
+        return v2.JobState.RUNNING, message
     if plan.template is not None and plan.template.scripts:
         run_scripts(
             plan.template.scripts,

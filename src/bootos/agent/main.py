@@ -198,7 +198,11 @@ def apply_by_hand(arguments: argparse.Namespace) -> int:
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
     secrets, watcher = read_secrets(arguments.secrets), PrintWatcher()
-    apply_job(plan, machine, inventory, secrets, watcher)
+    if apply_job(plan, machine, inventory, secrets, watcher):
+        raise BootosError(
+            "not done yet: what was set takes effect with a reboot",
+            hint="reboot, then give the same command again: it reads again, compares, and goes on",
+        )
     if plan.template is not None and plan.template.scripts:
         logging.basicConfig(
             level=logging.INFO, format="%(message)s", stream=sys.stdout

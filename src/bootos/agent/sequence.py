@@ -54,16 +54,23 @@ def run(host: Host) -> None:
 def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     """Job after job, until one ends with a reboot."""
     from bootos.agent import power
-    from bootos.agent.job import carry_out
+    from bootos.agent.job import Next, carry_out
 
     while True:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
         order = wait_for_order(client, reporter)
-        if carry_out(order, host, client, reporter):
-            host.status.do("rebooting")
-            power.reboot(host.machine.run, host.inventory, host.machine.root)
-            log.error("the machine did not reboot; reset it by hand")
+        after = carry_out(order, host, client, reporter)
+        if after is Next.ORDER:
+            continue
+        host.status.do(
+            "rebooting" if after is Next.REBOOT else "rebooting inside the job, which then goes on"
+        )
+        power.reboot(host.machine.run, host.inventory, host.machine.root)
+        log.error("the machine did not reboot; reset it by hand")
+        if after is Next.REBOOT_INSIDE:
+            host.status.wait_for("a reset by hand: the job goes on after it")
+            threading.Event().wait()
 
 
 def work_by_v1(host: Host) -> None:

@@ -4,6 +4,9 @@ Four verbs. `match`, `read` and `plan` change nothing on the machine; `apply` ca
 pure: a dry run is the same code as the run, minus `apply`. After `apply` the engine calls `read` and `plan`
 again: whatever is still planned was accepted but not applied, and that is a failure.
 
+A driver whose actions build on each other across reboots (a chain of firmware packages) says
+`reboot_after_each = True`: the machine is then rebooted after each of its actions that needs it, not once after all.
+
 Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carries out all of its actions at once,
 `export` (`Exporter`) says the present state in the words of a template.
 """

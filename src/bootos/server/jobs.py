@@ -20,6 +20,7 @@ from bootos.server.store.table import Job, LogLine, Machine, read_clock
 from bootos.server.templates import find_template, read_text
 from bootos.server.vault import find_unknown
 from bootos.template.check import find_secrets
+from bootos.wire import v2
 
 TEXT_MAX = 8192  # characters of one log line
 
@@ -128,6 +129,11 @@ def find_active_job(session: Session, machine_id: int) -> Job | None:
 
 def find_latest_job(session: Session, machine_id: int) -> Job | None:
     return session.scalar(select(Job).where(Job.machine_id == machine_id).order_by(Job.id.desc()).limit(1))
+
+
+def is_rebooting(job: Job) -> bool:
+    """Whether the job's last word was that the machine reboots inside it."""
+    return any(step["state"] == v2.StepState.REBOOTING for step in (job.report or {}).get("steps", []))
 
 
 def touch(session: WriteSession, job: Job) -> None:

@@ -113,16 +113,22 @@ class MachineState(StrEnum):
     EXPECTED = "expected"  # enrolled by its serial number, has never registered
     WAITING = "waiting"  # runs BootOS and asks for work
     WORKING = "working"
+    REBOOTING = "rebooting"  # inside a job, which goes on when the machine is back
     INSTALLING = "installing"
     LOST = "lost"  # a job is running and nothing is heard of its agent
     AWAY = "away"  # not heard of, and nothing is expected of it
 
 
-def read_machine_state(*, registered: bool, heard: bool, job: State | None) -> MachineState:
-    """`heard`: of its agent, lately. `job`: the state of its active job, if it has one."""
+def read_machine_state(
+    *, registered: bool, heard: bool, job: State | None, rebooting: bool = False
+) -> MachineState:
+    """`heard`: of its agent, lately. `job`: the state of its active job, if it has one. `rebooting`: the job said not
+    long ago that the machine reboots inside it."""
     if job is State.INSTALLING:
         return MachineState.INSTALLING
     if job is State.RUNNING:
+        if rebooting:
+            return MachineState.REBOOTING
         return MachineState.WORKING if heard else MachineState.LOST
     if heard:
         return MachineState.WAITING

@@ -12,6 +12,7 @@ from bootos.server.jobs import (
     fill_scripts,
     find_active_job,
     find_latest_job,
+    is_rebooting,
     keep_evidence,
     move,
 )
@@ -23,7 +24,7 @@ from bootos.server.support import Verdict, judge, read_lines, read_model, read_s
 from bootos.server.vault import Vault, mask
 from bootos.wire import v2
 
-BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.FAILED)
+BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
 def take_order(
@@ -52,6 +53,7 @@ def take_order(
         job_id=str(job.id),
         attempt=job.attempt,
         earlier={id: v2.StepState(state) for id, state in read_earlier(job).items()},
+        earlier_boot_id=(job.report or {}).get("boot_id", ""),
         mode="plan" if job.mode == "plan" else "apply",
         template_name=job.template_name,
         template=fill_scripts(job.template, machine.settings),
@@ -177,7 +179,7 @@ def _apply_state(
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     job.report = mask(snapshot, secrets)
     job.said = report.state.value
-    if report.state is v2.JobState.SUCCEEDED and job.reboot:
+    if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):
         boot.closing = True
     if allowed and event is not None:
         message = str(mask(report.message, secrets)) if report.state in v2.TERMINAL else ""

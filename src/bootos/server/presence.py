@@ -75,6 +75,9 @@ class Presence:
     def is_heard(self, machine_id: int, written: datetime | None) -> bool:
         return self.grace_left_s(machine_id, written) > 0
 
+    def is_recent(self, moment: datetime | None, within_s: float) -> bool:
+        return moment is not None and abs((read_clock() - moment).total_seconds()) < within_s
+
     def forget(self, machine_id: int) -> None:
         with self._lock:
             self._heard.pop(machine_id, None)

@@ -1,10 +1,11 @@
 """The engine over a machine made of a dictionary: what it plans, refuses, applies, and notices."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from bootos.agent.engine import Cancelled, JobPlan, StepFailed, apply_job, plan_job
+from bootos.agent.engine import Cancelled, JobPlan, Past, StepFailed, apply_job, plan_job
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.registry import Chosen
 from bootos.errors import Problem
@@ -175,3 +176,118 @@ def test_a_cancel_that_is_heard_while_the_server_is_told_of_an_action_keeps_it_f
         apply_job(plan(lamp), Machine(), INVENTORY, {}, notes)
     assert lamp.applied == []
     assert notes.actions == [("lamp", StepState.RUNNING), ("lamp", StepState.SKIPPED)]
+
+
+class MenuDriver:
+    """BIOS settings: what is set takes effect when `boot` is called. `stubborn` settings never do."""
+
+    section = "menu"
+    title = "Menu"
+    name = "test.menu"
+    state_type = object
+
+    def __init__(self, wanted: dict[str, str], *, stubborn: frozenset[str] = frozenset()) -> None:
+        self.wanted = wanted
+        self.stubborn = stubborn
+        self.now: dict[str, str] = {}
+        self.pending: dict[str, str] = {}
+        self.applied: list[str] = []
+
+    def match(self, inventory: Inventory) -> Match | None:
+        return Match(reason="always")
+
+    def wants(self, template: Template) -> bool:
+        return True
+
+    def read(self, machine: Machine, inventory: Inventory) -> Any:
+        return dict(self.now)
+
+    def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        changes = {
+            name: Change(what=name, before=state.get(name, "off"), after=value)
+            for name, value in self.wanted.items()
+            if state.get(name, "off") != value
+        }
+        return Planned(
+            actions=[
+                Action(
+                    id=f"{self.name}:set:{name}",
+                    driver=self.name,
+                    summary=f"set {name}",
+                    changes=(change,),
+                    reboot=True,
+                )
+                for name, change in changes.items()
+            ]
+        )
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        self.applied.append(action.id)
+        change = action.changes[0]
+        if change.what not in self.stubborn:
+            self.pending[change.what] = change.after
+
+    def boot(self) -> None:
+        self.now |= self.pending
+        self.pending.clear()
+
+
+class BatchMenuDriver(MenuDriver):
+    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+        self.applied.append("+".join(action.changes[0].what for action in actions))
+        self.pending |= {action.changes[0].what: action.changes[0].after for action in actions}
+
+
+REBOOTING = {f"test.menu:set:{name}": StepState.REBOOTING for name in ("a", "b")}
+
+
+def test_what_takes_effect_with_a_reboot_ends_the_attempt_and_the_next_one_reads_again() -> None:
+    menu, lamp, notes = MenuDriver({"a": "on", "b": "on"}), LampDriver({}), Notes()
+    waiting = apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, notes)
+    assert [action.id for action in waiting] == list(REBOOTING)
+    assert notes.steps[-1] == ("test.menu", StepState.REBOOTING)
+    assert [item for item in notes.actions if item[1] is StepState.REBOOTING] == list(REBOOTING.items())
+    assert lamp.applied == []
+    menu.boot()
+    past = Past(actions=REBOOTING, rebooted=True)
+    assert apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, notes, past) == []
+    assert ("test.menu", StepState.DONE) in notes.steps
+    assert lamp.applied == ["lamp"]
+    assert menu.applied == list(REBOOTING)
+
+
+def test_a_setting_that_did_not_take_fails_by_its_name_after_the_reboot_and_nothing_goes_on() -> None:
+    menu, lamp = MenuDriver({"a": "on", "b": "on"}, stubborn=frozenset("b")), LampDriver({})
+    apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, Notes())
+    menu.boot()
+    past = Past(actions=REBOOTING, rebooted=True)
+    with pytest.raises(StepFailed, match=r"rebooted, and it did not take: set b \(b: off -> on\)$"):
+        apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, Notes(), past)
+    assert lamp.applied == []
+
+
+def test_an_agent_that_died_before_it_could_reboot_sets_nothing_twice() -> None:
+    menu = MenuDriver({"a": "on", "b": "on"})
+    apply_job(plan(menu), Machine(), INVENTORY, {}, Notes())
+    waiting = apply_job(plan(menu), Machine(), INVENTORY, {}, Notes(), Past(actions=REBOOTING))
+    assert [action.id for action in waiting] == list(REBOOTING)
+    assert menu.applied == list(REBOOTING)
+
+
+def test_a_batch_goes_to_the_hardware_at_once() -> None:
+    menu, notes = BatchMenuDriver({"a": "on", "b": "on"}), Notes()
+    assert len(apply_job(plan(menu), Machine(), INVENTORY, {}, notes)) == 2
+    assert menu.applied == ["a+b"]
+
+
+def test_a_chain_is_rebooted_after_each_link() -> None:
+    class Chain(MenuDriver):
+        reboot_after_each = True
+
+    chain, past = Chain({"a": "on", "b": "on"}), Past()
+    for name in ("a", "b"):
+        waiting = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past)
+        assert [action.summary for action in waiting] == [f"set {name}"]
+        chain.boot()
+        past = Past(actions={**past.actions, waiting[0].id: StepState.REBOOTING}, rebooted=True)
+    assert apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past) == []

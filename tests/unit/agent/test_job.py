@@ -13,7 +13,7 @@ from peer import Peer
 from bootos.agent.client import Client
 from bootos.agent.cmdline import Cmdline
 from bootos.agent.host import Host
-from bootos.agent.job import carry_out
+from bootos.agent.job import Next, carry_out
 from bootos.agent.reporter import Reporter
 from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_order, wait_for_server
 from bootos.drivers.contract import Machine
@@ -43,7 +43,7 @@ def test_a_job_ends_with_the_mac_uploaded_and_its_terminal_report_accepted(host:
     peer.orders.append(order())
     client, reporter = start(host)
     taken = wait_for_order(client, reporter)
-    assert carry_out(taken, host, client, reporter)
+    assert carry_out(taken, host, client, reporter) is Next.REBOOT
     assert peer.macs == ["52:54:00:00:00:01"]
     assert peer.reports[-1].state is v2.JobState.SUCCEEDED
     states = {step.id: step.state for step in peer.reports[-1].steps}
@@ -53,14 +53,14 @@ def test_a_job_ends_with_the_mac_uploaded_and_its_terminal_report_accepted(host:
 def test_the_mac_upload_outlives_a_server_that_fails(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     peer.answers["/mac"] = [(500, None)]
-    assert carry_out(order(), host, client, reporter)
+    assert carry_out(order(), host, client, reporter) is Next.REBOOT
     assert len(peer.macs) == 1
 
 
 def test_a_template_with_mistakes_is_refused_with_every_path(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     wrong = {"name": "t", "colour": "red", "raid": {"arrays": [{"name": "a", "level": 5, "drives": "0,1"}]}}
-    assert not carry_out(order(template=wrong), host, client, reporter)
+    assert carry_out(order(template=wrong), host, client, reporter) is Next.ORDER
     last = peer.reports[-1]
     assert last.state is v2.JobState.REFUSED
     assert {"colour", "raid.arrays[0].drives"} <= {problem.path for problem in last.problems}
@@ -69,7 +69,7 @@ def test_a_template_with_mistakes_is_refused_with_every_path(host: Host, peer: P
 
 def test_a_plan_changes_nothing_and_does_not_reboot(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
-    assert not carry_out(order(mode="plan"), host, client, reporter)
+    assert carry_out(order(mode="plan"), host, client, reporter) is Next.ORDER
     assert peer.reports[-1].state is v2.JobState.PLANNED
     assert peer.macs == []
 
@@ -77,7 +77,7 @@ def test_a_plan_changes_nothing_and_does_not_reboot(host: Host, peer: Peer) -> N
 def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     groups = [{"name": "RAID", "scripts": [{"name": "first", "script": "echo hello; exit 4"}]}]
-    assert not carry_out(order(template={"name": "t", "scripts": groups}), host, client, reporter)
+    assert carry_out(order(template={"name": "t", "scripts": groups}), host, client, reporter) is Next.ORDER
     last = peer.reports[-1]
     assert last.state is v2.JobState.FAILED
     assert "first failed: exit status 4" in last.message
@@ -87,7 +87,7 @@ def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(hos
 
 def test_skipped_hardware_configuration_still_uploads_the_mac(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
-    assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter)
+    assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter) is Next.REBOOT
     assert [step.state for step in peer.reports[-1].steps if step.id == "plan"] == [v2.StepState.SKIPPED]
     assert peer.macs
 
@@ -103,7 +103,7 @@ def scripted(earlier: dict[str, v2.StepState], **more: object) -> v2.Order:
 
 def test_a_script_that_an_earlier_attempt_did_is_not_run_again(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
-    assert carry_out(scripted({"script.0.0": v2.StepState.DONE}), host, client, reporter)
+    assert carry_out(scripted({"script.0.0": v2.StepState.DONE}), host, client, reporter) is Next.REBOOT
     assert "second ran" in peer.lines.values()
     assert "first ran" not in peer.lines.values()
     step = next(step for step in peer.reports[-1].steps if step.id == "script.0.0")
@@ -113,10 +113,10 @@ def test_a_script_that_an_earlier_attempt_did_is_not_run_again(host: Host, peer:
 def test_a_script_that_was_cut_off_fails_the_job_unless_it_may_run_twice(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     earlier = {"script.0.0": v2.StepState.DONE, "script.0.1": v2.StepState.RUNNING}
-    assert not carry_out(scripted(earlier), host, client, reporter)
+    assert carry_out(scripted(earlier), host, client, reporter) is Next.ORDER
     assert "the script two was running when an earlier attempt was cut off" in peer.reports[-1].message
     assert not [text for text in peer.lines.values() if text.endswith(" ran")]
-    assert carry_out(scripted(earlier, repeatable=True), host, client, reporter)
+    assert carry_out(scripted(earlier, repeatable=True), host, client, reporter) is Next.REBOOT
     assert "second ran" in peer.lines.values()
 
 
@@ -169,7 +169,7 @@ def test_a_failed_pre_hook_is_said_and_the_job_goes_on_by_default(
     host: Host, peer: Peer, hooks: tuple[str, dict[str, bytes]]
 ) -> None:
     client, reporter = boot(host, pre=f"{hooks[0]}/gone.sh")
-    assert carry_out(order(), host, client, reporter)
+    assert carry_out(order(), host, client, reporter) is Next.REBOOT
     said = f"PRE hook failed: {hooks[0]}/gone.sh answered HTTP status 404"
     assert any(line.startswith(said) for line in peer.lines.values()), "logged before the registration"
     assert [hook.message.partition(" (")[0] for hook in peer.reports[-1].hooks] == [
@@ -182,14 +182,14 @@ def test_with_stop_a_failed_pre_hook_refuses_the_job_until_it_is_mended(
 ) -> None:
     url, scripts = hooks
     client, reporter = boot(host, pre=f"{url}/pre.sh", pre_on_error="stop")
-    assert not carry_out(order(), host, client, reporter)
+    assert carry_out(order(), host, client, reporter) is Next.ORDER
     last = peer.reports[-1]
     assert last.state is v2.JobState.REFUSED
     assert f"the PRE hook {url}/pre.sh failed" in last.message
     assert [problem.path for problem in last.problems] == ["PRE"]
     assert peer.macs == []
     scripts["/pre.sh"] = b'echo "job $JOB_ID on $MACHINE_ID"\n'
-    assert carry_out(order(), host, client, reporter)
+    assert carry_out(order(), host, client, reporter) is Next.REBOOT
     assert "PRE | job 7 on m1" in peer.lines.values()
     assert [(hook.name, hook.exit_code) for hook in peer.reports[-1].hooks] == [("PRE", 0)]
 
@@ -201,7 +201,8 @@ def test_the_policy_decides_what_a_failed_post_hook_means(
     url, scripts = hooks
     scripts["/post.sh"] = b"exit 6\n"
     client, reporter = boot(host, post=f"{url}/post.sh", post_on_error=policy)
-    assert carry_out(order(), host, client, reporter) == reboots
+    after = carry_out(order(), host, client, reporter)
+    assert after is (Next.REBOOT if reboots else Next.ORDER)
     last = peer.reports[-1]
     assert last.state is (v2.JobState.SUCCEEDED if reboots else v2.JobState.FAILED)
     assert reboots or "the POST hook" in last.message
@@ -213,7 +214,10 @@ def test_a_script_gets_a_secret_by_its_name_and_no_report_has_it(host: Host, pee
     group = {"name": "OOB", "scripts": [{"name": "user", "script": text}]}
     template = {"name": "t", "scripts": [group]}
     client, reporter = start(host)
-    assert carry_out(order(template=template, secrets={"oob": "it's $1 x"}), host, client, reporter)
+    assert (
+        carry_out(order(template=template, secrets={"oob": "it's $1 x"}), host, client, reporter)
+        is Next.REBOOT
+    )
     reported = msgspec.json.encode(peer.reports).decode()
     assert "the value is ********" in reported
     assert "it's" not in reported
@@ -224,7 +228,7 @@ def test_a_script_that_asks_for_a_secret_without_a_value_is_refused_before_anyth
 ) -> None:
     group = {"name": "OOB", "scripts": [{"name": "user", "script": "oob.sh -p <{secret:oob}>"}]}
     client, reporter = start(host)
-    assert not carry_out(order(template={"name": "t", "scripts": [group]}), host, client, reporter)
+    assert carry_out(order(template={"name": "t", "scripts": [group]}), host, client, reporter) is Next.ORDER
     assert peer.reports[-1].state is v2.JobState.REFUSED
     assert [problem.path for problem in peer.reports[-1].problems] == ["scripts[0].scripts[0].script"]
 

@@ -47,3 +47,23 @@ def test_an_agent_whose_job_is_not_its_own_is_told_to_stop(server: Running, agen
     assert agent.report(order["job_id"]).data["cancel"] is False
     assert agent.report(4711).data["cancel"] is True
     assert agent.report().data["cancel"] is False
+
+
+def test_a_reboot_inside_a_job_is_shown_and_the_next_boot_may_come_at_once(
+    server: Running, agent: Agent
+) -> None:
+    action = {
+        "id": "bios.x:set:a",
+        "driver": "bios.x",
+        "summary": "set a",
+        "state": "rebooting",
+        "reboot": True,
+    }
+    step = {"id": "bios.x", "title": "BIOS", "state": "rebooting", "actions": [action]}
+    agent.report(agent.order()["job_id"], steps=[step])
+    assert server.operate("GET", "/machines/SN001")["state"] == "rebooting"
+    again = Agent(server, boot_id="boot-2")
+    assert again.register().status == 200
+    order = again.order()
+    assert (order["attempt"], order["earlier_boot_id"]) == (2, agent.boot_id)
+    assert order["earlier"] == {"bios.x": "rebooting", "bios.x:set:a": "rebooting"}

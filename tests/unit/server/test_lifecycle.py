@@ -99,3 +99,9 @@ def test_the_state_of_a_machine(
     registered: bool, heard: bool, job: State | None, state: MachineState
 ) -> None:
     assert read_machine_state(registered=registered, heard=heard, job=job) is state
+
+
+def test_a_machine_that_reboots_inside_its_job_is_not_lost() -> None:
+    for heard in (True, False):
+        state = read_machine_state(registered=True, heard=heard, job=State.RUNNING, rebooting=True)
+        assert state is MachineState.REBOOTING

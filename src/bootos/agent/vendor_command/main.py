@@ -168,6 +168,9 @@ def carry_out(
         return printer.end("unchanged", f"{command.name}: nothing to do: the machine is as wanted", 0)
     if "plan" in given:
         return printer.end("planned", f"{command.name}: planned only; nothing was changed", 0)
-    apply_job(plan, machine, inventory, request.secrets, printer)
+    waiting = apply_job(plan, machine, inventory, request.secrets, printer)
     command.finish(given, machine)
+    if waiting:
+        what = "; ".join(action.summary for action in waiting)
+        return printer.end("done", f"{command.name}: done; takes effect with the next reboot: {what}", 0)
     return printer.end("done", f"{command.name}: done; read again and compared: as wanted", 0)

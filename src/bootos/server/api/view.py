@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, lazyload
 from bootos.errors import Problem
 from bootos.server.claim import open_claims
 from bootos.server.context import Context
+from bootos.server.jobs import is_rebooting
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.table import Audit, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
 from bootos.server.support import Model, Verdict, judge, read_lines, read_model
@@ -194,12 +195,21 @@ def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
     )
 
 
+REBOOT_DEADLINE_S = (
+    1800.0  # a BIOS that updates itself takes its time; a machine that is away for longer is lost
+)
+
+
 def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
     job = lookup.active.get(row.id)
     presence = context.legacy_presence if row.protocol == 1 else context.presence
     heard = presence.is_heard(row.id, row.last_heard_at)
+    last_heard = presence.last_heard(row.id, row.last_heard_at)
     state = read_machine_state(
-        registered=row.registered_at is not None, heard=heard, job=State(job.state) if job else None
+        registered=row.registered_at is not None,
+        heard=heard,
+        job=State(job.state) if job else None,
+        rebooting=job is not None and is_rebooting(job) and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
     )
     return {
         "id": row.id,
@@ -217,7 +227,7 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
         "active_job": job.id if job else None,
         "hostname": str(row.settings.get("hostname") or ""),
         "registered_at": row.registered_at,
-        "last_heard_at": presence.last_heard(row.id, row.last_heard_at),
+        "last_heard_at": last_heard,
         "claims": lookup.claims.get(row.id, 0),
     }
 

@@ -42,6 +42,7 @@ COLORS = {
     "cancelled": "yellow",
     "running": "cyan",
     "working": "cyan",
+    "rebooting": "cyan",
     "installing": "cyan",
 }
 
