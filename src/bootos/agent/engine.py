@@ -17,7 +17,7 @@ from bootos.agent.guard import GuardError, check_allowed, find_forbidden
 from bootos.drivers.contract import Action, Batch, Driver, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
-from bootos.template.check import LATER, read_template
+from bootos.template.check import read_template
 from bootos.template.model import Template
 from bootos.template.placeholder import find_secret_words
 from bootos.wire.inventory import Inventory
@@ -88,9 +88,7 @@ def plan_job(
     if template is None:
         return result
     chosen, unmatched = choose(inventory, template)
-    # "not supported by this version" is about the built-in drivers; another package's may be here
-    served = {choice.driver.section for choice in chosen} & set(LATER)
-    result.problems = [problem for problem in problems if problem.path not in served] + unmatched
+    result.problems += unmatched
     result.problems += find_missing_secrets(template, secrets)
     forecast = Forecast()
     for choice in chosen:

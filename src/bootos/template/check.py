@@ -13,13 +13,12 @@ from bootos.document import convert_all
 from bootos.errors import Problem
 from bootos.template.bioscheck import check_bios
 from bootos.template.diskcheck import check_disks
+from bootos.template.firmwarecheck import check_firmware
 from bootos.template.model import Script, Secret, Template
 from bootos.template.oobcheck import check_oob
 from bootos.template.place import Places
 from bootos.template.placeholder import find_secret_words
 from bootos.template.raidcheck import check_raid
-
-LATER = ("firmware",)  # in the model so that templates can be written; no driver carries them out yet
 
 
 def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
@@ -31,11 +30,7 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
     if template is None:
         return None, problems
     places = Places(data)
-    for key in LATER:
-        if getattr(template, key):
-            problems.append(
-                Problem(path=key, message="is not supported by this version", hint="leave it out")
-            )
+    problems += check_firmware(template.firmware, places)
     if template.bios is not None:
         problems += check_bios(template.bios)
     problems += check_raid(template, places)

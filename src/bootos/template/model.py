@@ -4,13 +4,14 @@ Written as YAML, TOML or JSON. `docs/template.schema.json` is its published JSON
 finds the mistakes that need no machine, drivers those that need one.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from bootos.template.bios import Bios
 from bootos.template.disk import DiskWanted, Filesystem, FilesystemType, Partition, Select, Table
+from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted
 from bootos.template.oob import Oob, OobNetwork, OobUser
 from bootos.template.raid import ArrayWanted, Raid
 from bootos.template.script import Script, ScriptGroup
@@ -22,6 +23,9 @@ __all__ = [
     "DiskWanted",
     "Filesystem",
     "FilesystemType",
+    "FirmwarePackage",
+    "FirmwareSelect",
+    "FirmwareWanted",
     "Name",
     "Oob",
     "OobNetwork",
@@ -42,7 +46,7 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
-    firmware: list[dict[str, Any]] = []
+    firmware: list[FirmwareWanted] = []
     bios: Bios | None = None
     oob: Oob | None = None
     raid: Raid | None = None

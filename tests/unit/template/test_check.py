@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from bootos.document import parse_document
-from bootos.errors import Problem
 from bootos.template.check import find_secrets, read_template
 
 WHOLE = """
@@ -252,12 +251,6 @@ def test_bmc_users_keep_the_limits_of_ipmi_and_passwords_stay_out_of_messages() 
         "oob.users[2].name",
     }
     assert "waytoolong" not in "".join(map(str, problems))
-
-
-def test_what_this_version_cannot_do_is_said_and_not_passed_over() -> None:
-    found = read_template(build(firmware=[{"component": "bios"}]))[1]
-    expected = "is not supported by this version"
-    assert found == [Problem(path="firmware", message=expected, hint="leave it out")]
 
 
 def test_something_that_is_no_template_at_all_gives_none() -> None:

@@ -8,7 +8,19 @@ import pytest
 
 from bootos.document import parse_document
 from bootos.template.check import read_template
-from bootos.template.model import Bios, Oob, OobNetwork, OobUser, Partition, Raid, Select, Template
+from bootos.template.model import (
+    Bios,
+    FirmwarePackage,
+    FirmwareSelect,
+    FirmwareWanted,
+    Oob,
+    OobNetwork,
+    OobUser,
+    Partition,
+    Raid,
+    Select,
+    Template,
+)
 from bootos.template.parttype import TYPES
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -21,9 +33,24 @@ def test_every_example_is_a_right_template(example: str) -> None:
     assert read_template(data)[1] == []
 
 
-@pytest.mark.parametrize("model", [Template, Bios, Raid, Select, Partition, Oob, OobNetwork, OobUser])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Template,
+        FirmwareWanted,
+        FirmwareSelect,
+        FirmwarePackage,
+        Bios,
+        Raid,
+        Select,
+        Partition,
+        Oob,
+        OobNetwork,
+        OobUser,
+    ],
+)
 def test_every_key_is_in_the_reference(model: Any) -> None:
-    missing = [key for key in model.__struct_fields__ if not re.search(rf"`(\w+\.)?{key}\b", TEXT)]
+    missing = [key for key in model.__struct_encode_fields__ if not re.search(rf"`(\w+\.)?{key}\b", TEXT)]
     assert missing == []
 
 
