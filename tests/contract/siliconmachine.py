@@ -9,6 +9,7 @@ from typing import Any
 
 from bootos.drivers.contract import Machine
 from bootos.lab.vendor_tools.catalog import TOOLS
+from bootos.lab.vendor_tools.script import PAYLOAD, read_script
 from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 from bootos.lab.vendor_tools.tool import HangError, Tool, run_program
 from bootos.process import Completed, Runner, ToolError
@@ -55,6 +56,10 @@ class SiliconMachine:
         words = [str(word) for word in argv]
         self.calls.append(words)
         program = Path(words[0]).name
+        files = {} if input is None else {"/dev/stdin": input.encode()}
+        package = self._find_file(words[0])
+        if package is not None and (found := read_script(package)) is not None:
+            program, files[PAYLOAD] = found[0], found[1].encode()
         if program in self.absent or self.silicon.find_tool(program) is None:
             if self.rest is None or program in self.absent:
                 raise ToolError(f"{words[0]} is not installed")
@@ -62,13 +67,10 @@ class SiliconMachine:
                 argv, timeout_s=timeout_s, input=input, check=check, secrets=secrets, env=env, cwd=cwd,
                 on_line=on_line,
             )  # fmt: skip
-        files = {} if input is None else {"/dev/stdin": input.encode()}
         for word in words[1:]:
-            path = Path(word.partition("=")[2] or word)
-            for place in (path, self.root / str(path).lstrip("/")):
-                if place.is_file():
-                    files[str(path)] = place.read_bytes()
-                    break
+            for name in (word, word.partition("=")[2]):
+                if name and (content := self._find_file(name)) is not None:
+                    files[name] = content
         try:
             output = run_program(self.silicon, program, words[1:], files)
         except HangError as cause:
@@ -90,3 +92,9 @@ class SiliconMachine:
             said = (output.stderr or output.stdout).strip()
             raise ToolError(f"{' '.join(words)} failed with exit code {output.code}: {said}", completed=done)
         return done
+
+    def _find_file(self, name: str) -> bytes | None:
+        for place in (Path(name), self.root / name.lstrip("/")):
+            if place.is_file():
+                return place.read_bytes()
+        return None

@@ -15,11 +15,13 @@ from typing import Any
 
 from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
+from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc, PowerSwitch
 from bootos.lab.qemu import RunPaths, build_argv
 from bootos.lab.qmp import Event, Qmp
 from bootos.lab.serial import SerialLine, SerialLog
 from bootos.lab.spec import DiskSpec, MachineSpec, check_spec
+from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.process import Child, run, start
 
 UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -42,6 +44,7 @@ class Machine(PowerSwitch):
         tftp_root: Path | None = None,
         bmc: Bmc | None = None,
         on_line: Callable[[SerialLine], None] | None = None,
+        silicon: Silicon | None = None,
     ) -> None:
         check_spec(spec)
         self.spec = spec
@@ -49,6 +52,8 @@ class Machine(PowerSwitch):
         self.tftp_root = tftp_root
         self.bmc = bmc
         self.on_line = on_line
+        self.silicon = silicon
+        self._backplane = QemuBackplane(directory, lambda: self._qmp if self.is_on() else None)
         self._child: Child | None = None
         self._serial: SerialLog | None = None
         self._qmp: Qmp | None = None
@@ -59,6 +64,8 @@ class Machine(PowerSwitch):
         directory.mkdir(parents=True, exist_ok=True)
         if bmc is not None:
             bmc.switch = self
+        if silicon is not None:
+            silicon.block.backplane = self._backplane
 
     @property
     def serial(self) -> SerialLog:
@@ -87,6 +94,10 @@ class Machine(PowerSwitch):
         disk = self._find_disk(name)
         return Path(disk.path) if disk.path else self.directory / f"{disk.name}.{disk.format}"
 
+    def virtual_drive_path(self, name: str) -> Path:
+        """The file that holds a virtual drive of a stand-in controller."""
+        return self._backplane.find_path(name)
+
     def elapsed_s(self) -> float:
         """Seconds since the last power-on."""
         return time.monotonic() - self._began
@@ -102,6 +113,8 @@ class Machine(PowerSwitch):
                 return
             self._close()
             self._create_files()
+            if self.silicon is not None:
+                self.silicon.boot()
             with tempfile.TemporaryDirectory(prefix="bootos-lab-") as sockets:
                 self._start(Path(sockets))
 
@@ -204,6 +217,11 @@ class Machine(PowerSwitch):
         if self.on_line is not None:
             self.on_line(line)
 
+    def _hear_event(self, event: Event) -> None:
+        """With a reset, what is pending in the silicon takes effect; in a thread, as the silicon may be at work."""
+        if event.name == "RESET" and self.silicon is not None:
+            threading.Thread(target=self.silicon.boot, name="silicon", daemon=True).start()
+
     def _find_disk(self, name: str) -> DiskSpec:
         for disk in self.spec.disks:
             if disk.name == name:
@@ -254,7 +272,13 @@ class Machine(PowerSwitch):
             uefi_code=str(UEFI_CODE),
             uefi_variables=str((self.directory / "uefi-variables.fd").resolve()),
         )
-        argv = build_argv(self.spec, paths, accelerator=choose_accelerator())
+        drives = self.silicon.block.drives if self.silicon is not None else {}
+        argv = build_argv(
+            self.spec,
+            paths,
+            accelerator=choose_accelerator(),
+            drives={self._backplane.find_path(name).resolve(): drive for name, drive in drives.items()},
+        )
         log_path = self.directory / "qemu.log"
         with _listen(sockets / "serial") as serial, _listen(sockets / "qmp") as qmp:
             self._began = time.monotonic()
@@ -271,7 +295,7 @@ class Machine(PowerSwitch):
             on_line=self._hear_line,
         )
         try:
-            self._qmp = Qmp(qmp_connection, began=self._began)
+            self._qmp = Qmp(qmp_connection, began=self._began, on_event=self._hear_event)
         except BootosError as cause:
             child.stop()
             raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause

@@ -13,7 +13,7 @@ import msgspec
 
 from bootos.errors import BootosError
 
-Part = Literal["machine", "pxe", "uefi", "bmc", "disk"]
+Part = Literal["machine", "pxe", "uefi", "bmc", "disk", "layer"]
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(name="mdadm", package="mdadm", part="disk"),
     Requirement(name="sfdisk", package="fdisk", part="disk"),
     Requirement(name="blkid", package="util-linux", part="disk"),
+    Requirement(name="mksquashfs", package="squashfs-tools", part="layer"),
+    Requirement(name="cpio", package="cpio", part="layer"),
 )
 
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -59,7 +61,7 @@ _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 def find_requirements(
     *,
-    parts: Sequence[Part] = ("machine", "pxe", "uefi", "bmc", "disk"),
+    parts: Sequence[Part] = ("machine", "pxe", "uefi", "bmc", "disk", "layer"),
     root: Path = Path("/"),
     env: Mapping[str, str] = os.environ,
 ) -> list[Finding]:

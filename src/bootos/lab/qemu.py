@@ -3,9 +3,15 @@
 Called by `machine.Machine`; starts nothing and touches no file.
 """
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
+from bootos.lab.backplane import BUS, build_block_node, build_device
 from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.vendor_tools.silicon import VirtualDrive
 
 PROGRAM = "qemu-system-x86_64"
 HOST_ADDRESS = "10.0.2.2"  # how a guest on a connected network reaches the host's 127.0.0.1
@@ -45,8 +51,10 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
 TCG = "tcg,thread=multi,tb-size=64"
 
 
-def build_argv(spec: MachineSpec, paths: RunPaths, *, accelerator: str) -> list[str]:
-    """The whole command line. Raises nothing: `spec` was checked."""
+def build_argv(
+    spec: MachineSpec, paths: RunPaths, *, accelerator: str, drives: Mapping[Path, VirtualDrive] | None = None
+) -> list[str]:
+    """The whole command line. Raises nothing: `spec` was checked. `drives` are the virtual drives there are by file."""
     machine = "q35,graphics=off" if spec.display == "none" else "q35"
     argv = [PROGRAM, "-name", spec.name, "-nodefaults", "-display", "none", "-machine", machine]
     argv += ["-accel", TCG if accelerator == "tcg" else accelerator]
@@ -71,6 +79,7 @@ def build_argv(spec: MachineSpec, paths: RunPaths, *, accelerator: str) -> list[
     for index, nic in enumerate(spec.nics):
         argv += _nic_argv(spec, nic, index, paths)
     argv += _disk_argv(spec, paths)
+    argv += _silicon_argv(spec, drives or {})
     if spec.bmc is not None and paths.kcs_socket:
         argv += ["-chardev", f"socket,id=ipmi0,path={_quote(paths.kcs_socket)},reconnect=1"]
         argv += ["-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "-device", "isa-ipmi-kcs,bmc=bmc0"]
@@ -187,6 +196,20 @@ def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
             # A root port of its own lets a running machine lose the disk.
             argv += ["-device", f"pcie-root-port,id=port-{disk.name},chassis={slot + 1},slot={slot + 1}"]
             argv += _pci_disk_argv(disk)
+    return argv
+
+
+def _silicon_argv(spec: MachineSpec, drives: Mapping[Path, VirtualDrive]) -> list[str]:
+    """The RAID controller's PCI device, which stays empty (QEMU's cannot take disks while it runs), and a virtio HBA
+    for the virtual drives."""
+    if spec.silicon is None:
+        return []
+    argv = ["-device", f"virtio-scsi-pci,id={BUS}"]
+    if spec.silicon.controller:
+        argv += ["-device", f"{_SCSI_DEVICES[spec.silicon.controller]},id=controller"]
+    for path, drive in drives.items():
+        argv += ["-blockdev", json.dumps(build_block_node(drive, path))]
+        argv += ["-device", json.dumps(build_device(drive))]
     return argv
 
 

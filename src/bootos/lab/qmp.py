@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,11 +25,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Qmp:
-    """One connection. A thread reads it; commands may come from several threads, one after the other."""
+    """One connection. A thread reads it; commands may come from several threads, one after the other. `on_event` is
+    called by that thread, and must not ask QEMU anything."""
 
-    def __init__(self, connection: socket.socket, *, began: float) -> None:
+    def __init__(
+        self, connection: socket.socket, *, began: float, on_event: Callable[[Event], None] | None = None
+    ) -> None:
         self._connection = connection
         self._began = began
+        self._on_event = on_event
         self._one_at_a_time = threading.Lock()
         self._changed = threading.Condition()
         self._events: list[Event] = []
@@ -102,10 +107,14 @@ class Qmp:
         self._connection.close()
 
     def _take(self, message: dict[str, Any]) -> None:
+        event = None
         with self._changed:
             if "event" in message:
                 at_s = time.monotonic() - self._began
-                self._events.append(Event(name=message["event"], at_s=at_s, data=message.get("data", {})))
+                event = Event(name=message["event"], at_s=at_s, data=message.get("data", {}))
+                self._events.append(event)
             elif "id" in message:
                 self._answers[message["id"]] = message
             self._changed.notify_all()
+        if event is not None and self._on_event is not None:
+            self._on_event(event)

@@ -22,11 +22,15 @@ from typing import NoReturn, TypeVar
 
 from bootos.errors import BootosError
 from bootos.lab.bmc import LOOPBACK, Bmc, find_free_port
+from bootos.lab.layer import build_boot_files
 from bootos.lab.machine import Machine
 from bootos.lab.preflight import Part, check_host
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.serial import SerialLine
 from bootos.lab.spec import MachineSpec
+from bootos.lab.vendor_tools.catalog import TOOLS
+from bootos.lab.vendor_tools.service import SiliconService
+from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.process import Child, start
 
 T = TypeVar("T")
@@ -150,6 +154,7 @@ class Scenario:
         self._keep = keep
         self._needs = tuple(needs)
         self._ending = contextlib.ExitStack()
+        self._silicon_service: SiliconService | None = None
 
     def __enter__(self) -> "Scenario":
         check_host(*self._needs)
@@ -211,6 +216,23 @@ class Scenario:
         self._ending.callback(server.stop)
         return server
 
+    def build_boot_files(self, image: Path, *specs: MachineSpec) -> Path:
+        """A copy of an image's boot files in which the vendors' programs of these machines are laid in."""
+        check_host("layer")
+        programs = {name for spec in specs if spec.silicon is not None for name in spec.silicon.programs}
+        return build_boot_files(image, self.directory / "boot-files", sorted(programs))
+
+    @property
+    def silicon_word(self) -> str:
+        """The word of the kernel's command line that tells stand-in programs where their silicon is."""
+        return f"LAB_SILICON=http://{HOST_ADDRESS}:{self._serve_silicon().port}"
+
+    def _serve_silicon(self) -> SiliconService:
+        if self._silicon_service is None:
+            self._silicon_service = SiliconService()
+            self._ending.callback(self._silicon_service.close)
+        return self._silicon_service
+
     def add_machine(
         self,
         spec: MachineSpec,
@@ -226,7 +248,11 @@ class Scenario:
             bmc = Bmc(spec.bmc, directory / "bmc", identity=spec.identity)
             self._ending.callback(bmc.stop)
             bmc.start()
-        machine = Machine(spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line)
+        silicon = None
+        if spec.silicon is not None:
+            silicon = Silicon(spec.silicon, directory / "silicon.json", tools=TOOLS)
+            self._serve_silicon().add(spec.identity.serial, silicon)
+        machine = Machine(spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line, silicon=silicon)
         self._ending.callback(machine.power_off)
         return machine
 

@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.document import convert_all, read_document
 from bootos.errors import Problem, ProblemsError
+from bootos.lab.vendor_tools.silicon import SiliconSpec
 
 DiskBus = Literal["virtio", "sata", "nvme", "scsi"]
 NicModel = Literal["e1000", "e1000e", "virtio", "vmxnet3", "rtl8139"]
@@ -124,6 +125,7 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     display: Literal["none", "vga"] = "none"
     reboot: Literal["continue", "exit"] = "continue"
     bmc: BmcSpec | None = None
+    silicon: SiliconSpec | None = None
 
     @property
     def boot_nic(self) -> NicSpec | None:

@@ -54,7 +54,14 @@ def test_check_prints_one_json_document() -> None:
     result = CliRunner().invoke(app, ["check", "--json"])
     facts = json.loads(result.stdout)
     assert facts["ok"] is (result.exit_code == 0)
-    assert {entry["part"] for entry in facts["requirements"]} == {"machine", "pxe", "uefi", "bmc", "disk"}
+    assert {entry["part"] for entry in facts["requirements"]} == {
+        "machine",
+        "pxe",
+        "uefi",
+        "bmc",
+        "disk",
+        "layer",
+    }
 
 
 def test_wrong_usage_ends_with_2() -> None:

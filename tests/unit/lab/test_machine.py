@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.serial import SerialTimeout
 from bootos.lab.spec import BmcSpec, DiskSpec, MachineSpec, NicSpec
+from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
+from bootos.lab.vendor_tools.tool import Output
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")
 
@@ -129,3 +131,54 @@ def test_a_scenario_does_not_empty_a_directory_it_did_not_make(tmp_path: Path) -
 def test_software_emulation_always_works_and_an_unknown_accelerator_never() -> None:
     assert is_working("tcg")
     assert not is_working("steam")
+
+
+def test_a_virtual_drive_is_there_while_its_controller_has_it(tmp_path: Path) -> None:
+    silicon = Silicon(SiliconSpec())
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", nics=(NIC,), silicon=silicon.spec)
+    machine = Machine(spec, tmp_path, silicon=silicon)
+    silicon.block.plug("os", 1024**2, "0x6000000000000001", "DELL", "PERC H730", "0001")
+    path = machine.virtual_drive_path("os")
+    machine.power_on()
+    try:
+        silicon.block.plug("data", 2 * 1024**2, "0x6000000000000002", "DELL", "PERC H730", "0002")
+        assert [p.stat().st_size for p in (path, machine.virtual_drive_path("data"))] == [
+            1024**2,
+            2 * 1024**2,
+        ]
+        path.write_bytes(b"content".ljust(1024**2, b"\0"))
+        machine.power_off()
+        machine.power_on()
+        assert path.read_bytes().startswith(b"content")
+        silicon.block.unplug("data")
+        silicon.block.unplug("os")
+        assert not path.exists()
+    finally:
+        machine.power_off()
+
+
+def test_a_reset_lets_pending_settings_of_the_silicon_take_effect(tmp_path: Path) -> None:
+    class Clerk:
+        names = ()
+        boots = 0
+
+        def run(
+            self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
+        ) -> Output:
+            return Output()
+
+        def on_boot(self, silicon: Silicon) -> None:
+            self.boots += 1
+
+    clerk = Clerk()
+    silicon = Silicon(SiliconSpec(), tools=(clerk,))
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", nics=(NIC,), silicon=silicon.spec)
+    machine = Machine(spec, tmp_path, silicon=silicon)
+    machine.power_on()
+    try:
+        first = clerk.boots
+        assert first >= 1
+        machine.reset()
+        wait_for(lambda: clerk.boots > first, 30, what="a start of the silicon")
+    finally:
+        machine.power_off()

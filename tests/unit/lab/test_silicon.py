@@ -46,7 +46,7 @@ class Recorder:
     def plug(self, drive: VirtualDrive) -> None:
         self.told.append(f"plug {drive.name}")
 
-    def unplug(self, name: str, *, erase: bool) -> None:
+    def unplug(self, name: str) -> None:
         self.told.append(f"unplug {name}")
 
 

@@ -48,9 +48,10 @@ class PhysicalDrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class SiliconSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The stand-in hardware of a machine. `programs` are the tools in the guest's PATH (names of `catalog`). `state`
     is what the tools' parts of the state begin with, by the key of the tool; what is not there the tool makes up from
-    `drives`."""
+    `drives`. `controller` is the PCI device that the guest sees as the RAID controller: QEMU's, with nothing on it."""
 
     programs: tuple[str, ...] = ()
+    controller: Literal["", "megasas", "megasas-gen2", "mptsas1068"] = ""
     drives: tuple[PhysicalDrive, ...] = ()
     state: dict[str, Any] = {}
     knobs: tuple[Knob, ...] = ()
@@ -72,11 +73,11 @@ class Backplane(Protocol):
     """Where virtual drives appear: a running machine."""
 
     def plug(self, drive: VirtualDrive) -> None:
-        """Let it appear, with the content it had."""
+        """Let a new, empty one appear."""
         ...
 
-    def unplug(self, name: str, *, erase: bool) -> None:
-        """Let it disappear; `erase`: what was on it is gone."""
+    def unplug(self, name: str) -> None:
+        """Let it disappear with what is on it."""
         ...
 
 
@@ -108,7 +109,7 @@ class Block:
         """It disappears with what is on it. Raises KeyError for one that does not exist."""
         del self._silicon.state[_DRIVES][name]
         if self.backplane is not None:
-            self.backplane.unplug(name, erase=True)
+            self.backplane.unplug(name)
 
 
 class Silicon:

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""What a lab machine has instead of a vendor's program: asks the silicon on the host, and prints what comes back.
+
+Runs in the guest with nothing but Python's standard library; its name says which program it stands for. The contents
+of existing files among its arguments go along; files that the program writes are written here. `script` lays it in.
+"""
+
+import base64
+import http.client
+import json
+import os
+import sys
+import time
+
+PROGRAM = ""  # set in a firmware package, which is run under whatever name it was stored
+PAYLOAD = ""
+
+CONNECT_DEADLINE_S = 60.0  # the network may be down for a moment
+MOST_BYTES = 64 * 1024 * 1024
+
+
+def read_text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        return file.read().strip()
+
+
+def find_address() -> str:
+    for word in read_text("/proc/cmdline").split():
+        if word.startswith("LAB_SILICON="):
+            return word.partition("=")[2]
+    sys.exit("this machine has no silicon: LAB_SILICON is not on the kernel's command line")
+
+
+def connect(address: str) -> http.client.HTTPConnection:
+    host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
+    until = time.monotonic() + CONNECT_DEADLINE_S
+    while True:
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        try:
+            connection.connect()
+        except OSError as error:
+            if time.monotonic() > until:
+                sys.exit(f"the silicon at {address} does not answer: {error}")
+            time.sleep(1.0)
+            continue
+        connection.sock.settimeout(None)  # a program may take its time
+        return connection
+
+
+def collect_files(argv: list[str]) -> dict[str, str]:
+    files = {}
+    for word in argv:
+        for path in (word, word.partition("=")[2]):
+            if path and os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:  # noqa: PTH113, PTH202
+                with open(path, "rb") as file:  # noqa: PTH123
+                    files[path] = base64.b64encode(file.read()).decode()
+    if not sys.stdin.isatty() and (said := sys.stdin.buffer.read(MOST_BYTES)):
+        files["/dev/stdin"] = base64.b64encode(said).decode()
+    if PAYLOAD:
+        files["payload"] = base64.b64encode(PAYLOAD.encode()).decode()
+    return files
+
+
+def main() -> int:
+    call = {
+        "serial": read_text("/sys/class/dmi/id/product_serial"),
+        "program": PROGRAM or os.path.basename(sys.argv[0]),  # noqa: PTH119
+        "argv": sys.argv[1:],
+        "files": collect_files(sys.argv[1:]),
+    }
+    connection = connect(find_address())
+    connection.request("POST", "/run", json.dumps(call), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status != 200:
+        sys.exit(f"the silicon answers {answer.status}: {text.decode(errors='replace')}")
+    output = json.loads(text)
+    for path, content in output["files"].items():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # noqa: PTH103, PTH120
+        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(content)
+    sys.stdout.write(output["stdout"])
+    sys.stderr.write(output["stderr"])
+    return int(output["code"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
