@@ -12,7 +12,7 @@ WHOLE = {
     "raid": {
         "arrays": [
             {"name": "os", "level": 1, "drives": "0,1", "hotspares": "2"},
-            {"name": "data", "level": 5, "drives": "3-", "chunk": "64KiB"},
+            {"name": "data", "level": 5, "drives": "3-", "strip": "64KiB"},
         ]
     },
     "disks": [

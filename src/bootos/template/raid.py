@@ -1,4 +1,4 @@
-"""The `raid` section: arrays and what may happen to those that are there."""
+"""The `raid` section: arrays, hot spares, single drives, and what may happen to what is there."""
 
 from typing import Literal
 
@@ -7,21 +7,49 @@ import msgspec
 from bootos.template.value import Name
 
 
+class DriveSelect(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Drives by what they are: the first `count` that fit and are free (all of them when left out).
+
+    `size` is a size (`480GB`, within 5 %) or a range (`>=1TB`, `<2TiB`, `400GB-500GB`).
+    """
+
+    type: Literal["hdd", "ssd", "nvme"] | None = None
+    size: str | None = None
+    count: int | None = None
+
+
+Drives = str | int | DriveSelect
+
+
 class ArrayWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`drives` and `hotspares` are drive lists in the documented form. `wipe: true` lets their data be lost."""
+    """`drives` and `hotspares` are drive lists in the documented form, or a selection. `wipe: true` lets their data
+    be lost. `controller` (its number, serial or PCI address) is needed when there are several."""
 
     name: Name
-    level: Literal[0, 1, 5, 6, 10]
-    drives: str | int
-    hotspares: str | int | None = None
-    chunk: str | None = None
+    level: Literal[0, 1, 5, 6, 10, 50, 60]
+    drives: Drives
+    hotspares: Drives | None = None
+    hotspare_kind: Literal["dedicated", "global"] | None = None
+    span: int | None = None  # how many RAID 5, 6 or 1 groups a RAID 50, 60 or 10 is made of
+    strip: str | None = None
     size: str | None = None  # per array; the whole drives when left out
+    read_policy: Literal["none", "ahead", "adaptive"] | None = None
+    write_policy: Literal["through", "back", "always-back"] | None = None
+    initialize: Literal["fast", "full", "background", "none"] | None = None
+    boot: bool = False
+    controller: str | int | None = None
     wipe: bool = False
 
 
 class Raid(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`clear: true` allows existing arrays that are not wanted to be deleted."""
+    """`clear: true` allows existing arrays that are not wanted to be deleted. `hotspares` are global ones; `jbod` are
+    drives that the system shall see as single disks. `controller` is the one meant where an array names none."""
 
     clear: bool = False
     arrays: list[ArrayWanted] = []
+    hotspares: Drives | None = None
+    jbod: Drives | None = None
+    mode: Literal["raid", "hba"] | None = None
+    foreign: Literal["import", "clear"] | None = None
+    controller: str | int | None = None
     driver: str | None = None  # `raid.mdadm`: when more than one could

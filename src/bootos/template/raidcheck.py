@@ -1,14 +1,19 @@
 """The `raid` section: mistakes that need no machine. Called by `check.read_template`."""
 
+from collections.abc import Sequence
+
 from bootos.errors import Problem
 from bootos.template.drivelist import DriveList, parse_drives
-from bootos.template.model import ArrayWanted, Template
+from bootos.template.model import Template
 from bootos.template.place import Places
-from bootos.template.size import parse_bytes
+from bootos.template.raid import ArrayWanted, Drives, DriveSelect, Raid
+from bootos.template.size import parse_bytes, parse_range
 
 # mdadm itself takes a RAID 5 of two and a RAID 6 of three drives (and an "even" RAID 10 of two or three):
-# no operator means that; what SNIA calls the level needs these.
-FEWEST_DRIVES = {0: 2, 1: 2, 5: 3, 6: 4, 10: 4}
+# no operator means that; what SNIA calls the level needs these. Controllers make RAID 0 of one drive, too: for those
+# that cannot hand single drives through, that is the way.
+FEWEST_DRIVES = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
+FEWEST_PER_SPAN = {10: 2, 50: 3, 60: 4}
 
 
 def read_drives(value: str | int, path: str, problems: list[Problem]) -> DriveList | None:
@@ -20,66 +25,142 @@ def read_drives(value: str | int, path: str, problems: list[Problem]) -> DriveLi
 
 
 def check_raid(template: Template, places: Places) -> list[Problem]:
-    problems: list[Problem] = []
-    if template.raid is None:
-        return problems
+    raid = template.raid
+    if raid is None:
+        return []
+    problems = _check_whole(raid)
     names: dict[str, str] = {}
-    used: dict[int, str] = {}
-    for index, array in zip(
-        places.indices(ArrayWanted, "raid", "arrays"), template.raid.arrays, strict=False
-    ):
+    used: dict[tuple[str, int], str] = {}
+    indices = places.indices(ArrayWanted, "raid", "arrays")
+    for index, array in zip(indices, raid.arrays, strict=False):
         at = f"raid.arrays[{index}]"
         if array.name in names:
             problems.append(
                 Problem(path=f"{at}.name", message=f"{array.name!r} is {names[array.name]} already")
             )
         names.setdefault(array.name, at)
-        drives = read_drives(array.drives, f"{at}.drives", problems)
-        spares = None
-        if array.hotspares is not None:
-            spares = read_drives(array.hotspares, f"{at}.hotspares", problems)
-        fewest = FEWEST_DRIVES[array.level]
-        if drives is not None and drives.open_from is None and len(drives.named) < fewest:
-            message = f"RAID {array.level} needs at least {fewest} drives, not {len(drives.named)}"
-            problems.append(Problem(path=f"{at}.drives", message=message))
-        if array.level == 10 and drives is not None and drives.open_from is None and len(drives.named) % 2:
-            message = f"RAID 10 needs an even number of drives, not {len(drives.named)}"
-            problems.append(Problem(path=f"{at}.drives", message=message))
-        if array.level == 0 and spares is not None:
+        drives = _read(array.drives, f"{at}.drives", problems)
+        spares = _read(array.hotspares, f"{at}.hotspares", problems)
+        problems += _check_shape(array, at, _count(array.drives, drives))
+        if array.level == 0 and array.hotspares is not None:
             problems.append(Problem(path=f"{at}.hotspares", message="RAID 0 cannot use a hot spare"))
-        if (
-            spares is not None
-            and spares.open_from is not None
-            and drives is not None
-            and drives.open_from is not None
-        ):
+        if array.hotspare_kind is not None and array.hotspares is None:
+            problems.append(
+                Problem(path=f"{at}.hotspare_kind", message="there are no hotspares to be of a kind")
+            )
+        if _is_open(spares) and _is_open(drives):
             message = "drives and hotspares are both open: one of them must name its drives"
             problems.append(Problem(path=f"{at}.hotspares", message=message))
-        for part, listed in (("drives", drives), ("hotspares", spares)):
-            for number in listed.named if listed else ():
-                if number in used:
-                    message = f"drive {number} is used by {used[number]} already"
-                    problems.append(Problem(path=f"{at}.{part}", message=message))
-                used.setdefault(number, f"{at}.{part}")
-        problems += _check_chunk(array, at)
+        controller = str(array.controller if array.controller is not None else raid.controller)
+        parts = ((f"{at}.drives", drives), (f"{at}.hotspares", spares))
+        _claim(parts, controller, used, problems)
+        problems += _check_strip(array, at)
         if array.size is not None:
             try:
                 parse_bytes(array.size)
             except ValueError as cause:
                 problems.append(Problem(path=f"{at}.size", message=str(cause)))
+    whole = [
+        (f"raid.{key}", _read(value, f"raid.{key}", problems))
+        for key, value in (("hotspares", raid.hotspares), ("jbod", raid.jbod))
+    ]
+    _claim(whole, str(raid.controller), used, problems)
     return problems
 
 
-def _check_chunk(array: ArrayWanted, at: str) -> list[Problem]:
-    if array.chunk is None:
+def _check_whole(raid: Raid) -> list[Problem]:
+    problems: list[Problem] = []
+    if raid.mode == "hba":
+        for key, value in (("arrays", raid.arrays), ("hotspares", raid.hotspares)):
+            if value:
+                message = f"a controller in HBA mode has no {key}"
+                problems.append(Problem(path=f"raid.{key}", message=message, hint="leave them or mode out"))
+    boots = [array.name for array in raid.arrays if array.boot]
+    if len(boots) > 1:
+        message = f"more than one array is to boot from: {', '.join(boots)}"
+        problems.append(Problem(path="raid.arrays", message=message))
+    return problems
+
+
+def _claim(
+    parts: Sequence[tuple[str, DriveList | None]],
+    controller: str,
+    used: dict[tuple[str, int], str],
+    problems: list[Problem],
+) -> None:
+    for path, listed in parts:
+        for number in listed.named if listed else ():
+            owner = used.setdefault((controller, number), path)
+            if owner != path:
+                problems.append(Problem(path=path, message=f"drive {number} is used by {owner} already"))
+
+
+def _read(value: Drives | None, path: str, problems: list[Problem]) -> DriveList | None:
+    """The list; None for a selection, which is checked here, and for nothing."""
+    if not isinstance(value, DriveSelect):
+        return read_drives(value, path, problems) if value is not None else None
+    if value == DriveSelect():
+        message = "an empty selection means every drive there is"
+        problems.append(Problem(path=path, message=message, hint="write all, or give type, size or count"))
+    if value.count is not None and value.count < 1:
+        problems.append(Problem(path=f"{path}.count", message=f"{value.count} is not a number of drives"))
+    if value.size is not None:
+        try:
+            parse_range(value.size)
+        except ValueError as cause:
+            problems.append(Problem(path=f"{path}.size", message=str(cause)))
+    return None
+
+
+def _count(value: Drives, listed: DriveList | None) -> int | None:
+    """How many drives it means, as far as that can be known without a machine."""
+    if isinstance(value, DriveSelect):
+        return value.count
+    return len(listed.named) if listed is not None and listed.open_from is None else None
+
+
+def _is_open(listed: DriveList | None) -> bool:
+    return listed is not None and listed.open_from is not None
+
+
+def _check_shape(array: ArrayWanted, at: str, count: int | None) -> list[Problem]:
+    """Numbers of drives and spans, as far as they are known here."""
+    if array.span is not None and array.level not in FEWEST_PER_SPAN:
+        message = f"RAID {array.level} has no spans: only 10, 50 and 60 have"
+        return [Problem(path=f"{at}.span", message=message, hint="leave it out")]
+    if array.span is not None and array.span < 2:
+        return [Problem(path=f"{at}.span", message=f"RAID {array.level} has two spans or more")]
+    needs = find_need(array.level, count, array.span) if count is not None else ""
+    return [Problem(path=f"{at}.drives", message=f"{needs}, not {count}")] if needs else []
+
+
+def find_need(level: int, count: int, span: int | None) -> str:
+    """What a RAID of this level needs and `count` drives are not; empty: they will do."""
+    fewest = FEWEST_DRIVES[level]
+    if count < fewest:
+        return f"RAID {level} needs at least {fewest} drives"
+    if level == 10 and count % 2:
+        return "RAID 10 needs an even number of drives"
+    if level not in FEWEST_PER_SPAN or (span is None and level == 10):
+        return ""
+    groups, least = span or 2, FEWEST_PER_SPAN[level]
+    if count % groups:
+        return f"RAID {level} of {groups} spans needs a multiple of {groups} drives"
+    if count // groups < least:
+        return f"RAID {level} of {groups} spans needs at least {groups * least} drives"
+    return ""
+
+
+def _check_strip(array: ArrayWanted, at: str) -> list[Problem]:
+    if array.strip is None:
         return []
     if array.level == 1:
-        return [Problem(path=f"{at}.chunk", message="RAID 1 has no chunk size", hint="leave it out")]
+        return [Problem(path=f"{at}.strip", message="RAID 1 has no strip size", hint="leave it out")]
     try:
-        chunk_bytes = parse_bytes(array.chunk)
+        strip_bytes = parse_bytes(array.strip)
     except ValueError as cause:
-        return [Problem(path=f"{at}.chunk", message=str(cause))]
-    if chunk_bytes < 4096 or chunk_bytes & (chunk_bytes - 1):
-        message = f"{array.chunk!r} is not a power of two from 4KiB on"
-        return [Problem(path=f"{at}.chunk", message=message, hint="64KiB, 256KiB and 512KiB are usual")]
+        return [Problem(path=f"{at}.strip", message=str(cause))]
+    if strip_bytes < 4096 or strip_bytes & (strip_bytes - 1):
+        message = f"{array.strip!r} is not a power of two from 4KiB on"
+        return [Problem(path=f"{at}.strip", message=message, hint="64KiB, 256KiB and 512KiB are usual")]
     return []

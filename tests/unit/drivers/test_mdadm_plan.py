@@ -76,7 +76,7 @@ OS = {"name": "os", "level": 1, "drives": "0,1"}
         ),
         (
             build_array("os", "5", "abc", chunk_bytes=65536),
-            {"name": "os", "level": 5, "drives": "0-2", "chunk": "64KiB"},
+            {"name": "os", "level": 5, "drives": "0-2", "strip": "64KiB"},
         ),
     ],
 )
@@ -98,8 +98,8 @@ def test_an_array_that_is_right_needs_nothing_and_a_note_says_so(
         (build_array("os", "1", "ab", node=""), OS, "it cannot be started"),
         (
             build_array("os", "5", "abc", chunk_bytes=524288),
-            {"name": "os", "level": 5, "drives": "0-2", "chunk": "64KiB"},
-            "chunk 512 KiB, not 64KiB",
+            {"name": "os", "level": 5, "drives": "0-2", "strip": "64KiB"},
+            "strip 512 KiB, not 64KiB",
         ),
         (build_array("os", "1", "ab"), OS | {"size": "20GiB"}, "size 50 GiB, not 20GiB"),
     ],

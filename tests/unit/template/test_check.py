@@ -65,7 +65,7 @@ def test_all_mistakes_are_found_together_each_with_its_path() -> None:
     )
     assert found == {
         "nmae": "unknown key",
-        "raid.arrays[1].level": "7 is not one of: 0, 1, 5, 6, 10",
+        "raid.arrays[1].level": "7 is not one of: 0, 1, 5, 6, 10, 50, 60",
         "raid.arrays[1].drives": "is required",
         "raid.arrays[0].drives": "RAID 5 needs at least 3 drives, not 2",
         "disks[0].partitions[1]": "overlaps disks[0].partitions[0], which ends at 2049 MiB",
@@ -82,11 +82,13 @@ def test_paths_stay_right_behind_an_item_that_cannot_be_read() -> None:
 @pytest.mark.parametrize(
     ("level", "drives", "message"),
     [
-        (0, "0", "RAID 0 needs at least 2 drives, not 1"),
         (1, "0", "RAID 1 needs at least 2 drives, not 1"),
         (6, "0-2", "RAID 6 needs at least 4 drives, not 3"),
         (10, "0,1", "RAID 10 needs at least 4 drives, not 2"),
         (10, "0-4", "RAID 10 needs an even number of drives, not 5"),
+        (50, "0-4", "RAID 50 needs at least 6 drives, not 5"),
+        (50, "0-6", "RAID 50 of 2 spans needs a multiple of 2 drives, not 7"),
+        (60, "0-6", "RAID 60 needs at least 8 drives, not 7"),
     ],
 )
 def test_every_level_has_its_fewest_drives(level: int, drives: str, message: str) -> None:
@@ -108,8 +110,8 @@ def test_a_drive_cannot_be_in_two_arrays_nor_its_own_hot_spare() -> None:
 @pytest.mark.parametrize(
     ("more", "path", "message"),
     [
-        ({"chunk": "48KiB"}, "chunk", "'48KiB' is not a power of two from 4KiB on"),
-        ({"chunk": "big"}, "chunk", "'big' is not a size like 512MiB or 480GB"),
+        ({"strip": "48KiB"}, "strip", "'48KiB' is not a power of two from 4KiB on"),
+        ({"strip": "big"}, "strip", "'big' is not a size like 512MiB or 480GB"),
         ({"size": "30%"}, "size", "'30%' is not a size like 512MiB or 480GB"),
         ({"hotspares": "x"}, "hotspares", "'x' is not a drive: write 0, 1,2, 3-5, 6- or all"),
         ({"drives": "0-", "hotspares": "all"}, "hotspares", "drives and hotspares are both open"),
@@ -120,14 +122,14 @@ def test_the_details_of_an_array_are_checked(more: dict[str, Any], path: str, me
     assert find_problems(build(raid={"arrays": [array]}))[f"raid.arrays[0].{path}"].startswith(message)
 
 
-def test_raid_0_has_no_hot_spare_and_raid_1_no_chunk() -> None:
+def test_raid_0_has_no_hot_spare_and_raid_1_no_strip() -> None:
     arrays = [
         {"name": "a", "level": 0, "drives": "0,1", "hotspares": "2"},
-        {"name": "b", "level": 1, "drives": "3,4", "chunk": "64KiB"},
+        {"name": "b", "level": 1, "drives": "3,4", "strip": "64KiB"},
     ]
     assert set(find_problems(build(raid={"arrays": arrays}))) == {
         "raid.arrays[0].hotspares",
-        "raid.arrays[1].chunk",
+        "raid.arrays[1].strip",
     }
 
 

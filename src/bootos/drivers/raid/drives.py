@@ -7,14 +7,26 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.disk.block import Storage, describe_disk
+from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
 from bootos.errors import Problem
-from bootos.template.drivelist import parse_drives
 from bootos.template.model import ArrayWanted, Raid, Template
-from bootos.template.raidcheck import FEWEST_DRIVES
+from bootos.template.raid import Drives
+from bootos.template.raidcheck import find_need
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 
 DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's own
+UNSUPPORTED_LEVELS = (50, 60)
+WHY_NOT = {
+    "hotspares": "a hot spare of Linux md belongs to one array: name it there",
+    "jbod": "Linux md has no controller that could hide drives from the system",
+    "mode": "Linux md has no controller whose mode could be set",
+    "foreign": "Linux md knows no foreign configurations",
+    "controller": "Linux md has no controllers to choose from",
+    "read_policy": "Linux md has no cache with a read policy",
+    "write_policy": "Linux md has no cache with a write policy",
+    "initialize": "Linux md builds its arrays up in the background, always",
+}
 
 
 class Resolved(msgspec.Struct, kw_only=True):
@@ -39,85 +51,84 @@ class Resolved(msgspec.Struct, kw_only=True):
 def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Planned) -> list[Resolved]:
     """Say which disks every wanted array means; problems go to `planned`."""
     numbered = {disk.index: disk for disk in state.disks}
-    count = max(numbered, default=-1) + 1
-    named = _named_elsewhere(template)
-    claimed: dict[str, str] = {}
+    picker = Picker((_build_candidate(state, disk, raid) for disk in state.disks), _named(template), planned)
     found: list[Resolved] = []
     for index, wanted in enumerate(raid.arrays):
         at = f"raid.arrays[{index}]"
         before = len(planned.problems)
-        parts: dict[str, list[Disk]] = {"drives": [], "hotspares": []}
-        for key, value in (("drives", wanted.drives), ("hotspares", wanted.hotspares)):
-            if value is None:
-                continue
-            try:
-                listed = parse_drives(value)
-            except ValueError as cause:
-                planned.problems.append(Problem(path=f"{at}.{key}", message=str(cause)))
-                continue
-            there, missing = listed.resolve(count, elsewhere=named - set(listed.named))
-            missing += [number for number in there if number not in numbered]
-            for number in sorted(set(missing)):
-                message = f"drive {number} is not there: this machine has {_tell_count(numbered)}"
-                planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-            for number in (number for number in there if number in numbered):
-                disk = numbered[number]
-                trouble = _find_trouble(state, disk)
-                if trouble and number not in listed.named:
-                    planned.notes.append(f"{at}.{key}: {describe_disk(disk)} is passed over: {trouble}")
-                    continue
-                if trouble:
-                    message = f"{describe_disk(disk)} cannot be used: {trouble}"
-                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-                if disk.path in claimed:
-                    message = f"{describe_disk(disk)} is used by {claimed[disk.path]} already"
-                    planned.problems.append(Problem(path=f"{at}.{key}", message=message))
-                claimed.setdefault(disk.path, f"{at}.{key}")
-                parts[key].append(disk)
-        fewest = FEWEST_DRIVES[wanted.level]
-        have = len(parts["drives"])
-        if len(planned.problems) == before:
-            if have < fewest:
-                message = (
-                    f"RAID {wanted.level} needs at least {fewest} drives; {wanted.drives!r} means {have} here"
-                )
-                planned.problems.append(Problem(path=f"{at}.drives", message=message))
-            elif wanted.level == 10 and have % 2:
-                message = f"RAID 10 needs an even number of drives; {wanted.drives!r} means {have} here"
-                planned.problems.append(Problem(path=f"{at}.drives", message=message))
+        own = frozenset(
+            disk.index
+            for disk in state.disks
+            if any(array.name == wanted.name and disk.path in array.nodes for array in state.arrays)
+        )
+        drives = picker.pick(wanted.drives, f"{at}.drives", own)
+        hotspares = picker.pick(wanted.hotspares, f"{at}.hotspares", own)
+        needs = find_need(wanted.level, len(drives), wanted.span)
+        if wanted.level == 0 and len(drives) == 1:
+            needs = "RAID 0 of Linux md needs at least 2 drives"
+        if needs and len(planned.problems) == before:
+            message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"
+            planned.problems.append(Problem(path=f"{at}.drives", message=message))
         found.append(
             Resolved(
                 at=at,
                 wanted=wanted,
-                drives=parts["drives"],
-                hotspares=parts["hotspares"],
-                sound=len(planned.problems) == before,
+                drives=[numbered[number] for number in drives],
+                hotspares=[numbered[number] for number in hotspares],
+                sound=len(planned.problems) == before and wanted.level not in UNSUPPORTED_LEVELS,
             )
         )
     return found
 
 
-def _named_elsewhere(template: Template) -> set[int]:
+def find_unsupported(raid: Raid) -> list[Problem]:
+    """What is asked for and only a hardware controller has."""
+    problems = []
+    for key in ("hotspares", "jbod", "mode", "foreign", "controller"):
+        if getattr(raid, key) is not None:
+            problems.append(Problem(path=f"raid.{key}", message=WHY_NOT[key], hint="leave it out"))
+    for index, wanted in enumerate(raid.arrays):
+        at = f"raid.arrays[{index}]"
+        if wanted.level in UNSUPPORTED_LEVELS:
+            message = f"Linux md has no RAID {wanted.level} in one array"
+            hint = f"RAID {wanted.level // 10} or 10; md arrays in md arrays are not built"
+            problems.append(Problem(path=f"{at}.level", message=message, hint=hint))
+        for key in ("read_policy", "write_policy", "initialize", "controller"):
+            if getattr(wanted, key) is not None:
+                problems.append(Problem(path=f"{at}.{key}", message=WHY_NOT[key], hint="leave it out"))
+        if wanted.span is not None and wanted.level == 10:
+            problems.append(Problem(path=f"{at}.span", message="RAID 10 of Linux md has no spans"))
+        if wanted.hotspare_kind == "global":
+            message = "a hot spare of Linux md belongs to one array"
+            problems.append(Problem(path=f"{at}.hotspare_kind", message=message, hint="dedicated"))
+        if wanted.boot:
+            message = "Linux md has no boot array: the system's boot loader chooses"
+            problems.append(Problem(path=f"{at}.boot", message=message, hint="leave it out"))
+    return problems
+
+
+def _named(template: Template) -> set[int]:
     """Drives that the template names by number anywhere: open lists (`6-`, `all`) pass them over."""
-    values: list[str | int | None] = []
+    values: list[Drives | None] = [disk.select.drives for disk in template.disks]
     for array in template.raid.arrays if template.raid else ():
         values += [array.drives, array.hotspares]
-    values += [disk.select.drives for disk in template.disks]
-    named: set[int] = set()
-    for value in values:
-        try:
-            named |= set(parse_drives(value).named) if value is not None else set()
-        except ValueError:
-            continue  # a problem of its own
-    return named
+    return find_named(values)
 
 
-def _tell_count(numbered: dict[int, Disk]) -> str:
-    if not numbered:
-        return "no disks"
-    if len(numbered) == 1:
-        return "1 disk, drive 0"
-    return f"{len(numbered)} disks, drives {min(numbered)} to {max(numbered)}"
+def _build_candidate(state: Storage, disk: Disk, raid: Raid) -> Candidate:
+    own = state.find_array_of(disk.path)
+    wanted = {array.name for array in raid.arrays}
+    busy = ""
+    if own is not None and not raid.clear and own.name not in wanted:
+        busy = f"it is in array {own.name!r}"
+    return Candidate(
+        number=disk.index,
+        title=describe_disk(disk),
+        size_bytes=disk.size_bytes,
+        type=disk.type,
+        trouble=_find_trouble(state, disk),
+        busy=busy,
+    )
 
 
 def _find_trouble(state: Storage, disk: Disk) -> str:
@@ -141,7 +152,7 @@ def round_member(wanted: ArrayWanted, drive_count: int, array_bytes: int) -> int
     """The part of each drive for an array of this size: up to whole chunks (RAID 1: to 64 KiB)."""
     step = 64 * 1024
     if wanted.level != 1:
-        step = parse_bytes(wanted.chunk) if wanted.chunk else DEFAULT_CHUNK_BYTES
+        step = parse_bytes(wanted.strip) if wanted.strip else DEFAULT_CHUNK_BYTES
     share = -(-array_bytes // data_drives(wanted.level, drive_count))
     return -(-share // step) * step
 

@@ -26,6 +26,7 @@ from bootos.drivers.raid import md
 from bootos.drivers.raid.drives import (
     Resolved,
     data_drives,
+    find_unsupported,
     resolve_arrays,
     round_member,
     tell_waste,
@@ -95,6 +96,7 @@ class MdadmDriver:
         planned = Planned(notes=list(state.notes))
         forecast.arrays.update(state.find_forecasts())
         if template.raid is not None:
+            planned.problems += find_unsupported(template.raid)
             _plan_raid(state, template, template.raid, forecast, planned)
         return planned
 
@@ -198,8 +200,8 @@ def find_differences(
         told.append(f"{', '.join(sorted(strangers))} should not be in it")
     elif not array.nodes & paths:
         told.append("it is on other drives")
-    if wanted.chunk is not None and array.chunk_bytes not in (None, parse_bytes(wanted.chunk)):
-        told.append(f"chunk {format_size(array.chunk_bytes or 0)}, not {wanted.chunk}")
+    if wanted.strip is not None and array.chunk_bytes not in (None, parse_bytes(wanted.strip)):
+        told.append(f"strip {format_size(array.chunk_bytes or 0)}, not {wanted.strip}")
     if wanted.size is not None and array.device in state.blocks:
         asked, has = parse_bytes(wanted.size), state.blocks[array.device].size_bytes
         member_bytes = round_member(wanted, drive_count, asked)
@@ -353,7 +355,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
                 level=wanted.level,
                 drives=drives,
                 hotspares=spares,
-                chunk_bytes=parse_bytes(wanted.chunk) if wanted.chunk else None,
+                chunk_bytes=parse_bytes(wanted.strip) if wanted.strip else None,
                 member_bytes=member_bytes,
                 mark=draw_uuid(state.owner, device),
             ),
