@@ -33,6 +33,12 @@ class BmcMachine:
         )
         self.confirms = confirms
         self.calls: list[list[str]] = []
+        self.access = "always available"
+        self.levels = "aaaaaaaaaaaaaaa"
+        self.sol: dict[str, str] | None = {"enabled": "false", "volatile": "115.2", "non-volatile": "9.6"}
+        self.boot = ""  # the options of `chassis bootdev`
+        self.events = ["1 | 12/17/2019 | 02:57:25 | Power Supply #0xfb | Power Supply AC lost | Asserted"]
+        self.deaf_settings: set[str] = set()  # accepted and not applied
         self.resets = 0
         self.deaf = 0  # how many requests go unanswered after a reset
         self.machine = Machine(run=self.run)
@@ -84,11 +90,8 @@ class BmcMachine:
     def _answer(self, words: list[str]) -> tuple[str, str, int]:
         match words:
             case ["channel", "info", "1"]:
-                return (
-                    "  Channel Medium Type   : 802.3 LAN\n    Access Mode         : always available\n",
-                    "",
-                    0,
-                )
+                text = f"  Channel Medium Type   : 802.3 LAN\n    Access Mode         : {self.access}\n"
+                return text, "", 0
             case ["channel", "info", _]:
                 return "", "Unable to Get Channel Info", 1
             case ["lan", "print", "1"]:
@@ -98,6 +101,29 @@ class BmcMachine:
             case ["channel", "getaccess", "1", slot]:
                 status = "enabled" if self.users[int(slot)].enabled else "disabled"
                 return f"Enable Status        : {status}\n", "", 0
+            case ["sol", *_] if self.sol is None:
+                return "", "Error requesting SOL parameter 'Set In Progress (0)': Invalid command", 1
+            case ["sol", "info", "1"]:
+                return self._print_sol(), "", 0
+            case ["sol", "set", name, value, "1"]:
+                if "sol" not in self.deaf_settings:
+                    self.sol[name.removesuffix("-bit-rate")] = value
+            case ["chassis", "bootparam", "get", "5"]:
+                return self._print_boot(), "", 0
+            case ["chassis", "bootdev", device, *options]:
+                self.boot = " ".join([device, *options])
+            case ["sel", "info"]:
+                return f"SEL Information\nEntries          : {len(self.events)}\n", "", 0
+            case ["sel", "list", "last", _]:
+                return "".join(f"   {line}\n" for line in self.events), "", 0
+            case ["sel", "clear"]:
+                if "sel" not in self.deaf_settings:
+                    cleared = "1 | 06/02/2020 | 18:31:10 | Event Logging Disabled #0x72"
+                    self.events = [f"{cleared} | Log area reset/cleared | Asserted"]
+            case ["lan", "set", "1", "cipher_privs", levels]:
+                self.levels = levels
+            case ["lan", "set", "1", "access", word]:
+                self.access = "always available" if word == "on" else "disabled"
             case ["lan", "set", "1", "ipsrc", source]:
                 self.lan["source"] = source
             case ["lan", "set", "1", "defgw", "ipaddr", value]:
@@ -111,6 +137,9 @@ class BmcMachine:
             case ["channel", "setaccess", "1", slot, "callin=on", "ipmi=on", "link=on", privilege]:
                 self.users[int(slot)].messaging = True
                 self.users[int(slot)].privilege = int(privilege.removeprefix("privilege="))
+            case ["channel", "setaccess", "1", slot, "callin=off", "ipmi=off", "link=off", "privilege=15"]:
+                self.users[int(slot)].messaging = False
+                self.users[int(slot)].privilege = 15
             case ["user", ("enable" | "disable") as word, slot]:
                 self.users[int(slot)].enabled = word == "enable"
             case ["mc", "reset", "cold"]:
@@ -130,6 +159,36 @@ class BmcMachine:
             "MAC Address             : 52:54:00:b0:0c:01\n"
             f"Default Gateway IP      : {self.lan['gateway']}\n"
             f"802.1q VLAN ID          : {self.vlan}\n"
+            "RMCP+ Cipher Suites     : 1,2,3,6,7,8,11,12,17\n"
+            f"Cipher Suite Priv Max   : {self.levels}\n"
+            "                        :     X=Cipher Suite Unused\n"
+        )
+
+    def _print_sol(self) -> str:
+        assert self.sol is not None
+        return (
+            "Set in progress                 : set-complete\n"
+            f"Enabled                         : {self.sol['enabled']}\n"
+            "Force Encryption                : true\n"
+            "Privilege Level                 : OPERATOR\n"
+            f"Volatile Bit Rate (kbps)        : {self.sol['volatile']}\n"
+            f"Non-Volatile Bit Rate (kbps)    : {self.sol['non-volatile']}\n"
+            "Payload Channel                 : 1 (0x01)\n"
+        )
+
+    def _print_boot(self) -> str:
+        device, _, options = self.boot.partition(" ")
+        names = {
+            "pxe": "Force PXE",
+            "disk": "Force Boot from default Hard-Drive",
+            "bios": "Force Boot into BIOS Setup",
+        }
+        return (
+            "Boot parameter version: 1\n Boot Flags :\n"
+            f"   - Boot Flag {'Valid' if names.get(device) else 'Invalid'}\n"
+            f"   - Options apply to {'all future boots' if 'persistent' in options else 'only next boot'}\n"
+            f"   - {'BIOS EFI boot ' if 'efiboot' in options else 'BIOS PC Compatible (legacy) boot '}\n"
+            f"   - Boot Device Selector : {names.get(device, 'No override')}\n"
         )
 
     @staticmethod

@@ -26,7 +26,24 @@ class OobUser(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
 
 
+class OobSol(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Serial over LAN. `bit_rate` in bits per second; left out, it stays as it is."""
+
+    enabled: bool = True
+    bit_rate: Literal[9600, 19200, 38400, 57600, 115200] | None = None
+
+
 class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`cipher_suites` are the only ones that may then be used (IPMI 2.0, table 22-20): `[3, 17]`. `lan: disabled`
+    closes the LAN port to IPMI. `other_users: disable` takes access from every named user that is not in `users`.
+    `boot_device` holds for every boot; `event_log: clear` empties the System Event Log."""
+
     network: OobNetwork | None = None
+    lan: Literal["enabled", "disabled"] | None = None
     users: list[OobUser] = []
+    other_users: Literal["keep", "disable"] = "keep"
+    cipher_suites: list[Annotated[int, Meta(ge=0, le=63)]] | None = None
+    sol: OobSol | None = None
+    boot_device: Literal["none", "pxe", "disk", "cdrom", "bios"] | None = None
+    event_log: Literal["clear"] | None = None
     reset: bool = False  # cold reset of the BMC after a change

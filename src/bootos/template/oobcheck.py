@@ -13,6 +13,16 @@ def check_oob(oob: Oob, places: Places) -> list[Problem]:
     problems: list[Problem] = []
     if oob.network is not None:
         problems += _check_network(oob.network)
+    if oob.lan == "disabled" and oob.network is not None:
+        message = "is configured, and oob.lan closes it"
+        problems.append(Problem(path="oob.network", message=message, hint="leave one of them out"))
+    if oob.cipher_suites is not None:
+        problems += _check_cipher_suites(oob.cipher_suites)
+    if oob.other_users == "disable" and not any(
+        user.enabled and user.role == "administrator" for user in oob.users
+    ):
+        message = "would leave the BMC without an administrator: oob.users names none that is enabled"
+        problems.append(Problem(path="oob.other_users", message=message))
     names: dict[str, str] = {}
     for index, user in zip(places.indices(OobUser, "oob", "users"), oob.users, strict=False):
         at = f"oob.users[{index}]"
@@ -27,6 +37,20 @@ def check_oob(oob: Oob, places: Places) -> list[Problem]:
             problems.append(Problem(path=f"{at}.name", message="must not hold spaces or quotation marks"))
         if isinstance(user.password, str):
             problems += check_password(user.password, f"{at}.password")
+    return problems
+
+
+def _check_cipher_suites(suites: list[int]) -> list[Problem]:
+    at = "oob.cipher_suites"
+    problems = []
+    if not suites:
+        problems.append(Problem(path=at, message="is empty: nobody could log in", hint="[3, 17] is usual"))
+    for number, suite in enumerate(suites):
+        if suite == 0:
+            message = "suite 0 lets everybody in without a password"
+            problems.append(Problem(path=f"{at}[{number}]", message=message, hint="3 and 17 are sound"))
+        if suite in suites[:number]:
+            problems.append(Problem(path=f"{at}[{number}]", message=f"{suite} is listed twice"))
     return problems
 
 

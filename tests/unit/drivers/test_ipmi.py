@@ -15,7 +15,8 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
-from bootos.drivers.oob.ipmi import ColdReset, Hidden, IpmiDriver, SetUser
+from bootos.drivers.oob.ipmi import IpmiDriver
+from bootos.drivers.oob.ipmiplan import ColdReset, Hidden, SetUser
 from bootos.process import Completed, ToolError
 from bootos.template.model import OobNetwork
 

@@ -4,7 +4,6 @@ Passwords go to ipmitool as bytes of a raw command on its standard input, so the
 no log. Whether a password is right is asked of the BMC (Test Password, IPMI 2.0, 22.30), never read.
 """
 
-import ipaddress
 import logging
 import os
 import re
@@ -17,7 +16,6 @@ from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machi
 from bootos.drivers.oob.bmc import (
     LONG_BYTES,
     SHORT_BYTES,
-    Lan,
     User,
     build_password_request,
     compare_lan,
@@ -26,19 +24,34 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
-from bootos.errors import Problem
+from bootos.drivers.oob.ipmiplan import (
+    NAME,
+    ColdReset,
+    SetLan,
+    SetUser,
+    State,
+    asks_settings,
+    plan_access,
+    plan_lan,
+    plan_other_users,
+    plan_users,
+)
+from bootos.drivers.oob.service import (
+    CLEAR_LOG,
+    Commands,
+    Service,
+    parse_boot,
+    parse_ciphers,
+    parse_log,
+    parse_sol,
+    plan_services,
+)
 from bootos.process import Completed, ToolError
-from bootos.template.model import Oob, OobNetwork, OobUser, Secret, Template
-from bootos.template.oobcheck import check_password
+from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
-# IPMI 2.0, table 22-31: privilege limits, as numbers and as ipmitool prints them
-PRIVILEGES = {"user": (2, "USER"), "operator": (3, "OPERATOR"), "administrator": (4, "ADMINISTRATOR")}
-PRIVILEGES["none"] = (15, "NO ACCESS")
-
-FIRST_SLOT = 2  # user 1 is the anonymous one by the standard
 LAN_CHANNELS = range(1, 12)
 MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # password differs; differs in stored size
 SETTLE_DEADLINE_S = 30.0
@@ -46,50 +59,10 @@ RESET_DEADLINE_S = 300.0
 RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold reset
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """`ask_password(slot, password)` asks the BMC: True, False, or None when it cannot tell. It changes nothing;
-    it is a question and not a value because it can only be asked with the password in hand."""
-
-    channel: int
-    lan: Lan
-    users: tuple[User, ...]
-    access_open: bool = True
-    ask_password: Callable[[int, str], bool | None]
-
-
-class Hidden:
-    """A password on its way to `apply`: it does not show in logs or tracebacks."""
-
-    def __init__(self, password: str) -> None:
-        self.password = password
-
-    def __repr__(self) -> str:
-        return "Hidden(********)"
-
-
-class SetLan(msgspec.Struct, frozen=True, kw_only=True):
-    channel: int
-    commands: tuple[tuple[str, ...], ...]
-    network: OobNetwork
-
-
-class SetUser(msgspec.Struct, frozen=True, kw_only=True):
-    channel: int
-    slot: int
-    rename: str | None
-    password: Hidden | None
-    privilege: int
-    enabled: bool
-
-
-class ColdReset(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
 class IpmiDriver:
     """`interface` are ipmitool's words for another way to the BMC than /dev/ipmi0; `sleep` is the clock's."""
 
-    name = "oob.ipmi"
+    name = NAME
     section = "oob"
     title = "Out-of-band controller (IPMI)"
     state_type = State
@@ -114,20 +87,22 @@ class IpmiDriver:
         return Match(reason=f"the machine has a BMC that speaks IPMI{version}")
 
     def wants(self, template: Template) -> bool:
-        oob = template.oob
-        return oob is not None and (oob.network is not None or bool(oob.users) or oob.reset)
+        return template.oob is not None and (template.oob.reset or asks_settings(template.oob))
 
     def read(self, machine: Machine, inventory: Inventory) -> State:
         channel = inventory.bmc.channel if inventory.bmc is not None else None
         if channel is None:
             channel = self._find_channel(machine)
         info = self._run(machine, "channel", "info", str(channel)).stdout
+        lan = self._run(machine, "lan", "print", str(channel)).stdout
         users = parse_users(self._run(machine, "-c", "user", "list", str(channel)).stdout)
         return State(
             channel=channel,
-            lan=parse_lan(self._run(machine, "lan", "print", str(channel)).stdout),
+            lan=parse_lan(lan),
             users=tuple(self._read_enabled(machine, channel, user) for user in users),
             access_open=parse_access(info),
+            service=self._read_service(machine, channel, lan),
+            uefi=inventory.bios.boot_mode == "uefi",
             ask_password=lambda slot, password: self._ask_password(machine, slot, password),
         )
 
@@ -136,9 +111,14 @@ class IpmiDriver:
         if template.oob is None:
             return planned
         if template.oob.network is not None:
-            _plan_lan(state, template.oob.network, planned)
-        self._plan_users(state, template.oob, secrets, planned)
-        alone = template.oob.network is None and not template.oob.users
+            plan_lan(state, template.oob.network, planned)
+        plan_users(state, template.oob, secrets, planned)
+        if template.oob.other_users == "disable":
+            plan_other_users(state, template.oob, planned)
+        plan_services(state.service, template.oob, state.channel, uefi=state.uefi, planned=planned)
+        if template.oob.lan is not None:  # last: it may be the way in
+            plan_access(state, template.oob.lan == "enabled", planned)
+        alone = not asks_settings(template.oob)
         if template.oob.reset and (planned.actions or (alone and not self._was_reset)):
             planned.actions.append(
                 Action(
@@ -158,6 +138,11 @@ class IpmiDriver:
                 self._apply_lan(machine, action.detail)
             case SetUser():
                 self._apply_user(machine, action.detail)
+            case Commands(commands=commands):
+                for command in commands:
+                    self._run(machine, *command)
+                if action.id == CLEAR_LOG:
+                    self._wait_for_clear_log(machine)
             case ColdReset():
                 self._reset(machine)
                 self._was_reset = True
@@ -177,6 +162,32 @@ class IpmiDriver:
         text = " ".join(f"0x{byte:02x}" for byte in data)
         argv = ["ipmitool", *self._interface, "exec", "/dev/stdin"]
         return machine.run(argv, input=f"raw {text}\n", check=False, secrets=[text])
+
+    def _read_service(self, machine: Machine, channel: int, lan: str) -> Service:
+        """What a BMC does not have, it refuses; that is no failure."""
+
+        def ask(*words: str) -> str:
+            done = self._run(machine, *words, check=False)
+            return done.stdout if done.returncode == 0 else ""
+
+        log_info = ask("sel", "info")
+        listed = ask("sel", "list", "last", "5") if log_info else ""
+        return Service(
+            ciphers=parse_ciphers(lan),
+            sol=parse_sol(ask("sol", "info", str(channel))),
+            boot=parse_boot(ask("chassis", "bootparam", "get", "5")),
+            log=parse_log(log_info, listed),
+        )
+
+    def _wait_for_clear_log(self, machine: Machine) -> None:
+        """Erasing goes on after the BMC took the request (IPMI 2.0, 31.9)."""
+        until = self._now() + SETTLE_DEADLINE_S
+        while self._now() < until:
+            info = self._run(machine, "sel", "info").stdout
+            found = parse_log(info, self._run(machine, "sel", "list", "last", "5").stdout)
+            if found is not None and found.is_clear:
+                return
+            self._sleep(1.0)
 
     def _find_channel(self, machine: Machine) -> int:
         for channel in LAN_CHANNELS:
@@ -207,52 +218,6 @@ class IpmiDriver:
             if not any(code in done.stdout + done.stderr for code in MISMATCH_CODES):
                 return None
         return False
-
-    def _plan_users(self, state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
-        taken: set[int] = set()
-        for index, wanted in enumerate(oob.users):
-            at = f"oob.users[{index}]"
-            password, problems = _resolve_password(wanted, secrets, at)
-            planned.problems += problems
-            present = next((user for user in state.users if user.name == wanted.name), None)
-            user = present or _find_free_slot(state, taken)
-            if user is None:
-                message = f"there is no free slot for {wanted.name!r}: all of the BMC's users are named"
-                planned.problems.append(Problem(path=at, message=message))
-                continue
-            if user.slot < FIRST_SLOT:
-                message = f"{wanted.name!r} is user 1, which the standard keeps for the anonymous user"
-                planned.problems.append(Problem(path=f"{at}.name", message=message))
-                continue
-            taken.add(user.slot)
-            if present is None and password is None and wanted.enabled and not problems:
-                message = f"{wanted.name!r} is new and needs a password"
-                planned.problems.append(Problem(path=f"{at}.password", message=message))
-            if problems:
-                continue
-            changes = _compare_user(user, present is not None, wanted)
-            changes += _compare_password(state, user, present is not None, wanted, password)
-            if not changes:
-                planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
-                continue
-            new_password = any(change.what.endswith("password") for change in changes)
-            planned.actions.append(
-                Action(
-                    id=f"oob.ipmi:user:{wanted.name}",
-                    driver=self.name,
-                    summary=f"{'change' if present else 'create'} BMC user {wanted.name} (slot {user.slot})",
-                    changes=tuple(changes),
-                    path=at,
-                    detail=SetUser(
-                        channel=state.channel,
-                        slot=user.slot,
-                        rename=None if present else wanted.name,
-                        password=Hidden(password) if password is not None and new_password else None,
-                        privilege=PRIVILEGES[wanted.role][0],
-                        enabled=wanted.enabled,
-                    ),
-                )
-            )
 
     def _apply_lan(self, machine: Machine, wanted: SetLan) -> None:
         for command in wanted.commands:
@@ -301,84 +266,3 @@ class IpmiDriver:
                     hint="it may need its power cord pulled",
                 )
             self._sleep(2.0)
-
-
-def _plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
-    changes = compare_lan(state.lan, wanted)
-    if not state.access_open:
-        changes.append(Change(what="BMC LAN access", before="off", after="on"))
-    if not changes:
-        planned.notes.append(f"the BMC's LAN port (channel {state.channel}) is as wanted")
-        return
-    commands: list[tuple[str, ...]] = []
-    base = ("lan", "set", str(state.channel))
-    by_what = {change.what.removeprefix("BMC "): change.after for change in changes}
-    if "source" in by_what:
-        commands.append((*base, "ipsrc", wanted.source))
-    if wanted.source == "static" and wanted.address is not None:
-        interface = ipaddress.IPv4Interface(wanted.address)
-        if {"source", "address", "netmask"} & set(by_what):
-            commands.append((*base, "ipaddr", str(interface.ip)))
-            commands.append((*base, "netmask", str(interface.netmask)))
-        if wanted.gateway is not None and {"source", "gateway"} & set(by_what):
-            commands.append((*base, "defgw", "ipaddr", wanted.gateway))
-    if "VLAN" in by_what:
-        commands.append((*base, "vlan", "id", str(wanted.vlan) if wanted.vlan else "off"))
-    if not state.access_open:
-        commands.append((*base, "access", "on"))
-    planned.actions.append(
-        Action(
-            id="oob.ipmi:lan",
-            driver=IpmiDriver.name,
-            summary=f"set the BMC's LAN port (channel {state.channel}): {wanted.address or 'DHCP'}",
-            changes=tuple(changes),
-            path="oob.network",
-            detail=SetLan(channel=state.channel, commands=tuple(commands), network=wanted),
-        )
-    )
-
-
-def _resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:
-    if not isinstance(wanted.password, Secret):
-        return wanted.password, []
-    value = secrets.get(wanted.password.secret)
-    if value is None:
-        message = f"the secret {wanted.password.secret!r} has no value"
-        hint = "store it on the server, or give it to bootos-agent by hand"
-        return None, [Problem(path=f"{at}.password", message=message, hint=hint)]
-    return value, check_password(value, f"{at}.password")
-
-
-def _find_free_slot(state: State, taken: set[int]) -> User | None:
-    free = (user for user in state.users if not user.name and user.slot >= FIRST_SLOT)
-    return next((user for user in free if user.slot not in taken), None)
-
-
-def _compare_user(user: User, exists: bool, wanted: OobUser) -> list[Change]:
-    privilege = PRIVILEGES[wanted.role][1]
-    what = f"BMC user {wanted.name}"
-    if not exists:
-        return [Change(what=what, after=f"{privilege.lower()}{'' if wanted.enabled else ', disabled'}")]
-    changes = []
-    if user.privilege.upper() != privilege:
-        changes.append(Change(what=f"{what} role", before=user.privilege.lower(), after=privilege.lower()))
-    if wanted.enabled and not user.messaging:
-        changes.append(Change(what=f"{what} IPMI access", before="off", after="on"))
-    if user.enabled is not None and user.enabled != wanted.enabled:
-        words = {True: "enabled", False: "disabled"}
-        changes.append(Change(what=what, before=words[user.enabled], after=words[wanted.enabled]))
-    return changes
-
-
-def _compare_password(
-    state: State, user: User, exists: bool, wanted: OobUser, password: str | None
-) -> list[Change]:
-    if password is None:
-        return []
-    what = f"BMC user {wanted.name} password"
-    if not exists:
-        return [Change(what=what, after="set")]
-    right = state.ask_password(user.slot, password)
-    if right is None:
-        return [Change(what=what, before="unknown: this BMC cannot confirm one", after="set")]
-    return [] if right else [Change(what=what, before="another one", after="set")]

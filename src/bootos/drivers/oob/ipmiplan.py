@@ -1,0 +1,236 @@
+"""What `oob.ipmi` plans for the BMC's LAN port and users: the present state against the template. Pure."""
+
+import ipaddress
+from collections.abc import Callable
+
+import msgspec
+
+from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.oob.bmc import Lan, User, compare_lan
+from bootos.drivers.oob.service import Commands, Service
+from bootos.errors import Problem
+from bootos.template.model import Oob, OobNetwork, OobUser, Secret
+from bootos.template.oobcheck import check_password
+
+NAME = "oob.ipmi"
+
+# IPMI 2.0, table 22-31: privilege limits, as numbers and as ipmitool prints them
+PRIVILEGES = {"user": (2, "USER"), "operator": (3, "OPERATOR"), "administrator": (4, "ADMINISTRATOR")}
+PRIVILEGES["none"] = (15, "NO ACCESS")
+
+FIRST_SLOT = 2  # user 1 is the anonymous one by the standard
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """`ask_password(slot, password)` asks the BMC: True, False, or None when it cannot tell. It changes nothing;
+    it is a question and not a value because it can only be asked with the password in hand."""
+
+    channel: int
+    lan: Lan
+    users: tuple[User, ...]
+    access_open: bool = True
+    service: Service = Service()
+    uefi: bool = False
+    ask_password: Callable[[int, str], bool | None]
+
+
+class Hidden:
+    """A password on its way to `apply`: it does not show in logs or tracebacks."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+
+    def __repr__(self) -> str:
+        return "Hidden(********)"
+
+
+class SetLan(msgspec.Struct, frozen=True, kw_only=True):
+    channel: int
+    commands: tuple[tuple[str, ...], ...]
+    network: OobNetwork
+
+
+class SetUser(msgspec.Struct, frozen=True, kw_only=True):
+    channel: int
+    slot: int
+    rename: str | None
+    password: Hidden | None
+    privilege: int
+    enabled: bool
+
+
+class ColdReset(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
+    taken: set[int] = set()
+    for index, wanted in enumerate(oob.users):
+        at = f"oob.users[{index}]"
+        password, problems = _resolve_password(wanted, secrets, at)
+        planned.problems += problems
+        present = next((user for user in state.users if user.name == wanted.name), None)
+        user = present or _find_free_slot(state, taken)
+        if user is None:
+            message = f"there is no free slot for {wanted.name!r}: all of the BMC's users are named"
+            planned.problems.append(Problem(path=at, message=message))
+            continue
+        if user.slot < FIRST_SLOT:
+            message = f"{wanted.name!r} is user 1, which the standard keeps for the anonymous user"
+            planned.problems.append(Problem(path=f"{at}.name", message=message))
+            continue
+        taken.add(user.slot)
+        if present is None and password is None and wanted.enabled and not problems:
+            message = f"{wanted.name!r} is new and needs a password"
+            planned.problems.append(Problem(path=f"{at}.password", message=message))
+        if problems:
+            continue
+        changes = _compare_user(user, present is not None, wanted)
+        changes += _compare_password(state, user, present is not None, wanted, password)
+        if not changes:
+            planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
+            continue
+        new_password = any(change.what.endswith("password") for change in changes)
+        planned.actions.append(
+            Action(
+                id=f"oob.ipmi:user:{wanted.name}",
+                driver=NAME,
+                summary=f"{'change' if present else 'create'} BMC user {wanted.name} (slot {user.slot})",
+                changes=tuple(changes),
+                path=at,
+                detail=SetUser(
+                    channel=state.channel,
+                    slot=user.slot,
+                    rename=None if present else wanted.name,
+                    password=Hidden(password) if password is not None and new_password else None,
+                    privilege=PRIVILEGES[wanted.role][0],
+                    enabled=wanted.enabled,
+                ),
+            )
+        )
+
+
+def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
+    changes = compare_lan(state.lan, wanted)
+    if not state.access_open:
+        changes.append(Change(what="BMC LAN access", before="off", after="on"))
+    if not changes:
+        planned.notes.append(f"the BMC's LAN port (channel {state.channel}) is as wanted")
+        return
+    commands: list[tuple[str, ...]] = []
+    base = ("lan", "set", str(state.channel))
+    by_what = {change.what.removeprefix("BMC "): change.after for change in changes}
+    if "source" in by_what:
+        commands.append((*base, "ipsrc", wanted.source))
+    if wanted.source == "static" and wanted.address is not None:
+        interface = ipaddress.IPv4Interface(wanted.address)
+        if {"source", "address", "netmask"} & set(by_what):
+            commands.append((*base, "ipaddr", str(interface.ip)))
+            commands.append((*base, "netmask", str(interface.netmask)))
+        if wanted.gateway is not None and {"source", "gateway"} & set(by_what):
+            commands.append((*base, "defgw", "ipaddr", wanted.gateway))
+    if "VLAN" in by_what:
+        commands.append((*base, "vlan", "id", str(wanted.vlan) if wanted.vlan else "off"))
+    if not state.access_open:
+        commands.append((*base, "access", "on"))
+    planned.actions.append(
+        Action(
+            id="oob.ipmi:lan",
+            driver=NAME,
+            summary=f"set the BMC's LAN port (channel {state.channel}): {wanted.address or 'DHCP'}",
+            changes=tuple(changes),
+            path="oob.network",
+            detail=SetLan(channel=state.channel, commands=tuple(commands), network=wanted),
+        )
+    )
+
+
+def asks_settings(oob: Oob) -> bool:
+    """Whether the template asks for more than a reset."""
+    return msgspec.structs.replace(oob, reset=False) != Oob()
+
+
+def plan_access(state: State, wanted: bool, planned: Planned) -> None:
+    if state.access_open == wanted or any(action.id == "oob.ipmi:lan" for action in planned.actions):
+        return
+    words = {True: "on", False: "off"}
+    change = Change(what="BMC LAN access", before=words[state.access_open], after=words[wanted])
+    planned.actions.append(
+        Action(
+            id="oob.ipmi:access",
+            driver=NAME,
+            summary=f"switch the BMC's LAN access {words[wanted]} (channel {state.channel})",
+            changes=(change,),
+            path="oob.lan",
+            detail=Commands(commands=(("lan", "set", str(state.channel), "access", words[wanted]),)),
+        )
+    )
+
+
+def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
+    """Named users that the template does not have lose their access; their slots and passwords stay."""
+    kept = {user.name for user in oob.users}
+    for user in state.users:
+        if not user.name or user.name in kept or user.slot < FIRST_SLOT:
+            continue
+        if user.enabled is False or (user.privilege == "NO ACCESS" and not user.messaging):
+            continue
+        channel, slot = str(state.channel), str(user.slot)
+        words = ("channel", "setaccess", channel, slot, "callin=off", "ipmi=off", "link=off", "privilege=15")
+        change = Change(what=f"BMC user {user.name}", before=user.privilege.lower(), after="disabled")
+        planned.actions.append(
+            Action(
+                id=f"oob.ipmi:disable:{user.name}",
+                driver=NAME,
+                summary=f"disable BMC user {user.name} (slot {slot})",
+                changes=(change,),
+                path="oob.other_users",
+                detail=Commands(commands=(words, ("user", "disable", slot))),
+            )
+        )
+
+
+def _resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:
+    if not isinstance(wanted.password, Secret):
+        return wanted.password, []
+    value = secrets.get(wanted.password.secret)
+    if value is None:
+        message = f"the secret {wanted.password.secret!r} has no value"
+        hint = "store it on the server, or give it to bootos-agent by hand"
+        return None, [Problem(path=f"{at}.password", message=message, hint=hint)]
+    return value, check_password(value, f"{at}.password")
+
+
+def _find_free_slot(state: State, taken: set[int]) -> User | None:
+    free = (user for user in state.users if not user.name and user.slot >= FIRST_SLOT)
+    return next((user for user in free if user.slot not in taken), None)
+
+
+def _compare_user(user: User, exists: bool, wanted: OobUser) -> list[Change]:
+    privilege = PRIVILEGES[wanted.role][1]
+    what = f"BMC user {wanted.name}"
+    if not exists:
+        return [Change(what=what, after=f"{privilege.lower()}{'' if wanted.enabled else ', disabled'}")]
+    changes = []
+    if user.privilege.upper() != privilege:
+        changes.append(Change(what=f"{what} role", before=user.privilege.lower(), after=privilege.lower()))
+    if wanted.enabled and not user.messaging:
+        changes.append(Change(what=f"{what} IPMI access", before="off", after="on"))
+    if user.enabled is not None and user.enabled != wanted.enabled:
+        words = {True: "enabled", False: "disabled"}
+        changes.append(Change(what=what, before=words[user.enabled], after=words[wanted.enabled]))
+    return changes
+
+
+def _compare_password(
+    state: State, user: User, exists: bool, wanted: OobUser, password: str | None
+) -> list[Change]:
+    if password is None:
+        return []
+    what = f"BMC user {wanted.name} password"
+    if not exists:
+        return [Change(what=what, after="set")]
+    right = state.ask_password(user.slot, password)
+    if right is None:
+        return [Change(what=what, before="unknown: this BMC cannot confirm one", after="set")]
+    return [] if right else [Change(what=what, before="another one", after="set")]

@@ -1,0 +1,267 @@
+"""What a BMC offers beside its address and accounts, by ipmitool: LAN access, cipher suites, Serial over LAN, boot
+device, event log. Pure: parsers, and what differs from the template; `ipmi` reads and carries out.
+
+Sources: IPMI 2.0, 22.22 (channel access), 23.2 (LAN parameters 23 and 24), 26.2 (SOL parameters), 28.13 (boot options),
+31 (System Event Log).
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.oob.bmc import parse_fields
+from bootos.errors import Problem
+from bootos.template.oob import Oob, OobSol
+
+CIPHER_PLACES = 15  # LAN parameter 24 holds as many privilege levels
+UNUSED = "X"
+BOOT_SELECTORS = {
+    "none": "No override",
+    "pxe": "Force PXE",
+    "disk": "Force Boot from default Hard-Drive",
+    "cdrom": "Force Boot from CD/DVD",
+    "bios": "Force Boot into BIOS Setup",
+}
+CLEAR_LOG = "oob.ipmi:log"
+CLEARED = re.compile(
+    r"log area (reset|cleared)", re.IGNORECASE
+)  # what many BMCs write into a log they have cleared
+
+
+class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
+    """`suites[i]` may be used up to the privilege `levels[i]`: X (not at all), c, u, o, a or O."""
+
+    suites: tuple[int, ...] = ()
+    levels: str = ""
+
+    @property
+    def usable(self) -> tuple[int, ...]:
+        return tuple(suite for suite, level in zip(self.suites, self.levels, strict=False) if level != UNUSED)
+
+
+class Sol(msgspec.Struct, frozen=True, kw_only=True):
+    """Serial over LAN. Bit rates in bits per second, now and after a restart of the BMC; 0: the serial port's own."""
+
+    enabled: bool = False
+    bit_rate: int = 0
+    kept_bit_rate: int = 0
+
+
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """The boot device override. `valid` False: the BIOS does not look at the rest."""
+
+    device: str = "none"
+    persistent: bool = False
+    uefi: bool = False
+    valid: bool = False
+
+
+class EventLog(msgspec.Struct, frozen=True, kw_only=True):
+    entries: int = 0
+    newest: tuple[str, ...] = ()
+
+    @property
+    def is_clear(self) -> bool:
+        """Empty, or with nothing but the entry that it was cleared."""
+        return self.entries == 0 or (self.entries == 1 and any(CLEARED.search(line) for line in self.newest))
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """None: the BMC does not tell, and has it not, as far as can be known."""
+
+    ciphers: Ciphers | None = None
+    sol: Sol | None = None
+    boot: Boot | None = None
+    log: EventLog | None = None
+
+
+class Commands(msgspec.Struct, frozen=True, kw_only=True):
+    """ipmitool's words, one call each."""
+
+    commands: tuple[tuple[str, ...], ...]
+
+
+def parse_ciphers(text: str) -> Ciphers | None:
+    """`ipmitool lan print`."""
+    fields = parse_fields(text)
+    suites = [word.strip() for word in fields.get("RMCP+ Cipher Suites", "").split(",")]
+    levels = fields.get("Cipher Suite Priv Max", "")
+    if not all(word.isdigit() for word in suites) or not re.fullmatch("[XcuoaO]+", levels):
+        return None
+    return Ciphers(suites=tuple(int(word) for word in suites), levels=levels)
+
+
+def parse_sol(text: str) -> Sol | None:
+    """`ipmitool sol info CHANNEL`."""
+    fields = parse_fields(text)
+    if "Enabled" not in fields:
+        return None
+    return Sol(
+        enabled=fields["Enabled"].lower() == "true",
+        bit_rate=_read_rate(fields.get("Volatile Bit Rate (kbps)", "")),
+        kept_bit_rate=_read_rate(fields.get("Non-Volatile Bit Rate (kbps)", "")),
+    )
+
+
+def _read_rate(text: str) -> int:
+    try:
+        return round(float(text) * 1000)
+    except ValueError:
+        return 0  # "IPMI-Over-Serial-Setting"
+
+
+def parse_boot(text: str) -> Boot | None:
+    """`ipmitool chassis bootparam get 5`."""
+    found = re.search(r"Boot Device Selector : (.+)", text)
+    if found is None:
+        return None
+    said = found[1].strip()
+    device = next((word for word, selector in BOOT_SELECTORS.items() if said.startswith(selector)), said)
+    return Boot(
+        device=device,
+        persistent="Options apply to all future boots" in text,
+        uefi="BIOS EFI boot" in text,
+        valid="Boot Flag Valid" in text,
+    )
+
+
+def parse_log(info: str, listed: str) -> EventLog | None:
+    """`ipmitool sel info` and `ipmitool sel list last N`."""
+    entries = parse_fields(info).get("Entries", "")
+    if not entries.isdigit():
+        return None
+    lines = [" ".join(line.split()) for line in listed.splitlines() if "|" in line]
+    return EventLog(entries=int(entries), newest=tuple(lines))
+
+
+def plan_services(service: Service, oob: Oob, channel: int, *, uefi: bool, planned: Planned) -> None:
+    """Actions and problems for everything the template asks; what it does not name stays as it is."""
+    if oob.cipher_suites is not None:
+        _plan_ciphers(service.ciphers, oob.cipher_suites, channel, planned)
+    if oob.sol is not None:
+        _plan_sol(service.sol, oob.sol, channel, planned)
+    if oob.boot_device is not None:
+        _plan_boot(service.boot, oob.boot_device, uefi, planned)
+    if oob.event_log is not None:
+        _plan_log(service.log, planned)
+
+
+def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, planned: Planned) -> None:
+    at = "oob.cipher_suites"
+    if found is None:
+        planned.problems.append(
+            Problem(path=at, message="this BMC does not tell its cipher suites", hint="leave it out")
+        )
+        return
+    absent = sorted(set(wanted) - set(found.suites[:CIPHER_PLACES]))
+    if absent:
+        listed = ", ".join(str(suite) for suite in found.suites[:CIPHER_PLACES])
+        names = ", ".join(str(suite) for suite in absent)
+        planned.problems.append(
+            Problem(path=at, message=f"this BMC has no cipher suite {names}: it has {listed}")
+        )
+        return
+    # What stays allowed keeps its level; places of the list that no suite has stay as they are.
+    levels = ""
+    for place, level in enumerate(found.levels):
+        if place < len(found.suites) and found.suites[place] not in wanted:
+            level = UNUSED
+        elif place < len(found.suites) and level == UNUSED:
+            level = "a"
+        levels += level
+    if levels == found.levels:
+        planned.notes.append("the BMC's cipher suites are as wanted")
+        return
+    privileges = levels.ljust(CIPHER_PLACES, UNUSED)
+    change = Change(
+        what="BMC cipher suites",
+        before=",".join(str(suite) for suite in found.usable) or "none",
+        after=",".join(str(suite) for suite in sorted(wanted)),
+    )
+    planned.actions.append(
+        _build("ciphers", f"allow cipher suites {change.after} alone", (change,), at,
+               ("lan", "set", str(channel), "cipher_privs", privileges))
+    )  # fmt: skip
+
+
+def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned) -> None:
+    at = "oob.sol"
+    if found is None:
+        if wanted.enabled:
+            planned.problems.append(Problem(path=at, message="this BMC has no Serial over LAN"))
+        return
+    changes: list[Change] = []
+    commands: list[tuple[str, ...]] = []
+    base = ("sol", "set")
+    if found.enabled != wanted.enabled:
+        words = {True: "enabled", False: "disabled"}
+        changes.append(
+            Change(what="Serial over LAN", before=words[found.enabled], after=words[wanted.enabled])
+        )
+        commands.append((*base, "enabled", str(wanted.enabled).lower(), str(channel)))
+    if wanted.bit_rate is not None:
+        rate = f"{wanted.bit_rate / 1000:.1f}"
+        for what, now, name in (
+            ("SOL bit rate", found.bit_rate, "volatile-bit-rate"),
+            ("SOL bit rate after a restart of the BMC", found.kept_bit_rate, "non-volatile-bit-rate"),
+        ):
+            if now != wanted.bit_rate:
+                changes.append(
+                    Change(what=what, before=str(now or "the serial port's"), after=str(wanted.bit_rate))
+                )
+                commands.append((*base, name, rate, str(channel)))
+    if not changes:
+        planned.notes.append("Serial over LAN is as wanted")
+        return
+    planned.actions.append(_build("sol", "set Serial over LAN", tuple(changes), at, *commands))
+
+
+def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) -> None:
+    at = "oob.boot_device"
+    if found is None:
+        planned.problems.append(Problem(path=at, message="this BMC does not tell its boot device"))
+        return
+    if wanted == "none":
+        right = not found.valid or found.device == "none"
+    else:
+        right = (found.valid, found.persistent, found.device, found.uefi) == (True, True, wanted, uefi)
+    if right:
+        planned.notes.append("the BMC's boot device is as wanted")
+        return
+    now = f"{found.device}, {'every boot' if found.persistent else 'once'}" if found.valid else "none"
+    change = Change(
+        what="boot device", before=now, after=wanted if wanted == "none" else f"{wanted}, every boot"
+    )
+    options = ["persistent", "efiboot"] if uefi else ["persistent"]
+    words = ("chassis", "bootdev", wanted) + (() if wanted == "none" else (f"options={','.join(options)}",))
+    planned.actions.append(_build("boot", f"set the boot device: {change.after}", (change,), at, words))
+
+
+def _plan_log(found: EventLog | None, planned: Planned) -> None:
+    at = "oob.event_log"
+    if found is None:
+        planned.problems.append(Problem(path=at, message="this BMC does not show its event log"))
+        return
+    planned.notes += [f"event log: {line}" for line in found.newest]
+    if found.is_clear:
+        planned.notes.append("the BMC's event log is clear")
+        return
+    change = Change(what="event log", before=f"{found.entries} entries", after="clear")
+    lost = f"{found.entries} entries of the BMC's event log"
+    action = _build("log", "clear the event log", (change,), at, ("sel", "clear"))
+    planned.actions.append(msgspec.structs.replace(action, destroys=(lost,), allowed=at))
+
+
+def _build(
+    id: str, summary: str, changes: tuple[Change, ...], path: str, *commands: tuple[str, ...]
+) -> Action:
+    return Action(
+        id=f"oob.ipmi:{id}",
+        driver="oob.ipmi",
+        summary=summary,
+        changes=changes,
+        path=path,
+        detail=Commands(commands=commands),
+    )

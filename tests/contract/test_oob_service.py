@@ -1,0 +1,116 @@
+"""`oob.ipmi` beyond address and accounts: cipher suites, Serial over LAN, boot device, event log, LAN access."""
+
+from typing import Any
+
+import pytest
+from bmcmachine import BmcMachine, FakeUser
+from test_oob import INVENTORY, OPS, STATIC, apply, build, build_driver, plan
+
+from bootos.drivers.contract import Forecast
+from bootos.template.check import read_template
+from bootos.wire.inventory import Bios, Bmc, Inventory
+
+
+def test_only_the_wanted_cipher_suites_stay_allowed_by_their_place_in_the_list() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    (action,) = apply(driver, bmc, build(cipher_suites=[17, 3]))
+    assert bmc.levels == "XXaXXXXXaaaaaaa"
+    assert (action.changes[0].before, action.changes[0].after) == ("1,2,3,6,7,8,11,12,17", "3,17")
+
+
+def test_a_cipher_suite_that_the_bmc_has_not_is_said_with_those_it_has() -> None:
+    (problem,) = plan(build_driver(), BmcMachine(), build(cipher_suites=[3, 15])).problems
+    assert "has no cipher suite 15: it has 1, 2, 3, 6" in problem.message
+
+
+def test_serial_over_lan_is_set_now_and_for_after_a_restart_of_the_bmc() -> None:
+    bmc = BmcMachine()
+    (action,) = apply(build_driver(), bmc, build(sol={"enabled": True, "bit_rate": 115200}))
+    assert bmc.sol == {"enabled": "true", "volatile": "115.2", "non-volatile": "115.2"}
+    assert [change.what for change in action.changes] == [
+        "Serial over LAN",
+        "SOL bit rate after a restart of the BMC",
+    ]
+
+
+def test_a_bmc_without_serial_over_lan_cannot_switch_it_on_and_has_it_off() -> None:
+    bmc = BmcMachine()
+    bmc.sol = None
+    assert "no Serial over LAN" in plan(build_driver(), bmc, build(sol={"enabled": True})).problems[0].message
+    assert plan(build_driver(), bmc, build(sol={"enabled": False})).actions == []
+
+
+@pytest.mark.parametrize(("boot_mode", "options"), [("uefi", "persistent,efiboot"), ("bios", "persistent")])
+def test_a_boot_device_holds_for_every_boot_in_the_mode_of_the_machine(boot_mode: Any, options: str) -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    inventory = Inventory(collected_at="t", bmc=Bmc(), bios=Bios(boot_mode=boot_mode))
+    template = build(boot_device="disk")
+    (action,) = driver.plan(driver.read(bmc.machine, inventory), template, {}, Forecast()).actions
+    driver.apply(bmc.machine, action, {})
+    assert bmc.boot == f"disk options={options}"
+    assert driver.plan(driver.read(bmc.machine, inventory), template, {}, Forecast()).actions == []
+
+
+def test_the_event_log_is_shown_named_as_lost_and_clear_with_the_entry_that_says_so() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    planned = plan(driver, bmc, build(event_log="clear"))
+    assert any("Power Supply AC lost" in note for note in planned.notes)
+    assert planned.actions[0].destroys == ("1 entries of the BMC's event log",)
+    assert planned.actions[0].allowed == "oob.event_log"
+    apply(driver, bmc, build(event_log="clear"))
+    assert len(bmc.events) == 1
+
+
+@pytest.mark.parametrize(
+    ("deaf", "wanted", "named"),
+    [("sol", {"sol": {"enabled": True}}, "Serial over LAN"), ("sel", {"event_log": "clear"}, "event log")],
+)
+def test_what_was_accepted_and_not_applied_is_planned_again(deaf: str, wanted: Any, named: str) -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    bmc.deaf_settings.add(deaf)
+    (action,) = plan(driver, bmc, build(**wanted)).actions
+    driver.apply(bmc.machine, action, {})
+    assert plan(driver, bmc, build(**wanted)).actions[0].changes[0].what == named
+
+
+def test_users_that_are_not_named_lose_their_access_after_the_named_ones_have_theirs() -> None:
+    bmc = BmcMachine()
+    bmc.users[4] = FakeUser(name="guest", privilege=2, messaging=True, enabled=True)
+    actions = apply(build_driver(), bmc, build(users=[OPS], other_users="disable"))
+    assert [action.id for action in actions] == [
+        "oob.ipmi:user:ops",
+        "oob.ipmi:disable:ADMIN",
+        "oob.ipmi:disable:guest",
+    ]
+    assert (bmc.users[2].privilege, bmc.users[2].enabled, bmc.users[2].name) == (15, False, "ADMIN")
+
+
+def test_lan_access_is_closed_last_and_opened_again() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    actions = apply(driver, bmc, build(users=[OPS], lan="disabled"))
+    assert actions[-1].id == "oob.ipmi:access"
+    assert bmc.access == "disabled"
+    assert len(apply(driver, bmc, build(network=STATIC, lan="enabled"))) == 1
+    assert bmc.access == "always available"
+
+
+@pytest.mark.parametrize(
+    ("oob", "path"),
+    [
+        ({"cipher_suites": []}, "oob.cipher_suites"),
+        ({"cipher_suites": [3, 0]}, "oob.cipher_suites[1]"),
+        ({"cipher_suites": [3, 3]}, "oob.cipher_suites[1]"),
+        ({"other_users": "disable"}, "oob.other_users"),
+        ({"lan": "disabled", "network": STATIC}, "oob.network"),
+    ],
+)
+def test_what_would_lock_everybody_out_or_in_is_a_mistake_of_the_template(oob: Any, path: str) -> None:
+    _, problems = read_template({"name": "t", "oob": oob})
+    assert [problem.path for problem in problems] == [path]
+
+
+def test_nothing_is_planned_for_what_the_template_does_not_name() -> None:
+    driver = build_driver()
+    state = driver.read(BmcMachine().machine, INVENTORY)
+    assert driver.plan(state, build(users=[]), {}, Forecast()).actions == []
+    assert not driver.wants(build())
