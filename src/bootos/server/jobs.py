@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
-from bootos.server.fault import ConflictError, NotFoundError, UnusableError
+from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
 from bootos.server.netboot import pxe_file
 from bootos.server.pxe_templates import find_pxe_template
@@ -36,8 +36,15 @@ def create_job(
     skip_hardware: bool = False,
     reboot: bool = True,
     created_by: str = "",
+    require_approval: bool = False,
 ) -> Job:
-    """Queue a job. Raises NotFoundError, ConflictError (the machine has one), UnusableError with problems."""
+    """Queue a job. Raises NotFoundError, ConflictError (the machine has one), UnusableError with problems, and with
+    `require_approval` ForbiddenError for everything that would configure hardware without an approved plan."""
+    if require_approval and mode == "apply" and not skip_hardware:
+        raise ForbiddenError(
+            "this server carries out approved plans only",
+            hint="plan first (bootos job create --plan), look at it, then bootos job approve JOB",
+        )
     stored = find_template(session, template_name)
     pxe = find_pxe_template(session, pxe_name) if pxe_name else None
     value, template, problems = read_text(stored.text, stored.format)
@@ -48,12 +55,6 @@ def create_job(
     problems += find_missing_settings(value, machine.settings)
     if problems or template is None:
         raise UnusableError(f"the template {template_name!r} cannot be used", problems=problems)
-    active = find_active_job(session, machine.id)
-    if active is not None:
-        raise ConflictError(
-            f"machine {machine.sn} has an active job: job {active.id} is {active.state}",
-            hint=f"wait for its end, or cancel it: bootos job cancel {active.id}",
-        )
     job = Job(
         machine=machine,
         mode=mode,
@@ -72,10 +73,23 @@ def create_job(
         reboot=reboot,
         created_by=created_by,
     )
+    return queue_job(session, job, pxe_directory=pxe_directory)
+
+
+def queue_job(session: WriteSession, job: Job, *, pxe_directory: Path) -> Job:
+    """Queue a job that is made. Raises ConflictError: the machine has one."""
+    machine = job.machine
+    with session.no_autoflush:
+        active = find_active_job(session, machine.id)
+        if active is not None:
+            raise ConflictError(
+                f"machine {machine.sn} has an active job: job {active.id} is {active.state}",
+                hint=f"wait for its end, or cancel it: bootos job cancel {active.id}",
+            )
     session.add(job)
     session.flush()
     _drop_pxe_files(session, machine.id, pxe_directory)
-    add_line(session, job, f"job {job.id} was created by {created_by or 'an operator'}")
+    add_line(session, job, f"job {job.id} was created by {job.created_by or 'an operator'}")
     touch(session, job)
     return job
 

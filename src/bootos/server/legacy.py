@@ -162,6 +162,8 @@ def why_not(job: Job, sender: Sender | None) -> str:
     """Why a v1 agent cannot carry out this job; empty when it can. `sender` None: one that goes without hardware."""
     if job.mode == "plan":
         return "a v1 agent cannot make a plan"
+    if job.approval is not None:
+        return "a v1 agent cannot tell whether its plan is the approved one"
     declared = ", ".join(read_declared(job.template))
     if not declared or job.skip_hardware:
         return ""

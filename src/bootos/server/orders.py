@@ -54,6 +54,7 @@ def take_order(
         attempt=job.attempt,
         earlier={id: v2.StepState(state) for id, state in read_earlier(job).items()},
         earlier_boot_id=(job.report or {}).get("boot_id", ""),
+        approved=msgspec.convert(job.approval, v2.Approval) if job.approval else None,
         mode="plan" if job.mode == "plan" else "apply",
         template_name=job.template_name,
         template=fill_scripts(job.template, machine.settings),

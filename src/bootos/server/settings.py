@@ -9,7 +9,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`public_url` is how machines reach the server; `append` are extra kernel arguments for BootOS.
 
     `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
-    than `poll_s`, or a waiting agent would lose its identity to any other client.
+    than `poll_s`, or a waiting agent would lose its identity to any other client. `require_approval`: hardware is
+    configured only by jobs that carry out an approved plan.
     """
 
     data: Path
@@ -21,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     append: str = ""
     tftp: bool | None = None  # None: lay out the boot loaders when they are installed
     legacy_api: bool = True
+    require_approval: bool = False
     poll_s: int = 25
     session_grace_s: int = 40
     legacy_grace_s: int = 150

@@ -13,6 +13,7 @@ from bootos.server import evidence, jobs, machines
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note, read_actor
 from bootos.server.api.view import JobDetail, JobView, LogView, view_job, view_job_detail
+from bootos.server.approval import approve_plan, describe_approval
 from bootos.server.context import Context
 from bootos.server.store.table import Job
 
@@ -59,6 +60,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
                 skip_hardware=data.skip_hardware,
                 reboot=data.reboot,
                 created_by=read_actor(request),
+                require_approval=context.settings.require_approval,
             )
             note(session, request, "job.create", job.id, f"{job.machine.sn}: {job.mode} {job.template_name}")
             return view_job_detail(job)
@@ -72,6 +74,14 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def read_evidence(job_id: FromPath[int]) -> evidence.Evidence:
         with store.read() as session:
             return evidence.read_evidence(session, jobs.find_job(session, job_id))
+
+    @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
+    def approve_job(job_id: FromPath[int], request: Caller) -> JobDetail:
+        with store.write() as session:
+            plan, actor = jobs.find_job(session, job_id), read_actor(request)
+            job = approve_plan(session, plan, pxe_directory=pxe_directory, approved_by=actor)
+            note(session, request, "job.approve", plan.id, describe_approval(job))
+            return view_job_detail(job)
 
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
     def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
@@ -116,6 +126,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         create_job,
         show_job,
         read_evidence,
+        approve_job,
         cancel_job,
         read_log,
         read_log_text,

@@ -2,7 +2,7 @@
 web pages read these too. Times are ISO 8601 in UTC."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, lazyload
 
 from bootos.errors import Problem
+from bootos.server.approval import why_not_approvable
 from bootos.server.claim import open_claims
 from bootos.server.context import Context
 from bootos.server.jobs import is_rebooting
@@ -132,14 +133,20 @@ class JobView(msgspec.Struct, kw_only=True):
 
 
 class JobDetail(JobView, kw_only=True):
-    """`evidence`: whether the machine as it was before is kept, for the support list."""
+    """`evidence`: whether the machine as it was before is kept, for the support list. `template_text` is what the
+    operator wrote, `template_resolved` what the machine gets: with its `bases` and the machine's values. `plan_job`:
+    the job whose approved plan this one carries out; `can_approve`: this one's plan can be approved."""
 
     evidence: bool
+    plan_job: int | None
+    can_approve: bool
+    bases: list[dict[str, Any]]
     skip_hardware: bool
     reboot: bool
     pxe_file: str
     template_format: str
     template_text: str
+    template_resolved: dict[str, Any]
     report: dict[str, Any] | None
 
 
@@ -324,13 +331,37 @@ def view_job_detail(row: Job) -> JobDetail:
     return JobDetail(
         **_job_fields(row),
         evidence=row.inventory_before is not None,
+        plan_job=row.plan_job,
+        can_approve=not why_not_approvable(row),
+        bases=row.bases,
         skip_hardware=row.skip_hardware,
         reboot=row.reboot,
         pxe_file=row.pxe_file,
         template_format=row.template_format,
         template_text=mask_passwords(row.template_text, find_secrets(row.template_text)),
+        template_resolved=mask_plain(row.template),
         report=row.report,
     )
+
+
+def mask_plain(value: Any, secrets: tuple[str, ...] | None = None) -> Any:
+    """Plain values of a template without the passwords that stand in its scripts."""
+    if secrets is None:
+        secrets = find_secrets("\n".join(_walk_texts(value)))
+    if isinstance(value, str):
+        return mask_passwords(value, secrets)
+    if isinstance(value, list):
+        return [mask_plain(item, secrets) for item in value]
+    return (
+        {key: mask_plain(item, secrets) for key, item in value.items()} if isinstance(value, dict) else value
+    )
+
+
+def _walk_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _walk_texts(item)
 
 
 def view_line(row: LogLine) -> LogView:

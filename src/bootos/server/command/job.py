@@ -10,6 +10,7 @@ from rich.text import Text
 from bootos.errors import BootosError
 from bootos.server.client import Client
 from bootos.server.command.option import COLORS, Output, operator_command
+from bootos.wire.plantext import describe_plan, format_cost
 
 job_app = typer.Typer(
     no_args_is_help=True, epilog="Example: bootos job create --machine SN001 --template db-node"
@@ -53,7 +54,9 @@ def create_job(
     ],
     template: Annotated[str, typer.Option(metavar="NAME", help="The template.")],
     pxe: Annotated[str, typer.Option(metavar="NAME", help="The PXE template for the boot after it.")] = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Only plan: change nothing on the machine.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", "--plan-only", help="Only plan: change nothing on the machine.")
+    ] = False,
     skip_hardware: Annotated[
         bool, typer.Option("--skip-hardware", help="Only MAC upload, hooks and reboot.")
     ] = False,
@@ -100,6 +103,8 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
         "developer": "developer mode",
         "template": "template",
         "template_version": "version",
+        "bases": "bases",
+        "plan_job": "approved plan",
         "pxe": "PXE template",
         "pxe_file": "PXE file",
         "attempt": "attempt",
@@ -109,18 +114,16 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
         "started_at": "started",
         "ended_at": "ended",
     }
-    out.pairs(value, keys)
+    bases = [f"{base['name']} v{base['version']}" for base in value["bases"]]
+    out.pairs({**value, "bases": bases}, keys)
     report = value["report"] or {}
     for step in report.get("steps", []):
         out.console.print(Text(f"\n{step['title']}: {step['state']} {step['message']}".rstrip()))
         for action in step["actions"]:
-            out.console.print(Text(f"  {action['summary']} [{action['state']}]"))
-            for change in action["changes"]:
-                out.console.print(
-                    Text(f"    {change['what']}: {change['before'] or '-'} -> {change['after']}")
-                )
-            for lost in action["destroys"]:
-                out.console.print(Text(f"    destroys {lost}", style="red"))
+            print_action(out, action)
+    if value["can_approve"]:
+        text = f"\n{describe_plan(report)}\nto carry out exactly this plan: bootos job approve {value['id']}"
+        out.console.print(Text(text))
     for hook in report.get("hooks", []):
         code = "not run" if hook["exit_code"] is None else f"exit code {hook['exit_code']}"
         message = f": {hook['message']}" if hook["exit_code"] is None else ""
@@ -129,6 +132,37 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
     for problem in report.get("problems", []):
         hint = f" ({problem['hint']})" if problem["hint"] else ""
         out.console.print(Text(f"{problem['path']}: {problem['message']}{hint}", style="red"))
+
+
+def print_action(out: Output, action: dict[str, Any]) -> None:
+    """An action of a plan: now -> wanted, what it costs."""
+    cost = format_cost(action.get("estimate_s"), bool(action.get("reboot")))
+    out.console.print(Text(f"  {action['summary']} [{action['state']}]{f' ({cost})' if cost else ''}"))
+    for change in action["changes"]:
+        out.console.print(
+            Text(f"    {change['what']}: {change['before'] or '-'} -> {change['after'] or '-'}")
+        )
+    for lost in action["destroys"]:
+        out.console.print(Text(f"    destroys {lost}", style="red"))
+
+
+@operator_command(job_app, "approve")
+def approve_job(
+    client: Client,
+    out: Output,
+    job: JobArgument,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the log until the job has ended.")] = False,
+) -> None:
+    """Approve the plan of a plan-only job: a new job carries out exactly that. If the machine's plan is another one
+    by then, nothing is changed.
+
+    Example: bootos job approve 12 --follow
+    """
+    made = client.call("POST", "jobs", job, "approve")
+    if follow:
+        watch(client, out, made["id"])
+        return
+    out.say(f"job {made['id']} carries out the plan of job {job} on machine {made['sn']}", made)
 
 
 @operator_command(job_app, "cancel")

@@ -39,6 +39,12 @@ def serve(
     legacy_api: Annotated[
         bool, typer.Option("--legacy-api/--no-legacy-api", help="Answer Cloudboot v1 agents as well.")
     ] = True,
+    require_approval: Annotated[
+        bool,
+        typer.Option(
+            "--require-approval", help="Configure hardware only by jobs whose plan an operator approved."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
 ) -> None:
     """Run the server: boot files, agents, operator API and web pages.
@@ -71,5 +77,6 @@ def serve(
             append=append,
             tftp=tftp,
             legacy_api=legacy_api,
+            require_approval=require_approval,
         )
     )

@@ -67,7 +67,8 @@ class Base(DeclarativeBase):
 class Machine(Base):
     """A machine, known by its serial number. `sn_key` is the number folded: lookups ignore case.
 
-    `settings` are what the operator said of it (host name, network), `protocol` what its agent spoke last.
+    `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
+    `protocol` what its agent spoke last, `saved` the newest state that its agent sent (`wire.v2.SavedState`).
     """
 
     __tablename__ = "machine"
@@ -91,7 +92,36 @@ class Machine(Base):
     inventory_at: Mapped[datetime | None]
     drivers: Mapped[list[str]] = mapped_column(default=list)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    variables: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    saved: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    saved_at: Mapped[datetime | None]
     boot_pk: Mapped[int | None]  # the boot that holds the identity now
+
+
+class Pool(Base):
+    """A list of IPv4 addresses, `first` to `last` in the network of `prefix_length`; machines get theirs from it."""
+
+    __tablename__ = "pool"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    first: Mapped[str]
+    last: Mapped[str]
+    prefix_length: Mapped[int]
+    gateway: Mapped[str] = mapped_column(default="")
+
+
+class Allotment(Base):
+    """What a machine was given out of a series and keeps as long as it exists: an address of a pool (`pool:NAME`, the
+    address as a number), or its number in a group (`number:GROUP`)."""
+
+    __tablename__ = "allotment"
+    __table_args__ = (UniqueConstraint("series", "machine_id"), UniqueConstraint("series", "value"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series: Mapped[str]
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), index=True)
+    value: Mapped[int] = mapped_column(BigInteger)
 
 
 class Boot(Base):
@@ -205,6 +235,9 @@ class Support(Base):
 class Job(Base):
     """One run of a template on a machine. It keeps its own copy of the template and the PXE template.
 
+    `template_text` is what the operator wrote; `template` is what the machine gets: with its bases (`bases`: their
+    names and versions) and this machine's values in it. `approval` is the plan of `plan_job`, as it was approved.
+
     `report` is the agent's last whole report (without log lines and inventory), `handed_to` the session that
     holds the order, `ended_at` None while the job is active: at most one such job per machine. `developer`: it ran
     in developer mode, and then `inventory_before` is the machine as it was before. What is large is read only when
@@ -246,6 +279,9 @@ class Job(Base):
     handed_to: Mapped[str] = mapped_column(default="")
     said: Mapped[str] = mapped_column(default="")
     report: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    bases: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
+    plan_job: Mapped[int | None]
+    approval: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     developer: Mapped[bool] = mapped_column(default=False)
     inventory_before: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     message: Mapped[str] = mapped_column(default="")

@@ -29,6 +29,7 @@ from bootos.server.api.view import (
     view_support,
     view_template,
 )
+from bootos.server.approval import approve_plan, describe_approval
 from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
@@ -36,6 +37,7 @@ from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
 from bootos.server.web import shown
 from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.plantext import describe_plan, format_cost
 
 LOG_LINES = 1000  # of a job, on its page; all of them are one link away
 POLICY = (
@@ -65,6 +67,7 @@ def build_environment() -> jinja2.Environment:
     )
     environment.filters |= {"size": shown.show_size, "moment": shown.show_moment, "age": shown.show_age}
     environment.globals |= {"version": __version__, "machine_path": shown.machine_path}
+    environment.globals |= {"format_cost": format_cost, "describe_plan": describe_plan}
     return environment
 
 
@@ -168,6 +171,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
                 "templates": list(session.scalars(select(Template.name).order_by(Template.name))),
                 "pxe_templates": list(session.scalars(select(PxeTemplate.name).order_by(PxeTemplate.name))),
                 "inventory": shown.read_inventory(machine.inventory),
+                "require_approval": context.settings.require_approval,
             }
 
     @get("/machines/{word:str}", sync_to_thread=True)
@@ -189,6 +193,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
                     skip_hardware=data.get("skip_hardware") == "yes",
                     reboot=data.get("reboot") == "yes",
                     created_by="web",
+                    require_approval=context.settings.require_approval,
                 )
                 note(
                     session,
@@ -260,6 +265,15 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             job = view_job_detail(jobs.find_job(session, job_id))
         return pages.render(request, "job_part.html", job=job)
 
+    @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
+    def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        with store.write() as session:
+            plan = jobs.find_job(session, job_id)
+            job = approve_plan(session, plan, pxe_directory=pxe_directory, approved_by="web")
+            note(session, request, "job.approve", plan.id, describe_approval(job))
+        return Redirect(f"/jobs/{job.id}", status_code=303)
+
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True)
     def cancel_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
@@ -325,6 +339,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             list_jobs,
             show_job,
             job_part,
+            approve_job,
             cancel_job,
             list_templates,
             show_template,

@@ -1,0 +1,79 @@
+"""Approving a plan: a plan job's result becomes the order that carries out exactly that plan. Called by the API and
+the web. The agent compares (`agent.approval`): if its plan is another one by then, nothing is changed."""
+
+from pathlib import Path
+
+from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.jobs import add_line, queue_job
+from bootos.server.lifecycle import State
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Job
+from bootos.server.vault import find_unknown
+
+
+def why_not_approvable(job: Job) -> str:
+    """Why this job's plan cannot be approved; empty when it can."""
+    if job.mode != "plan":
+        return f"job {job.id} is no plan: it applies its template"
+    if State(job.state) is not State.PLANNED:
+        return f"job {job.id} has no plan: it is {job.state}"
+    if not (job.report or {}).get("plan_hash"):
+        return f"the agent that planned job {job.id} gave its plan no hash"
+    return ""
+
+
+def approve_plan(session: WriteSession, plan: Job, *, pxe_directory: Path, approved_by: str) -> Job:
+    """Queue the job that carries out this plan, with the plan's own copy of the template. Raises ConflictError,
+    UnusableError."""
+    reason = why_not_approvable(plan)
+    if reason:
+        raise ConflictError(
+            reason, hint="make one with bootos job create --plan, and approve it when it is planned"
+        )
+    unknown = find_unknown(session, plan.secret_names)
+    if unknown:
+        names = ", ".join(unknown)
+        raise UnusableError(
+            f"secrets of the template are not stored any more: {names}", hint="bootos secret set NAME"
+        )
+    report = plan.report or {}
+    job = Job(
+        machine=plan.machine,
+        mode="apply",
+        template_name=plan.template_name,
+        template_version=plan.template_version,
+        template_format=plan.template_format,
+        template_text=plan.template_text,
+        template=plan.template,
+        bases=plan.bases,
+        secret_names=plan.secret_names,
+        pxe_name=plan.pxe_name,
+        pxe_content=plan.pxe_content,
+        pxe_answer=plan.pxe_answer,
+        pxe_reports=plan.pxe_reports,
+        skip_hardware=plan.skip_hardware,
+        skip_reason=plan.skip_reason,
+        reboot=plan.reboot,
+        created_by=approved_by,
+        plan_job=plan.id,
+        approval={
+            "plan_hash": report["plan_hash"],
+            "actions": [action for step in report.get("steps", []) for action in step["actions"]],
+        },
+    )
+    queue_job(session, job, pxe_directory=pxe_directory)
+    add_line(
+        session, plan, f"the plan was approved by {approved_by or 'an operator'}: job {job.id} carries it out"
+    )
+    session.touch(f"job:{plan.id}")
+    return job
+
+
+def describe_approval(job: Job) -> str:
+    """For the audit log: who may do what to which machine."""
+    approval = job.approval or {}
+    lost = sum(len(action["destroys"]) for action in approval["actions"])
+    return (
+        f"{job.machine.sn}: job {job.id} does {len(approval['actions'])} action(s) that destroy {lost} thing(s), "
+        f"{approval['plan_hash']}"
+    )
