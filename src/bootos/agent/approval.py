@@ -22,7 +22,7 @@ def check_approval(order: Order, actions: Sequence[ActionView]) -> list[Problem]
     approved = order.approved
     if approved is None or order.mode != "apply":
         return []
-    if any(action.id in order.earlier for action in approved.actions):
+    if is_begun(order):
         return find_unapproved(approved.actions, actions)
     if hash_plan(actions) == approved.plan_hash:
         return []
@@ -31,6 +31,12 @@ def check_approval(order: Order, actions: Sequence[ActionView]) -> list[Problem]
     return problems or [
         Problem(path="plan", message="the plan is not the approved one, in values that are secret", hint=HINT)
     ]
+
+
+def is_begun(order: Order) -> bool:
+    """Whether an earlier attempt began any of the approved actions."""
+    actions = order.approved.actions if order.approved is not None else []
+    return any(action.id in order.earlier for action in actions)
 
 
 def find_differences(approved: Sequence[ActionView], actions: Sequence[ActionView]) -> list[Problem]:

@@ -60,11 +60,13 @@ class DriverPlan(msgspec.Struct, kw_only=True):
 
 
 class JobPlan(msgspec.Struct, kw_only=True):
-    """The plan of a whole template. With `problems`, nothing may be applied."""
+    """The plan of a whole template. With `problems`, nothing may be applied. `approved`: the ids of the actions that
+    an operator approved; then no other one is carried out, whatever is found on the way."""
 
     template: Template | None
     drivers: list[DriverPlan] = []
     problems: list[Problem] = []
+    approved: frozenset[str] | None = None
 
     @property
     def actions(self) -> list[Action]:
@@ -224,7 +226,7 @@ def _apply_driver(
     assert plan.template is not None
     forecast = copy.deepcopy(settled)
     planned = driver.plan(driver.read(machine, inventory), plan.template, secrets, forecast)
-    _check_planned(driver, planned, plan.actions)
+    _check_planned(driver, planned, plan)
     if not planned.actions:
         return [], False, forecast
     watcher.set_step(
@@ -281,12 +283,16 @@ def _carry_out(
         watcher.set_action(driver.name, action.id, done)
 
 
-def _check_planned(driver: Driver, planned: Planned, shown: list[Action]) -> None:
+def _check_planned(driver: Driver, planned: Planned, plan: JobPlan) -> None:
     if planned.problems:
         raise StepFailed("; ".join(str(problem) for problem in planned.problems))
     for action in planned.actions:
+        if plan.approved is not None and action.id not in plan.approved:
+            raise StepFailed(
+                f"not in the approved plan: {action.summary}", hint="plan again, and approve that"
+            )
         try:
-            check_allowed(action, shown)
+            check_allowed(action, plan.actions)
         except GuardError as cause:
             raise StepFailed(f"{driver.name} was stopped by the guard: {cause}", hint=cause.hint) from cause
 

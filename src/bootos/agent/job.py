@@ -4,15 +4,16 @@ import logging
 import time
 from enum import StrEnum
 
+from bootos.agent.approval import check_approval, is_begun
 from bootos.agent.client import Client, Refused, Unreachable
-from bootos.agent.engine import Past, StepFailed, apply_job, plan_job
+from bootos.agent.engine import Past, StepFailed, apply_job, plan_job, view_action
 from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host import Host, collect, pauses
 from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter
 from bootos.agent.script import run_scripts
 from bootos.drivers.contract import Machine
-from bootos.errors import BootosError
+from bootos.errors import BootosError, Problem
 from bootos.wire import v2
 
 log = logging.getLogger(__name__)
@@ -103,15 +104,19 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
         progress.set_step("plan", v2.StepState.FAILED, message=str(error))
         raise
     if plan.problems:
-        for problem in plan.problems:
-            log.error("template: %s", problem)
         message = f"{len(plan.problems)} problem(s) in the template; nothing was changed"
-        progress.set_step("plan", v2.StepState.FAILED, message=message)
-        views = [
-            v2.ProblemView(path=item.path, message=item.message, hint=item.hint) for item in plan.problems
-        ]
-        progress.end(v2.JobState.REFUSED, message, problems=views)
-        return v2.JobState.REFUSED, message
+        return refuse(plan.problems, message, progress)
+    differences = check_approval(order, [view_action(action) for action in plan.actions])
+    if differences and is_begun(order):
+        raise StepFailed(
+            "what is left to do was not approved: " + "; ".join(item.message for item in differences),
+            hint=differences[0].hint,
+        )
+    if differences:
+        message = f"the plan is not the approved one ({len(differences)} difference(s)); nothing was changed"
+        return refuse(differences, message, progress)
+    if order.approved is not None:
+        plan.approved = frozenset(action.id for action in order.approved.actions)
     count = len(plan.actions)
     for action in plan.actions:
         log.info("plan: %s: %s", action.driver, action.summary)
@@ -146,6 +151,16 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     if count:
         collect(host)
     return None
+
+
+def refuse(problems: list[Problem], message: str, progress: Progress) -> tuple[v2.JobState, str]:
+    """End the job before anything was changed, with every reason."""
+    for problem in problems:
+        log.error("template: %s", problem)
+    progress.set_step("plan", v2.StepState.FAILED, message=message)
+    views = [v2.ProblemView(path=item.path, message=item.message, hint=item.hint) for item in problems]
+    progress.end(v2.JobState.REFUSED, message, problems=views)
+    return v2.JobState.REFUSED, message
 
 
 def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) -> None:

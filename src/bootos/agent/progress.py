@@ -13,6 +13,7 @@ import msgspec
 from bootos.agent.engine import JobPlan, view_action
 from bootos.agent.reporter import Reporter, now
 from bootos.agent.status import Status
+from bootos.drivers.planhash import hash_plan
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,10 @@ class Progress:
             self._publish()
 
     def show_plan(self, plan: JobPlan) -> None:
-        """One step for each driver, with what it will do."""
+        """One step for each driver, with what it will do, and the plan's hash."""
+        state = self._reporter.state
+        hashed = hash_plan([view_action(action) for action in plan.actions])
+        self._reporter.update(msgspec.structs.replace(state, plan_hash=hashed))
         for part in plan.drivers:
             self.add_step(
                 part.driver.name, part.driver.title, [view_action(item) for item in part.planned.actions]

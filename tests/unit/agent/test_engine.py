@@ -291,3 +291,12 @@ def test_a_chain_is_rebooted_after_each_link() -> None:
         chain.boot()
         past = Past(actions={**past.actions, waiting[0].id: StepState.REBOOTING}, rebooted=True)
     assert apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past) == []
+
+
+def test_with_an_approved_plan_nothing_else_is_done_even_if_it_turns_up_later() -> None:
+    lamp = LampDriver({})
+    made = plan(lamp)
+    made.approved = frozenset({"another"})
+    with pytest.raises(StepFailed, match="not in the approved plan: set the lamp"):
+        apply_job(made, Machine(), INVENTORY, {}, Notes())
+    assert lamp.applied == []

@@ -246,3 +246,27 @@ def test_a_hook_of_the_server_itself_is_not_fetched_before_the_server_answers(
     hook: str | None, expected: bool
 ) -> None:
     assert is_at(hook, "http://10.0.0.1:8083") is expected
+
+
+def test_a_plan_has_a_hash_and_an_approved_one_that_is_still_the_same_is_carried_out(
+    host: Host, peer: Peer
+) -> None:
+    client, reporter = start(host)
+    carry_out(order(mode="plan"), host, client, reporter)
+    hashed = peer.reports[-1].plan_hash
+    assert hashed.startswith("sha256:")
+    approved = order(approved=v2.Approval(plan_hash=hashed))
+    assert carry_out(approved, host, client, reporter) is Next.REBOOT
+
+
+def test_a_plan_that_is_not_the_approved_one_refuses_the_job_with_the_differences(
+    host: Host, peer: Peer
+) -> None:
+    client, reporter = start(host)
+    gone = v2.ActionView(id="raid.mdadm:create:os", driver="raid.mdadm", summary="create array os")
+    approved = order(approved=v2.Approval(plan_hash="sha256:0", actions=[gone]))
+    assert carry_out(approved, host, client, reporter) is Next.ORDER
+    last = peer.reports[-1]
+    assert last.state is v2.JobState.REFUSED
+    assert "approved, but not to be done any more: create array os" in last.problems[0].message
+    assert peer.macs == []

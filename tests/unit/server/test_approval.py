@@ -1,0 +1,104 @@
+"""Plans that operators approve, and a server that carries out nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Agent, Running, run_in_thread
+from test_web import form_token, log_in, read, send
+
+from bootos.server.settings import Settings
+
+ACTION = {
+    "id": "raid.mdadm:create:os",
+    "driver": "raid.mdadm",
+    "summary": "create array os",
+    "changes": [{"what": "array os", "before": "", "after": "RAID 1"}],
+    "destroys": ["ext4 file system on /dev/sda1"],
+    "reboot": True,
+    "estimate_s": 300.0,
+}
+STEPS = [{"id": "raid.mdadm", "title": "Software RAID", "actions": [ACTION]}]
+
+
+def plan(server: Running, agent: Agent, **more: Any) -> int:
+    """A job whose plan was made; returns its id."""
+    server.put_template()
+    job = server.create_job(mode="plan", reboot=False)
+    agent.order()
+    report = {"state": "planned", "steps": STEPS, "plan_hash": "sha256:abc", **more}
+    assert agent.report(job["id"], **report).status == 200
+    return int(job["id"])
+
+
+def test_an_approved_plan_becomes_an_order_that_names_it(server: Running, agent: Agent) -> None:
+    planned = plan(server, agent)
+    server.put_template("t", "name: t\ndescription: changed since\n")
+    made = server.operate("POST", f"/jobs/{planned}/approve")
+    assert (made["mode"], made["plan_job"], made["template_version"]) == ("apply", planned, 1)
+    order = agent.order()
+    assert order["mode"] == "apply"
+    assert order["template"] == {"name": "t"}, "the plan's own copy, not the newer template"
+    assert order["reboot"] is False
+    assert order["approved"]["plan_hash"] == "sha256:abc"
+    assert order["approved"]["actions"][0]["destroys"] == ACTION["destroys"]
+    line = server.operate("GET", "/audit")[0]
+    assert (line["action"], line["subject"]) == ("job.approve", str(planned))
+    assert "1 action(s) that destroy 1 thing(s), sha256:abc" in line["detail"]
+
+
+def test_only_a_made_plan_with_a_hash_can_be_approved(server: Running, agent: Agent) -> None:
+    server.put_template()
+    applying = server.create_job()["id"]
+    answer = server.refuse("POST", f"/jobs/{applying}/approve")
+    assert (answer.status, answer.data["error"]) == (
+        409,
+        f"job {applying} is no plan: it applies its template",
+    )
+    server.operate("POST", f"/jobs/{applying}/cancel")
+    planned = plan(server, agent, plan_hash="")
+    assert "gave its plan no hash" in server.refuse("POST", f"/jobs/{planned}/approve").data["error"]
+    waiting = server.create_job(mode="plan")["id"]
+    assert "it is queued" in server.refuse("POST", f"/jobs/{waiting}/approve").data["error"]
+
+
+def test_a_plan_cannot_be_approved_while_the_machine_has_a_job(server: Running, agent: Agent) -> None:
+    planned = plan(server, agent)
+    server.create_job()
+    assert "has an active job" in server.refuse("POST", f"/jobs/{planned}/approve").data["error"]
+
+
+def test_a_plan_is_approved_on_its_page(server: Running, agent: Agent) -> None:
+    planned = plan(server, agent)
+    cookie = log_in(server)
+    page = read(server, f"/jobs/{planned}", cookie)
+    assert "1 action, 1 thing destroyed, reboots inside the job, about 5 min." in page
+    assert "about 5 min, needs a reboot" in page
+    status, location = send(server, f"/jobs/{planned}/approve", cookie, form_token=form_token(page))
+    assert (status, location) == (303, f"/jobs/{planned + 1}")
+    assert f'<a href="/jobs/{planned}">job {planned}</a>' in read(server, location, cookie)
+    assert send(server, f"/jobs/{planned}/approve", cookie)[0] == 403
+
+
+@pytest.fixture
+def strict_server(tmp_path: Path) -> Iterator[Running]:
+    settings = Settings(
+        data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False, require_approval=True
+    )
+    running, stop = run_in_thread(settings)
+    yield running
+    stop()
+
+
+def test_where_approval_is_required_nothing_is_applied_directly(strict_server: Running) -> None:
+    agent = Agent(strict_server)
+    agent.register()
+    planned = plan(strict_server, agent)
+    answer = strict_server.refuse("POST", "/jobs", {"machine": "SN001", "template": "t"})
+    assert (answer.status, answer.data["error"]) == (403, "this server carries out approved plans only")
+    cookie = log_in(strict_server)
+    page = read(strict_server, "/machines/SN001", cookie)
+    fields = {"form_token": form_token(page), "template": "t", "mode": "apply"}
+    assert send(strict_server, "/machines/SN001/jobs", cookie, **fields)[0] == 403
+    assert strict_server.operate("POST", f"/jobs/{planned}/approve")["state"] == "queued"
