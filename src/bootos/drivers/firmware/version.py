@@ -1,0 +1,116 @@
+"""Firmware versions as vendors write them: which of two is newer, when that can be said at all. Pure.
+
+The writing is told by its shape, not by the vendor's name: BMC, DMI and tools of one vendor do not agree on the latter.
+Called by `chain` and by those who look for a version among several that a device shows at once.
+"""
+
+import re
+from typing import NamedTuple
+
+Part = tuple[int, int | str]
+
+
+class Parsed(NamedTuple):
+    """`family` empty: not said. `rest` (a date, a build) counts only where both have one."""
+
+    family: str
+    key: tuple[Part, ...]
+    rest: tuple[int | str, ...] = ()
+
+
+# Lenovo UEFI: IVE164L-2.30, in DMI as -[IVE164L-2.30]-: platform, build, flavour, version
+_LENOVO = re.compile(r"(?:-\[)?([A-Z][A-Z0-9]{2})([A-Z0-9]{3})[A-Z]-(\d+\.\d+)(?:\]-)?")
+# HPE system ROM: U30 v2.68 (07/14/2022); until Gen8 P70 07/01/2015. iLO 5 v2.78
+_HPE = re.compile(r"(?:([A-Z]\d{2}|iLO \d)\s+)v?(\d+(?:\.\d+)+)(?:\s+\(?(\d\d)/(\d\d)/(\d{4})\)?)?")
+_HPE_DATED = re.compile(r"([A-Z]\d{2})\s+\(?(\d\d)/(\d\d)/(\d{4})\)?")
+# Intel server boards: SE5C620.86B.02.01.0017.110620230543, the last is month, day, year, hour and minute
+_INTEL = re.compile(r"([A-Z0-9]{6,8}\.\w{3})\.(\d\d\.\d\d\.\d{4})\.(\d{4})(\d{4})(\d{4})")
+# Dell until 2013: A12; ASRock Rack, GIGABYTE: P2.30, R23. Letters of drives and controllers mean other things
+_LETTERED = re.compile(r"([A-Z])(\d+(?:\.\d+)*)")
+# Everybody else: 2.19.1, v1.2, 25.5.9.0001, 51.13.0-3223, 3.4a. A letter follows its number, and there are few of them
+_NUMBERS = re.compile(r"[vV]?(\d+[a-zA-Z]?(?:[._-]\d+[a-zA-Z]?)*)")
+_DOTTED = re.compile(r"\d+(?:\.\d+)+")
+
+
+def parse_version(text: str, component: str = "") -> Parsed | None:
+    """What a version says; None when it is a name that has no order (`EDA5702Q`)."""
+    text = text.strip()
+    if found := _LENOVO.fullmatch(text):
+        return Parsed(found[1], _parse_numbers(found[3]), (found[2],))
+    if found := _HPE.fullmatch(text):
+        date = (int(found[5]), int(found[3]), int(found[4])) if found[5] else ()
+        return Parsed(found[1], _parse_numbers(found[2]), date)
+    if found := _HPE_DATED.fullmatch(text):
+        return Parsed(found[1], (), (int(found[4]), int(found[2]), int(found[3])))
+    if found := _INTEL.fullmatch(text):
+        day, year, minute = found[3], found[4], found[5]
+        return Parsed(found[1], _parse_numbers(found[2]), (year, day, minute))
+    if component in ("bios", "bmc") and (found := _LETTERED.fullmatch(text)):
+        return Parsed(found[1], _parse_numbers(found[2]))
+    found = _NUMBERS.fullmatch(text)
+    # a drive's revision may be all digits by chance (0104, 2B6Q): only one with dots is a version
+    if found and (component != "drive" or _DOTTED.fullmatch(text)):
+        return Parsed("", _parse_numbers(found[1]))
+    return None
+
+
+def _parse_numbers(text: str) -> tuple[Part, ...]:
+    """3.4a -> ((3, ""), (4, "a")), without zeros at the end: 2.19 is 2.19.0."""
+    parts: list[Part] = []
+    for word in re.split(r"[._-]", text):
+        digits = re.match(r"\d*", word)
+        assert digits is not None
+        parts.append((int(digits[0] or 0), word[digits.end() :].lower()))
+    while len(parts) > 1 and parts[-1] == (0, ""):
+        parts.pop()
+    return tuple(parts)
+
+
+def compare_versions(one: str, other: str, component: str = "") -> int | None:
+    """-1, 0, 1 as `one` is older, the same, newer; None: they differ, and which is newer cannot be said."""
+    if _plain(one) == _plain(other):
+        return 0
+    if component == "nic":
+        one, other = pick_part(one, other), pick_part(other, one)
+    left, right = parse_version(one, component), parse_version(other, component)
+    if left is None or right is None:
+        return 0 if _plain(one) == _plain(other) else None
+    if left.family and right.family and left.family.lower() != right.family.lower():
+        return None  # another machine's firmware
+    if bool(left.key) != bool(right.key):
+        return None  # a number, and a mere date
+    first: tuple[object, ...] = left.key
+    second: tuple[object, ...] = right.key
+    if first == second and left.rest and right.rest and len(left.rest) == len(right.rest):
+        first, second = left.rest, right.rest
+    return (first > second) - (first < second)
+
+
+def is_same(one: str, other: str, component: str = "") -> bool:
+    return compare_versions(one, other, component) == 0
+
+
+def pick_part(shown: str, wanted: str) -> str:
+    """The part of a NIC's text that `wanted` is to be compared with: `9.20 0x8000d95e 22.31.6` of Intel holds the
+    version of the NVM and that of the package, `229.1.123.0/pkg 22.92.06.10` of Broadcom likewise."""
+    parts = _find_parts(shown)
+    if not parts:
+        return shown
+    if not _DOTTED.fullmatch(wanted.strip()):
+        return parts[0] if _find_parts(wanted) and len(parts) == len(_find_parts(wanted)) else shown
+    alike = [part for part in parts if part.count(".") == wanted.strip().count(".")]
+    if alike:
+        return alike[0]
+    return parts[0]
+
+
+def _find_parts(shown: str) -> list[str]:
+    """The versions in a NIC's text, that of its package first: after pkg, mfw or FFV, else the last one."""
+    parts: list[str] = re.findall(r"(?:(?<=FFV)|(?<![\w.]))\d+(?:\.\d+)+(?![\w.])", shown)
+    packaged = re.search(r"(?:pkg |mfw |FFV)(\d+(?:\.\d+)+)", shown)
+    main = packaged[1] if packaged else parts[-1] if parts else ""
+    return [main, *(part for part in parts if part != main)] if main else []
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.removeprefix("-[").removesuffix("]-").split()).lower()
