@@ -1,0 +1,1 @@
+"""Drivers that change settings of the BIOS. All share `setting` (what a setting is, one planner) and `names`."""

@@ -1,0 +1,111 @@
+"""Settings out of a Redfish Bios resource and its attribute registry (DMTF DSP0268, AttributeRegistry). Pure.
+
+Used by every driver whose tool speaks Redfish in one way or another. Passwords are no settings: they are left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from bootos.drivers.bios.setting import Comparison, Condition, Lock, Setting, Value
+
+COMPARISONS: dict[str, Comparison] = {word: word for word in get_args(Comparison)}
+FORBIDS = frozenset({"readonly", "grayout", "hidden"})
+TYPES = {"Enumeration": "enum", "Integer": "integer", "Boolean": "boolean", "String": "string"}
+
+
+def parse_settings(
+    attributes: Mapping[str, Any], pending: Mapping[str, Any], registry: Mapping[str, Any] | None
+) -> list[Setting]:
+    """`attributes` and `pending` are the `Attributes` of the Bios resource and of its settings object; without a
+    registry the types are those of the values."""
+    entries = (registry or {}).get("RegistryEntries") or {}
+    described = {entry.get("AttributeName"): entry for entry in entries.get("Attributes") or []}
+    locks = parse_locks(entries.get("Dependencies") or [])
+    found = []
+    for name, value in attributes.items():
+        entry = described.get(name, {})
+        if entry.get("Type") == "Password" or isinstance(value, (dict, list)):
+            continue
+        found.append(parse_setting(name, value, pending.get(name), entry, tuple(locks.get(name, ()))))
+    return found
+
+
+def parse_setting(
+    name: str, value: Any, pending: Any, entry: Mapping[str, Any], locks: tuple[Lock, ...]
+) -> Setting:
+    """One attribute with its entry of the registry (empty: it has none)."""
+    kind = TYPES.get(str(entry.get("Type")), "string")
+    if "Type" not in entry and isinstance(value, int):
+        kind = "boolean" if isinstance(value, bool) else "integer"
+    options = [str(option["ValueName"]) for option in entry.get("Value") or [] if "ValueName" in option]
+    bounds = ("LowerBound", "UpperBound") if kind == "integer" else ("MinLength", "MaxLength")
+    low, high = (_read_int(entry.get(key)) for key in bounds)
+    default = entry.get("DefaultValue")
+    return Setting(
+        name=name,
+        title=str(entry.get("DisplayName") or ""),
+        type=kind,  # type: ignore[arg-type]
+        current=_read_value(value, kind),
+        pending=None if pending is None or pending == value else _read_value(pending, kind),
+        default=None if default is None else _read_value(default, kind),
+        allowed=tuple(options),
+        minimum=low,
+        maximum=high or None,
+        step=_read_int(entry.get("ScalarIncrement")) or None,
+        read_only=_is_true(entry.get("ReadOnly", entry.get("Readonly"))) or _is_true(entry.get("Immutable")),
+        applies_at_once=entry.get("ResetRequired") is False,
+        locks=locks,
+    )
+
+
+def parse_locks(dependencies: list[Any]) -> dict[str, list[Lock]]:
+    """By the setting they are of. A dependency that is not understood is passed over: the BMC has the last word."""
+    locks: dict[str, list[Lock]] = {}
+    for item in dependencies:
+        rule = item.get("Dependency") or {}
+        name = rule.get("MapToAttribute") or item.get("DependencyFor")
+        conditions = [_parse_condition(term) for term in rule.get("MapFrom") or []]
+        terms = {str(term.get("MapTerms", "AND")).upper() for term in (rule.get("MapFrom") or [])[1:]}
+        if not name or not conditions or any(condition is None for condition in conditions):
+            continue
+        whole = [condition for condition in conditions if condition is not None]
+        target, value = rule.get("MapToProperty"), rule.get("MapToValue")
+        if target == "CurrentValue" and value is not None:
+            then: Value | None = _read_value(value, "")
+        elif str(target).lower() in FORBIDS and _is_true(value):
+            then = None
+        else:
+            continue
+        if len(whole) == 1 or terms <= {"AND"}:
+            locks.setdefault(name, []).append(Lock(when=tuple(whole), value=then))
+        elif terms <= {"OR"}:
+            locks.setdefault(name, []).extend(Lock(when=(condition,), value=then) for condition in whole)
+    return {name: sorted(found, key=lambda lock: lock.value is None) for name, found in locks.items()}
+
+
+def _parse_condition(term: Mapping[str, Any]) -> Condition | None:
+    comparison = COMPARISONS.get(str(term.get("MapFromCondition")))
+    if term.get("MapFromProperty") != "CurrentValue" or comparison is None:
+        return None
+    return Condition(
+        attribute=str(term.get("MapFromAttribute")),
+        comparison=comparison,
+        value=_read_value(term.get("MapFromValue"), ""),
+    )
+
+
+def _read_value(value: Any, kind: str) -> Value:
+    if kind == "integer" and isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    return value if isinstance(value, (bool, int)) else "" if value is None else str(value)
+
+
+def _read_int(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or str(value).lower() == "true"

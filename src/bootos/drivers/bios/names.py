@@ -1,0 +1,259 @@
+"""What the neutral names of a template's `bios` section are called on this machine. Pure.
+
+The knowledge is in `names/VENDOR.toml`: for each name the attributes it may be, the best first, with the values that
+the neutral values mean. Generations differ in spelling, so names and values are compared by their letters and digits
+alone (`Processors.HyperThreading` is `Processors_HyperThreading`, `Enable` is not `Enabled`: the file lists both). What
+counts is what the machine really has: the first attribute that exists is the one.
+"""
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from bootos.drivers.bios.setting import (
+    Condition,
+    Lock,
+    Setting,
+    Value,
+    Wanted,
+    convert_value,
+    find_lock,
+    get_future,
+    show,
+)
+from bootos.errors import Problem
+from bootos.template.bios import NEUTRAL_NAMES, Bios, find_wanted
+
+GENERIC = "generic"  # tried for every machine, after the vendor's own
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An attribute that a neutral name may be. `values`: neutral value to the words it may be written in. `also`:
+    attributes that are set with it where the machine has them."""
+
+    attribute: str
+    values: dict[str, list[str]]
+    also: tuple["Candidate", ...] = ()
+
+
+class Dependence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Attributes that can be set only while `attribute` is `value`; `implied`: what they are with its other values."""
+
+    attribute: str
+    value: str
+    locks: tuple[str, ...]
+    implied: dict[str, dict[str, str]] = {}
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of `names/`. `match`: patterns of SMBIOS vendor names, lower case."""
+
+    title: str
+    match: tuple[str, ...] = ()
+    source: str
+    names: dict[str, tuple[Candidate, ...]] = {}
+    depends: tuple[Dependence, ...] = ()
+
+
+@functools.cache
+def read_names(vendor: str) -> Names:
+    """The file of a vendor, by its name without suffix."""
+    text = (files("bootos.drivers.bios") / "names" / f"{vendor}.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), Names)
+
+
+@functools.cache
+def find_vendors() -> tuple[str, ...]:
+    """The vendors there are files for, without the generic one."""
+    folder = files("bootos.drivers.bios") / "names"
+    found = (item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return tuple(sorted(set(found) - {GENERIC}))
+
+
+def find_vendor(system_vendor: str | None) -> str:
+    """The vendor's file for an SMBIOS system vendor; the generic one for those that have none."""
+    text = (system_vendor or "").strip().lower()
+    for vendor in find_vendors():
+        if any(fnmatchcase(text, pattern) for pattern in read_names(vendor).match):
+            return vendor
+    return GENERIC
+
+
+def find_candidates(vendor: str, name: str) -> tuple[Candidate, ...]:
+    """What a neutral name may be on this vendor's machines, the vendor's own knowledge first."""
+    own = () if vendor == GENERIC else read_names(vendor).names.get(name, ())
+    return own + read_names(GENERIC).names.get(name, ())
+
+
+def add_locks(settings: Iterable[Setting], vendor: str) -> list[Setting]:
+    """Settings with the dependencies that the vendor's file knows, for tools that do not tell them."""
+    settings = list(settings)
+    present = {_squash(setting.name): setting for setting in settings}
+    extra: dict[str, list[Lock]] = {}
+    for depend in read_names(vendor).depends:
+        source = present.get(_squash(depend.attribute))
+        if source is None:
+            continue
+        for name in depend.locks:
+            implied = depend.implied.get(name, {})
+            for value, then in implied.items():
+                when = (Condition(attribute=source.name, value=value),)
+                extra.setdefault(_squash(name), []).append(Lock(when=when, value=then))
+            when = (Condition(attribute=source.name, value=depend.value, comparison="NEQ"),)
+            extra.setdefault(_squash(name), []).append(Lock(when=when))
+    return [
+        msgspec.structs.replace(setting, locks=setting.locks + tuple(extra.get(_squash(setting.name), ())))
+        for setting in settings
+    ]
+
+
+def resolve_bios(bios: Bios, settings: Sequence[Setting], vendor: str) -> tuple[list[Wanted], list[Problem]]:
+    """The settings of this machine that a `bios` section asks for, and every reason why one cannot be told."""
+    wanted: list[Wanted] = []
+    problems: list[Problem] = []
+    for name, value in find_wanted(bios).items():
+        found = _resolve_neutral(name, value, settings, vendor)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            wanted += found
+    wanted += [
+        Wanted(name=name, value=value, path=f"bios.vendor.{name}") for name, value in bios.vendor.items()
+    ]
+    return _drop_repeated(wanted, {setting.name: setting for setting in settings}, problems), problems
+
+
+def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
+    """The `bios` section that describes these settings: neutral names where there are, and by their own names those
+    that are not at their default. Texts (asset tags, addresses) are left out: they are a machine's own. So is what
+    another setting decides."""
+    values = {setting.name: get_future(setting) for setting in settings}
+    section: dict[str, Any] = {}
+    told: set[str] = set()
+    for name in NEUTRAL_NAMES:
+        for candidate in find_candidates(vendor, name):
+            setting = find_setting(candidate.attribute, settings)
+            if setting is None:
+                continue
+            told.add(setting.name)
+            word = _read_neutral(candidate, setting)
+            if word is not None and find_lock(setting, values) is None:
+                again = _resolve_neutral(name, word, settings, vendor)
+                if not isinstance(again, Problem) and all(values[want.name] == want.value for want in again):
+                    section[name] = word
+                    told |= {want.name for want in again}
+                else:
+                    told.discard(setting.name)
+            break
+    raw = {
+        setting.name: values[setting.name]
+        for setting in settings
+        if setting.name not in told
+        and setting.type != "string"
+        and not setting.read_only
+        and setting.default is not None
+        and values[setting.name] not in (None, setting.default)
+        and find_lock(setting, values) is None
+    }
+    return section | ({"vendor": raw} if raw else {})
+
+
+def find_setting(attribute: str, settings: Iterable[Setting]) -> Setting | None:
+    """The machine's setting that an attribute of a file means; a `*` at its end stands for what a BIOS appends."""
+    if attribute.endswith("*"):
+        start = _squash(attribute)
+        found = [setting for setting in settings if _squash(setting.name).startswith(start)]
+        return found[0] if len(found) == 1 else None
+    return next((setting for setting in settings if _squash(setting.name) == _squash(attribute)), None)
+
+
+def _resolve_neutral(
+    name: str, value: str, settings: Sequence[Setting], vendor: str
+) -> list[Wanted] | Problem:
+    path = f"bios.{name}"
+    candidates = find_candidates(vendor, name)
+    for candidate in candidates:
+        setting = find_setting(candidate.attribute, settings)
+        if setting is None:
+            continue
+        word = _choose_word(candidate, setting, value)
+        if isinstance(word, Problem):
+            return msgspec.structs.replace(word, path=path)
+        wanted = [Wanted(name=setting.name, value=word, path=path)]
+        for more in candidate.also:
+            other = find_setting(more.attribute, settings)
+            also = _choose_word(more, other, value) if other is not None and value in more.values else None
+            if other is not None and also is not None and not isinstance(also, Problem):
+                wanted.append(Wanted(name=other.name, value=also, path=path))
+        return wanted
+    message = "this machine's BIOS shows no setting that is known to mean this"
+    hint = "if it has one, give it by its own name: bios.vendor: {NAME: VALUE}"
+    tried = ", ".join(dict.fromkeys(candidate.attribute for candidate in candidates))
+    near = difflib.get_close_matches(name, [setting.name for setting in settings], n=2, cutoff=0.5)
+    if near:
+        hint += f"; nearest: {', '.join(near)}"
+    return Problem(path=path, message=f"{message} (looked for: {tried})" if tried else message, hint=hint)
+
+
+def _choose_word(candidate: Candidate, setting: Setting, value: str) -> Value | Problem:
+    """The machine's own spelling of a neutral value."""
+    words = candidate.values.get(value)
+    if words is None:
+        known = ", ".join(candidate.values)
+        message = f"{setting.name} of this BIOS cannot be {value}"
+        return Problem(path="", message=message, hint=f"it can be: {known}")
+    if setting.type in ("boolean", "integer"):
+        return convert_value(setting, words[0])
+    allowed = setting.allowed or tuple(
+        str(item) for item in (setting.current, setting.pending, setting.default) if item is not None
+    )
+    spelled = {_squash(item): item for item in allowed}
+    for word in words:
+        if _squash(word) in spelled:
+            return spelled[_squash(word)]
+    if setting.allowed:
+        message = f"{setting.name} of this BIOS takes none of: {', '.join(words)}"
+        return Problem(path="", message=message, hint=f"it takes: {', '.join(setting.allowed)}")
+    return _find_sibling(candidate, setting, value) or words[0]
+
+
+def _find_sibling(candidate: Candidate, setting: Setting, value: str) -> str | None:
+    """The tool lists no values: of several spellings (`Enable`, `Enabled`) that in the place of the present one."""
+    for words in candidate.values.values():
+        for place, word in enumerate(words):
+            if _squash(word) == _squash(str(setting.current)) and place < len(candidate.values[value]):
+                return candidate.values[value][place]
+    return None
+
+
+def _read_neutral(candidate: Candidate, setting: Setting) -> str | None:
+    current = _squash(show(get_future(setting)))
+    for value, words in candidate.values.items():
+        if current in [_squash(word) for word in words]:
+            return value
+    return None
+
+
+def _drop_repeated(
+    wanted: Sequence[Wanted], known: Mapping[str, Setting], problems: list[Problem]
+) -> list[Wanted]:
+    """One wish for each setting; two that differ are a contradiction."""
+    kept: dict[str, Wanted] = {}
+    for want in wanted:
+        first = kept.setdefault(want.name, want)
+        setting = known.get(want.name)
+        value = want.value if setting is None else convert_value(setting, want.value)
+        if first is not want and not isinstance(value, Problem) and value != first.value:
+            message = f"asks for {want.name} {show(want.value)}, and {first.path} for {show(first.value)}"
+            problems.append(Problem(path=want.path, message=message, hint="leave one of them out"))
+    return list(kept.values())
+
+
+def _squash(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

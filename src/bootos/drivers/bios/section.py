@@ -1,0 +1,48 @@
+"""The `bios` section over any driver: plan it, export it. What all drivers of the package have in common. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bootos.drivers.bios.names import add_locks, export_bios, resolve_bios
+from bootos.drivers.bios.setting import Setting, plan_settings
+from bootos.drivers.contract import Planned
+from bootos.errors import Problem
+from bootos.template.bios import find_wanted
+from bootos.template.model import Template
+
+SECTION = "bios"
+
+# Several may take one machine: the kernel's own interface needs no tool and no login, Redfish tells types, limits and
+# dependencies, a vendor's tool is there because the operator put it into the image on purpose.
+PRIORITY_FIRMWARE_ATTRIBUTES = 10
+PRIORITY_REDFISH = 20
+PRIORITY_VENDOR_TOOL = 30
+
+
+def is_wanted(template: Template) -> bool:
+    """Whether the template asks for any BIOS setting."""
+    return template.bios is not None and bool(find_wanted(template.bios) or template.bios.vendor)
+
+
+def plan_bios(
+    settings: Sequence[Setting], template: Template, vendor: str, driver: str, secrets: dict[str, str]
+) -> Planned:
+    """Plan the section against the machine's settings. `vendor` is that of `names.find_vendor`."""
+    if template.bios is None:
+        return Planned()
+    known = add_locks(settings, vendor)
+    wanted, problems = resolve_bios(template.bios, known, vendor)
+    planned = plan_settings(known, wanted, driver)
+    planned.problems = problems + planned.problems
+    password = template.bios.password
+    if password is not None and password.secret not in secrets:
+        message = f"the secret {password.secret!r} has no value"
+        hint = f"bootos secret set {password.secret}, or --secrets FILE by hand"
+        planned.problems.append(Problem(path="bios.password", message=message, hint=hint))
+    return planned
+
+
+def export_section(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
+    """`{"bios": {...}}`, or nothing when there is nothing to say."""
+    section = export_bios(add_locks(settings, vendor), vendor)
+    return {SECTION: section} if section else {}
