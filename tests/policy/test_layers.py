@@ -11,14 +11,15 @@ MAY_IMPORT = {
     "template": SHARED,
     "wire": SHARED | {"template"},
     "hardware": SHARED | {"template", "wire"},
-    "drivers": SHARED | {"template", "wire", "hardware"},
-    "agent": SHARED | {"template", "wire", "hardware", "drivers"},
+    "drivers": SHARED | {"template", "wire", "hardware", "fetch"},
+    "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch"},
     "server": SHARED | {"template", "wire"},
     "image": SHARED,
     "lab": SHARED,
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},
+    "fetch": {"errors", "process"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 

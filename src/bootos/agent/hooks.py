@@ -5,6 +5,7 @@ What it is, is told by its content (`write_hook`). What a failure means is the p
 """
 
 import hashlib
+import io
 import logging
 import threading
 import time
@@ -12,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote
 
 import urllib3
 
@@ -20,15 +20,14 @@ from bootos.agent.cmdline import find_hook_fault, split_sha256
 from bootos.agent.hookfile import HookError, write_hook
 from bootos.agent.host import Host, build_hook_environment
 from bootos.errors import BootosError
+from bootos.fetch import PAUSES_S, FetchError, fetch_into, find_passwords, mask_url
 from bootos.process import Runner, redact, run
 from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 10.0
 DOWNLOAD_TIMEOUT_S = 120.0  # of one try, its whole body
 MOST_BYTES = 512 * 2**20
-PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between tries
 SAY_EVERY_S = 60.0
 
 
@@ -126,87 +125,25 @@ def saying_that_it_runs(name: str, timeout_s: float) -> Iterator[None]:
         ended.set()
 
 
-def mask_url(url: str) -> str:
-    """The URL with its password masked."""
-    return redact(url, find_passwords(url))
-
-
-def find_passwords(url: str) -> tuple[str, ...]:
-    """The password in http://user:password@host, as it is written and as it is meant."""
-    try:
-        auth = urllib3.util.parse_url(url).auth
-    except urllib3.exceptions.LocationParseError:
-        return ()
-    _, colon, password = (auth or "").partition(":")
-    return tuple({password, unquote(password)}) if colon and password else ()
-
-
-class TryAgain(BootosError):
-    """No answer, or one of a server in trouble."""
-
-
 def fetch_hook(url: str, http: urllib3.PoolManager, pauses_s: Sequence[float] = PAUSES_S) -> bytes:
     """The bytes at `url`. Raises HookError: not reachable, HTTP status not 200, empty, too large, wrong sha256."""
     fault = find_hook_fault(url)
     if fault is not None:
         raise HookError(f"{fault}; nothing was run")
     address, wanted = split_sha256(url)
-    content = b""
-    for pause_s in (*pauses_s, None):
-        try:
-            content = fetch_once(address, http)
-            break
-        except TryAgain as error:
-            if pause_s is None:
-                raise HookError(str(error), hint="is the server running and reachable?") from error
-            log.warning("waiting for the hook: %s", error)
-            time.sleep(pause_s)
-    found = hashlib.sha256(content).hexdigest()
+    content = io.BytesIO()
+    try:
+        found, _ = fetch_into(
+            address,
+            content,
+            most_bytes=MOST_BYTES,
+            timeout_s=DOWNLOAD_TIMEOUT_S,
+            http=http,
+            pauses_s=pauses_s,
+        )
+    except FetchError as error:
+        raise HookError(str(error), hint=error.hint) from error
     if wanted and found != wanted:
         shown = mask_url(address)
         raise HookError(f"{shown} has sha256 {found}, but {wanted} is asked for; it was not run")
-    return content
-
-
-def fetch_once(address: str, http: urllib3.PoolManager) -> bytes:
-    """One try, within a deadline for the whole body. Raises TryAgain, HookError."""
-    shown = mask_url(address)
-    deadline = time.monotonic() + DOWNLOAD_TIMEOUT_S
-    auth = urllib3.util.parse_url(address).auth
-    headers = urllib3.make_headers(basic_auth=unquote(auth)) if auth else {}
-    content = bytearray()
-    try:
-        answer = http.request(
-            "GET",
-            address,
-            headers=headers,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=DOWNLOAD_TIMEOUT_S / 4),
-            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5),
-            preload_content=False,
-        )
-        try:
-            while answer.status == 200 and (chunk := answer.read(65536)):
-                content += chunk
-                if time.monotonic() > deadline:
-                    raise TryAgain(f"{shown} was not fetched within {DOWNLOAD_TIMEOUT_S:g} s")
-                if len(content) > MOST_BYTES:
-                    raise HookError(f"{shown} is larger than {MOST_BYTES // 2**20} MiB")
-        finally:
-            answer.close()
-    except urllib3.exceptions.SSLError as cause:
-        raise HookError(
-            f"{shown}: the server's certificate is not trusted: {cause}",
-            hint="and is this machine's clock right?",
-        ) from cause
-    except urllib3.exceptions.HTTPError as cause:
-        reason = redact(str(getattr(cause, "reason", None) or cause), find_passwords(address))
-        raise TryAgain(f"{shown} cannot be fetched: {reason}") from cause
-    if answer.status in (429, 500, 502, 503, 504):
-        raise TryAgain(f"{shown} answered HTTP status {answer.status}")
-    if answer.status != 200:
-        raise HookError(
-            f"{shown} answered HTTP status {answer.status}", hint="check the URL on the kernel command line"
-        )
-    if not content:
-        raise HookError(f"{shown} is empty")
-    return bytes(content)
+    return content.getvalue()

@@ -11,7 +11,8 @@ import pytest
 import urllib3
 
 from bootos.agent.hookfile import HookError
-from bootos.agent.hooks import fetch_hook, mask_url, run_hook
+from bootos.agent.hooks import fetch_hook, run_hook
+from bootos.fetch import mask_url
 
 FILES: dict[str, bytes] = {}
 STATUS: list[int] = []  # of the next answers, before the ordinary one
