@@ -89,6 +89,7 @@ def plan_job(
     result = JobPlan(template=template, problems=list(problems))
     if template is None:
         return result
+    machine.template, machine.secrets = template, secrets
     chosen, unmatched = choose(inventory, template)
     result.problems += unmatched
     result.problems += find_missing_secrets(template, secrets)

@@ -49,6 +49,9 @@ class Machine:
     `owner` names the job that changes it, for the mark on what is made (`mark`); empty: there is none. `begun` are
     the ids of actions that earlier attempts of that job began and did not say to have ended: what they made may be
     half done, so `read` looks twice, and half-made things with the job's mark may be replaced without asking.
+
+    `template` and `secrets` are what is asked of the machine, for drivers that must log on somewhere to `read` (a
+    Redfish service); the engine sets them before it reads.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Machine:
         self.root = root
         self.owner = owner
         self.begun = begun
+        self.template: Template | None = None
+        self.secrets: dict[str, str] = {}
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

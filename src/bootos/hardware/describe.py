@@ -134,7 +134,9 @@ def _describe_bmc(inventory: Inventory) -> str:
         return ""
     firmware = f"firmware {bmc.firmware}" if bmc.firmware else ""
     address = _join([bmc.address, f"({bmc.source})" if bmc.source else ""])
-    return _join([bmc.vendor, firmware, bmc.ipmi_version and f"IPMI {bmc.ipmi_version}", address], ", ")
+    service = f"Redfish at {bmc.redfish.service_address or 'an address from DHCP'}" if bmc.redfish else ""
+    ipmi = bmc.ipmi_version and f"IPMI {bmc.ipmi_version}"
+    return _join([bmc.vendor, firmware, ipmi, address, service], ", ")
 
 
 def _describe_gap(device: PciDevice) -> str:

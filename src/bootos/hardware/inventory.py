@@ -26,13 +26,14 @@ from bootos.hardware import (
     nic,
     pci,
     raid,
+    redfish,
     tpm,
     virtual,
 )
 from bootos.hardware.notes import Notes
 from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError, run
-from bootos.wire.inventory import Disk, Health, Inventory, LldpNeighbour, Nic, PciDevice, RaidController
+from bootos.wire.inventory import Bmc, Disk, Health, Inventory, LldpNeighbour, Nic, PciDevice, RaidController
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,6 +111,10 @@ class _Collector:
             inventory.bmc = self._take("BMC", None, controller)
         elif bmc.has_bmc(tree, table):
             self.notes.say("SMBIOS lists a BMC, but there is no /dev/ipmi0: its kernel module is not loaded.")
+        host_interface = redfish.parse_interface(table) if table is not None else None
+        if host_interface is not None:
+            inventory.bmc = inventory.bmc or Bmc()
+            inventory.bmc.redfish = host_interface
         inventory.notes = self.notes.build() + block.find_double_paths(disks)
         return inventory
 

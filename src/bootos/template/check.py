@@ -61,13 +61,17 @@ def find_secrets(template: Template) -> set[str]:
 
 def find_plain_passwords(template: Template) -> list[Problem]:
     """Passwords that stand in the template itself, where everybody who may read it sees them."""
-    users = template.oob.users if template.oob is not None else []
+    oob = template.oob
+    places: dict[str, Secret | str | None] = {}
+    if oob is not None:
+        places = {f"oob.users[{number}].password": user.password for number, user in enumerate(oob.users)}
+        places["oob.redfish.password"] = oob.redfish.password if oob.redfish is not None else None
     return [
         Problem(
-            path=f"oob.users[{number}].password",
+            path=path,
             message="is written out, and everybody who reads the template would see it",
             hint="store it (bootos secret set NAME) and refer to it here: password: {secret: NAME}",
         )
-        for number, user in enumerate(users)
-        if isinstance(user.password, str)
+        for path, password in places.items()
+        if isinstance(password, str)
     ]

@@ -12,7 +12,7 @@ from msgspec import Meta
 from bootos.template.bios import Bios
 from bootos.template.disk import DiskWanted, Filesystem, FilesystemType, Partition, Select, Table
 from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted
-from bootos.template.oob import Oob, OobNetwork, OobSol, OobUser
+from bootos.template.oob import Oob, OobNetwork, OobRedfish, OobSol, OobUser
 from bootos.template.raid import ArrayWanted, Raid
 from bootos.template.script import Script, ScriptGroup
 from bootos.template.value import Name, Secret
@@ -29,6 +29,7 @@ __all__ = [
     "Name",
     "Oob",
     "OobNetwork",
+    "OobRedfish",
     "OobSol",
     "OobUser",
     "Partition",

@@ -33,6 +33,19 @@ class OobSol(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     bit_rate: Literal[9600, 19200, 38400, 57600, 115200] | None = None
 
 
+class OobRedfish(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How the Redfish service is reached; for the sections that drivers named `*.redfish` carry out.
+
+    Without `address` it is the host interface that SMBIOS names, else the BMC's LAN address. Without `user` a temporary
+    account is asked for over IPMI, where the BMC gives them out."""
+
+    address: str | None = None  # 10.0.8.21, [fd00::1]:8443, https://..., http://... (nothing is encrypted)
+    user: str | None = None
+    password: Secret | str | None = None
+    fingerprint: str | None = None  # SHA-256 of the service's certificate
+    verify: bool = True
+
+
 class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`cipher_suites` are the only ones that may then be used (IPMI 2.0, table 22-20): `[3, 17]`. `lan: disabled`
     closes the LAN port to IPMI. `other_users: disable` takes access from every named user that is not in `users`.
@@ -46,4 +59,8 @@ class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sol: OobSol | None = None
     boot_device: Literal["none", "pxe", "disk", "cdrom", "bios"] | None = None
     event_log: Literal["clear"] | None = None
+    power_policy: Literal["on", "off", "last"] | None = None  # when the mains come back
+    boot_order: list[Annotated[str, Meta(min_length=1)]] = []  # references or names, `*` allowed; first these
+    redfish: OobRedfish | None = None
+    driver: str | None = None
     reset: bool = False  # cold reset of the BMC after a change

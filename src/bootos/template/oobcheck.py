@@ -1,11 +1,13 @@
 """The `oob` section: mistakes that need no machine. Called by `check.read_template`."""
 
 import ipaddress
+import re
 
 from bootos.errors import Problem
-from bootos.template.model import Oob, OobNetwork, OobUser
+from bootos.template.model import Oob, OobNetwork, OobRedfish, OobUser
 from bootos.template.place import Places
 
+_ADDRESS = re.compile(r"(https?://)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 PASSWORD_MOST_BYTES = 20  # IPMI 2.0, 22.30 Set User Password
 
 
@@ -23,6 +25,8 @@ def check_oob(oob: Oob, places: Places) -> list[Problem]:
     ):
         message = "would leave the BMC without an administrator: oob.users names none that is enabled"
         problems.append(Problem(path="oob.other_users", message=message))
+    if oob.redfish is not None:
+        problems += _check_redfish(oob.redfish)
     names: dict[str, str] = {}
     for index, user in zip(places.indices(OobUser, "oob", "users"), oob.users, strict=False):
         at = f"oob.users[{index}]"
@@ -51,6 +55,24 @@ def _check_cipher_suites(suites: list[int]) -> list[Problem]:
             problems.append(Problem(path=f"{at}[{number}]", message=message, hint="3 and 17 are sound"))
         if suite in suites[:number]:
             problems.append(Problem(path=f"{at}[{number}]", message=f"{suite} is listed twice"))
+    return problems
+
+
+def _check_redfish(redfish: OobRedfish) -> list[Problem]:
+    at = "oob.redfish"
+    problems: list[Problem] = []
+    if redfish.address is not None and not _ADDRESS.fullmatch(redfish.address):
+        message = f"{redfish.address!r} is not the address of a service"
+        hint = "as 10.0.8.21, bmc7.example:8443 or https://10.0.8.21"
+        problems.append(Problem(path=f"{at}.address", message=message, hint=hint))
+    if (redfish.user is None) != (redfish.password is None):
+        missing = "user" if redfish.user is None else "password"
+        problems.append(Problem(path=f"{at}.{missing}", message="user and password go together"))
+    digits = (redfish.fingerprint or "").replace(":", "").lower().removeprefix("sha256")
+    if redfish.fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", digits):
+        hint = "64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256"
+        message = "is not the SHA-256 fingerprint of a certificate"
+        problems.append(Problem(path=f"{at}.fingerprint", message=message, hint=hint))
     return problems
 
 

@@ -216,6 +216,24 @@ class RaidController(msgspec.Struct, kw_only=True):
     drives: list[RaidDrive] = []
 
 
+class RedfishInterface(msgspec.Struct, kw_only=True):
+    """A Redfish host interface (SMBIOS type 42, DMTF DSP0270): the BMC's service on a network link inside the machine.
+
+    `mac`, `usb_id` (`046b:ffb0`) and `pci_address` say which network interface of this machine the link is."""
+
+    service_address: str | None = None  # None: it comes by DHCP
+    service_port: int | None = None
+    service_netmask: str | None = None
+    vlan: int | None = None
+    host_source: Literal["static", "dhcp", "auto", "host"] | None = None
+    host_address: str | None = None
+    host_netmask: str | None = None
+    mac: str | None = None
+    usb_id: str | None = None
+    pci_address: str | None = None
+    bootstrap: bool = False  # the BMC gives out temporary accounts over IPMI
+
+
 class Bmc(msgspec.Struct, kw_only=True):
     """The out-of-band controller, read over the local interface (IPMI KCS)."""
 
@@ -229,6 +247,7 @@ class Bmc(msgspec.Struct, kw_only=True):
     netmask: str | None = None
     gateway: str | None = None
     vlan: int | None = None
+    redfish: RedfishInterface | None = None
 
 
 class Tpm(msgspec.Struct, kw_only=True):

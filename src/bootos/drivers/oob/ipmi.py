@@ -83,6 +83,8 @@ class IpmiDriver:
     def match(self, inventory: Inventory) -> Match | None:
         if inventory.bmc is None:
             return None
+        if inventory.bmc.redfish is not None and inventory.bmc.ipmi_version is None:
+            return None  # a BMC of which only its Redfish host interface was seen
         version = f" {inventory.bmc.ipmi_version}" if inventory.bmc.ipmi_version else ""
         return Match(reason=f"the machine has a BMC that speaks IPMI{version}")
 
