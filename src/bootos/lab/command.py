@@ -128,18 +128,21 @@ def run(
     else:
         machine_spec = build_spec(memory=memory, cpus=cpus, disks=disk or [], nics=nic or [], bmc=bmc)
     if kernel_only:
-        boot = KernelBoot(
-            kernel=str(image / "vmlinuz"),
-            initrd=str(image / "initrd.img"),
-            append=f"{CONSOLES} {append}".strip(),
-        )
-        machine_spec = msgspec.structs.replace(machine_spec, boot=boot)
+        machine_spec = _boot_kernel(machine_spec, image, append)
     check_spec(machine_spec)
     needs: list[Part] = ["machine", "pxe"]
     needs += ["bmc"] if machine_spec.bmc else []
     needs += ["uefi"] if machine_spec.firmware == "uefi" else []
     screen = Console(stderr=json, highlight=False, markup=False, soft_wrap=True)
     with Scenario(directory, keep=keep, needs=needs) as scenario:
+        if machine_spec.silicon is not None:
+            if server:
+                raise BootosError(
+                    "a running server cannot lay stand-ins into its image", hint="leave --server out"
+                )
+            image = scenario.build_boot_files(image, machine_spec)
+            append = f"{append} {scenario.silicon_word}".strip()
+            machine_spec = _boot_kernel(machine_spec, image, append) if kernel_only else machine_spec
         tftp_root = None
         if not kernel_only:
             tftp_root = _prepare_netboot(scenario, screen, image=image, server=server, append=append)
@@ -162,6 +165,16 @@ def run(
         screen.print(f"{machine_spec.name}: {ended} after {summary['elapsed_s']} s")
     if ended == "timeout":
         raise typer.Exit(1)
+
+
+def _boot_kernel(spec: MachineSpec, image: Path, append: str) -> MachineSpec:
+    """The same machine, started with the image's kernel instead of PXE."""
+    boot = KernelBoot(
+        kernel=str(image / "vmlinuz"),
+        initrd=str(image / "initrd.img"),
+        append=f"{CONSOLES} {append}".strip(),
+    )
+    return msgspec.structs.replace(spec, boot=boot)
 
 
 def build_spec(*, memory: str, cpus: int, disks: list[str], nics: list[str], bmc: bool) -> MachineSpec:

@@ -1,5 +1,9 @@
+import json
+from pathlib import Path
+
 from bootos.lab.qemu import RunPaths, build_argv
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.vendor_tools.silicon import SiliconSpec, VirtualDrive
 
 WRONG = NicSpec(mac="52:54:00:00:00:01", model="e1000", isolated=True)
 RIGHT = NicSpec(mac="52:54:00:00:00:02", model="vmxnet3", boot=True)
@@ -103,3 +107,27 @@ def test_uefi_has_its_code_read_only_and_variables_of_its_own() -> None:
 def test_a_reboot_can_end_the_machine() -> None:
     assert values(argv_of(MachineSpec(nics=(RIGHT,), reboot="exit")), "-action") == ["reboot=shutdown"]
     assert "-action" not in argv_of(MachineSpec(nics=(RIGHT,)))
+
+
+def test_virtual_drives_hang_on_a_bus_of_their_own_and_the_controller_stays_empty() -> None:
+    spec = MachineSpec(nics=(RIGHT,), silicon=SiliconSpec(controller="megasas-gen2"))
+    drive = VirtualDrive(
+        name="v0", size_bytes=4096, wwn="0x600508b1001c0001", vendor="DELL", model="PERC H730P Mini Mono",
+        serial="00a1",
+    )  # fmt: skip
+    argv = build_argv(
+        spec,
+        RunPaths(serial_socket="/s", qmp_socket="/q"),
+        accelerator="tcg",
+        drives={Path("/m/vd-v0.raw"): drive},
+    )
+    devices = values(argv, "-device")
+    assert "virtio-scsi-pci,id=backplane" in devices and "megasas-gen2,id=controller" in devices
+    disk = next(json.loads(device) for device in devices if device.startswith("{"))
+    assert (disk["bus"], disk["product"], disk["wwn"]) == (
+        "backplane.0",
+        "PERC H730P Mini ",
+        0x600508B1001C0001,
+    )
+    assert json.loads(values(argv, "-blockdev")[0])["file"]["filename"] == "/m/vd-v0.raw"
+    assert not any("backplane" in word for word in argv_of(MachineSpec(nics=(RIGHT,))))

@@ -1,0 +1,182 @@
+"""One family from power on to the reboot at the end, as an operator does it; then the same template once more.
+
+Everything that is compared was read from outside the guest: disk files, the silicon, the BMC over LAN.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from family import OOB, OOB_USER, PARTITIONS, Family
+
+from bootos.lab.disk import read_partition_filesystems
+from bootos.lab.machine import Machine
+from bootos.lab.operator import Operator
+from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.spec import KernelBoot
+
+BOOT_DEADLINE_S = 600.0
+JOB_DEADLINE_S = 1500.0
+log = logging.getLogger(__name__)
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """What a family's run found; compared by the test, printed as a line of the table."""
+
+    family: str
+    job: str = ""
+    message: str = ""
+    reboots: int = 0  # inside the job
+    arrays: dict[str, tuple[str, int, int]] = {}
+    contents: dict[str, list[tuple[str, str, str]]] = {}
+    settings: dict[str, str] = {}
+    versions: list[str] = []
+    oob: tuple[str, ...] = ()
+    login: bool = False
+    again: list[str] | None = None  # what the second run plans
+    took_s: float = 0.0
+
+
+def configure(family: Family, image: Path, directory: Path) -> Row:
+    """Run a family; raises BootosError where something does not happen at all."""
+    row = Row(family=family.name)
+    password = secrets.token_urlsafe(9)
+    with Scenario(directory, needs=("machine", "pxe", "bmc", "disk")) as scenario:
+        boot_files = scenario.build_boot_files(image, family.spec)
+        server = scenario.start_server(
+            boot_files=boot_files, append=f"DEVELOPER=1 {scenario.silicon_word}".strip()
+        )
+        operator = Operator(server.url, server.data)
+        kernel = KernelBoot(
+            kernel=str(boot_files / "vmlinuz"),
+            initrd=str(boot_files / "initrd.img"),
+            append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 "
+            f"BOOTIF=01-{family.spec.nics[0].mac.replace(':', '-')} {scenario.silicon_word}",
+        )
+        spec = family.spec if family.pxe else msgspec.structs.replace(family.spec, boot=kernel)
+        machine = scenario.add_machine(
+            spec, tftp_root=server.tftp_root if family.pxe else None, on_line=lambda line: show(line.text)
+        )
+        operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
+        template = scenario.directory / "template.json"
+        template.write_text(json.dumps(family.build_template()))
+        operator.command("template", "add", template)
+        machine.power_on()
+        job = run_job(family, machine, operator)
+        row.job, row.message = job["state"], job["message"]
+        row.reboots = sum(event.name == "RESET" for event in machine.events) - 1
+        row.took_s = round(machine.elapsed_s())
+        machine.power_off()
+        if row.job != "done":
+            return row
+        look_from_outside(family, machine, row, password)
+        machine.spec = msgspec.structs.replace(machine.spec, boot=kernel)
+        machine.power_on()
+        row.again = plan_again(family, machine, operator)
+    return row
+
+
+def show(text: str) -> None:
+    if "bootos: " in text:
+        log.info("%s", text)
+
+
+def run_job(family: Family, machine: Machine, operator: Operator) -> dict[str, Any]:
+    """The job to its end, and the reboot after it."""
+    serial = machine.spec.identity.serial
+    wait_for(lambda: operator.find_machine(serial), BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
+    created = operator.command("job", "create", "--machine", serial, "--template", family.name)
+    job = operator.wait_for_job(created["id"], ["done"], JOB_DEADLINE_S)
+    if job["state"] == "done":
+        machine.wait_for_serial(r"reboot: Restarting system|BootOS: rebooting|bootos: rebooting", 120)
+        seen = [event.name for event in machine.events].count("RESET")
+        log.info("%s: job done, %d resets", family.name, seen)
+    return job
+
+
+def plan_again(family: Family, machine: Machine, operator: Operator) -> list[str]:
+    """What the same template plans on the configured machine."""
+    machine.wait_for_serial("waiting for an order", BOOT_DEADLINE_S)
+    serial = machine.spec.identity.serial
+    created = operator.command("job", "create", "--machine", serial, "--template", family.name, "--plan")
+    job = operator.wait_for_job(created["id"], ["planned"], JOB_DEADLINE_S)
+    if job["state"] != "planned":
+        return [f"{job['state']}: {job['message']}"]
+    return [action["summary"] for step in job["report"]["steps"] for action in step["actions"]]
+
+
+def look_from_outside(family: Family, machine: Machine, row: Row, password: str) -> None:
+    """Arrays, file systems, settings, firmware and BMC, without any help of the guest."""
+    for name, array in family.find_arrays(machine, machine.directory).items():
+        row.arrays[name] = (array.level, array.drives, array.hotspares)
+        row.contents[name] = [
+            (part.name, fs.type if fs else "", fs.label if fs else "")
+            for part, fs in read_partition_filesystems(array.view)
+        ]
+    if family.read_settings is not None:
+        row.settings = family.read_settings(machine)
+    if family.read_versions is not None:
+        row.versions = family.read_versions(machine)
+    assert machine.bmc is not None
+    lan = machine.bmc.read_lan()
+    row.oob = tuple(lan.get(key, "") for key in ("ip_addr", "subnet_mask", "default_gw_ip_addr"))
+    row.login = machine.bmc.check_login(OOB_USER, password)
+
+
+def find_differences(family: Family, row: Row) -> dict[str, tuple[Any, Any]]:
+    """What differs from what the family shall be: (expected, found) by name. Empty: all is as wanted."""
+    wanted = {
+        "job": "done",
+        "reboots": family.reboots,
+        "arrays": family.arrays,
+        "contents": PARTITIONS,
+        "settings": family.settings,
+        "versions": family.versions,
+        "oob": OOB,
+        "login": True,
+        "again": [],
+    }
+    return {key: (value, getattr(row, key)) for key, value in wanted.items() if getattr(row, key) != value}
+
+
+def build_table(rows: Sequence[Row]) -> str:
+    """The rows as the operator reads them."""
+    head = (
+        "family",
+        "job",
+        "arrays",
+        "BIOS settings",
+        "BIOS versions",
+        "OOB",
+        "reboots",
+        "2nd run plans",
+        "s",
+    )
+    lines = [head]
+    for row in rows:
+        arrays = [
+            f"{name}: RAID {level}, {n} drives" + (f" + {spares} spare" if spares else "")
+            for name, (level, n, spares) in row.arrays.items()
+        ]
+        lines.append(
+            (
+                row.family,
+                row.job,
+                "; ".join(arrays) or "-",
+                ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "-",
+                " -> ".join(row.versions) or "-",
+                f"{row.oob[0]}, {OOB_USER} logs in" if row.oob and row.login else "-",
+                str(row.reboots),
+                "nothing" if row.again == [] else "-" if row.again is None else "; ".join(row.again),
+                f"{row.took_s:.0f}",
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

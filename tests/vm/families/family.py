@@ -1,0 +1,133 @@
+"""The machines of the families, what each shall become, and how its arrays are seen from outside the guest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bootos.lab.disk import build_array_view, read_md_arrays
+from bootos.lab.machine import Machine
+from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
+
+GIB = 1024**3
+OOB = ("10.0.9.21", "255.255.255.0", "10.0.9.1")
+OOB_USER = "ops"
+
+
+class Array(msgspec.Struct, kw_only=True):
+    """An array as it is found on the host; `view` is a file with its content."""
+
+    level: str
+    drives: int
+    hotspares: int
+    view: Path
+
+
+class Family(msgspec.Struct, frozen=True, kw_only=True):
+    """`sections` are the parts of the template beside those that all families have. `settings` and `versions` are
+    what the hardware shall say at the end, by the words of `read_settings` and `read_versions`; `reboots` how often
+    the machine starts again inside the job."""
+
+    name: str
+    spec: MachineSpec
+    sections: dict[str, Any]
+    find_arrays: Callable[[Machine, Path], dict[str, Array]]
+    arrays: dict[str, tuple[str, int, int]]  # level, drives, hot spares
+    read_settings: Callable[[Machine], dict[str, str]] | None = None
+    settings: dict[str, str] = {}
+    read_versions: Callable[[Machine], list[str]] | None = None
+    versions: list[str] = []  # of the BIOS, in the order they were installed
+    reboots: int = 0
+    pxe: bool = False
+
+    def build_template(self) -> dict[str, Any]:
+        """The whole template of this family."""
+        return {
+            "name": self.name,
+            "oob": {
+                "network": {"source": "static", "address": f"{OOB[0]}/24", "gateway": OOB[2]},
+                "users": [{"name": OOB_USER, "role": "administrator", "password": {"secret": "oob-ops"}}],
+            },
+            "disks": [
+                {
+                    "select": {"array": "os"},
+                    "table": "gpt",
+                    "partitions": [
+                        {"name": "boot", "size": "256MiB", "filesystem": {"type": "ext4", "label": "boot"}},
+                        {"name": "root", "size": "rest", "filesystem": {"type": "xfs", "label": "root"}},
+                    ],
+                },
+                {
+                    "select": {"array": "data"},
+                    "table": "gpt",
+                    "partitions": [
+                        {"name": "data", "size": "rest", "filesystem": {"type": "ext4", "label": "data"}}
+                    ],
+                },
+            ],
+            **self.sections,
+        }
+
+
+PARTITIONS = {
+    "os": [("boot", "ext4", "boot"), ("root", "xfs", "root")],
+    "data": [("data", "ext4", "data")],
+}
+
+
+def find_md_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
+    """Software arrays, by the superblocks on the members' files."""
+    found = {}
+    for name, members in read_md_arrays([machine.disk_path(d.name) for d in machine.spec.disks]).items():
+        found[name] = Array(
+            level=str(members[0].level),
+            drives=sum(not member.is_spare for member in members),
+            hotspares=sum(member.is_spare for member in members),
+            view=build_array_view(members, directory / f"{name}.view"),
+        )
+    return found
+
+
+def build_spec(number: int, vendor: str, product: str, **more: Any) -> MachineSpec:
+    """A machine with one card and a BMC."""
+    return MachineSpec(
+        name=f"family{number}",
+        identity=Identity(
+            vendor=vendor,
+            product=product,
+            serial=f"FAM000{number}",
+            uuid=f"fa000000-0000-4000-8000-00000000000{number}",
+            bios_vendor=vendor,
+            bios_version="2.10.0",
+        ),
+        nics=(NicSpec(mac=f"52:54:00:fa:00:0{number}", boot=True),),
+        bmc=BmcSpec(),
+        **more,
+    )
+
+
+SOFTWARE = Family(
+    name="software",
+    spec=build_spec(
+        1,
+        "BootOS Lab",
+        "Plain R1",
+        disks=tuple(
+            DiskSpec(name=f"d{number}", size_mib=768, serial=f"PLAIN-{number}") for number in range(6)
+        ),
+    ),
+    sections={
+        "raid": {
+            "clear": True,
+            "arrays": [
+                {"name": "os", "level": 1, "drives": "0,1", "hotspares": "2"},
+                {"name": "data", "level": 5, "drives": "3-5"},
+            ],
+        }
+    },
+    find_arrays=find_md_arrays,
+    arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+)
+
+FAMILIES = (SOFTWARE,)
