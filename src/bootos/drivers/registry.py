@@ -67,7 +67,15 @@ def choose_drivers(
         if driver.wants(template):
             sections.setdefault(driver.section, []).append(driver)
     chosen: list[Chosen] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = [
+        Problem(
+            path=f"extra.{name}",
+            message="no driver in this image carries this out",
+            hint="its package adds one by the entry point bootos.drivers",
+        )
+        for name in template.extra
+        if f"extra.{name}" not in sections
+    ]
     for section in sorted(sections, key=_find_rank):
         found, problem = _choose(section, sections[section], inventory, template)
         chosen += [found] if found else []
@@ -87,7 +95,7 @@ def _choose(
         match = driver.match(inventory)
         if match is not None:
             matches.append((match, driver))
-    path = section.split(".")[0]
+    path = section if section.startswith("extra.") else section.split(".")[0]
     asked = getattr(getattr(template, path, None), "driver", None)  # raid.driver, bios.driver
     if asked is not None:
         named = [(match, driver) for match, driver in matches if driver.name == asked]

@@ -4,7 +4,7 @@ Written as YAML, TOML or JSON. `docs/template.schema.json` is its published JSON
 finds the mistakes that need no machine, drivers those that need one.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The whole document."""
+    """The whole document. `extra` is for drivers of other packages: its key NAME is the section `extra.NAME`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
@@ -53,4 +53,5 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     oob: Oob | None = None
     raid: Raid | None = None
     disks: list[DiskWanted] = []
+    extra: dict[str, Any] = {}
     scripts: list[ScriptGroup] = []

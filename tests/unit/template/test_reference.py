@@ -1,4 +1,4 @@
-"""The examples of docs/template.md and docs/adding-a-driver.md work as they stand."""
+"""The examples of docs/template.md work as they stand."""
 
 import re
 from pathlib import Path
@@ -56,23 +56,3 @@ def test_every_key_is_in_the_reference(model: Any) -> None:
 
 def test_every_partition_type_is_in_the_reference() -> None:
     assert [name for name in TYPES if f"`{name}`" not in TEXT] == []
-
-
-def test_the_example_driver_keeps_the_contract() -> None:
-    source = re.findall(r"```python\n(.*?)```", (DOCS / "adding-a-driver.md").read_text(), re.DOTALL)[0]
-    namespace: dict[str, Any] = {}
-    exec(compile(source, "adding-a-driver.md", "exec"), namespace)
-    from bootos.drivers.contract import Forecast
-    from bootos.drivers.registry import choose_drivers, load_drivers
-    from bootos.wire.inventory import Bmc, Inventory
-
-    driver = namespace["LedDriver"]()
-    template, _ = read_template({"name": "t", "oob": {"network": {"source": "dhcp"}}})
-    assert template is not None
-    inventory = Inventory(collected_at="2024-01-01T00:00:00Z", bmc=Bmc())
-    chosen, problems = choose_drivers(inventory, template, [*load_drivers(), driver])
-    assert problems == []
-    assert [choice.driver.name for choice in chosen] == ["oob.ipmi", "oob.led"]
-    planned = driver.plan(True, template, {}, Forecast())
-    assert [action.id for action in planned.actions] == ["oob.led:off"]
-    assert driver.plan(False, template, {}, Forecast()).actions == []
