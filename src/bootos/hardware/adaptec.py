@@ -135,7 +135,9 @@ def _keep(values: dict[str, str], volume: ArcVolume | None, key: str, value: str
 
 def _build_device(found: tuple[dict[str, str], bool]) -> ArcDevice | None:
     values, is_drive = found
-    channel = _CHANNEL.match(values.get("reported channel,device(t:l)", values.get("reported channel,device", "")))
+    channel = _CHANNEL.match(
+        values.get("reported channel,device(t:l)", values.get("reported channel,device", ""))
+    )
     if not is_drive or channel is None:
         return None
     return ArcDevice(id=f"{channel[1]},{channel[2]}", values=values)
@@ -213,4 +215,7 @@ def parse_error(text: str) -> str:
     said = [line.strip() for line in text.splitlines() if line.strip()]
     if "Command completed successfully." in said:
         return ""
-    return " ".join(line for line in said if not line.startswith(("Controllers found", "Command aborted"))) or "Command aborted."
+    return (
+        " ".join(line for line in said if not line.startswith(("Controllers found", "Command aborted")))
+        or "Command aborted."
+    )

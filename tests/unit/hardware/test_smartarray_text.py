@@ -1,0 +1,119 @@
+"""What ssacli printed on real machines, read."""
+
+from pathlib import Path
+
+import pytest
+
+from bootos.hardware.smartarray import (
+    SsaController,
+    find_label,
+    parse_config,
+    parse_error,
+    parse_level,
+    parse_size,
+)
+
+GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.smartarray"
+
+
+def read_golden(name: str) -> list[SsaController]:
+    return parse_config((GOLDEN / f"{name}.txt").read_text())
+
+
+def tell(controller: SsaController) -> dict[str, tuple[str, str, int]]:
+    """Logical drives: (array, level, drives)."""
+    return {
+        volume.id: (
+            volume.array,
+            parse_level(volume.values["Fault Tolerance"]),
+            sum(drive.array == volume.array for drive in controller.drives),
+        )
+        for volume in controller.volumes
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "volumes", "drives"),
+    [
+        ("h240", "Smart HBA H240", {"1": ("A", "0", 1), "2": ("B", "0", 1)}, 2),
+        ("p400i-unassigned", "Smart Array P400i", {"1": ("A", "1", 2)}, 4),
+        ("p408i-a", "HPE Smart Array P408i-a SR Gen10", {"1": ("A", "6", 4)}, 4),
+        ("p440ar", "Smart Array P440ar", {"1": ("A", "10", 6), "2": ("B", "1", 2)}, 8),
+        (
+            "p816i-a",
+            "HPE Smart Array P816i-a SR Gen10",
+            {"1": ("A", "6", 4), "2": ("B", "6", 4), "3": ("C", "1", 2)},
+            10,
+        ),
+        ("p822-empty", "Smart Array P822", {}, 7),
+        ("p822-raid50", "Smart Array P822", {"1": ("A", "50", 6)}, 7),
+        ("p822-two-arrays", "Smart Array P822", {"1": ("A", "5", 3), "2": ("B", "1", 2)}, 7),
+        ("p822-hba", "Smart Array P822", {}, 1),
+    ],
+)
+def test_reads_one_controller(
+    name: str, model: str, volumes: dict[str, tuple[str, str, int]], drives: int
+) -> None:
+    (controller,) = read_golden(name)
+    assert controller.model == model
+    assert tell(controller) == volumes
+    assert len(controller.drives) == drives
+    assert len({drive.id for drive in controller.drives}) == drives
+
+
+def test_reads_two_controllers_apart() -> None:
+    first, second = read_golden("p212-and-p410i")
+    assert (first.slot, second.slot) == ("5", "0")
+    assert tell(first) == {"1": ("A", "5", 6)}
+    assert tell(second) == {"1": ("A", "1", 2), "2": ("B", "10", 4)}
+    assert len(first.drives) == 12
+    assert second.volumes[1].groups == [["1I:1:1", "1I:1:2"], ["1I:1:3", "1I:1:4"]]
+    assert second.values["PCI Address (Domain:Bus:Device.Function)"] == "0000:04:00.0"
+
+
+def test_values_of_enclosures_and_expanders_are_not_taken_for_the_controllers() -> None:
+    first, _ = read_golden("p212-and-p410i")
+    assert first.values["Firmware Version"] == "6.60-0"
+    assert first.drives[-1].values["Model"] == "ATA     MB1000EBZQB"
+
+
+def test_a_drive_that_is_being_erased_says_so() -> None:
+    (controller,) = read_golden("p440-erasing")
+    assert controller.drives[0].values["Status"] == "Erase In Progress"
+
+
+def test_a_label_that_the_controller_made_up_is_no_name() -> None:
+    (named,) = read_golden("p408i-a")
+    assert find_label(named.volumes[0].values, "X") == "LD-SSD"
+    for name in ("p440ar", "p822-raid50", "p400i-unassigned", "p816i-a", "h240"):
+        (controller,) = read_golden(name)
+        serial = controller.values["Serial Number"]
+        assert [find_label(volume.values, serial) for volume in controller.volumes] == [""] * len(
+            controller.volumes
+        )
+
+
+def test_sizes_are_a_lower_bound_of_what_is_printed_rounded() -> None:
+    assert parse_size("894.22 GB", 1024) == (960161413857, 960156045148)
+    assert parse_size("1.9 TB", 1000) == (1900000000000, 1850000000000)
+    assert parse_size("93.1  GB", 1024)[0] == 99965363814
+    with pytest.raises(ValueError, match="not a size"):
+        parse_size("--- GB", 1000)
+
+
+def test_no_controller_is_no_failure_and_rubbish_is() -> None:
+    assert parse_config("\nError: No controllers detected.\n\n") == []
+    with pytest.raises(ValueError, match="does not print controllers, but: 'Segmentation fault'"):
+        parse_config("Segmentation fault\n")
+
+
+def test_an_error_is_one_line_with_its_reason_and_a_warning_is_none() -> None:
+    error = (
+        '\nError: This operation is not supported with the current configuration. Use the\n       "show" command on'
+        " devices to show additional details about the\n       configuration.\n"
+        "Reason: Space for creation not available\n\n"
+    )
+    assert parse_error(error).endswith("about the configuration. Reason: Space for creation not available")
+    assert (
+        parse_error("\nWarning: Deleting an array can cause other array letters to become renamed.\n") == ""
+    )
