@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from lvmtools import LvmTools
 
 from bootos.drivers.contract import Machine
 from bootos.process import Completed, ToolError
@@ -35,6 +36,7 @@ class FakePart(FakeDevice, kw_only=True):
     type: str
     name: str = ""
     bootable: bool = False
+    attrs: str = ""
 
 
 class FakeArray(msgspec.Struct, kw_only=True):
@@ -50,10 +52,12 @@ class FakeArray(msgspec.Struct, kw_only=True):
     half: bool = False  # its making was cut off: it cannot be started
 
 
-class StorageMachine:
+class StorageMachine(LvmTools):
     """`machine` is what drivers get; `calls` are the commands they ran."""
 
     def __init__(self, root: Path, disks: Mapping[str, int]) -> None:
+        super().__init__()
+        self.refusal = _Refusal
         self.root = root
         (root / "proc").mkdir(parents=True, exist_ok=True)
         self.devices = {f"/dev/{name}": FakeDevice(size_bytes=size) for name, size in disks.items()}
@@ -87,7 +91,7 @@ class StorageMachine:
 
     def put(self, node: str, type: str, label: str = "", uuid: str = "") -> None:
         """Write a file system as if somebody had used the disk before."""
-        self._find(node).signatures = [{"type": type, "label": label, "uuid": uuid}]
+        self._find(node).signatures[:] = [{"type": type, "label": label, "uuid": uuid}]
 
     def run(
         self,
@@ -109,7 +113,7 @@ class StorageMachine:
         try:
             stdout, code = method(words[1:], input), 0
         except _Refusal as refusal:
-            stdout, code = str(refusal), 1
+            stdout, code = str(refusal), refusal.code
         done = Completed(argv=tuple(words), returncode=code, stdout=stdout, stderr="", duration_s=0.0)
         if check and code:
             raise ToolError(f"{words} failed: {stdout}", completed=done)
@@ -117,7 +121,16 @@ class StorageMachine:
 
     # what is there
 
-    def _find(self, node: str) -> FakeDevice:
+    def _find(self, node: str) -> Any:
+        """A disk, partition, array, active logical volume or open container."""
+        volume = self.find_volume(node)
+        if volume is not None:
+            if not volume.active:
+                raise _Refusal(f"{node}: no such device")
+            return volume
+        mapping = self.containers.get(node.removeprefix("/dev/mapper/"))
+        if mapping is not None:
+            return FakeDevice(size_bytes=0, signatures=self.inside.setdefault(mapping, []))
         if node in self.devices:
             return self.devices[node]
         for array in self.arrays:
@@ -215,8 +228,12 @@ class StorageMachine:
             for node in nodes:
                 self._check_writable(node)
                 device = self._find(node)
-                device.signatures, device.table = [], None
-                device.parts = {}
+                device.signatures = []
+                self.drop_member(node)
+                if isinstance(device, FakeDevice):
+                    for number in device.parts:
+                        self.drop_member(self._part_node(node, number))
+                    device.table, device.parts = None, {}
             return ""
         listed = []
         for node in nodes:
@@ -251,7 +268,7 @@ class StorageMachine:
                     "type": part.type,
                 }
                 if device.table == "gpt":
-                    item |= {"name": part.name} | ({"attrs": "LegacyBIOSBootable"} if part.bootable else {})
+                    item |= {"name": part.name} | ({"attrs": part.attrs} if part.attrs else {})
                 elif part.bootable:
                     item["bootable"] = True
                 parts.append(item)
@@ -268,12 +285,14 @@ class StorageMachine:
             if found:
                 number, start, sectors, kind, rest = found.groups()
                 name = re.search(r'name="(.*?)"', rest)
+                attrs = re.search(r'attrs="?([^",]*)', rest)
                 device.parts[int(number)] = FakePart(
                     start=int(start),
                     size_bytes=int(sectors) * 512,
                     type=kind,
                     name=name.group(1) if name else "",
                     bootable="ootable" in rest,
+                    attrs=attrs.group(1) if attrs else "",
                 )
         return ""
 
@@ -385,7 +404,8 @@ class StorageMachine:
         if type == "vfat" and uuid in options:
             volume = f"{volume[:4]}-{volume[4:]}"
         device = self._find(words[-1])
-        device.table, device.parts = None, {}
+        if isinstance(device, FakeDevice):
+            device.table, device.parts = None, {}
         self.put(words[-1], type, options.get(label, ""), volume)
         return ""
 
@@ -424,4 +444,8 @@ class StorageMachine:
 
 
 class _Refusal(Exception):
-    """A tool's exit code 1."""
+    """A tool that fails."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code

@@ -11,6 +11,8 @@ import msgspec
 
 from bootos.drivers.contract import Driver, Match
 from bootos.drivers.disk.filesystem import FilesystemDriver
+from bootos.drivers.disk.luks import LuksDriver
+from bootos.drivers.disk.lvm import LvmDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
@@ -22,7 +24,16 @@ GROUP = "bootos.drivers"
 
 # The documented order of the functions: BIOS, RAID, OOB, partitions, file systems. Sections of other packages'
 # drivers that are not listed come last.
-SECTIONS = ("firmware", "bios", "raid", "oob", "disks.partitions", "disks.filesystem")
+SECTIONS = (
+    "firmware",
+    "bios",
+    "raid",
+    "oob",
+    "disks.partitions",
+    "disks.lvm",
+    "disks.luks",
+    "disks.filesystem",
+)
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +43,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
-    drivers: list[Driver] = [MdadmDriver(), IpmiDriver(), PartitionDriver(), FilesystemDriver()]
+    drivers: list[Driver] = [
+        MdadmDriver(),
+        IpmiDriver(),
+        PartitionDriver(),
+        LvmDriver(),
+        LuksDriver(),
+        FilesystemDriver(),
+    ]
     names = {driver.name for driver in drivers}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:

@@ -13,12 +13,14 @@ from bootos.document import convert_all
 from bootos.errors import Problem
 from bootos.template.bioscheck import check_bios
 from bootos.template.diskcheck import check_disks
+from bootos.template.erasecheck import check_erase
 from bootos.template.firmwarecheck import check_firmware
 from bootos.template.model import Script, Secret, Template
 from bootos.template.oobcheck import check_oob
 from bootos.template.place import Places
 from bootos.template.placeholder import find_secret_words
 from bootos.template.raidcheck import check_raid
+from bootos.template.volumecheck import check_volumes
 
 
 def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
@@ -34,7 +36,10 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
     if template.bios is not None:
         problems += check_bios(template.bios)
     problems += check_raid(template, places)
-    problems += check_disks(template, places)
+    problems += check_erase(template, places)
+    uuids: dict[str, str] = {}  # of file systems, over the whole template
+    problems += check_disks(template, places, uuids)
+    problems += check_volumes(template, places, uuids)
     if template.oob is not None:
         problems += check_oob(template.oob, places)
     unique = {(problem.path, problem.message): problem for problem in problems}

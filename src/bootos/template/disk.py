@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from bootos.template.value import Name, Secret
+
 
 class Table(StrEnum):
     GPT = "gpt"
@@ -29,18 +31,30 @@ class Filesystem(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     options: list[str] = []
 
 
+class Encryption(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The file system lies in an encrypted container; `label` is the container's."""
+
+    passphrase: Secret
+    type: Literal["luks2"] = "luks2"
+    label: str | None = None
+
+
 class Partition(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`size` and `start` are sizes (`512MiB`, `20GB`, `30%` of the disk) or, size only, `rest`.
 
-    `type` is a name (`linux`, `efi`, `swap`, `raid`, `lvm`, `bios-boot`, ...) or a GPT GUID / MBR hex code.
+    `type` is a name (`linux`, `efi`, `swap`, `raid`, `lvm`, `bios-boot`, ...) or a GPT GUID / MBR hex code; left out,
+    it is `lvm` for a physical volume, else `linux`. `attributes` are GPT's, as `required`, `no-automount`.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=36)]
     size: str
     start: str | None = None
-    type: str = "linux"
+    type: str | None = None
     bootable: bool = False
+    attributes: list[str] = []
     filesystem: Filesystem | FilesystemType | None = None
+    encryption: Encryption | None = None
+    volume_group: Name | None = None
 
 
 class Select(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -62,10 +76,32 @@ class Select(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DiskWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A partition table with partitions, or one file system on the whole disk. `wipe: true` allows data loss."""
+    """A partition table with partitions, or one file system on the whole disk, or the whole disk as a physical volume
+    of `volume_group`. `wipe: true` allows data loss. Partitions begin on multiples of `align` (1 MiB)."""
 
     select: Select
     wipe: bool = False
     table: Table | None = None
     partitions: list[Partition] = []
     filesystem: Filesystem | FilesystemType | None = None
+    volume_group: Name | None = None
+    align: str | None = None
+
+
+class LogicalVolume(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`size` is a size (rounded up to whole extents), a percentage of the group, or `rest` (one per group)."""
+
+    name: Name
+    size: str
+    filesystem: Filesystem | FilesystemType | None = None
+    encryption: Encryption | None = None
+
+
+class VolumeGroup(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """LVM: a group over the partitions and disks that say `volume_group: NAME`. Logical volumes that are not in the
+    list stay; `wipe: true` lets the content of those in the list be lost. `extent`: 4 MiB when left out."""
+
+    name: Name
+    volumes: list[LogicalVolume] = []
+    extent: str | None = None
+    wipe: bool = False

@@ -4,21 +4,21 @@
 from typing import Any
 
 from bootos.errors import Problem
-from bootos.template.model import DiskWanted, Partition, Template
+from bootos.template.model import DiskWanted, Partition, Select, Template
 from bootos.template.partitioncheck import check_filesystem, check_partitions
 from bootos.template.place import Places
 from bootos.template.raidcheck import read_drives
-from bootos.template.size import parse_range
+from bootos.template.size import parse_bytes, parse_range
 
 
-def check_disks(template: Template, places: Places) -> list[Problem]:
+def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> list[Problem]:
+    """`uuids` collects the UUIDs of file systems."""
     problems: list[Problem] = []
     arrays = {array.name for array in template.raid.arrays} if template.raid else set()
     seen_arrays: dict[str, str] = {}
-    uuids: dict[str, str] = {}
     for index, disk in zip(places.indices(DiskWanted, "disks"), template.disks, strict=False):
         at = f"disks[{index}]"
-        problems += _check_select(disk, at, places.raw("disks", index, "select"))
+        problems += check_select(disk.select, at, places.raw("disks", index, "select"))
         name = disk.select.array
         if name is not None:
             if name in seen_arrays:
@@ -29,9 +29,15 @@ def check_disks(template: Template, places: Places) -> list[Problem]:
                 message = f"array {name!r} is not in raid.arrays, and raid.clear deletes all others"
                 problems.append(Problem(path=f"{at}.select.array", message=message))
         raw_parts = places.raw("disks", index, "partitions")
-        if not disk.partitions and disk.table is None and disk.filesystem is None and not raw_parts:
-            message = "asks for nothing: give partitions, a table or a filesystem"
+        asks = disk.partitions or disk.table or disk.filesystem or disk.volume_group
+        if not asks and not raw_parts:
+            message = "asks for nothing: give partitions, a table, a filesystem or a volume_group"
             problems.append(Problem(path=at, message=message))
+        if disk.volume_group is not None and (disk.partitions or disk.table or disk.filesystem):
+            message = "a whole disk as a physical volume excludes a table, partitions and a file system"
+            problems.append(Problem(path=f"{at}.volume_group", message=message))
+        if disk.align is not None:
+            problems += _check_align(disk.align, f"{at}.align")
         if disk.filesystem is not None and (disk.partitions or disk.table is not None):
             message = "a file system on the whole disk excludes a table and partitions"
             problems.append(Problem(path=f"{at}.filesystem", message=message))
@@ -43,9 +49,21 @@ def check_disks(template: Template, places: Places) -> list[Problem]:
     return problems
 
 
-def _check_select(disk: DiskWanted, at: str, raw: Any) -> list[Problem]:
+def _check_align(text: str, path: str) -> list[Problem]:
+    try:
+        align_bytes = parse_bytes(text)
+    except ValueError as cause:
+        return [Problem(path=path, message=str(cause))]
+    if align_bytes % 1024**2 or align_bytes > 1024**3:
+        message = f"{text!r} is not a whole number of MiB up to 1GiB"
+        hint = "1MiB suits every sector size; a RAID controller's full stripe can be larger"
+        return [Problem(path=path, message=message, hint=hint)]
+    return []
+
+
+def check_select(select: Select, at: str, raw: Any) -> list[Problem]:
+    """One `select`; `at` is its owner's place."""
     problems: list[Problem] = []
-    select = disk.select
     given = [field for field in select.__struct_fields__ if getattr(select, field) is not None]
     if not given and not raw:
         hint = "give array, size, type, model, serial, wwn, path or drives"

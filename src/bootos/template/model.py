@@ -10,7 +10,18 @@ import msgspec
 from msgspec import Meta
 
 from bootos.template.bios import Bios
-from bootos.template.disk import DiskWanted, Filesystem, FilesystemType, Partition, Select, Table
+from bootos.template.disk import (
+    DiskWanted,
+    Encryption,
+    Filesystem,
+    FilesystemType,
+    LogicalVolume,
+    Partition,
+    Select,
+    Table,
+    VolumeGroup,
+)
+from bootos.template.erase import EraseWanted, NamespaceWanted, NvmeWanted
 from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted
 from bootos.template.oob import Oob, OobNetwork, OobRedfish, OobSol, OobUser
 from bootos.template.raid import ArrayWanted, Raid
@@ -21,12 +32,17 @@ __all__ = [
     "ArrayWanted",
     "Bios",
     "DiskWanted",
+    "Encryption",
+    "EraseWanted",
     "Filesystem",
     "FilesystemType",
+    "LogicalVolume",
     "FirmwarePackage",
     "FirmwareSelect",
     "FirmwareWanted",
     "Name",
+    "NamespaceWanted",
+    "NvmeWanted",
     "Oob",
     "OobNetwork",
     "OobRedfish",
@@ -40,6 +56,7 @@ __all__ = [
     "Select",
     "Table",
     "Template",
+    "VolumeGroup",
 ]
 
 
@@ -52,6 +69,12 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     bios: Bios | None = None
     oob: Oob | None = None
     raid: Raid | None = None
+    erase: list[EraseWanted] = []
+    nvme: list[NvmeWanted] = []
     disks: list[DiskWanted] = []
+<<<<<<< HEAD
     extra: dict[str, Any] = {}
+=======
+    volume_groups: list[VolumeGroup] = []
+>>>>>>> d98987f (disks: volume groups, logical volumes, encryption, GPT attributes, alignment)
     scripts: list[ScriptGroup] = []

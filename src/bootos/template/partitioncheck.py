@@ -5,8 +5,8 @@ import uuid as uuidlib
 from fractions import Fraction
 
 from bootos.errors import Problem
-from bootos.template.model import DiskWanted, Filesystem, FilesystemType, Partition, Table
-from bootos.template.parttype import read_type
+from bootos.template.model import DiskWanted, Encryption, Filesystem, FilesystemType, Partition, Table
+from bootos.template.parttype import ATTRIBUTES, read_type, wanted_type
 from bootos.template.size import Size, format_size, parse_size
 
 LABEL_MOST_BYTES = {
@@ -81,8 +81,13 @@ def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[
         if begin is not None and end is not None:
             spans.append((begin, end, here))
         problems += _check_type(part, table, here)
+        problems += _check_attributes(part, table, here)
         if part.filesystem is not None:
             problems += check_filesystem(part.filesystem, f"{here}.filesystem", uuids)
+        if part.volume_group is not None:
+            problems += _check_member(part, table, here)
+        if part.encryption is not None:
+            problems += check_encryption(part.encryption, f"{here}.encryption")
     if share > 1:
         message = f"the percentages add up to {float(share * 100):g} %"
         problems.append(Problem(path=f"{at}.partitions", message=message))
@@ -122,7 +127,7 @@ def _check_mbr_size(table: Table, size: Size | None, path: str) -> list[Problem]
 
 def _check_type(part: Partition, table: Table, here: str) -> list[Problem]:
     try:
-        read_type(part.type, table)
+        read_type(wanted_type(part), table)
     except ValueError as cause:
         return [Problem(path=f"{here}.type", message=str(cause))]
     if table is Table.GPT and len(part.name.encode("utf-16-le")) > 72:
@@ -130,6 +135,41 @@ def _check_type(part: Partition, table: Table, here: str) -> list[Problem]:
     if '"' in part.name or "\\" in part.name or not part.name.isprintable():
         message = "must be printable, without quotation marks and backslashes"
         return [Problem(path=f"{here}.name", message=message)]
+    return []
+
+
+def _check_attributes(part: Partition, table: Table, here: str) -> list[Problem]:
+    at = f"{here}.attributes"
+    if part.attributes and table is Table.MBR:
+        return [Problem(path=at, message="an MBR has none", hint="use table: gpt, or bootable: true")]
+    unknown = [word for word in part.attributes if word not in ATTRIBUTES]
+    hint = f"known: {', '.join(ATTRIBUTES)}"
+    return [Problem(path=at, message=f"{word!r} is not an attribute", hint=hint) for word in unknown]
+
+
+def _check_member(part: Partition, table: Table, here: str) -> list[Problem]:
+    """A partition that is a physical volume is nothing else."""
+    problems: list[Problem] = []
+    for key in ("filesystem", "encryption"):
+        if getattr(part, key) is not None:
+            message = "is a physical volume: file systems and encryption belong to volume_groups[].volumes"
+            problems.append(Problem(path=f"{here}.{key}", message=message))
+    try:
+        if part.type is not None and read_type(part.type, table) != read_type("lvm", table):
+            problems.append(Problem(path=f"{here}.type", message="a physical volume has type lvm"))
+    except ValueError:
+        pass  # a problem of its own
+    return problems
+
+
+def check_encryption(wanted: Encryption, at: str) -> list[Problem]:
+    """The label of a LUKS2 header holds 47 bytes and a zero."""
+    label = wanted.label
+    if label is None:
+        return []
+    if not label or len(label.encode()) > 47 or not label.isprintable() or label.startswith("bootos."):
+        message = f"{label!r} is not 1 to 47 printable bytes, or begins with `bootos.`"
+        return [Problem(path=f"{at}.label", message=message)]
     return []
 
 

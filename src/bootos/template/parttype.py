@@ -6,7 +6,7 @@ GUIDs: UEFI specification and the Discoverable Partitions Specification; codes: 
 import re
 import uuid
 
-from bootos.template.model import Table
+from bootos.template.model import Partition, Table
 
 # name: (GPT GUID, MBR code or None)
 TYPES: dict[str, tuple[str, str | None]] = {
@@ -29,9 +29,23 @@ TYPES: dict[str, tuple[str, str | None]] = {
     "prep": ("9E1A2D38-C612-4316-AA26-8B49521E5A8B", "41"),
 }
 
+# name: how sfdisk writes it (UEFI 2.10 table 5.8; bits 60 to 63 of Microsoft's basic data partitions)
+ATTRIBUTES = {
+    "required": "RequiredPartition",
+    "no-block-io": "NoBlockIOProtocol",
+    "read-only": "GUID:60",
+    "hidden": "GUID:62",
+    "no-automount": "GUID:63",
+}
+
 EXTENDED = {"05", "0f", "85"}
 
 _CODE = re.compile(r"^(?:0x)?([0-9A-Fa-f]{1,2})$")
+
+
+def wanted_type(part: Partition) -> str:
+    """The type that a partition of a template has, as its name."""
+    return part.type or ("lvm" if part.volume_group is not None else "linux")
 
 
 def read_type(text: str, table: Table) -> str:

@@ -296,3 +296,45 @@ def test_the_secret_of_the_bios_setup_is_among_the_templates_secrets() -> None:
     assert template is not None
     assert problems == []
     assert find_secrets(template) == {"setup"}
+
+
+def volumes(disk: dict[str, Any], group: dict[str, Any]) -> list[str]:
+    document = {"name": "t", "disks": [{"select": {"drives": 0}, **disk}], "volume_groups": [group]}
+    return [f"{problem.path}: {problem.message}" for problem in read_template(document)[1]]
+
+
+def test_every_mistake_in_volume_groups_has_its_path() -> None:
+    parts = [
+        {"name": "pv", "size": "rest", "volume_group": "vg0", "filesystem": "xfs", "type": "efi"},
+        {"name": "lost", "size": "1GiB", "volume_group": "nowhere", "attributes": ["shiny"]},
+    ]
+    listed = [
+        {"name": "a", "size": "rest"},
+        {"name": "a", "size": "rest"},
+        {"name": "snapshot1", "size": "10"},
+        {"name": "b_tmeta", "size": "60%"},
+        {"name": "c", "size": "60%", "encryption": {"passphrase": {"secret": "s"}, "label": "bootos.x"}},
+    ]
+    found = volumes(
+        {"partitions": parts, "align": "3000KiB"}, {"name": "vg0", "extent": "3MiB", "volumes": listed}
+    )
+    for place in (
+        "disks[0].align:",
+        "disks[0].partitions[0].filesystem:",
+        "disks[0].partitions[0].type:",
+        "disks[0].partitions[1].volume_group:",
+        "disks[0].partitions[1].attributes:",
+        "volume_groups[0].extent:",
+        "volume_groups[0].volumes[1].name:",
+        "volume_groups[0].volumes[1].size:",
+        "volume_groups[0].volumes[2].name:",
+        "volume_groups[0].volumes[2].size:",
+        "volume_groups[0].volumes[3].name:",
+        "volume_groups[0].volumes[4].encryption.label:",
+        "volume_groups[0].volumes: the percentages add up to 120 %",
+    ):
+        assert any(text.startswith(place) for text in found), (place, found)
+
+
+def test_a_group_without_a_physical_volume_is_a_mistake() -> None:
+    assert volumes({"filesystem": "xfs"}, {"name": "vg0"}) == ["volume_groups[0]: has no physical volume"]

@@ -10,9 +10,12 @@ from bootos.document import parse_document
 from bootos.template.check import read_template
 from bootos.template.model import (
     Bios,
+    DiskWanted,
+    Encryption,
     FirmwarePackage,
     FirmwareSelect,
     FirmwareWanted,
+    LogicalVolume,
     Oob,
     OobNetwork,
     OobUser,
@@ -20,6 +23,7 @@ from bootos.template.model import (
     Raid,
     Select,
     Template,
+    VolumeGroup,
 )
 from bootos.template.parttype import TYPES
 
@@ -44,6 +48,10 @@ def test_every_example_is_a_right_template(example: str) -> None:
         Raid,
         Select,
         Partition,
+        DiskWanted,
+        Encryption,
+        VolumeGroup,
+        LogicalVolume,
         Oob,
         OobNetwork,
         OobUser,

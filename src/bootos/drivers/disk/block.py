@@ -12,7 +12,10 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast, DriverError, Machine
+from bootos.drivers.disk import volume
 from bootos.drivers.disk.completeness import find_doubted, is_complete
+from bootos.drivers.disk.signature import Signature, name_signature
+from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.wire.inventory import Disk, Inventory
 
@@ -21,15 +24,6 @@ log = logging.getLogger(__name__)
 LSBLK_COLUMNS = "NAME,PATH,TYPE,SIZE,RO,LOG-SEC,MOUNTPOINTS"
 MD_SIGNATURE = "linux_raid_member"
 TABLES = {"gpt": "gpt", "dos": "mbr"}
-
-
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """What `wipefs` finds: a file system, a RAID member, a partition table (`gpt`, `dos`), ..."""
-
-    type: str
-    label: str = ""
-    uuid: str = ""
-    half_made: bool = False  # a file system whose making was cut off (looked at only where that may be)
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +36,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     name: str = ""
     bootable: bool = False
+    attributes: tuple[str, ...] = ()  # of GPT, as sfdisk names them, but for the bootable one
     signatures: tuple[Signature, ...] = ()
 
 
@@ -86,6 +81,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     disks: tuple[Disk, ...] = ()
     blocks: dict[str, Block] = {}
     arrays: tuple[md.Array, ...] = ()
+    groups: tuple[volume.Group, ...] = ()
+    loose: tuple[volume.Member, ...] = ()  # physical volumes without a group
     notes: tuple[str, ...] = ()
     owner: str = ""  # as in `contract.Machine`
     begun: frozenset[str] = frozenset()
@@ -99,6 +96,27 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         if block is None or device in freed:
             return []
         return list(self._tell(block, freed))
+
+    def find_content_at(self, device: str, number: int | None) -> list[str]:
+        """The same of one partition of a disk; `number` None: of all of it."""
+        if number is None:
+            return self.find_content(device)
+        block = self.blocks.get(device)
+        slices = block.layout.slices if block is not None and block.layout is not None else ()
+        return [
+            text
+            for part in slices
+            if part.number == number
+            for text in self._tell_signatures(part.signatures, part.device, frozenset())
+        ]
+
+    def is_freed(self, device: str, freed: Set[str]) -> bool:
+        """Whether the content of a disk or partition is removed with one of `freed`."""
+        return device in freed or any(
+            block.device in freed
+            for block in self.blocks.values()
+            if block.layout is not None and device in {part.device for part in block.layout.slices}
+        )
 
     def _tell(self, block: Block, freed: Set[str]) -> Iterator[str]:
         yield from self._tell_signatures(block.signatures, block.device, freed)
@@ -117,6 +135,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         for signature in signatures:
             if signature.type == MD_SIGNATURE:
                 yield from self._tell_array(signature, device, freed)
+            elif signature.type == volume.SIGNATURE:
+                yield from self._tell_member(device)
             elif signature.type not in (*TABLES, "PMBR", "atari"):
                 yield f"{name_signature(signature)} on {device}"
 
@@ -126,6 +146,24 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         yield f'member of md array "{name}" on {device}'
         if array and array.device in self.blocks and array.device not in freed:
             yield from self._tell(self.blocks[array.device], freed)
+
+    def _tell_member(self, device: str) -> Iterator[str]:
+        group = self.find_group_of(device)
+        if group is not None:
+            yield from volume.tell_group(group, device)
+        elif not self._is_own_loose(device):
+            yield f"LVM physical volume on {device}"
+
+    def _is_own_loose(self, device: str) -> bool:
+        """Whether this job made the physical volume and was cut off before it had a group: it holds nothing."""
+        own = volume.format_uuid(draw_uuid(self.owner, device))
+        return any(item.device == device and is_same_uuid(item.uuid, own) for item in self.loose)
+
+    def find_group_of(self, device: str) -> volume.Group | None:
+        """The volume group that this disk, array or partition is a physical volume of."""
+        return next(
+            (group for group in self.groups if device in {item.device for item in group.members}), None
+        )
 
     def find_array_of(self, device: str) -> md.Array | None:
         """The array that this disk or partition is a member of."""
@@ -144,29 +182,6 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
             for array in self.arrays
             if array.device in self.blocks
         }
-
-
-def name_signature(signature: Signature) -> str:
-    """`ext4 file system "data"`."""
-    label = f' "{signature.label}"' if signature.label else ""
-    special = {
-        "swap": "swap space",
-        "LVM2_member": "LVM physical volume",
-        "crypto_LUKS": "LUKS-encrypted volume",
-        "zfs_member": "member of ZFS pool",
-        "isw_raid_member": "member of an Intel firmware RAID",
-        "ddf_raid_member": "member of a DDF firmware RAID",
-        "bcache": "bcache device",
-        "ceph_bluestore": "Ceph OSD",
-        "drbd": "DRBD device",
-        "VMFS_volume_member": "VMFS volume",
-        "suspend": "hibernation image",
-    }
-    if signature.type in special:
-        return special[signature.type] + label
-    if signature.type.endswith(("_member", "_raid_member")):
-        return f"{signature.type} signature{label}"
-    return f"{signature.type} file system{label}"
 
 
 def describe_disk(disk: Disk) -> str:
@@ -226,11 +241,21 @@ def parse_sfdisk(text: str, device: str) -> Layout | None:
                 bootable="LegacyBIOSBootable" in item.get("attrs", "")
                 if guid
                 else bool(item.get("bootable")),
+                attributes=parse_attributes(item.get("attrs", "")) if guid else (),
             )
         )
     return Layout(
         table=kind, id=table.get("id", ""), slices=tuple(sorted(slices, key=lambda part: part.number))
     )
+
+
+def parse_attributes(text: str) -> tuple[str, ...]:
+    """`RequiredPartition LegacyBIOSBootable GUID:60,63` in single words, sorted, without the bootable one."""
+    words: list[str] = []
+    for word in text.split():
+        kind, _, bits = word.partition(":")
+        words += [f"GUID:{bit}" for bit in bits.split(",")] if kind == "GUID" else [word]
+    return tuple(sorted(word for word in words if word != "LegacyBIOSBootable"))
 
 
 def find_users(item: dict[str, Any]) -> list[str]:
@@ -257,27 +282,36 @@ def read_storage(machine: Machine, inventory: Inventory) -> Storage:
         if disk.path not in listed
     ]
     blocks = _read_blocks(machine, {d.path: listed[d.path] for d in inventory.disks if d.path in listed})
-    arrays, more, started = md.read_arrays(machine, _find_members(blocks.values()))
+    arrays, more, started = md.read_arrays(
+        machine, _find_members_by_node(blocks.values(), MD_SIGNATURE).values()
+    )
     if started:
         listed = _read_all(machine)
     blocks |= _read_blocks(machine, {a.device: listed[a.node] for a in arrays if a.node in listed})
+    names = _find_members_by_node(blocks.values(), volume.SIGNATURE)
+    groups, loose = volume.read_groups(machine, names) if names else ((), ())
     return Storage(
         disks=tuple(inventory.disks),
         blocks=blocks,
         arrays=tuple(arrays),
+        groups=groups,
+        loose=loose,
         notes=(*notes, *more),
         owner=machine.owner,
         begun=machine.begun,
     )
 
 
-def _find_members(blocks: Iterable[Block]) -> Iterator[str]:
+def _find_members_by_node(blocks: Iterable[Block], kind: str) -> dict[str, str]:
+    """The name in plans of each disk, array and partition with this signature, by the kernel's device."""
+    found: dict[str, str] = {}
     for block in blocks:
-        if any(signature.type == MD_SIGNATURE for signature in block.signatures):
-            yield block.device
+        if any(signature.type == kind for signature in block.signatures):
+            found[block.node] = block.device
         for part in block.layout.slices if block.layout else ():
-            if any(signature.type == MD_SIGNATURE for signature in part.signatures):
-                yield part.device
+            if any(signature.type == kind for signature in part.signatures):
+                found[partition_path(block.node, part.number)] = part.device
+    return found
 
 
 def _read_all(machine: Machine) -> dict[str, dict[str, Any]]:

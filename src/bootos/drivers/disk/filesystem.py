@@ -17,12 +17,22 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Signature, Storage, name_signature, partition_path
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.signature import Signature, name_signature
+from bootos.drivers.disk.volume import opened, tell_volume
 from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.drivers.selection import reserve_disks, select_targets
 from bootos.errors import Problem
-from bootos.template.model import DiskWanted, Filesystem, FilesystemType, Template
+from bootos.template.model import (
+    DiskWanted,
+    Filesystem,
+    FilesystemType,
+    LogicalVolume,
+    Partition,
+    Template,
+    VolumeGroup,
+)
 from bootos.template.size import format_size
 from bootos.wire.inventory import Inventory
 
@@ -39,11 +49,13 @@ MKFS_TIMEOUT_S = 1800.0  # a discard of a large disk takes its time
 
 
 class Make(msgspec.Struct, frozen=True, kw_only=True):
-    """`number` is the partition's; None: the whole device."""
+    """`number` is the partition's; None: the whole device. `volume` is (group, name) of a logical volume: `device` is
+    then how plans call it."""
 
     device: str
     number: int | None
     filesystem: Filesystem
+    volume: tuple[str, str] | None = None
 
 
 class FilesystemDriver:
@@ -59,9 +71,9 @@ class FilesystemDriver:
 
     def wants(self, template: Template) -> bool:
         return any(
-            disk.filesystem is not None or any(part.filesystem is not None for part in disk.partitions)
+            disk.filesystem is not None or any(wants_plain(part) for part in disk.partitions)
             for disk in template.disks
-        )
+        ) or any(wants_plain(item) for group in template.volume_groups for item in group.volumes)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
         return block.read_storage(machine, inventory)
@@ -77,6 +89,8 @@ class FilesystemDriver:
                 _plan_whole(state, wanted, at, forecast, planned)
             else:
                 _plan_partitions(state, wanted, at, forecast, planned)
+        for index, group in enumerate(template.volume_groups):
+            _plan_volumes(state, group, f"volume_groups[{index}]", forecast, planned)
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
@@ -86,13 +100,18 @@ class FilesystemDriver:
             apply_filesystem(machine, action.detail)
 
 
-def _full(wanted: Filesystem | FilesystemType) -> Filesystem:
+def wants_plain(place: Partition | LogicalVolume) -> bool:
+    """Whether a file system lies here without encryption: those in containers are `disk.luks`'s."""
+    return place.filesystem is not None and place.encryption is None
+
+
+def full_filesystem(wanted: Filesystem | FilesystemType) -> Filesystem:
     return Filesystem(type=wanted) if isinstance(wanted, FilesystemType) else wanted
 
 
 def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned) -> None:
     assert wanted.filesystem is not None
-    filesystem = _full(wanted.filesystem)
+    filesystem = full_filesystem(wanted.filesystem)
     targets, problems = select_targets(wanted.select, at, state, forecast)
     planned.problems += problems
     if len(targets) > 1 and filesystem.uuid is not None:
@@ -124,9 +143,9 @@ def _plan_partitions(
     state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned
 ) -> None:
     for index, part in enumerate(wanted.partitions):
-        if part.filesystem is None:
+        if part.filesystem is None or part.encryption is not None:
             continue
-        filesystem = _full(part.filesystem)
+        filesystem = full_filesystem(part.filesystem)
         here = f"{at}.partitions[{index}]"
         places = [place for place in forecast.partitions if place.path == here]
         if len(places) > 1 and filesystem.uuid is not None:
@@ -160,6 +179,44 @@ def _plan_partitions(
                 f"{here}.filesystem",
                 at,
                 planned,
+            )
+
+
+def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Forecast, planned: Planned) -> None:
+    present = next((group for group in state.groups if group.name == wanted.name), None)
+    for index, item in enumerate(wanted.volumes):
+        if item.filesystem is None or item.encryption is not None:
+            continue
+        filesystem, here = full_filesystem(item.filesystem), f"{at}.volumes[{index}]"
+        for place in forecast.partitions:
+            if place.path != here:
+                continue
+            if place.size_bytes is not None:
+                _check_size(filesystem, place.size_bytes, f"{here}.filesystem", planned)
+            content: list[str] = []
+            volume = present.find_volume(item.name) if present is not None and place.kept else None
+            if volume is not None and not volume.unfinished:
+                if is_right(volume.signatures, filesystem):
+                    planned.notes.append(
+                        f"{place.device} has its {filesystem.type.value} file system already"
+                    )
+                    continue
+                if volume.active:
+                    message = f"{place.device} cannot get a file system: it is active"
+                    planned.problems.append(Problem(path=f"{here}.filesystem", message=message))
+                if volume.signatures:  # an empty volume holds nothing
+                    content = list(tell_volume(wanted.name, volume))
+            _plan_make(
+                filesystem,
+                mark_filesystem(state, filesystem, place.device),
+                place.device,
+                None,
+                content,
+                wanted.wipe,
+                f"{here}.filesystem",
+                at,
+                planned,
+                volume=(wanted.name, item.name),
             )
 
 
@@ -218,6 +275,7 @@ def _plan_make(
     here: str,
     at: str,
     planned: Planned,
+    volume: tuple[str, str] | None = None,
 ) -> None:
     place = device if number is None else partition_path(device, number)
     if content and not wipe:
@@ -237,7 +295,7 @@ def _plan_make(
             destroys=tuple(content),
             allowed=f"{at}.wipe" if wipe else None,
             path=here,
-            detail=Make(device=device, number=number, filesystem=marked),
+            detail=Make(device=device, number=number, filesystem=marked, volume=volume),
         )
     )
 
@@ -275,6 +333,11 @@ def build_mkfs(wanted: Filesystem, node: str) -> list[str]:
 
 def apply_filesystem(machine: Machine, wanted: Make) -> None:
     """Wipe the old signatures and make the file system."""
+    if wanted.volume is not None:
+        with opened(machine, *wanted.volume) as node:
+            machine.run(["wipefs", "--all", "--force", "--quiet", node])
+            machine.run(build_mkfs(wanted.filesystem, node), timeout_s=MKFS_TIMEOUT_S)
+        return
     disk_node = block.find_node(machine, wanted.device)
     md.make_writable(machine, disk_node)
     node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)

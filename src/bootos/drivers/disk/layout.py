@@ -1,7 +1,8 @@
 """Where partitions lie: from the sizes of a template to exact sectors. Pure; the heart of `disk.partition`.
 
-Everything begins on a 1 MiB boundary. A size in bytes is kept exactly (up to a whole sector); percentages are of
-the whole disk, down to whole MiB; `rest` ends on the last whole MiB before the table's end.
+Everything begins on a 1 MiB boundary, which is whole on disks of 512 and 4096 bytes a sector and on every usual
+RAID strip, or on the boundary that the template asks for. A size in bytes is kept exactly (up to a whole sector);
+percentages are of the whole disk, down to whole MiB; `rest` ends on the last boundary before the table's end.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import msgspec
 
 from bootos.errors import Problem
 from bootos.template.model import Partition, Table
-from bootos.template.parttype import read_type
+from bootos.template.parttype import ATTRIBUTES, read_type, wanted_type
 from bootos.template.size import format_size, parse_size
 
 ALIGN_BYTES = 1024**2
@@ -28,13 +29,19 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     name: str
     bootable: bool
+    attributes: tuple[str, ...] = ()  # as sfdisk names them
 
 
 def place_partitions(
-    partitions: Sequence[Partition], table: Table, size_bytes: int, sector_bytes: int, path: str
+    partitions: Sequence[Partition],
+    table: Table,
+    size_bytes: int,
+    sector_bytes: int,
+    path: str,
+    align_bytes: int = ALIGN_BYTES,
 ) -> tuple[list[Placed], list[Problem]]:
     """Lay partitions out on a disk; `path` is their owner's place (`disks[0]`). Every problem at once."""
-    step = ALIGN_BYTES // sector_bytes
+    step = align_bytes // sector_bytes
     end = _find_end(table, size_bytes, sector_bytes)
     problems: list[Problem] = []
     placed: list[Placed] = []
@@ -43,7 +50,7 @@ def place_partitions(
         here = f"{path}.partitions[{index}]"
         try:
             size, start = parse_size(part.size), parse_size(part.start) if part.start else None
-            kind = read_type(part.type, table)
+            kind = read_type(wanted_type(part), table)
         except ValueError as cause:
             problems.append(Problem(path=here, message=str(cause)))
             continue
@@ -54,7 +61,7 @@ def place_partitions(
         if size.rest:
             sectors = (end - begin) // step * step
         elif size.share is not None:
-            sectors = int(size_bytes * size.share) // ALIGN_BYTES * step
+            sectors = int(size_bytes * size.share) // align_bytes * step
             if begin + sectors > end and size.share + _share_before(partitions[:index]) == 1:
                 sectors = (end - begin) // step * step  # 100 % in all: the table itself takes its share
         else:
@@ -79,6 +86,7 @@ def place_partitions(
                 type=kind,
                 name=part.name,
                 bootable=part.bootable,
+                attributes=tuple(sorted(ATTRIBUTES[word] for word in set(part.attributes))),
             )
         )
         cursor = _round_up(begin + sectors, step)
@@ -117,8 +125,10 @@ def build_script(placed: Sequence[Placed], table: Table, mark: str = "") -> str:
         words = [f"start={part.start}", f"size={part.sectors}", f"type={part.type}"]
         if table is Table.GPT:
             words.append(f'name="{part.name}"')
-            if part.bootable:
-                words.append("attrs=LegacyBIOSBootable")
+            attributes = [*part.attributes, *(["LegacyBIOSBootable"] if part.bootable else [])]
+            if attributes:
+                text = " ".join(attributes)
+                words.append(f'attrs="{text}"' if len(attributes) > 1 else f"attrs={text}")
         elif part.bootable:
             words.append("bootable")
         lines.append(f"{part.number} : {', '.join(words)}")

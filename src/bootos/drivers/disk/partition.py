@@ -18,14 +18,14 @@ from bootos.drivers.contract import (
 )
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, partition_path
-from bootos.drivers.disk.layout import Placed, build_script, place_partitions
+from bootos.drivers.disk.layout import ALIGN_BYTES, Placed, build_script, place_partitions
 from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
 from bootos.drivers.selection import Target, reserve_disks, select_targets
 from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
-from bootos.template.size import format_size
+from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Inventory
 
 WRITE = "disk.partition:write:"
@@ -38,6 +38,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     table: Table
     partitions: tuple[Partition, ...]
     path: str
+    align_bytes: int = ALIGN_BYTES
     mark: str = ""
 
 
@@ -89,7 +90,10 @@ def _plan_table(
     state: Storage, wanted: DiskWanted, at: str, target: Target, forecast: Forecast, planned: Planned
 ) -> None:
     table = wanted.table or Table.GPT
-    placed, problems = place_partitions(wanted.partitions, table, target.size_bytes, target.sector_bytes, at)
+    align_bytes = parse_bytes(wanted.align) if wanted.align else ALIGN_BYTES
+    placed, problems = place_partitions(
+        wanted.partitions, table, target.size_bytes, target.sector_bytes, at, align_bytes
+    )
     planned.problems += problems
     found = state.blocks.get(target.device)
     fresh = not target.exists or target.device in forecast.freed or found is None
@@ -136,6 +140,7 @@ def _plan_table(
                 table=table,
                 partitions=tuple(wanted.partitions),
                 path=at,
+                align_bytes=align_bytes,
                 mark=draw_uuid(state.owner, target.device),
             ),
         )
@@ -189,6 +194,9 @@ def find_difference(layout: block.Layout | None, table: Table, placed: list[Plac
             return f"{where} is named {has.name!r}, not {want.name!r}"
         if has.bootable != want.bootable:
             return f"{where} is {'' if has.bootable else 'not '}bootable"
+        if has.attributes != want.attributes:
+            present, asked = (" ".join(words) or "-" for words in (has.attributes, want.attributes))
+            return f"{where} has the attributes {present}, not {asked}"
     return None
 
 
@@ -226,7 +234,7 @@ def apply_table(machine: Machine, wanted: Write) -> None:
     md.settle(machine)  # the kernel dropped the old partitions: let udev close them before sfdisk asks again
     size_bytes, sector_bytes = block.read_size(machine, node)
     placed, problems = place_partitions(
-        wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path
+        wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path, wanted.align_bytes
     )
     if problems:
         raise DriverError(f"{wanted.device} has {format_size(size_bytes)}: {problems[0]}")

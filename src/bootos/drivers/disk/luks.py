@@ -1,0 +1,248 @@
+"""`disk.luks`: LUKS2 containers on partitions and logical volumes, with their file systems in them.
+
+A container is opened only while its file system is made. It is labelled as unfinished until then; a finished one with
+the wanted label is right, and what is in it is not looked at: without the passphrase nobody can. The passphrase goes to
+cryptsetup's standard input and nowhere else.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import msgspec
+
+from bootos.drivers.contract import (
+    Action,
+    Change,
+    DriverError,
+    Forecast,
+    Machine,
+    Match,
+    PartitionForecast,
+    Planned,
+)
+from bootos.drivers.disk import block
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.filesystem import (
+    LEAST_BYTES,
+    MKFS_TIMEOUT_S,
+    build_mkfs,
+    full_filesystem,
+    mark_filesystem,
+)
+from bootos.drivers.disk.signature import Signature, name_signature
+from bootos.drivers.disk.volume import opened, tell_volume
+from bootos.drivers.mark import draw_uuid
+from bootos.drivers.raid import md
+from bootos.errors import Problem
+from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
+from bootos.template.size import format_size
+from bootos.wire.inventory import Inventory
+
+SIGNATURE = "crypto_LUKS"
+UNFINISHED = "bootos.unfinished"  # the label of a container until its file system is made
+HEADER_BYTES = 16 * 1024**2  # LUKS2 as cryptsetup makes it
+MAPPING = "bootos-container"
+LUKS_TIMEOUT_S = 300.0  # deriving the key takes seconds, on a busy emulated machine more
+
+
+class Encrypt(msgspec.Struct, frozen=True, kw_only=True):
+    """`number` is the partition's. `volume` is (group, name) of a logical volume. `secret` is the passphrase's name."""
+
+    device: str
+    number: int | None
+    volume: tuple[str, str] | None
+    secret: str
+    label: str
+    uuid: str
+    filesystem: Filesystem | None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of the template that wants encryption. `owner` is the place whose `wipe` counts."""
+
+    wanted: Partition | LogicalVolume
+    encryption: Encryption
+    path: str
+    owner: str
+    wipe: bool
+    number: int | None = None
+    group: str = ""
+
+
+class LuksDriver:
+    name = "disk.luks"
+    section = "disks.luks"
+    title = "Encryption"
+    state_type = Storage
+
+    def match(self, inventory: Inventory) -> Match | None:
+        return Match(reason="every disk can be encrypted") if inventory.disks else None
+
+    def wants(self, template: Template) -> bool:
+        return any(find_places(template))
+
+    def read(self, machine: Machine, inventory: Inventory) -> Storage:
+        return block.read_storage(machine, inventory)
+
+    def plan(
+        self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        planned = Planned()
+        for place in find_places(template):
+            name = place.encryption.passphrase.secret
+            if not secrets.get(name):
+                message = f"the secret {name!r} has no value"
+                hint = f"bootos secret set {name}, or --secrets FILE by hand"
+                path = f"{place.path}.encryption.passphrase"
+                planned.problems.append(Problem(path=path, message=message, hint=hint))
+            for target in forecast.partitions:
+                if target.path == place.path:
+                    _plan_place(state, place, target, planned)
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, Encrypt):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        with md.resync_slowed(machine):
+            apply_encryption(machine, action.detail, secrets[action.detail.secret])
+
+
+def find_places(template: Template) -> Iterator[Place]:
+    for index, disk in enumerate(template.disks):
+        for number, part in enumerate(disk.partitions):
+            if part.encryption is not None:
+                at = f"disks[{index}]"
+                yield Place(
+                    wanted=part,
+                    encryption=part.encryption,
+                    path=f"{at}.partitions[{number}]",
+                    owner=at,
+                    wipe=disk.wipe,
+                    number=number + 1,
+                )
+    for index, group in enumerate(template.volume_groups):
+        for number, item in enumerate(group.volumes):
+            if item.encryption is not None:
+                at = f"volume_groups[{index}]"
+                yield Place(
+                    wanted=item,
+                    encryption=item.encryption,
+                    path=f"{at}.volumes[{number}]",
+                    owner=at,
+                    wipe=group.wipe,
+                    group=group.name,
+                )
+
+
+def _find_present(
+    state: Storage, place: Place, target: PartitionForecast
+) -> tuple[tuple[Signature, ...], list[str]]:
+    """What is there now: (signatures, the same in words)."""
+    if not target.kept:
+        return (), []
+    if place.group:
+        group = next((group for group in state.groups if group.name == place.group), None)
+        volume = group.find_volume(place.wanted.name) if group is not None else None
+        if group is None or volume is None or volume.unfinished:
+            return (), []
+        return volume.signatures, list(tell_volume(group.name, volume)) if volume.signatures else []
+    disk = state.blocks.get(target.disk)
+    slices = disk.layout.slices if disk is not None and disk.layout is not None else ()
+    found = next((part.signatures for part in slices if part.number == place.number), ())
+    return found, [f"{name_signature(signature)} on {target.device}" for signature in found]
+
+
+def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
+    """Whether a finished container is there, with the label where one is wanted."""
+    if len(signatures) != 1 or signatures[0].type != SIGNATURE:
+        return False
+    label = signatures[0].label
+    return label != UNFINISHED and wanted.label in (None, label)
+
+
+def _plan_place(state: Storage, place: Place, target: PartitionForecast, planned: Planned) -> None:
+    wanted = place.wanted
+    filesystem = full_filesystem(wanted.filesystem) if wanted.filesystem is not None else None
+    here = f"{place.path}.encryption"
+    least = HEADER_BYTES + (LEAST_BYTES[filesystem.type] if filesystem is not None else 1)
+    if target.size_bytes is not None and target.size_bytes < least:
+        message = (
+            f"{format_size(target.size_bytes)} is too small: header and content need {format_size(least)}"
+        )
+        planned.problems.append(Problem(path=here, message=message))
+    signatures, content = _find_present(state, place, target)
+    if is_right(signatures, place.encryption):
+        planned.notes.append(f"{target.device} is encrypted already")
+        return
+    if any(signature.type == SIGNATURE and signature.label == UNFINISHED for signature in signatures):
+        content = []
+    disk = state.blocks.get(target.disk)
+    if target.kept and disk is not None and disk.used_by:
+        message = f"{target.device} cannot be encrypted: the disk is {', '.join(disk.used_by)}"
+        planned.problems.append(Problem(path=here, message=message))
+    if content and not place.wipe:
+        hint = f"{place.owner}.wipe: true allows this data to be lost"
+        message = f"{target.device} holds {'; '.join(content)}"
+        planned.problems.append(Problem(path=here, message=message, hint=hint))
+        return
+    inside = f" with {filesystem.type.value}" if filesystem is not None else ""
+    uuid = draw_uuid(state.owner, f"{target.device} luks")
+    planned.actions.append(
+        Action(
+            id=f"disk.luks:make:{target.device}",
+            driver=LuksDriver.name,
+            summary=f"encrypt {target.device} (LUKS2){inside}",
+            changes=(Change(what=target.device, before="; ".join(content), after=f"LUKS2{inside}"),),
+            destroys=tuple(content),
+            allowed=f"{place.owner}.wipe" if content else None,
+            path=here,
+            detail=Encrypt(
+                device=target.device if place.group else target.disk,
+                number=place.number,
+                volume=(place.group, wanted.name) if place.group else None,
+                secret=place.encryption.passphrase.secret,
+                label=place.encryption.label or "",
+                uuid=uuid,
+                filesystem=mark_filesystem(state, filesystem, f"{target.device} content")
+                if filesystem
+                else None,
+            ),
+        )
+    )
+
+
+@contextlib.contextmanager
+def _node(machine: Machine, wanted: Encrypt) -> Iterator[str]:
+    if wanted.volume is not None:
+        with opened(machine, *wanted.volume) as node:
+            machine.run(["wipefs", "--all", "--force", "--quiet", node])
+            yield node
+        return
+    disk_node = block.find_node(machine, wanted.device)
+    md.make_writable(machine, disk_node)
+    node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)
+    block.clear_device(machine, node)
+    yield node
+
+
+def apply_encryption(machine: Machine, wanted: Encrypt, passphrase: str) -> None:
+    """Make the container, open it for the time of mkfs, close it, and take the unfinished label away."""
+    secrets = [passphrase]
+
+    def cryptsetup(*argv: str, key: bool = False) -> None:
+        words = ["cryptsetup", "--batch-mode", *(["--key-file", "-"] if key else []), *argv]
+        machine.run(words, timeout_s=LUKS_TIMEOUT_S, input=passphrase if key else None, secrets=secrets)
+
+    with _node(machine, wanted) as node:
+        named = ["--uuid", wanted.uuid] if wanted.uuid else []
+        cryptsetup("luksFormat", "--type", "luks2", "--label", UNFINISHED, *named, node, key=True)
+        if wanted.filesystem is not None:
+            cryptsetup("open", "--type", "luks2", node, MAPPING, key=True)
+            try:
+                mapped = f"/dev/mapper/{MAPPING}"
+                machine.run(["wipefs", "--all", "--force", "--quiet", mapped])
+                machine.run(build_mkfs(wanted.filesystem, mapped), timeout_s=MKFS_TIMEOUT_S)
+            finally:
+                md.settle(machine)
+                cryptsetup("close", MAPPING)
+        cryptsetup("config", "--label", wanted.label, node)

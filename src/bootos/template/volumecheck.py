@@ -1,0 +1,117 @@
+"""The `volume_groups` section, and who belongs to a group: mistakes that need no machine. Called by
+`check.read_template`."""
+
+from fractions import Fraction
+
+from bootos.errors import Problem
+from bootos.template.model import LogicalVolume, Template, VolumeGroup
+from bootos.template.partitioncheck import check_encryption, check_filesystem
+from bootos.template.place import Places
+from bootos.template.size import Size, parse_bytes, parse_size
+
+# lvm(8): words that LVM keeps for volumes of its own.
+KEPT_NAMES = ("snapshot", "pvmove")
+KEPT_PARTS = (
+    "_cdata",
+    "_cmeta",
+    "_corig",
+    "_mimage",
+    "_mlog",
+    "_rimage",
+    "_rmeta",
+    "_tdata",
+    "_tmeta",
+    "_vorigin",
+)
+
+
+def find_members(template: Template) -> dict[str, list[str]]:
+    """The places of the physical volumes of each group, in the order of the template."""
+    found: dict[str, list[str]] = {}
+    for index, disk in enumerate(template.disks):
+        if disk.volume_group is not None:
+            found.setdefault(disk.volume_group, []).append(f"disks[{index}]")
+        for number, part in enumerate(disk.partitions):
+            if part.volume_group is not None:
+                found.setdefault(part.volume_group, []).append(f"disks[{index}].partitions[{number}]")
+    return found
+
+
+def check_volumes(template: Template, places: Places, uuids: dict[str, str]) -> list[Problem]:
+    """`uuids` collects the UUIDs of file systems."""
+    problems: list[Problem] = []
+    members = find_members(template)
+    names: dict[str, str] = {}
+    indices = places.indices(VolumeGroup, "volume_groups")
+    for index, group in zip(indices, template.volume_groups, strict=False):
+        at = f"volume_groups[{index}]"
+        if group.name in names:
+            problems.append(
+                Problem(path=f"{at}.name", message=f"{group.name!r} is {names[group.name]} already")
+            )
+        names.setdefault(group.name, at)
+        if group.name not in members:
+            hint = f"give a partition or a disk volume_group: {group.name}"
+            problems.append(Problem(path=at, message="has no physical volume", hint=hint))
+        problems += _check_extent(group, at)
+        problems += _check_list(
+            group, at, uuids, places.indices(LogicalVolume, "volume_groups", index, "volumes")
+        )
+    for name in members.keys() - names.keys():
+        for place in members[name]:
+            message = f"{name!r} is not in volume_groups"
+            problems.append(Problem(path=f"{place}.volume_group", message=message))
+    return problems
+
+
+def _check_extent(group: VolumeGroup, at: str) -> list[Problem]:
+    if group.extent is None:
+        return []
+    try:
+        extent_bytes = parse_bytes(group.extent)
+    except ValueError as cause:
+        return [Problem(path=f"{at}.extent", message=str(cause))]
+    if extent_bytes < 1024**2 or extent_bytes > 1024**3 or extent_bytes & (extent_bytes - 1):
+        message = f"{group.extent!r} is not a power of two from 1MiB to 1GiB"
+        return [Problem(path=f"{at}.extent", message=message)]
+    return []
+
+
+def _check_list(group: VolumeGroup, at: str, uuids: dict[str, str], indices: list[int]) -> list[Problem]:
+    problems: list[Problem] = []
+    names: dict[str, str] = {}
+    rest_at = ""
+    share = Fraction(0)
+    for index, volume in zip(indices, group.volumes, strict=False):
+        here = f"{at}.volumes[{index}]"
+        if volume.name in names:
+            problems.append(
+                Problem(path=f"{here}.name", message=f"{volume.name!r} is {names[volume.name]} already")
+            )
+        names.setdefault(volume.name, here)
+        if volume.name.startswith(KEPT_NAMES) or any(part in volume.name for part in KEPT_PARTS):
+            problems.append(
+                Problem(path=f"{here}.name", message=f"LVM keeps names like {volume.name!r} for itself")
+            )
+        size = _read_size(volume.size, f"{here}.size", problems)
+        if size is not None and size.rest:
+            if rest_at:
+                problems.append(Problem(path=f"{here}.size", message=f"{rest_at} takes the rest already"))
+            rest_at = rest_at or here
+        share += (size.share or 0) if size is not None else 0
+        if volume.filesystem is not None:
+            problems += check_filesystem(volume.filesystem, f"{here}.filesystem", uuids)
+        if volume.encryption is not None:
+            problems += check_encryption(volume.encryption, f"{here}.encryption")
+    if share > 1:
+        message = f"the percentages add up to {float(share * 100):g} %"
+        problems.append(Problem(path=f"{at}.volumes", message=message))
+    return problems
+
+
+def _read_size(text: str, path: str, problems: list[Problem]) -> Size | None:
+    try:
+        return parse_size(text)
+    except ValueError as cause:
+        problems.append(Problem(path=path, message=str(cause)))
+        return None
