@@ -18,7 +18,7 @@ from storagemachine import FakeArray, FakeDevice, StorageMachine
 
 from bootos.agent import sequence
 from bootos.agent.host import Host, collect
-from bootos.agent.job import carry_out
+from bootos.agent.job import Next, carry_out
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture
 from bootos.process import Completed, run
@@ -211,9 +211,9 @@ def run_agent(directory: Path, boot_id: str, stop: str, door: str) -> None:
     logging.getLogger("bootos").addHandler(own)
     reporter = sequence.register(host, client, "", [])
     order = sequence.wait_for_order(client, reporter)
-    reboots = carry_out(order, host, client, reporter)
+    after = carry_out(order, host, client, reporter)
     (directory / "final.json").write_bytes(msgspec.json.encode(reporter.state))
-    machine.write_journal("reboot" if reboots else "stay")
+    machine.write_journal("reboot" if after is Next.REBOOT else "stay")
 
 
 class OwnLog(logging.Handler):
