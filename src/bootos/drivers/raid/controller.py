@@ -37,6 +37,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
 
     levels: tuple[int, ...] = ()
     most_drives: int | None = None  # of one array
+    most_drives_of: dict[int, int] = {}  # by level, where that is fewer
     most_arrays: int | None = None
     strip_bytes: tuple[int, ...] = ()  # empty: not known
     default_strip_bytes: int | None = None
@@ -104,6 +105,11 @@ class Array(msgspec.Struct, frozen=True, kw_only=True):
     wwn: str = ""
     device: str = ""  # the kernel's disk; empty: it was not found
 
+    @property
+    def title(self) -> str:
+        """Its name; what the tool calls it when it has none."""
+        return self.name or self.id
+
 
 class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration that drives brought with them from another controller."""
@@ -129,6 +135,11 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
     arrays: tuple[Array, ...] = ()
     hotspares: tuple[str, ...] = ()  # global ones
     foreign: tuple[Foreign, ...] = ()
+
+    @property
+    def failed(self) -> frozenset[str]:
+        """Drives that are no use now, and may have been of use to an array that is there."""
+        return frozenset(d.id for d in self.drives if d.state in ("failed", "missing", "unusable"))
 
     @property
     def title(self) -> str:

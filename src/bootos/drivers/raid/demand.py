@@ -1,0 +1,291 @@
+"""What the `raid` section demands of hardware controllers: which controller and drives every array means, and whether
+the controller can do it. Pure; called by `hardware.plan_controllers`. Every problem is found, with its reason.
+"""
+
+import msgspec
+
+from bootos.drivers.contract import Planned
+from bootos.drivers.raid.controller import (
+    Array,
+    Capability,
+    Controller,
+    ControllerState,
+    Drive,
+    SpareKind,
+    describe_drive,
+)
+from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.errors import Problem
+from bootos.template.raid import ArrayWanted, Drives, Raid
+from bootos.template.raidcheck import find_need
+from bootos.template.size import format_size, parse_bytes
+
+SUPPORTED = {
+    "read_policy": ("read_policies", "read policy"),
+    "write_policy": ("write_policies", "write policy"),
+    "initialize": ("initializations", "initialisation"),
+}
+
+
+class Demand(msgspec.Struct, kw_only=True):
+    """A wanted array with its controller and drives. `existing` is the one that goes by its name here."""
+
+    at: str
+    wanted: ArrayWanted
+    controller: Controller
+    drives: list[Drive]
+    hotspares: list[Drive]
+    kind: SpareKind
+    existing: Array | None
+    sound: bool  # its drives are there, enough, and not claimed twice
+    blocked: bool = False  # by something that may not be deleted
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(drive.id for drive in [*self.drives, *self.hotspares])
+
+
+class Whole(msgspec.Struct, kw_only=True):
+    """What is demanded of one controller apart from arrays. None: the template does not say."""
+
+    controller: Controller
+    hotspares: list[Drive] | None = None
+    jbod: list[Drive] = []
+
+
+def find_controller(
+    state: ControllerState, asked: str | int | None, path: str, planned: Planned
+) -> Controller | None:
+    """By number, serial or PCI address; None, with a problem, when it is not clear which."""
+    listed = "; ".join(entry.title for entry in state.controllers)
+    if asked is None:
+        if len(state.controllers) == 1:
+            return state.controllers[0]
+        message = f"this machine has {len(state.controllers)} controllers: {listed}"
+        hint = "say which one: controller, by its number, serial number or PCI address"
+        planned.problems.append(Problem(path=path, message=message, hint=hint))
+        return None
+    text = str(asked).strip().lower()
+    for entry in state.controllers:
+        address = entry.pci_address.lower()
+        if text in (str(entry.number), entry.serial.lower(), address, address.partition(":")[2]) and text:
+            return entry
+    message = f"there is no controller {asked!r}"
+    planned.problems.append(Problem(path=path, message=message, hint=f"this machine has {listed or 'none'}"))
+    return None
+
+
+def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple[list[Demand], list[Whole]]:
+    """Say which drives every part means; problems go to `planned`."""
+    pickers: dict[str, Picker] = {}
+    demands: list[Demand] = []
+    for index, wanted in enumerate(raid.arrays):
+        at = f"raid.arrays[{index}]"
+        asked = wanted.controller if wanted.controller is not None else raid.controller
+        controller = find_controller(state, asked, f"{at}.controller", planned)
+        if controller is None:
+            continue
+        picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
+        pickers[controller.id] = picker
+        demands.append(_build_demand(wanted, at, controller, picker, demands, planned))
+    whole: list[Whole] = []
+    if raid.hotspares is not None or raid.jbod is not None:
+        controller = find_controller(state, raid.controller, "raid.controller", planned)
+        if controller is not None:
+            picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
+            spares = jbod = None
+            if raid.hotspares is not None:
+                own = frozenset(d.number for d in controller.drives if d.id in controller.hotspares)
+                own |= _numbers(controller, controller.failed)
+                spares = [controller.drives[n] for n in picker.pick(raid.hotspares, "raid.hotspares", own)]
+            if raid.jbod is not None:
+                own = frozenset(d.number for d in controller.drives if d.state == "jbod")
+                jbod = [controller.drives[n] for n in picker.pick(raid.jbod, "raid.jbod", own)]
+            whole.append(Whole(controller=controller, hotspares=spares, jbod=jbod or []))
+    return demands, whole
+
+
+def _numbers(controller: Controller, ids: frozenset[str]) -> frozenset[int]:
+    return frozenset(drive.number for drive in controller.drives if drive.id in ids)
+
+
+def _build_picker(state: ControllerState, controller: Controller, raid: Raid, planned: Planned) -> Picker:
+    values: list[Drives | None] = [raid.hotspares, raid.jbod]
+    for array in raid.arrays:
+        asked = array.controller if array.controller is not None else raid.controller
+        if asked is None or find_controller(state, asked, "", Planned()) is controller:
+            values += [array.drives, array.hotspares]
+    wanted = {array.name for array in raid.arrays}
+    candidates = [_build_candidate(state, controller, drive, raid, wanted) for drive in controller.drives]
+    where = controller.title
+    return Picker(candidates, find_named(values), planned, noun="drive", where=where)
+
+
+def _build_candidate(
+    state: ControllerState, controller: Controller, drive: Drive, raid: Raid, wanted: set[str]
+) -> Candidate:
+    trouble = busy = ""
+    if drive.id in controller.failed:
+        trouble = drive.trouble or {"missing": "it is missing"}.get(drive.state, "it has failed")
+    elif drive.state == "foreign" and raid.foreign != "clear":
+        trouble = "it belongs to a configuration of another controller (raid.foreign: import or clear)"
+    array = controller.find_array_of(drive.id)
+    if array is not None and not raid.clear and array.name not in wanted:
+        busy = f"it is in array {array.title!r}"
+    elif drive.id in controller.hotspares and raid.hotspares is None and not raid.clear:
+        busy = "it is a hot spare"
+    elif drive.state == "jbod" and state.storage.find_content(drive.device):
+        busy = f"it is a single disk with data ({drive.device})"
+    return Candidate(
+        number=drive.number,
+        title=describe_drive(drive),
+        size_bytes=drive.size_bytes,
+        type=drive.type,
+        trouble=trouble,
+        busy=busy,
+    )
+
+
+def _build_demand(
+    wanted: ArrayWanted,
+    at: str,
+    controller: Controller,
+    picker: Picker,
+    earlier: list[Demand],
+    planned: Planned,
+) -> Demand:
+    before = len(planned.problems)
+    existing = _find_existing(wanted, controller, earlier)
+    own: frozenset[int] = frozenset()
+    if existing is not None:
+        # A drive that failed in this array is still one of those that are meant: with it passed over, `2-` would mean
+        # another array, and raid.clear would delete the one that lives on its hot spare.
+        ids = frozenset([*existing.drives, *existing.hotspares])
+        own = _numbers(controller, ids | controller.failed | frozenset(controller.hotspares))
+    drives = picker.pick(wanted.drives, f"{at}.drives", own)
+    spares = picker.pick(wanted.hotspares, f"{at}.hotspares", own)
+    needs = find_need(wanted.level, len(drives), wanted.span)
+    if needs and len(planned.problems) == before:
+        message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"
+        planned.problems.append(Problem(path=f"{at}.drives", message=message))
+    able = controller.capability.hotspares
+    demand = Demand(
+        at=at,
+        wanted=wanted,
+        controller=controller,
+        drives=[controller.drives[number] for number in drives],
+        hotspares=[controller.drives[number] for number in spares],
+        kind=wanted.hotspare_kind or ("global" if able and "dedicated" not in able else "dedicated"),
+        existing=existing,
+        sound=True,
+    )
+    planned.problems += find_incapable(demand)
+    demand.sound = len(planned.problems) == before
+    return demand
+
+
+def _find_existing(wanted: ArrayWanted, controller: Controller, earlier: list[Demand]) -> Array | None:
+    """The array of this name; on controllers that keep no names, the one on the drives that are named."""
+    if controller.capability.name_length:
+        return next((array for array in controller.arrays if array.name == wanted.name), None)
+    taken = {demand.existing.id for demand in earlier if demand.existing is not None}
+    numbers = find_named([wanted.drives, wanted.hotspares])
+    meant = {drive.id for drive in controller.drives if drive.number in numbers}
+    found = [array for array in controller.arrays if array.id not in taken and meant & set(array.drives)]
+    found.sort(key=lambda array: (array.level != str(wanted.level), -len(meant & set(array.drives))))
+    return found[0] if found else None
+
+
+def find_incapable(demand: Demand) -> list[Problem]:
+    """What this controller cannot do, with the reason."""
+    wanted, can, at = demand.wanted, demand.controller.capability, demand.at
+    model = demand.controller.model or "this controller"
+    problems: list[Problem] = []
+
+    def complain(key: str, message: str, hint: str = "") -> None:
+        problems.append(Problem(path=f"{at}.{key}", message=message, hint=hint))
+
+    if can.levels and wanted.level not in can.levels:
+        known = ", ".join(str(level) for level in can.levels)
+        complain("level", f"{model} has no RAID {wanted.level}", f"it has {known}")
+    most = min(filter(None, [can.most_drives, can.most_drives_of.get(wanted.level)]), default=None)
+    if most is not None and len(demand.drives) > most:
+        complain("drives", f"{model} takes at most {most} drives in a RAID {wanted.level}")
+    if can.name_length and len(wanted.name) > can.name_length:
+        complain("name", f"{model} keeps names of up to {can.name_length} characters")
+    if wanted.strip is not None:
+        strip_bytes = parse_bytes(wanted.strip)
+        if can.strip_bytes and strip_bytes not in can.strip_bytes:
+            known = ", ".join(format_size(size) for size in can.strip_bytes)
+            complain("strip", f"{model} has no strip size {wanted.strip}", f"it has {known}")
+    if wanted.size is not None and not can.partial:
+        complain("size", f"{model} makes arrays of whole drives only", "leave it out")
+    for key, (field, noun) in SUPPORTED.items():
+        value, able = getattr(wanted, key), getattr(can, field)
+        if value is not None and value not in able:
+            hint = f"it has {', '.join(able)}" if able else "leave it out"
+            complain(key, f"{model} has no {noun} {value!r}", hint)
+    if wanted.hotspares is not None and demand.kind not in can.hotspares:
+        hint = f"it has {', '.join(can.hotspares)}" if can.hotspares else ""
+        complain(
+            "hotspare_kind" if wanted.hotspare_kind else "hotspares",
+            f"{model} has no {demand.kind} hot spares",
+            hint,
+        )
+    if wanted.boot and not can.boot:
+        complain("boot", f"{model} cannot be told which array to boot from", "leave it out")
+    if wanted.level in (10, 50, 60) and wanted.span is not None and wanted.level == 10:
+        per_span = len(demand.drives) // max(1, wanted.span)
+        if per_span % 2:
+            complain("span", f"a span of RAID 10 has an even number of drives, not {per_span}")
+    complaints = [*_find_mixture(demand.drives, can), *_find_bad_spares(demand, can)]
+    problems += [Problem(path=f"{at}.{key}", message=message) for key, message in complaints]
+    return problems
+
+
+def _find_mixture(drives: list[Drive], can: Capability) -> list[tuple[str, str]]:
+    told = []
+    for allowed, noun, kinds in (
+        (can.mixed_media, "types", {drive.type.value for drive in drives}),
+        (can.mixed_interface, "interfaces", {drive.interface for drive in drives if drive.interface}),
+        (can.mixed_sector, "sector sizes", {f"{drive.sector_bytes} bytes" for drive in drives}),
+    ):
+        if len(kinds) > 1 and not allowed:
+            told.append(
+                (
+                    "drives",
+                    f"drives of different {noun} cannot be in one array: {' and '.join(sorted(kinds))}",
+                )
+            )
+    return told
+
+
+def _find_bad_spares(demand: Demand, can: Capability) -> list[tuple[str, str]]:
+    if not demand.drives:
+        return []
+    least = min(demand.drives, key=lambda drive: drive.room_bytes)
+    told = []
+    for spare in demand.hotspares:
+        name = describe_drive(spare)
+        if spare.room_bytes < least.room_bytes and demand.wanted.size is None:
+            has, need = format_size(spare.room_bytes), format_size(least.room_bytes)
+            told.append(("hotspares", f"{name} has {has}: too small to stand in for a drive of {need}"))
+        if spare.type is not least.type and not can.mixed_media:
+            told.append(
+                ("hotspares", f"{name} is {spare.type.value}, the array's drives are {least.type.value}")
+            )
+        if spare.sector_bytes != least.sector_bytes and not can.mixed_sector:
+            message = (
+                f"{name} has sectors of {spare.sector_bytes} bytes, the array's drives {least.sector_bytes}"
+            )
+            told.append(("hotspares", message))
+        if (
+            spare.interface != least.interface
+            and not can.mixed_interface
+            and spare.interface
+            and least.interface
+        ):
+            told.append(
+                ("hotspares", f"{name} is {spare.interface}, the array's drives are {least.interface}")
+            )
+    return told
