@@ -72,9 +72,6 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     erase: list[EraseWanted] = []
     nvme: list[NvmeWanted] = []
     disks: list[DiskWanted] = []
-<<<<<<< HEAD
-    extra: dict[str, Any] = {}
-=======
     volume_groups: list[VolumeGroup] = []
->>>>>>> d98987f (disks: volume groups, logical volumes, encryption, GPT attributes, alignment)
+    extra: dict[str, Any] = {}
     scripts: list[ScriptGroup] = []
