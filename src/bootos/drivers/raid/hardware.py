@@ -6,6 +6,7 @@ An array that is not in the template is left alone unless `raid.clear` says othe
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
