@@ -55,7 +55,7 @@ bench: image ## seconds, bytes and memory of one boot; how fast a job reaches on
 	$(BIN)/python benchmarks/boot.py --image $(IMAGE)
 	$(BIN)/python benchmarks/dispatch.py
 
-schema: setup ## write the published JSON Schemas anew
+schema: setup ## write the published JSON Schemas and the template reference anew
 	$(BIN)/python -m bootos.wire.schema
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from bootos.agent.expectation import find_differences
 from bootos.agent.guard import GuardError, check_allowed, find_forbidden
 from bootos.drivers.contract import Action, Batch, Driver, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
@@ -80,8 +81,10 @@ def plan_job(
     secrets: dict[str, str],
     *,
     choose: Chooser = choose_drivers,
+    check_expected: bool = True,
 ) -> JobPlan:
     """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
+    `check_expected`: not for a job that goes on after it changed what the template expected to find.
 
     Raises DriverError, ToolError when the machine cannot be read.
     """
@@ -90,6 +93,8 @@ def plan_job(
     if template is None:
         return result
     machine.template, machine.secrets = template, secrets
+    if template.expect is not None and check_expected:
+        result.problems += find_differences(template.expect, inventory)
     chosen, unmatched = choose(inventory, template)
     result.problems += unmatched
     result.problems += find_missing_secrets(template, secrets)

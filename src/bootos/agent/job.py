@@ -99,7 +99,8 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
         run=host.machine.run, root=host.machine.root, owner=f"{host.sn} {order.job_id}", begun=begun
     )
     try:
-        plan = plan_job(order.template, machine, host.inventory, order.secrets)
+        is_new = not set(order.earlier) - {"pre", "plan"}
+        plan = plan_job(order.template, machine, host.inventory, order.secrets, check_expected=is_new)
     except BootosError as error:
         progress.set_step("plan", v2.StepState.FAILED, message=str(error))
         raise

@@ -14,7 +14,7 @@ from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.lifecycle import ENDED, State
 from bootos.server.store.table import Job, LogLine
 from bootos.server.support import NewLine, read_sections
-from bootos.server.version import write_version
+from bootos.template.version import write_version
 from bootos.wire.password import find_secrets, mask_passwords
 
 GOOD = frozenset({State.DONE, State.INSTALLING})  # the agent's part ended well

@@ -16,7 +16,7 @@ from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.store.table import Machine, Support
 from bootos.server.vendor import find_names, fold
-from bootos.server.version import is_within, parse_range, write_version
+from bootos.template.version import is_within, parse_range, write_version
 
 SECTIONS = ("firmware", "bios", "oob", "raid", "disks", "scripts")  # of a template, in the order of a job
 

@@ -14,6 +14,7 @@ from bootos.errors import Problem
 from bootos.template.bioscheck import check_bios
 from bootos.template.diskcheck import check_disks
 from bootos.template.erasecheck import check_erase
+from bootos.template.expectcheck import check_expect
 from bootos.template.firmwarecheck import check_firmware
 from bootos.template.model import Script, Secret, Template
 from bootos.template.oobcheck import check_oob
@@ -32,6 +33,8 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
     if template is None:
         return None, problems
     places = Places(data)
+    if template.expect is not None:
+        problems += check_expect(template.expect)
     problems += check_firmware(template.firmware, places)
     if template.bios is not None:
         problems += check_bios(template.bios)

@@ -22,6 +22,7 @@ from bootos.template.disk import (
     VolumeGroup,
 )
 from bootos.template.erase import EraseWanted, NamespaceWanted, NvmeWanted
+from bootos.template.expect import Expect
 from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted
 from bootos.template.oob import Oob, OobNetwork, OobRedfish, OobSol, OobUser
 from bootos.template.raid import ArrayWanted, Raid
@@ -34,6 +35,7 @@ __all__ = [
     "DiskWanted",
     "Encryption",
     "EraseWanted",
+    "Expect",
     "Filesystem",
     "FilesystemType",
     "LogicalVolume",
@@ -65,6 +67,7 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
+    expect: Expect | None = None
     firmware: list[FirmwareWanted] = []
     bios: Bios | None = None
     oob: Oob | None = None

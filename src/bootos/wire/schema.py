@@ -1,7 +1,8 @@
-"""JSON Schema of what BootOS publishes: the inventory and the template.
+"""JSON Schema of what BootOS publishes: the inventory and the template; and the template's reference page.
 
-`python -m bootos.wire.schema` writes `docs/inventory.schema.json` and `docs/template.schema.json`; a test says
-when they are out of date. Made from the models alone, so that document and code cannot differ.
+`python -m bootos.wire.schema` writes `docs/inventory.schema.json`, `docs/template.schema.json` and
+`docs/template-reference.md`; a test says when they are out of date. Made from the models alone, so that document
+and code cannot differ.
 """
 
 import json
@@ -12,8 +13,10 @@ import msgspec
 
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
+from bootos.wire.reference import build_reference
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REFERENCE = "template-reference.md"
 DOCS = Path(__file__).parents[3] / "docs"
 
 
@@ -43,10 +46,12 @@ FILES = {
 
 
 def main() -> None:
-    """Write both files into the source tree's `docs`."""
+    """Write the files into the source tree's `docs`."""
     for name, build in FILES.items():
         (DOCS / name).write_text(format_schema(build()))
         print(f"docs/{name}")
+    (DOCS / REFERENCE).write_text(build_reference())
+    print(f"docs/{REFERENCE}")
 
 
 if __name__ == "__main__":

@@ -270,3 +270,15 @@ def test_a_plan_that_is_not_the_approved_one_refuses_the_job_with_the_difference
     assert last.state is v2.JobState.REFUSED
     assert "approved, but not to be done any more: create array os" in last.problems[0].message
     assert peer.macs == []
+
+
+def test_what_a_template_expects_is_checked_before_anything_was_done_and_not_later(
+    host: Host, peer: Peer
+) -> None:
+    client, reporter = start(host)
+    template = {"name": "t", "expect": {"firmware": {"bios": "1.0"}}}
+    assert carry_out(order(template=template), host, client, reporter) is Next.ORDER
+    assert peer.reports[-1].state is v2.JobState.REFUSED
+    assert "BIOS: expected 1.0, found unknown" in peer.reports[-1].problems[0].message
+    earlier = {"firmware.package:bios:2.0": v2.StepState.DONE}
+    assert carry_out(order(template=template, earlier=earlier), host, client, reporter) is Next.REBOOT

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.wire.schema import FILES, build_inventory_schema, format_schema
+from bootos.wire.reference import build_reference
+from bootos.wire.schema import FILES, REFERENCE, build_inventory_schema, format_schema
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -12,6 +13,10 @@ DOCS = Path(__file__).parents[3] / "docs"
 def test_the_published_schema_is_up_to_date(name: str) -> None:
     wanted = format_schema(FILES[name]())
     assert (DOCS / name).read_text() == wanted, f"docs/{name} is old: run `python -m bootos.wire.schema`"
+
+
+def test_the_template_reference_is_up_to_date() -> None:
+    assert (DOCS / REFERENCE).read_text() == build_reference(), "run `python -m bootos.wire.schema`"
 
 
 @pytest.mark.parametrize("model", sorted(build_inventory_schema()["$defs"]))

@@ -7,7 +7,7 @@ from serving import INVENTORY, Agent, Running
 
 from bootos.server.store.table import Support
 from bootos.server.support import Model, judge
-from bootos.server.version import compare_versions, is_within, parse_range, write_version
+from bootos.template.version import compare_versions, is_within, parse_range, write_version
 
 R740 = Model(vendor="Dell Inc.", products=("PowerEdge R740",), bios="2.10.2", bmc="4.40")
 

@@ -1,4 +1,4 @@
-"""Version ranges of the support list, as `>=2.10 <3`. Pure.
+"""Version ranges of the support list and of `expect`, as `>=2.10 <3`. Pure.
 
 Conditions stand one after the other, with blanks or commas between them, and all must hold: `>=`, `>`, `<=`, `<`,
 `=`, `!=` and a version, or a wildcard pattern (`U30*`) for the whole text. Versions are compared piece by piece:

@@ -1,0 +1,91 @@
+"""The `expect` section: mistakes that need no machine. Called by `check.read_template`."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from bootos.errors import Problem
+from bootos.template import version
+from bootos.template.expect import Expect, MemoryExpected
+from bootos.template.range import parse_range, parse_sizes, read_count, read_speed
+
+DiskKind = Literal["hdd", "ssd", "nvme", "virtual"]
+BOOT_MODES = ("uefi", "bios")
+
+Check = Callable[[Any], object]
+
+
+def check_count(value: Any) -> object:
+    return parse_range(value, read_count)
+
+
+def check_speed(value: Any) -> object:
+    return parse_range(value, read_speed)
+
+
+# Of every part: which fields are ranges of what
+CHECKS: dict[str, Check] = {
+    "count": check_count,
+    "cores": check_count,
+    "threads": check_count,
+    "modules": check_count,
+    "drives": check_count,
+    "configured_speed": check_count,
+    "total": parse_sizes,
+    "size": parse_sizes,
+    "drive_size": parse_sizes,
+    "firmware": version.parse_range,
+    "bios": version.parse_range,
+    "bmc": version.parse_range,
+}
+
+
+def check_expect(expect: Expect) -> list[Problem]:
+    problems: list[Problem] = []
+
+    def check_fields(part: Any, at: str, **more: Check) -> None:
+        for field in part.__struct_fields__:
+            check = {**CHECKS, **more}.get(field)
+            value = getattr(part, field)
+            if check is None or value is None or isinstance(value, bool):
+                continue
+            check_value(check, value, f"{at}.{field}")
+
+    def check_value(check: Check, value: Any, path: str) -> None:
+        try:
+            check(value)
+        except ValueError as cause:
+            problems.append(Problem(path=path, message=str(cause)))
+
+    if expect.cpu is not None:
+        check_fields(expect.cpu, "expect.cpu")
+    if expect.firmware is not None:
+        check_fields(expect.firmware, "expect.firmware")
+    if isinstance(expect.memory, str):
+        check_value(parse_sizes, expect.memory, "expect.memory")
+    elif expect.memory is not None:
+        check_fields(expect.memory, "expect.memory")
+        problems += _check_slots(expect.memory)
+        for number, slot in enumerate(expect.memory.slots):
+            check_fields(slot, f"expect.memory.slots[{number}]", speed=check_count)
+    for key in ("disks", "nics", "raid", "gpus"):
+        for number, part in enumerate(getattr(expect, key)):
+            check_fields(part, f"expect.{key}[{number}]", speed=check_speed)
+    for number, disk in enumerate(expect.disks):
+        if disk.type is not None and disk.type not in get_args(DiskKind):
+            message = f"{disk.type!r} is not one of: {', '.join(get_args(DiskKind))}"
+            problems.append(Problem(path=f"expect.disks[{number}].type", message=message))
+    if expect.boot_mode is not None and expect.boot_mode not in BOOT_MODES:
+        message = f"{expect.boot_mode!r} is not one of: {', '.join(BOOT_MODES)}"
+        problems.append(Problem(path="expect.boot_mode", message=message))
+    return problems
+
+
+def _check_slots(memory: MemoryExpected) -> list[Problem]:
+    """A slot that is empty has no size."""
+    return [
+        Problem(path=f"expect.memory.slots[{number}].{field}", message="says what is in a slot that is empty")
+        for number, slot in enumerate(memory.slots)
+        if slot.empty
+        for field in ("size", "speed", "configured_speed", "type", "part", "vendor")
+        if getattr(slot, field) is not None
+    ]
