@@ -56,6 +56,7 @@ LAN_CHANNELS = range(1, 12)
 MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # password differs; differs in stored size
 SETTLE_DEADLINE_S = 30.0
 RESET_DEADLINE_S = 300.0
+RESET_S = 90.0  # what a cold reset usually takes
 RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold reset
 
 
@@ -126,6 +127,7 @@ class IpmiDriver:
                 Action(
                     id="oob.ipmi:reset",
                     driver=self.name,
+                    estimate_s=RESET_S,
                     summary="reset the BMC (cold) and wait until it answers",
                     changes=(Change(what="BMC", after="cold reset"),),
                     path="oob.reset",

@@ -13,6 +13,7 @@ from bootos.template.model import Oob, OobNetwork, OobUser, Secret
 from bootos.template.oobcheck import check_password
 
 NAME = "oob.ipmi"
+CHANGE_S = 5.0  # of one change over KCS, about
 
 # IPMI 2.0, table 22-31: privilege limits, as numbers and as ipmitool prints them
 PRIVILEGES = {"user": (2, "USER"), "operator": (3, "OPERATOR"), "administrator": (4, "ADMINISTRATOR")}
@@ -95,6 +96,7 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
             Action(
                 id=f"oob.ipmi:user:{wanted.name}",
                 driver=NAME,
+                estimate_s=CHANGE_S,
                 summary=f"{'change' if present else 'create'} BMC user {wanted.name} (slot {user.slot})",
                 changes=tuple(changes),
                 path=at,
@@ -137,6 +139,7 @@ def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
         Action(
             id="oob.ipmi:lan",
             driver=NAME,
+            estimate_s=CHANGE_S,
             summary=f"set the BMC's LAN port (channel {state.channel}): {wanted.address or 'DHCP'}",
             changes=tuple(changes),
             path="oob.network",
@@ -159,6 +162,7 @@ def plan_access(state: State, wanted: bool, planned: Planned) -> None:
         Action(
             id="oob.ipmi:access",
             driver=NAME,
+            estimate_s=CHANGE_S,
             summary=f"switch the BMC's LAN access {words[wanted]} (channel {state.channel})",
             changes=(change,),
             path="oob.lan",
@@ -182,6 +186,7 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
             Action(
                 id=f"oob.ipmi:disable:{user.name}",
                 driver=NAME,
+                estimate_s=CHANGE_S,
                 summary=f"disable BMC user {user.name} (slot {slot})",
                 changes=(change,),
                 path="oob.other_users",

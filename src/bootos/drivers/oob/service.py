@@ -260,6 +260,7 @@ def _build(
     return Action(
         id=f"oob.ipmi:{id}",
         driver="oob.ipmi",
+        estimate_s=5.0,
         summary=summary,
         changes=changes,
         path=path,

@@ -39,6 +39,7 @@ from bootos.wire.inventory import Disk, Inventory
 
 CREATE = "raid.mdadm:create:"
 CREATE_TIMEOUT_S = 120.0
+CHANGE_S = 5.0  # of one change, about; a new array is built in the background
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +234,7 @@ def _plan_delete(
         Action(
             id=f"raid.mdadm:delete:{array.name}",
             driver=MdadmDriver.name,
+            estimate_s=CHANGE_S,
             summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
             changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
             destroys=() if half else (f'md array "{array.name}" (RAID {array.level}) on {where}', *content),
@@ -262,6 +264,7 @@ def _plan_repair(
             Action(
                 id=f"raid.mdadm:add:{array.name}:{disk.path}",
                 driver=MdadmDriver.name,
+                estimate_s=CHANGE_S,
                 summary=f"add {describe_disk(disk)} to array {array.name}",
                 changes=(Change(what=f"array {array.name}", after=f"with {disk.path}"),),
                 destroys=tuple(content),
@@ -275,6 +278,7 @@ def _plan_repair(
             Action(
                 id=f"raid.mdadm:remove:{array.name}:{node}",
                 driver=MdadmDriver.name,
+                estimate_s=CHANGE_S,
                 summary=f"take the hot spare {node} out of array {array.name}",
                 changes=(Change(what=f"array {array.name}", before=f"hot spare {node}"),),
                 path=item.at,
@@ -344,6 +348,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
         Action(
             id=f"{CREATE}{wanted.name}",
             driver=MdadmDriver.name,
+            estimate_s=CHANGE_S,
             summary=f"create array {wanted.name}: {after}",
             changes=(Change(what=f"array {wanted.name}", after=after),),
             destroys=tuple(dict.fromkeys(destroys)),
