@@ -122,7 +122,11 @@ def _build_group(metadata: dict[str, Any], offset_bytes: int) -> VolumeGroup:
         segments = [volume[f"segment{n + 1}"] for n in range(volume["segment_count"])]
         extents = sum(segment["extent_count"] for segment in segments)
         place = None
-        if len(segments) == 1 and len(group["physical_volumes"]) == 1 and segments[0].get("stripe_count") == 1:
+        if (
+            len(segments) == 1
+            and len(group["physical_volumes"]) == 1
+            and segments[0].get("stripe_count") == 1
+        ):
             physical, first = segments[0]["stripes"]
             begin = group["physical_volumes"][physical]["pe_start"] * _SECTOR_BYTES
             place = offset_bytes + begin + first * extent_bytes

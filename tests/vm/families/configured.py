@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from family import OOB, OOB_USER, PARTITIONS, Family
+from family import CONTENTS, OOB, OOB_USER, Family
 
-from bootos.lab.disk import read_partition_filesystems
+from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.spec import KernelBoot
+from bootos.lab.volume import read_volume_group
 
 BOOT_DEADLINE_S = 600.0
 JOB_DEADLINE_S = 1500.0
@@ -113,10 +114,7 @@ def look_from_outside(family: Family, machine: Machine, row: Row, password: str)
     """Arrays, file systems, settings, firmware and BMC, without any help of the guest."""
     for name, array in family.find_arrays(machine, machine.directory).items():
         row.arrays[name] = (array.level, array.drives, array.hotspares)
-        row.contents[name] = [
-            (part.name, fs.type if fs else "", fs.label if fs else "")
-            for part, fs in read_partition_filesystems(array.view)
-        ]
+        row.contents[name] = read_contents(array.view)
     if family.read_settings is not None:
         row.settings = family.read_settings(machine)
     if family.read_versions is not None:
@@ -127,13 +125,28 @@ def look_from_outside(family: Family, machine: Machine, row: Row, password: str)
     row.login = machine.bmc.check_login(OOB_USER, password)
 
 
+def read_contents(path: Path) -> list[tuple[str, str, str]]:
+    """Name, type and label of what is in the partitions of a disk, and in the logical volumes in those."""
+    contents, volumes = [], []
+    for part, found in read_partition_filesystems(path):
+        contents.append((part.name, found.type if found else "", found.label if found else ""))
+        group = read_volume_group(path, offset_bytes=part.start_bytes)
+        for volume in group.volumes if group is not None else ():
+            inside = None
+            if volume.offset_bytes is not None:
+                inside = read_filesystem(path, offset_bytes=volume.offset_bytes, size_bytes=volume.size_bytes)
+            name = f"{group.name}/{volume.name}" if group is not None else ""
+            volumes.append((name, inside.type if inside else "", inside.label if inside else ""))
+    return [*contents, *sorted(volumes)]
+
+
 def find_differences(family: Family, row: Row) -> dict[str, tuple[Any, Any]]:
     """What differs from what the family shall be: (expected, found) by name. Empty: all is as wanted."""
     wanted = {
         "job": "done",
         "reboots": family.reboots,
         "arrays": family.arrays,
-        "contents": PARTITIONS,
+        "contents": CONTENTS,
         "settings": family.settings,
         "versions": family.versions,
         "oob": OOB,

@@ -61,18 +61,26 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
                 {
                     "select": {"array": "data"},
                     "table": "gpt",
-                    "partitions": [
-                        {"name": "data", "size": "rest", "filesystem": {"type": "ext4", "label": "data"}}
-                    ],
+                    "partitions": [{"name": "pv", "size": "rest", "volume_group": "vg0"}],
                 },
+            ],
+            "volume_groups": [
+                {
+                    "name": "vg0",
+                    "volumes": [
+                        {"name": "db", "size": "512MiB", "filesystem": {"type": "xfs", "label": "db"}},
+                        {"name": "log", "size": "rest", "filesystem": {"type": "ext4", "label": "log"}},
+                    ],
+                }
             ],
             **self.sections,
         }
 
 
-PARTITIONS = {
+# partitions and what is in them; behind those of an array, the logical volumes in them
+CONTENTS = {
     "os": [("boot", "ext4", "boot"), ("root", "xfs", "root")],
-    "data": [("data", "ext4", "data")],
+    "data": [("pv", "LVM2_member", ""), ("vg0/db", "xfs", "db"), ("vg0/log", "ext4", "log")],
 }
 
 
