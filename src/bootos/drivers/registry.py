@@ -9,6 +9,11 @@ from importlib.metadata import entry_points
 
 import msgspec
 
+from bootos.drivers.bios.firmware_attributes import FirmwareAttributesDriver
+from bootos.drivers.bios.ilorest import IlorestDriver
+from bootos.drivers.bios.onecli import OnecliDriver
+from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Match
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.luks import LuksDriver
@@ -51,6 +56,7 @@ def load_drivers() -> list[Driver]:
         LuksDriver(),
         FilesystemDriver(),
     ]
+    drivers += [FirmwareAttributesDriver(), RacadmDriver(), IlorestDriver(), OnecliDriver(), SumDriver()]
     names = {driver.name for driver in drivers}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:

@@ -64,7 +64,7 @@ def test_what_is_as_wanted_needs_nothing_and_says_so() -> None:
 
 def test_a_setting_that_is_pending_as_wanted_still_needs_the_reboot() -> None:
     (action,) = plan(SriovGlobalEnable="Enabled").actions
-    assert action.detail == SetDetail(name="SriovGlobalEnable", value="Enabled", staged=True)
+    assert action.detail == SetDetail(name="SriovGlobalEnable", value="Enabled", staged=True, kind="enum")
     assert action.summary == "restart for the pending SriovGlobalEnable to Enabled"
     assert action.reboot
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from bootos.drivers.bios.names import add_locks, export_bios, resolve_bios
 from bootos.drivers.bios.setting import Setting, plan_settings
 from bootos.drivers.contract import Planned
@@ -17,6 +20,15 @@ SECTION = "bios"
 PRIORITY_FIRMWARE_ATTRIBUTES = 10
 PRIORITY_REDFISH = 20
 PRIORITY_VENDOR_TOOL = 30
+
+
+class BiosState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a BIOS driver reads. `vendor` names the file of neutral names. `restart_pending`: the BIOS says that changes
+    wait for a restart, and does not say which."""
+
+    vendor: str
+    settings: list[Setting]
+    restart_pending: bool = False
 
 
 def is_wanted(template: Template) -> bool:
@@ -39,6 +51,11 @@ def plan_bios(
         message = f"the secret {password.secret!r} has no value"
         hint = f"bootos secret set {password.secret}, or --secrets FILE by hand"
         planned.problems.append(Problem(path="bios.password", message=message, hint=hint))
+    if password is not None:
+        planned.actions = [
+            replace(action, detail=replace(action.detail, secret=password.secret))
+            for action in planned.actions
+        ]
     return planned
 
 

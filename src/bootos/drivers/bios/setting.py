@@ -47,7 +47,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting as the machine has it. `pending`: what it becomes with the next start (None: nothing is pending).
-    `allowed` empty: the tool does not say what is allowed. `applies_at_once`: without a restart."""
+    `allowed` empty: the tool does not say what is allowed. `applies_at_once`: without a restart. `place`: where the
+    driver's tool finds it (a group, a menu)."""
 
     name: str
     title: str = ""
@@ -61,6 +62,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     step: int | None = None
     read_only: bool = False
     applies_at_once: bool = False
+    place: str = ""
     locks: tuple[Lock, ...] = ()
 
 
@@ -73,11 +75,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an action: what to set. `staged`: it is pending already, only the restart is missing."""
+    """Of an action: what to set. `staged`: it is pending already, only the restart is missing. `kind` and `place` are
+    the setting's, `secret` is the name of the secret that opens the setup."""
 
     name: str
     value: Value
     staged: bool = False
+    kind: str = "string"
+    place: str = ""
+    secret: str = ""
 
 
 def show(value: Value | None) -> str:
@@ -202,7 +208,9 @@ def _plan_one(
             path=want.path,
             reboot=not setting.applies_at_once,
             estimate_s=5.0,
-            detail=SetDetail(name=setting.name, value=want.value, staged=staged),
+            detail=SetDetail(
+                name=setting.name, value=want.value, staged=staged, kind=setting.type, place=setting.place
+            ),
         )
     )
 
