@@ -21,6 +21,7 @@ from bootos.drivers.disk.lvm import LvmDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.errors import BootosError, Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory

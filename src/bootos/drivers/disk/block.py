@@ -14,6 +14,7 @@ import msgspec
 from bootos.drivers.contract import ArrayForecast, DriverError, Machine
 from bootos.drivers.disk import volume
 from bootos.drivers.disk.completeness import find_doubted, is_complete
+from bootos.drivers.disk.current import find_current_disks
 from bootos.drivers.disk.signature import Signature, name_signature
 from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
@@ -274,14 +275,13 @@ def find_users(item: dict[str, Any]) -> list[str]:
 
 
 def read_storage(machine: Machine, inventory: Inventory) -> Storage:
-    """Read all disks of the inventory and all md arrays. Changes nothing. Raises DriverError, ToolError."""
+    """Read all disks and all md arrays. Changes nothing. Raises DriverError, ToolError."""
     listed = _read_all(machine)
+    disks = find_current_disks(machine, inventory)
     notes = [
-        f"{describe_disk(disk)} was in the inventory and is gone"
-        for disk in inventory.disks
-        if disk.path not in listed
+        f"{describe_disk(disk)} was in the inventory and is gone" for disk in disks if disk.path not in listed
     ]
-    blocks = _read_blocks(machine, {d.path: listed[d.path] for d in inventory.disks if d.path in listed})
+    blocks = _read_blocks(machine, {d.path: listed[d.path] for d in disks if d.path in listed})
     arrays, more, started = md.read_arrays(
         machine, _find_members_by_node(blocks.values(), MD_SIGNATURE).values()
     )
@@ -291,7 +291,7 @@ def read_storage(machine: Machine, inventory: Inventory) -> Storage:
     names = _find_members_by_node(blocks.values(), volume.SIGNATURE)
     groups, loose = volume.read_groups(machine, names) if names else ((), ())
     return Storage(
-        disks=tuple(inventory.disks),
+        disks=tuple(disks),
         blocks=blocks,
         arrays=tuple(arrays),
         groups=groups,

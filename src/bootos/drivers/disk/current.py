@@ -1,0 +1,28 @@
+"""The disks of this machine now, by the numbers of the inventory. Called by `block.read_storage`.
+
+The inventory is read at the start of a job; the virtual drives of RAID controllers come and go during it, under names
+that others had before.
+"""
+
+import msgspec
+
+from bootos.drivers.contract import Machine
+from bootos.hardware.block import read_disks
+from bootos.hardware.tree import Tree
+from bootos.wire.inventory import Disk, Inventory
+
+
+def find_current_disks(machine: Machine, inventory: Inventory) -> list[Disk]:
+    """The disks of the inventory, those that are another disk by now as they are, and new ones with numbers after all
+    others: a number that a template gives means the same disk throughout a job."""
+    now = {disk.path: disk for disk in read_disks(Tree(machine.root))}
+    found = []
+    for disk in inventory.disks:
+        other = now.pop(disk.path, disk)
+        is_same = (other.wwn, other.serial, other.size_bytes) == (disk.wwn, disk.serial, disk.size_bytes)
+        found.append(disk if is_same else msgspec.structs.replace(other, index=disk.index))
+    first = max((disk.index for disk in inventory.disks), default=-1) + 1
+    return [
+        *found,
+        *(msgspec.structs.replace(disk, index=first + place) for place, disk in enumerate(now.values())),
+    ]

@@ -1,0 +1,402 @@
+"""`raid.smartarray`: HPE Smart Array controllers by ssacli, or its forerunners hpssacli and hpacucli.
+
+The tool speaks prose: it is read by `hardware.smartarray`, and every "Error:" is a DriverError that names the array.
+Logical drives keep a label, which is the array's name; the two older tools set none, so there arrays are known by
+their drives. Hot spares are always of an array. A drive of an array is lost to others only with all of it, so arrays
+that share drives (`Array.group`) exist, but are not made here.
+"""
+
+from pathlib import Path
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.disk.block import Storage, read_storage
+from bootos.drivers.raid import order
+from bootos.drivers.raid.controller import (
+    Array,
+    ArrayState,
+    Capability,
+    Controller,
+    ControllerState,
+    Drive,
+    DriveState,
+    Mode,
+    number_drives,
+)
+from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.hardware import smartarray as ssa
+from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.template.model import Template
+from bootos.wire.inventory import DiskType, Inventory
+
+APPLY_TIMEOUT_S = 600.0
+STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
+LABEL_LENGTH = 64
+_MIB = 1024**2
+
+
+class SmartArrayDriver:
+    """Priority 10: before software RAID."""
+
+    name = "raid.smartarray"
+    section = "raid"
+    title = "HPE Smart Array"
+    state_type = ControllerState
+
+    def match(self, inventory: Inventory) -> Match | None:
+        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
+        if not found:
+            return None
+        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
+
+    def wants(self, template: Template) -> bool:
+        return template.raid is not None
+
+    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+        program = _find_program(machine)
+        storage = read_storage(machine, inventory)
+        found = _read_config(machine, program)
+        if not found:
+            raise DriverError(
+                f"{program} finds no Smart Array controller", hint="is its kernel module loaded?"
+            )
+        controllers = tuple(
+            build_controller(entry, number, storage, is_labelled=Path(program).name == "ssacli")
+            for number, entry in enumerate(found)
+        )
+        return ControllerState(
+            controllers=controllers, storage=storage, owner=machine.owner, begun=machine.begun
+        )
+
+    def plan(
+        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        return plan_controllers(state, template, forecast, driver=self.name)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, order.Order):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+
+
+class Hand:
+    """Carries out orders on one controller."""
+
+    def __init__(self, machine: Machine, program: str, controller: str) -> None:
+        self.machine = machine
+        self.program = program
+        self.controller = controller
+
+    def carry_out(self, detail: order.Order) -> None:
+        match detail:
+            case order.CreateArray():
+                self._create(detail)
+            case order.DeleteArray(array=array, name=name):
+                self._do(f"array {name!r} was not deleted", "ld", array, "delete", "forced")
+            case order.AddSpare(drive=drive, array=str(array)):
+                self._add_spares(self._find_letter(array), (drive,), f"logical drive {array}")
+            case order.RemoveSpare(drive=drive, array=str(array)):
+                letter = self._find_letter(array)
+                about = f"hot spare {drive} was not taken from logical drive {array}"
+                self._do(about, "array", letter, "remove", f"spares={drive}")
+            case order.SetPolicy(array=array, name=name, write_policy=str(policy)):
+                self._set_caching(array, self._find_letter(array), policy, f"array {name!r}")
+            case order.SetBootArray(array=array, name=name):
+                self._set_boot(array, f"array {name!r}")
+            case order.SetJbod(on=False):
+                pass  # mixed mode: an array takes a drive as it is
+            case order.SetMode(mode=mode):
+                about = f"the controller was not switched to {mode} mode"
+                self._do(about, "modify", f"hbamode={'on' if mode == 'hba' else 'off'}", "forced")
+            case _:
+                raise DriverError(f"Smart Array controllers cannot do this: {type(detail).__name__}")
+
+    def _create(self, wanted: order.CreateArray) -> None:
+        about = f"array {wanted.name!r} was not created"
+        is_labelled = Path(self.program).name == "ssacli"
+        before = {volume.id for volume in self._read().volumes}
+        words = [
+            "create",
+            "type=ld",
+            f"drives={','.join(wanted.drives)}",
+            f"raid={'1+0' if wanted.level == 10 else wanted.level}",
+        ]
+        if wanted.size_bytes is not None:
+            words.append(f"size={-(-wanted.size_bytes // _MIB)}")
+        if wanted.strip_bytes is not None:
+            words.append(f"stripsize={wanted.strip_bytes // 1024}")
+        if wanted.level in (50, 60) and len(wanted.spans) > 2:
+            words.append(f"numberparitygroups={len(wanted.spans)}")
+        if wanted.initialize is not None and wanted.level in (5, 6, 50, 60):
+            words.append(
+                f"parityinitializationmethod={'rapid' if wanted.initialize == 'full' else 'default'}"
+            )
+        if is_labelled:
+            words.append(f"logicaldrivelabel={wanted.name}")
+        self._do(about, *words, "forced")
+        made = [volume for volume in self._read().volumes if volume.id not in before]
+        if len(made) != 1:
+            count = len(made) or "no"
+            raise DriverError(
+                f"{about}: {self.program} reported success and shows {count} new logical drives"
+            )
+        volume, who = made[0], f"array {wanted.name!r}"
+        if wanted.write_policy is not None:
+            self._set_caching(volume.id, volume.array, wanted.write_policy, who)
+        if wanted.hotspares:
+            self._add_spares(volume.array, wanted.hotspares, who)
+        if wanted.boot:
+            self._set_boot(volume.id, who)
+        self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
+
+    def _add_spares(self, letter: str, drives: tuple[str, ...], who: str) -> None:
+        about = f"{who} did not get its hot spare {', '.join(drives)}"
+        self._do(about, "array", letter, "add", f"spares={','.join(drives)}", "forced")
+
+    def _set_caching(self, volume: str, letter: str, policy: str, who: str) -> None:
+        """SSD arrays go around the cache (Smart Path) until that is switched off."""
+        about = f"the write policy of {who} was not set"
+        is_on = policy != "through"
+        if is_on and self._read().arrays.get(letter, {}).get("Smart Path", "") == "enable":
+            self._do(about, "array", letter, "modify", "ssdsmartpath=disable", "forced")
+        self._do(about, "ld", volume, "modify", f"caching={'enable' if is_on else 'disable'}", "forced")
+
+    def _set_boot(self, volume: str, who: str) -> None:
+        self._do(f"{who} was not made the boot volume", "ld", volume, "modify", "bootvolume=primary")
+
+    def _find_letter(self, volume: str) -> str:
+        found = next((entry.array for entry in self._read().volumes if entry.id == volume), None)
+        if found is None:
+            raise DriverError(f"there is no logical drive {volume} on {self.controller} any more")
+        return found
+
+    def _read(self) -> ssa.SsaController:
+        for entry in _read_config(self.machine, self.program):
+            if f"slot={entry.slot}" == self.controller:
+                return entry
+        raise DriverError(f"{self.program} does not show the controller at {self.controller} any more")
+
+    def _do(self, about: str, *words: str) -> None:
+        argv = [self.program, "controller", self.controller, *words]
+        done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        error = ssa.parse_error(done.stdout + "\n" + done.stderr)
+        if error or done.returncode:
+            said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"
+            raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+
+
+def _find_program(machine: Machine) -> str:
+    found = find_program(machine.run, machine.root, ssa.PROGRAMS, ["version"])
+    if found is None:
+        hint = "a layer with the ssacli package brings it into the image"
+        raise DriverError(
+            "ssacli (hpssacli, hpacucli) is not installed: no Smart Array can be configured", hint=hint
+        )
+    return found
+
+
+def _read_config(machine: Machine, program: str) -> list[ssa.SsaController]:
+    done = machine.run([program, *ssa.SHOW], timeout_s=TIMEOUT_S, check=False)
+    error = ssa.parse_error(done.stdout + "\n" + done.stderr)
+    if ssa.NO_CONTROLLERS in error:
+        return []
+    if error or done.returncode:
+        said = error or (done.stderr or done.stdout).strip()[-500:]
+        raise DriverError(f"{program} cannot show its controllers (exit code {done.returncode}): {said}")
+    try:
+        return ssa.parse_config(done.stdout)
+    except ValueError as cause:
+        raise DriverError(f"{program} cannot be understood") from cause
+
+
+def build_controller(
+    found: ssa.SsaController, number: int, storage: Storage, *, is_labelled: bool = True
+) -> Controller:
+    """The tool's words in those of `controller`. Pure."""
+    values = found.values
+    serial = values.get("Serial Number", "")
+    mode = _find_mode(values)
+    pending = _read_mode(values.get("Pending Controller Mode", "")) or mode
+    spares = [drive for drive in found.drives if drive.values.get("Drive Type", "").startswith("Spare")]
+    return Controller(
+        id=f"slot={found.slot}",
+        number=number,
+        model=found.model,
+        serial=serial,
+        firmware=values.get("Firmware Version", ""),
+        pci_address=values.get("PCI Address (Domain:Bus:Device.Function)", "").lower(),
+        mode=mode,
+        pending_mode=pending if pending != mode else None,
+        capability=_find_capability(values, mode, is_labelled=is_labelled),
+        drives=number_drives([_build_drive(drive, storage) for drive in found.drives]),
+        arrays=tuple(
+            _build_array(found, volume, storage, {drive.id for drive in spares}) for volume in found.volumes
+        ),
+    )
+
+
+def _read_mode(text: str) -> Mode | None:
+    word = text.removesuffix(" Mode").strip().lower()
+    return "raid" if word == "raid" else "hba" if word == "hba" else "mixed" if word == "mixed" else None
+
+
+def _find_mode(values: dict[str, str]) -> Mode:
+    if values.get("HBA Mode Enabled") == "True" or "(HBA Mode)" in values.get("Title", ""):
+        return "hba"
+    return _read_mode(values.get("Controller Mode", "")) or "raid"
+
+
+def _find_capability(values: dict[str, str], mode: Mode, *, is_labelled: bool) -> Capability:
+    has_six = any(
+        value == "Enabled" for key, value in values.items() if key.startswith("RAID 6") and "Status" in key
+    )
+    has_cache = values.get("Cache Board Present") == "True"
+    can_switch = "HBA Mode Enabled" in values or (mode != "mixed" and "Controller Mode" in values)
+    return Capability(
+        levels=(0, 1, 5, 6, 10, 50, 60) if has_six or mode == "hba" else (0, 1, 5, 10, 50),
+        most_drives_of={1: 2},
+        strip_bytes=STRIPS,
+        default_strip_bytes=256 * 1024,
+        hotspares=("dedicated",),
+        jbod=False,
+        modes=("raid", "hba") if can_switch or mode == "hba" else (),
+        boot="Primary Boot Volume" in values,
+        write_policies=("through", "back") if has_cache else ("through",),
+        initializations=("background", "full"),
+        partial=True,
+        name_length=LABEL_LENGTH if is_labelled else 0,
+    )
+
+
+def _build_drive(found: ssa.SsaDrive, storage: Storage) -> Drive:
+    values = found.values
+    size_bytes, least_bytes = _read_size(values.get("Size", ""), 1000)
+    state, trouble = _find_drive_state(values)
+    enclosure, _, slot = found.id.rpartition(":")
+    interface = values.get("Interface Type", "")
+    disk = None
+    if values.get("Drive exposed to OS", "False") == "True":
+        disk = find_disk(storage, serial=values.get("Serial Number", ""), node=values.get("Disk Name", ""))
+    status = values.get("Status", "")
+    return Drive(
+        id=found.id,
+        number=0,
+        enclosure=enclosure,
+        slot=slot,
+        model=" ".join(values.get("Model", "").split()),
+        serial=values.get("Serial Number", ""),
+        wwn=values.get("WWID", ""),
+        firmware=values.get("Firmware Revision", ""),
+        size_bytes=size_bytes,
+        usable_bytes=least_bytes,
+        sector_bytes=_read_sector(values),
+        type=_find_type(interface),
+        interface=interface.removeprefix("Solid State").strip() or interface,
+        state=state,
+        trouble=trouble,
+        progress=status.partition(", ")[2] if "%" in status else "",
+        device=disk.path if disk else "",
+    )
+
+
+def _find_type(interface: str) -> DiskType:
+    if "NVMe" in interface or "PCIe" in interface:
+        return DiskType.NVME
+    return DiskType.SSD if interface.startswith("Solid State") else DiskType.HDD
+
+
+def _read_size(text: str, unit: int) -> tuple[int, int]:
+    try:
+        return ssa.parse_size(text, unit)
+    except ValueError:
+        return 0, 0  # a failed drive has none
+
+
+def _read_sector(values: dict[str, str]) -> int:
+    said = values.get("Logical/Physical Block Size") or values.get("Native Block Size", "")
+    logical = said.partition("/")[0]
+    return int(logical) if logical.isdigit() else 512
+
+
+def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
+    """(state, what is wrong with it)."""
+    status, kind = values.get("Status", ""), values.get("Drive Type", "")
+    if status.startswith("Failed"):
+        return "failed", status
+    if status.startswith(("Rebuilding", "Recovering")):
+        return "rebuilding", ""
+    if status.startswith("Erase") or "Not Supported" in status or status == "Offline":
+        return "unusable", status
+    trouble = "" if status == "OK" else status  # Predictive Failure
+    if kind.startswith("Data"):
+        return "online", trouble
+    if kind.startswith("Spare"):
+        return "hotspare", trouble
+    if kind.startswith("HBA"):
+        return "jbod", trouble
+    if kind.startswith("Unassigned"):
+        if (
+            values.get("Drive exposed to OS") == "True"
+        ):  # mixed mode: a disk of the system until an array takes it
+            return "jbod", trouble
+        return ("unusable" if trouble else "good"), trouble
+    return "unusable", f"it is a {kind}" if kind else "its state is not known"
+
+
+def _build_array(
+    found: ssa.SsaController, volume: ssa.SsaVolume, storage: Storage, spares: set[str]
+) -> Array:
+    values = volume.values
+    mine = [drive.id for drive in found.drives if drive.array == volume.array]
+    drives = tuple(drive for drive in mine if drive not in spares)
+    wwn = values.get("Unique Identifier", "")
+    disk = find_disk(storage, wwn=wwn, node=values.get("Disk Name", ""))
+    block = storage.blocks.get(disk.path) if disk else None
+    state, progress = _find_array_state(values)
+    caching = values.get("Caching") or values.get("Array Accelerator")
+    boot = found.values.get("Primary Boot Volume")
+    level = ssa.parse_level(values.get("Fault Tolerance", ""))
+    return Array(
+        id=volume.id,
+        name=ssa.find_label(values, found.values.get("Serial Number", "")),
+        level=level,
+        group=volume.array,
+        drives=drives,
+        drive_count=len(drives),
+        hotspares=tuple(drive for drive in mine if drive in spares),
+        span=_find_span(level, volume, values, len(drives)),
+        strip_bytes=ssa.read_bytes(values.get("Strip Size")),
+        size_bytes=block.size_bytes if block else _read_size(values.get("Size", ""), 1024)[1],
+        state=state,
+        progress=progress,
+        write_policy=None if caching is None else "back" if caching == "Enabled" else "through",
+        is_boot=None if boot is None else boot.startswith(f"logicaldrive {volume.id} "),
+        wwn=f"0x{wwn.lower()}" if wwn else "",
+        device=disk.path if disk else "",
+    )
+
+
+def _find_span(level: str, volume: ssa.SsaVolume, values: dict[str, str], drive_count: int) -> int:
+    said = values.get("Number of Parity Groups", "")
+    if level in ("50", "60"):
+        return int(said) if said.isdigit() else max(len(volume.groups), 1)
+    return drive_count // 2 if level == "10" else 1
+
+
+def _find_array_state(values: dict[str, str]) -> tuple[ArrayState, str]:
+    """(state, progress in the tool's words)."""
+    status = values.get("Status", "")
+    progress = status.partition(", ")[2]
+    if status.startswith(("Failed", "Offline")):
+        return "failed", ""
+    if status.startswith(("Recovering", "Rebuilding")):
+        return "rebuilding", f"rebuild {progress}".strip()
+    if status.startswith(
+        ("Interim Recovery", "Ready for Rebuild", "Waiting for Rebuild", "Queued for Rebuild")
+    ):
+        return "degraded", ""
+    parity = values.get("Parity Initialization Status", "Initialization Completed")
+    if "Completed" not in parity:
+        how_far = values.get("Parity Initialization Progress", "").removesuffix(" complete")
+        return "initializing", f"initialization {how_far or parity.lower()}"
+    return ("optimal" if status == "OK" else "unknown"), progress

@@ -1,0 +1,107 @@
+"""A machine with a hardware RAID controller whose tool is a stand-in, in this process: the controller's virtual drives
+are disks for lsblk, wipefs and sysfs, as on a real one.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from siliconmachine import SiliconMachine
+from storagemachine import FakeDevice, StorageMachine
+
+from bootos.drivers.contract import Driver, Forecast, Machine, Planned
+from bootos.lab.vendor_tools.silicon import Knob, PhysicalDrive, SiliconSpec
+from bootos.process import Completed
+from bootos.template.check import read_template
+from bootos.wire.inventory import Disk, Inventory, RaidController
+
+HDD = 960_197_124_096
+
+
+class RaidRig:
+    """`plan` and `apply` as the engine does. `devices` are the kernel's names of the virtual drives."""
+
+    def __init__(
+        self,
+        root: Path,
+        driver: Driver,
+        *,
+        drives: Sequence[PhysicalDrive],
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.driver = driver
+        self.now = 1000.0
+        self.storage = StorageMachine(root, {})
+        self.hardware = SiliconMachine(
+            root,
+            SiliconSpec(drives=tuple(drives), state=state or {}),
+            rest=self._run_rest,
+            now=lambda: self.now,
+        )
+        self.silicon = self.hardware.silicon
+        self.machine = Machine(run=self.hardware.run, root=root)
+        self.names: dict[str, str] = {}
+
+    def _run_rest(self, argv: Sequence[Any], **options: Any) -> Completed:
+        if Path(str(argv[0])).name == "udevadm":
+            return Completed(argv=("udevadm",), returncode=0, stdout="", stderr="", duration_s=0.0)
+        self._find_disks()
+        return self.storage.run(argv, **options)
+
+    def _find_disks(self) -> list[Disk]:
+        """Virtual drives get sda, sdb, ... in the order they appear."""
+        drives = self.silicon.block.drives
+        for name in [name for name in self.names if name not in drives]:
+            del self.storage.devices[f"/dev/{self.names.pop(name)}"]
+        disks = []
+        for name, drive in drives.items():
+            if name not in self.names:
+                free = next(f"sd{c}" for c in "abcdefghijklmnop" if f"sd{c}" not in self.names.values())
+                self.names[name] = free
+                self.storage.devices[f"/dev/{free}"] = FakeDevice(size_bytes=drive.size_bytes)
+            node = self.names[name]
+            disks.append(
+                Disk(
+                    index=len(disks),
+                    name=node,
+                    path=f"/dev/{node}",
+                    model=drive.model,
+                    serial=drive.serial,
+                    wwn=drive.wwn,
+                    size_bytes=drive.size_bytes,
+                )
+            )
+        return disks
+
+    def build_inventory(self) -> Inventory:
+        card = RaidController(name="0000:5c:00.0", driver=self.driver.name, model="stand-in")
+        return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=[card])
+
+    def plan(self, text: str) -> Planned:
+        template = read_template(f"name: t\n{text}")
+        inventory = self.build_inventory()
+        assert self.driver.match(inventory) is not None
+        return self.driver.plan(self.driver.read(self.machine, inventory), template, {}, Forecast())
+
+    def apply(self, planned: Planned) -> None:
+        assert not planned.problems, planned.problems
+        for action in planned.actions:
+            self.driver.apply(self.machine, action, {})
+
+    def settle(self, text: str) -> Planned:
+        """Plan, apply, and the second plan, which must be empty."""
+        planned = self.plan(text)
+        self.apply(planned)
+        again = self.plan(text)
+        assert not again.problems and not again.actions, again
+        return planned
+
+    def misbehave(self, tool: str, kind: Any, when: str, times: int | None = None) -> None:
+        self.silicon.knobs.append(Knob(tool=tool, kind=kind, when=when, times=times))
+
+
+def build_drives(count: int, type: Any = "hdd", size_bytes: int = HDD) -> list[PhysicalDrive]:
+    return [PhysicalDrive(size_bytes=size_bytes, type=type, serial=f"SN{n:04}") for n in range(count)]
+
+
+Expect = Callable[[Planned], None]
