@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from siliconmachine import SiliconMachine
 from storagemachine import FakeDevice, StorageMachine
 
@@ -78,7 +79,8 @@ class RaidRig:
         return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=[card])
 
     def plan(self, text: str) -> Planned:
-        template = read_template(f"name: t\n{text}")
+        template, wrong = read_template({"name": "t", **yaml.safe_load(text)})
+        assert template is not None and not wrong, wrong
         inventory = self.build_inventory()
         assert self.driver.match(inventory) is not None
         return self.driver.plan(self.driver.read(self.machine, inventory), template, {}, Forecast())

@@ -51,6 +51,7 @@ def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
     drivers: list[Driver] = [
         MdadmDriver(),
+        SmartArrayDriver(),
         IpmiDriver(),
         PartitionDriver(),
         LvmDriver(),
