@@ -198,6 +198,6 @@ def test_a_refusal_is_told_in_the_tools_words(rig: RaidRig) -> None:
     planned = rig.plan(TWO)
     fail_drive(rig.silicon, "1I:1:1")
     with pytest.raises(
-        DriverError, match="array 'os' was not created.*Reason: Space for creation not available"
+        DriverError, match=r"array 'os' was not created.*Reason: Space for creation not available"
     ):
         rig.apply(planned)

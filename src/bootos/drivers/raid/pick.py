@@ -48,13 +48,13 @@ class Picker:
 
     def pick(self, value: Drives | None, path: str, own: Set[int] = frozenset()) -> list[int]:
         """The numbers that `value` means. `own` are the drives of what is there already: a selection takes these
-        first, so that it means the same a second time."""
+        first, and a list may name them whatever trouble they have, so that both mean the same a second time."""
         if value is None:
             return []
         if isinstance(value, DriveSelect):
             found = self._select(value, path, own)
         else:
-            found = self._read_list(value, path)
+            found = self._read_list(value, path, own)
         for number in found:
             self._claimed.setdefault(number, path)
         return found
@@ -62,7 +62,7 @@ class Picker:
     def _complain(self, path: str, message: str, hint: str = "") -> None:
         self._planned.problems.append(Problem(path=path, message=message, hint=hint))
 
-    def _read_list(self, value: str | int, path: str) -> list[int]:
+    def _read_list(self, value: str | int, path: str, own: Set[int]) -> list[int]:
         try:
             listed = parse_drives(value)
         except ValueError as cause:
@@ -78,11 +78,12 @@ class Picker:
             drive = self._numbered.get(number)
             if drive is None:
                 continue
-            if drive.trouble and number not in listed.named:
-                self._planned.notes.append(f"{path}: {drive.title} is passed over: {drive.trouble}")
+            trouble = "" if number in own else drive.trouble
+            if trouble and number not in listed.named:
+                self._planned.notes.append(f"{path}: {drive.title} is passed over: {trouble}")
                 continue
-            if drive.trouble:
-                self._complain(path, f"{drive.title} cannot be used: {drive.trouble}")
+            if trouble:
+                self._complain(path, f"{drive.title} cannot be used: {trouble}")
             if number in self._claimed:
                 self._complain(path, f"{drive.title} is used by {self._claimed[number]} already")
             found.append(number)
