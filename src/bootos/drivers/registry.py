@@ -19,6 +19,7 @@ from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.luks import LuksDriver
 from bootos.drivers.disk.lvm import LvmDriver
 from bootos.drivers.disk.partition import PartitionDriver
+from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
@@ -32,6 +33,10 @@ GROUP = "bootos.drivers"
 # drivers that are not listed come last.
 SECTIONS = (
     "firmware",
+    "firmware.redfish",
+    "firmware.package",
+    "firmware.fwupd",
+    "firmware.flashrom",
     "bios",
     "raid",
     "oob",
@@ -50,6 +55,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
     drivers: list[Driver] = [
+        PackageDriver(),
         MdadmDriver(),
         SmartArrayDriver(),
         IpmiDriver(),

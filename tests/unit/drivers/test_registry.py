@@ -102,4 +102,11 @@ def test_a_driver_asked_for_by_name_must_be_there() -> None:
 
 def test_all_drivers_that_match_a_machine_are_listed() -> None:
     names = [choice.driver.name for choice in match_drivers(build_inventory(bmc=False))]
-    assert names == ["raid.mdadm", "disk.partition", "disk.lvm", "disk.luks", "disk.filesystem"]
+    assert names == [
+        "firmware.package",
+        "raid.mdadm",
+        "disk.partition",
+        "disk.lvm",
+        "disk.luks",
+        "disk.filesystem",
+    ]

@@ -26,5 +26,6 @@ class FirmwareState(msgspec.Struct, kw_only=True):
     installed: list[Installed] = []
     vendor: str | None = None  # of the machine
     begun: list[str] = []
+    programs: list[str] = []  # vendors' programs that are here
     obstacle: str = ""
     hint: str = ""

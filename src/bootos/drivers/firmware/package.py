@@ -1,0 +1,209 @@
+"""`firmware.package`: the vendor's own package is run with the options that its maker documents (`vendor.toml`).
+
+Exit codes say what came of it, and are not believed: the version is read again, after the reboot where it takes one.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.firmware.download import fetched_package
+from bootos.drivers.firmware.plan import NAMES, Hop, Recipe, plan_firmware
+from bootos.drivers.firmware.source import Finder, find_programs, read_installed
+from bootos.drivers.firmware.state import FirmwareState, Installed
+from bootos.drivers.firmware.vendor import Format, find_format, list_formats
+from bootos.drivers.firmware.version import compare_versions, is_same
+from bootos.errors import Problem
+from bootos.process import Completed, ToolError
+from bootos.template.firmware import FirmwareWanted, find_hops, find_method
+from bootos.template.model import Template
+from bootos.wire.inventory import Bmc, Inventory, System
+
+log = logging.getLogger(__name__)
+
+# Seconds without the reboot, about; and after which a package is given up
+USUAL_S = {"bios": 300.0, "bmc": 600.0, "raid": 180.0, "nic": 180.0, "drive": 60.0}
+MOST_S = {"bios": 1800.0, "bmc": 3600.0, "raid": 1800.0, "nic": 1800.0, "drive": 1800.0}
+SETTLE_S = 600.0  # a BMC that restarts with its new firmware
+LOOK_EVERY_S = 10.0
+_MOST_SAID = 600
+
+
+class PackageData(msgspec.Struct, frozen=True, kw_only=True):
+    """How a package is run: what is left of the format and the item's own words."""
+
+    title: str
+    vendor: str | None  # of the machine
+    command: tuple[str, ...]
+    downgrade: tuple[str, ...]
+    done: tuple[int, ...]
+    reboot: tuple[int, ...]
+    current: tuple[int, ...]
+    rebooting: tuple[int, ...]
+    meaning: dict[str, str]
+
+
+class PackageDriver:
+    name = "firmware.package"
+    section = "firmware.package"
+    title = "Firmware by the vendor's packages"
+    state_type = FirmwareState
+    reboot_after_each = True
+
+    def __init__(self, find_program: Finder = shutil.which, *, settle_s: float = SETTLE_S) -> None:
+        self._find_program = find_program
+        self._settle_s = settle_s
+
+    def match(self, inventory: Inventory) -> Match | None:
+        vendor = inventory.system.vendor or "an unknown maker"
+        return Match(reason=f"packages run on the machine itself, which is from {vendor}")
+
+    def wants(self, template: Template) -> bool:
+        return any(find_method(item) == "package" for item in template.firmware)
+
+    def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
+        return FirmwareState(
+            installed=read_installed(machine, inventory, self._find_program),
+            vendor=inventory.system.vendor,
+            begun=sorted(id for id in machine.begun if id.startswith(f"{self.name}:")),
+            programs=find_programs(self._find_program),
+        )
+
+    def plan(
+        self, state: FirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        def prepare(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | Problem:
+            return build_recipe(item, state)
+
+        return plan_firmware(self.name, "package", state, template.firmware, prepare)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        hop: Hop = action.detail
+        data: PackageData = hop.recipe.data
+        going_back = any(
+            compare_versions(hop.package.version, part.version or "", hop.component) == -1
+            for part in hop.parts
+        )
+        with fetched_package(machine, hop.package) as path:
+            words = [word.replace("{package}", str(path)) for word in data.command]
+            words += data.downgrade if going_back else ()
+            try:
+                done = machine.run(
+                    words,
+                    timeout_s=hop.recipe.timeout_s,
+                    check=False,
+                    cwd=path.parent,
+                    on_line=lambda line: log.info("%s | %s", NAMES[hop.component], line),
+                )
+            except ToolError as cause:
+                raise DriverError(
+                    f"{_tell(hop)}: the package did not end by itself, and how far it came is not known: {cause}",
+                    hint="do not switch the machine off before its console or BMC shows that nothing is being flashed",
+                ) from cause
+        self._judge(hop, data, done)
+        if not hop.recipe.reboot:
+            self._wait_for_version(machine, hop)
+
+    def _judge(self, hop: Hop, data: PackageData, done: Completed) -> None:
+        code = done.returncode
+        if code in data.done or (code in data.reboot and hop.recipe.reboot):
+            return
+        if code in data.reboot:
+            message = f"{_tell(hop)}: the package asks for a reboot (exit code {code}), which the plan does not hold"
+            raise DriverError(message, hint="reboot: true")
+        if code in data.rebooting:
+            message = (
+                f"{_tell(hop)}: the package says that it reboots the machine by itself (exit code {code})"
+            )
+            raise DriverError(message, hint="options that leave the reboot to BootOS")
+        meaning = data.meaning.get(str(code), "")
+        if code in data.current:
+            meaning = meaning or "this version is installed already"
+        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-_MOST_SAID:]
+        detail = ": ".join(part for part in (meaning, said) if part)
+        raise DriverError(
+            f"{_tell(hop)}: the {data.title} ended with exit code {code}" + (f": {detail}" if detail else "")
+        )
+
+    def _wait_for_version(self, machine: Machine, hop: Hop) -> None:
+        """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while."""
+        if all(part.source == "inventory" for part in hop.parts):
+            return  # it cannot be read here: the next inventory tells
+        vendor = hop.recipe.data.vendor
+        known = Inventory(
+            collected_at="", system=System(vendor=vendor), bmc=Bmc() if hop.component == "bmc" else None
+        )
+        deadline = time.monotonic() + self._settle_s
+        ids = {part.id for part in hop.parts}
+        while True:
+            parts = [part for part in read_installed(machine, known, self._find_program) if part.id in ids]
+            wrong = [
+                part
+                for part in parts
+                if part.version is None or not is_same(part.version, hop.package.version, hop.component)
+            ]
+            if parts and not wrong:
+                return
+            if time.monotonic() > deadline:
+                has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
+                message = f"{_tell(hop)}: the package reported success, but {has or 'it is gone'}"
+                raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")
+            time.sleep(min(LOOK_EVERY_S, self._settle_s / 4))
+
+
+def _tell(hop: Hop) -> str:
+    return f"{hop.title} to {hop.package.version}"
+
+
+def build_recipe(item: FirmwareWanted, state: FirmwareState) -> Recipe | Problem:
+    """How the packages of an item are run here. Pure."""
+    formats = list_formats()
+    if item.format is not None and item.format not in formats:
+        known = ", ".join(formats)
+        return Problem(path="format", message=f"{item.format!r} is not known", hint=f"known: {known}")
+    found = {item.format or find_format(state.vendor, item.component, hop.package) for hop in find_hops(item)}
+    key = found.pop()
+    if found:
+        message = "its packages are of different formats"
+        return Problem(path="packages", message=message, hint="give each its own item, or name the format")
+    if key is None:
+        message = f"nobody knows how this package of {state.vendor or 'an unknown maker'} is run"
+        return Problem(path="format", message=message, hint=f"format: one of {', '.join(formats)}")
+    format = formats[key]
+    program = next((name for name in format.programs if name in state.programs), "")
+    if format.programs and not program:
+        names = " or ".join(format.programs)
+        message = f"a {format.title} is applied by {names}, which is not in this image"
+        return Problem(path="method", message=message, hint="a layer brings it: bootos image --help")
+    return _build(item, format, program, state.vendor)
+
+
+def _build(item: FirmwareWanted, format: Format, program: str, vendor: str | None) -> Recipe:
+    words = tuple(word.replace("{program}", program) for word in format.command)
+    if (
+        item.options is not None
+    ):  # in the place of the vendor's; what is run, and where the package stands, stays
+        kept = words[: words.index("{package}") + 1] if words[0] == "{package}" else words
+        words = (*kept, *item.options)
+    data = PackageData(
+        title=format.title,
+        vendor=vendor,
+        command=words,
+        downgrade=() if item.options is not None else format.downgrade,
+        done=(*format.done, *(item.done_codes or ())),
+        reboot=(*format.reboot, *(item.reboot_codes or ())),
+        current=format.current,
+        rebooting=format.rebooting,
+        meaning=format.meaning,
+    )
+    return Recipe(
+        reboot=item.reboot if item.reboot is not None else item.component in format.takes_reboot,
+        estimate_s=USUAL_S[item.component],
+        timeout_s=float(item.timeout_s or MOST_S[item.component]),
+        resumable=item.component in format.resumable,
+        data=data,
+    )

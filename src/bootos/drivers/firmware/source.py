@@ -1,0 +1,149 @@
+"""Which parts of the machine have firmware, and its versions, read anew: an upgrade changes them within one boot.
+
+The vendor's own tool is believed first (DMI shows what was there when the machine started), then SMBIOS, ipmitool,
+ethtool and sysfs, then the inventory. Called by the drivers' `read`; changes nothing.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+
+from bootos.drivers.contract import Machine
+from bootos.drivers.firmware.state import Installed
+from bootos.drivers.firmware.vendor import find_queries, list_formats
+from bootos.errors import BootosError
+from bootos.hardware import block, bmc, dmi, nic
+from bootos.hardware.tree import Tree
+from bootos.template.firmware import Component
+from bootos.wire.inventory import Inventory
+
+log = logging.getLogger(__name__)
+
+QUERY_TIMEOUT_S = 90.0
+Finder = Callable[[str], str | None]  # the path of a program, as shutil.which
+
+
+def read_installed(machine: Machine, inventory: Inventory, find_program: Finder) -> list[Installed]:
+    """All parts, each with the version it has now; what cannot be read has none."""
+    tree = Tree(machine.root)
+    told = _ask_vendor(machine, inventory, find_program)
+    return [
+        _read_bios(tree, inventory, told),
+        *_read_bmc(machine, tree, inventory, told),
+        *_list_controllers(inventory),
+        *_read_nics(machine, tree, inventory),
+        *_read_drives(tree, inventory),
+    ]
+
+
+def find_programs(find_program: Finder) -> list[str]:
+    """Those of the vendors' programs that apply packages and are here."""
+    names = {program for format in list_formats().values() for program in format.programs}
+    return sorted(name for name in names if find_program(name) is not None)
+
+
+def _ask_vendor(
+    machine: Machine, inventory: Inventory, find_program: Finder
+) -> dict[Component, tuple[str, str]]:
+    """Versions by component, with the program that says so. A tool that fails is as one that is not there."""
+    told: dict[Component, tuple[str, str]] = {}
+    for query in find_queries(inventory.system.vendor):
+        program = next((name for name in query.programs if find_program(name) is not None), None)
+        if program is None:
+            continue
+        try:
+            said = machine.run([program, *query.arguments], timeout_s=QUERY_TIMEOUT_S).stdout
+        except BootosError as error:
+            log.warning("versions are not read by %s: %s", program, error)
+            continue
+        for component, pattern in query.versions.items():
+            found = re.search(pattern, said)
+            if found is not None:
+                told.setdefault(component, (found[1].strip(), program))
+    return told
+
+
+def _read_bios(tree: Tree, inventory: Inventory, told: dict[Component, tuple[str, str]]) -> Installed:
+    table = dmi.read_dmi(tree)
+    present = dmi.parse_bios(table).version if table is not None else inventory.bios.version
+    version, source = told.get("bios", (present, "DMI"))
+    return Installed(component="bios", id="bios", title="BIOS", version=version, source=source)
+
+
+def _read_bmc(
+    machine: Machine, tree: Tree, inventory: Inventory, told: dict[Component, tuple[str, str]]
+) -> list[Installed]:
+    if "bmc" in told:
+        version, source = told["bmc"]
+    elif bmc.has_bmc_device(tree):
+        source = "ipmitool"
+        try:
+            version = bmc.read_bmc(machine.run).firmware or ""
+        except (BootosError, ValueError) as error:
+            log.warning("the version of the BMC is not read: %s", error)
+            version = ""
+    elif inventory.bmc is not None:
+        version, source = inventory.bmc.firmware or "", "inventory"
+    else:
+        return []
+    return [Installed(component="bmc", id="bmc", title="BMC", version=version or None, source=source)]
+
+
+def _list_controllers(inventory: Inventory) -> list[Installed]:
+    return [
+        Installed(
+            component="raid",
+            id=f"raid:{controller.pci_address or controller.name}",
+            title=f"RAID controller {controller.model or controller.name}",
+            version=controller.firmware,
+            source="inventory",
+            model=controller.model,
+            slot=controller.pci_address,
+        )
+        for controller in inventory.raid
+        if controller.driver != "raid.mdadm"
+    ]
+
+
+def _read_nics(machine: Machine, tree: Tree, inventory: Inventory) -> list[Installed]:
+    models = {entry.name: entry.model for entry in inventory.nics}
+    parts = []
+    for entry in nic.read_nics(tree) or inventory.nics:
+        version, source = entry.firmware, "inventory"
+        if tree.exists(f"sys/class/net/{entry.name}"):
+            source = "ethtool"
+            try:
+                version = nic.read_firmware(entry.name, machine.run)
+            except BootosError as error:
+                log.warning("the version of %s is not read: %s", entry.name, error)
+        model = models.get(entry.name)
+        parts.append(
+            Installed(
+                component="nic",
+                id=f"nic:{entry.pci_address or entry.mac}",
+                title=f"NIC {entry.name}" + (f" ({model})" if model else ""),
+                version=version,
+                source=source,
+                model=model,
+                device=entry.name,
+                slot=entry.pci_address,
+            )
+        )
+    return parts
+
+
+def _read_drives(tree: Tree, inventory: Inventory) -> list[Installed]:
+    return [
+        Installed(
+            component="drive",
+            id=f"drive:{disk.serial or disk.path}",
+            title=f"drive {disk.name}" + (f" ({disk.model})" if disk.model else ""),
+            version=disk.firmware,
+            source="sysfs",
+            model=disk.model,
+            device=disk.name,
+            slot=disk.by_path,
+        )
+        for disk in block.read_disks(tree) or inventory.disks
+        if not disk.removable and disk.type.value != "virtual"
+    ]
