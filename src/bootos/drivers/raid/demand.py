@@ -95,9 +95,10 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
             picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
             spares = jbod = None
             if raid.hotspares is not None:
-                own = frozenset(d.number for d in controller.drives if d.id in controller.hotspares)
-                own |= _numbers(controller, controller.failed)
-                spares = [controller.drives[n] for n in picker.pick(raid.hotspares, "raid.hotspares", own)]
+                own = _numbers(controller, frozenset(controller.hotspares))
+                lost = _numbers(controller, controller.failed)
+                numbers = picker.pick(raid.hotspares, "raid.hotspares", own, lost)
+                spares = [controller.drives[number] for number in numbers]
             if raid.jbod is not None:
                 own = frozenset(d.number for d in controller.drives if d.state == "jbod")
                 jbod = [controller.drives[n] for n in picker.pick(raid.jbod, "raid.jbod", own)]
@@ -156,14 +157,14 @@ def _build_demand(
 ) -> Demand:
     before = len(planned.problems)
     existing = _find_existing(wanted, controller, earlier)
-    own: frozenset[int] = frozenset()
+    own = lost = frozenset[int]()
     if existing is not None:
         # A drive that failed in this array is still one of those that are meant: with it passed over, `2-` would mean
         # another array, and raid.clear would delete the one that lives on its hot spare.
         ids = frozenset([*existing.drives, *existing.hotspares])
-        own = _numbers(controller, ids | controller.failed | frozenset(controller.hotspares))
-    drives = picker.pick(wanted.drives, f"{at}.drives", own)
-    spares = picker.pick(wanted.hotspares, f"{at}.hotspares", own)
+        own, lost = _numbers(controller, ids), _numbers(controller, controller.failed)
+    drives = picker.pick(wanted.drives, f"{at}.drives", own, lost)
+    spares = picker.pick(wanted.hotspares, f"{at}.hotspares", own, lost)
     needs = find_need(wanted.level, len(drives), wanted.span)
     if needs and len(planned.problems) == before:
         message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"

@@ -46,15 +46,22 @@ class Picker:
         self._noun = noun
         self._where = where
 
-    def pick(self, value: Drives | None, path: str, own: Set[int] = frozenset()) -> list[int]:
+    def pick(
+        self,
+        value: Drives | None,
+        path: str,
+        own: Set[int] = frozenset(),
+        lost: Set[int] = frozenset(),
+    ) -> list[int]:
         """The numbers that `value` means. `own` are the drives of what is there already: a selection takes these
-        first, and a list may name them whatever trouble they have, so that both mean the same a second time."""
+        first, so that it means the same a second time. `lost` are drives that may have been of it and are in trouble
+        now: a list means them all the same."""
         if value is None:
             return []
         if isinstance(value, DriveSelect):
             found = self._select(value, path, own)
         else:
-            found = self._read_list(value, path, own)
+            found = self._read_list(value, path, lost)
         for number in found:
             self._claimed.setdefault(number, path)
         return found
@@ -62,7 +69,7 @@ class Picker:
     def _complain(self, path: str, message: str, hint: str = "") -> None:
         self._planned.problems.append(Problem(path=path, message=message, hint=hint))
 
-    def _read_list(self, value: str | int, path: str, own: Set[int]) -> list[int]:
+    def _read_list(self, value: str | int, path: str, lost: Set[int]) -> list[int]:
         try:
             listed = parse_drives(value)
         except ValueError as cause:
@@ -78,7 +85,7 @@ class Picker:
             drive = self._numbered.get(number)
             if drive is None:
                 continue
-            trouble = "" if number in own else drive.trouble
+            trouble = drive.trouble if number not in lost else ""
             if trouble and number not in listed.named:
                 self._planned.notes.append(f"{path}: {drive.title} is passed over: {trouble}")
                 continue
