@@ -18,7 +18,18 @@ from bootos.server.store.table import Machine, Support
 from bootos.server.vendor import find_names, fold
 from bootos.template.version import is_within, parse_range, write_version
 
-SECTIONS = ("firmware", "bios", "oob", "raid", "disks", "scripts")  # of a template, in the order of a job
+# What a line may allow, in the order of a job, and the parts of a template that are it.
+PARTS = {
+    "firmware": ("firmware",),
+    "bios": ("bios",),
+    "erase": ("erase",),
+    "raid": ("raid",),
+    "oob": ("oob",),
+    "disks": ("nvme", "disks", "volume_groups"),
+    "extra": ("extra",),
+    "scripts": ("scripts",),
+}
+SECTIONS = tuple(PARTS)
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +63,7 @@ def read_model(machine: Machine) -> Model:
 
 def read_sections(template: dict[str, Any]) -> list[str]:
     """What a template asks to be configured."""
-    return [name for name in SECTIONS if template.get(name)]
+    return [name for name, parts in PARTS.items() if any(template.get(part) for part in parts)]
 
 
 def is_like(text: str, pattern: str) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from serving import INVENTORY, Agent, Running
 
 from bootos.server.store.table import Support
-from bootos.server.support import Model, judge
+from bootos.server.support import PARTS, Model, judge, read_sections
+from bootos.template.model import Template
 from bootos.template.version import compare_versions, is_within, parse_range, write_version
 
 R740 = Model(vendor="Dell Inc.", products=("PowerEdge R740",), bios="2.10.2", bmc="4.40")
@@ -245,3 +246,14 @@ def test_a_job_of_user_mode_goes_on_after_it_has_changed_a_version(server: Runni
     server.create_job()
     assert agent.order()["attempt"] == 1
     assert user_agent(server, bios={"version": "2.1"}).order()["attempt"] == 2
+
+
+def test_every_part_of_a_template_is_something_that_a_line_can_allow() -> None:
+    covered = {part for parts in PARTS.values() for part in parts}
+    said = {"name", "description", "expect", "base", "variables"}  # nothing is configured by these
+    assert set(Template.__struct_fields__) - said == covered
+
+
+def test_a_template_that_only_erases_needs_leave_to_erase() -> None:
+    verdict = judge([line(allow=["disks"])], R740, read_sections({"erase": [{"select": {"drives": "all"}}]}))
+    assert "asks for erase" in verdict.reason
