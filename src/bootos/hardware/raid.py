@@ -14,6 +14,8 @@ from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, Ra
 TIMEOUT_S = 60.0
 MD_DRIVER = "raid.mdadm"
 _RAID_CLASS = "0104"
+# RAID controllers that call themselves SAS (0107), as plain HBAs do: known by their kernel module
+_RAID_MODULES = frozenset({"smartpqi"})
 # RAID class, but the disks are driven by the kernel directly: chipset "fake RAID" and Intel's VMD
 _NOT_CONTROLLERS = frozenset({"8086", "1022", "1002", "10de", "1106"})
 _HARDWARE_DRIVERS = {
@@ -27,6 +29,7 @@ _VENDOR_DRIVERS = {
     "9005": "raid.adaptec",
     "17d3": "raid.areca",
 }
+_HPE = frozenset({"103c", "1590"})
 # blkid's word for a member, and for a device that carries more than one signature
 _MAY_BE_MEMBER = re.compile(r"^E:ID_FS_(TYPE=.*raid_member|AMBIVALENT=)", re.MULTILINE)
 _LEVEL = re.compile(r"^raid(\d+)$")
@@ -240,9 +243,13 @@ def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidControll
     """Hardware RAID controllers among the PCI devices, without arrays."""
     found = []
     for device in devices:
-        if not device.class_id.startswith(_RAID_CLASS) or device.vendor_id in _NOT_CONTROLLERS:
+        is_raid = device.class_id.startswith(_RAID_CLASS) or device.kernel_module in _RAID_MODULES
+        if not is_raid or device.vendor_id in _NOT_CONTROLLERS:
             continue
         driver = _HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
+        maker = device.subsystem_vendor_id
+        if device.kernel_module == "smartpqi" and maker is not None and maker not in _HPE:
+            driver = "raid.adaptec"  # the same chip, sold as SmartRAID: arcconf knows it, ssacli does not
         found.append(
             RaidController(
                 name=device.address,

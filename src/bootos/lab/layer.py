@@ -1,4 +1,5 @@
-"""The lab layer: an image's boot files with the stand-ins' script laid in, as one more squashfs of the initrd.
+"""The lab layer: an image's boot files with the stand-ins laid in, as one more squashfs of the initrd: the script under
+the names of the vendors' programs, and the faces of the RAID controllers.
 
 Called by `scenario`. The image itself stays as it was built: what is booted is a copy, whose manifest is right.
 """
@@ -10,15 +11,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.lab.spec import MachineSpec
 from bootos.lab.vendor_tools.script import build_script
+from bootos.lab.vendor_tools.silicon import PciIdentity
 from bootos.process import run
 
 LAYER = "zz-lab.squashfs"  # the last by name: laid over all others
 _ALIGNMENT = 512
+# Run before the agent: the devices that do nothing get the `uevent` files of this machine's controllers.
+_FACES = """#!/bin/sh
+faces=/usr/lib/lab/$(cat /sys/class/dmi/id/product_serial)
+number=0
+for device in /sys/bus/pci/devices/*; do
+    grep -qs PCI_ID=1B36:0005 "$device/uevent" && [ -e "$faces/$number" ] || continue
+    mount --bind "$faces/$number" "$device/uevent"
+    number=$((number + 1))
+done
+"""
+_UNIT = "[Service]\nExecStartPre=/usr/lib/lab/faces\n"
 
 
-def build_boot_files(image: Path, target: Path, programs: Sequence[str]) -> Path:
-    """Copy the boot files of `image` to `target`, with `programs` in the guest's /usr/sbin; returns `target`."""
+def build_boot_files(image: Path, target: Path, specs: Sequence[MachineSpec]) -> Path:
+    """Copy the boot files of `image` to `target`, with what these machines have of stand-ins; returns `target`."""
     manifest_path = image / "manifest.json"
     if not manifest_path.exists():
         raise BootosError(f"{image} is not a built image", hint="bootos image build")
@@ -28,7 +42,7 @@ def build_boot_files(image: Path, target: Path, programs: Sequence[str]) -> Path
         shutil.copyfile(image / file["name"], target / file["name"])
     with (target / "initrd.img").open("ab") as initrd:
         initrd.write(b"\0" * (-initrd.tell() % _ALIGNMENT))
-        initrd.write(build_segment(target / "lab-layer", programs))
+        initrd.write(build_segment(target / "lab-layer", specs))
     for file in manifest["files"]:
         path = target / file["name"]
         with path.open("rb") as content:
@@ -38,22 +52,14 @@ def build_boot_files(image: Path, target: Path, programs: Sequence[str]) -> Path
     return target
 
 
-def build_segment(work: Path, programs: Sequence[str]) -> bytes:
+def build_segment(work: Path, specs: Sequence[MachineSpec]) -> bytes:
     """The layer as a segment for the end of an initrd; `work` is a directory that it makes and removes."""
     shutil.rmtree(work, ignore_errors=True)
-    tools, segment = work / "tools/usr/sbin", work / "segment"
-    tools.mkdir(parents=True)
+    root, segment = work / "root", work / "segment"
     (segment / "rootfs").mkdir(parents=True)
-    script = tools / "lab-vendor-tool"
-    script.write_bytes(build_script())
-    script.chmod(0o755)
-    for program in programs:
-        (tools / program).symlink_to(script.name)
-    for directory in (work / "tools", *(work / "tools").rglob("*/")):
-        if not directory.is_symlink() and directory.is_dir():
-            directory.chmod(0o755)
+    lay_out(root, specs)
     squashfs = segment / "rootfs" / LAYER
-    run(["mksquashfs", work / "tools", squashfs, "-noappend", "-all-root", "-no-progress", "-quiet"])
+    run(["mksquashfs", root, squashfs, "-noappend", "-all-root", "-no-progress", "-quiet"])
     archive = work / "segment.cpio"
     run(
         ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "-O", archive],
@@ -63,3 +69,40 @@ def build_segment(work: Path, programs: Sequence[str]) -> bytes:
     content = archive.read_bytes()
     shutil.rmtree(work)
     return content
+
+
+def lay_out(root: Path, specs: Sequence[MachineSpec]) -> None:
+    """Write the layer's files below `root`."""
+    programs = root / "usr/sbin"
+    faces = root / "usr/lib/lab"
+    drop_in = root / "etc/systemd/system/bootos-agent.service.d"
+    for directory in (programs, faces, drop_in):
+        directory.mkdir(parents=True)
+    _write(programs / "lab-vendor-tool", build_script(), 0o755)
+    _write(faces / "faces", _FACES.encode(), 0o755)
+    _write(drop_in / "lab.conf", _UNIT.encode(), 0o644)
+    for spec in specs:
+        if spec.silicon is None:
+            continue
+        for program in spec.silicon.programs:
+            (programs / program).unlink(missing_ok=True)
+            (programs / program).symlink_to("lab-vendor-tool")
+        (faces / spec.identity.serial).mkdir()
+        for number, card in enumerate(spec.silicon.controllers):
+            _write(faces / spec.identity.serial / str(number), build_uevent(card).encode(), 0o644)
+    for path in (root, *root.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+
+
+def build_uevent(card: PciIdentity) -> str:
+    """A PCI device's `uevent` as the kernel writes it, without the parts that name its place."""
+    return (
+        f"DRIVER={card.kernel_module}\nPCI_CLASS={card.class_id.upper()}\nPCI_ID={card.id.upper()}\n"
+        f"PCI_SUBSYS_ID={card.subsystem.upper()}\n"
+    )
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.write_bytes(content)
+    path.chmod(mode)

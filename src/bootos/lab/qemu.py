@@ -200,13 +200,12 @@ def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
 
 
 def _silicon_argv(spec: MachineSpec, drives: Mapping[Path, VirtualDrive]) -> list[str]:
-    """The RAID controller's PCI device, which stays empty (QEMU's cannot take disks while it runs), and a virtio HBA
-    for the virtual drives."""
+    """A device that does nothing for each controller (`layer` gives it a face), a virtio HBA for virtual drives."""
     if spec.silicon is None:
         return []
     argv = ["-device", f"virtio-scsi-pci,id={BUS}"]
-    if spec.silicon.controller:
-        argv += ["-device", f"{_SCSI_DEVICES[spec.silicon.controller]},id=controller"]
+    for _ in spec.silicon.controllers:
+        argv += ["-device", "pci-testdev"]
     for path, drive in drives.items():
         argv += ["-blockdev", json.dumps(build_block_node(drive, path))]
         argv += ["-device", json.dumps(build_device(drive))]

@@ -217,10 +217,9 @@ class Scenario:
         return server
 
     def build_boot_files(self, image: Path, *specs: MachineSpec) -> Path:
-        """A copy of an image's boot files in which the vendors' programs of these machines are laid in."""
+        """A copy of an image's boot files in which the stand-ins of these machines are laid in."""
         check_host("layer")
-        programs = {name for spec in specs if spec.silicon is not None for name in spec.silicon.programs}
-        return build_boot_files(image, self.directory / "boot-files", sorted(programs))
+        return build_boot_files(image, self.directory / "boot-files", specs)
 
     @property
     def silicon_word(self) -> str:

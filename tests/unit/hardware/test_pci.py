@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bootos.hardware.gpu import find_gpus
@@ -104,4 +105,14 @@ def test_raid_controllers_are_found_and_fake_raid_is_not() -> None:
     ]  # fmt: skip
     assert [entry.driver for entry in find_hardware_controllers(devices)] == [
         "raid.megaraid", "raid.smartarray", "raid.smartarray",
+    ]  # fmt: skip
+
+
+def test_smart_storage_controllers_call_themselves_sas_and_have_two_makers() -> None:
+    devices = [
+        msgspec.structs.replace(device("9005:028f", "10700", "smartpqi"), subsystem_vendor_id=maker)
+        for maker in ("103c", "9005")
+    ]
+    assert [entry.driver for entry in find_hardware_controllers(devices)] == [
+        "raid.smartarray", "raid.adaptec",
     ]  # fmt: skip

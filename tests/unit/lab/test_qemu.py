@@ -3,7 +3,7 @@ from pathlib import Path
 
 from bootos.lab.qemu import RunPaths, build_argv
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
-from bootos.lab.vendor_tools.silicon import SiliconSpec, VirtualDrive
+from bootos.lab.vendor_tools.silicon import PciIdentity, SiliconSpec, VirtualDrive
 
 WRONG = NicSpec(mac="52:54:00:00:00:01", model="e1000", isolated=True)
 RIGHT = NicSpec(mac="52:54:00:00:00:02", model="vmxnet3", boot=True)
@@ -109,8 +109,9 @@ def test_a_reboot_can_end_the_machine() -> None:
     assert "-action" not in argv_of(MachineSpec(nics=(RIGHT,)))
 
 
-def test_virtual_drives_hang_on_a_bus_of_their_own_and_the_controller_stays_empty() -> None:
-    spec = MachineSpec(nics=(RIGHT,), silicon=SiliconSpec(controller="megasas-gen2"))
+def test_virtual_drives_hang_on_a_bus_of_their_own_and_the_controller_does_nothing() -> None:
+    card = PciIdentity(id="1000:005d", subsystem="1028:1f47", kernel_module="megaraid_sas")
+    spec = MachineSpec(nics=(RIGHT,), silicon=SiliconSpec(controllers=(card,)))
     drive = VirtualDrive(
         name="v0", size_bytes=4096, wwn="0x600508b1001c0001", vendor="DELL", model="PERC H730P Mini Mono",
         serial="00a1",
@@ -122,7 +123,7 @@ def test_virtual_drives_hang_on_a_bus_of_their_own_and_the_controller_stays_empt
         drives={Path("/m/vd-v0.raw"): drive},
     )
     devices = values(argv, "-device")
-    assert "virtio-scsi-pci,id=backplane" in devices and "megasas-gen2,id=controller" in devices
+    assert "virtio-scsi-pci,id=backplane" in devices and "pci-testdev" in devices
     disk = next(json.loads(device) for device in devices if device.startswith("{"))
     assert (disk["bus"], disk["product"], disk["wwn"]) == (
         "backplane.0",

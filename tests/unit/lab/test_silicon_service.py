@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.layer import LAYER, build_boot_files
+from bootos.lab.spec import Identity, MachineSpec
 from bootos.lab.vendor_tools.script import PAYLOAD, build_script, read_script
 from bootos.lab.vendor_tools.service import SiliconService
-from bootos.lab.vendor_tools.silicon import Knob, Silicon, SiliconSpec
+from bootos.lab.vendor_tools.silicon import Knob, PciIdentity, Silicon, SiliconSpec
 from bootos.lab.vendor_tools.tool import Output
 from bootos.process import run
 
@@ -124,7 +125,10 @@ def test_the_layer_is_the_last_of_the_initrd_and_the_manifest_is_right(tmp_path:
     (image / "initrd.img").write_bytes(b"initrd")
     files = [{"name": name, "sha256": "0", "size_bytes": 1} for name in ("vmlinuz", "initrd.img")]
     (image / "manifest.json").write_text(json.dumps({"name": "bootos", "files": files}))
-    target = build_boot_files(image, tmp_path / "boot", ["storcli64", "ssacli"])
+    card = PciIdentity(id="1000:005d", subsystem="1028:1f47", kernel_module="megaraid_sas")
+    silicon = SiliconSpec(programs=("storcli64", "ssacli"), controllers=(card,))
+    spec = MachineSpec(identity=Identity(serial="SN1"), silicon=silicon)
+    target = build_boot_files(image, tmp_path / "boot", [spec, MachineSpec()])
     assert sorted(path.name for path in target.iterdir()) == ["initrd.img", "manifest.json", "vmlinuz"]
     manifest = json.loads((target / "manifest.json").read_text())
     for file in manifest["files"]:
@@ -137,3 +141,5 @@ def test_the_layer_is_the_last_of_the_initrd_and_the_manifest_is_right(tmp_path:
     listed = run(["unsquashfs", "-lls", tmp_path / "rootfs" / LAYER]).stdout
     assert "usr/sbin/storcli64 -> lab-vendor-tool" in listed
     assert "-rwxr-xr-x root/root" in listed
+    face = run(["unsquashfs", "-cat", tmp_path / "rootfs" / LAYER, "usr/lib/lab/SN1/0"]).stdout
+    assert "PCI_ID=1000:005D\n" in face

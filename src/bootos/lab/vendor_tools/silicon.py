@@ -45,13 +45,22 @@ class PhysicalDrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     controller: int = 0
 
 
+class PciIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device's `uevent` says: ids as `1000:005d`, the class as `10400`, the kernel module it works with."""
+
+    id: str
+    subsystem: str
+    kernel_module: str
+    class_id: str = "10400"
+
+
 class SiliconSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The stand-in hardware of a machine. `programs` are the tools in the guest's PATH (names of `catalog`). `state`
     is what the tools' parts of the state begin with, by the key of the tool; what is not there the tool makes up from
-    `drives`. `controller` is the PCI device that the guest sees as the RAID controller: QEMU's, with nothing on it."""
+    `drives`. `controllers` are PCI devices that do nothing, and say in sysfs that they are RAID controllers."""
 
     programs: tuple[str, ...] = ()
-    controller: Literal["", "megasas", "megasas-gen2", "mptsas1068"] = ""
+    controllers: tuple[PciIdentity, ...] = ()
     drives: tuple[PhysicalDrive, ...] = ()
     state: dict[str, Any] = {}
     knobs: tuple[Knob, ...] = ()
