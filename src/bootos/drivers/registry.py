@@ -19,6 +19,8 @@ from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.luks import LuksDriver
 from bootos.drivers.disk.lvm import LvmDriver
 from bootos.drivers.disk.partition import PartitionDriver
+from bootos.drivers.firmware.flashrom import FlashromDriver
+from bootos.drivers.firmware.fwupd import FwupdDriver
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
@@ -56,6 +58,8 @@ def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
     drivers: list[Driver] = [
         PackageDriver(),
+        FwupdDriver(),
+        FlashromDriver(),
         MdadmDriver(),
         SmartArrayDriver(),
         IpmiDriver(),

@@ -93,7 +93,7 @@ def _check_method(item: FirmwareWanted, at: str) -> list[Problem]:
         problems.append(Problem(path=f"{at}.may_brick", message="is only for method: flashrom"))
     if method != "package":
         for name in ("format", "options", "done_codes", "reboot_codes"):
-            if getattr(item, name) is not None:
+            if getattr(item, name) is not None and (name, method) != ("options", "flashrom"):
                 message = f"is only for method: package, not {method}"
                 problems.append(Problem(path=f"{at}.{name}", message=message, hint="leave it out"))
     both = sorted(set(item.done_codes or []) & set(item.reboot_codes or []))

@@ -104,6 +104,8 @@ def test_all_drivers_that_match_a_machine_are_listed() -> None:
     names = [choice.driver.name for choice in match_drivers(build_inventory(bmc=False))]
     assert names == [
         "firmware.package",
+        "firmware.fwupd",
+        "firmware.flashrom",
         "raid.mdadm",
         "disk.partition",
         "disk.lvm",

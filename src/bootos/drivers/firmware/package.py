@@ -5,7 +5,6 @@ Exit codes say what came of it, and are not believed: the version is read again,
 
 import logging
 import shutil
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -13,23 +12,19 @@ import msgspec
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.firmware.download import fetched_package
 from bootos.drivers.firmware.plan import NAMES, Hop, Recipe, plan_firmware
+from bootos.drivers.firmware.settle import MOST_S, SETTLE_S, USUAL_S, tell_hop, wait_for_version
 from bootos.drivers.firmware.source import Finder, find_programs, read_installed
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.vendor import Format, find_format, list_formats
-from bootos.drivers.firmware.version import compare_versions, is_same
+from bootos.drivers.firmware.version import compare_versions
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.firmware import FirmwareWanted, find_hops, find_method
 from bootos.template.model import Template
-from bootos.wire.inventory import Bmc, Inventory, System
+from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
-# Seconds without the reboot, about; and after which a package is given up
-USUAL_S = {"bios": 300.0, "bmc": 600.0, "raid": 180.0, "nic": 180.0, "drive": 60.0}
-MOST_S = {"bios": 1800.0, "bmc": 3600.0, "raid": 1800.0, "nic": 1800.0, "drive": 1800.0}
-SETTLE_S = 600.0  # a BMC that restarts with its new firmware
-LOOK_EVERY_S = 10.0
 _MOST_SAID = 600
 
 
@@ -101,23 +96,23 @@ class PackageDriver:
                 )
             except ToolError as cause:
                 raise DriverError(
-                    f"{_tell(hop)}: the package did not end by itself, and how far it came is not known: {cause}",
+                    f"{tell_hop(hop)}: the package did not end by itself, and how far it came is not known: {cause}",
                     hint="do not switch the machine off before its console or BMC shows that nothing is being flashed",
                 ) from cause
         self._judge(hop, data, done)
         if not hop.recipe.reboot:
-            self._wait_for_version(machine, hop)
+            wait_for_version(machine, hop, data.vendor, self._find_program, self._settle_s)
 
     def _judge(self, hop: Hop, data: PackageData, done: Completed) -> None:
         code = done.returncode
         if code in data.done or (code in data.reboot and hop.recipe.reboot):
             return
         if code in data.reboot:
-            message = f"{_tell(hop)}: the package asks for a reboot (exit code {code}), which the plan does not hold"
+            message = f"{tell_hop(hop)}: the package asks for a reboot (exit code {code}), which the plan does not hold"
             raise DriverError(message, hint="reboot: true")
         if code in data.rebooting:
             message = (
-                f"{_tell(hop)}: the package says that it reboots the machine by itself (exit code {code})"
+                f"{tell_hop(hop)}: the package says that it reboots the machine by itself (exit code {code})"
             )
             raise DriverError(message, hint="options that leave the reboot to BootOS")
         meaning = data.meaning.get(str(code), "")
@@ -126,37 +121,9 @@ class PackageDriver:
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-_MOST_SAID:]
         detail = ": ".join(part for part in (meaning, said) if part)
         raise DriverError(
-            f"{_tell(hop)}: the {data.title} ended with exit code {code}" + (f": {detail}" if detail else "")
+            f"{tell_hop(hop)}: the {data.title} ended with exit code {code}"
+            + (f": {detail}" if detail else "")
         )
-
-    def _wait_for_version(self, machine: Machine, hop: Hop) -> None:
-        """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while."""
-        if all(part.source == "inventory" for part in hop.parts):
-            return  # it cannot be read here: the next inventory tells
-        vendor = hop.recipe.data.vendor
-        known = Inventory(
-            collected_at="", system=System(vendor=vendor), bmc=Bmc() if hop.component == "bmc" else None
-        )
-        deadline = time.monotonic() + self._settle_s
-        ids = {part.id for part in hop.parts}
-        while True:
-            parts = [part for part in read_installed(machine, known, self._find_program) if part.id in ids]
-            wrong = [
-                part
-                for part in parts
-                if part.version is None or not is_same(part.version, hop.package.version, hop.component)
-            ]
-            if parts and not wrong:
-                return
-            if time.monotonic() > deadline:
-                has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
-                message = f"{_tell(hop)}: the package reported success, but {has or 'it is gone'}"
-                raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")
-            time.sleep(min(LOOK_EVERY_S, self._settle_s / 4))
-
-
-def _tell(hop: Hop) -> str:
-    return f"{hop.title} to {hop.package.version}"
 
 
 def build_recipe(item: FirmwareWanted, state: FirmwareState) -> Recipe | Problem:

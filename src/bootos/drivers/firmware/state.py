@@ -17,6 +17,7 @@ class Installed(msgspec.Struct, kw_only=True):
     device: str | None = None
     slot: str | None = None
     target: str | None = None  # the driver's own name of it: a fwupd device, a Redfish inventory item
+    traits: list[str] = []  # what the driver's tool says of it, in its words
 
 
 class FirmwareState(msgspec.Struct, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootos.lab.vendor_tools.bios import DELL, find_fault, is_read_only, read_bios, start_bios
+from bootos.lab.vendor_tools.firmware_package import read_version
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import Output
 
@@ -32,6 +33,9 @@ class Racadm:
         bios = read_bios(silicon, DELL, VERSION)
         jobs: list[dict[str, Any]] = silicon.state.setdefault(KEY, {}).setdefault("jobs", [])
         match list(argv):
+            case ["getversion"]:
+                lines = (("Bios Version", bios["version"]), ("iDRAC Version", read_version(silicon, "bmc")))
+                return Output(stdout="".join(f" {name:<25}= {version}\n" for name, version in lines))
             case ["get", "BIOS"]:
                 groups = dict.fromkeys(attribute.group for attribute in DELL.values())
                 return Output(stdout="".join(f"BIOS.{group}\n" for group in groups))
