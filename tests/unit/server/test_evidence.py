@@ -51,7 +51,7 @@ def test_a_model_is_added_with_one_command_after_a_run_in_developer_mode(
     assert "the array os was made" in [line["text"] for line in evidence["log"]]
     assert evidence["report"]["state"] == "succeeded"
     assert good(bootos(server, "support", "add", "--from-job", "1")) == (
-        "line 1: QEMU / Standard PC (Q35), BIOS >=U30-v2.36-07-16-2020, BMC >=1.5; allows oob, raid\n"
+        "line 1: QEMU / Standard PC (Q35), BIOS >=U30-v2.36-07-16-2020, BMC >=1.5; allows raid, oob\n"
     )
     assert server.operate("GET", "/support")[0]["note"] == "from job 1"
     assert server.operate("GET", "/machines/SN001")["supported"]
@@ -80,7 +80,7 @@ def test_a_job_that_failed_adds_nothing_unless_it_is_forced(server: Running) -> 
     error = refused(bootos(server, "support", "add", "--from-job", "1"))
     assert "job 1 is failed: it broke" in str(error)
     assert "--force" in error.hint
-    assert "allows oob, raid" in good(bootos(server, "support", "add", "--from-job", "1", "--force"))
+    assert "allows raid, oob" in good(bootos(server, "support", "add", "--from-job", "1", "--force"))
     assert server.operate("GET", "/support")[0]["note"] == "from job 1, which is failed"
 
 
