@@ -63,7 +63,7 @@ def add_support(
         list[str] | None,
         typer.Option(
             metavar="WHAT,...",
-            help="What may be configured: firmware, bios, erase, raid, oob, disks, extra, scripts. Default: everything.",
+            help="What may be configured: firmware, bios, erase, raid, oob, disks, extra, scripts. Default: all.",
         ),
     ] = None,
 ) -> None:
