@@ -201,3 +201,11 @@ def test_a_refusal_is_told_in_the_tools_words(rig: RaidRig) -> None:
         DriverError, match=r"array 'os' was not created.*Reason: Space for creation not available"
     ):
         rig.apply(planned)
+
+
+def test_a_spare_that_is_refused_is_told_by_the_arrays_name(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    planned = rig.plan(TWO.replace('"5"', '"6"'))
+    fail_drive(rig.silicon, "2I:1:7")
+    with pytest.raises(DriverError, match="array 'data' did not get its hot spare 2I:1:7"):
+        rig.apply(planned)

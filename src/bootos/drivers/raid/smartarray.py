@@ -94,10 +94,10 @@ class Hand:
             case order.DeleteArray(array=array, name=name):
                 self._do(f"array {name!r} was not deleted", "ld", array, "delete", "forced")
             case order.AddSpare(drive=drive, array=str(array)):
-                self._add_spares(self._find_letter(array), (drive,), f"logical drive {array}")
+                self._add_spares(self._find_letter(array), (drive,), self._tell(array))
             case order.RemoveSpare(drive=drive, array=str(array)):
                 letter = self._find_letter(array)
-                about = f"hot spare {drive} was not taken from logical drive {array}"
+                about = f"hot spare {drive} was not taken from {self._tell(array)}"
                 self._do(about, "array", letter, "remove", f"spares={drive}")
             case order.SetPolicy(array=array, name=name, write_policy=str(policy)):
                 self._set_caching(array, self._find_letter(array), policy, f"array {name!r}")
@@ -163,6 +163,12 @@ class Hand:
 
     def _set_boot(self, volume: str, who: str) -> None:
         self._do(f"{who} was not made the boot volume", "ld", volume, "modify", "bootvolume=primary")
+
+    def _tell(self, volume: str) -> str:
+        entry = self._read()
+        found = next((one for one in entry.volumes if one.id == volume), None)
+        name = ssa.find_label(found.values, entry.values.get("Serial Number", "")) if found else ""
+        return f"array {name or volume!r}"
 
     def _find_letter(self, volume: str) -> str:
         found = next((entry.array for entry in self._read().volumes if entry.id == volume), None)

@@ -1,9 +1,10 @@
 """All stand-ins, one line each."""
 
+from bootos.lab.vendor_tools.arcconf import Arcconf
 from bootos.lab.vendor_tools.firmware_package import FirmwarePackage
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.racadm import Racadm
 from bootos.lab.vendor_tools.ssacli import Ssacli
 from bootos.lab.vendor_tools.tool import Tool
 
-TOOLS: tuple[Tool, ...] = (Ssacli(), Racadm(), Ilorest(), FirmwarePackage())
+TOOLS: tuple[Tool, ...] = (Ssacli(), Arcconf(), Racadm(), Ilorest(), FirmwarePackage())

@@ -1,0 +1,241 @@
+"""`raid.adaptec`: Adaptec, Microsemi and Microchip controllers by arcconf.
+
+Two families speak through one tool (`hardware.adaptec.is_smart`): those of aacraid (series 2 to 8), whose drives must
+be initialised before use and which have global hot spares, and SmartRAID (smartpqi), whose hot spares are of an array.
+What does not say "Command completed successfully." has failed, whatever its exit code.
+"""
+
+import re
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.disk.block import read_storage
+from bootos.drivers.raid import order
+from bootos.drivers.raid.adaptecmodel import build_controller
+from bootos.drivers.raid.controller import ControllerState
+from bootos.drivers.raid.hardware import plan_controllers
+from bootos.hardware import adaptec as arc
+from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+APPLY_TIMEOUT_S = 600.0
+_MIB = 1024**2
+_METHODS = {"fast": "quick", "full": "clear", "background": "build", "none": "skip"}
+_READ = {"none": "roff", "ahead": "ron"}
+_WRITE = {"through": "wt", "back": "wbb", "always-back": "wb"}
+_CACHING = {"through": "coff", "back": "con"}
+_MODES = {False: {"raid": "0", "hba": "2"}, True: {"raid": "3", "hba": "2"}}
+
+
+class AdaptecDriver:
+    """Priority 10: before software RAID."""
+
+    name = "raid.adaptec"
+    section = "raid"
+    title = "Adaptec RAID"
+    state_type = ControllerState
+
+    def match(self, inventory: Inventory) -> Match | None:
+        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
+        if not found:
+            return None
+        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
+
+    def wants(self, template: Template) -> bool:
+        return template.raid is not None
+
+    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+        program = _find_program(machine)
+        storage = read_storage(machine, inventory)
+        configs = _read_configs(machine, program)
+        if not configs:
+            raise DriverError(f"{program} finds no controller", hint="is its kernel module loaded?")
+        controllers = []
+        for number, config in enumerate(configs):
+            status = machine.run([program, "GETSTATUS", str(number + 1)], timeout_s=TIMEOUT_S, check=False)
+            controllers.append(build_controller(config, number, arc.parse_status(status.stdout), storage))
+        return ControllerState(
+            controllers=tuple(controllers), storage=storage, owner=machine.owner, begun=machine.begun
+        )
+
+    def plan(
+        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        return plan_controllers(state, template, forecast, driver=self.name)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, order.Order):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+
+
+class Hand:
+    """Carries out orders on one controller."""
+
+    def __init__(self, machine: Machine, program: str, controller: str) -> None:
+        self.machine = machine
+        self.program = program
+        self.controller = controller
+
+    def carry_out(self, detail: order.Order) -> None:
+        match detail:
+            case order.CreateArray():
+                self._create(detail)
+            case order.DeleteArray(array=array, name=name):
+                self._do(f"array {name!r} was not deleted", "DELETE", "LOGICALDRIVE", array)
+            case order.AddSpare(drive=drive, array=array):
+                self._add_spare(drive, array, self._tell(array) if array else "the controller")
+            case order.RemoveSpare(drive=drive, array=array):
+                about = (
+                    f"hot spare {drive} was not taken from {self._tell(array) if array else 'the controller'}"
+                )
+                self._do(about, "SETSTATE", "DEVICE", *drive.split(","), "RDY")
+            case order.SetPolicy(array=array, name=name, read_policy=read, write_policy=write):
+                self._set_policies(array, f"array {name!r}", read, write)
+            case order.SetBootArray(array=array, name=name):
+                self._set_boot(array, f"array {name!r}")
+            case order.SetJbod(drive=drive, on=False):
+                self._initialise((drive,), f"drive {drive} was not taken back for arrays")
+            case order.SetMode(mode=mode):
+                self._set_mode(mode)
+            case _:
+                raise DriverError(f"Adaptec controllers cannot do this: {type(detail).__name__}")
+
+    def _create(self, wanted: order.CreateArray) -> None:
+        about, who = f"array {wanted.name!r} was not created", f"array {wanted.name!r}"
+        config = self._read()
+        smart = arc.is_smart(config)
+        before = {volume.id for volume in config.volumes}
+        self._initialise(wanted.drives, about)
+        options: list[str] = []
+        if wanted.strip_bytes is not None:
+            options += ["Stripesize", str(wanted.strip_bytes // 1024)]
+        if len(wanted.spans) > 2 and wanted.level in (50, 60):
+            options += ["Legs", str(len(wanted.spans))]
+        options += ["Name", wanted.name]
+        if wanted.initialize is not None and not smart:
+            options += ["Method", _METHODS[wanted.initialize]]
+        if wanted.read_policy is not None and not smart:
+            options += ["Rcache", _READ[wanted.read_policy]]
+        if wanted.write_policy is not None and not smart:
+            options += ["Wcache", _WRITE[wanted.write_policy]]
+        size = "MAX" if wanted.size_bytes is None else str(-(-wanted.size_bytes // _MIB))
+        places = [word for drive in wanted.drives for word in drive.split(",")]
+        self._do(about, "CREATE", "LOGICALDRIVE", *options, size, str(wanted.level), *places)
+        made = [volume for volume in self._read().volumes if volume.id not in before]
+        if len(made) != 1:
+            count = len(made) or "no"
+            raise DriverError(
+                f"{about}: {self.program} reported success and shows {count} new logical devices"
+            )
+        if smart and wanted.write_policy is not None:
+            self._set_policies(made[0].id, who, None, wanted.write_policy)
+        for spare in wanted.hotspares:
+            self._add_spare(spare, made[0].id, who)
+        if wanted.boot:
+            self._set_boot(made[0].id, who)
+        self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
+
+    def _initialise(self, drives: tuple[str, ...], about: str) -> None:
+        """Controllers of aacraid take no raw drive."""
+        config = self._read()
+        raw = {device.id for device in config.devices if device.values.get("state", "").startswith("Raw")}
+        for drive in drives if not arc.is_smart(config) else ():
+            if drive in raw:
+                self._do(about, "TASK", "START", "DEVICE", *drive.split(","), "INITIALIZE")
+
+    def _add_spare(self, drive: str, array: str | None, who: str) -> None:
+        self._initialise((drive,), f"{who} did not get its hot spare {drive}")
+        config = self._read()
+        words = ["SETSTATE", "DEVICE", *drive.split(","), "HSP"]
+        if array is not None and arc.is_smart(config):
+            volume = next((entry for entry in config.volumes if entry.id == array), None)
+            if volume is None:
+                raise DriverError(f"there is no logical device {array} any more")
+            words += ["ARRAY", volume.values.get("array", ""), "SPARETYPE", "1"]
+        elif array is not None:
+            words += ["LOGICALDRIVE", array]
+        self._do(f"{who} did not get its hot spare {drive}", *words)
+
+    def _set_policies(self, volume: str, who: str, read: str | None, write: str | None) -> None:
+        """The tool refuses to set what is set already."""
+        config = self._read()
+        about = f"a cache policy of {who} was not set"
+        entry = next((entry for entry in config.volumes if entry.id == volume), None)
+        if arc.is_smart(config):
+            now = entry.values.get("caching", "") if entry else ""
+            if write is not None and (now == "Enabled") != (write != "through"):
+                self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _CACHING[write])
+            return
+        if read is not None:
+            self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _READ[read])
+        if write is not None:
+            self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _WRITE[write])
+
+    def _set_boot(self, volume: str, who: str) -> None:
+        about = f"{who} was not made the boot volume"
+        self._do(about, "SETBOOT", "LOGICALDRIVE", volume, "TYPE", "Primary")
+
+    def _set_mode(self, mode: str) -> None:
+        number = _MODES[arc.is_smart(self._read())].get(mode)
+        if number is None:
+            raise DriverError(f"arcconf has no controller mode {mode!r}")
+        self._do(f"the controller was not switched to {mode} mode", "SETCONTROLLERMODE", number)
+
+    def _tell(self, volume: str) -> str:
+        found = next((entry for entry in self._read().volumes if entry.id == volume), None)
+        name = found.values.get("logical device name") if found else None
+        return f"array {name or volume!r}"
+
+    def _read(self) -> arc.ArcController:
+        return _read_config(self.machine, self.program, self.controller)
+
+    def _do(self, about: str, command: str, *words: str) -> None:
+        argv = [self.program, command, self.controller, *words]
+        if command == "TASK":  # its controller comes after START
+            argv = [self.program, command, words[0], self.controller, *words[1:]]
+        if command != "SETBOOT":
+            argv.append("noprompt")
+        done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        error = arc.parse_error(done.stdout + "\n" + done.stderr)
+        if error or done.returncode:
+            said = (error or done.stdout.strip())[-500:]
+            raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+
+
+def _find_program(machine: Machine) -> str:
+    found = find_program(machine.run, machine.root, arc.PROGRAMS, ["GETVERSION"])
+    if found is None:
+        hint = "a layer with the Arcconf package brings it into the image"
+        raise DriverError("arcconf is not installed: no Adaptec controller can be configured", hint=hint)
+    return found
+
+
+def _read_configs(machine: Machine, program: str) -> list[arc.ArcController]:
+    """All controllers: the tool numbers them from 1."""
+    text = _run_getconfig(machine, program, "1")
+    try:
+        count = arc.parse_count(text)
+        return [
+            arc.parse_config(text if number == 1 else _run_getconfig(machine, program, str(number)))
+            for number in range(1, count + 1)
+        ]
+    except ValueError as cause:
+        raise DriverError(f"{program} cannot be understood") from cause
+
+
+def _read_config(machine: Machine, program: str, controller: str) -> arc.ArcController:
+    try:
+        return arc.parse_config(_run_getconfig(machine, program, controller))
+    except ValueError as cause:
+        raise DriverError(f"{program} cannot be understood") from cause
+
+
+def _run_getconfig(machine: Machine, program: str, controller: str) -> str:
+    done = machine.run([program, "GETCONFIG", controller, "AL"], timeout_s=TIMEOUT_S, check=False)
+    if done.returncode and not re.search(r"^Controllers found: 0$", done.stdout, re.MULTILINE):
+        said = arc.parse_error(done.stdout + "\n" + done.stderr)[-500:]
+        raise DriverError(
+            f"{program} cannot show controller {controller} (exit code {done.returncode}): {said}"
+        )
+    return done.stdout
