@@ -23,6 +23,7 @@ from bootos.drivers.firmware.flashrom import FlashromDriver
 from bootos.drivers.firmware.fwupd import FwupdDriver
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
+from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
@@ -65,6 +66,7 @@ def load_drivers() -> list[Driver]:
         SmartArrayDriver(),
         AdaptecDriver(),
         IpmiDriver(),
+        RedfishDriver(),
         PartitionDriver(),
         LvmDriver(),
         LuksDriver(),

@@ -73,7 +73,7 @@ def test_a_section_that_nothing_takes_is_a_problem() -> None:
     _, problems = choose_drivers(
         build_inventory(bmc=False), build_template(oob={"network": {"source": "dhcp"}})
     )
-    assert [(problem.path, problem.hint) for problem in problems] == [("oob", "tried: oob.ipmi")]
+    assert [(problem.path, problem.hint) for problem in problems] == [("oob", "tried: oob.ipmi, oob.redfish")]
 
 
 def test_the_highest_priority_wins_and_the_beaten_are_named() -> None:

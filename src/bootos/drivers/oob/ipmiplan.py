@@ -68,7 +68,7 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
     taken: set[int] = set()
     for index, wanted in enumerate(oob.users):
         at = f"oob.users[{index}]"
-        password, problems = _resolve_password(wanted, secrets, at)
+        password, problems = resolve_password(wanted, secrets, at)
         planned.problems += problems
         present = next((user for user in state.users if user.name == wanted.name), None)
         user = present or _find_free_slot(state, taken)
@@ -150,7 +150,7 @@ def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
 
 def asks_settings(oob: Oob) -> bool:
     """Whether the template asks for more than a reset."""
-    return msgspec.structs.replace(oob, reset=False) != Oob()
+    return msgspec.structs.replace(oob, reset=False, redfish=None, driver=None) != Oob()
 
 
 def plan_access(state: State, wanted: bool, planned: Planned) -> None:
@@ -195,7 +195,7 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
         )
 
 
-def _resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:
+def resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:
     if not isinstance(wanted.password, Secret):
         return wanted.password, []
     value = secrets.get(wanted.password.secret)

@@ -1,0 +1,374 @@
+"""`oob.redfish`: the BMC's network, accounts, power policy and boot settings, by its Redfish service (DMTF DSP0266).
+
+`redfishplan` decides. A resource is changed with If-Match, as it was read. Whether a password is right is found by
+logging on with it, once per account and job: BMCs lock an account, or everybody, after a few failures.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.oob.bmc import Lan, compare_lan
+from bootos.drivers.oob.ipmiplan import Hidden, asks_settings, resolve_password
+from bootos.drivers.oob.redfishplan import (
+    NAME,
+    Account,
+    Boot,
+    BootEntry,
+    Interface,
+    ResetManager,
+    SetAccount,
+    SetResource,
+    State,
+    plan_oob,
+)
+from bootos.drivers.redfish.client import ROOT, Client, RedfishError, open_client, read_link
+from bootos.drivers.redfish.endpoint import Account as Login
+from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.resource import find_manager, find_system
+from bootos.template.model import Oob, OobNetwork, Template
+from bootos.wire.inventory import Inventory
+
+log = logging.getLogger(__name__)
+
+SETTLE_DEADLINE_S = 60.0
+RESET_DEADLINE_S = 600.0
+DOWN_DEADLINE_S = 45.0  # a BMC still answers for a while after it took the reset
+TASK_DEADLINE_S = 300.0
+FIRST_FREE_SLOT = 2  # iDRAC's account 1 cannot be used
+_FORMS = ("DHCPv4", "IPv4StaticAddresses", "VLAN")
+_SOURCES = {"static": "static", "dhcp": "dhcp", "bootp": "dhcp"}
+# Lockouts with fewer failures than this leave no room for a question
+_ROOM_FOR_A_QUESTION = 3
+
+
+class RedfishDriver:
+    """`sleep` and `now` are the clock's; `timeout_s` is of one request."""
+
+    name = NAME
+    section = "oob"
+    title = "Out-of-band controller (Redfish)"
+    state_type = State
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._now = now
+        self._was_reset = False
+        self._wrong: set[tuple[str, str]] = set()  # (account, digest of a password) that did not log on
+        self._endpoints: tuple[Endpoint, ...] = ()
+
+    def match(self, inventory: Inventory) -> Match | None:
+        bmc = inventory.bmc
+        if bmc is None:
+            return None
+        if bmc.redfish is not None:
+            where = bmc.redfish.service_address or "an address from DHCP"
+            reason = f"SMBIOS lists a Redfish host interface ({where})"
+        elif bmc.address is not None:
+            reason = f"the BMC has the LAN address {bmc.address}, where a Redfish service may be"
+        else:
+            reason = "the machine has a BMC, whose address the template may say"
+        return Match(reason=f"{reason}; IPMI, which needs no account, goes first", priority=-10)
+
+    def wants(self, template: Template) -> bool:
+        return template.oob is not None and (template.oob.reset or asks_settings(template.oob))
+
+    def read(self, machine: Machine, inventory: Inventory) -> State:
+        endpoints, problems = find_endpoints(machine.template, inventory)
+        if problems:
+            return State(obstacles=tuple(problems))
+        oob = machine.template.oob if machine.template is not None else None
+        with self._open(machine, tuple(endpoints)) as client:
+            return self._read(client, machine, inventory, oob or Oob(), tuple(endpoints))
+
+    def plan(self, state: State, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        if template.oob is None:
+            return Planned()
+        self._endpoints = state.endpoints
+        return plan_oob(state, template.oob, secrets, self._was_reset, asks_settings(template.oob))
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        with self._open(machine, self._endpoints) as client:
+            match action.detail:
+                case SetResource():
+                    self._apply_resource(client, action, action.detail)
+                case SetAccount():
+                    self._apply_account(client, action, action.detail)
+                case ResetManager(target=target, kind=kind):
+                    client.post(target, {"ResetType": kind}, what=action.summary)
+                case _:
+                    raise DriverError(f"{self.name} has no action like {action.id}")
+        if isinstance(action.detail, ResetManager):
+            self._wait_for_service(machine)
+            self._was_reset = True
+        elif isinstance(action.detail, SetResource) and action.detail.network is not None:
+            self._wait_for_network(machine, action.detail.path, action.detail.network)
+
+    def _open(
+        self, machine: Machine, endpoints: tuple[Endpoint, ...], timeout_s: float | None = None
+    ) -> AbstractContextManager[Client]:
+        timeout_s = timeout_s or self._timeout_s
+        return open_client(machine, endpoints, timeout_s=timeout_s, sleep=self._sleep, now=self._now)
+
+    def _read(
+        self,
+        client: Client,
+        machine: Machine,
+        inventory: Inventory,
+        oob: Oob,
+        endpoints: tuple[Endpoint, ...],
+    ) -> State:
+        root = client.get(ROOT).body
+        system = find_system(client, inventory)
+        manager = find_manager(client, system)
+        reset = _find_action(manager, "#Manager.Reset")
+        service = (
+            client.find(read_link(root, "AccountService")) if read_link(root, "AccountService") else None
+        )
+        everybody, roles, collection = self._read_accounts(client, service.body if service else {})
+        accounts = [account for account in everybody if account.name or not _is_reserved(account)]
+        policy = system.get("PowerRestorePolicy")
+        oem = manager.get("Oem")
+        asked = self._ask_passwords(client, machine, oob, accounts, service.body if service else {})
+        interfaces = read_link(manager, "EthernetInterfaces")
+        return State(
+            endpoints=endpoints,
+            system=str(system.get("@odata.id", "")),
+            manager=str(manager.get("@odata.id", "")),
+            manager_reset=str(reset.get("target", "")),
+            reset_types=tuple(map(str, reset.get("ResetType@Redfish.AllowableValues") or ())),
+            account_collection=collection,
+            accounts=asked,
+            roles=roles,
+            fixed_slots=any(not account.name for account in everybody),
+            vendor=next(iter(oem), "") if isinstance(oem, dict) else "",
+            logged_on_as=client.user,
+            interface=_find_interface(list(client.get_members(interfaces)), inventory)
+            if interfaces
+            else None,
+            power_policy=str(policy) if policy is not None else None,
+            boot=_read_boot(client, system),
+        )
+
+    def _read_accounts(
+        self, client: Client, service: dict[str, Any]
+    ) -> tuple[list[Account], tuple[str, ...], str]:
+        collection, roles = read_link(service, "Accounts"), read_link(service, "Roles")
+        names = (
+            tuple(str(role.get("RoleId") or role.get("Id")) for role in client.get_members(roles))
+            if roles
+            else ()
+        )
+        accounts: list[Account] = []
+        for body in client.get_members(collection) if collection else ():
+            enabled = body.get("Enabled")
+            accounts.append(
+                Account(
+                    path=str(body.get("@odata.id", "")),
+                    id=str(body.get("Id", "")),
+                    name=str(body.get("UserName") or ""),
+                    role=str(body.get("RoleId") or ""),
+                    enabled=enabled if isinstance(enabled, bool) else None,
+                )
+            )
+        return accounts, names, collection
+
+    def _ask_passwords(
+        self, client: Client, machine: Machine, oob: Oob, accounts: list[Account], service: dict[str, Any]
+    ) -> tuple[Account, ...]:
+        """Log on with each wanted account that is there and may log on."""
+        threshold = service.get("AccountLockoutThreshold")
+        risky = isinstance(threshold, int) and 0 < threshold < _ROOM_FOR_A_QUESTION
+        wanted = {user.name: user for user in oob.users if user.enabled}
+        asked: list[Account] = []
+        for account in accounts:
+            right = None
+            user = wanted.get(account.name)
+            password = resolve_password(user, machine.secrets, "")[0] if user is not None else None
+            if password and account.enabled is not False and not risky:
+                right = self._ask_password(client.endpoint, account, password)
+            asked.append(
+                Account(
+                    path=account.path,
+                    id=account.id,
+                    name=account.name,
+                    role=account.role,
+                    enabled=account.enabled,
+                    right=right,
+                )
+            )
+        return tuple(asked)
+
+    def _ask_password(self, endpoint: Endpoint, account: Account, password: str) -> bool | None:
+        key = (account.path, hashlib.sha256(password.encode()).hexdigest())
+        if key in self._wrong:
+            return False
+        login = Login(user=account.name, password=Hidden(password))
+        try:
+            with Client(endpoint, login, timeout_s=self._timeout_s) as client:
+                client.get(account.path)  # with basic authentication nothing was asked before
+        except RedfishError as cause:
+            if cause.status == 403:
+                return True  # known, but not allowed to see accounts
+            if cause.status != 401:
+                return None
+            self._wrong.add(key)
+            return False
+        return True
+
+    def _apply_resource(self, client: Client, action: Action, wanted: SetResource) -> None:
+        body = client.get(wanted.path).body
+        # DSP0266, 7.8: what cannot change at once has a settings resource
+        path = read_link(body, "@Redfish.Settings", "SettingsObject") or wanted.path
+        if wanted.network is None and path != wanted.path:
+            pending = client.get(path).body
+            path = path if all(key in pending for key in wanted.body) else wanted.path
+        reply = client.patch(path, wanted.body, what=action.summary)
+        client.wait_for_task(reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
+
+    def _apply_account(self, client: Client, action: Action, wanted: SetAccount) -> None:
+        body = dict(wanted.body)
+        if wanted.password is not None:
+            body["Password"] = wanted.password.password
+            self._wrong = {pair for pair in self._wrong if pair[0] != wanted.path}
+        if wanted.create:
+            reply = client.post(wanted.path, body, what=action.summary)
+        else:
+            reply = client.patch(wanted.path, body, what=action.summary)
+        client.wait_for_task(reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
+
+    def _wait_for_network(self, machine: Machine, path: str, wanted: OobNetwork) -> None:
+        """Some BMCs take the address over seconds later, and are then elsewhere; what is there after the deadline is
+        compared by reading again."""
+        until = self._now() + SETTLE_DEADLINE_S
+        while self._now() < until:
+            try:
+                with self._open(machine, self._endpoints) as client:
+                    if not compare_lan(parse_interface(client.get(path).body).lan, wanted):
+                        return
+            except RedfishError as cause:
+                log.info("the Redfish service does not answer yet: %s", cause)
+            self._sleep(1.0)
+
+    def _wait_for_service(self, machine: Machine) -> None:
+        """First until it is gone, then until it answers again."""
+        began = self._now()
+        was_gone = False
+        while True:
+            try:
+                with self._open(machine, self._endpoints, 20.0):
+                    if was_gone or self._now() > began + DOWN_DEADLINE_S:
+                        return
+            except RedfishError as cause:
+                if not was_gone:
+                    log.info("the Redfish service is gone: %s", cause)
+                was_gone = True
+            if self._now() > began + RESET_DEADLINE_S:
+                raise DriverError(
+                    f"the Redfish service has not answered for {RESET_DEADLINE_S:g} s since the BMC's reset",
+                    hint="it may have another address now: oob.redfish.address",
+                )
+            self._sleep(1.0)
+
+
+def _is_reserved(account: Account) -> bool:
+    return account.id.isdigit() and int(account.id) < FIRST_FREE_SLOT
+
+
+def _find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
+    actions = body.get("Actions")
+    found = actions.get(name) if isinstance(actions, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
+    """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
+    this machine."""
+    bmc = inventory.bmc
+    for key, known in (
+        ("MACAddress", bmc.mac if bmc else None),
+        ("PermanentMACAddress", bmc.mac if bmc else None),
+    ):
+        for body in bodies:
+            if known is not None and str(body.get(key, "")).lower() == known.lower():
+                return parse_interface(body)
+    inside = bmc.redfish.service_address if bmc is not None and bmc.redfish is not None else None
+    ports = [
+        body
+        for body in bodies
+        if not read_link(body, "Links", "HostInterface")
+        and parse_interface(body).lan.address != (inside or "-")
+        and not any(word in str(body.get("Id", "")).lower() for word in ("tohost", "usb", "host"))
+    ]
+
+    def rank(body: dict[str, Any]) -> tuple[bool, bool, bool]:
+        known = bool(bmc and bmc.address) and parse_interface(body).lan.address == (
+            bmc.address if bmc else None
+        )
+        return (
+            not known,
+            body.get("InterfaceEnabled") is False,
+            body.get("LinkStatus") in ("LinkDown", "NoLink"),
+        )
+
+    return parse_interface(min(ports, key=rank)) if ports else None
+
+
+def parse_interface(body: dict[str, Any]) -> Interface:
+    """An EthernetInterface as the LAN of a BMC. Link-local addresses stand beside the real one and are passed over."""
+    listed = [
+        item for item in body.get("IPv4Addresses") or () if isinstance(item, dict) and item.get("Address")
+    ]
+    listed.sort(key=lambda item: str(item.get("AddressOrigin")) == "IPv4LinkLocal")
+    first = listed[0] if listed else {}
+    origin = str(first.get("AddressOrigin") or "").lower()
+    dhcp = body.get("DHCPv4")
+    enabled = dhcp.get("DHCPEnabled") if isinstance(dhcp, dict) else None
+    source = _SOURCES.get(origin, "other")
+    if isinstance(enabled, bool):  # it says what is asked for, the origin what came of it
+        source = "dhcp" if enabled else "static"
+    vlan = body.get("VLAN")
+    on = isinstance(vlan, dict) and vlan.get("VLANEnable")
+    number = vlan.get("VLANId") if isinstance(vlan, dict) else None
+    return Interface(
+        path=str(body.get("@odata.id", "")),
+        name=str(body.get("Id") or body.get("Name") or ""),
+        lan=Lan(
+            source=source,
+            address=str(first.get("Address") or ""),
+            netmask=str(first.get("SubnetMask") or ""),
+            gateway=str(first.get("Gateway") or ""),
+            vlan=number if on and isinstance(number, int) else 0,
+        ),
+        forms=tuple(key for key in _FORMS if isinstance(body.get(key), (dict, list))),
+    )
+
+
+def _read_boot(client: Client, system: dict[str, Any]) -> Boot:
+    boot = system.get("Boot")
+    if not isinstance(boot, dict):
+        return Boot()
+    options = read_link(boot, "BootOptions")
+    entries: list[BootEntry] = []
+    if options and boot.get("BootOrder"):
+        for body in client.get_members(options):
+            reference = str(body.get("BootOptionReference") or body.get("Id") or "")
+            entries.append(BootEntry(reference=reference, title=str(body.get("DisplayName") or "")))
+    return Boot(
+        override=str(boot.get("BootSourceOverrideTarget") or ""),
+        when=str(boot.get("BootSourceOverrideEnabled") or ""),
+        allowed=tuple(map(str, boot.get("BootSourceOverrideTarget@Redfish.AllowableValues") or ())),
+        order=tuple(map(str, boot.get("BootOrder") or ())),
+        entries=tuple(entries),
+    )

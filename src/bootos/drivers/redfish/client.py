@@ -1,0 +1,400 @@
+"""One conversation with a Redfish service: log on, get, patch, post, upload, watch a task, log off. Through sushy,
+which is imported only here and only when there is a service to talk to.
+
+Every call has a deadline; a request that may have been taken is never sent twice; what the service says against a
+request is in the error. Credentials are logged by nobody: sushy's own log is kept at warnings.
+"""
+
+import json
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.redfish.endpoint import Account, Endpoint, find_accounts, prepare_link
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 60.0
+ROOT = "/redfish/v1/"
+_RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
+_WAITING = {"Pending", "Suspended"}  # for the machine's restart
+_STALE = 412  # somebody changed the resource since it was read
+
+
+class RedfishError(DriverError):
+    """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "", dropped: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.dropped = dropped
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """`body` is the JSON object that came, empty when there was none."""
+
+    status: int
+    body: dict[str, Any] = {}
+    location: str = ""
+    etag: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task ended. `waits`: it goes on when the machine starts anew."""
+
+    waits: bool = False
+    messages: tuple[str, ...] = ()
+
+
+class Client:
+    """A session with the service; use it as a context manager, so that the session is closed."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        account: Account,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self._account = account
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._now = now
+        self._auth: Any = None
+        self._connector: Any = None
+
+    @property
+    def user(self) -> str:
+        """Who is logged on."""
+        return self._account.user
+
+    def __enter__(self) -> "Client":
+        """Log on by a session, which every service since Redfish 1.0 has; where there is none, by HTTP's own way."""
+        from sushy import Sushy, exceptions
+        from sushy.auth import BasicAuth, SessionAuth
+
+        logging.getLogger("sushy").setLevel(
+            logging.CRITICAL
+        )  # its own words hold headers, and it raises as well
+        where = self.endpoint
+        if where.url.startswith("http://"):
+            log.warning("%s: nothing is encrypted, the password neither", where.url)
+        elif not where.verify and not where.fingerprint and where.link is None:
+            log.warning("%s: its certificate is not checked (oob.redfish.verify)", where.url)
+        password = self._account.password.password
+        with self._translated(f"log on as {self._account.user}"):
+            try:
+                self._connector = self._build_connector()
+                self._auth = SessionAuth(self._account.user, password)
+                Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
+            except (
+                exceptions.ResourceNotFoundError,
+                exceptions.MissingAttributeError,
+                exceptions.MissingXAuthToken,
+            ):
+                self._connector.close()
+                self._connector = self._build_connector()
+                self._auth = BasicAuth(self._account.user, password)
+                Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
+                self._connector.get(f"{ROOT}Systems")  # only now it is known whether the account is right
+        return self
+
+    def _build_connector(self) -> Any:
+        from requests.adapters import HTTPAdapter
+        from sushy.connector import Connector
+
+        where = self.endpoint
+        connector = Connector(
+            where.url,
+            verify=where.verify and not where.fingerprint,
+            server_side_retries=1,
+            server_side_retries_delay=0,
+            default_request_timeout=self._timeout_s,
+        )
+        session = connector._session
+        session.trust_env = False  # no proxy stands between a machine and its BMC
+        if where.fingerprint or not where.verify:
+            context = ssl.SSLContext(
+                ssl.PROTOCOL_TLS_CLIENT
+            )  # without the system's certificates: reading them takes
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # longer than a request
+            adapter = HTTPAdapter()
+            adapter.init_poolmanager(1, 1, ssl_context=context, assert_fingerprint=where.fingerprint or None)
+            session.mount("https://", adapter)
+        return connector
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self._translated("log off"):
+                self._auth.close()
+        except RedfishError as cause:
+            log.info("the Redfish session was not closed: %s", cause)
+        self._connector.close()
+
+    def get(self, path: str, *, what: str = "") -> Reply:
+        """A resource. Raises RedfishError."""
+        what = what or f"read {path}"
+        try:
+            return self._ask("get", path, what)
+        except RedfishError as cause:
+            if not cause.dropped:
+                raise
+            return self._ask("get", path, what)  # BMCs drop connections; to read twice does no harm
+
+    def find(self, path: str) -> Reply | None:
+        """A resource that need not be there."""
+        try:
+            return self.get(path)
+        except RedfishError as cause:
+            if cause.status in (404, 405, 501):
+                return None
+            raise
+
+    def get_members(self, path: str) -> Iterator[dict[str, Any]]:
+        """The members of a collection, each read whole."""
+        for link in read_links(self.get(path).body.get("Members")):
+            yield self.get(link).body
+
+    def patch(self, path: str, body: Mapping[str, Any], *, what: str) -> Reply:
+        """Change a resource as it is now: If-Match with its ETag, once more when it changed just then."""
+        for attempt in (1, 2):
+            etag = self.get(path).etag
+            try:
+                headers = {"If-Match": etag} if etag else {}
+                return self._ask("patch", path, what, data=dict(body), headers=headers)
+            except RedfishError as cause:
+                if cause.status != _STALE or attempt == 2:
+                    raise
+                if etag.startswith("W/"):  # some take only the strong form of their own weak one
+                    return self._ask("patch", path, what, data=dict(body), headers={"If-Match": etag[2:]})
+        raise AssertionError("unreachable")
+
+    def post(self, path: str, body: Mapping[str, Any], *, what: str, timeout_s: float | None = None) -> Reply:
+        return self._ask("post", path, what, data=dict(body), timeout=timeout_s)
+
+    def delete(self, path: str, *, what: str) -> Reply:
+        return self._ask("delete", path, what)
+
+    def upload(
+        self, path: str, file: Path, parameters: Mapping[str, Any], *, what: str, timeout_s: float
+    ) -> Reply:
+        """Multipart push (DSP0266, 12.6.2): `UpdateParameters` as JSON, then `UpdateFile`."""
+        with file.open("rb") as stream:
+            files = [
+                ("UpdateParameters", (None, json.dumps(dict(parameters)), "application/json")),
+                ("UpdateFile", (file.name, stream, "application/octet-stream")),
+            ]
+            return self._ask("post", path, what, files=files, timeout=timeout_s)
+
+    def wait_for_task(
+        self,
+        reply: Reply,
+        *,
+        what: str,
+        deadline_s: float,
+        poll_s: float = 2.0,
+        on_progress: Callable[[str], None] = log.info,
+    ) -> Outcome:
+        """Follow the task that a request began to its end. Raises RedfishError when it fails or takes too long.
+
+        A task that vanishes has ended: whether what it was for is there is found by reading again."""
+        path = reply.location or str(reply.body.get("@odata.id", ""))
+        if reply.status != 202 and "TaskState" not in reply.body and not reply.location:
+            return Outcome()
+        if not path:
+            raise RedfishError(f"{what}: the service began a task and does not say which")
+        until = self._now() + deadline_s
+        last = ""
+        while True:
+            found = self._find_task(path)
+            if found is None:
+                return Outcome(messages=(last,) if last else ())
+            state = str(found.body.get("TaskState", "Running" if found.status == 202 else "Completed"))
+            messages = read_messages(found.body)
+            shown = " ".join(
+                part for part in (state, _percent(found.body), messages[-1] if messages else "") if part
+            )
+            if shown != last:
+                on_progress(f"{what}: {shown}")
+                last = shown
+            if state in _WAITING or _is_scheduled(found.body):
+                return Outcome(waits=True, messages=tuple(messages))
+            if state not in _RUNNING:
+                if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
+                    said = "; ".join(messages) or "it does not say why"
+                    raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
+                return Outcome(messages=tuple(messages))
+            if self._now() > until:
+                raise RedfishError(
+                    f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
+                )
+            self._sleep(poll_s)
+
+    def _find_task(self, path: str) -> Reply | None:
+        try:
+            return self.get(path, what="follow the task")
+        except RedfishError as cause:
+            if cause.status in (404, 410):
+                return None
+            raise
+
+    def _ask(self, method: str, path: str, what: str, **options: Any) -> Reply:
+        if self._connector is None:
+            raise AssertionError("the client is not open")
+        options["timeout"] = options.get("timeout") or self._timeout_s
+        with self._translated(what):
+            response = getattr(self._connector, method)(path, **options)
+            body = response.json() if response.content.strip() else {}
+        if not isinstance(body, dict):
+            raise RedfishError(f"{what}: the Redfish service sent something else than a resource")
+        headers = response.headers
+        etag = headers.get("ETag") or str(body.get("@odata.etag", ""))
+        location = headers.get("Location") or headers.get("Content-Location", "")
+        return Reply(
+            status=response.status_code,
+            body=body,
+            location=location if response.status_code in (201, 202, 204) else "",
+            etag=etag,
+        )
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """sushy's and requests' errors as RedfishError, with what was done and what the service said."""
+        from requests.exceptions import RequestException
+        from sushy import exceptions
+
+        try:
+            yield
+        except exceptions.AccessError as cause:
+            raise RedfishError(
+                f"{what}: the Redfish service at {self.endpoint.url} refuses {self._account.user!r}",
+                status=cause.status_code,
+                hint="user, password and role of oob.redfish; after some failures a BMC refuses everybody for minutes",
+            ) from None
+        except exceptions.HTTPError as cause:
+            said = "; ".join(read_messages(cause.body if isinstance(cause.body, dict) else {}))
+            detail = said or getattr(cause, "detail", "") or "it does not say why"
+            message = f"{what}: the Redfish service refused it ({cause.status_code}): {detail}"
+            raise RedfishError(message, status=cause.status_code) from None
+        except exceptions.ConnectionError as cause:
+            raise RedfishError(
+                f"{what}: the Redfish service at {self.endpoint.url} does not answer: {cause}",
+                hint=_advise(cause),
+                dropped="aborted" in str(cause) or "reset by peer" in str(cause),
+            ) from None
+        except (
+            exceptions.SushyError,
+            RequestException,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as cause:
+            raise RedfishError(
+                f"{what}: the Redfish service at {self.endpoint.url} said something that makes no sense: {cause}"
+            ) from None
+
+
+@contextmanager
+def open_client(
+    machine: Machine,
+    endpoints: Sequence[Endpoint],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> Iterator[Client]:
+    """A session with the first of `endpoints` that answers, by the first account that it takes. Raises RedfishError of
+    the first when none does."""
+    first: RedfishError | None = None
+    for endpoint in endpoints:
+        if endpoint.link is not None:
+            prepare_link(machine, endpoint.link)
+        for account in find_accounts(machine, endpoint):
+            client = Client(endpoint, account, timeout_s=timeout_s, sleep=sleep, now=now)
+            try:
+                client.__enter__()
+            except RedfishError as cause:
+                first = first or cause
+                if cause.status == 401:
+                    continue
+                if cause.status:
+                    raise  # it answers, and refuses
+                break
+            try:
+                yield client
+            finally:
+                client.__exit__(None, None, None)
+            return
+    raise first or RedfishError("there is no Redfish service to talk to")
+
+
+def read_links(value: Any) -> list[str]:
+    """The addresses in a list of references."""
+    items = value if isinstance(value, list) else [value]
+    return [str(item["@odata.id"]) for item in items if isinstance(item, dict) and "@odata.id" in item]
+
+
+def read_link(body: Mapping[str, Any], *keys: str) -> str:
+    """The address of one reference inside a resource; empty when it is not there."""
+    value: Any = body
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    links = read_links(value)
+    return links[0] if links else ""
+
+
+def read_messages(body: Mapping[str, Any]) -> list[str]:
+    """What a service says: the extended information of an error or a reply, or the messages of a task."""
+    error = body.get("error")
+    source = error if isinstance(error, dict) else body
+    listed: Any = source.get("@Message.ExtendedInfo") or source.get("Messages") or []
+    found: list[str] = []
+    for item in listed if isinstance(listed, list) else []:
+        if isinstance(item, dict):
+            text = str(item.get("Message") or item.get("MessageId") or "").strip()
+            arguments = item.get("MessageArgs")
+            if not item.get("Message") and isinstance(arguments, list) and arguments:
+                text += f" ({', '.join(map(str, arguments))})"
+            if text and text not in found:
+                found.append(text)
+    if not found and source.get("message"):
+        found.append(str(source["message"]))
+    return found
+
+
+def _percent(body: Mapping[str, Any]) -> str:
+    value = body.get("PercentComplete")
+    return f"{value} %" if isinstance(value, int) else ""
+
+
+def _is_scheduled(body: Mapping[str, Any]) -> bool:
+    """iDRAC: a job that waits for the restart is a task that "runs" (Oem.Dell.JobState)."""
+    oem = body.get("Oem")
+    dell = oem.get("Dell") if isinstance(oem, dict) else None
+    return isinstance(dell, dict) and dell.get("JobState") in ("Scheduled", "ReadyForExecution")
+
+
+def _advise(cause: object) -> str:
+    text = str(cause).lower()
+    if "fingerprint" in text:
+        return "another certificate than oob.redfish.fingerprint says: a new one, or another BMC"
+    if "certificate" in text:
+        return (
+            "BMCs come with certificates nobody signed: oob.redfish.fingerprint pins this one "
+            "(openssl s_client -connect HOST:443 | openssl x509 -noout -fingerprint -sha256), verify: false trusts any"
+        )
+    return ""

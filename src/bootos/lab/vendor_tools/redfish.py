@@ -1,0 +1,382 @@
+"""A BMC's Redfish service over a silicon: sessions, accounts, network, boot settings, BIOS, firmware, tasks.
+
+A tool like the others, so that knobs, state and restarts work alike: a request is `redfish METHOD PATH`. What it serves
+is the tree of resources in the state, begun by `redfish_tree`; a PATCH changes it by the rules of DSP0266. Tasks move
+on each time somebody looks at them.
+"""
+
+import hmac
+import json
+import secrets
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bootos.lab.vendor_tools.redfish_tree import (
+    ACCOUNTS,
+    BIOS,
+    BIOS_PENDING,
+    INVENTORY,
+    MANAGER,
+    ROOT,
+    SESSIONS,
+    SYSTEM,
+    TASKS,
+    UPDATE,
+    RedfishSpec,
+    build_tree,
+)
+from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.tool import Output
+
+PROGRAM = "redfish"
+KEY = "redfish"
+STATUS = {0: 200, 1: 500}  # what a knob makes of a good and of a bad end
+PUSH = f"{UPDATE}/push"
+_OPEN = {ROOT.rstrip("/"), "/redfish"}
+_RESETS = ("GracefulRestart", "ForceRestart")
+
+
+class Refused(Exception):
+    """A request that the service does not carry out."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RedfishTool:
+    """See `tool.Tool`. `files`: body, type, if-match, token, basic of the request; those of the output are headers."""
+
+    names: tuple[str, ...] = (PROGRAM,)
+
+    def run(
+        self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
+    ) -> Output:
+        method, path = argv[0], argv[1].rstrip("/")
+        state = find_state(silicon)
+        try:
+            if state["deaf"] > 0:
+                state["deaf"] -= 1
+                raise Refused(503, "The service is starting.")
+            user = _find_user(state, files)
+            is_login = method == "POST" and path == SESSIONS
+            if user is None and path not in _OPEN and not is_login:
+                raise Refused(401, "The account is not known, or its password is wrong.")
+            return _answer(silicon, state, method, path, files)
+        except Refused as refused:
+            return _build_error(refused.status, str(refused))
+
+    def on_boot(self, silicon: Silicon) -> None:
+        """The machine starts: pending BIOS settings and firmware take effect."""
+        if KEY not in silicon.state:
+            return
+        state = find_state(silicon)
+        current, pending = state["tree"][BIOS]["Attributes"], state["tree"][BIOS_PENDING]["Attributes"]
+        changed = [name for name, value in pending.items() if current.get(name) != value]
+        for number, name in enumerate(changed):
+            if silicon.is_misbehaving("ignore", PROGRAM, ["boot", name]):
+                continue
+            if silicon.is_misbehaving("fail-half", PROGRAM, ["boot", "bios"]) and number >= len(changed) // 2:
+                break
+            current[name] = pending[name]
+        state["tree"][BIOS_PENDING]["Attributes"] = dict(current)
+        for path, version in state["staged"].items():
+            if not silicon.is_misbehaving("ignore", PROGRAM, ["boot", path]):
+                set_version(state, path, version)
+        state["staged"] = {}
+        state["boots"] += 1
+
+
+def start_redfish(silicon: Silicon, spec: RedfishSpec) -> None:
+    """Give the silicon a service, if it has none yet."""
+    if KEY not in silicon.state:
+        tree = build_tree(spec)
+        silicon.state[KEY] = {
+            "tree": tree,
+            "passwords": {f"{ACCOUNTS}/{spec.first_account}": spec.password},
+            "sessions": {},
+            "versions": {},
+            "staged": {},
+            "reset_requests": spec.reset_requests,
+            "deaf": 0,
+            "resets": 0,
+            "boots": 0,
+            "count": 0,
+        }
+        silicon.save()
+
+
+def find_state(silicon: Silicon) -> dict[str, Any]:
+    """The service's part of the state."""
+    state: dict[str, Any] = silicon.state[KEY]
+    return state
+
+
+def set_version(state: dict[str, Any], path: str, version: str) -> None:
+    """A component runs another firmware now."""
+    state["tree"][path]["Version"] = version
+    if path.endswith("/BIOS"):
+        state["tree"][SYSTEM]["BiosVersion"] = version
+    if path.endswith("/BMC"):
+        state["tree"][MANAGER]["FirmwareVersion"] = version
+
+
+def _find_user(state: dict[str, Any], files: Mapping[str, bytes]) -> str | None:
+    token = files.get("token", b"").decode()
+    if token:
+        name: str | None = state["sessions"].get(token)
+        return name
+    user, _, password = files.get("basic", b"").decode().partition(":")
+    return user if user and _is_right(state, user, password) else None
+
+
+def _is_right(state: dict[str, Any], user: str, password: str) -> bool:
+    for path, body in state["tree"].items():
+        if path.startswith(f"{ACCOUNTS}/") and body["UserName"] == user and body["Enabled"]:
+            return hmac.compare_digest(state["passwords"].get(path, "").encode(), password.encode())
+    return False
+
+
+def _answer(
+    silicon: Silicon, state: dict[str, Any], method: str, path: str, files: Mapping[str, bytes]
+) -> Output:
+    tree = state["tree"]
+    if method == "GET":
+        if path.startswith(f"{TASKS}/"):
+            _move_task(silicon, state, path)
+        if path == "/redfish":
+            return _build_reply({"v1": ROOT})
+        body = tree.get(path) if path != ROOT.rstrip("/") else tree[ROOT]
+        if body is None:
+            raise Refused(404, f"The resource at {path} was not found.")
+        return _build_reply(body, etag=_make_etag(body))
+    if method == "DELETE":
+        return _delete(state, path)
+    if path == PUSH and method == "POST":
+        parts = _parse_multipart(files["type"].decode(), files["body"])
+        return _begin_update(
+            silicon, state, parts.get("UpdateFile", b""), _parse_json(parts["UpdateParameters"])
+        )
+    request = _parse_json(files["body"])
+    if method == "POST":
+        return _post(silicon, state, path, request)
+    if method != "PATCH" or path not in tree:
+        raise Refused(405 if path in tree else 404, f"{method} {path} is not possible.")
+    match = files.get("if-match", b"").decode()
+    if match and match != _make_etag(tree[path]):
+        raise Refused(412, "The ETag supplied did not match the ETag of the resource.")
+    return _patch(silicon, state, path, request)
+
+
+def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str, Any]) -> Output:
+    if path == SESSIONS:
+        user, password = str(request.get("UserName")), str(request.get("Password"))
+        if not _is_right(state, user, password):
+            raise Refused(401, "The account is not known, or its password is wrong.")
+        token = secrets.token_hex(16)
+        state["sessions"][token] = user
+        state["count"] += 1
+        where = f"{SESSIONS}/{state['count']}"
+        body = {"@odata.id": where, "Id": str(state["count"]), "Name": "Session", "UserName": user}
+        state["tree"][where] = body
+        return _build_reply(body, status=201, headers={"X-Auth-Token": token, "Location": where})
+    if path == ACCOUNTS:
+        return _create_account(silicon, state, request)
+    if path == f"{MANAGER}/Actions/Manager.Reset":
+        if request.get("ResetType") not in _RESETS:
+            raise Refused(400, "The value of ResetType is not in the list of allowable values.")
+        state["resets"] += 1
+        state["sessions"] = {}
+        state["deaf"] = state["reset_requests"]
+        return Output(code=204)
+    if path == f"{UPDATE}/Actions/UpdateService.SimpleUpdate":
+        uri = str(request.get("ImageURI", "")).replace("//10.0.2.2:", "//127.0.0.1:")
+        try:
+            with urllib.request.urlopen(uri, timeout=30) as response:
+                image = response.read()
+        except (OSError, ValueError) as error:
+            raise Refused(400, f"Unable to download the image from {uri}: {error}") from None
+        return _begin_update(silicon, state, image, request)
+    raise Refused(404, f"{path} takes no POST.")
+
+
+def _create_account(silicon: Silicon, state: dict[str, Any], request: dict[str, Any]) -> Output:
+    tree = state["tree"]
+    if any(not body.get("UserName") for path, body in tree.items() if path.startswith(f"{ACCOUNTS}/")):
+        raise Refused(405, "Accounts are created by changing a free one.")
+    if any(body.get("UserName") == request.get("UserName") for body in tree.values()):
+        raise Refused(400, "The requested resource already exists.")
+    number = 1 + max(int(path.rpartition("/")[2]) for path in tree if path.startswith(f"{ACCOUNTS}/"))
+    path = f"{ACCOUNTS}/{number}"
+    account = {"UserName": "", "RoleId": "ReadOnly", "Enabled": True, "Locked": False, "Password": None}
+    tree[path] = {"@odata.id": path, "Id": str(number), "Name": "User Account", **account}
+    tree[ACCOUNTS]["Members"].append({"@odata.id": path})
+    _patch(silicon, state, path, request)
+    return _build_reply(tree[path], status=201, headers={"Location": path})
+
+
+def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str, Any]) -> Output:
+    tree = state["tree"]
+    body = tree[path]
+    half = silicon.is_misbehaving("fail-half", PROGRAM, ["PATCH", path])
+    if path.startswith(f"{ACCOUNTS}/"):
+        _check_account(tree, request)
+        if request.get("Password"):
+            state["passwords"][path] = str(request["Password"])
+        request = {key: value for key, value in request.items() if key not in ("Password", "Oem")}
+    if path in (BIOS, BIOS_PENDING):
+        if path == BIOS:
+            raise Refused(405, "The settings are changed at the settings resource.")
+        _check_attributes(tree, request)
+    if path.startswith(f"{MANAGER}/EthernetInterfaces/"):
+        request = _settle_network(body, request)
+    for number, (key, value) in enumerate(request.items()):
+        if key not in body:
+            raise Refused(400, f"The property {key} is not in the list of valid properties for the resource.")
+        if half and number >= len(request) // 2:
+            raise Refused(500, "The operation was stopped by an internal error.")
+        body[key] = (
+            {**body[key], **value} if isinstance(body[key], dict) and isinstance(value, dict) else value
+        )
+    return _build_reply(body, etag=_make_etag(body))
+
+
+def _check_account(tree: dict[str, Any], request: dict[str, Any]) -> None:
+    roles = {body["RoleId"] for path, body in tree.items() if "/Roles/" in path}
+    if "RoleId" in request and request["RoleId"] not in roles:
+        raise Refused(400, f"The value {request['RoleId']} for the property RoleId is not acceptable.")
+    password = request.get("Password")
+    if password is not None and len(str(password)) < 8:
+        raise Refused(400, "The password does not meet the minimum length of 8 characters.")
+
+
+def _check_attributes(tree: dict[str, Any], request: dict[str, Any]) -> None:
+    registry = tree[f"{ROOT}Registries/BiosAttributeRegistry/registry"]["RegistryEntries"]["Attributes"]
+    known = {entry["AttributeName"]: entry for entry in registry}
+    for name, value in request.get("Attributes", {}).items():
+        entry = known.get(name)
+        if entry is None:
+            raise Refused(
+                400, f"The property {name} is not in the list of valid properties for the resource."
+            )
+        if entry.get("ReadOnly"):
+            raise Refused(400, f"The property {name} is a read only property and cannot be assigned a value.")
+        allowed = [item["ValueName"] for item in entry.get("Value", [])]
+        if allowed and value not in allowed:
+            raise Refused(
+                400, f"The value {value} for the property {name} is not in the list of acceptable values."
+            )
+
+
+def _settle_network(body: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """What an interface shows follows from what it was told."""
+    told = dict(request)
+    if "DHCPv4" in told and told["DHCPv4"].get("DHCPEnabled") is True:
+        told["IPv4StaticAddresses"] = []
+        lease = {"Address": "10.0.9.99", "SubnetMask": "255.255.255.0", "Gateway": "10.0.9.1"}
+        told["IPv4Addresses"] = [{**lease, "AddressOrigin": "DHCP"}]
+    elif told.get("IPv4StaticAddresses"):
+        told["IPv4Addresses"] = [{**told["IPv4StaticAddresses"][0], "AddressOrigin": "Static"}]
+    return told
+
+
+def _begin_update(silicon: Silicon, state: dict[str, Any], image: bytes, request: dict[str, Any]) -> Output:
+    """An image's first line says what it is: {"component": "BIOS", "version": "2.2.0"}."""
+    try:
+        head = json.loads(image.partition(b"\n")[0])
+        target, version = f"{INVENTORY}/{head['component']}", str(head["version"])
+    except (ValueError, KeyError, TypeError):
+        raise Refused(400, "The image is not a firmware package of this machine.") from None
+    if target not in state["tree"]:
+        raise Refused(400, f"The image is for {head['component']}, which this machine does not have.")
+    wanted = [str(item) for item in request.get("Targets") or []]
+    if wanted and target not in wanted:
+        raise Refused(400, f"The image is not for {', '.join(wanted)}.")
+    state["count"] += 1
+    path = f"{TASKS}/{state['count']}"
+    needs_reset = state["tree"][target].get("Oem", {}).get("Lab", {}).get("AppliesOnReset", False)
+    state["tree"][path] = {
+        "@odata.id": path,
+        "@odata.type": "#Task.v1_7_0.Task",
+        "Id": str(state["count"]),
+        "Name": f"Update of {head['component']}",
+        "TaskState": "New",
+        "TaskStatus": "OK",
+        "PercentComplete": 0,
+        "Messages": [],
+        "Oem": {"Lab": {"Target": target, "Version": version, "OnReset": needs_reset}},
+    }
+    return _build_reply(state["tree"][path], status=202, headers={"Location": path})
+
+
+def _move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
+    task = state["tree"].get(path)
+    if task is None or task["TaskState"] not in ("New", "Running"):
+        return
+    task["TaskState"] = "Running"
+    task["PercentComplete"] += 50
+    lab = task["Oem"]["Lab"]
+    if silicon.is_misbehaving("fail-half", PROGRAM, ["task", lab["Target"]]):
+        message = "The update was stopped: the image could not be verified."
+        task["Messages"].append({"MessageId": "Update.1.0.VerificationFailed", "Message": message})
+        task["TaskState"], task["TaskStatus"] = "Exception", "Critical"
+        return
+    if task["PercentComplete"] < 100:
+        return
+    task["TaskState"] = "Pending" if lab["OnReset"] else "Completed"
+    if silicon.is_misbehaving("ignore", PROGRAM, ["task", lab["Target"]]):
+        return
+    if lab["OnReset"]:
+        state["staged"][lab["Target"]] = lab["Version"]
+    else:
+        set_version(state, lab["Target"], lab["Version"])
+
+
+def _delete(state: dict[str, Any], path: str) -> Output:
+    if not path.startswith(f"{SESSIONS}/") or path not in state["tree"]:
+        raise Refused(405 if path in state["tree"] else 404, f"{path} cannot be deleted.")
+    del state["tree"][path]
+    return Output(code=204)
+
+
+def _make_etag(body: dict[str, Any]) -> str:
+    return f'"{hash(json.dumps(body, sort_keys=True)) & 0xFFFFFFFFFFFF:012x}"'
+
+
+def _parse_json(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data or b"{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refused(400, "The request body submitted was malformed JSON.")
+    return value
+
+
+def _parse_multipart(content_type: str, data: bytes) -> dict[str, bytes]:
+    """The parts of multipart/form-data by their names."""
+    boundary = content_type.partition("boundary=")[2].strip('"').encode()
+    parts: dict[str, bytes] = {"UpdateParameters": b"{}"}
+    for part in data.split(b"--" + boundary)[1:-1] if boundary else ():
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+        parts[name] = content.removesuffix(b"\r\n")
+    return parts
+
+
+def _build_reply(
+    body: dict[str, Any], *, status: int = 200, etag: str = "", headers: Mapping[str, str] | None = None
+) -> Output:
+    files = {**(headers or {}), **({"ETag": etag} if etag else {})}
+    return Output(code=status if status != 200 else 0, stdout=json.dumps(body), files=files)
+
+
+def _build_error(status: int, message: str) -> Output:
+    info = [{"MessageId": "Base.1.8.GeneralError", "Message": message, "Severity": "Critical"}]
+    error = {
+        "code": "Base.1.8.GeneralError",
+        "message": "See @Message.ExtendedInfo.",
+        "@Message.ExtendedInfo": info,
+    }
+    return Output(code=status, stdout=json.dumps({"error": error}))

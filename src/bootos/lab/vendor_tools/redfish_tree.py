@@ -1,0 +1,317 @@
+"""What a lab machine's Redfish service has to begin with: resources by their paths, shaped as DMTF's mockups are. Pure.
+
+What differs between makers is in `RedfishSpec`: accounts in fixed slots or created, and what a BIOS has.
+"""
+
+from typing import Any
+
+import msgspec
+
+ROOT = "/redfish/v1/"
+SYSTEM = f"{ROOT}Systems/1"
+MANAGER = f"{ROOT}Managers/BMC"
+ACCOUNTS = f"{ROOT}AccountService/Accounts"
+ROLES = f"{ROOT}AccountService/Roles"
+SESSIONS = f"{ROOT}SessionService/Sessions"
+BIOS = f"{SYSTEM}/Bios"
+BIOS_PENDING = f"{SYSTEM}/Bios/Settings"
+UPDATE = f"{ROOT}UpdateService"
+INVENTORY = f"{UPDATE}/FirmwareInventory"
+TASKS = f"{ROOT}TaskService/Tasks"
+REGISTRIES = f"{ROOT}Registries"
+
+
+class BiosAttribute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`values` empty: a text. `locked_by`: read-only while that attribute has that value."""
+
+    name: str
+    value: str | int | bool
+    values: tuple[str, ...] = ()
+    title: str = ""
+    read_only: bool = False
+    locked_by: tuple[str, str] | None = None
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part with firmware. `on_reset`: a new one runs from the next start on."""
+
+    id: str
+    name: str
+    version: str
+    on_reset: bool = False
+
+
+_ON_OFF = ("Enabled", "Disabled")
+BIOS_ATTRIBUTES = (
+    BiosAttribute(
+        name="ProcVirtualization", value="Disabled", values=_ON_OFF, title="Virtualization Technology"
+    ),
+    BiosAttribute(name="LogicalProc", value="Enabled", values=_ON_OFF, title="Logical Processor"),
+    BiosAttribute(name="SriovGlobalEnable", value="Disabled", values=_ON_OFF, title="SR-IOV Global Enable"),
+    BiosAttribute(
+        name="SysProfile",
+        value="PerfPerWattOptimizedDapc",
+        values=("PerfPerWattOptimizedDapc", "PerfOptimized", "Custom"),
+        title="System Profile",
+    ),
+    BiosAttribute(
+        name="ProcCStates",
+        value="Enabled",
+        values=_ON_OFF,
+        title="C-States",
+        locked_by=("SysProfile", "PerfPerWattOptimizedDapc"),
+    ),
+    BiosAttribute(name="SystemServiceTag", value="LAB0001", title="System Service Tag", read_only=True),
+    BiosAttribute(name="AcPwrRcvryUserDelay", value=60, title="User Defined Delay (60s to 600s)"),
+)
+COMPONENTS = (
+    Component(id="BIOS", name="System BIOS", version="2.1.0", on_reset=True),
+    Component(id="BMC", name="Baseboard Management Controller", version="1.10.0"),
+)
+
+
+class RedfishSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`slots` 0: accounts are created by POST; else that many, and the first cannot be used (as with iDRAC).
+    `reset_requests`: how many requests go unanswered after a reset of the BMC."""
+
+    user: str = "labadmin"
+    password: str = "lab-initial"
+    slots: int = 0
+    tls: bool = True
+    address: str = "10.0.9.99"
+    uuid: str = "b0075000-0000-4000-8000-000000000001"
+    serial: str = "LAB0001"
+    vendor: str = "BootOS Lab"
+    product: str = "Virtual Bare Metal"
+    bios: tuple[BiosAttribute, ...] = BIOS_ATTRIBUTES
+    components: tuple[Component, ...] = COMPONENTS
+    reset_requests: int = 4
+
+    @property
+    def first_account(self) -> int:
+        return 2 if self.slots else 1
+
+
+def build_tree(spec: RedfishSpec) -> dict[str, dict[str, Any]]:
+    """All resources by path."""
+    tree: dict[str, dict[str, Any]] = {}
+
+    def add(path: str, name: str, **properties: Any) -> None:
+        tree[path] = {
+            "@odata.id": path,
+            "Id": path.rstrip("/").rpartition("/")[2],
+            "Name": name,
+            **properties,
+        }
+
+    def collect(path: str, name: str) -> None:
+        inside = [other for other in tree if other.rpartition("/")[0] == path]
+        add(path, name, Members=[{"@odata.id": other} for other in inside])
+        tree[path]["Members@odata.count"] = len(inside)
+
+    _add_accounts(spec, add)
+    collect(ACCOUNTS, "Accounts Collection")
+    for role in ("Administrator", "Operator", "ReadOnly", *(("None",) if spec.slots else ())):
+        add(f"{ROLES}/{role}", "User Role", RoleId=role, IsPredefined=True)
+    collect(ROLES, "Roles Collection")
+    _add_system(spec, add)
+    for reference, title in (
+        ("Boot0001", "Hard Disk"),
+        ("Boot0002", "PXE Device 1: Embedded NIC 1"),
+        ("Boot0003", "UEFI Shell"),
+    ):
+        add(f"{SYSTEM}/BootOptions/{reference}", title, BootOptionReference=reference, DisplayName=title)
+    collect(f"{SYSTEM}/BootOptions", "Boot Options Collection")
+    _add_bios(spec, add)
+    _add_manager(spec, add)
+    collect(f"{MANAGER}/EthernetInterfaces", "Ethernet Network Interface Collection")
+    for part in spec.components:
+        lab = {"Lab": {"AppliesOnReset": part.on_reset}}
+        add(f"{INVENTORY}/{part.id}", part.name, Version=part.version, Updateable=True, Oem=lab)
+    collect(INVENTORY, "Firmware Inventory Collection")
+    _add_services(spec, add)
+    return tree
+
+
+def _add_accounts(spec: RedfishSpec, add: Any) -> None:
+    for number in range(1, max(spec.slots, 1) + 1):
+        first = number == spec.first_account
+        add(
+            f"{ACCOUNTS}/{number}",
+            "User Account",
+            UserName=spec.user if first else "",
+            Password=None,
+            RoleId="Administrator" if first else "None",
+            Enabled=first,
+            Locked=False,
+        )
+
+
+def _add_system(spec: RedfishSpec, add: Any) -> None:
+    version = next((part.version for part in spec.components if part.id == "BIOS"), "")
+    add(
+        SYSTEM,
+        "System",
+        SystemType="Physical",
+        Manufacturer=spec.vendor,
+        Model=spec.product,
+        SerialNumber=spec.serial,
+        UUID=spec.uuid,
+        PowerState="On",
+        BiosVersion=version,
+        PowerRestorePolicy="LastState",
+        Boot={
+            "BootSourceOverrideEnabled": "Disabled",
+            "BootSourceOverrideTarget": "None",
+            "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Cd", "Hdd", "BiosSetup"],
+            "BootOrder": ["Boot0001", "Boot0002", "Boot0003"],
+            "BootOptions": {"@odata.id": f"{SYSTEM}/BootOptions"},
+        },
+        Bios={"@odata.id": BIOS},
+        Links={"ManagedBy": [{"@odata.id": MANAGER}]},
+    )
+
+
+def _add_bios(spec: RedfishSpec, add: Any) -> None:
+    attributes = {attribute.name: attribute.value for attribute in spec.bios}
+    registry = "BiosAttributeRegistry"
+    settings = {"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": {"@odata.id": BIOS_PENDING}}
+    settings["SupportedApplyTimes"] = ["OnReset"]
+    add(
+        BIOS,
+        "BIOS Configuration",
+        AttributeRegistry=registry,
+        Attributes=attributes,
+        **{"@Redfish.Settings": settings},
+    )
+    add(BIOS_PENDING, "BIOS Pending Settings", AttributeRegistry=registry, Attributes=dict(attributes))
+    where = f"{REGISTRIES}/{registry}"
+    location = [{"Language": "en", "Uri": f"{where}/registry"}]
+    add(where, "BIOS Attribute Registry", Registry=registry, Location=location, Languages=["en"])
+    entries = {
+        "Attributes": [_build_entry(attribute) for attribute in spec.bios],
+        "Dependencies": [_build_dependency(attribute) for attribute in spec.bios if attribute.locked_by],
+    }
+    add(f"{where}/registry", "BIOS Attribute Registry", Language="en", RegistryEntries=entries)
+    members = [{"@odata.id": where}]
+    add(REGISTRIES, "Registry File Collection", **{"Members": members, "Members@odata.count": 1})
+
+
+def _build_entry(attribute: BiosAttribute) -> dict[str, Any]:
+    kind = "Enumeration" if attribute.values else "Integer" if isinstance(attribute.value, int) else "String"
+    entry: dict[str, Any] = {
+        "AttributeName": attribute.name,
+        "DisplayName": attribute.title or attribute.name,
+        "Type": kind,
+        "ReadOnly": attribute.read_only,
+        "ResetRequired": True,
+        "DefaultValue": attribute.value,
+    }
+    if attribute.values:
+        entry["Value"] = [{"ValueName": value, "ValueDisplayName": value} for value in attribute.values]
+    return entry
+
+
+def _build_dependency(attribute: BiosAttribute) -> dict[str, Any]:
+    assert attribute.locked_by is not None
+    other, value = attribute.locked_by
+    condition = {"MapFromAttribute": other, "MapFromProperty": "CurrentValue", "MapFromCondition": "EQU"}
+    condition["MapFromValue"] = value
+    dependency = {"MapFrom": [condition], "MapToAttribute": attribute.name, "MapToProperty": "ReadOnly"}
+    return {"DependencyFor": attribute.name, "Type": "Map", "Dependency": {**dependency, "MapToValue": True}}
+
+
+def _add_manager(spec: RedfishSpec, add: Any) -> None:
+    version = next((part.version for part in spec.components if part.id == "BMC"), "")
+    add(
+        MANAGER,
+        "Manager",
+        ManagerType="BMC",
+        FirmwareVersion=version,
+        Links={"ManagerForServers": [{"@odata.id": SYSTEM}]},
+        EthernetInterfaces={"@odata.id": f"{MANAGER}/EthernetInterfaces"},
+        Actions={
+            "#Manager.Reset": {
+                "target": f"{MANAGER}/Actions/Manager.Reset",
+                "ResetType@Redfish.AllowableValues": ["GracefulRestart", "ForceRestart"],
+            }
+        },
+    )
+    lease = {
+        "Address": spec.address,
+        "SubnetMask": "255.255.255.0",
+        "Gateway": "10.0.9.1",
+        "AddressOrigin": "DHCP",
+    }
+    add(
+        f"{MANAGER}/EthernetInterfaces/eth0",
+        "Manager Ethernet Interface",
+        InterfaceEnabled=True,
+        LinkStatus="LinkUp",
+        MACAddress="52:54:00:B0:0C:01",
+        VLAN={"VLANEnable": False, "VLANId": 0},
+        DHCPv4={"DHCPEnabled": True},
+        IPv4Addresses=[lease],
+        IPv4StaticAddresses=[],
+    )
+    add(
+        f"{MANAGER}/EthernetInterfaces/ToHost",
+        "Manager Host Interface",
+        InterfaceEnabled=True,
+        MACAddress="52:54:00:B0:0C:02",
+        IPv4Addresses=[{"Address": "169.254.0.17", "SubnetMask": "255.255.255.0", "AddressOrigin": "Static"}],
+        Links={"HostInterface": {"@odata.id": f"{MANAGER}/HostInterfaces/1"}},
+    )
+
+
+def _add_services(spec: RedfishSpec, add: Any) -> None:
+    def link(path: str) -> dict[str, str]:
+        return {"@odata.id": path}
+
+    add(f"{ROOT}Systems", "Systems Collection", Members=[link(SYSTEM)])
+    add(f"{ROOT}Managers", "Managers Collection", Members=[link(MANAGER)])
+    add(SESSIONS, "Session Collection", Members=[])
+    add(
+        f"{ROOT}SessionService",
+        "Session Service",
+        ServiceEnabled=True,
+        SessionTimeout=600,
+        Sessions=link(SESSIONS),
+    )
+    add(
+        f"{ROOT}AccountService",
+        "Account Service",
+        MinPasswordLength=8,
+        AccountLockoutThreshold=5,
+        Accounts=link(ACCOUNTS),
+        Roles=link(ROLES),
+    )
+    add(TASKS, "Task Collection", Members=[])
+    add(f"{ROOT}TaskService", "Task Service", Tasks=link(TASKS))
+    add(
+        UPDATE,
+        "Update Service",
+        ServiceEnabled=True,
+        MultipartHttpPushUri=f"{UPDATE}/push",
+        FirmwareInventory=link(INVENTORY),
+        Actions={
+            "#UpdateService.SimpleUpdate": {
+                "target": f"{UPDATE}/Actions/UpdateService.SimpleUpdate",
+                "TransferProtocol@Redfish.AllowableValues": ["HTTP", "HTTPS"],
+            }
+        },
+    )
+    add(
+        ROOT,
+        "Root Service",
+        RedfishVersion="1.17.0",
+        UUID=spec.uuid,
+        Systems=link(f"{ROOT}Systems"),
+        Managers=link(f"{ROOT}Managers"),
+        SessionService=link(f"{ROOT}SessionService"),
+        AccountService=link(f"{ROOT}AccountService"),
+        UpdateService=link(UPDATE),
+        Tasks=link(f"{ROOT}TaskService"),
+        Registries=link(REGISTRIES),
+        Links={"Sessions": link(SESSIONS)},
+    )

@@ -1,0 +1,80 @@
+"""A lab machine's Redfish service in process, over real HTTP on the loopback, and a driver's way to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bootos.drivers.contract import Machine
+from bootos.lab.redfish import RedfishService
+from bootos.lab.vendor_tools.redfish import RedfishTool, find_state, start_redfish
+from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
+from bootos.lab.vendor_tools.silicon import Knob, Silicon, SiliconSpec
+from bootos.template.check import read_template
+from bootos.template.model import Template
+from bootos.wire.inventory import Bmc, Inventory, System
+
+ADMIN = {"user": "labadmin", "password": {"secret": "oob-admin"}}
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def now(self) -> float:
+        return self.now_s
+
+
+class RedfishMachine:
+    """`machine` is what a driver gets, `state` what the service remembers."""
+
+    def __init__(self, spec: RedfishSpec, silicon: Silicon, service: RedfishService) -> None:
+        self.silicon = silicon
+        self.service = service
+        self.machine = Machine()
+        self.secrets = {"oob-admin": spec.password, "oob-ops": "s3cret-Enough"}
+        system = System(vendor=spec.vendor, product=spec.product, serial=spec.serial, uuid=spec.uuid)
+        self.inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=system, bmc=Bmc())
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return find_state(self.silicon)
+
+    @property
+    def tree(self) -> dict[str, dict[str, Any]]:
+        tree: dict[str, dict[str, Any]] = self.state["tree"]
+        return tree
+
+    def misbehave(self, kind: str, when: str, times: int | None = None) -> None:
+        self.silicon.knobs.append(Knob(tool="redfish", kind=kind, when=when, times=times))  # type: ignore[arg-type]
+
+    def build(self, document: dict[str, Any]) -> Template:
+        """The template, with the way to the service in it, told to the machine."""
+        access = {
+            "address": f"{self.service.scheme}://127.0.0.1:{self.service.port}",
+            "fingerprint": self.service.fingerprint or None,
+            **ADMIN,
+        }
+        oob = document.get("oob", {})
+        oob = {**oob, "redfish": {**access, **oob.get("redfish", {})}}
+        template, problems = read_template({"name": "t", **document, "oob": oob})
+        assert problems == []
+        assert template is not None
+        self.machine.template, self.machine.secrets = template, self.secrets
+        return template
+
+
+@contextmanager
+def serve(spec: RedfishSpec | None = None) -> Iterator[RedfishMachine]:
+    spec = spec or RedfishSpec()
+    silicon = Silicon(SiliconSpec(), tools=[RedfishTool()])
+    start_redfish(silicon, spec)
+    service = RedfishService(silicon, tls=spec.tls)
+    try:
+        yield RedfishMachine(spec, silicon, service)
+    finally:
+        service.close()
