@@ -96,7 +96,12 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     progress.set_step("plan", v2.StepState.RUNNING)
     begun = frozenset(id for id, state in order.earlier.items() if state is v2.StepState.RUNNING)
     machine = Machine(
-        run=host.machine.run, root=host.machine.root, owner=f"{host.sn} {order.job_id}", begun=begun
+        run=host.machine.run,
+        root=host.machine.root,
+        owner=f"{host.sn} {order.job_id}",
+        begun=begun,
+        done=frozenset(id for id, state in order.earlier.items() if state is v2.StepState.DONE),
+        record=progress.add_certificate,
     )
     try:
         is_new = not set(order.earlier) - {"pre", "plan"}

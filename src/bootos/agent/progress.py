@@ -7,6 +7,7 @@ server then knows what may be half done, and what was never begun.
 import copy
 import logging
 import threading
+from typing import Any
 
 import msgspec
 
@@ -94,6 +95,12 @@ class Progress:
             state = self._reporter.state
             others = [item for item in state.hooks if item.name != result.name]
             self._reporter.update(msgspec.structs.replace(state, hooks=[*others, result]))
+
+    def add_certificate(self, certificate: dict[str, Any]) -> None:
+        with self._lock:
+            state = self._reporter.state
+            known = [*state.certificates, certificate]
+            self._reporter.update(msgspec.structs.replace(state, certificates=known))
 
     def end(self, state: JobState, message: str = "", *, problems: list[ProblemView] | None = None) -> None:
         """The terminal state; steps that never began are marked as skipped."""

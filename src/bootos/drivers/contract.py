@@ -11,7 +11,7 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 `export` (`Exporter`) says the present state in the words of a template.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -48,7 +48,8 @@ class Machine:
 
     `owner` names the job that changes it, for the mark on what is made (`mark`); empty: there is none. `begun` are
     the ids of actions that earlier attempts of that job began and did not say to have ended: what they made may be
-    half done, so `read` looks twice, and half-made things with the job's mark may be replaced without asking.
+    half done, so `read` looks twice, and half-made things with the job's mark may be replaced without asking. `done`
+    are those that ended well. `record` hands a certificate to the job's report.
 
     `template` and `secrets` are what is asked of the machine, for drivers that must log on somewhere to `read` (a
     Redfish service); the engine sets them before it reads.
@@ -61,11 +62,15 @@ class Machine:
         root: Path = Path("/"),
         owner: str = "",
         begun: frozenset[str] = frozenset(),
+        done: frozenset[str] = frozenset(),
+        record: Callable[[dict[str, Any]], None] = lambda certificate: None,
     ) -> None:
         self.run = run
         self.root = root
         self.owner = owner
         self.begun = begun
+        self.done = done
+        self.record = record
         self.template: Template | None = None
         self.secrets: dict[str, str] = {}
 

@@ -15,6 +15,7 @@ from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Match
+from bootos.drivers.disk.erase import EraseDriver
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.luks import LuksDriver
 from bootos.drivers.disk.lvm import LvmDriver
@@ -42,6 +43,8 @@ SECTIONS = (
     "firmware.fwupd",
     "firmware.flashrom",
     "bios",
+    "disks.erase",
+    "disks.nvme",
     "raid",
     "oob",
     "disks.partitions",
@@ -67,6 +70,7 @@ def load_drivers() -> list[Driver]:
         AdaptecDriver(),
         IpmiDriver(),
         RedfishDriver(),
+        EraseDriver(),
         PartitionDriver(),
         LvmDriver(),
         LuksDriver(),

@@ -145,8 +145,8 @@ def _find_obstacle(disk: Disk, path: str, storage: Storage, forecast: Forecast) 
         return "it is removable"
     if disk.read_only:
         return "it is read-only"
-    if block.obstacle:
-        return block.obstacle
+    if block.obstacle and not (block.unreadable and disk.path in forecast.freed):
+        return block.obstacle  # one that is being sanitized can be read when that is done
     return ""
 
 

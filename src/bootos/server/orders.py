@@ -1,6 +1,7 @@
 """What v2 agents get and say: the order of a job, and the reports about it. Called by `api.agent_v2`."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -117,6 +118,14 @@ def read_earlier(job: Job) -> dict[str, str]:
     return known
 
 
+def join_certificates(job: Job, report: v2.Report) -> list[dict[str, Any]]:
+    """Those of earlier attempts, and this one's: a certificate is never lost, whatever a later report says."""
+    known: dict[str, dict[str, Any]] = {}
+    for item in ((job.report or {}).get("certificates", []), report.certificates):
+        known |= {str(certificate.get("sha256", "")): certificate for certificate in item}
+    return list(known.values())
+
+
 def apply_report(
     session: WriteSession,
     machine: Machine,
@@ -178,6 +187,7 @@ def _apply_state(
     snapshot = msgspec.to_builtins(report)
     del snapshot["log"], snapshot["inventory"]
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
+    snapshot["certificates"] = join_certificates(job, report)
     job.report = mask(snapshot, secrets)
     job.said = report.state.value
     if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):

@@ -9,11 +9,8 @@ from bootos.template.size import parse_size
 
 def check_erase(template: Template, places: Places) -> list[Problem]:
     problems: list[Problem] = []
-    for key in ("erase", "nvme"):  # no driver carries them out yet
-        if getattr(template, key):
-            problems.append(
-                Problem(path=key, message="is not supported by this version", hint="leave it out")
-            )
+    if template.nvme:  # no driver carries it out yet
+        problems.append(Problem(path="nvme", message="is not supported by this version", hint="leave it out"))
     for index, wanted in zip(places.indices(EraseWanted, "erase"), template.erase, strict=False):
         at = f"erase[{index}]"
         problems += check_select(wanted.select, at, places.raw("erase", index, "select"))

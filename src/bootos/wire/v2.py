@@ -188,6 +188,9 @@ class Report(msgspec.Struct, kw_only=True):
     problems: list[ProblemView] = []
     hooks: list[HookResult] = []
     plan_hash: str = ""  # of the plan as it was made, by drivers.plan_hash
+    certificates: list[
+        dict[str, Any]
+    ] = []  # what this attempt proved; the server keeps those of earlier ones
     inventory: Inventory | None = None  # read again after the changes, with the terminal report
     log: list[LogLine] = []
 

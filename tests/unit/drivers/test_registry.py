@@ -107,6 +107,7 @@ def test_all_drivers_that_match_a_machine_are_listed() -> None:
         "firmware.fwupd",
         "firmware.flashrom",
         "raid.mdadm",
+        "disk.erase",
         "disk.partition",
         "disk.lvm",
         "disk.luks",

@@ -12,6 +12,7 @@ from bootos.template.model import (
     Bios,
     DiskWanted,
     Encryption,
+    EraseWanted,
     FirmwarePackage,
     FirmwareSelect,
     FirmwareWanted,
@@ -64,3 +65,9 @@ def test_every_key_is_in_the_reference(model: Any) -> None:
 
 def test_every_partition_type_is_in_the_reference() -> None:
     assert [name for name in TYPES if f"`{name}`" not in TEXT] == []
+
+
+def test_every_key_of_erase_is_in_its_page() -> None:
+    text = (DOCS / "erase.md").read_text()
+    missing = [key for key in EraseWanted.__struct_fields__ if f"`{key}`" not in text]
+    assert missing == []

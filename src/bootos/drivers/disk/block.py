@@ -15,6 +15,7 @@ from bootos.drivers.contract import ArrayForecast, DriverError, Machine
 from bootos.drivers.disk import volume
 from bootos.drivers.disk.completeness import find_doubted, is_complete
 from bootos.drivers.disk.current import find_current_disks
+from bootos.drivers.disk.layout import parse_attributes
 from bootos.drivers.disk.signature import Signature, name_signature
 from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
@@ -110,6 +111,11 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
             if part.number == number
             for text in self._tell_signatures(part.signatures, part.device, frozenset())
         ]
+
+    def without(self, freed: Set[str]) -> "Storage":
+        """As it will be without the arrays that lie wholly on `freed` (drives that are erased first)."""
+        left = tuple(array for array in self.arrays if not (array.nodes and array.nodes <= freed))
+        return msgspec.structs.replace(self, arrays=left)
 
     def is_freed(self, device: str, freed: Set[str]) -> bool:
         """Whether the content of a disk or partition is removed with one of `freed`."""
@@ -248,15 +254,6 @@ def parse_sfdisk(text: str, device: str) -> Layout | None:
     return Layout(
         table=kind, id=table.get("id", ""), slices=tuple(sorted(slices, key=lambda part: part.number))
     )
-
-
-def parse_attributes(text: str) -> tuple[str, ...]:
-    """`RequiredPartition LegacyBIOSBootable GUID:60,63` in single words, sorted, without the bootable one."""
-    words: list[str] = []
-    for word in text.split():
-        kind, _, bits = word.partition(":")
-        words += [f"GUID:{bit}" for bit in bits.split(",")] if kind == "GUID" else [word]
-    return tuple(sorted(word for word in words if word != "LegacyBIOSBootable"))
 
 
 def find_users(item: dict[str, Any]) -> list[str]:

@@ -133,3 +133,12 @@ def build_script(placed: Sequence[Placed], table: Table, mark: str = "") -> str:
             words.append("bootable")
         lines.append(f"{part.number} : {', '.join(words)}")
     return "\n".join(lines) + "\n"
+
+
+def parse_attributes(text: str) -> tuple[str, ...]:
+    """`RequiredPartition LegacyBIOSBootable GUID:60,63` in single words, sorted, without the bootable one."""
+    words: list[str] = []
+    for word in text.split():
+        kind, _, bits = word.partition(":")
+        words += [f"GUID:{bit}" for bit in bits.split(",")] if kind == "GUID" else [word]
+    return tuple(sorted(word for word in words if word != "LegacyBIOSBootable"))

@@ -98,7 +98,7 @@ class MdadmDriver:
         forecast.arrays.update(state.find_forecasts())
         if template.raid is not None:
             planned.problems += find_unsupported(template.raid)
-            _plan_raid(state, template, template.raid, forecast, planned)
+            _plan_raid(state.without(forecast.freed), template, template.raid, forecast, planned)
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:

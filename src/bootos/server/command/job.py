@@ -242,6 +242,69 @@ def show_evidence(
         out.console.print(f"\nadd the model: bootos support add --from-job {job}")
 
 
+@operator_command(job_app, "certificates")
+def show_certificates(
+    client: Client,
+    out: Output,
+    job: JobArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Write each there as SERIAL.json."),
+    ] = None,
+) -> None:
+    """Show the erase certificates of a job, or write them to files.
+
+    Example: bootos job certificates 12 --output certificates
+    """
+    value = client.call("GET", "jobs", job)
+    certificates: list[dict[str, Any]] = (value["report"] or {}).get("certificates", [])
+    if output is not None:
+        files = write_certificates(certificates, output)
+        out.say(f"{len(files)} certificate(s) of job {job} are in {output}", {"files": files})
+        return
+    if out.as_json:
+        out.json(certificates)
+        return
+    rows = [
+        {
+            "serial": item["drive"].get("serial", ""),
+            "model": item["drive"].get("model", ""),
+            "method": f"{item['method']['method']} ({item['method']['variant']})",
+            "result": item["verification"]["result"],
+            "ended_at": item["ended_at"],
+        }
+        for item in certificates
+    ]
+    columns = {
+        "serial": "SERIAL NUMBER",
+        "model": "MODEL",
+        "method": "METHOD",
+        "result": "READ BACK",
+        "ended_at": "ENDED",
+    }
+    out.table(rows, columns, "no certificate")
+
+
+def write_certificates(certificates: list[dict[str, Any]], directory: Path) -> list[str]:
+    """One file per drive, named by its serial number; returns their paths. Raises BootosError."""
+    files: list[str] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for item in certificates:
+            name = str(item["drive"].get("serial") or item["sha256"][:16])
+            plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).lstrip(
+                "."
+            )
+            path = directory / f"{plain or item['sha256'][:16]}.json"
+            if str(path) in files:  # two drives of one serial number: they exist
+                path = directory / f"{path.stem}-{item['sha256'][:8]}.json"
+            path.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n")
+            files.append(str(path))
+    except OSError as cause:
+        raise BootosError(f"{directory} cannot be written: {cause.strerror}") from cause
+    return files
+
+
 @operator_command(job_app, "follow")
 def follow_job(client: Client, out: Output, job: JobArgument) -> None:
     """Show a job's live log until it has ended; exit code 0 only when it ended well.

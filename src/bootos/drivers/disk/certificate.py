@@ -1,0 +1,49 @@
+"""Erase certificates: what was done to one drive, by whom it was told, and what reading it back found. JSON.
+
+They lie in a directory in memory for as long as the machine runs, and go to the server with the job's report.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+DIRECTORY = "run/bootos/certificates"
+
+
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """The certificate with a sha256 over itself."""
+    return {**content, "sha256": find_digest(content)}
+
+
+def find_digest(content: dict[str, Any]) -> str:
+    """sha256 over the JSON of all keys but `sha256`: sorted, without blanks, UTF-8."""
+    plain = {key: value for key, value in content.items() if key != "sha256"}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_sealed(content: dict[str, Any]) -> bool:
+    """Whether a certificate is as it was when it was made."""
+    return content.get("sha256") == find_digest(content)
+
+
+def name_file(owner: str, device: str) -> str:
+    return hashlib.sha256(f"{owner} {device}".encode()).hexdigest()[:24] + ".json"
+
+
+def write_certificate(root: Path, owner: str, device: str, content: dict[str, Any]) -> None:
+    directory = root / DIRECTORY
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / name_file(owner, device)).write_text(
+        json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def read_certificate(root: Path, owner: str, device: str) -> dict[str, Any] | None:
+    """The certificate that this job has for a drive; one that was changed does not count."""
+    try:
+        content = json.loads((root / DIRECTORY / name_file(owner, device)).read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and is_sealed(content) else None

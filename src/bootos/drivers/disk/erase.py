@@ -1,0 +1,185 @@
+"""`disk.erase`: drives forget what was on them, and a certificate says how that was done and what reading back found.
+
+Comes before everything else that touches disks. A drive for which this job has a certificate is done; another job
+erases it again. A sanitize that was cut off goes on in the drive by itself and is waited for.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.disk import block, erasetool
+from bootos.drivers.disk.block import Storage, describe_disk
+from bootos.drivers.disk.certificate import read_certificate
+from bootos.drivers.disk.erasing import Ability, choose_way
+from bootos.drivers.selection import select_targets
+from bootos.errors import Problem
+from bootos.template.model import EraseWanted, Template
+from bootos.template.size import format_size
+from bootos.wire.inventory import Disk, Inventory
+
+ERASE = "disk.erase:erase:"
+HOST_BYTES_PER_S = 100e6  # what a disk about takes when it is overwritten, for the estimate
+CONTROLLER = re.compile(r"^/dev/(nvme\d+)n\d+$")
+
+
+class EraseState(msgspec.Struct, frozen=True, kw_only=True):
+    """`proven`: the disks for which this job has a certificate."""
+
+    storage: Storage
+    abilities: dict[str, Ability] = {}
+    proven: frozenset[str] = frozenset()
+    machine: dict[str, str] = {}
+
+
+class EraseDriver:
+    name = "disk.erase"
+    section = "disks.erase"
+    title = "Erase drives"
+    state_type = EraseState
+
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        self._pause = pause
+
+    def match(self, inventory: Inventory) -> Match | None:
+        return Match(reason="every drive can be erased") if inventory.disks else None
+
+    def wants(self, template: Template) -> bool:
+        return bool(template.erase)
+
+    def read(self, machine: Machine, inventory: Inventory) -> EraseState:
+        storage = block.read_storage(machine, inventory)
+        abilities = {
+            disk.path: erasetool.read_ability(machine, disk, inventory.disks) for disk in inventory.disks
+        }
+        # a drive that is being sanitized cannot be read, and is there all the same
+        blocks = {
+            path: msgspec.structs.replace(found, unreadable=found.unreadable and not abilities[path].running)
+            if path in abilities
+            else found
+            for path, found in storage.blocks.items()
+        }
+        proven = {
+            disk.path
+            for disk in inventory.disks
+            if f"{ERASE}{disk.path}" in machine.done
+            or read_certificate(machine.root, machine.owner, disk.path)
+        }
+        system = inventory.system
+        named = {"serial_number": system.serial, "vendor": system.vendor, "product": system.product}
+        return EraseState(
+            storage=msgspec.structs.replace(storage, blocks=blocks),
+            abilities=abilities,
+            proven=frozenset(proven),
+            machine={key: value for key, value in named.items() if value},
+        )
+
+    def plan(
+        self, state: EraseState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        planned = Planned()
+        chosen: dict[str, str] = {}
+        for index, wanted in enumerate(template.erase):
+            at = f"erase[{index}]"
+            # what the template does with a drive afterwards does not stand in the way
+            targets, problems = select_targets(wanted.select, at, state.storage, Forecast())
+            planned.problems += problems
+            for target in targets:
+                if target.device in chosen:
+                    message = f"{target.title} is erased by {chosen[target.device]} already"
+                    planned.problems.append(Problem(path=f"{at}.select", message=message))
+                    continue
+                chosen[target.device] = at
+                disk = next(disk for disk in state.storage.disks if disk.path == target.device)
+                _plan_drive(state, wanted, at, disk, forecast, planned)
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, erasetool.Erase):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        erasetool.apply_erase(machine, action.detail, self._pause)
+
+
+def _plan_drive(
+    state: EraseState, wanted: EraseWanted, at: str, disk: Disk, forecast: Forecast, planned: Planned
+) -> None:
+    title = describe_disk(disk)
+    if disk.path in state.proven:
+        planned.notes.append(f"{title} was erased by this job, which has its certificate")
+        return
+    found = state.storage.blocks[disk.path]
+    if found.used_by:
+        message = f"{title} cannot be erased: it is {', '.join(found.used_by)}"
+        planned.problems.append(Problem(path=at, message=message))
+    ability, begun = state.abilities[disk.path], f"{ERASE}{disk.path}" in state.storage.begun
+    if begun and ability.enabled:  # the password is the one that an earlier attempt set
+        blocked = {key: text for key, text in ability.blocked.items() if key != "ata-security-erase"}
+        ability = msgspec.structs.replace(ability, blocked=blocked)
+    way, why = choose_way(ability, wanted.method)
+    if way is None:
+        hint = _find_hint(why)
+        planned.problems.append(Problem(path=f"{at}.method", message=f"{title}: {why}", hint=hint))
+        return
+    forecast.freed.add(disk.path)
+    method, variant = way
+    passes = f", {wanted.passes} passes" if method == "overwrite" and wanted.passes > 1 else ""
+    size = format_size(disk.size_bytes)
+    estimate = disk.size_bytes / HOST_BYTES_PER_S * wanted.passes if method == "overwrite" else 120.0
+    if method == "ata-security-erase" and ability.minutes:
+        estimate = ability.minutes * 60.0
+    planned.actions.append(
+        Action(
+            id=f"{ERASE}{disk.path}",
+            driver=EraseDriver.name,
+            summary=f"erase {title} by {method} ({variant}{passes})",
+            changes=(
+                Change(what=title, before=f"{disk.model or 'drive'}, {size}", after="erased and read back"),
+                Change(what="method", after=f"{method} ({variant}): {why}"),
+            ),
+            destroys=(f"everything on {title}, {size}", *state.storage.find_content(disk.path)),
+            allowed=f"{at}.confirm",
+            path=at,
+            estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
+            detail=erasetool.Erase(
+                device=disk.path,
+                asked=wanted.method,
+                method=method,
+                variant=variant,
+                why=why,
+                passes=wanted.passes,
+                full=wanted.verify == "full",
+                minutes=ability.minutes,
+                drive=_describe_drive(disk),
+                machine=state.machine,
+            ),
+        )
+    )
+
+
+def _describe_drive(disk: Disk) -> dict[str, str | int]:
+    told = {
+        "model": disk.model,
+        "vendor": disk.vendor,
+        "serial": disk.serial,
+        "wwn": disk.wwn,
+        "firmware": disk.firmware,
+        "type": disk.type.value,
+        "size_bytes": disk.size_bytes,
+        "path": disk.path,
+        "by_path": disk.by_path,
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _find_hint(why: str) -> str:
+    if "frozen" in why:
+        return (
+            "power the drive off and on (pull and plug it, or a cold start without the firmware's drive lock), "
+            "or ask for method: overwrite and know that spare areas are not reached"
+        )
+    if "password" in why:
+        return "take the password away with the tool that set it, or ask for method: overwrite if the drive is open"
+    return "" if "it has" not in why else "name one of those, or auto"

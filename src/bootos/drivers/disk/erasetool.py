@@ -1,0 +1,314 @@
+"""Carries one erase out: stamps, the drive's own command or the host's writing, waiting, reading back, the certificate.
+Called by `disk.erase`; decides nothing.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bootos import __version__
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.disk import block, readback
+from bootos.drivers.disk.certificate import seal, write_certificate
+from bootos.drivers.disk.erasing import (
+    Ability,
+    parse_hdparm,
+    parse_nvme,
+    parse_opcodes,
+    parse_sanitize_log,
+    parse_sanitize_status,
+)
+from bootos.drivers.raid import md
+from bootos.process import ToolError
+from bootos.wire.inventory import Disk
+
+log = logging.getLogger(__name__)
+
+POLL_S = 10.0
+SANITIZE_DEADLINE_S = 48 * 3600.0  # overwriting the largest hard disks takes a day and a half
+FORMAT_TIMEOUT_S = 6 * 3600.0
+SLOWEST_BYTES_PER_S = 5e6  # what is slower than this does not work
+# Not a secret: it is set for the erase only, which takes it away. A drive that lost power in between has it.
+ATA_PASSWORD = "BootOS"
+
+SANITIZE_ACTIONS = {"block": 2, "overwrite": 3, "crypto": 4}
+HDPARM_SANITIZE = {
+    "block": ("--sanitize-block-erase",),
+    "crypto": ("--sanitize-crypto-scramble",),
+    "overwrite": ("--sanitize-overwrite-passes", "1", "--sanitize-overwrite", "hex:00000000"),
+}
+
+
+class Erase(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done to one drive; `drive` and `machine` are who they are, for the certificate."""
+
+    device: str
+    asked: str
+    method: str
+    variant: str
+    why: str
+    passes: int
+    full: bool
+    minutes: int | None
+    drive: dict[str, str | int]
+    machine: dict[str, str]
+
+
+def read_ability(machine: Machine, disk: Disk, disks: Sequence[Disk]) -> Ability:
+    """Ask the drive what it can. Changes nothing; one that does not answer can be overwritten."""
+    try:
+        if disk.path.startswith("/dev/nvme"):
+            return _read_nvme(machine, disk, disks)
+        if not disk.path.startswith("/dev/sd") or disk.transport in ("virtio", "usb", "iscsi", "fc"):
+            return Ability()
+        identity = machine.run(["hdparm", "-I", disk.path], check=False)
+        ability = parse_hdparm(identity.stdout)
+        if ability is not None:
+            if any(method == "ata-sanitize" for method, _ in ability.ways):
+                status = machine.run(["hdparm", "--sanitize-status", disk.path], check=False).stdout
+                ability = parse_hdparm(identity.stdout, status) or ability
+            return ability
+        done = machine.run(["sg_opcodes", disk.path], check=False)
+        ability = parse_opcodes(done.stdout) if done.returncode == 0 else Ability(kind="scsi")
+        if any(method == "scsi-sanitize" for method, _ in ability.ways):
+            running = _read_scsi_progress(machine, disk.path) is not None
+            ability = msgspec.structs.replace(ability, running=running)
+        return ability
+    except ToolError as error:
+        log.warning("%s: its ways to erase itself are not known: %s", disk.path, error)
+        return Ability()
+
+
+def _read_nvme(machine: Machine, disk: Disk, disks: Sequence[Disk]) -> Ability:
+    done = machine.run(["nvme", "id-ctrl", disk.path, "--output-format=json"], check=False)
+    if done.returncode != 0:
+        return Ability(kind="nvme")
+    controller = disk.path.rpartition("n")[0]
+    neighbours = tuple(
+        other.path
+        for other in disks
+        if other.path != disk.path and other.path.rpartition("n")[0] == controller
+    )
+    ability = parse_nvme(done.stdout, neighbours)
+    if any(method == "nvme-sanitize" for method, _ in ability.ways):
+        status, _ = _read_nvme_log(machine, disk.path)
+        ability = parse_nvme(done.stdout, neighbours, status)
+    return ability
+
+
+def _read_nvme_log(machine: Machine, device: str) -> tuple[int, int]:
+    return parse_sanitize_log(
+        machine.run(["nvme", "sanitize-log", device, "--output-format=json"], check=False).stdout
+    )
+
+
+def _read_scsi_progress(machine: Machine, device: str) -> int | None:
+    """Percent of a sanitize that goes on (SPC: sense key NOT READY with a progress indication); None: none does."""
+    text = machine.run(["sg_requests", "--progress", device], check=False).stdout
+    found = [word for word in text.replace("%", " ").split() if word.replace(".", "").isdigit()]
+    return int(float(found[0])) if "rogress" in text and found else None
+
+
+def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None]) -> None:
+    """Raises DriverError when the drive fails or what is read back proves nothing."""
+    device, path = wanted.device, machine.root / wanted.device.lstrip("/")
+    began = _now()
+    seed = secrets.token_hex(16)
+    ability = _is_running(machine, wanted)
+    commands: list[str] = []
+    if ability:
+        log.info("%s: a sanitize that an earlier attempt began goes on in the drive", device)
+    else:
+        block.clear_device(machine, device)
+    size_bytes = block.read_size(machine, device)[0]
+    positions = readback.find_positions(size_bytes, seed)
+    if not ability and wanted.method != "overwrite":
+        log.info("%s: writing %d stamps that must be gone afterwards", device, len(positions))
+        readback.write_stamps(path, seed, positions)
+    if wanted.method == "overwrite":
+        for number in range(1, wanted.passes + 1):
+            seed = secrets.token_hex(16)
+            readback.overwrite(path, seed, _watch(f"{device}: pass {number} of {wanted.passes}"))
+            commands.append(f"write {size_bytes} bytes of stamps (seed {seed})")
+    else:
+        commands += _erase_itself(machine, wanted, ability, pause)
+    machine.run(["blockdev", "--flushbufs", device], check=False)
+    machine.run(["blockdev", "--rereadpt", device], check=False)
+    md.settle(machine)
+    log.info("%s: reading back %s", device, "all of it" if wanted.full else f"{len(positions)} blocks")
+    if wanted.full:
+        found = readback.read_all(path, seed, _watch(f"{device}: reading back"))
+    else:
+        found = readback.read_samples(path, seed, positions)
+    problem = judge(wanted, dict(found), resumed=ability)
+    if problem:
+        raise DriverError(
+            f"{device} is not proven to be erased: {problem}",
+            hint="the drive said that it is; do not let it leave the house",
+        )
+    content = seal(
+        {
+            "certificate": "bootos-erase",
+            "version": 1,
+            "machine": wanted.machine,
+            "job": machine.owner,
+            "drive": wanted.drive,
+            "method": {
+                "asked": wanted.asked,
+                "method": wanted.method,
+                "variant": wanted.variant,
+                "why": wanted.why,
+                "passes": wanted.passes if wanted.method == "overwrite" else 1,
+                "commands": commands,
+                "resumed": ability,
+            },
+            "started_at": began,
+            "ended_at": _now(),
+            "verification": {
+                "kind": "full" if wanted.full else "sample",
+                "block_bytes": readback.BLOCK_BYTES,
+                "seed": seed,
+                "stamps_before": wanted.method != "overwrite" and not ability,
+                "positions": [] if wanted.full else positions,
+                "found": dict(sorted(found.items())),
+                "result": "passed",
+            },
+            "agent_version": __version__,
+        }
+    )
+    write_certificate(machine.root, machine.owner, device, content)
+    machine.record(content)
+
+
+def judge(wanted: Erase, found: dict[str, int], *, resumed: bool) -> str:
+    """Why what was read back is no proof; empty: it is one. Pure."""
+    total = sum(found.values())
+    stamps, other = found.get(readback.STAMP, 0), found.get(readback.OTHER, 0)
+    if not total:
+        return "nothing was read"
+    if wanted.method == "overwrite":
+        return "" if stamps == total else f"{total - stamps} of {total} blocks do not hold what was written"
+    if stamps:
+        return f"{stamps} of {total} blocks still hold what was written before"
+    if other and resumed and wanted.variant != "crypto":
+        return f"{other} of {total} blocks are not empty, and nothing was written there before that could be missed"
+    return ""
+
+
+def _is_running(machine: Machine, wanted: Erase) -> bool:
+    match wanted.method:
+        case "nvme-sanitize":
+            return _read_nvme_log(machine, wanted.device)[0] == 2
+        case "ata-sanitize":
+            text = machine.run(["hdparm", "--sanitize-status", wanted.device], check=False).stdout
+            return parse_sanitize_status(text)[0] == "running"
+        case "scsi-sanitize":
+            return _read_scsi_progress(machine, wanted.device) is not None
+    return False
+
+
+def _erase_itself(
+    machine: Machine, wanted: Erase, running: bool, pause: Callable[[float], None]
+) -> list[str]:
+    """Let the drive do it, and wait until it has. Returns the commands."""
+    device, done = wanted.device, list[str]()
+
+    def command(*argv: str, timeout_s: float = 120.0) -> None:
+        done.append(" ".join(argv))
+        machine.run(argv, timeout_s=timeout_s)
+
+    match wanted.method:
+        case "nvme-format":
+            ses = "2" if wanted.variant == "crypto" else "1"
+            limit = f"--timeout={int(FORMAT_TIMEOUT_S * 1000)}"
+            command(
+                "nvme", "format", device, f"--ses={ses}", "--force", limit, timeout_s=FORMAT_TIMEOUT_S + 60
+            )
+        case "nvme-sanitize":
+            if not running:
+                action = SANITIZE_ACTIONS[wanted.variant]
+                passes = ["--owpass=1", "--ovrpat=0"] if wanted.variant == "overwrite" else []
+                command("nvme", "sanitize", device, f"--sanact={action}", *passes)
+            _wait(lambda: _nvme_progress(machine, device), device, pause)
+        case "ata-sanitize":
+            if not running:
+                words = HDPARM_SANITIZE[wanted.variant]
+                command("hdparm", "--yes-i-know-what-i-am-doing", *words, device)
+            _wait(lambda: _ata_progress(machine, device), device, pause)
+        case "scsi-sanitize":
+            if not running:
+                kind = ["--overwrite", "--zero"] if wanted.variant == "overwrite" else [f"--{wanted.variant}"]
+                command("sg_sanitize", *kind, "--early", "--quick", device)
+            _wait(lambda: _read_scsi_progress(machine, device), device, pause)
+        case "ata-security-erase":
+            _erase_by_password(machine, wanted, command)
+        case _:
+            raise DriverError(f"there is no method {wanted.method}")
+    return done
+
+
+def _erase_by_password(machine: Machine, wanted: Erase, command: Callable[..., None]) -> None:
+    device = wanted.device
+    present = parse_hdparm(machine.run(["hdparm", "-I", device]).stdout)
+    if present is not None and present.locked:
+        command("hdparm", "--user-master", "u", "--security-unlock", ATA_PASSWORD, device)
+    if present is None or not present.enabled:
+        command("hdparm", "--user-master", "u", "--security-set-pass", ATA_PASSWORD, device)
+    word = "--security-erase-enhanced" if wanted.variant == "enhanced" else "--security-erase"
+    timeout_s = (wanted.minutes or 720) * 120.0 + 600.0
+    try:
+        command("hdparm", "--user-master", "u", word, ATA_PASSWORD, device, timeout_s=timeout_s)
+    except ToolError:
+        machine.run(["hdparm", "--user-master", "u", "--security-disable", ATA_PASSWORD, device], check=False)
+        raise
+
+
+def _nvme_progress(machine: Machine, device: str) -> int | None:
+    status, progress = _read_nvme_log(machine, device)
+    if status == 3:
+        raise DriverError(f"{device}: the drive says that its sanitize failed")
+    return progress * 100 // 65536 if status == 2 else None
+
+
+def _ata_progress(machine: Machine, device: str) -> int | None:
+    state, percent = parse_sanitize_status(
+        machine.run(["hdparm", "--sanitize-status", device], check=False).stdout
+    )
+    if state in ("failed", "frozen"):
+        raise DriverError(f"{device}: the drive says that its sanitize {state}")
+    return percent if state == "running" else None
+
+
+def _wait(read_percent: Callable[[], int | None], device: str, pause: Callable[[float], None]) -> None:
+    """Until nothing runs any more. Raises DriverError after SANITIZE_DEADLINE_S."""
+    deadline, told = time.monotonic() + SANITIZE_DEADLINE_S, -10
+    while (percent := read_percent()) is not None:
+        if time.monotonic() > deadline:
+            raise DriverError(f"{device} is still being sanitized after {SANITIZE_DEADLINE_S / 3600:g} h")
+        if percent >= told + 10:
+            log.info("%s: sanitizing, %d %%", device, percent)
+            told = percent
+        pause(POLL_S)
+
+
+def _watch(what: str) -> readback.Progress:
+    """Logs each tenth, and raises DriverError when it takes far too long."""
+    began, told = time.monotonic(), -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - began > total / SLOWEST_BYTES_PER_S + 600:
+            raise DriverError(f"{what}: too slow, given up after {done * 100 // total} %")
+        if done * 10 // total > told:
+            told = done * 10 // total
+            log.info("%s: %d %%", what, told * 10)
+
+    return progress
+
+
+def _now() -> str:
+    """UTC, to be shown."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

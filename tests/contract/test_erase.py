@@ -1,0 +1,183 @@
+"""Drives are erased by what they can do, read back, and certified; a drive that lies gets no certificate."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from carrying import read
+from drivetools import GOLDEN, Drive, DriveMachine
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
+from bootos.drivers.disk.certificate import is_sealed
+from bootos.drivers.disk.erase import EraseDriver
+from bootos.process import ToolError
+
+HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()
+FROZEN = (GOLDEN / "hdparm-frozen.txt").read_text()
+OPCODES = (GOLDEN / "sg-opcodes-seagate-st10000nm0226.txt").read_text()
+NVME = (GOLDEN / "nvme-id-ctrl-wdc-sn730.json").read_text()
+NO_SANITIZE = NVME.replace('"sanicap": 1610612739', '"sanicap": 0')
+NO_SECURITY = HDPARM.replace("\t\tsupported\n", "").replace("\t\tsupported: enhanced erase\n", "")
+
+
+def template(**more: Any) -> Any:
+    return read({"name": "t", "erase": [{"select": {"drives": 0}, "confirm": "lose-all-data", **more}]})
+
+
+class Bench:
+    """One job on one machine; its certificates."""
+
+    def __init__(self, fake: DriveMachine, *, owner: str = "SN001 7", **more: Any) -> None:
+        self.fake = fake
+        self.certificates: list[dict[str, Any]] = []
+        self.machine = Machine(
+            run=fake.run, root=fake.root, owner=owner, record=self.certificates.append, **more
+        )
+        self.driver = EraseDriver(pause=lambda seconds: None)
+
+    def plan(self, wanted: Any) -> Planned:
+        state = self.driver.read(self.machine, self.fake.build_inventory())
+        return self.driver.plan(state, wanted, {}, Forecast())
+
+    def apply(self, wanted: Any) -> list[Action]:
+        planned = self.plan(wanted)
+        assert planned.problems == []
+        for action in planned.actions:
+            assert action.destroys
+            assert action.allowed == "erase[0].confirm"
+            self.driver.apply(self.machine, action, {})
+        return planned.actions
+
+
+def bench(tmp_path: Path, name: str = "sda", **drive: Any) -> Bench:
+    return Bench(DriveMachine(tmp_path, {name: Drive(**drive)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "drive", "method", "variant"),
+    [
+        ("nvme0n1", {"id_ctrl": NVME}, "nvme-sanitize", "block"),
+        ("nvme0n1", {"id_ctrl": NO_SANITIZE}, "nvme-format", "user-data"),
+        ("sda", {"hdparm": HDPARM}, "ata-sanitize", "block"),
+        (
+            "sda",
+            {"hdparm": HDPARM.replace("SANITIZE feature", "NO feature")},
+            "ata-security-erase",
+            "enhanced",
+        ),
+        ("sda", {"sg_opcodes": OPCODES}, "scsi-sanitize", "crypto"),
+        ("sda", {}, "overwrite", "host"),
+        ("vda", {}, "overwrite", "host"),
+    ],
+)
+def test_the_strongest_method_that_the_drive_has_is_taken(
+    name: str, drive: dict[str, Any], method: str, variant: str, tmp_path: Path
+) -> None:
+    run = bench(tmp_path, name, **drive)
+    run.apply(template())
+    (certificate,) = run.certificates
+    assert (certificate["method"]["method"], certificate["method"]["variant"]) == (method, variant)
+    assert certificate["verification"]["result"] == "passed"
+    assert len(certificate["verification"]["positions"]) > 200
+    assert certificate["drive"]["serial"] == "SER0"
+    assert is_sealed(certificate)
+    assert b"precious" not in run.fake._file(f"/dev/{name}").read_bytes()
+    assert run.plan(template()).actions == [], "the job has its certificate"
+    assert Bench(run.fake, owner="SN001 8").plan(template()).actions, "another job erases again"
+
+
+def test_the_certificate_does_not_pass_for_another_one(tmp_path: Path) -> None:
+    run = bench(tmp_path)
+    run.apply(template(passes=2))
+    certificate = run.certificates[0]
+    assert len(certificate["method"]["commands"]) == 2
+    assert not is_sealed({**certificate, "drive": {**certificate["drive"], "serial": "OTHER"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "drive"),
+    [
+        ("nvme0n1", {"id_ctrl": NVME}),
+        ("nvme0n1", {"id_ctrl": NO_SANITIZE}),
+        ("sda", {"hdparm": HDPARM}),
+        ("sda", {"sg_opcodes": OPCODES}),
+    ],
+)
+def test_a_drive_that_says_it_is_erased_and_is_not_gets_no_certificate(
+    name: str, drive: dict[str, Any], tmp_path: Path
+) -> None:
+    run = bench(tmp_path, name, lies=True, **drive)
+    with pytest.raises(DriverError, match=r"not proven to be erased: .* still hold what was written before"):
+        run.apply(template())
+    assert run.certificates == []
+    assert run.plan(template()).actions, "it is still to be erased"
+
+
+@pytest.mark.parametrize(("name", "drive"), [("nvme0n1", {"id_ctrl": NVME}), ("sda", {"hdparm": HDPARM})])
+def test_a_sanitize_that_fails_fails_the_job(name: str, drive: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DriverError, match="sanitize failed"):
+        bench(tmp_path, name, fails=True, **drive).apply(template())
+
+
+def test_a_security_erase_that_fails_leaves_no_password_behind(tmp_path: Path) -> None:
+    run = bench(tmp_path, hdparm=HDPARM, fails=True)
+    with pytest.raises(ToolError):
+        run.apply(template(method="ata-security-erase"))
+    assert run.fake.drives["/dev/sda"].password == ""
+
+
+def test_a_sanitize_that_goes_on_after_a_power_cut_is_waited_for(tmp_path: Path) -> None:
+    fake = DriveMachine(tmp_path, {"nvme0n1": Drive(id_ctrl=NVME, left=5)})
+    run = Bench(fake, begun=frozenset({"disk.erase:erase:/dev/nvme0n1"}))
+    run.apply(template())
+    assert run.certificates[0]["method"]["resumed"] is True
+    assert not [call for call in fake.calls if call[:2] == ["nvme", "sanitize"]]
+
+
+def test_a_password_that_an_earlier_attempt_set_is_taken_away_by_the_erase(tmp_path: Path) -> None:
+    fake = DriveMachine(tmp_path, {"sda": Drive(hdparm=HDPARM, password="BootOS")})
+    wanted = template(method="ata-security-erase")
+    assert "password" in Bench(fake).plan(wanted).problems[0].message
+    Bench(fake, begun=frozenset({"disk.erase:erase:/dev/sda"})).apply(wanted)
+    assert fake.drives["/dev/sda"].password == ""
+
+
+def test_a_frozen_drive_is_a_problem_with_a_way_out(tmp_path: Path) -> None:
+    run = bench(tmp_path, hdparm=FROZEN)
+    (problem,) = run.plan(template()).problems
+    assert problem.path == "erase[0].method"
+    assert "frozen" in problem.message
+    assert "power the drive off and on" in problem.hint
+    assert run.plan(template(method="overwrite")).problems == []
+
+
+def test_a_method_that_the_drive_does_not_have_is_a_problem(tmp_path: Path) -> None:
+    (problem,) = bench(tmp_path, hdparm=NO_SECURITY).plan(template(method="ata-security-erase")).problems
+    assert "it has ata-sanitize, overwrite" in problem.message
+
+
+def test_another_namespace_of_the_drive_is_not_erased_in_passing(tmp_path: Path) -> None:
+    run = Bench(DriveMachine(tmp_path, {name: Drive(id_ctrl=NVME) for name in ("nvme0n1", "nvme0n2")}))
+    (problem,) = run.plan(template(method="nvme-sanitize")).problems
+    assert "it would erase /dev/nvme0n2 as well" in problem.message
+    run.apply(template())
+    assert run.certificates[0]["method"]["method"] == "nvme-format"
+    assert b"precious" in run.fake._file("/dev/nvme0n2").read_bytes()
+
+
+def test_reading_everything_back_finds_one_block_that_was_left(tmp_path: Path) -> None:
+    run = bench(tmp_path)
+    run.apply(template(verify="full"))
+    found = run.certificates[0]["verification"]
+    assert (found["kind"], found["found"]) == ("full", {"stamp": 4096})
+
+
+def test_what_is_lost_is_named_and_nothing_happens_without_the_word(tmp_path: Path) -> None:
+    run = bench(tmp_path)
+    run.fake.put("/dev/sda", "xfs", "precious")
+    (action,) = run.plan(template()).actions
+    assert 'xfs file system "precious" on /dev/sda' in action.destroys
+    from bootos.template.check import read_template
+
+    _, problems = read_template({"name": "t", "erase": [{"select": {"drives": 0}}]})
+    assert [problem.path for problem in problems] == ["erase[0].confirm"]
