@@ -53,7 +53,7 @@ class EraseDriver:
     def read(self, machine: Machine, inventory: Inventory) -> EraseState:
         storage = block.read_storage(machine, inventory)
         abilities = {
-            disk.path: erasetool.read_ability(machine, disk, inventory.disks) for disk in inventory.disks
+            disk.path: erasetool.read_ability(machine, disk, storage.disks) for disk in storage.disks
         }
         # a drive that is being sanitized cannot be read, and is there all the same
         blocks = {
@@ -64,7 +64,7 @@ class EraseDriver:
         }
         proven = {
             disk.path
-            for disk in inventory.disks
+            for disk in storage.disks
             if f"{ERASE}{disk.path}" in machine.done
             or read_certificate(machine.root, machine.owner, disk.path)
         }
