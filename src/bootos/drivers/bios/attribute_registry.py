@@ -6,7 +6,7 @@ Used by every driver whose tool speaks Redfish in one way or another. Passwords 
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from bootos.drivers.bios.setting import Comparison, Condition, Lock, Setting, Value
+from bootos.drivers.bios.setting import Comparison, Condition, Lock, Setting, Value, is_secret
 
 COMPARISONS: dict[str, Comparison] = {word: word for word in get_args(Comparison)}
 FORBIDS = frozenset({"readonly", "grayout", "hidden"})
@@ -24,7 +24,7 @@ def parse_settings(
     found = []
     for name, value in attributes.items():
         entry = described.get(name, {})
-        if entry.get("Type") == "Password" or isinstance(value, (dict, list)):
+        if entry.get("Type") == "Password" or is_secret(name) or isinstance(value, (dict, list)):
             continue
         found.append(parse_setting(name, value, pending.get(name), entry, tuple(locks.get(name, ()))))
     return found

@@ -17,7 +17,7 @@ from bootos.drivers.bios.section import (
     is_wanted,
     plan_bios,
 )
-from bootos.drivers.bios.setting import SetDetail, Setting
+from bootos.drivers.bios.setting import SetDetail, Setting, is_secret
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -92,7 +92,7 @@ def read_setting(folder: Path, root: Path) -> Setting | None:
     """One attribute; None for one that cannot be read, as passwords cannot."""
     current = _read(folder / "current_value")
     kind = TYPES.get(_read(folder / "type") or "string", "string")
-    if current is None:
+    if current is None or is_secret(folder.name):
         return None
     # separated by semicolons; think-lmi of older kernels used commas
     text = _read(folder / "possible_values") or ""

@@ -26,6 +26,7 @@ from bootos.drivers.bios.setting import (
     find_lock,
     get_future,
     show,
+    squash,
 )
 from bootos.errors import Problem
 from bootos.template.bios import NEUTRAL_NAMES, Bios, find_wanted
@@ -94,21 +95,21 @@ def find_candidates(vendor: str, name: str) -> tuple[Candidate, ...]:
 def add_locks(settings: Iterable[Setting], vendor: str) -> list[Setting]:
     """Settings with the dependencies that the vendor's file knows, for tools that do not tell them."""
     settings = list(settings)
-    present = {_squash(setting.name): setting for setting in settings}
+    present = {squash(setting.name): setting for setting in settings}
     extra: dict[str, list[Lock]] = {}
     for depend in read_names(vendor).depends:
-        source = present.get(_squash(depend.attribute))
+        source = present.get(squash(depend.attribute))
         if source is None:
             continue
         for name in depend.locks:
             implied = depend.implied.get(name, {})
             for value, then in implied.items():
                 when = (Condition(attribute=source.name, value=value),)
-                extra.setdefault(_squash(name), []).append(Lock(when=when, value=then))
+                extra.setdefault(squash(name), []).append(Lock(when=when, value=then))
             when = (Condition(attribute=source.name, value=depend.value, comparison="NEQ"),)
-            extra.setdefault(_squash(name), []).append(Lock(when=when))
+            extra.setdefault(squash(name), []).append(Lock(when=when))
     return [
-        msgspec.structs.replace(setting, locks=setting.locks + tuple(extra.get(_squash(setting.name), ())))
+        msgspec.structs.replace(setting, locks=setting.locks + tuple(extra.get(squash(setting.name), ())))
         for setting in settings
     ]
 
@@ -168,10 +169,10 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
 def find_setting(attribute: str, settings: Iterable[Setting]) -> Setting | None:
     """The machine's setting that an attribute of a file means; a `*` at its end stands for what a BIOS appends."""
     if attribute.endswith("*"):
-        start = _squash(attribute)
-        found = [setting for setting in settings if _squash(setting.name).startswith(start)]
+        start = squash(attribute)
+        found = [setting for setting in settings if squash(setting.name).startswith(start)]
         return found[0] if len(found) == 1 else None
-    return next((setting for setting in settings if _squash(setting.name) == _squash(attribute)), None)
+    return next((setting for setting in settings if squash(setting.name) == squash(attribute)), None)
 
 
 def _resolve_neutral(
@@ -214,10 +215,10 @@ def _choose_word(candidate: Candidate, setting: Setting, value: str) -> Value | 
     allowed = setting.allowed or tuple(
         str(item) for item in (setting.current, setting.pending, setting.default) if item is not None
     )
-    spelled = {_squash(item): item for item in allowed}
+    spelled = {squash(item): item for item in allowed}
     for word in words:
-        if _squash(word) in spelled:
-            return spelled[_squash(word)]
+        if squash(word) in spelled:
+            return spelled[squash(word)]
     if setting.allowed:
         message = f"{setting.name} of this BIOS takes none of: {', '.join(words)}"
         return Problem(path="", message=message, hint=f"it takes: {', '.join(setting.allowed)}")
@@ -228,15 +229,15 @@ def _find_sibling(candidate: Candidate, setting: Setting, value: str) -> str | N
     """The tool lists no values: of several spellings (`Enable`, `Enabled`) that in the place of the present one."""
     for words in candidate.values.values():
         for place, word in enumerate(words):
-            if _squash(word) == _squash(str(setting.current)) and place < len(candidate.values[value]):
+            if squash(word) == squash(str(setting.current)) and place < len(candidate.values[value]):
                 return candidate.values[value][place]
     return None
 
 
 def _read_neutral(candidate: Candidate, setting: Setting) -> str | None:
-    current = _squash(show(get_future(setting)))
+    current = squash(show(get_future(setting)))
     for value, words in candidate.values.items():
-        if current in [_squash(word) for word in words]:
+        if current in [squash(word) for word in words]:
             return value
     return None
 
@@ -254,7 +255,3 @@ def _drop_repeated(
             message = f"asks for {want.name} {show(want.value)}, and {first.path} for {show(first.value)}"
             problems.append(Problem(path=want.path, message=message, hint="leave one of them out"))
     return list(kept.values())
-
-
-def _squash(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())

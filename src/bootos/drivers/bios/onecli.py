@@ -8,7 +8,7 @@ after the reboot is what counts. OneCLI user guide: config; the forms of values 
 import re
 from collections.abc import Sequence
 
-from bootos.drivers.bios.setting import SetDetail, Setting
+from bootos.drivers.bios.setting import SetDetail, Setting, is_secret
 from bootos.drivers.bios.vendor_tool import VendorTool, make_scratch, quote_output
 from bootos.drivers.contract import DriverError, Machine
 from bootos.process import Completed
@@ -62,7 +62,7 @@ def parse_settings(shown: str, values: str) -> list[Setting]:
     described = dict(_read_lines(values))
     settings = []
     for name, current in _read_lines(shown):
-        if name.startswith(NOT_BIOS) or "password" in name.lower():
+        if name.startswith(NOT_BIOS) or is_secret(name):
             continue
         settings.append(parse_value(name, current, described.get(name, "")))
     return settings

@@ -8,7 +8,7 @@ RACADM command line reference: get, set, jobqueue, clearpending.
 import re
 from collections.abc import Sequence
 
-from bootos.drivers.bios.setting import SetDetail, Setting
+from bootos.drivers.bios.setting import SetDetail, Setting, is_secret
 from bootos.drivers.bios.vendor_tool import VendorTool, quote_output
 from bootos.drivers.contract import DriverError, Machine
 from bootos.process import Completed
@@ -82,7 +82,7 @@ def parse_group(text: str, group: str) -> list[Setting]:
     settings = []
     for line in text.splitlines():
         match = LINE.match(line.strip())
-        if match is None or match["name"] == "Key":
+        if match is None or match["name"] == "Key" or is_secret(match["name"]):
             continue
         value, pending = match["value"].strip(), None
         waiting = PENDING.match(value)

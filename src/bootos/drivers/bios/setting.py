@@ -119,6 +119,16 @@ def plan_settings(settings: Iterable[Setting], wanted: Sequence[Wanted], driver:
     return planned
 
 
+def squash(text: str) -> str:
+    """Letters and digits alone: how spellings are compared."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def is_secret(name: str) -> bool:
+    """Whether a text setting of this name holds a secret: those are neither read nor saved nor set here."""
+    return squash(name).endswith(("password", "chapsecret"))
+
+
 def get_future(setting: Setting) -> Value | None:
     """What the setting is after the next start, if nobody changes it."""
     return setting.current if setting.pending is None else setting.pending
@@ -279,7 +289,7 @@ def _holds(condition: Condition, values: Mapping[str, Value | None]) -> bool:
     if value is None:
         return False
     if condition.comparison in ("EQU", "NEQ"):
-        same = str(value).casefold() == str(condition.value).casefold()
+        same = squash(str(value)) == squash(str(condition.value))
         return same == (condition.comparison == "EQU")
     try:
         return _NUMERIC[condition.comparison](int(value), int(condition.value))

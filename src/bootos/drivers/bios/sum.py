@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from bootos.drivers.bios.setting import Comparison, Condition, Lock, SetDetail, Setting, Value
+from bootos.drivers.bios.setting import Comparison, Condition, Lock, SetDetail, Setting, Value, is_secret
 from bootos.drivers.bios.vendor_tool import VendorTool, make_scratch, quote_output
 from bootos.drivers.contract import DriverError, Machine
 from bootos.process import Completed
@@ -194,7 +194,7 @@ def _parse_setting(entry: Entry, by_name: Mapping[str, Entry]) -> Setting | None
             },
             Setting,
         )
-    if kind == "String":
+    if kind == "String" and not is_secret(entry.name):
         current = (element.findtext("StringValue") or "").strip()
         sizes = {"minimum": _read_number(text("MinSize")), "maximum": _read_number(text("MaxSize"))}
         return msgspec.convert(common | sizes | {"type": "string", "current": current}, Setting)

@@ -1,0 +1,161 @@
+"""The neutral names on attributes of real machines, and the page that lists them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootos.drivers.bios.attribute_registry import parse_settings
+from bootos.drivers.bios.names import (
+    GENERIC,
+    export_bios,
+    find_candidates,
+    find_vendor,
+    find_vendors,
+    read_names,
+    resolve_bios,
+)
+from bootos.drivers.bios.namespage import build_page
+from bootos.drivers.bios.section import plan_bios
+from bootos.drivers.bios.setting import Setting
+from bootos.template.bios import NEUTRAL_NAMES, Bios
+from bootos.template.check import read_template
+
+GOLDEN = Path(__file__).parents[2] / "golden/drivers/bios.names"
+PAGE = Path(__file__).parents[3] / "docs/bios-settings.md"
+
+
+def read_settings(machine: str) -> list[Setting]:
+    return parse_settings(json.loads((GOLDEN / f"{machine}.json").read_text()), {}, None)
+
+
+def resolve(machine: str, vendor: str, **bios: Any) -> dict[str, Any]:
+    wanted, problems = resolve_bios(Bios(**bios), read_settings(machine), vendor)
+    assert problems == []
+    return {want.name: want.value for want in wanted}
+
+
+@pytest.mark.parametrize(
+    ("machine", "vendor", "wanted", "found"),
+    [
+        ("dell-r650", "dell", {"virtualization": "disabled"}, {"ProcVirtualization": "Disabled"}),
+        ("dell-r650", "dell", {"numa": "enabled"}, {"NodeInterleave": "Disabled"}),
+        ("dell-r650", "dell", {"boot_mode": "legacy"}, {"BootMode": "Bios"}),
+        ("dell-r650", "dell", {"power_profile": "custom"}, {"SysProfile": "Custom"}),
+        ("dell-r650", "dell", {"tpm": "enabled"}, {"TpmSecurity": "On"}),
+        (
+            "hpe-dl360-gen10",
+            "hpe",
+            {"c_states": "disabled"},
+            {"MinProcIdlePower": "NoCStates", "MinProcIdlePkgState": "NoState"},
+        ),
+        ("hpe-dl360-gen10", "hpe", {"boot_mode": "legacy"}, {"BootMode": "LegacyBios"}),
+        ("hpe-gen10-amd", "hpe", {"virtualization": "disabled"}, {"ProcAmdVirtualization": "Disabled"}),
+        ("hpe-gen10-amd", "hpe", {"iommu": "disabled"}, {"ProcAmdIOMMU": "Disabled"}),
+        ("hpe-gen10-amd", "hpe", {"hyperthreading": "disabled"}, {"ProcSMT": "Disabled"}),
+        ("hpe-gen10-amd", "hpe", {"turbo": "disabled"}, {"ProcAMDBoost": "Disabled"}),
+        ("lenovo-xcc", "lenovo", {"hyperthreading": "disabled"}, {"Processors_HyperThreading": "Disable"}),
+        (
+            "lenovo-xcc",
+            "lenovo",
+            {"iommu": "enabled"},
+            {"Devices_and_IO_Ports_IntelVTforDirectedIOVTd": "Enable"},
+        ),
+        ("lenovo-xcc", "lenovo", {"boot_mode": "uefi"}, {"BootModes_SystemBootMode": "UEFIMode"}),
+    ],
+)
+def test_a_neutral_name_finds_the_attribute_of_this_machine(
+    machine: str, vendor: str, wanted: dict[str, Any], found: dict[str, Any]
+) -> None:
+    assert resolve(machine, vendor, **wanted) == found
+
+
+def test_a_name_that_this_machine_lacks_is_told_with_what_was_looked_for() -> None:
+    _, problems = resolve_bios(Bios(above_4g="enabled"), read_settings("hpe-gen10-amd"), "hpe")
+    (problem,) = problems
+    assert problem.path == "bios.above_4g"
+    assert "looked for: Above4GDecoding*" in problem.message
+    assert "bios.vendor" in problem.hint
+
+
+def test_a_value_that_this_bios_lacks_is_told_with_those_it_has() -> None:
+    _, problems = resolve_bios(Bios(power_profile="powersave"), read_settings("hpe-gen10-amd"), "hpe")
+    (problem,) = problems
+    assert problem.message == "WorkloadProfile of this BIOS cannot be powersave"
+    assert problem.hint == "it can be: performance, balanced, custom"
+
+
+def test_profiles_that_own_a_setting_are_known_where_the_tool_does_not_tell() -> None:
+    template, _ = read_template({"name": "t", "bios": {"turbo": "disabled"}})
+    assert template is not None
+    (problem,) = plan_bios(read_settings("dell-r650"), template, "dell", "bios.racadm", {}).problems
+    assert problem.message.startswith(
+        "ProcTurboMode cannot be set to Disabled while SysProfile is PerfOptimized"
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "vendor"),
+    [
+        ("dell-r650", "dell"),
+        ("hpe-dl360-gen10", "hpe"),
+        ("hpe-gen10-amd", "hpe"),
+        ("lenovo-xcc", "lenovo"),
+    ],
+)
+def test_what_a_real_machine_exports_plans_nothing_on_it(machine: str, vendor: str) -> None:
+    settings = read_settings(machine)
+    exported = export_bios(settings, vendor)
+    assert len(exported) >= 6
+    template, problems = read_template({"name": "t", "bios": exported})
+    assert template is not None
+    assert problems == []
+    planned = plan_bios(settings, template, vendor, "bios.test", {})
+    assert (planned.actions, planned.problems) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("system", "vendor"),
+    [
+        ("Dell Inc.", "dell"),
+        ("HPE", "hpe"),
+        ("HP", "hpe"),
+        ("Hewlett Packard Enterprise", "hpe"),
+        ("LENOVO", "lenovo"),
+        ("Supermicro", "supermicro"),
+        ("Huawei", "huawei"),
+        ("Inspur", "inspur"),
+        ("QEMU", GENERIC),
+        (None, GENERIC),
+    ],
+)
+def test_the_vendor_is_known_by_its_smbios_name(system: str | None, vendor: str) -> None:
+    assert find_vendor(system) == vendor
+
+
+@pytest.mark.parametrize("vendor", [*find_vendors(), GENERIC])
+def test_every_file_names_settings_and_values_that_a_template_can_ask_for(vendor: str) -> None:
+    allowed = {name: _find_values(name) for name in NEUTRAL_NAMES}
+    names = read_names(vendor).names
+    assert set(names) <= set(NEUTRAL_NAMES)
+    for name, candidates in names.items():
+        for candidate in [*candidates, *(more for one in candidates for more in one.also)]:
+            assert set(candidate.values) <= allowed[name], f"{vendor}: {name}"
+            assert all(candidate.values.values())
+
+
+def _find_values(name: str) -> set[str]:
+    """What the template allows, by its own words in a complaint."""
+    _, problems = read_template({"name": "t", "bios": {name: "?"}})
+    return set(problems[0].message.partition(": ")[2].split(", "))
+
+
+def test_every_neutral_name_is_known_for_at_least_three_vendors() -> None:
+    for name in NEUTRAL_NAMES:
+        knowing = [vendor for vendor in find_vendors() if name in read_names(vendor).names]
+        assert len(knowing) + bool(find_candidates(GENERIC, name)) >= 3, name
+
+
+def test_the_page_of_bios_settings_is_what_the_data_says() -> None:
+    assert PAGE.read_text() == build_page(), "python -m bootos.drivers.bios.namespage > docs/bios-settings.md"
