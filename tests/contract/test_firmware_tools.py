@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raidrig import RaidRig, build_drives
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
 from bootos.drivers.firmware.flashrom import FlashromDriver
 from bootos.drivers.firmware.fwupd import FwupdDriver, parse_devices
 from bootos.drivers.firmware.source import read_installed
+from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.process import Completed, ToolError
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bios, Disk, DiskType, Inventory, Nic, System
@@ -261,3 +263,18 @@ def test_the_vendors_own_tool_is_believed_before_the_inventory(
         lambda name: name if name in programs else None,
     )
     assert next(part.version for part in parts if part.id == "bios") == version
+
+
+def test_raid_controllers_and_the_drives_behind_them_are_read_by_their_own_driver(tmp_path: Path) -> None:
+    rig = RaidRig(tmp_path, SmartArrayDriver(), drives=build_drives(3))
+    parts = read_installed(rig.machine, rig.build_inventory(), lambda name: None)
+    (controller,) = [part for part in parts if part.component == "raid"]
+    state = rig.driver.read(rig.machine, rig.build_inventory())
+    assert controller.version == state.controllers[0].firmware != ""
+    drives = [part for part in parts if part.component == "drive"]
+    assert [(part.slot, part.version) for part in drives] == [
+        (drive.id, drive.firmware) for drive in state.controllers[0].drives
+    ]
+    rig.hardware.absent = frozenset({"ssacli", "hpssacli", "hpacucli"})
+    parts = read_installed(rig.machine, rig.build_inventory(), lambda name: None)
+    assert [part.version for part in parts if part.component == "raid"] == [None]

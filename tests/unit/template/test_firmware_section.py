@@ -1,4 +1,9 @@
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bootos.document import parse_document
 from bootos.template.check import read_template
@@ -87,3 +92,17 @@ def test_ranges_keep_versions_that_hold_spaces() -> None:
         Condition("", "U30 v2.68 (07/14/2022)"),
         Condition("<", "3"),
     ]
+
+
+GUIDE = (Path(__file__).parents[3] / "docs/firmware.md").read_text()
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
+def test_the_guides_examples_are_right(example: str) -> None:
+    assert read_template({"name": "example", **parse_document(example, format="yaml")})[1] == []
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| `([\w-]+)` \| .* \| 0 \|", GUIDE, re.MULTILINE))
+def test_the_guides_formats_are_those_there_are(row: str) -> None:
+    data = Path(__file__).parents[3] / "src/bootos/drivers/firmware/vendor.toml"
+    assert row in tomllib.loads(data.read_text())["format"]

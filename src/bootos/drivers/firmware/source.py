@@ -6,11 +6,12 @@ ethtool and sysfs, then the inventory. Called by the drivers' `read`; changes no
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.vendor import find_queries, list_formats
+from bootos.drivers.raid.controller import Controller, ControllerState
 from bootos.errors import BootosError
 from bootos.hardware import block, bmc, dmi, nic
 from bootos.hardware.tree import Tree
@@ -20,6 +21,7 @@ from bootos.wire.inventory import Inventory
 log = logging.getLogger(__name__)
 
 QUERY_TIMEOUT_S = 90.0
+SOFTWARE = "raid.mdadm"
 Finder = Callable[[str], str | None]  # the path of a program, as shutil.which
 
 
@@ -27,12 +29,13 @@ def read_installed(machine: Machine, inventory: Inventory, find_program: Finder)
     """All parts, each with the version it has now; what cannot be read has none."""
     tree = Tree(machine.root)
     told = _ask_vendor(machine, inventory, find_program)
+    controllers = _read_controllers(machine, inventory)
     return [
         _read_bios(tree, inventory, told),
         *_read_bmc(machine, tree, inventory, told),
-        *_list_controllers(inventory),
+        *(_build_controller(entry) for entry in controllers),
         *_read_nics(machine, tree, inventory),
-        *_read_drives(tree, inventory),
+        *_read_drives(tree, inventory, controllers),
     ]
 
 
@@ -89,20 +92,50 @@ def _read_bmc(
     return [Installed(component="bmc", id="bmc", title="BMC", version=version or None, source=source)]
 
 
-def _list_controllers(inventory: Inventory) -> list[Installed]:
-    return [
-        Installed(
-            component="raid",
-            id=f"raid:{controller.pci_address or controller.name}",
-            title=f"RAID controller {controller.model or controller.name}",
-            version=controller.firmware,
-            source="inventory",
-            model=controller.model,
-            slot=controller.pci_address,
+def _read_controllers(machine: Machine, inventory: Inventory) -> list[Controller]:
+    """RAID controllers as their own drivers read them, with the drives behind them; without the tool they have no
+    version. Their tools are slow: they are asked only when the template has something for them."""
+    asked = machine.template.firmware if machine.template is not None else None
+    is_asked = asked is None or any(item.component in ("raid", "drive") for item in asked)
+    controllers: list[Controller] = []
+    done: set[str] = {SOFTWARE}
+    if is_asked and any(entry.driver != SOFTWARE for entry in inventory.raid):
+        from bootos.drivers.registry import load_drivers  # which lists the firmware drivers too
+
+        for driver in load_drivers():
+            if driver.section != "raid" or driver.name == SOFTWARE or driver.match(inventory) is None:
+                continue
+            try:
+                state = driver.read(machine, inventory)
+            except BootosError as error:
+                log.warning("the firmware of RAID controllers is not read by %s: %s", driver.name, error)
+                continue
+            if isinstance(state, ControllerState):
+                controllers += state.controllers
+                done.add(driver.name)
+    return controllers + [
+        Controller(
+            id=entry.name,
+            number=number,
+            model=entry.model or entry.name,
+            firmware=entry.firmware or "",
+            pci_address=entry.pci_address or "",
         )
-        for controller in inventory.raid
-        if controller.driver != "raid.mdadm"
+        for number, entry in enumerate(inventory.raid)
+        if entry.driver not in done
     ]
+
+
+def _build_controller(controller: Controller) -> Installed:
+    return Installed(
+        component="raid",
+        id=f"raid:{controller.pci_address or controller.id}",
+        title=f"RAID controller {controller.model or controller.id}",
+        version=controller.firmware or None,
+        source="the controller's tool",
+        model=controller.model or None,
+        slot=controller.pci_address or None,
+    )
 
 
 def _read_nics(machine: Machine, tree: Tree, inventory: Inventory) -> list[Installed]:
@@ -132,8 +165,9 @@ def _read_nics(machine: Machine, tree: Tree, inventory: Inventory) -> list[Insta
     return parts
 
 
-def _read_drives(tree: Tree, inventory: Inventory) -> list[Installed]:
-    return [
+def _read_drives(tree: Tree, inventory: Inventory, controllers: Sequence[Controller]) -> list[Installed]:
+    """Those the kernel sees, and those that only their controller does."""
+    seen = [
         Installed(
             component="drive",
             id=f"drive:{disk.serial or disk.path}",
@@ -147,3 +181,18 @@ def _read_drives(tree: Tree, inventory: Inventory) -> list[Installed]:
         for disk in block.read_disks(tree) or inventory.disks
         if not disk.removable and disk.type.value != "virtual"
     ]
+    ids = {part.id for part in seen}
+    behind = [
+        Installed(
+            component="drive",
+            id=f"drive:{drive.serial or drive.id}",
+            title=f"drive {drive.id}" + (f" ({drive.model})" if drive.model else ""),
+            version=drive.firmware or None,
+            source="the controller's tool",
+            model=drive.model or None,
+            slot=drive.id,
+        )
+        for controller in controllers
+        for drive in controller.drives
+    ]
+    return seen + [part for part in behind if part.id not in ids]
