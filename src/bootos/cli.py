@@ -40,6 +40,12 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "PXE templates for the boot after the job",
         "bootos pxe list",
     ),
+    "pool": (
+        "bootos.server.command",
+        "pool_app",
+        "addresses that machines are given",
+        "bootos pool add oob 10.0.8.20-10.0.8.250/24",
+    ),
     "secret": (
         "bootos.server.command",
         "secret_app",

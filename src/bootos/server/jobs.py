@@ -3,23 +3,25 @@
 Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
+from bootos.server.machines import build_machine_finder
 from bootos.server.netboot import pxe_file
 from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Job, LogLine, Machine, read_clock
 from bootos.server.templates import find_template, read_text
 from bootos.server.vault import find_unknown
-from bootos.template.check import find_secrets
+from bootos.template.check import find_secrets, read_template
+from bootos.template.placeholder import fill_document
 from bootos.wire import v2
 
 TEXT_MAX = 8192  # characters of one log line
@@ -47,12 +49,16 @@ def create_job(
         )
     stored = find_template(session, template_name)
     pxe = find_pxe_template(session, pxe_name) if pxe_name else None
-    value, template, problems = read_text(stored.text, stored.format)
+    draft = read_text(session, stored.text, stored.format)
+    value, template, problems = draft.resolved, draft.template, list(draft.problems)
+    if not problems:
+        value, problems = fill_template(session, machine, draft.resolved)
+        if not problems:
+            template, problems = read_template(value)
     secret_names = sorted(find_secrets(template)) if template is not None else []
     for name in find_unknown(session, secret_names):
         hint = f"set it: bootos secret set {name}"
         problems.append(Problem(path="", message=f"the secret {name!r} is not stored", hint=hint))
-    problems += find_missing_settings(value, machine.settings)
     if problems or template is None:
         raise UnusableError(f"the template {template_name!r} cannot be used", problems=problems)
     job = Job(
@@ -63,6 +69,7 @@ def create_job(
         template_format=stored.format,
         template_text=stored.text,
         template=value,
+        bases=[msgspec.to_builtins(base) for base in draft.bases],
         secret_names=secret_names,
         pxe_name=pxe.name if pxe else "",
         pxe_content=pxe.content if pxe else "",
@@ -94,36 +101,12 @@ def queue_job(session: WriteSession, job: Job, *, pxe_directory: Path) -> Job:
     return job
 
 
-MANAGE = re.compile(r"<\{(manage_ip|manage_netmask|manage_gateway)\}>")
-
-
-def fill_scripts(template: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The template with the placeholders of its script groups filled in, `<{manage_ip}>` and the like."""
-    if not isinstance(template.get("scripts"), list):
-        return template
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, str):
-            return MANAGE.sub(lambda found: str(settings.get(found[1]) or ""), value)
-        if isinstance(value, list):
-            return [fill(item) for item in value]
-        return {key: fill(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-    return {**template, "scripts": fill(template["scripts"])}
-
-
-def find_missing_settings(template: dict[str, Any], settings: dict[str, Any]) -> list[Problem]:
-    """Placeholders of the script groups for which the machine has no setting."""
-    names = set(MANAGE.findall(str(template.get("scripts", ""))))
-    return [
-        Problem(
-            path="scripts",
-            message=f"<{{{name}}}> is not known for this machine",
-            hint=f"bootos machine set MACHINE {name}=...",
-        )
-        for name in sorted(names)
-        if not settings.get(name)
-    ]
+def fill_template(
+    session: Session, machine: Machine, document: dict[str, Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The document with this machine's values, and a problem for each that there is not."""
+    variables = document.get("variables")
+    return fill_document(document, build_machine_finder(session, machine, variables or {}))
 
 
 def find_job(session: Session, job_id: int | str) -> Job:

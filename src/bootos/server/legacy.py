@@ -193,7 +193,7 @@ def take_scripts(
         raise ConflictError(reason)
     check_listed(session, machine, job)
     start(context, session, machine, job)
-    template = jobs.fill_scripts(job.template, machine.settings)
+    template = job.template
     groups = [build_group(template)] if read_declared(template) else []
     return [
         v1.HardwareGroup(

@@ -4,12 +4,14 @@ A machine is known by its serial number, whatever its case. One boot at a time h
 random token; another boot takes over only when the present one has not been heard of for a while.
 """
 
+import difflib
 import hashlib
 import ipaddress
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Integer, bindparam, or_, select, update
@@ -19,15 +21,19 @@ from bootos.errors import Problem
 from bootos.server.claim import record_claim, settle_claim
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.pools import give_out
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Claim, Mac, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_lines, read_model
+from bootos.template.placeholder import FACTS, Find, build_finder, fill_text
+from bootos.wire.fact import read_facts
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Registration
 
 SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
+VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 PLAIN = re.compile(r"[A-Za-z0-9 _.,:=+/-]{0,200}")
 
 
@@ -255,19 +261,22 @@ def find_setting_problems(settings: MachineSettings) -> list[Problem]:
 
 
 def change_settings(session: WriteSession, machine: Machine, changes: dict[str, str]) -> None:
-    """Change some of the machine's settings; an empty value removes one. Raises UnusableError with every problem."""
+    """Change some of the machine's settings and variables; an empty value removes one. Values may hold placeholders
+    (`node-<{number:03}>`, `<{pool:data}>`): they are filled in now. Raises UnusableError with every problem."""
     known = MachineSettings.__struct_fields__
-    problems = [
-        Problem(path=name, message="is not a setting", hint=f"known: {', '.join(known)}")
-        for name in changes
-        if name not in known
-    ]
+    own = {name: value for name, value in changes.items() if name not in known}
+    problems = [problem for name in own for problem in find_variable_problems(name, own[name], known)]
+    if "group" in own:
+        machine.variables = {**machine.variables, "group": own["group"]}
+    find, unknown = build_machine_finder(session, machine, {}), list[Problem]()
+    changes = {name: fill_text(value, name, find, unknown) for name, value in changes.items()}
+    own = {name: changes[name] for name in own if name in changes}
     if changes.get("address") and "netmask" not in changes:
         changes = {**changes, "netmask": ""}  # the old one belongs to the old address
     values = {
         name: value for name, value in {**machine.settings, **changes}.items() if value and name in known
     }
-    problems += find_setting_problems(MachineSettings(**values))
+    problems += unknown or find_setting_problems(MachineSettings(**values))
     if problems:
         raise UnusableError(f"the settings have {len(problems)} problem(s)", problems=problems)
     if "/" in values.get("address", ""):
@@ -275,4 +284,45 @@ def change_settings(session: WriteSession, machine: Machine, changes: dict[str, 
         values["address"] = str(interface.ip)
         values.setdefault("netmask", str(interface.netmask))
     machine.settings = values
+    machine.variables = {name: value for name, value in {**machine.variables, **own}.items() if value}
     session.touch(f"machine:{machine.id}", "machines")
+
+
+def find_variable_problems(name: str, value: str, settings: Iterable[str]) -> list[Problem]:
+    """What is wrong with a variable of the operator's own."""
+    near = difflib.get_close_matches(name, settings, n=1, cutoff=0.8)
+    if near and value:
+        return [Problem(path=name, message="is not a setting", hint=f"did you mean {near[0]!r}?")]
+    if not VARIABLE.fullmatch(name) or name in (*FACTS, "number", "pool", "secret"):
+        hint = f"letters, digits, '_', '-' and '.'; not {', '.join(FACTS)}, which a machine tells itself"
+        return [Problem(path=name, message="cannot be the name of a variable", hint=hint)]
+    if len(value) > 1000 or any(ord(letter) < 32 for letter in value):
+        return [
+            Problem(
+                path=name, message="is longer than 1000 characters, or holds line ends or control characters"
+            )
+        ]
+    return []
+
+
+def read_given(machine: Machine) -> dict[str, str]:
+    """Everything that the operator said of the machine, as words for placeholders."""
+    said = {**machine.variables, **machine.settings}
+    return {name: str(value) for name, value in said.items() if value not in (None, "")}
+
+
+def build_machine_finder(session: Session, machine: Machine, variables: Mapping[str, Any]) -> Find:
+    """The words of this machine, for a template with these `variables`."""
+    try:
+        inventory = msgspec.convert(machine.inventory, Inventory) if machine.inventory else None
+    except msgspec.ValidationError:
+        inventory = None
+    bound = session.scalar(select(Mac.mac).where(Mac.machine_id == machine.id, Mac.bound).limit(1))
+    facts = read_facts(inventory, sn=machine.sn, mac=bound or "")
+    return build_finder(
+        variables,
+        read_given(machine),
+        facts,
+        lambda word: give_out(session, machine, word),
+        hint=f"bootos machine set {machine.sn} {{name}}=...",
+    )

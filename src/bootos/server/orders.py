@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from bootos.server.jobs import (
     TEXT_MAX,
     add_line,
-    fill_scripts,
     find_active_job,
     find_latest_job,
     is_rebooting,
@@ -58,7 +57,7 @@ def take_order(
         approved=msgspec.convert(job.approval, v2.Approval) if job.approval else None,
         mode="plan" if job.mode == "plan" else "apply",
         template_name=job.template_name,
-        template=fill_scripts(job.template, machine.settings),
+        template=job.template,
         secrets=values,
         skip_hardware=job.skip_hardware,
         skip_reason=job.skip_reason,

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Session
 
 from bootos.document import parse_document
 from bootos.errors import BootosError, Problem
-from bootos.server.fault import NotFoundError, UnusableError
+from bootos.server.fault import ConflictError, NotFoundError, UnusableError
+from bootos.server.machines import MachineSettings
+from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Template, read_clock
-from bootos.template import model
-from bootos.template.check import find_plain_passwords, read_template
+from bootos.template.check import find_plain_passwords
+from bootos.template.draft import Draft, check_draft
+from bootos.template.inheritance import Find
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 FORMATS = ("yaml", "yml", "toml", "json")
@@ -26,20 +29,54 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def read_text(text: str, format: str) -> tuple[dict[str, Any], model.Template | None, list[Problem]]:
-    """Parse and check a template's text: (plain values, the model, all problems)."""
+def read_text(session: Session, text: str, format: str) -> Draft:
+    """Parse and check a template's text, with everything that it inherits."""
     if format not in FORMATS:
         raise UnusableError(f"{format!r} is not a template format", hint="use yaml, toml or json")
     try:
         value = parse_document(text, format=format, name="the template")
     except BootosError as cause:
-        return {}, None, [Problem(path="", message=cause.message, hint=cause.hint)]
+        return Draft(document={}, problems=[Problem(path="", message=cause.message, hint=cause.hint)])
     if not isinstance(value, dict):
-        return {}, None, [Problem(path="", message="a template is a table of keys and values")]
-    template, problems = read_template(value)
-    if template is not None:
-        problems = [*problems, *find_plain_passwords(template)]
-    return value, template, problems
+        return Draft(
+            document={}, problems=[Problem(path="", message="a template is a table of keys and values")]
+        )
+    draft = check_draft(value, build_base_finder(session), known=MachineSettings.__struct_fields__)
+    if draft.template is not None:
+        draft.problems += find_plain_passwords(draft.template)
+    return draft
+
+
+def build_base_finder(session: Session) -> Find:
+    """Finds the document and version of a stored template."""
+
+    def find(name: str) -> tuple[dict[str, Any], int] | None:
+        row = session.scalar(select(Template).where(Template.name == name))
+        value = parse_document(row.text, format=row.format, name=name) if row is not None else None
+        return (value, row.version) if row is not None and isinstance(value, dict) else None
+
+    return find
+
+
+def find_heirs(session: Session, name: str) -> list[str]:
+    """The stored templates that name this one as a base."""
+    heirs = []
+    for row in session.scalars(select(Template).where(Template.name != name).order_by(Template.name)):
+        bases = parse_document(row.text, format=row.format, name=row.name).get("base") or []
+        if name in ([bases] if isinstance(bases, str) else bases):
+            heirs.append(row.name)
+    return heirs
+
+
+def remove_template(session: WriteSession, name: str) -> None:
+    """Raises NotFoundError, ConflictError when another template takes over from it."""
+    row = find_template(session, name)
+    heirs = find_heirs(session, name)
+    if heirs:
+        raise ConflictError(
+            f"the template {name!r} is a base of {', '.join(heirs)}", hint="change or remove those first"
+        )
+    session.delete(row)
 
 
 def find_template(session: Session, name: str) -> Template:
@@ -53,7 +90,8 @@ def find_template(session: Session, name: str) -> Template:
 def put_template(session: Session, name: str, text: str, format: str) -> Template:
     """Store a template under its own name. Raises UnusableError with every problem."""
     check_name(name, "template")
-    _, template, problems = read_text(text, format)
+    draft = read_text(session, text, format)
+    template, problems = draft.template, draft.problems
     if template is not None and template.name != name:
         problems.append(Problem(path="name", message=f"is {template.name!r}, but it is stored as {name!r}"))
     if problems or template is None:

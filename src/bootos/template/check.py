@@ -19,13 +19,14 @@ from bootos.template.firmwarecheck import check_firmware
 from bootos.template.model import Script, Secret, Template
 from bootos.template.oobcheck import check_oob
 from bootos.template.place import Places
-from bootos.template.placeholder import find_secret_words
+from bootos.template.placeholder import find_leftovers, find_secret_words
 from bootos.template.raidcheck import check_raid
 from bootos.template.volumecheck import check_volumes
 
 
 def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
-    """Turn plain values into a Template; returns (template or None, every problem found).
+    """Turn plain values into a Template; returns (template or None, every problem found). Bases must be resolved and
+    placeholders filled in: this is the document that a machine gets.
 
     The template is None only when a required part is missing; with problems it must not be carried out.
     """
@@ -33,6 +34,10 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
     if template is None:
         return None, problems
     places = Places(data)
+    if template.base is not None:
+        hint = "the server does it when a job is made; by hand: bootos template show NAME --resolved"
+        problems.append(Problem(path="base", message="is not resolved yet", hint=hint))
+    problems += find_leftovers(data)
     if template.expect is not None:
         problems += check_expect(template.expect)
     problems += check_firmware(template.firmware, places)

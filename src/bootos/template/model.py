@@ -67,6 +67,10 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
+    base: str | list[str] | None = None  # templates to take over from; a later one goes over an earlier one
+    variables: dict[
+        str, str | int | bool | None
+    ] = {}  # words for `<{NAME}>`; empty: the machine must have a value
     expect: Expect | None = None
     firmware: list[FirmwareWanted] = []
     bios: Bios | None = None

@@ -115,7 +115,8 @@ def test_machines_are_enrolled_set_and_deleted(bootos: Bootos) -> None:
     said = good(bootos("machine", "set", "new", "hostname=", "gateway=10.0.0.1"))
     assert "hostname" not in said and "address=10.0.0.5" in said
     assert bootos("machine", "set", "NEW", "nonsense").exit_code == 2
-    assert isinstance(bootos("machine", "set", "NEW", "color=red").exception, BootosError)
+    assert "color=red" in good(bootos("machine", "set", "NEW", "color=red"))
+    assert isinstance(bootos("machine", "set", "NEW", "hostnam=x").exception, BootosError)
     good(bootos("machine", "delete", "NEW"))
     assert "no machine" in good(bootos("machine", "list"))
 
@@ -179,3 +180,52 @@ def test_every_verb_has_help_with_an_example(noun: str, bootos: Bootos) -> None:
     assert names
     for name in names:
         assert f"bootos {noun} {name}" in " ".join(good(bootos(noun, str(name), "--help")).split())
+
+
+def test_machines_are_imported_and_get_addresses_out_of_a_pool(
+    server: Running, bootos: Bootos, tmp_path: Path
+) -> None:
+    assert "250" not in good(bootos("pool", "list"))
+    made = good(bootos("pool", "add", "data", "10.0.0.10-10.0.0.250/24", "--gateway", "10.0.0.1"))
+    assert made == "pool data: 241 addresses\n"
+    file = tmp_path / "racks.csv"
+    file.write_text("SN,hostname,address,rack\nA1,web-<{number:03}>,<{pool:data}>,r1\n\nA2,,<{pool:data}>,\n")
+    assert good(bootos("machine", "import", str(file))) == "2 machine(s) were set, 2 of them new\n"
+    shown = good(bootos("machine", "show", "A1"))
+    assert "hostname=web-001" in shown and "address=10.0.0.10" in shown and "rack=r1" in shown
+    assert "10.0.0.11  A2" in good(bootos("pool", "show", "data"))
+    good(bootos("pool", "free", "data", "A1"))
+    file.write_text("sn,hostname\nA1,no name\nA2\n")
+    assert "line 3 has 1 columns" in str(bootos("machine", "import", str(file)).exception)
+    file.write_text("hostname\nx\n")
+    assert "one of them must be sn" in str(bootos("machine", "import", str(file)).exception)
+
+
+def test_a_template_is_shown_with_everything_that_it_inherits(
+    server: Running, bootos: Bootos, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\noob: {reset: true}\n")
+    (tmp_path / "b.yaml").write_text("name: b\nbase: a\n")
+    for name in ("a", "b"):
+        good(bootos("template", "add", str(tmp_path / f"{name}.yaml")))
+    assert good(bootos("template", "show", "b")) == "name: b\nbase: a\n"
+    shown = good(bootos("template", "show", "b", "--resolved"))
+    assert shown == "# from a, version 1\nname: b\noob: {reset: true}\n"
+
+
+def test_a_plan_is_shown_with_its_cost_and_approved(server: Running, bootos: Bootos) -> None:
+    server.put_template()
+    agent = Agent(server)
+    agent.register()
+    good(bootos("job", "create", "--machine", "SN001", "--template", "t", "--plan-only"))
+    agent.order()
+    action = {"id": "x", "driver": "bios", "summary": "set vt", "reboot": True, "estimate_s": 30}
+    action |= {"changes": [{"what": "vt", "before": "off", "after": "on"}], "destroys": ["the old world"]}
+    steps = [{"id": "bios", "title": "BIOS", "actions": [action]}]
+    agent.report(1, state="planned", steps=steps, plan_hash="sha256:1")
+    shown = good(bootos("job", "show", "1"))
+    assert "set vt [pending] (about 30 s, needs a reboot)" in shown
+    assert "vt: off -> on" in shown and "destroys the old world" in shown
+    assert "1 action, 1 thing destroyed, reboots inside the job, about 30 s" in shown
+    assert good(bootos("job", "approve", "1")) == "job 2 carries out the plan of job 1 on machine SN001\n"
+    assert "approved plan" in good(bootos("job", "show", "2"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bootos.document import parse_document
-from bootos.template.check import read_template
+from bootos.template.draft import check_draft
 from bootos.template.model import (
     Bios,
     DiskWanted,
@@ -35,7 +35,7 @@ TEXT = (DOCS / "template.md").read_text()
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
 def test_every_example_is_a_right_template(example: str) -> None:
     data = {"name": "example", **parse_document(example, format="yaml")}
-    assert read_template(data)[1] == []
+    assert check_draft(data, lambda name: None).problems == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from litestar.params import QueryParameter
 from bootos.server import audit
 from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
+from bootos.server.api.operator_pool import build_pool_calls
 from bootos.server.api.operator_template import build_template_calls
 from bootos.server.api.view import AuditView, view_audit
 from bootos.server.auth import OperatorGuard
@@ -48,6 +49,7 @@ def build_operator_router(context: Context) -> Router:
         route_handlers=[
             *build_machine_calls(context),
             *build_template_calls(context),
+            *build_pool_calls(context),
             *build_job_calls(context),
             read_audit,
             status,

@@ -1,5 +1,7 @@
 """The operator's calls about templates, PXE templates and secrets."""
 
+from typing import Any
+
 import msgspec
 from litestar import delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
@@ -14,6 +16,7 @@ from bootos.server.context import Context
 from bootos.server.pxe_templates import find_pxe_template, put_pxe_template
 from bootos.server.store.table import PxeTemplate, Secret, Template
 from bootos.template.check import find_secrets
+from bootos.template.inheritance import BaseTaken
 
 
 class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,13 +35,26 @@ class NewSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Checked(msgspec.Struct, kw_only=True):
-    """`secrets` are those the template refers to, `missing_secrets` those of them that are not stored."""
+    """`secrets` are those the template refers to, `missing_secrets` those of them that are not stored.
+    `resolved` is the template with everything that it inherits from `bases`."""
 
     ok: bool
     name: str = ""
     problems: list[Problem] = []
     secrets: list[str] = []
     missing_secrets: list[str] = []
+    bases: list[BaseTaken] = []
+    resolved: dict[str, Any] = {}
+
+
+class ResolvedTemplate(msgspec.Struct, kw_only=True):
+    """A stored template with everything that it inherits; placeholders are filled in when a job is made."""
+
+    name: str
+    version: int
+    bases: list[BaseTaken]
+    problems: list[Problem]
+    resolved: dict[str, Any]
 
 
 def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -52,12 +68,33 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @post("/templates/check", sync_to_thread=True, status_code=200)
     def check_template(data: JSONBody[NewTemplate]) -> Checked:
-        value, template, problems = templates.read_text(data.text, data.format)
-        names = sorted(find_secrets(template)) if template is not None else []
         with store.read() as session:
+            draft = templates.read_text(session, data.text, data.format)
+            template = draft.template
+            names = sorted(find_secrets(template)) if template is not None else []
             missing = vault.find_unknown(session, names)
-        name = template.name if template is not None else str(value.get("name") or "")
-        return Checked(ok=not problems, name=name, problems=problems, secrets=names, missing_secrets=missing)
+        return Checked(
+            ok=not draft.problems,
+            name=template.name if template is not None else str(draft.document.get("name") or ""),
+            problems=draft.problems,
+            secrets=names,
+            missing_secrets=missing,
+            bases=draft.bases,
+            resolved=draft.resolved,
+        )
+
+    @get("/templates/{name:str}/resolved", sync_to_thread=True)
+    def show_resolved(name: FromPath[str]) -> ResolvedTemplate:
+        with store.read() as session:
+            row = templates.find_template(session, name)
+            draft = templates.read_text(session, row.text, row.format)
+        return ResolvedTemplate(
+            name=row.name,
+            version=row.version,
+            bases=draft.bases,
+            problems=draft.problems,
+            resolved=draft.resolved,
+        )
 
     @get("/templates/{name:str}", sync_to_thread=True)
     def show_template(name: FromPath[str]) -> TemplateView:
@@ -74,7 +111,7 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     @delete("/templates/{name:str}", sync_to_thread=True, status_code=204)
     def delete_template(name: FromPath[str], request: Caller) -> None:
         with store.write() as session:
-            session.delete(templates.find_template(session, name))
+            templates.remove_template(session, name)
             note(session, request, "template.delete", name)
 
     @get("/pxe-templates", sync_to_thread=True)
@@ -123,6 +160,7 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     return [
         list_templates,
         check_template,
+        show_resolved,
         show_template,
         put_template,
         delete_template,

@@ -70,6 +70,8 @@ class MachineDetail(MachineView, kw_only=True):
     macs: list[MacView]
     refused_claims: list[ClaimView]
     settings: dict[str, Any]
+    variables: dict[str, Any]
+    saved_at: datetime | None
     drivers: list[str]
     inventory: dict[str, Any] | None
     inventory_at: datetime | None
@@ -259,6 +261,8 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
             for claim in claims
         ],
         settings=row.settings,
+        variables=row.variables,
+        saved_at=row.saved_at,
         drivers=row.drivers,
         inventory=row.inventory,
         inventory_at=row.inventory_at,

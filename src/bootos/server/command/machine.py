@@ -1,12 +1,16 @@
 """`bootos machine`."""
 
-from typing import Annotated
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from bootos.errors import BootosError
 from bootos.server.client import Client
-from bootos.server.command.option import MachineArgument, Output, cell, operator_command
+from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
 
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
 
@@ -56,6 +60,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "address": "address",
         "mac": "MAC addresses",
         "settings": "settings",
+        "variables": "variables",
         "drivers": "drivers",
         "active_job": "active job",
         "jobs": "jobs",
@@ -89,19 +94,58 @@ def set_machine(
         typer.Argument(
             metavar="KEY=VALUE...",
             help="hostname, address, netmask, gateway, vlan, trunk, bonding, manage_ip, manage_netmask, "
-            "manage_gateway. An empty value removes the key.",
+            "manage_gateway; any other key is a variable for templates. An empty value removes the key.",
         ),
     ],
 ) -> None:
-    """Say what the machine shall be called, for PXE templates and answer files. An unknown one is enrolled.
+    """Say what the machine shall be called, for PXE templates and answer files, and give it variables for templates. An
+    unknown machine is enrolled. Values may hold placeholders: <{pool:NAME}>, <{number:03}>, <{sn}>.
 
-    Example: bootos machine set SN001 hostname=db1 address=10.0.0.5/24 gateway=10.0.0.1
+    Example: bootos machine set SN001 hostname='db-<{number:03}>' address=10.0.0.5/24 gateway=10.0.0.1 rack=r12
     """
     given = dict(value.partition("=")[::2] for value in values)
     if any("=" not in value for value in values):
         raise typer.BadParameter("must be KEY=VALUE", param_hint="KEY=VALUE")
     answer = client.call("PATCH", "machines", machine, "settings", body=given)
-    out.say(f"machine {answer['sn']}: {cell('settings', answer['settings'])}", answer)
+    said = {**answer["settings"], **answer["variables"]}
+    out.say(f"machine {answer['sn']}: {cell('settings', said)}", answer)
+
+
+@operator_command(machine_app, "import")
+def import_machines(
+    client: Client,
+    out: Output,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv file with a column `sn`; - is stdin.")],
+) -> None:
+    """Set many machines at once from a CSV file: a column `sn`, and one for each setting or variable. All is taken in,
+    or nothing. Empty cells change nothing; unknown machines are enrolled.
+
+    Example: bootos machine import racks.csv
+    """
+    rows = read_rows(file)
+    answer = client.call("POST", "import", body=rows)
+    out.say(f"{answer['count']} machine(s) were set, {answer['new']} of them new", answer)
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file, each with its line. Raises BootosError."""
+    reader = csv.reader(io.StringIO(read_file(file).removeprefix("\ufeff")))
+    header = [name.strip() for name in next(reader, [])]
+    keys = ["sn" if name.casefold() in ("sn", "serial", "serial number") else name for name in header]
+    if keys.count("sn") != 1 or len(set(keys)) != len(keys) or "" in keys:
+        raise BootosError(
+            f"the first line of {file} must name the columns, each once, and one of them must be sn",
+            hint="as sn,hostname,rack",
+        )
+    rows = []
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(keys):
+            raise BootosError(f"{file}: line {reader.line_num} has {len(cells)} columns, not {len(keys)}")
+        values = {key: cell.strip() for key, cell in zip(keys, cells, strict=True)}
+        rows.append({"sn": values.pop("sn"), "line": reader.line_num, "values": values})
+    return rows
 
 
 @operator_command(machine_app, "acknowledge")

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -36,16 +36,41 @@ def list_templates(client: Client, out: Output) -> None:
 
 
 @operator_command(template_app, "show")
-def show_template(client: Client, out: Output, name: NameArgument) -> None:
-    """Print a template as it was written.
+def show_template(
+    client: Client,
+    out: Output,
+    name: NameArgument,
+    resolved: Annotated[bool, typer.Option("--resolved", help="With everything that it inherits.")] = False,
+) -> None:
+    """Print a template as it was written, or with everything that it takes over from its bases.
 
-    Example: bootos template show db-node
+    Example: bootos template show db-node --resolved
     """
+    if resolved:
+        value = client.call("GET", "templates", name, "resolved")
+        if out.as_json:
+            out.json(value)
+            return
+        for base in value["bases"]:
+            out.console.print(Text(f"# from {base['name']}, version {base['version']}"))
+        for problem in value["problems"]:
+            out.console.print(Text(f"# {problem['path']}: {problem['message']}", style="red"))
+        sys.stdout.write(format_yaml(value["resolved"]))
+        return
     value = client.call("GET", "templates", name)
     if out.as_json:
         out.json(value)
     else:
         sys.stdout.write(value["text"])
+
+
+def format_yaml(document: Any) -> str:
+    """A document as people write it."""
+    import yaml
+
+    return str(
+        yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    )
 
 
 @operator_command(template_app, "check")

@@ -1,0 +1,60 @@
+"""Many machines at once, as a list of serial numbers with their settings and variables: all of them, or none."""
+
+import msgspec
+from sqlalchemy import select
+
+from bootos.errors import Problem
+from bootos.server import machines
+from bootos.server.fault import RequestError, UnusableError
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Machine
+
+MOST_PROBLEMS = 200  # told at once: nobody reads more
+
+
+class NewMachine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`line`: where it stands in the operator's file."""
+
+    sn: str
+    line: int = 0
+    values: dict[str, str] = {}
+
+
+class Imported(msgspec.Struct, kw_only=True):
+    """How many machines were set, and how many of them were not known before."""
+
+    count: int
+    new: int
+
+
+def import_machines(session: WriteSession, rows: list[NewMachine]) -> Imported:
+    """Enrol and set every machine of the list. Raises UnusableError with every problem, each with its line."""
+    problems: list[Problem] = []
+    lines: dict[str, int] = {}
+    known, new = set(session.scalars(select(Machine.sn_key))), 0
+    for row in rows:
+        at, key = f"line {row.line}", row.sn.strip().casefold()
+        if key in lines:
+            message = f"the serial number {row.sn!r} stands in line {lines[key]} already"
+            problems.append(Problem(path=at, message=message))
+            continue
+        lines[key] = row.line
+        try:
+            machine = machines.find_or_enrol(session, row.sn)
+            new += machine.sn_key not in known
+            # an empty cell says nothing: it does not take a value away
+            machines.change_settings(
+                session, machine, {name: value for name, value in row.values.items() if value}
+            )
+        except RequestError as fault:
+            found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]
+            problems += [
+                Problem(path=f"{at}: {item.path}" if item.path else at, message=item.message, hint=item.hint)
+                for item in found
+            ]
+    if problems:
+        raise UnusableError(
+            f"the list has {len(problems)} problem(s); no machine was changed",
+            problems=problems[:MOST_PROBLEMS],
+        )
+    return Imported(count=len(rows), new=new)
