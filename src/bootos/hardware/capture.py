@@ -140,7 +140,8 @@ class RecordingRunner:
         except ToolError as error:
             if error.completed is None:
                 output.returncode, output.stderr = None, error.message
-                self._keep(output)
+                if error.message != f"{output.argv[0]} is not installed":  # `Replay` says that by itself
+                    self._keep(output)
                 raise
             self._keep(_fill(output, error.completed))
             raise

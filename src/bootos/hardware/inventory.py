@@ -26,6 +26,7 @@ from bootos.hardware import (
     nic,
     pci,
     raid,
+    raidtool,
     redfish,
     tpm,
     virtual,
@@ -83,6 +84,7 @@ class _Collector:
             if health.has_health(disk)
         ]
         examined = start(raid.read_examine, raid.find_members(tree, disks), run)
+        asked = {tool.driver: start(raidtool.read_tool, tool, run, tree.root) for tool in raidtool.TOOLS}
 
         inventory = Inventory(
             collected_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -106,7 +108,7 @@ class _Collector:
         self._add_tools(inventory, links, firmwares, neighbours)
         nic.mark_pxe(nics, pxe_mac)
         self._add_health(told)
-        inventory.raid = self._read_raid(examined, inventory.pci, disks)
+        inventory.raid = self._read_raid(examined, asked, inventory.pci, disks)
         if controller is not None:
             inventory.bmc = self._take("BMC", None, controller)
         elif bmc.has_bmc(tree, table):
@@ -163,17 +165,22 @@ class _Collector:
             disk.health = self._take(f"health of {disk.name}", None, future)
 
     def _read_raid(
-        self, examined: "Future[list[raid.Superblock]]", devices: list[PciDevice], disks: list[Disk]
+        self,
+        examined: "Future[list[raid.Superblock]]",
+        asked: "dict[str, Future[list[RaidController] | None]]",
+        devices: list[PciDevice],
+        disks: list[Disk],
     ) -> list[RaidController]:
         superblocks: list[raid.Superblock] = self._take("md superblocks", [], examined)
         running: list[raid.MdDevice] = self._read("running md arrays", [], raid.read_running, self.tree)
         md = self._read("md arrays", None, raid.build_md, superblocks, running, disks)
         hardware = raid.find_hardware_controllers(devices)
-        for entry in hardware:
-            self.notes.say(
-                f"The arrays of the RAID controller {entry.model or ''} at {entry.pci_address} are not read:"
-                " its driver comes with its tool in a layer."
-            )
+        told = {
+            tool.driver: self._take(f"RAID controllers by {tool.title}", None, asked[tool.driver])
+            for tool in raidtool.TOOLS
+        }
+        for sentence in raidtool.add_told(hardware, told, raidtool.TOOLS, disks):
+            self.notes.say(sentence)
         return [*hardware, *([md] if md is not None else [])]
 
     def _read(self, subject: str, otherwise: T, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,7 +1,7 @@
 """RAID as it is: Linux md arrays by the superblocks on the disks, and hardware controllers by their PCI ids.
 
 Called by `inventory.collect_inventory`. Only reads: `mdadm --examine` assembles nothing. A hardware controller
-is listed without arrays here; its own driver, which comes with its tool in a layer, reads them.
+is listed without arrays here; `raidtool` adds them where the vendor's program is installed.
 """
 
 import re

@@ -9,6 +9,8 @@ import re
 
 import msgspec
 
+from bootos.wire.inventory import DiskType
+
 PROGRAMS = (
     "ssacli",
     "/usr/sbin/ssacli",
@@ -146,6 +148,13 @@ def find_label(values: dict[str, str], serial: str) -> str:
     if made_up or (serial and serial in label):
         return ""
     return _LABEL_TAIL.sub(" ", label)
+
+
+def find_type(interface: str) -> DiskType:
+    """`Solid State SATA` is an SSD; `SAS` alone turns."""
+    if "NVMe" in interface or "PCIe" in interface:
+        return DiskType.NVME
+    return DiskType.SSD if interface.startswith("Solid State") else DiskType.HDD
 
 
 def read_bytes(text: str | None) -> int | None:

@@ -27,7 +27,7 @@ from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.template.model import Template
-from bootos.wire.inventory import DiskType, Inventory
+from bootos.wire.inventory import Inventory
 
 APPLY_TIMEOUT_S = 600.0
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -296,19 +296,13 @@ def _build_drive(found: ssa.SsaDrive, storage: Storage) -> Drive:
         size_bytes=size_bytes,
         usable_bytes=least_bytes,
         sector_bytes=_read_sector(values),
-        type=_find_type(interface),
+        type=ssa.find_type(interface),
         interface=interface.removeprefix("Solid State").strip() or interface,
         state=state,
         trouble=trouble,
         progress=status.partition(", ")[2] if "%" in status else "",
         device=disk.path if disk else "",
     )
-
-
-def _find_type(interface: str) -> DiskType:
-    if "NVMe" in interface or "PCIe" in interface:
-        return DiskType.NVME
-    return DiskType.SSD if interface.startswith("Solid State") else DiskType.HDD
 
 
 def _read_size(text: str, unit: int) -> tuple[int, int]:

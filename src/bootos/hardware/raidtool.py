@@ -1,0 +1,209 @@
+"""RAID controllers as their vendors' programs list them, with arrays and drives, where such a program is installed.
+
+Called by `inventory.collect_inventory`. A machine whose program lists a controller has one, whatever is known of its
+PCI ids. A program that is not installed is no failure.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bootos.hardware import adaptec as arc
+from bootos.hardware import smartarray as ssa
+from bootos.hardware.program import find_program
+from bootos.process import Runner
+from bootos.wire.inventory import Disk, DiskType, RaidArray, RaidController, RaidDrive
+
+TIMEOUT_S = 60.0
+
+
+class RaidTool(msgspec.Struct, frozen=True, kw_only=True):
+    """`ask` are the words of a call that shows whether the program is there; `read` lists its controllers."""
+
+    driver: str
+    title: str
+    programs: tuple[str, ...]
+    ask: tuple[str, ...]
+    read: Callable[[Runner, str], list[RaidController]]
+
+
+def read_tool(tool: RaidTool, run: Runner, root: Path) -> list[RaidController] | None:
+    """The controllers; None: the program is not installed. Raises ToolError, ValueError."""
+    program = find_program(run, root, tool.programs, tool.ask)
+    return tool.read(run, program) if program is not None else None
+
+
+def add_told(
+    hardware: list[RaidController],
+    told: dict[str, list[RaidController] | None],
+    tools: Sequence[RaidTool],
+    disks: Sequence[Disk],
+) -> list[str]:
+    """Put what the programs told into the controllers that PCI shows, and add those that it does not. Returns a
+    sentence for every controller whose arrays are not known."""
+    titles = {tool.driver: tool.title for tool in tools}
+    unread = list(hardware)
+    for driver, controllers in told.items():
+        for controller in controllers or ():
+            _add_paths(controller, disks)
+            same = [
+                entry
+                for entry in unread
+                if entry.driver == driver and controller.pci_address in (None, entry.pci_address)
+            ]
+            if not same:
+                hardware.append(controller)
+                continue
+            unread = [entry for entry in unread if entry is not same[0]]
+            place = next(n for n, entry in enumerate(hardware) if entry is same[0])
+            hardware[place] = msgspec.structs.replace(
+                controller, name=same[0].name, pci_address=same[0].pci_address
+            )
+    notes = []
+    for entry in unread:
+        why = "its driver comes with its tool in a layer"
+        if entry.driver in told:
+            title = titles[entry.driver]
+            why = f"{title} {'is not installed' if told[entry.driver] is None else 'does not list it'}"
+        notes.append(
+            f"The arrays of the RAID controller {entry.model or ''} at {entry.pci_address} are not read: {why}."
+        )
+    return notes
+
+
+def _add_paths(controller: RaidController, disks: Sequence[Disk]) -> None:
+    for array in controller.arrays:
+        uuid = (array.uuid or "").lower()
+        same = [disk.path for disk in disks if uuid and _is_named(disk, uuid)]
+        array.path = same[0] if len(same) == 1 else None
+
+
+def _is_named(disk: Disk, uuid: str) -> bool:
+    wwn = (disk.wwn or "").removeprefix("0x")
+    return (len(wwn) >= 16 and uuid.startswith(wwn)) or (disk.serial or "").lower() == uuid
+
+
+def read_smartarray(run: Runner, program: str) -> list[RaidController]:
+    """By ssacli. Raises ToolError, ValueError."""
+    done = run([program, *ssa.SHOW], timeout_s=TIMEOUT_S, check=False)
+    return [_build_smartarray(entry) for entry in ssa.parse_config(done.stdout + done.stderr)]
+
+
+def _build_smartarray(found: ssa.SsaController) -> RaidController:
+    values = found.values
+    serial = values.get("Serial Number", "")
+    return RaidController(
+        name=f"slot {found.slot}",
+        driver="raid.smartarray",
+        model=found.model,
+        firmware=values.get("Firmware Version"),
+        serial=serial or None,
+        pci_address=(values.get("PCI Address (Domain:Bus:Device.Function)") or "").lower() or None,
+        arrays=[
+            RaidArray(
+                name=ssa.find_label(volume.values, serial) or volume.id,
+                level=ssa.parse_level(volume.values.get("Fault Tolerance", "")),
+                size_bytes=_read_size(ssa.parse_size, volume.values.get("Size", ""), 1024),
+                state=volume.values.get("Status"),
+                uuid=volume.values.get("Unique Identifier"),
+                drives=[d.id for d in found.drives if d.array == volume.array and not _is_spare(d)],
+                hotspares=[d.id for d in found.drives if d.array == volume.array and _is_spare(d)],
+            )
+            for volume in found.volumes
+        ],
+        drives=[
+            RaidDrive(
+                id=drive.id,
+                model=" ".join(drive.values.get("Model", "").split()) or None,
+                serial=drive.values.get("Serial Number"),
+                size_bytes=_read_size(ssa.parse_size, drive.values.get("Size", ""), 1000),
+                type=ssa.find_type(drive.values.get("Interface Type", "")),
+                state=drive.values.get("Status"),
+            )
+            for drive in found.drives
+        ],
+    )
+
+
+def _is_spare(drive: ssa.SsaDrive) -> bool:
+    return drive.values.get("Drive Type", "").startswith("Spare")
+
+
+def _read_size(parse: Callable[[str, int], tuple[int, int]], text: str, unit: int) -> int | None:
+    try:
+        return parse(text, unit)[0]
+    except ValueError:
+        return None
+
+
+def read_adaptec(run: Runner, program: str) -> list[RaidController]:
+    """By arcconf, which numbers controllers from 1. Raises ToolError, ValueError."""
+    text = run([program, "GETCONFIG", "1", "AL"], timeout_s=TIMEOUT_S, check=False).stdout
+    found = []
+    for number in range(1, arc.parse_count(text) + 1):
+        if number > 1:
+            text = run([program, "GETCONFIG", str(number), "AL"], timeout_s=TIMEOUT_S, check=False).stdout
+        found.append(_build_adaptec(arc.parse_config(text), number))
+    return found
+
+
+def _build_adaptec(config: arc.ArcController, number: int) -> RaidController:
+    values = config.values
+    return RaidController(
+        name=f"controller {number}",
+        driver="raid.adaptec",
+        model=values.get("controller model"),
+        firmware=values.get("firmware"),
+        serial=values.get("controller serial number"),
+        arrays=[
+            RaidArray(
+                name=volume.values.get("logical device name") or volume.id,
+                level=volume.values.get("raid level", "").partition(" ")[0],
+                size_bytes=_read_mib(volume.values.get("size", "")),
+                state=volume.values.get("status of logical device"),
+                uuid=volume.values.get("volume unique identifier") or volume.values.get("unique identifier"),
+                drives=[d.id for m in volume.members if (d := arc.find_device(config, m)) is not None],
+                hotspares=volume.hotspares,
+            )
+            for volume in config.volumes
+        ],
+        drives=[
+            RaidDrive(
+                id=device.id,
+                model=device.values.get("model") or None,
+                serial=arc.read_serial(device) or None,
+                size_bytes=_read_mib(device.values.get("total size") or device.values.get("size", "")),
+                type={"Yes": DiskType.SSD, "No": DiskType.HDD}.get(
+                    device.values.get("ssd", ""), DiskType.UNKNOWN
+                ),
+                state=device.values.get("state"),
+            )
+            for device in config.devices
+        ],
+    )
+
+
+def _read_mib(text: str) -> int | None:
+    try:
+        return arc.parse_size(text)
+    except ValueError:
+        return None
+
+
+TOOLS = (
+    RaidTool(
+        driver="raid.smartarray",
+        title="ssacli",
+        programs=ssa.PROGRAMS,
+        ask=("version",),
+        read=read_smartarray,
+    ),
+    RaidTool(
+        driver="raid.adaptec",
+        title="arcconf",
+        programs=arc.PROGRAMS,
+        ask=("GETVERSION",),
+        read=read_adaptec,
+    ),
+)

@@ -1,0 +1,79 @@
+"""The inventory lists what a vendor's program lists, with arrays and drives."""
+
+from pathlib import Path
+
+import pytest
+from raidrig import build_drives
+from siliconmachine import SiliconMachine
+
+from bootos.hardware.inventory import collect_inventory
+from bootos.hardware.raidtool import TOOLS, add_told
+from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
+from bootos.lab.vendor_tools.tool import run_program
+from bootos.wire.inventory import RaidController
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> SiliconMachine:
+    return SiliconMachine(tmp_path, SiliconSpec(drives=tuple(build_drives(4))))
+
+
+def call(rig: SiliconMachine, line: str) -> None:
+    program, *words = line.split()
+    assert run_program(rig.silicon, program, words, {}).code == 0
+
+
+def test_smart_array_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
+    rig.absent = frozenset({"arcconf"})
+    call(rig, "ssacli ctrl slot=0 create type=ld drives=1I:1:1,1I:1:2 raid=1 logicaldrivelabel=os forced")
+    call(rig, "ssacli ctrl slot=0 array A add spares=1I:1:3 forced")
+    (found,) = collect_inventory(rig.root, rig.run).raid
+    assert (found.driver, found.model) == ("raid.smartarray", "HPE Smart Array P408i-a SR Gen10")
+    assert found.pci_address == "0000:5c:00.0"
+    (array,) = found.arrays
+    assert (array.name, array.level, array.drives, array.hotspares) == (
+        "os",
+        "1",
+        ["1I:1:1", "1I:1:2"],
+        ["1I:1:3"],
+    )
+    assert [drive.serial for drive in found.drives] == ["SN0000", "SN0001", "SN0002", "SN0003"]
+
+
+def test_adaptec_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
+    rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli"})
+    for number in (0, 1):
+        call(rig, f"arcconf TASK START 1 DEVICE 0 {number} INITIALIZE noprompt")
+    call(rig, "arcconf CREATE 1 LOGICALDRIVE Name os MAX 1 0 0 0 1 noprompt")
+    (found,) = collect_inventory(rig.root, rig.run).raid
+    assert (found.driver, found.model) == ("raid.adaptec", "Adaptec ASR8405")
+    (array,) = found.arrays
+    assert (array.name, array.level, array.drives) == ("os", "1", ["0,0", "0,1"])
+    assert len(found.drives) == 4
+
+
+def test_a_program_that_prints_rubbish_is_noted_and_no_failure(rig: SiliconMachine) -> None:
+    rig.absent = frozenset({"arcconf"})
+    rig.silicon.knobs.append(Knob(tool="*", kind="junk"))
+    inventory = collect_inventory(rig.root, rig.run)
+    assert inventory.raid == []
+    assert any("RAID controllers by ssacli" in note for note in inventory.notes)
+
+
+def test_what_pci_shows_and_what_the_program_lists_is_one_controller() -> None:
+    card = RaidController(name="0000:5c:00.0", driver="raid.smartarray", pci_address="0000:5c:00.0")
+    other = RaidController(
+        name="0000:03:00.0", driver="raid.adaptec", pci_address="0000:03:00.0", model="8405"
+    )
+    told = RaidController(
+        name="slot 0", driver="raid.smartarray", pci_address="0000:5c:00.0", model="P408i-a"
+    )
+    hardware = [card, other]
+    notes = add_told(hardware, {"raid.smartarray": [told], "raid.adaptec": None}, TOOLS, [])
+    assert [(entry.name, entry.model) for entry in hardware] == [
+        ("0000:5c:00.0", "P408i-a"),
+        ("0000:03:00.0", "8405"),
+    ]
+    assert notes == [
+        "The arrays of the RAID controller 8405 at 0000:03:00.0 are not read: arcconf is not installed."
+    ]
