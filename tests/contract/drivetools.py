@@ -6,9 +6,10 @@ The drives are files, so that what is read back from them is what was written. E
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from storagemachine import MIB, StorageMachine
+from storagemachine import MIB, FakeDevice, StorageMachine
 
 GOLDEN = Path(__file__).parents[1] / "golden/drivers/disk.erase"
 
@@ -24,6 +25,12 @@ class Drive(msgspec.Struct, kw_only=True):
     left: int | None = None
     ended: bool = False
     password: str = ""
+    lbaf: int = 0
+    lbafs: tuple[dict[str, int], ...] = (
+        {"ms": 0, "ds": 9, "rp": 2},
+        {"ms": 8, "ds": 12, "rp": 0},
+        {"ms": 0, "ds": 12, "rp": 1},
+    )
 
 
 class DriveMachine(StorageMachine):
@@ -45,6 +52,11 @@ class DriveMachine(StorageMachine):
         drive.ended = True
         if not drive.lies:
             self._file(node).write_bytes(bytes(16 * MIB))
+
+    def _list_item(self, node: str, device: FakeDevice, kind: str) -> dict[str, Any]:
+        item = super()._list_item(node, device, kind)
+        drive = self.drives.get(node)
+        return item | ({"log-sec": 1 << drive.lbafs[drive.lbaf]["ds"]} if drive is not None else {})
 
     def poll(self, node: str) -> int | None:
         """Time passes in the drive each time it is asked."""
@@ -113,7 +125,12 @@ class DriveMachine(StorageMachine):
         match words[0]:
             case "id-ctrl":
                 return drive.id_ctrl
+            case "id-ns":
+                return json.dumps({"flbas": drive.lbaf, "lbafs": list(drive.lbafs)})
             case "format":
+                found = [word for word in words if word.startswith("--lbaf=")]
+                if found and not drive.lies:
+                    drive.lbaf = int(found[0].removeprefix("--lbaf="))
                 self._forget(node)
             case "sanitize":
                 drive.left = 3

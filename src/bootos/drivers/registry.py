@@ -19,6 +19,7 @@ from bootos.drivers.disk.erase import EraseDriver
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.luks import LuksDriver
 from bootos.drivers.disk.lvm import LvmDriver
+from bootos.drivers.disk.nvme import NvmeDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.firmware.flashrom import FlashromDriver
 from bootos.drivers.firmware.fwupd import FwupdDriver
@@ -71,6 +72,7 @@ def load_drivers() -> list[Driver]:
         IpmiDriver(),
         RedfishDriver(),
         EraseDriver(),
+        NvmeDriver(),
         PartitionDriver(),
         LvmDriver(),
         LuksDriver(),

@@ -1,4 +1,4 @@
-"""The `erase` and `nvme` sections: what a drive shall forget, and how an NVMe drive is divided."""
+"""The `erase` and `nvme` sections: what a drive shall forget, and in which blocks an NVMe drive counts."""
 
 from typing import Annotated, Literal
 
@@ -32,16 +32,9 @@ class EraseWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verify: Literal["sample", "full"] = "sample"
 
 
-class NamespaceWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`size` is a size, a percentage of the drive, or `rest` (the last one only)."""
-
-    size: str
-
-
 class NvmeWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The size of the logical blocks, and the namespaces of the drive; `wipe: true` lets its data be lost."""
+    """The size of the logical blocks of a namespace; `wipe: true` lets its data be lost."""
 
     select: Select
-    sector_bytes: Literal[512, 4096] | None = None
-    namespaces: list[NamespaceWanted] = []
+    sector_bytes: Literal[512, 4096]
     wipe: bool = False
