@@ -65,7 +65,11 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
         )
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
         template = scenario.directory / "template.json"
-        template.write_text(json.dumps(family.build_template()))
+        files = server.data / "files"
+        files.mkdir(parents=True, exist_ok=True)
+        for name, content in family.build_packages().items():
+            (files / name).write_bytes(content)
+        template.write_text(json.dumps(family.build_template(f"{server.guest_url}/bootos/files")))
         operator.command("template", "add", template)
         machine.power_on()
         job = run_job(family, machine, operator)

@@ -1,5 +1,6 @@
 """The machines of the families, what each shall become, and how its arrays are seen from outside the guest."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,16 @@ import msgspec
 from bootos.lab.disk import build_array_view, read_md_arrays
 from bootos.lab.machine import Machine
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
+from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
+from bootos.lab.vendor_tools.silicon import PciIdentity, PhysicalDrive, Silicon, SiliconSpec
+from bootos.lab.vendor_tools.smartarray import KEY as SSACLI
+from bootos.lab.vendor_tools.smartarray import Card
 
 GIB = 1024**3
 OOB = ("10.0.9.21", "255.255.255.0", "10.0.9.1")
 OOB_USER = "ops"
+FIRST_BIOS = "2.2.11"
+HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
 
 
 class Array(msgspec.Struct, kw_only=True):
@@ -40,11 +47,34 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     versions: list[str] = []  # of the BIOS, in the order they were installed
     reboots: int = 0
     pxe: bool = False
+    hops: tuple[tuple[str, str], ...] = ()  # BIOS versions, each with the oldest that it may be applied on
 
-    def build_template(self) -> dict[str, Any]:
+    def build_packages(self) -> dict[str, bytes]:
+        """The firmware packages by file name."""
+        return {f"BIOS_{version}.BIN": build_package("bios", version, base) for version, base in self.hops}
+
+    def build_firmware(self, url: str) -> list[dict[str, Any]]:
+        """The template's `firmware` section; `url` is where the packages are."""
+        if not self.hops:
+            return []
+        packages = [
+            {
+                "version": version,
+                "from": f">={base}",
+                "package": f"{url}/BIOS_{version}.BIN",
+                "sha256": hashlib.sha256(build_package("bios", version, base)).hexdigest(),
+            }
+            for version, base in self.hops
+        ]
+        last = self.hops[-1][0]
+        # The lab's package behaves as Dell's do, on whichever machine it runs.
+        return [{"component": "bios", "version": last, "format": "dell-dup", "packages": packages}]
+
+    def build_template(self, files_url: str) -> dict[str, Any]:
         """The whole template of this family."""
         return {
             "name": self.name,
+            "firmware": self.build_firmware(files_url),
             "oob": {
                 "network": {"source": "static", "address": f"{OOB[0]}/24", "gateway": OOB[2]},
                 "users": [{"name": OOB_USER, "role": "administrator", "password": {"secret": "oob-ops"}}],
@@ -107,7 +137,7 @@ def build_spec(number: int, vendor: str, product: str, **more: Any) -> MachineSp
             serial=f"FAM000{number}",
             uuid=f"fa000000-0000-4000-8000-00000000000{number}",
             bios_vendor=vendor,
-            bios_version="2.10.0",
+            bios_version=FIRST_BIOS,
         ),
         nics=(NicSpec(mac=f"52:54:00:fa:00:0{number}", boot=True),),
         bmc=BmcSpec(),
@@ -138,4 +168,85 @@ SOFTWARE = Family(
     arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
 )
 
-FAMILIES = (SOFTWARE,)
+
+def get_silicon(machine: Machine) -> Silicon:
+    assert machine.silicon is not None
+    return machine.silicon
+
+
+def read_versions(machine: Machine) -> list[str]:
+    return list_history(get_silicon(machine))
+
+
+def find_smart_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
+    """Arrays by what the Smart Array stand-in keeps; their content is that of the disk with their identifier."""
+    card = msgspec.convert(get_silicon(machine).state[SSACLI], Card)
+    found = {}
+    for volume in card.volumes:
+        array = card.arrays[volume.array]
+        drive = next(
+            d
+            for d in get_silicon(machine).block.drives.values()
+            if int(d.wwn, 16) == int(volume.uid[:16], 16)
+        )
+        found[volume.label] = Array(
+            level=volume.level,
+            drives=len(array.drives),
+            hotspares=len(array.spares),
+            view=machine.virtual_drive_path(drive.name),
+        )
+    return found
+
+
+def read_bios_settings(*names: str) -> Callable[[Machine], dict[str, str]]:
+    """A reader of these settings of the BIOS that vendors' tools share."""
+
+    def read(machine: Machine) -> dict[str, str]:
+        attributes = get_silicon(machine).state["bios"]["attributes"]
+        return {name: str(attributes[name]) for name in names}
+
+    return read
+
+
+def build_drives(count: int) -> tuple[PhysicalDrive, ...]:
+    return tuple(
+        PhysicalDrive(size_bytes=4 * GIB, model=f"LAB SSD {number}", serial=f"PD{number:06}")
+        for number in range(count)
+    )
+
+
+HARDWARE_RAID = {
+    "clear": True,
+    "arrays": [
+        {"name": "os", "level": 1, "drives": "0,1", "hotspares": "5"},
+        {"name": "data", "level": 5, "drives": "2-4"},
+    ],
+}
+BIOS = {"virtualization": "enabled", "power_profile": "custom", "c_states": "disabled"}
+
+HPE_SETTINGS = {"ProcVirtualization": "Enabled", "WorkloadProfile": "Custom", "MinProcIdlePower": "NoCStates"}
+HPE = Family(
+    name="hpe",
+    spec=build_spec(
+        2,
+        "HPE",
+        "ProLiant DL380 Gen10",
+        silicon=SiliconSpec(
+            programs=("ssacli", "ilorest", VERSIONS),
+            controllers=(PciIdentity(id="103c:3239", subsystem="103c:21c8", kernel_module="hpsa"),),
+            drives=build_drives(6),
+            state={"bios": {"version": FIRST_BIOS}},
+        ),
+    ),
+    sections={"raid": HARDWARE_RAID, "bios": BIOS},
+    find_arrays=find_smart_arrays,
+    arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+    read_settings=read_bios_settings(*HPE_SETTINGS),
+    settings=HPE_SETTINGS,
+    hops=HOPS,
+    read_versions=read_versions,
+    versions=[version for version, _ in HOPS],
+    reboots=3,  # one for each package, one for the settings
+)
+
+FAMILIES = (SOFTWARE, HPE)
