@@ -3,6 +3,7 @@
 What the guest's script does over HTTP is done here by a call; nothing else runs.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class SiliconMachine:
         try:
             output = run_program(self.silicon, program, words[1:], files)
         except HangError as cause:
-            raise ToolError(f"{words[0]} took longer than {timeout_s:g} s and was ended") from cause
+            raise ToolError(f"{shlex.join(words)} took longer than {timeout_s:g} s and was ended") from cause
         for name, text in output.files.items():
             place = Path(name) if Path(name).is_relative_to(self.root) else self.root / name.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from bootos.agent.guard import GuardError, check_allowed, find_forbidden
 from bootos.drivers.contract import Action, Batch, Driver, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.errors import BootosError, Problem
+from bootos.process import ToolError
 from bootos.template.check import read_template
 from bootos.template.model import Template
 from bootos.template.placeholder import find_secret_words
@@ -280,9 +281,12 @@ def _carry_out(
             driver.apply_batch(machine, actions, secrets)
         else:
             driver.apply(machine, actions[0], secrets)
-    except BootosError:
+    except BootosError as cause:
         for action in actions:
             watcher.set_action(driver.name, action.id, StepState.FAILED)
+        if isinstance(cause, ToolError):  # it names a command; the operator wants to know what was to be done
+            what = "; ".join(action.summary for action in actions)
+            raise StepFailed(f"{what}: {cause}", hint=cause.hint) from cause
         raise
     for action in actions:
         done = StepState.REBOOTING if action.reboot else StepState.DONE

@@ -1,0 +1,165 @@
+"""Every way a vendor's tool can misbehave, through the agent's engine: the job fails by the name of the array, setting
+or package, or the hardware really is as wanted. It never says done when it is not.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from raidrig import RaidRig, build_drives
+
+from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
+from bootos.drivers.bios.ilorest import IlorestDriver
+from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.firmware.package import PackageDriver
+from bootos.drivers.raid.smartarray import SmartArrayDriver
+from bootos.drivers.registry import choose_drivers
+from bootos.errors import BootosError, ProblemsError
+from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version
+from bootos.lab.vendor_tools.silicon import Knob, Misbehaviour, Silicon
+from bootos.lab.vendor_tools.smartarray import read_card
+from bootos.wire.inventory import Bios, Inventory, System
+from bootos.wire.v2 import ActionView, StepState
+
+ARRAY = "os"
+RAID: dict[str, Any] = {
+    "clear": True,
+    "arrays": [{"name": ARRAY, "level": 1, "drives": "0,1", "hotspares": "2"}],
+}
+SETTINGS: dict[str, Any] = {"virtualization": "enabled", "hyperthreading": "disabled"}
+OLD, NEW = "2.2.11", "2.19.1"
+
+
+class Watch:
+    """Remembers how every action stands, as the server does."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, StepState] = {}
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None: ...
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        self.actions[action_id] = state
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+class Case:
+    """A driver, what it is asked, the words that change something, and whether the hardware is as asked."""
+
+    def __init__(
+        self,
+        driver: Callable[[], Driver],
+        vendor: str,
+        sections: Callable[[Path], dict[str, Any]],
+        tool: str,
+        when: str,
+        is_wanted: Callable[[Silicon], bool],
+        names: tuple[str, ...],
+    ) -> None:
+        self.driver, self.vendor, self.sections = driver, vendor, sections
+        self.tool, self.when, self.is_wanted, self.names = tool, when, is_wanted, names
+
+
+def find(name: str) -> str | None:
+    return f"/usr/sbin/{name}"
+
+
+def ask_for_firmware(root: Path) -> dict[str, Any]:
+    path = root / f"BIOS_{NEW}.BIN"
+    path.write_bytes(build_package("bios", NEW))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    item = {"component": "bios", "version": NEW, "package": f"file://{path}", "sha256": digest}
+    return {"firmware": [item]}
+
+
+def has_smart_array(silicon: Silicon) -> bool:
+    card = read_card(silicon)
+    return [(v.label, v.level, card.arrays[v.array].spares) for v in card.volumes] == [
+        (ARRAY, "1", ["1I:1:3"])
+    ]
+
+
+def has_settings(first: str, second: str) -> Callable[[Silicon], bool]:
+    def read(silicon: Silicon) -> bool:
+        attributes = silicon.state["bios"]["attributes"]
+        return (attributes[first], attributes[second]) == ("Enabled", "Disabled")
+
+    return read
+
+
+CASES = {
+    "smartarray create": Case(
+        SmartArrayDriver, "HPE", lambda _: {"raid": RAID}, "ssacli", "create", has_smart_array, (ARRAY,)
+    ),
+    "smartarray spare": Case(
+        SmartArrayDriver, "HPE", lambda _: {"raid": RAID}, "ssacli", "add", has_smart_array, ("1I:1:3", ARRAY)
+    ),
+    "racadm set": Case(
+        lambda: RacadmDriver(find_program=find), "Dell Inc.", lambda _: {"bios": SETTINGS}, "racadm", "set",
+        has_settings("ProcVirtualization", "LogicalProc"), ("ProcVirtualization", "LogicalProc"),
+    ),
+    "racadm job": Case(
+        lambda: RacadmDriver(find_program=find), "Dell Inc.", lambda _: {"bios": SETTINGS}, "racadm", "create",
+        has_settings("ProcVirtualization", "LogicalProc"), ("ProcVirtualization", "LogicalProc"),
+    ),
+    "ilorest patch": Case(
+        lambda: IlorestDriver(find_program=find), "HPE", lambda _: {"bios": SETTINGS}, "ilorest", "rawpatch",
+        has_settings("ProcVirtualization", "ProcHyperthreading"), ("ProcVirtualization", "ProcHyperthreading"),
+    ),
+    "firmware package": Case(
+        lambda: PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0), "Dell Inc.",
+        ask_for_firmware, PROGRAM, "", lambda silicon: read_version(silicon, "bios") == NEW, ("BIOS",),
+    ),
+}  # fmt: skip
+
+
+def run_job(case: Case, rig: RaidRig, inventory: Inventory, document: dict[str, Any]) -> str:
+    """The whole job with its reboots; what it says when it fails, or nothing."""
+    past = NO_PAST
+    machine = Machine(run=rig.hardware.run, root=rig.hardware.root)
+
+    def choose(given: Inventory, template: Any) -> Any:
+        return choose_drivers(given, template, [rig.driver])
+
+    try:
+        for _ in range(5):
+            plan = plan_job(document, machine, inventory, {}, choose=choose)
+            if plan.problems:
+                raise ProblemsError("the plan", plan.problems)
+            watch = Watch()
+            if not apply_job(plan, machine, inventory, {}, watch, past):
+                return ""
+            past = Past(actions={**past.actions, **watch.actions}, rebooted=True)
+            rig.silicon.boot()
+    except BootosError as error:
+        return str(error)
+    raise AssertionError("the job does not come to its end")
+
+
+@pytest.mark.parametrize("kind", get_args(Misbehaviour))
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_a_tool_that_misbehaves_never_makes_a_job_say_done(
+    case: Case, kind: Misbehaviour, tmp_path: Path
+) -> None:
+    rig = RaidRig(tmp_path, case.driver(), drives=build_drives(3), state={"bios": {"version": OLD}})
+    base = rig.build_inventory()
+    inventory = Inventory(
+        collected_at=base.collected_at,
+        disks=base.disks,
+        raid=base.raid,
+        system=System(vendor=case.vendor, product="R1"),
+        bios=Bios(version=OLD),
+    )
+    rig.silicon.knobs.append(Knob(tool=case.tool, kind=kind, when=case.when))
+    said = run_job(case, rig, inventory, {"name": "t", **case.sections(tmp_path)})
+    if said:
+        assert any(name in said for name in case.names), said
+    else:
+        assert case.is_wanted(rig.silicon), "it said done, and it is not"
