@@ -2,7 +2,7 @@
 are disks for lsblk, wipefs and sysfs, as on a real one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import yaml
 from siliconmachine import SiliconMachine
 from storagemachine import FakeDevice, StorageMachine
 
-from bootos.drivers.contract import Driver, Forecast, Machine, Planned
+from bootos.drivers.contract import Driver, Exporter, Forecast, Machine, Planned
 from bootos.lab.vendor_tools.silicon import Knob, PhysicalDrive, SiliconSpec
 from bootos.process import Completed
 from bootos.template.check import read_template
@@ -85,6 +85,10 @@ class RaidRig:
         assert self.driver.match(inventory) is not None
         return self.driver.plan(self.driver.read(self.machine, inventory), template, {}, Forecast())
 
+    def export(self) -> dict[str, Any]:
+        assert isinstance(self.driver, Exporter)
+        return self.driver.export(self.driver.read(self.machine, self.build_inventory()))
+
     def apply(self, planned: Planned) -> None:
         assert not planned.problems, planned.problems
         for action in planned.actions:
@@ -104,6 +108,3 @@ class RaidRig:
 
 def build_drives(count: int, type: Any = "hdd", size_bytes: int = HDD) -> list[PhysicalDrive]:
     return [PhysicalDrive(size_bytes=size_bytes, type=type, serial=f"SN{n:04}") for n in range(count)]
-
-
-Expect = Callable[[Planned], None]

@@ -6,15 +6,18 @@ What does not say "Command completed successfully." has failed, whatever its exi
 """
 
 import re
+from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import read_storage
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller
 from bootos.drivers.raid.controller import ControllerState
+from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.process import ToolError
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -62,6 +65,9 @@ class AdaptecDriver:
         self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         return plan_controllers(state, template, forecast, driver=self.name)
+
+    def export(self, state: ControllerState) -> dict[str, Any]:
+        return export_controllers(state)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, order.Order):
@@ -196,7 +202,10 @@ class Hand:
             argv = [self.program, command, words[0], self.controller, *words[1:]]
         if command != "SETBOOT":
             argv.append("noprompt")
-        done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        try:
+            done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        except ToolError as cause:
+            raise DriverError(about) from cause
         error = arc.parse_error(done.stdout + "\n" + done.stderr)
         if error or done.returncode:
             said = (error or done.stdout.strip())[-500:]

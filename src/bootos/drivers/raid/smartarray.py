@@ -7,6 +7,7 @@ that share drives (`Array.group`) exist, but are not made here.
 """
 
 from pathlib import Path
+from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import Storage, read_storage
@@ -22,10 +23,12 @@ from bootos.drivers.raid.controller import (
     Mode,
     number_drives,
 )
+from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.process import ToolError
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -72,6 +75,9 @@ class SmartArrayDriver:
         self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         return plan_controllers(state, template, forecast, driver=self.name)
+
+    def export(self, state: ControllerState) -> dict[str, Any]:
+        return export_controllers(state)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, order.Order):
@@ -184,7 +190,10 @@ class Hand:
 
     def _do(self, about: str, *words: str) -> None:
         argv = [self.program, "controller", self.controller, *words]
-        done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        try:
+            done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
+        except ToolError as cause:
+            raise DriverError(about) from cause
         error = ssa.parse_error(done.stdout + "\n" + done.stderr)
         if error or done.returncode:
             said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"

@@ -1,0 +1,173 @@
+"""Controllers as they were in published outputs, in the words that the planner knows."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bootos.drivers.disk.block import Storage
+from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
+from bootos.drivers.raid.controller import Controller, ControllerState
+from bootos.drivers.raid.export import export_controllers
+from bootos.drivers.raid.smartarray import build_controller as build_smartarray
+from bootos.hardware import adaptec, smartarray
+from bootos.wire.inventory import Disk
+
+GOLDEN = Path(__file__).parents[2] / "golden/drivers"
+
+
+def read_smartarray(name: str, storage: Storage | None = None, place: int = 0) -> Controller:
+    found = smartarray.parse_config((GOLDEN / f"raid.smartarray/{name}.txt").read_text())
+    return build_smartarray(found[place], place, storage or Storage())
+
+
+def read_adaptec(name: str, storage: Storage | None = None, status: str = "none") -> Controller:
+    config = adaptec.parse_config((GOLDEN / f"raid.adaptec/{name}.txt").read_text())
+    tasks = adaptec.parse_status((GOLDEN / f"raid.adaptec/status-{status}.txt").read_text())
+    return build_adaptec(config, 0, tasks, storage or Storage())
+
+
+def put_disks(*disks: tuple[str, str, str, str]) -> Storage:
+    """(device, wwn, serial, model)"""
+    return Storage(
+        disks=tuple(
+            Disk(index=n, name=path[5:], path=path, wwn=wwn, serial=serial, model=model, size_bytes=1)
+            for n, (path, wwn, serial, model) in enumerate(disks)
+        )
+    )
+
+
+def test_gen10_is_mixed_and_keeps_labels() -> None:
+    controller = read_smartarray("p408i-a")
+    assert (controller.id, controller.mode, controller.firmware) == ("slot=0", "mixed", "6.52")
+    assert controller.pci_address == "0000:5c:00.0"
+    assert controller.capability.modes == () and 60 in controller.capability.levels
+    (array,) = controller.arrays
+    assert (array.name, array.level, array.state, array.write_policy) == ("LD-SSD", "6", "optimal", "back")
+    assert array.drives == ("2I:1:1", "2I:1:2", "2I:1:3", "2I:1:4")
+    assert [drive.type.value for drive in controller.drives] == ["ssd"] * 4
+
+
+def test_gen9_can_be_switched_and_knows_its_boot_volume() -> None:
+    controller = read_smartarray("p440ar")
+    assert controller.capability.modes == ("raid", "hba")
+    assert [(array.level, array.is_boot) for array in controller.arrays] == [("10", True), ("1", False)]
+    assert [drive.number for drive in controller.drives] == list(range(8))
+
+
+def test_old_ones_without_raid_6_say_so() -> None:
+    assert read_smartarray("p212-and-p410i").capability.levels == (0, 1, 5, 10, 50)
+    second = read_smartarray("p212-and-p410i", place=1)
+    assert (second.number, second.id, second.capability.modes) == (1, "slot=0", ())
+
+
+def test_hba_mode_hands_drives_to_the_system() -> None:
+    controller = read_smartarray(
+        "p822-hba", put_disks(("/dev/sda", "", "6SL7G4QV0000B41803GZ", "EF0600FARNA"))
+    )
+    assert controller.mode == "hba"
+    assert [(drive.state, drive.device) for drive in controller.drives] == [("jbod", "/dev/sda")]
+
+
+def test_parity_groups_and_initialisation() -> None:
+    (array,) = read_smartarray("p822-raid50").arrays
+    assert (array.level, array.span, array.state) == ("50", 2, "initializing")
+    assert array.progress == "initialization queued"
+
+
+def test_a_drive_that_is_being_erased_is_not_used() -> None:
+    (drive,) = read_smartarray("p440-erasing").drives
+    assert (drive.state, drive.trouble) == ("unusable", "Erase In Progress")
+
+
+@pytest.mark.parametrize(
+    ("wwn", "device"),
+    [
+        ("0x600508b1001c8cc3c673a109dd66ddbb", "/dev/sdq"),
+        ("0x600508b1001c8cc3", "/dev/sdq"),  # as udev cuts it
+        ("0x600508b1001c8cc3c673a109dd66ddff", ""),
+        ("0x600508b1", ""),
+    ],
+)
+def test_an_array_is_found_by_its_world_wide_name_and_never_by_guess(wwn: str, device: str) -> None:
+    storage = put_disks(("/dev/sdq", wwn, "", "LOGICAL VOLUME"))
+    assert read_smartarray("p408i-a", storage).arrays[0].device == device
+
+
+def test_a_device_name_of_the_tools_is_not_believed_when_the_disk_has_another_name() -> None:
+    storage = put_disks(("/dev/sda", "0x5000c500a1b2c3d4", "", "OTHER"))
+    assert read_smartarray("p408i-a", storage).arrays[0].device == ""
+
+
+def test_aacraid_arrays_are_found_by_serial_number_or_name() -> None:
+    by_serial = put_disks(("/dev/sdb", "", "10A9C7B1", "X"))
+    assert read_adaptec("8805", by_serial).arrays[0].device == "/dev/sdb"
+    by_name = put_disks(("/dev/sdc", "", "", "RAID10"), ("/dev/sdd", "", "", "other"))
+    assert read_adaptec("5405", by_name).arrays[0].device == "/dev/sdc"
+    twice = put_disks(("/dev/sdc", "", "", "RAID10"), ("/dev/sdd", "", "", "RAID10"))
+    assert read_adaptec("5405", twice).arrays[0].device == ""
+
+
+def test_series_5_to_8() -> None:
+    old = read_adaptec("5405")
+    assert (old.mode, old.capability.modes, old.arrays[0].span) == ("raid", (), 2)
+    assert (old.arrays[0].write_policy, old.arrays[0].read_policy) == ("back", "ahead")
+    new = read_adaptec("8805")
+    assert (new.mode, new.capability.modes, new.arrays[0].level) == ("raid", ("raid", "hba"), "6")
+    assert new.arrays[0].strip_bytes == 256 * 1024
+    assert new.drives[0].usable_bytes == (3815447 * 1024 - 1072920) * 1024
+
+
+def test_hot_spares_of_aacraid() -> None:
+    shared = read_adaptec("6405-global-spares")
+    assert len(shared.hotspares) == 2
+    assert not any(array.hotspares for array in shared.arrays)
+    dedicated = read_adaptec("7805q-dedicated-spares")
+    assert [array.hotspares for array in dedicated.arrays] == [(), ("0,10",), ()]
+
+
+def test_a_rebuild_and_a_failed_drive() -> None:
+    (array,) = read_adaptec("6405-rebuilding", status="rebuild").arrays
+    assert (array.state, array.progress) == ("rebuilding", "rebuild 1%")
+    failed = read_adaptec("6805e-failed")
+    assert [array.state for array in failed.arrays] == ["optimal", "degraded"]
+    assert failed.find_drive("0,2") is not None and failed.failed == {"0,2"}
+    assert failed.capability.levels == (0, 1, 10)
+
+
+def test_smartraid_3154_and_its_arrays() -> None:
+    storage = put_disks(("/dev/sdz", "0x600508b1001c47c3efdbb3c9a2f3d4b5", "", ""))
+    controller = read_adaptec("smartraid-3154", storage)
+    assert controller.capability.hotspares == ("dedicated",)
+    first, second = controller.arrays
+    assert (first.level, first.group, first.write_policy, first.is_boot) == ("1", "0", "back", False)
+    assert (second.level, len(second.drives), second.device) == ("6", 12, "/dev/sdz")
+
+
+def test_free_drives_in_mixed_mode_are_disks_of_the_system() -> None:
+    controller = read_adaptec("smartraid-3204-empty", put_disks(("/dev/sdb", "", "8D5GY234NB366H", "HUH")))
+    assert controller.mode == "mixed"
+    assert {drive.state for drive in controller.drives} == {"jbod"}
+    assert controller.drives[0].device == "/dev/sdb"
+    assert controller.drives[0].sector_bytes == 4096
+
+
+def test_a_plain_hba_has_no_levels_to_offer() -> None:
+    controller = read_adaptec("hba-1100")
+    assert (controller.mode, controller.capability.modes, controller.capability.levels) == ("hba", (), ())
+
+
+def test_states_go_to_json_and_back() -> None:
+    for controller in (read_smartarray("p816i-a"), read_adaptec("smartraid-3154")):
+        assert msgspec.json.decode(msgspec.json.encode(controller), type=Controller) == controller
+
+
+def test_what_a_template_cannot_say_is_not_exported() -> None:
+    single = ControllerState(controllers=(read_smartarray("h240"),))
+    assert export_controllers(single) == {}
+    unnamed = ControllerState(controllers=(read_smartarray("p816i-a"),))
+    assert export_controllers(unnamed) == {}
+    named = ControllerState(controllers=(read_smartarray("p408i-a"),))
+    assert export_controllers(named)["raid"]["arrays"] == [
+        {"name": "LD-SSD", "level": 6, "drives": "0,1,2,3", "strip": "256KiB", "write_policy": "back"}
+    ]
