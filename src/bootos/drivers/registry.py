@@ -28,6 +28,7 @@ from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.errors import BootosError, Problem
 from bootos.template.model import Template
@@ -67,6 +68,7 @@ def load_drivers() -> list[Driver]:
         FwupdDriver(),
         FlashromDriver(),
         MdadmDriver(),
+        MegaraidDriver(),
         SmartArrayDriver(),
         AdaptecDriver(),
         IpmiDriver(),

@@ -1,0 +1,230 @@
+"""`raid.megaraid`: Broadcom MegaRAID and Dell PERC controllers, by storcli, perccli and their second generation.
+
+The tools exit with 0 whatever happened: every answer's own status counts (`hardware.storcli`), and a refusal becomes a
+DriverError that names the array. A virtual drive keeps a name of up to 15 characters, which is the array's.
+"""
+
+from collections.abc import Sequence
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.disk import block
+from bootos.drivers.disk.block import read_storage
+from bootos.drivers.disk.current import find_current_disks
+from bootos.drivers.raid import md, order
+from bootos.drivers.raid.controller import ControllerState
+from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.raid.megaraidcard import build_card
+from bootos.hardware import storcli
+from bootos.hardware.program import find_program
+from bootos.hardware.storcli import Reply, StorArray
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+APPLY_TIMEOUT_S = 600.0
+READ = {"none": "nora", "ahead": "ra", "adaptive": "ra"}
+WRITE = {"through": "wt", "back": "wb", "always-back": "awb"}
+_MIB = 1024**2
+
+
+class MegaraidDriver:
+    """Priority 10: before software RAID."""
+
+    name = storcli.DRIVER
+    section = "raid"
+    title = "Broadcom MegaRAID, Dell PERC"
+    state_type = ControllerState
+
+    def match(self, inventory: Inventory) -> Match | None:
+        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
+        if not found:
+            return None
+        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
+
+    def wants(self, template: Template) -> bool:
+        return template.raid is not None
+
+    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+        program = _find_program(machine)
+        storage = read_storage(machine, inventory)
+        try:
+            found = storcli.read_controllers(machine.run, program)
+        except ValueError as cause:
+            raise DriverError(f"the controllers cannot be read: {cause}") from cause
+        if not found:
+            raise DriverError(f"{program} finds no controller", hint="is the kernel module loaded?")
+        return ControllerState(
+            controllers=tuple(
+                build_card(card, _read_boot(machine, program, card.number), storage) for card in found
+            ),
+            storage=storage,
+            owner=machine.owner,
+            begun=machine.begun,
+        )
+
+    def plan(
+        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        return plan_controllers(state, template, forecast, driver=self.name)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if not isinstance(action.detail, order.Order):
+            raise DriverError(f"{self.name} has no action like {action.id}")
+        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+
+
+def _find_program(machine: Machine) -> str:
+    found = find_program(machine.run, machine.root, storcli.PROGRAMS, ["show", "J"])
+    if found is None:
+        raise DriverError(
+            "neither storcli nor perccli is installed: the RAID controller cannot be configured",
+            hint="a layer with the storcli (Dell: perccli) package brings it into the image; "
+            "MegaRAID 96xx and PERC 12 need storcli2 or perccli2",
+        )
+    return found
+
+
+def _read_boot(machine: Machine, program: str, number: int) -> int | None:
+    """The VD number that the controller boots from; None: it does not say."""
+    try:
+        replies = storcli.read_reply(machine.run, program, [f"/c{number}", "show", "bootdrive"])
+    except ValueError:
+        return None
+    for entry in (entry for reply in replies for entry in reply.data.get("Controller Properties", [])):
+        value = str(entry.get("Value", ""))
+        if "boot" in str(entry.get("Ctrl_Prop", "")).lower():
+            digits = value.upper().removeprefix("VD:").strip()
+            return int(digits) if digits.isdigit() else -1
+    return None
+
+
+class Hand:
+    """Carries out orders on one controller (`/c0`)."""
+
+    def __init__(self, machine: Machine, program: str, controller: str) -> None:
+        self.machine = machine
+        self.program = program
+        self.controller = controller
+
+    def carry_out(self, detail: order.Order) -> None:
+        match detail:
+            case order.CreateArray():
+                self._create(detail)
+            case order.DeleteArray(array=array, name=name):
+                self._do(
+                    f"array {name!r} was not deleted", f"/v{array}", self._word("del", "delete"), "force"
+                )
+                md.settle(self.machine)
+            case order.AddSpare(drive=drive, array=array):
+                self._add_spare(drive, array)
+            case order.RemoveSpare(drive=drive):
+                self._do(f"hot spare {drive} was not taken away", _place(drive), "delete", "hotsparedrive")
+            case order.SetJbod(drive=drive, on=True):
+                self._do(f"drive {drive} was not handed to the system", _place(drive), "set", "jbod")
+            case order.SetJbod(drive=drive):
+                words = ("set", "uconf", "force") if self._is_second() else ("set", "good", "force")
+                self._do(f"drive {drive} was not taken back", _place(drive), *words)
+            case order.SetPolicy(array=array, name=name, read_policy=read, write_policy=write):
+                self._set_policies(array, name, read, write)
+            case order.SetBootArray(array=array, name=name):
+                self._set_boot(array, name)
+            case order.SetMode(mode=mode):
+                self._do(
+                    f"the controller was not switched to {mode} mode",
+                    "",
+                    "set",
+                    f"personality={mode.upper()}",
+                )
+            case order.ImportForeign():
+                self._do("the foreign configuration was not imported", "/fall", "import")
+            case order.ClearForeign():
+                self._do("the foreign configuration was not cleared", "/fall", self._word("del", "delete"))
+            case _:
+                raise DriverError(f"MegaRAID controllers cannot do this: {type(detail).__name__}")
+
+    def _create(self, wanted: order.CreateArray) -> None:
+        about = f"array {wanted.name!r} was not created"
+        before = {array.number for array in self._list()}
+        words = ["add", "vd", f"r{wanted.level}", f"name={wanted.name}", f"drives={_join(wanted.drives)}"]
+        if wanted.size_bytes is not None:
+            words.append(f"size={-(-wanted.size_bytes // _MIB)}MB")
+        if wanted.level in (10, 50, 60):
+            words.append(f"pdperarray={len(wanted.spans[0])}")
+        words += [WRITE[wanted.write_policy]] if wanted.write_policy is not None else []
+        words += [READ[wanted.read_policy]] if wanted.read_policy is not None else []
+        words += [f"strip={wanted.strip_bytes // 1024}"] if wanted.strip_bytes is not None else []
+        self._do(about, "", *words)
+        made = [array for array in self._list() if array.number not in before]
+        if len(made) != 1:
+            raise DriverError(
+                f"{about}: {self.program} reported success and shows {len(made) or 'no'} new arrays"
+            )
+        number = str(made[0].number)
+        for drive in wanted.hotspares:
+            self._add_spare(drive, number, f"array {wanted.name!r} did not get its hot spare {drive}")
+        if wanted.boot:
+            self._set_boot(number, wanted.name)
+        if wanted.initialize in ("fast", "full"):
+            kind = ("full",) if wanted.initialize == "full" else ()
+            self._do(f"array {wanted.name!r} was not initialised", f"/v{number}", "start", "init", *kind)
+        self._clear(made[0], wanted.name)
+
+    def _clear(self, array: StorArray, name: str) -> None:
+        """What its drives held before shines through in a new array: that is removed, as it is the array's to be."""
+        md.settle(self.machine)
+        storage = block.Storage(disks=tuple(find_current_disks(self.machine, Inventory(collected_at=""))))
+        disk = find_disk(storage, wwn=array.naa, node=array.node)
+        if disk is not None:
+            block.clear_device(self.machine, disk.path)
+
+    def _add_spare(self, drive: str, array: str | None, about: str = "") -> None:
+        words = ["add", "hotsparedrive"]
+        if array is not None:
+            group = next((entry.group for entry in self._list() if str(entry.number) == array), None)
+            if group is None:
+                raise DriverError(f"there is no virtual drive {array} on {self.controller} any more")
+            words.append(f"dgs={group}")
+        self._do(about or f"drive {drive} was not made a hot spare", _place(drive), *words)
+
+    def _set_policies(self, array: str, name: str, read: str | None, write: str | None) -> None:
+        """One setting a call: the second generation takes no more."""
+        for word in ([f"rdcache={READ[read]}"] if read else []) + (
+            [f"wrcache={WRITE[write]}"] if write else []
+        ):
+            self._do(f"{word} of array {name!r} was not set", f"/v{array}", "set", word)
+
+    def _set_boot(self, array: str, name: str) -> None:
+        self._do(f"array {name!r} was not made the boot drive", f"/v{array}", "set", "bootdrive=on")
+
+    def _word(self, classic: str, second: str) -> str:
+        return second if self._is_second() else classic
+
+    def _is_second(self) -> bool:
+        replies = storcli.read_reply(self.machine.run, self.program, ["show"])
+        return bool(replies) and storcli.is_second(replies[0].version)
+
+    def _list(self) -> Sequence[StorArray]:
+        for card in storcli.read_controllers(self.machine.run, self.program):
+            if f"/c{card.number}" == self.controller:
+                return card.arrays
+        raise DriverError(f"{self.program} does not show the controller {self.controller} any more")
+
+    def _do(self, about: str, place: str, *words: str) -> None:
+        argv = [f"{self.controller}{place}", *words]
+        try:
+            replies: list[Reply] = storcli.read_reply(self.machine.run, self.program, argv, APPLY_TIMEOUT_S)
+        except ValueError as cause:
+            raise DriverError(f"{about}: {cause}") from cause
+        errors = [reply.error for reply in replies if reply.error]
+        if errors or not replies:
+            raise DriverError(f"{about}: {self.program} says: {'; '.join(errors) or 'nothing'}")
+
+
+def _place(drive: str) -> str:
+    """`252:3` as `/e252/s3`; drives without an enclosure have only a slot."""
+    enclosure, _, slot = drive.partition(":")
+    return f"/e{enclosure}/s{slot}" if enclosure.strip() else f"/s{slot}"
+
+
+def _join(drives: Sequence[str]) -> str:
+    return ",".join(drive.removeprefix(":") for drive in drives)

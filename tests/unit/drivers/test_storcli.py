@@ -1,0 +1,127 @@
+"""What storcli and perccli of both generations print, as controllers."""
+
+from pathlib import Path
+
+import pytest
+
+from bootos.drivers.disk.block import Storage
+from bootos.drivers.raid.controller import Controller
+from bootos.drivers.raid.megaraidcard import build_card
+from bootos.hardware import storcli
+from bootos.hardware.storcli import Reply
+from bootos.wire.inventory import Disk, DiskType
+
+GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.megaraid"
+
+
+def read(name: str) -> Reply:
+    (reply,) = storcli.parse_reply((GOLDEN / f"{name}.json").read_text())
+    return reply
+
+
+def build(
+    main: str, volumes: str, drives: str, foreign: str = "", storage: Storage | None = None
+) -> Controller:
+    card = storcli.build_controller(
+        read(main), read(volumes), [read(drives)], read(foreign) if foreign else None
+    )
+    return build_card(card, None, storage or Storage())
+
+
+def test_a_megaraid_9560() -> None:
+    card = build("mr9560.c0", "mr9560.vall", "mr9560.sall")
+    assert (card.id, card.model, card.serial) == ("/c0", "MegaRAID 9560-8i 4GB", "SKC5120859")
+    assert (card.pci_address, card.mode) == ("0000:c1:00.0", "raid")
+    assert card.capability.levels == (0, 1, 5, 6, 10, 50, 60)
+    assert card.capability.strip_bytes == tuple(kib * 1024 for kib in (64, 128, 256, 512, 1024))
+    assert not card.capability.jbod
+    assert [drive.number for drive in card.drives] == list(range(12))
+    drive = card.drives[9]
+    assert (drive.id, drive.type, drive.interface, drive.state) == ("251:10", DiskType.HDD, "SAS", "online")
+    assert drive.size_bytes == 0x82F800000 * 512
+    array = next(array for array in card.arrays if array.id == "228")
+    assert (array.level, array.drives, array.drive_count) == ("0", ("251:12",), 1)
+    assert (array.strip_bytes, array.size_bytes) == (256 * 1024, 35155607552 * 512)
+    assert (array.read_policy, array.write_policy, array.state) == ("ahead", "through", "optimal")
+    assert array.wwn == "600062b212da5d402bd3b493e1699377"
+
+
+def test_a_megaraid_9660_with_the_tool_of_the_second_generation() -> None:
+    assert storcli.is_second(read("mr9660.c0-free").version)
+    assert not storcli.is_second(read("mr9560.c0").version)
+    card = build("mr9660.c0-free", "mr9660.vall", "mr9660.sall")
+    assert (card.model, card.pci_address) == ("MegaRAID 9660-16i Tri-Mode Storage Adapter", "0000:16:00.0")
+    assert (card.firmware, card.capability.most_arrays) == ("8.12.1.0-00000-00003", 240)
+    assert card.drives[0].serial == "WP00MLCA0000E2426EZU"
+    assert (card.drives[-1].id, card.drives[-1].state) == ("320:11", "good")
+    array = card.arrays[0]
+    assert (array.id, array.level, array.drives) == ("1", "0", ("306:0",))
+    assert array.size_bytes == 2441478144 * 4096
+    assert (array.read_policy, array.write_policy) == ("none", "back")
+
+
+def test_an_older_controller_with_a_foreign_configuration() -> None:
+    card = build(
+        "mr9270.c0_show_all",
+        "mr9270.vall_show_all",
+        "mr9270.eall_sall_show_all",
+        "mr9270.c0_fall_show_all_present",
+    )
+    assert card.capability.levels == (0, 1, 5, 10, 50)  # RAID 6 is a licence there
+    (array,) = card.arrays
+    assert (array.level, len(array.drives), array.progress) == ("5", 8, "Consistency Check (36%)")
+    (foreign,) = card.foreign
+    assert (foreign.title, foreign.drives[0]) == ("RAID 5 of 4 drives (9.000 TB)", "2:0")
+
+
+def test_an_entry_level_perc_says_what_it_cannot() -> None:
+    card = build_card(storcli.build_controller(read("perc-h345.c0"), None, [], None), None, Storage())
+    assert (card.model, card.capability.levels) == ("PERC H345 Front", (0, 1, 10))
+    assert card.capability.strip_bytes == (65536,)
+    assert card.capability.most_drives_of == {1: 2}
+    assert card.capability.read_policies == card.capability.write_policies == ()
+
+
+def test_an_array_is_found_by_its_wwn_and_not_by_the_name_of_a_device() -> None:
+    disk = Disk(
+        index=0, name="sdq", path="/dev/sdq", wwn="0x600062b212da5d402bd3b493e1699377", size_bytes=10**13
+    )
+    other = Disk(index=1, name="sda", path="/dev/sda", wwn="0x5000c50000000001", size_bytes=10**13)
+    card = build("mr9560.c0", "mr9560.vall", "mr9560.sall", storage=Storage(disks=(other, disk)))
+    arrays = {array.id: array.device for array in card.arrays}
+    assert arrays["228"] == "/dev/sdq"
+    assert "/dev/sda" not in arrays.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("mr9560.create-fail", "disk doesn't have enough capacity"),
+        ("mr9560.jbod-fail", "Set Drive JBOD Failed.: device state doesn't support requested command"),
+        ("mr9660.delete-fail", "Delete VD failed: Invalid VD number"),
+        ("rs3dc080.foreign-incomplete", "Incomplete foreign configuration"),
+        ("mr9560.create", ""),
+        ("mr9660.create", ""),
+        ("rs3dc080.create", ""),
+    ],
+)
+def test_the_answer_says_whether_it_was_done(name: str, error: str) -> None:
+    assert read(name).error == error
+
+
+@pytest.mark.parametrize("name", ["perccli.no-controller", "mr9270.c0_fall_show_all_absent"])
+def test_that_there_is_nothing_is_no_failure(name: str) -> None:
+    assert storcli.is_nothing(read(name).error)
+    assert not storcli.is_nothing(read("rs3dc080.foreign-incomplete").error)
+
+
+@pytest.mark.parametrize("text", ["", "Segmentation fault", "{}", '{"Controllers": [{}]}', "[]"])
+def test_what_is_no_answer_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        storcli.parse_reply(text)
+
+
+def test_a_size_without_sectors_is_counted_in_1024() -> None:
+    assert storcli.parse_size("256 KB") == storcli.parse_size("256 KiB") == 256 * 1024
+    assert storcli.parse_size("9.094 TiB") == int(9.094 * 1024**4)
+    assert storcli.parse_size("-") == 0
