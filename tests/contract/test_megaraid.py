@@ -147,7 +147,7 @@ def test_a_foreign_configuration_is_imported_or_cleared(tmp_path: Path) -> None:
     refused = rig.plan(text)
     assert "belongs to a configuration of another controller" in refused.problems[0].message
     planned = rig.settle('raid: {foreign: clear, arrays: [{name: os, level: 1, drives: "0,1"}]}')
-    assert planned.actions[0].destroys == ("foreign configuration RAID 1 of 2 drives (893.750 GB)",)
+    assert planned.actions[0].destroys == ("foreign configuration RAID 1 of 2 drives (893.753 GB)",)
     make_foreign(rig.silicon, ["32:2", "32:3"], 1)
     rig.settle("raid: {foreign: import}")
     assert [array.name for array in read_arrays(rig)] == ["os", "imported"]
