@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from raidrig import RaidRig, build_drives
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
 from bootos.drivers.firmware.flashrom import FlashromDriver
 from bootos.drivers.firmware.fwupd import FwupdDriver, parse_devices
+from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.firmware.source import read_installed
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.process import Completed, ToolError
@@ -278,3 +281,45 @@ def test_raid_controllers_and_the_drives_behind_them_are_read_by_their_own_drive
     rig.hardware.absent = frozenset({"ssacli", "hpssacli", "hpacucli"})
     parts = read_installed(rig.machine, rig.build_inventory(), lambda name: None)
     assert [part.version for part in parts if part.component == "raid"] == [None]
+
+
+def build_zip(path: Path) -> str:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("payloads/lnvgy_fw_uefi_ive164l-2.30_anyos_32-64.uxz", "image")
+        archive.writestr("lnvgy_fw_uefi_ive164l-2.30_anyos_32-64.xml", "<INSTANCE/>")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_lenovo_package_is_unpacked_for_onecli_and_nothing_is_left_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "lnvgy_fw_uefi_ive164l-2.30_anyos_32-64.zip"
+    digest = build_zip(path)
+    seen: list[list[str]] = []
+
+    def run(argv: Sequence[Any], **_: Any) -> Completed:
+        words = [str(word) for word in argv]
+        directory = Path(words[words.index("--dir") + 1])
+        assert (directory / f"{path.stem}.xml").is_file()
+        assert (directory / "payloads" / f"{path.stem}.uxz").is_file()
+        seen.append(words)
+        return Completed(argv=tuple(words), returncode=0, stdout="Succeeded", stderr="", duration_s=0)
+
+    item = {"component": "bios", "version": "IVE164L-2.30", "package": f"file://{path}", "sha256": digest}
+    template, problems = read_template({"name": "t", "firmware": [item]})
+    assert template is not None
+    assert problems == []
+    inventory = Inventory(
+        collected_at="", system=System(vendor="Lenovo"), bios=Bios(version="-[IVE160M-2.20]-")
+    )
+    machine = Machine(run=run, root=tmp_path)
+    driver = PackageDriver(lambda name: name if name == "onecli" else None)
+    (action,) = driver.plan(driver.read(machine, inventory), template, {}, Forecast()).actions
+    driver.apply(machine, action, {})
+    (words,) = seen
+    assert words[:5] == ["onecli", "update", "flash", "--scope", "individual"]
+    assert words[words.index("--includeid") + 1] == path.stem
+    assert not list((tmp_path / "run/bootos/firmware").iterdir())
+    path.write_bytes(b"no zip")
+    broken = msgspec.structs.replace(action.detail.package, sha256=hashlib.sha256(b"no zip").hexdigest())
+    again = msgspec.structs.replace(action, detail=msgspec.structs.replace(action.detail, package=broken))
+    with pytest.raises(DriverError, match="cannot be unpacked"):
+        driver.apply(machine, again, {})

@@ -108,9 +108,10 @@ def test_random_chains_are_walkable_and_as_short_as_any() -> None:
         best = _search(present, goal, packages, order or 0, 0)
         assert (chain.obstacle == "") == (best is not None), (present, item)
         at = present
-        for package in chain.hops:
+        for number, package in enumerate(chain.hops):
             assert is_applicable(package, at, "bios")
             at = package.version
+            assert find_chain(at, item).hops == chain.hops[number + 1 :], "after a reboot the way is the same"
         if best is not None:
             assert is_same(at, goal)
             assert len(chain.hops) == best

@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from bootos.drivers.contract import Planned
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.state import FirmwareState, Installed
@@ -164,3 +166,8 @@ def test_a_flash_that_was_cut_off_is_not_repeated_without_a_word() -> None:
 def test_items_of_another_method_are_left_to_their_driver() -> None:
     planned = plan(item("bios", "9", method="redfish"), item("bmc", "9", package="https://h/x.cab"))
     assert planned == Planned()
+
+
+def test_what_was_read_survives_json_so_that_it_can_be_planned_on_elsewhere() -> None:
+    state = build_state(begun=["firmware.package:bios:2.10.0"], programs=["saa"])
+    assert msgspec.json.decode(msgspec.json.encode(state), type=FirmwareState) == state

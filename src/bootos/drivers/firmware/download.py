@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bootos.drivers.contract import Machine
-from bootos.fetch import fetch_file, mask_url
+from bootos.drivers.contract import DriverError, Machine
+from bootos.fetch import SPARE_BYTES, fetch_file, mask_url
 from bootos.template.firmware import FirmwarePackage
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,29 @@ def fetched_package(machine: Machine, package: FirmwarePackage) -> Iterator[Path
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unpacked_package(path: Path) -> Iterator[Path]:
+    """The directory with what a zip file holds, removed at the end. Raises DriverError."""
+    directory = path.with_name(f"{path.name}.d")
+    try:
+        _unpack(path, directory)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _unpack(path: Path, directory: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            need = sum(entry.file_size for entry in archive.infolist())
+            free = shutil.disk_usage(path.parent).free
+            if need + SPARE_BYTES > free:
+                raise DriverError(f"{path.name} unpacks to {need} bytes, and {path.parent} has {free} free")
+            archive.extractall(directory)
+    except (zipfile.BadZipFile, OSError) as cause:
+        raise DriverError(f"{path.name} cannot be unpacked: {cause}") from cause
 
 
 def _choose_name(package: FirmwarePackage) -> str:

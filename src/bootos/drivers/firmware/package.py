@@ -3,14 +3,15 @@
 Exit codes say what came of it, and are not believed: the version is read again, after the reboot where it takes one.
 """
 
+import contextlib
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.firmware.download import fetched_package
+from bootos.drivers.firmware.download import fetched_package, unpacked_package
 from bootos.drivers.firmware.plan import NAMES, Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.settle import MOST_S, SETTLE_S, USUAL_S, tell_hop, wait_for_version
 from bootos.drivers.firmware.source import Finder, find_programs, read_installed
@@ -34,6 +35,7 @@ class PackageData(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     vendor: str | None  # of the machine
     command: tuple[str, ...]
+    unpack: bool
     downgrade: tuple[str, ...]
     done: tuple[int, ...]
     reboot: tuple[int, ...]
@@ -83,8 +85,11 @@ class PackageDriver:
             compare_versions(hop.package.version, part.version or "", hop.component) == -1
             for part in hop.parts
         )
-        with fetched_package(machine, hop.package) as path:
-            words = [word.replace("{package}", str(path)) for word in data.command]
+        with contextlib.ExitStack() as stack:
+            path = stack.enter_context(fetched_package(machine, hop.package))
+            directory = stack.enter_context(unpacked_package(path)) if data.unpack else path.parent
+            places = {"{package}": str(path), "{directory}": str(directory), "{stem}": path.stem}
+            words = [_fill(word, places) for word in data.command]
             words += data.downgrade if going_back else ()
             try:
                 done = machine.run(
@@ -126,6 +131,12 @@ class PackageDriver:
         )
 
 
+def _fill(word: str, places: Mapping[str, str]) -> str:
+    for name, value in places.items():
+        word = word.replace(name, value)
+    return word
+
+
 def build_recipe(item: FirmwareWanted, state: FirmwareState) -> Recipe | Problem:
     """How the packages of an item are run here. Pure."""
     formats = list_formats()
@@ -160,6 +171,7 @@ def _build(item: FirmwareWanted, format: Format, program: str, vendor: str | Non
         title=format.title,
         vendor=vendor,
         command=words,
+        unpack=format.unpack,
         downgrade=() if item.options is not None else format.downgrade,
         done=(*format.done, *(item.done_codes or ())),
         reboot=(*format.reboot, *(item.reboot_codes or ())),

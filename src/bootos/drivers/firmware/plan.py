@@ -72,7 +72,7 @@ def _plan_item(
     before = len(planned.problems)
     for part in parts:
         if part.version is None:
-            message = f"the version of {part.title} cannot be read, so nobody knows whether it needs this"
+            message = f"{part.title}: its version cannot be read, so nobody knows whether it needs this"
             planned.problems.append(Problem(path=at, message=message, hint=state.obstacle or state.hint))
             continue
         chain = find_chain(part.version, item)

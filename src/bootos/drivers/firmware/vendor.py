@@ -13,7 +13,8 @@ from bootos.template.firmware import Component
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of package. `command`: `{package}` is its path, `{program}` the first of `programs` that is here.
+    """One kind of package. `command`: `{package}` is its path, `{program}` the first of `programs` that is here,
+    `{stem}` its name without the suffix, `{directory}` where it was unpacked (`unpack`: it is a zip file).
 
     Exit codes: `done`; `reboot`: done with the next reboot; `current`: nothing was done, the version is there already;
     `rebooting`: the package reboots by itself. `takes_reboot`: components for which it takes effect with a reboot.
@@ -25,6 +26,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     command: tuple[str, ...]
     components: tuple[Component, ...] = ()  # empty: all
     programs: tuple[str, ...] = ()
+    unpack: bool = False
     downgrade: tuple[str, ...] = ()
     done: tuple[int, ...] = (0,)
     reboot: tuple[int, ...] = ()
