@@ -5,6 +5,8 @@ which options a file system was made: those cannot be read back for every type. 
 job's mark is taken.
 """
 
+from typing import Any
+
 import msgspec
 
 from bootos.drivers.contract import (
@@ -98,6 +100,14 @@ class FilesystemDriver:
             raise DriverError(f"{self.name} has no action like {action.id}")
         with md.resync_slowed(machine):
             apply_filesystem(machine, action.detail)
+
+    def export(self, state: Storage) -> dict[str, Any]:
+        from bootos.drivers.disk.export import (
+            export_whole,
+        )  # which reads tables with the functions of these drivers
+
+        found = export_whole(state)
+        return {"disks": found} if found else {}
 
 
 def wants_plain(place: Partition | LogicalVolume) -> bool:

@@ -89,15 +89,16 @@ class LuksDriver:
     ) -> Planned:
         planned = Planned()
         for place in find_places(template):
+            before = len(planned.actions)
+            for target in forecast.partitions:
+                if target.path == place.path:
+                    _plan_place(state, place, target, planned)
             name = place.encryption.passphrase.secret
-            if not secrets.get(name):
+            if len(planned.actions) > before and not secrets.get(name):
                 message = f"the secret {name!r} has no value"
                 hint = f"bootos secret set {name}, or --secrets FILE by hand"
                 path = f"{place.path}.encryption.passphrase"
                 planned.problems.append(Problem(path=path, message=message, hint=hint))
-            for target in forecast.partitions:
-                if target.path == place.path:
-                    _plan_place(state, place, target, planned)
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:

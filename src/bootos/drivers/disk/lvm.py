@@ -5,6 +5,8 @@ added, what is too small is extended, nothing is shrunk or removed, and volumes 
 Nothing is left active.
 """
 
+from typing import Any
+
 import msgspec
 
 from bootos.drivers.contract import (
@@ -107,6 +109,14 @@ class LvmDriver:
                         machine.run(["wipefs", "--all", "--force", "--quiet", node])
                 case _:
                     raise DriverError(f"{self.name} has no action like {action.id}")
+
+    def export(self, state: Storage) -> dict[str, Any]:
+        from bootos.drivers.disk.export import (
+            export_groups,
+        )  # which reads tables with the functions of these drivers
+
+        found = export_groups(state)
+        return {"volume_groups": found} if found else {}
 
 
 def _plan_group(

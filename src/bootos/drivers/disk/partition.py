@@ -4,6 +4,8 @@ A table is compared as a whole (places, types, names, boot flags): right means n
 means a new table, which loses what the old one held and therefore needs `wipe: true` when it held something.
 """
 
+from typing import Any
+
 import msgspec
 
 from bootos.drivers.contract import (
@@ -80,6 +82,14 @@ class PartitionDriver:
             raise DriverError(f"{self.name} has no action like {action.id}")
         with md.resync_slowed(machine):
             apply_table(machine, action.detail)
+
+    def export(self, state: Storage) -> dict[str, Any]:
+        from bootos.drivers.disk.export import (
+            export_tables,
+        )  # which reads tables with the functions of these drivers
+
+        found = export_tables(state)
+        return {"disks": found} if found else {}
 
 
 def wants_table(disk: DiskWanted) -> bool:
