@@ -61,15 +61,17 @@ def test_three_parity_groups(tmp_path: Path) -> None:
     assert rig.driver.read(rig.machine, rig.build_inventory()).controllers[0].arrays[0].span == 3
 
 
-def test_what_the_controller_cannot_do_is_found_while_planning(rig: RaidRig) -> None:
+def test_what_the_controller_cannot_do_is_found_while_planning(tmp_path: Path) -> None:
+    rig = RaidRig(tmp_path, SmartArrayDriver(), drives=build_drives(16))
     planned = rig.plan(
         "raid: {hotspares: '7', arrays: [{name: a, level: 1, drives: '0-3', read_policy: ahead},"
-        " {name: b, level: 5, drives: '4-6', strip: 2MiB}]}"
+        " {name: b, level: 5, drives: '4-6', strip: 2MiB}, {name: c, level: 10, drives: '8-15', span: 2}]}"
     )
     assert {problem.path for problem in planned.problems} == {
         "raid.hotspares",
         "raid.arrays[0].drives",
         "raid.arrays[1].strip",
+        "raid.arrays[2].span",
         "raid.arrays[0].read_policy",
     }
 

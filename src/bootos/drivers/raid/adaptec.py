@@ -215,7 +215,9 @@ class Hand:
 def _find_program(machine: Machine) -> str:
     found = find_program(machine.run, machine.root, arc.PROGRAMS, ["GETVERSION"])
     if found is None:
-        hint = "a layer with the Arcconf package brings it into the image"
+        hint = (
+            "a layer with the Arcconf package brings it; raid.driver: raid.mdadm makes software RAID instead"
+        )
         raise DriverError("arcconf is not installed: no Adaptec controller can be configured", hint=hint)
     return found
 

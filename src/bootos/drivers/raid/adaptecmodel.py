@@ -84,6 +84,7 @@ def _find_capability(values: dict[str, str], smart: bool) -> Capability:
         write_policies=("through", "back") if smart else ("through", "back", "always-back"),
         initializations=() if smart else ("fast", "full", "background", "none"),
         partial=True,
+        pairs_only=True,
         name_length=64 if smart else 15,
     )
 

@@ -55,6 +55,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     mixed_sector: bool = False  # 512-byte and 4Kn drives in one array
     name_length: int = 0  # of an array's name; 0: it keeps none, and an array is known by its drives
     unequal_spans: bool = False
+    pairs_only: bool = False  # RAID 10 is made of pairs, and of nothing else
 
 
 class Drive(msgspec.Struct, frozen=True, kw_only=True):

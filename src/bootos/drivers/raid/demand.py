@@ -239,6 +239,9 @@ def find_incapable(demand: Demand) -> list[Problem]:
         per_span = len(demand.drives) // max(1, wanted.span)
         if per_span % 2:
             complain("span", f"a span of RAID 10 has an even number of drives, not {per_span}")
+    pairs = len(demand.drives) // 2
+    if can.pairs_only and wanted.level == 10 and wanted.span not in (None, pairs):
+        complain("span", f"{model} makes RAID 10 of pairs: {pairs} of {len(demand.drives)} drives")
     complaints = [*_find_mixture(demand.drives, can), *_find_bad_spares(demand, can)]
     problems += [Problem(path=f"{at}.{key}", message=message) for key, message in complaints]
     return problems

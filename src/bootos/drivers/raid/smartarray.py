@@ -203,7 +203,9 @@ class Hand:
 def _find_program(machine: Machine) -> str:
     found = find_program(machine.run, machine.root, ssa.PROGRAMS, ["version"])
     if found is None:
-        hint = "a layer with the ssacli package brings it into the image"
+        hint = (
+            "a layer with the ssacli package brings it; raid.driver: raid.mdadm makes software RAID instead"
+        )
         raise DriverError(
             "ssacli (hpssacli, hpacucli) is not installed: no Smart Array can be configured", hint=hint
         )
@@ -279,6 +281,7 @@ def _find_capability(values: dict[str, str], mode: Mode, *, is_labelled: bool) -
         write_policies=("through", "back") if has_cache else ("through",),
         initializations=("background", "full"),
         partial=True,
+        pairs_only=True,
         name_length=LABEL_LENGTH if is_labelled else 0,
     )
 
