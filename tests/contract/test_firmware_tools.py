@@ -323,3 +323,44 @@ def test_a_lenovo_package_is_unpacked_for_onecli_and_nothing_is_left_of_it(tmp_p
     again = msgspec.structs.replace(action, detail=msgspec.structs.replace(action.detail, package=broken))
     with pytest.raises(DriverError, match="cannot be unpacked"):
         driver.apply(machine, again, {})
+
+
+def run_program(root: Path, content: bytes, **more: Any) -> str:
+    """Run a package of one's own for real; returns what it did, or why it failed."""
+    path = root / "update"
+    path.write_bytes(content)
+    item = {
+        "component": "bios",
+        "version": "2.0",
+        "package": f"file://{path}",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "format": "plain",
+        **more,
+    }
+    template, problems = read_template({"name": "t", "firmware": [item]})
+    assert template is not None
+    assert problems == []
+    inventory = Inventory(collected_at="", bios=Bios(version="1.0"))
+    machine = Machine(root=root)
+    driver = PackageDriver(lambda name: None)
+    (action,) = driver.plan(driver.read(machine, inventory), template, {}, Forecast()).actions
+    try:
+        driver.apply(machine, action, {})
+    except DriverError as error:
+        return f"{error} ({error.hint})"
+    assert not list((root / "run/bootos/firmware").iterdir())
+    return (root / "told").read_text()
+
+
+def test_a_program_of_ones_own_is_run_with_the_items_words(tmp_path: Path) -> None:
+    script = f'#!/bin/sh\necho "${{0##*/}} $*" > {tmp_path}/told\nexit 3\n'.encode()
+    assert run_program(tmp_path, script, options=["--yes", "now"], reboot_codes=[3]) == "update --yes now\n"
+    said = run_program(tmp_path, script, reboot_codes=[3], reboot=False)
+    assert "asks for a reboot (exit code 3), which the plan does not hold (reboot: true)" in said
+    assert "BIOS to 2.0: the program ended with exit code 3" in run_program(tmp_path, script)
+
+
+def test_a_file_that_is_no_program_is_told_from_one_that_hangs(tmp_path: Path) -> None:
+    assert "BIOS to 2.0: the package cannot be run" in run_program(tmp_path, b"\x7fELF and no more")
+    hanging = b"#!/bin/sh\nread forever < /dev/zero\n"
+    assert "did not end by itself" in run_program(tmp_path, hanging, timeout_s=1)

@@ -100,6 +100,8 @@ class PackageDriver:
                     on_line=lambda line: log.info("%s | %s", NAMES[hop.component], line),
                 )
             except ToolError as cause:
+                if isinstance(cause.__cause__, OSError):
+                    raise DriverError(f"{tell_hop(hop)}: the package cannot be run: {cause}") from cause
                 raise DriverError(
                     f"{tell_hop(hop)}: the package did not end by itself, and how far it came is not known: {cause}",
                     hint="do not switch the machine off before its console or BMC shows that nothing is being flashed",
@@ -162,9 +164,7 @@ def build_recipe(item: FirmwareWanted, state: FirmwareState) -> Recipe | Problem
 
 def _build(item: FirmwareWanted, format: Format, program: str, vendor: str | None) -> Recipe:
     words = tuple(word.replace("{program}", program) for word in format.command)
-    if (
-        item.options is not None
-    ):  # in the place of the vendor's; what is run, and where the package stands, stays
+    if item.options is not None:  # instead of the vendor's, behind the package where that is what is run
         kept = words[: words.index("{package}") + 1] if words[0] == "{package}" else words
         words = (*kept, *item.options)
     data = PackageData(
