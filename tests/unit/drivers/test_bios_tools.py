@@ -11,7 +11,7 @@ from bootos.drivers.bios.onecli import parse_settings
 from bootos.drivers.bios.racadm import find_bios_job, parse_group, parse_groups
 from bootos.drivers.bios.section import BiosState, export_section, plan_bios
 from bootos.drivers.bios.setting import Condition, SetDetail, Setting
-from bootos.drivers.bios.sum import build_change, parse_config
+from bootos.drivers.bios.sum import SumDriver, build_change, parse_config
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
 from bootos.template.check import read_template
 from bootos.template.model import Template
@@ -129,6 +129,13 @@ def test_what_a_supermicro_board_exports_plans_nothing_on_it(board: str) -> None
     assert "virtualization" in exported
     planned = plan_bios(settings, build_template(**exported), "supermicro", "bios.sum", {})
     assert (planned.actions, planned.problems) == ([], [])
+
+
+def test_the_sum_of_coreutils_is_not_taken_for_supermicros() -> None:
+    supermicro = Inventory(collected_at="2024-01-01T00:00:00Z", system=System(vendor="Supermicro"))
+    found = SumDriver().match(supermicro)
+    assert found is not None
+    assert "saa or sum is not in this image" in found.reason
 
 
 def test_a_file_that_is_no_xml_is_told() -> None:

@@ -3,9 +3,20 @@
 from bootos.lab.vendor_tools.arcconf import Arcconf
 from bootos.lab.vendor_tools.firmware_package import FirmwarePackage
 from bootos.lab.vendor_tools.ilorest import Ilorest
+from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
 from bootos.lab.vendor_tools.ssacli import Ssacli
 from bootos.lab.vendor_tools.storcli import Storcli
+from bootos.lab.vendor_tools.sum import Sum
 from bootos.lab.vendor_tools.tool import Tool
 
-TOOLS: tuple[Tool, ...] = (Storcli(), Ssacli(), Arcconf(), Racadm(), Ilorest(), FirmwarePackage())
+TOOLS: tuple[Tool, ...] = (
+    Storcli(),
+    Ssacli(),
+    Arcconf(),
+    Racadm(),
+    Ilorest(),
+    Onecli(),
+    Sum(),
+    FirmwarePackage(),
+)

@@ -12,6 +12,7 @@ from bootos.lab.vendor_tools.bios import HPE, Attribute, find_fault, read_bios, 
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import Output
 
+KEY = "ilorest"
 VERSION = "U30 v2.68 (07/14/2022)"
 SYSTEM = "/redfish/v1/systems/1"
 REGISTRY = "BiosAttributeRegistryU30.v1_2_68"
@@ -38,11 +39,14 @@ class Ilorest:
                     return Output(code=6, stderr=f"No data was found at {path}\n")
                 return Output(stdout=json.dumps(found, indent=2) + "\n")
             case ["rawpatch", file]:
-                return _patch(bios, files.get(file), silicon.is_misbehaving("fail-half", program, argv))
+                done = _patch(bios, files.get(file), silicon.is_misbehaving("fail-half", program, argv))
+                silicon.state.setdefault(KEY, {})["waits"] = bool(bios["pending"])
+                return done
         return Output(code=3, stderr="Invalid command line arguments.\n")
 
     def on_boot(self, silicon: Silicon) -> None:
-        start_bios(silicon)
+        if silicon.state.get(KEY, {}).pop("waits", False):  # another vendor's BIOS has its own rules
+            start_bios(silicon)
 
 
 def build_resource(bios: Mapping[str, Any], path: str) -> dict[str, Any] | None:
