@@ -5,9 +5,8 @@ its name, and its menu where a name is there twice. SUM User's Guide, appendix o
 """
 
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 import msgspec
@@ -20,15 +19,8 @@ from bootos.process import Completed
 TIMEOUT_S = 600.0
 UPDATED = "The BIOS configuration is updated"
 SEPARATOR = " > "
-COREUTILS = ("/usr/bin/sum", "/bin/sum")
 NEGATED: dict[str, Comparison] = {"==": "NEQ", "!=": "EQU"}
 TERM = re.compile(r"^[\s(]*(?P<value>\d+)\s*(?P<sign>==|!=)\s*(?P<name>.*?)\s*$")
-
-
-def find_sum(program: str) -> str | None:
-    """The program in PATH; coreutils has a `sum` of its own, which counts bytes."""
-    path = shutil.which(program)
-    return None if path in COREUTILS else path
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -47,9 +39,6 @@ class SumDriver(VendorTool):
     vendors = ("supermicro",)
     programs = ("saa", "sum")
     shows_pending = False
-
-    def __init__(self, find_program: Callable[[str], str | None] = find_sum) -> None:
-        super().__init__(find_program)
 
     def read_settings(self, machine: Machine, program: str) -> list[Setting]:
         file = make_scratch(machine, "current.xml")

@@ -4,7 +4,6 @@ A subclass reads all settings (`read_settings`) and hands over what shall be cha
 yes and does nothing is found out at once, where it shows what is pending: no reboot is spent on it.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from bootos.drivers.bios.section import (
 )
 from bootos.drivers.bios.setting import SetDetail, Setting, get_future, show
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.program import find_program
 from bootos.process import Completed
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -40,7 +40,7 @@ class VendorTool:
     programs: ClassVar[tuple[str, ...]]
     shows_pending: ClassVar[bool] = True
 
-    def __init__(self, find_program: Callable[[str], str | None] = shutil.which) -> None:
+    def __init__(self, find_program: Callable[[str], str | None] = find_program) -> None:
         self._find_program = find_program
 
     def match(self, inventory: Inventory) -> Match | None:

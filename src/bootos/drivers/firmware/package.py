@@ -5,7 +5,6 @@ Exit codes say what came of it, and are not believed: the version is read again,
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,6 +17,7 @@ from bootos.drivers.firmware.source import Finder, find_programs, read_installed
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.vendor import Format, find_format, list_formats
 from bootos.drivers.firmware.version import compare_versions
+from bootos.drivers.program import find_program
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.firmware import FirmwareWanted, find_hops, find_method
@@ -51,7 +51,7 @@ class PackageDriver:
     state_type = FirmwareState
     reboot_after_each = True
 
-    def __init__(self, find_program: Finder = shutil.which, *, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, find_program: Finder = find_program, *, settle_s: float = SETTLE_S) -> None:
         self._find_program = find_program
         self._settle_s = settle_s
 
