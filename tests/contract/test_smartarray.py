@@ -8,7 +8,7 @@ from raidrig import RaidRig, build_drives
 
 from bootos.drivers.contract import DriverError
 from bootos.drivers.raid.smartarray import SmartArrayDriver
-from bootos.lab.vendor_tools.smartarray import fail_drive
+from bootos.lab.vendor_tools.smartarray import fail_drive, keep_card, read_card
 
 TWO = """
 raid:
@@ -219,3 +219,13 @@ def test_what_is_exported_plans_nothing_on_the_same_machine(rig: RaidRig) -> Non
     assert [array["name"] for array in exported["raid"]["arrays"]] == ["os", "data"]
     again = rig.plan(yaml.safe_dump(exported))
     assert not again.actions and not again.problems
+
+
+def test_an_array_that_has_another_number_by_now_is_not_taken_for_the_one_that_is_meant(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    planned = rig.plan("raid: {clear: true}")
+    card = read_card(rig.silicon)
+    card.volumes[0].id, card.volumes[1].id = card.volumes[1].id, card.volumes[0].id
+    keep_card(rig.silicon, card)
+    rig.driver.apply(rig.machine, planned.actions[0], {})
+    assert [volume.label for volume in read_card(rig.silicon).volumes] == ["data"]

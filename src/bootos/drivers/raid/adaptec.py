@@ -11,7 +11,7 @@ from typing import Any
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import read_storage
 from bootos.drivers.raid import order
-from bootos.drivers.raid.adaptecmodel import build_controller
+from bootos.drivers.raid.adaptecmodel import build_controller, find_id
 from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
@@ -88,18 +88,20 @@ class Hand:
             case order.CreateArray():
                 self._create(detail)
             case order.DeleteArray(array=array, name=name):
-                self._do(f"array {name!r} was not deleted", "DELETE", "LOGICALDRIVE", array)
-            case order.AddSpare(drive=drive, array=array):
-                self._add_spare(drive, array, self._tell(array) if array else "the controller")
+                self._do(f"array {name!r} was not deleted", "DELETE", "LOGICALDRIVE", self._find(array).id)
+            case order.AddSpare(drive=drive, array=None):
+                self._add_spare(drive, None, "the controller")
+            case order.AddSpare(drive=drive, array=str(array)):
+                volume = self._find(array)
+                self._add_spare(drive, volume, _tell(volume))
             case order.RemoveSpare(drive=drive, array=array):
-                about = (
-                    f"hot spare {drive} was not taken from {self._tell(array) if array else 'the controller'}"
-                )
+                who = _tell(self._find(array)) if array is not None else "the controller"
+                about = f"hot spare {drive} was not taken from {who}"
                 self._do(about, "SETSTATE", "DEVICE", *drive.split(","), "RDY")
             case order.SetPolicy(array=array, name=name, read_policy=read, write_policy=write):
-                self._set_policies(array, f"array {name!r}", read, write)
+                self._set_policies(self._find(array), f"array {name!r}", read, write)
             case order.SetBootArray(array=array, name=name):
-                self._set_boot(array, f"array {name!r}")
+                self._set_boot(self._find(array), f"array {name!r}")
             case order.SetJbod(drive=drive, on=False):
                 self._initialise((drive,), f"drive {drive} was not taken back for arrays")
             case order.SetMode(mode=mode):
@@ -135,11 +137,11 @@ class Hand:
                 f"{about}: {self.program} reported success and shows {count} new logical devices"
             )
         if smart and wanted.write_policy is not None:
-            self._set_policies(made[0].id, who, None, wanted.write_policy)
+            self._set_policies(made[0], who, None, wanted.write_policy)
         for spare in wanted.hotspares:
-            self._add_spare(spare, made[0].id, who)
+            self._add_spare(spare, made[0], who)
         if wanted.boot:
-            self._set_boot(made[0].id, who)
+            self._set_boot(made[0], who)
         self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
 
     def _initialise(self, drives: tuple[str, ...], about: str) -> None:
@@ -150,37 +152,31 @@ class Hand:
             if drive in raw:
                 self._do(about, "TASK", "START", "DEVICE", *drive.split(","), "INITIALIZE")
 
-    def _add_spare(self, drive: str, array: str | None, who: str) -> None:
-        self._initialise((drive,), f"{who} did not get its hot spare {drive}")
-        config = self._read()
+    def _add_spare(self, drive: str, volume: arc.ArcVolume | None, who: str) -> None:
+        about = f"{who} did not get its hot spare {drive}"
+        self._initialise((drive,), about)
         words = ["SETSTATE", "DEVICE", *drive.split(","), "HSP"]
-        if array is not None and arc.is_smart(config):
-            volume = next((entry for entry in config.volumes if entry.id == array), None)
-            if volume is None:
-                raise DriverError(f"there is no logical device {array} any more")
-            words += ["ARRAY", volume.values.get("array", ""), "SPARETYPE", "1"]
-        elif array is not None:
-            words += ["LOGICALDRIVE", array]
-        self._do(f"{who} did not get its hot spare {drive}", *words)
+        if volume is not None and "array" in volume.values:  # SmartRAID
+            words += ["ARRAY", volume.values["array"], "SPARETYPE", "1"]
+        elif volume is not None:
+            words += ["LOGICALDRIVE", volume.id]
+        self._do(about, *words)
 
-    def _set_policies(self, volume: str, who: str, read: str | None, write: str | None) -> None:
-        """The tool refuses to set what is set already."""
-        config = self._read()
+    def _set_policies(self, volume: arc.ArcVolume, who: str, read: str | None, write: str | None) -> None:
         about = f"a cache policy of {who} was not set"
-        entry = next((entry for entry in config.volumes if entry.id == volume), None)
-        if arc.is_smart(config):
-            now = entry.values.get("caching", "") if entry else ""
-            if write is not None and (now == "Enabled") != (write != "through"):
-                self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _CACHING[write])
+        if arc.is_smart(self._read()):
+            is_on = volume.values.get("caching") == "Enabled"
+            if write is not None and is_on != (write != "through"):  # it refuses to set what is set already
+                self._do(about, "SETCACHE", "LOGICALDRIVE", volume.id, _CACHING[write])
             return
         if read is not None:
-            self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _READ[read])
+            self._do(about, "SETCACHE", "LOGICALDRIVE", volume.id, _READ[read])
         if write is not None:
-            self._do(about, "SETCACHE", "LOGICALDRIVE", volume, _WRITE[write])
+            self._do(about, "SETCACHE", "LOGICALDRIVE", volume.id, _WRITE[write])
 
-    def _set_boot(self, volume: str, who: str) -> None:
+    def _set_boot(self, volume: arc.ArcVolume, who: str) -> None:
         about = f"{who} was not made the boot volume"
-        self._do(about, "SETBOOT", "LOGICALDRIVE", volume, "TYPE", "Primary")
+        self._do(about, "SETBOOT", "LOGICALDRIVE", volume.id, "TYPE", "Primary")
 
     def _set_mode(self, mode: str) -> None:
         number = _MODES[arc.is_smart(self._read())].get(mode)
@@ -188,10 +184,12 @@ class Hand:
             raise DriverError(f"arcconf has no controller mode {mode!r}")
         self._do(f"the controller was not switched to {mode} mode", "SETCONTROLLERMODE", number)
 
-    def _tell(self, volume: str) -> str:
-        found = next((entry for entry in self._read().volumes if entry.id == volume), None)
-        name = found.values.get("logical device name") if found else None
-        return f"array {name or volume!r}"
+    def _find(self, array: str) -> arc.ArcVolume:
+        """By its identity: its number may be another's by now."""
+        found = next((volume for volume in self._read().volumes if find_id(volume) == array), None)
+        if found is None:
+            raise DriverError(f"there is no logical device {array} on controller {self.controller} any more")
+        return found
 
     def _read(self) -> arc.ArcController:
         return _read_config(self.machine, self.program, self.controller)
@@ -210,6 +208,10 @@ class Hand:
         if error or done.returncode:
             said = (error or done.stdout.strip())[-500:]
             raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+
+
+def _tell(volume: arc.ArcVolume) -> str:
+    return f"array {volume.values.get('logical device name') or find_id(volume)!r}"
 
 
 def _find_program(machine: Machine) -> str:

@@ -63,6 +63,12 @@ def build_controller(
     )
 
 
+def find_id(volume: arc.ArcVolume) -> str:
+    """What a logical device is known by, for ever."""
+    values = volume.values
+    return values.get("volume unique identifier") or values.get("unique identifier") or volume.id
+
+
 def _read_mode(text: str) -> Mode:
     plain = text.strip().lower()
     return "hba" if plain.startswith("hba") else "mixed" if plain.startswith("mixed") else "raid"
@@ -150,7 +156,7 @@ def _build_array(
     state, progress = _find_state(volume, tasks)
     boot = values.get("boot type")
     return Array(
-        id=volume.id,
+        id=find_id(volume),
         name="" if _MADE_UP.match(name) else name,
         level=level,
         group=values.get("array", ""),

@@ -98,17 +98,19 @@ class Hand:
             case order.CreateArray():
                 self._create(detail)
             case order.DeleteArray(array=array, name=name):
-                self._do(f"array {name!r} was not deleted", "ld", array, "delete", "forced")
+                volume = self._find(array)
+                self._do(f"array {name!r} was not deleted", "ld", volume.id, "delete", "forced")
             case order.AddSpare(drive=drive, array=str(array)):
-                self._add_spares(self._find_letter(array), (drive,), self._tell(array))
+                volume = self._find(array)
+                self._add_spares(volume.array, (drive,), self._tell(volume))
             case order.RemoveSpare(drive=drive, array=str(array)):
-                letter = self._find_letter(array)
-                about = f"hot spare {drive} was not taken from {self._tell(array)}"
-                self._do(about, "array", letter, "remove", f"spares={drive}")
+                volume = self._find(array)
+                about = f"hot spare {drive} was not taken from {self._tell(volume)}"
+                self._do(about, "array", volume.array, "remove", f"spares={drive}")
             case order.SetPolicy(array=array, name=name, write_policy=str(policy)):
-                self._set_caching(array, self._find_letter(array), policy, f"array {name!r}")
+                self._set_caching(self._find(array), policy, f"array {name!r}")
             case order.SetBootArray(array=array, name=name):
-                self._set_boot(array, f"array {name!r}")
+                self._set_boot(self._find(array), f"array {name!r}")
             case order.SetJbod(on=False):
                 pass  # mixed mode: an array takes a drive as it is
             case order.SetMode(mode=mode):
@@ -148,38 +150,37 @@ class Hand:
             )
         volume, who = made[0], f"array {wanted.name!r}"
         if wanted.write_policy is not None:
-            self._set_caching(volume.id, volume.array, wanted.write_policy, who)
+            self._set_caching(volume, wanted.write_policy, who)
         if wanted.hotspares:
             self._add_spares(volume.array, wanted.hotspares, who)
         if wanted.boot:
-            self._set_boot(volume.id, who)
+            self._set_boot(volume, who)
         self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
 
     def _add_spares(self, letter: str, drives: tuple[str, ...], who: str) -> None:
         about = f"{who} did not get its hot spare {', '.join(drives)}"
         self._do(about, "array", letter, "add", f"spares={','.join(drives)}", "forced")
 
-    def _set_caching(self, volume: str, letter: str, policy: str, who: str) -> None:
+    def _set_caching(self, volume: ssa.SsaVolume, policy: str, who: str) -> None:
         """SSD arrays go around the cache (Smart Path) until that is switched off."""
         about = f"the write policy of {who} was not set"
         is_on = policy != "through"
-        if is_on and self._read().arrays.get(letter, {}).get("Smart Path", "") == "enable":
-            self._do(about, "array", letter, "modify", "ssdsmartpath=disable", "forced")
-        self._do(about, "ld", volume, "modify", f"caching={'enable' if is_on else 'disable'}", "forced")
+        if is_on and self._read().arrays.get(volume.array, {}).get("Smart Path", "") == "enable":
+            self._do(about, "array", volume.array, "modify", "ssdsmartpath=disable", "forced")
+        self._do(about, "ld", volume.id, "modify", f"caching={'enable' if is_on else 'disable'}", "forced")
 
-    def _set_boot(self, volume: str, who: str) -> None:
-        self._do(f"{who} was not made the boot volume", "ld", volume, "modify", "bootvolume=primary")
+    def _set_boot(self, volume: ssa.SsaVolume, who: str) -> None:
+        self._do(f"{who} was not made the boot volume", "ld", volume.id, "modify", "bootvolume=primary")
 
-    def _tell(self, volume: str) -> str:
-        entry = self._read()
-        found = next((one for one in entry.volumes if one.id == volume), None)
-        name = ssa.find_label(found.values, entry.values.get("Serial Number", "")) if found else ""
-        return f"array {name or volume!r}"
+    def _tell(self, volume: ssa.SsaVolume) -> str:
+        name = ssa.find_label(volume.values, self._read().values.get("Serial Number", ""))
+        return f"array {name or find_id(volume)!r}"
 
-    def _find_letter(self, volume: str) -> str:
-        found = next((entry.array for entry in self._read().volumes if entry.id == volume), None)
+    def _find(self, array: str) -> ssa.SsaVolume:
+        """By its identity: numbers and letters are the tool's, and may be another's by now."""
+        found = next((volume for volume in self._read().volumes if find_id(volume) == array), None)
         if found is None:
-            raise DriverError(f"there is no logical drive {volume} on {self.controller} any more")
+            raise DriverError(f"there is no logical drive {array} at {self.controller} any more")
         return found
 
     def _read(self) -> ssa.SsaController:
@@ -198,6 +199,11 @@ class Hand:
         if error or done.returncode:
             said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"
             raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+
+
+def find_id(volume: ssa.SsaVolume) -> str:
+    """What a logical drive is known by, for ever."""
+    return volume.values.get("Unique Identifier") or volume.id
 
 
 def _find_program(machine: Machine) -> str:
@@ -369,7 +375,7 @@ def _build_array(
     boot = found.values.get("Primary Boot Volume")
     level = ssa.parse_level(values.get("Fault Tolerance", ""))
     return Array(
-        id=volume.id,
+        id=find_id(volume),
         name=ssa.find_label(values, found.values.get("Serial Number", "")),
         level=level,
         group=volume.array,
