@@ -68,9 +68,9 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
             name="deep",
             memory_mib=1536,
             disks=(
-                DiskSpec(name="virtio", bus="virtio", serial="VIRT0", path=str(precious)),
-                DiskSpec(name="scsi", bus="scsi", serial="SCSI0", size_mib=512),
-                DiskSpec(name="nvme", bus="nvme", serial="NVME0", size_mib=256),
+                DiskSpec(name="first", bus="virtio", serial="VIRT0", path=str(precious)),
+                DiskSpec(name="second", bus="scsi", serial="SCSI0", size_mib=512),
+                DiskSpec(name="third", bus="nvme", serial="NVME0", size_mib=256),
             ),
             nics=(NicSpec(mac="52:54:00:d1:5c:01"),),
             boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
