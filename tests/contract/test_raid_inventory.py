@@ -77,3 +77,12 @@ def test_what_pci_shows_and_what_the_program_lists_is_one_controller() -> None:
     assert notes == [
         "The arrays of the RAID controller 8405 at 0000:03:00.0 are not read: arcconf is not installed."
     ]
+
+
+def test_one_controller_and_one_that_is_listed_are_the_same_whatever_the_address() -> None:
+    hardware = [RaidController(name="0000:00:03.0", driver="raid.smartarray", pci_address="0000:00:03.0")]
+    told = RaidController(
+        name="slot 0", driver="raid.smartarray", pci_address="0000:5c:00.0", model="P408i-a"
+    )
+    assert add_told(hardware, {"raid.smartarray": [told]}, TOOLS, []) == []
+    assert [(entry.pci_address, entry.model) for entry in hardware] == [("0000:00:03.0", "P408i-a")]

@@ -47,11 +47,10 @@ def add_told(
     for driver, controllers in told.items():
         for controller in controllers or ():
             _add_paths(controller, disks)
-            same = [
-                entry
-                for entry in unread
-                if entry.driver == driver and controller.pci_address in (None, entry.pci_address)
-            ]
+            ours = [entry for entry in unread if entry.driver == driver]
+            same = [entry for entry in ours if controller.pci_address in (None, entry.pci_address)]
+            if len(ours) == 1 and len(controllers or ()) == 1:
+                same = ours  # there is no other, whatever its address is called
             if not same:
                 hardware.append(controller)
                 continue
