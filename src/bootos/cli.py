@@ -69,8 +69,11 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(show_version)
     wanted = next((word for word in words if not word.startswith("-")), None)
+    is_offline = any(word.partition("=")[0] == "--inventory" for word in words)
     for noun, (module, attribute, summary, example) in NOUNS.items():
         if noun == wanted:
+            if noun == "template" and is_offline:  # plans with the agent's engine, asks no server
+                module = "bootos.agent.command"
             part = getattr(importlib.import_module(module), attribute)
             app.add_typer(part, name=noun, help=f"{summary}\n\nExample: {example}")
         else:

@@ -28,6 +28,7 @@ from bootos.wire.v2 import ActionView, StepState
 log = logging.getLogger(__name__)
 
 
+Reader = Callable[[Driver, Machine, Inventory], Any]
 Chooser = Callable[[Inventory, Template], tuple[list[Chosen], list[Problem]]]
 
 
@@ -83,9 +84,11 @@ def plan_job(
     *,
     choose: Chooser = choose_drivers,
     check_expected: bool = True,
+    read: Reader | None = None,
 ) -> JobPlan:
     """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
-    `check_expected`: not for a job that goes on after it changed what the template expected to find.
+    `read` gives a driver's state when it is not read from the machine. `check_expected`: not for a job that goes on
+    after it changed what the template expected to find.
 
     Raises DriverError, ToolError when the machine cannot be read.
     """
@@ -101,8 +104,11 @@ def plan_job(
     result.problems += find_missing_secrets(template, secrets)
     forecast = Forecast()
     for choice in chosen:
-        log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
-        state = choice.driver.read(machine, inventory)
+        if read is None:
+            log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
+            state = choice.driver.read(machine, inventory)
+        else:
+            state = read(choice.driver, machine, inventory)
         planned = choice.driver.plan(state, template, secrets, forecast)
         result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
         result.problems += planned.problems

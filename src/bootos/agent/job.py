@@ -11,6 +11,7 @@ from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host import Host, collect, pauses
 from bootos.agent.progress import Progress
 from bootos.agent.reporter import Reporter
+from bootos.agent.savedstate import build_upload, read_saved
 from bootos.agent.script import run_scripts
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, Problem
@@ -80,12 +81,14 @@ def perform(
         if stopped is not None:
             return stopped
     if order.mode == "plan":
+        save_state(order, host, reporter)
         return v2.JobState.PLANNED, "nothing was changed"
     progress.add_step("mac", "MAC address and PXE configuration")
     progress.add_step("post", "POST hook")
     upload_mac(order, host, client, progress)
     run_post_hook(order, host, progress)
     reporter.attach_inventory(host.inventory)
+    save_state(order, host, reporter)
     return v2.JobState.SUCCEEDED, "the machine is as wanted" + ("; it reboots now" if order.reboot else "")
 
 
@@ -167,6 +170,15 @@ def refuse(problems: list[Problem], message: str, progress: Progress) -> tuple[v
     views = [v2.ProblemView(path=item.path, message=item.message, hint=item.hint) for item in problems]
     progress.end(v2.JobState.REFUSED, message, problems=views)
     return v2.JobState.REFUSED, message
+
+
+def save_state(order: v2.Order, host: Host, reporter: Reporter) -> None:
+    """Let the server have what the drivers read now, for planning offline and for the template that describes it."""
+    if order.skip_hardware:
+        return
+    machine = Machine(run=host.machine.run, root=host.machine.root)
+    saved = read_saved(machine, host.inventory)
+    reporter.attach_saved(build_upload(saved, tuple(order.secrets.values())))
 
 
 def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) -> None:

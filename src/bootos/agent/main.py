@@ -2,6 +2,7 @@
 
 run                     the service: network, hooks, inventory, server, jobs, reboot
 inventory [--json]      what this machine is
+state                   what the drivers read, as JSON: to plan elsewhere
 plan FILE [--json]      what a template would change here; changes nothing
 apply FILE              carry a template out here, without a server
 """
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bootos import __version__
+from bootos.agent.byhand import read_given, read_secrets, read_template_file
 from bootos.agent.cmdline import read_cmdline
-from bootos.document import read_document
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
 from bootos.wire.inventory import Inventory
@@ -57,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--json", action="store_true", help="the whole inventory as JSON")
     verb.set_defaults(handler=show_inventory)
+    verb = verbs.add_parser(
+        "state",
+        help="save what the drivers read, to plan elsewhere",
+        epilog="example: bootos-agent state > saved.json",
+    )
+    verb.set_defaults(handler=show_state)
     for name, handler, words in (
         ("plan", show_plan, "show what a template would change"),
         ("apply", apply_by_hand, "carry a template out on this machine"),
@@ -64,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=words, epilog=f"example: bootos-agent {name} template.yaml")
         verb.add_argument("file", type=Path, help="template (.yaml, .toml or .json)")
         verb.add_argument("--secrets", type=Path, help="JSON file with the values of the template's secrets")
+        verb.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="a value for a placeholder"
+        )
         verb.add_argument("--json", action="store_true", help="the result as JSON")
         verb.set_defaults(handler=handler)
     return parser
@@ -106,64 +116,51 @@ def show_inventory(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_secrets(path: Path | None) -> dict[str, str]:
-    """`{"name": "value"}` from a JSON file. Raises BootosError."""
-    if path is None:
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError) as cause:
-        raise BootosError(
-            f"secrets cannot be read from {path}: {cause}", hint='it holds {"name": "value"}'
-        ) from cause
-
-
 def make_plan(arguments: argparse.Namespace, inventory: Inventory) -> "tuple[JobPlan, Machine]":
     from bootos.agent.engine import plan_job
 
     machine = Machine()
-    plan = plan_job(read_document(arguments.file), machine, inventory, read_secrets(arguments.secrets))
+    document = read_template_file(arguments.file, inventory, read_given(arguments.set))
+    plan = plan_job(document, machine, inventory, read_secrets(arguments.secrets))
     return plan, machine
 
 
 def show_plan(arguments: argparse.Namespace) -> int:
+    from bootos.agent.plantext import find_script_titles, format_plan
+
     plan, _ = make_plan(arguments, collect_here())
     if arguments.json:
         shown = {
             "problems": [msgspec.to_builtins(problem) for problem in plan.problems],
             "actions": [
-                {"driver": a.driver, "summary": a.summary, "changes": msgspec.to_builtins(a.changes),
-                 "destroys": list(a.destroys), "allowed": a.allowed}
-                for a in plan.actions
+                {
+                    "driver": action.driver,
+                    "summary": action.summary,
+                    "changes": msgspec.to_builtins(action.changes),
+                    "destroys": list(action.destroys),
+                    "allowed": action.allowed,
+                    "reboot": action.reboot,
+                    "estimate_s": action.estimate_s,
+                }
+                for action in plan.actions
             ],
             "scripts": find_script_titles(plan),
-        }  # fmt: skip
+        }
         print(json.dumps(shown, indent=2))
         return 1 if plan.problems else 0
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    scripts = find_script_titles(plan)
-    if not plan.actions and not scripts:
-        print("nothing to do: the machine is as the template wants it")
-    for action in plan.actions:
-        print(f"{action.driver}: {action.summary}")
-        for change in action.changes:
-            print(f"    {change.what}: {change.before or '-'} -> {change.after or '-'}")
-        for lost in action.destroys:
-            print(
-                f"    DESTROYS {lost} (allowed by {action.allowed})"
-                if action.allowed
-                else f"    DESTROYS {lost}"
-            )
-    for title in scripts:
-        print(f"script: {title} (what it does cannot be planned)")
+    for line in format_plan(plan):
+        print(line)
     return 0
 
 
-def find_script_titles(plan: "JobPlan") -> list[str]:
-    """The scripts that a template runs, `GROUP - NAME`."""
-    groups = plan.template.scripts if plan.template is not None else []
-    return [f"{group.name} - {script.name}" for group in groups for script in group.scripts]
+def show_state(arguments: argparse.Namespace) -> int:
+    from bootos.agent.savedstate import read_saved
+
+    saved = read_saved(Machine(), collect_here())
+    print(msgspec.json.format(msgspec.json.encode(saved), indent=2).decode())
+    return 0
 
 
 class PrintWatcher:

@@ -305,6 +305,16 @@ def find_variable_problems(name: str, value: str, settings: Iterable[str]) -> li
     return []
 
 
+def read_saved(machine: Machine) -> dict[str, Any]:
+    """The newest state that the machine's agent sent. Raises NotFoundError."""
+    if machine.saved is None:
+        raise NotFoundError(
+            f"there is no saved state of machine {machine.sn} yet",
+            hint="it comes with the end of a job; a plan is enough: bootos job create --plan",
+        )
+    return machine.saved
+
+
 def read_given(machine: Machine) -> dict[str, str]:
     """Everything that the operator said of the machine, as words for placeholders."""
     said = {**machine.variables, **machine.settings}

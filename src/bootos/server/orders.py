@@ -19,11 +19,13 @@ from bootos.server.jobs import (
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.machines import store_inventory
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.table import Boot, Job, LogLine, Machine
+from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.server.support import Verdict, judge, read_lines, read_model, read_sections
 from bootos.server.vault import Vault, mask
 from bootos.wire import v2
+from bootos.wire.saved import MOST_BYTES
 
+SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
@@ -144,6 +146,9 @@ def apply_report(
         boot.report_number = report.number
         if report.inventory is not None:
             store_inventory(session, machine, report.inventory)
+        if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
+            machine.saved = mask(report.saved, secrets)
+            machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
     if job is not None and is_newer and is_holder:
         _apply_state(session, job, boot, report, secrets, pxe_directory)
@@ -184,7 +189,7 @@ def _apply_state(
     if not allowed and report.state != job.said:
         return
     snapshot = msgspec.to_builtins(report)
-    del snapshot["log"], snapshot["inventory"]
+    del snapshot["log"], snapshot["inventory"], snapshot["saved"]
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     snapshot["certificates"] = join_certificates(job, report)
     job.report = mask(snapshot, secrets)

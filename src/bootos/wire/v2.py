@@ -192,6 +192,9 @@ class Report(msgspec.Struct, kw_only=True):
         dict[str, Any]
     ] = []  # what this attempt proved; the server keeps those of earlier ones
     inventory: Inventory | None = None  # read again after the changes, with the terminal report
+    saved: dict[str, Any] | None = (
+        None  # `wire.saved.SavedState`, with the terminal report of a job that ended well
+    )
     log: list[LogLine] = []
 
 

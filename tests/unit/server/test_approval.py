@@ -102,3 +102,27 @@ def test_where_approval_is_required_nothing_is_applied_directly(strict_server: R
     fields = {"form_token": form_token(page), "template": "t", "mode": "apply"}
     assert send(strict_server, "/machines/SN001/jobs", cookie, **fields)[0] == 403
     assert strict_server.operate("POST", f"/jobs/{planned}/approve")["state"] == "queued"
+
+
+def test_the_newest_state_of_a_machine_is_kept_and_its_template_offered(
+    server: Running, agent: Agent
+) -> None:
+    assert "there is no saved state" in server.refuse("GET", "/machines/SN001/state").data["error"]
+    server.operate("PUT", "/secrets/pw", {"value": "very-secret"})
+    server.put_template("s", "name: s\noob: {users: [{name: ops, password: {secret: pw}}]}\n")
+    job = server.create_job(template="s", mode="plan")
+    agent.order()
+    saved = {
+        "saved_at": "2026-01-01T00:00:00Z",
+        "states": {"oob.ipmi": {"note": "very-secret"}},
+        "template": {"name": "golden-SN001"},
+        "notes": ["store the secret"],
+    }
+    agent.report(job["id"], state="planned", saved=saved)
+    kept = server.operate("GET", "/machines/SN001/state")
+    assert kept["states"] == {"oob.ipmi": {"note": "********"}}
+    exported = server.operate("GET", "/machines/SN001/template")
+    assert (exported["template"], exported["notes"]) == ({"name": "golden-SN001"}, ["store the secret"])
+    assert "saved" not in server.job(job["id"])["report"]
+    agent.report(None, saved={"states": {"x": "y" * 5_000_000}})
+    assert server.operate("GET", "/machines/SN001/state") == kept, "too large: the last good one stays"

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,7 @@ from bootos.drivers.oob.ipmiplan import (
     SetUser,
     State,
     asks_settings,
+    export_oob,
     plan_access,
     plan_lan,
     plan_other_users,
@@ -135,6 +137,9 @@ class IpmiDriver:
                 )
             )
         return planned
+
+    def export(self, state: State) -> dict[str, Any]:
+        return export_oob(state)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:

@@ -1,7 +1,8 @@
 """What `oob.ipmi` plans for the BMC's LAN port and users: the present state against the template. Pure."""
 
 import ipaddress
-from collections.abc import Callable
+import re
+from typing import Any
 
 import msgspec
 
@@ -24,7 +25,8 @@ FIRST_SLOT = 2  # user 1 is the anonymous one by the standard
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """`ask_password(slot, password)` asks the BMC: True, False, or None when it cannot tell. It changes nothing;
-    it is a question and not a value because it can only be asked with the password in hand."""
+    it is a question and not a value because it can only be asked with the password in hand. A saved state has none:
+    then passwords are not compared."""
 
     channel: int
     lan: Lan
@@ -32,7 +34,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     access_open: bool = True
     service: Service = Service()
     uefi: bool = False
-    ask_password: Callable[[int, str], bool | None]
+    ask_password: Any = None  # Callable[[int, str], bool | None], which msgspec cannot save
 
 
 class Hidden:
@@ -64,6 +66,45 @@ class ColdReset(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
+def export_oob(state: State) -> dict[str, Any]:
+    """The LAN port and the named users, in the words of a template; passwords as secrets that must be stored."""
+    oob: dict[str, Any] = {}
+    lan = state.lan
+    network: dict[str, Any] = {"source": lan.source}
+    if lan.source == "static":
+        interface = ipaddress.IPv4Interface(f"{lan.address}/{lan.netmask}")
+        network["address"] = interface.with_prefixlen
+        if lan.gateway and ipaddress.IPv4Address(lan.gateway) in interface.network:
+            network["gateway"] = lan.gateway
+    if lan.vlan:
+        network["vlan"] = lan.vlan
+    if lan.source in ("static", "dhcp"):
+        oob["network"] = network
+    roles = {privilege: role for role, (_, privilege) in PRIVILEGES.items()}
+    users = []
+    for user in state.users:
+        role = roles.get(user.privilege.upper())
+        if (
+            not user.name
+            or user.slot < FIRST_SLOT
+            or role is None
+            or (user.enabled is not False and not user.messaging)
+        ):
+            continue
+        secret = re.sub(r"[^A-Za-z0-9_.-]", "-", f"oob-{user.name}")
+        users.append(
+            {
+                "name": user.name,
+                "role": role,
+                "password": {"secret": secret},
+                "enabled": user.enabled is not False,
+            }
+        )
+    if users:
+        oob["users"] = users
+    return {"oob": oob} if oob else {}
+
+
 def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
     taken: set[int] = set()
     for index, wanted in enumerate(oob.users):
@@ -86,6 +127,10 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
             planned.problems.append(Problem(path=f"{at}.password", message=message))
         if problems:
             continue
+        if present is not None and password is not None and state.ask_password is None:
+            planned.notes.append(
+                f"BMC user {wanted.name!r}: its password cannot be compared on a saved state"
+            )
         changes = _compare_user(user, present is not None, wanted)
         changes += _compare_password(state, user, present is not None, wanted, password)
         if not changes:
@@ -235,6 +280,8 @@ def _compare_password(
     what = f"BMC user {wanted.name} password"
     if not exists:
         return [Change(what=what, after="set")]
+    if state.ask_password is None:
+        return []
     right = state.ask_password(user.slot, password)
     if right is None:
         return [Change(what=what, before="unknown: this BMC cannot confirm one", after="set")]

@@ -6,6 +6,7 @@ shows its last drive as a spare until it is built), so that is no difference. No
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -101,6 +102,31 @@ class MdadmDriver:
             _plan_raid(state.without(forecast.freed), template, template.raid, forecast, planned)
         return planned
 
+    def export(self, state: Storage) -> dict[str, Any]:
+        """Arrays of whole disks; others cannot be said in a template."""
+        numbers = {name: disk.index for disk in state.disks for name in (disk.path, f"/dev/{disk.name}")}
+        arrays: list[dict[str, Any]] = []
+        for array in state.arrays:
+            members = [member for member in array.members if not member.faulty]
+            is_whole = all(member.node in numbers for member in members)
+            if not members or not is_whole or array.level not in ("0", "1", "5", "6", "10") or not array.node:
+                continue
+            # fewer than the array needs: a fresh RAID 5 or 6 shows its last drive as a spare until it is built
+            ordered = sorted(members, key=lambda member: (member.role is None, member.role or 0))
+            drives = sorted(numbers[member.node] for member in ordered[: array.drive_count])
+            spares = sorted(numbers[member.node] for member in ordered[array.drive_count :])
+            said: dict[str, Any] = {
+                "name": array.name,
+                "level": int(array.level),
+                "drives": join_numbers(drives),
+            }
+            if spares:
+                said["hotspares"] = join_numbers(spares)
+            if array.chunk_bytes and array.level != "1":
+                said["strip"] = f"{array.chunk_bytes // 1024}KiB"
+            arrays.append(said)
+        return {"raid": {"arrays": arrays}} if arrays else {}
+
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:
             case Create():
@@ -120,6 +146,11 @@ class MdadmDriver:
                 machine.run(["mdadm", "--zero-superblock", drive])
             case _:
                 raise DriverError(f"{self.name} has no action like {action.id}")
+
+
+def join_numbers(numbers: Iterable[int]) -> str:
+    """A drive list: `0,1`."""
+    return ",".join(str(number) for number in numbers)
 
 
 def _plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecast, planned: Planned) -> None:

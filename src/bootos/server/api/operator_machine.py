@@ -1,5 +1,9 @@
 """The operator's calls about machines and the support list."""
 
+from datetime import datetime
+from typing import Any
+
+import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
@@ -21,6 +25,15 @@ from bootos.server.machines import find_machines
 from bootos.server.store.table import Support
 
 
+class ExportedTemplate(msgspec.Struct, kw_only=True):
+    """The template that describes a machine as it was when its state was saved; `notes` say what it leaves open."""
+
+    sn: str
+    saved_at: datetime | None
+    template: dict[str, Any]
+    notes: list[str]
+
+
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/machines` and `/support`."""
     store, pxe_directory = context.store, context.settings.pxe_directory
@@ -34,6 +47,21 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     def show_machine(word: FromPath[str]) -> MachineDetail:
         with store.read() as session:
             return view_machine_detail(context, session, machines.find_machine(session, word))
+
+    @get("/machines/{word:str}/state", sync_to_thread=True)
+    def read_state(word: FromPath[str]) -> dict[str, Any]:
+        with store.read() as session:
+            return machines.read_saved(machines.find_machine(session, word))
+
+    @get("/machines/{word:str}/template", sync_to_thread=True)
+    def export_template(word: FromPath[str]) -> ExportedTemplate:
+        with store.read() as session:
+            machine = machines.find_machine(session, word)
+            saved = machines.read_saved(machine)
+        template = saved.get("template") or {}
+        return ExportedTemplate(
+            sn=machine.sn, saved_at=machine.saved_at, template=template, notes=saved.get("notes") or []
+        )
 
     @delete("/machines/{word:str}", sync_to_thread=True, status_code=204)
     def delete_machine(word: FromPath[str], request: Caller) -> None:
@@ -92,6 +120,8 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     return [
         list_machines,
         show_machine,
+        read_state,
+        export_template,
         delete_machine,
         set_machine,
         acknowledge,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from bootos.errors import BootosError
 from bootos.server.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
+from bootos.server.command.template import format_yaml
 
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
 
@@ -66,6 +68,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "jobs": "jobs",
         "last_heard_at": "last heard",
         "claims": "refused claims",
+        "saved_at": "state saved",
     }
     out.pairs(value, keys)
     if value["refused_claims"]:
@@ -156,6 +159,30 @@ def acknowledge(client: Client, out: Output, machine: MachineArgument) -> None:
     """
     answer = client.call("POST", "machines", machine, "acknowledge")
     out.say(f"machine {answer['sn']}: the refused claims are acknowledged", answer)
+
+
+@operator_command(machine_app, "state")
+def show_state(client: Client, out: Output, machine: MachineArgument) -> None:
+    """Print the machine's inventory and what its drivers read last, as JSON, for `bootos template check --inventory`.
+
+    Example: bootos machine state SN001 > saved.json
+    """
+    out.json(client.call("GET", "machines", machine, "state"))
+
+
+@operator_command(machine_app, "export-template")
+def export_template(client: Client, out: Output, machine: MachineArgument) -> None:
+    """Print the template that describes the machine as it is configured: applying it there plans nothing.
+
+    Example: bootos machine export-template SN001 > golden.yaml
+    """
+    value = client.call("GET", "machines", machine, "template")
+    if out.as_json:
+        out.json(value)
+        return
+    for line in (f"{value['sn']}, as it was at {value['saved_at']}", *value["notes"]):
+        print(f"# {line}")
+    sys.stdout.write(format_yaml(value["template"]))
 
 
 @operator_command(machine_app, "delete")

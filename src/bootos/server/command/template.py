@@ -77,6 +77,9 @@ def format_yaml(document: Any) -> str:
 def check_template(client: Client, out: Output, file: FileArgument) -> None:
     """Check a template file without storing it; says everything that is wrong, each with its place.
 
+    With --inventory SAVED (what `bootos machine state` wrote) it is also planned, without a server: see
+    `bootos template check --inventory SAVED --help`.
+
     Example: bootos template check db-node.yaml
     """
     answer = client.call("POST", "templates", "check", body=read_template_file(file))

@@ -1,0 +1,27 @@
+"""A machine's state in one document: inventory, what each driver read, and the template that describes it.
+
+The agent makes it (`bootos-agent state`, and with the last report of a job), the server keeps the newest of each
+machine, `bootos template check --inventory` plans on it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from bootos.wire.inventory import Inventory
+
+MOST_BYTES = 2 * 1024 * 1024  # of what an agent uploads
+
+
+class SavedState(msgspec.Struct, kw_only=True):
+    """`states` by the name of the driver; `unread`: drivers whose state is not here, and why. `template` describes the
+    machine as it is (golden machine), as far as drivers can say it; `notes` are about what it leaves open."""
+
+    schema: int = 1
+    saved_at: str
+    agent_version: str = ""
+    inventory: Inventory
+    states: dict[str, Any] = {}
+    unread: dict[str, str] = {}
+    template: dict[str, Any] = {}
+    notes: list[str] = []

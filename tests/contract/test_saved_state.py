@@ -1,0 +1,193 @@
+"""A machine's saved state: what is planned on it is what is planned on the machine, and the template that describes it
+plans nothing there."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from bmcmachine import BmcMachine
+from storagemachine import MIB, StorageMachine
+from typer.testing import CliRunner
+
+from bootos.agent.engine import JobPlan, apply_job, plan_job
+from bootos.agent.main import PrintWatcher
+from bootos.agent.savedstate import build_upload, load_saved, plan_saved, read_saved
+from bootos.cli import build_app
+from bootos.drivers.contract import Driver, DriverError, Machine
+from bootos.drivers.disk.filesystem import FilesystemDriver
+from bootos.drivers.disk.partition import PartitionDriver
+from bootos.drivers.oob.ipmi import IpmiDriver
+from bootos.drivers.planhash import hash_plan
+from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.drivers.registry import choose_drivers
+from bootos.process import Completed
+from bootos.template.check import read_template
+from bootos.wire.inventory import Bmc, Cpu, Dimm, Inventory, System
+from bootos.wire.saved import SavedState
+
+GIB = 1024**3
+SECRETS = {"oob-ops": "pass-word-1", "oob-ADMIN": "ADMIN"}
+TEMPLATE: dict[str, Any] = {
+    "name": "db",
+    "raid": {
+        "arrays": [
+            {"name": "os", "level": 1, "drives": "0,1", "hotspares": "2"},
+            {"name": "data", "level": 5, "drives": "3-5", "strip": "64KiB"},
+        ]
+    },
+    "oob": {
+        "network": {"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.1"},
+        "users": [{"name": "ops", "role": "operator", "password": {"secret": "oob-ops"}}],
+    },
+    "disks": [{"select": {"array": "os"}, "filesystem": "xfs"}],
+}
+
+
+class Rig:
+    """A machine with disks and a BMC."""
+
+    def __init__(self, root: Path) -> None:
+        self.storage = StorageMachine(root, {f"sd{letter}": 2048 * MIB for letter in "abcdef"})
+        self.bmc = BmcMachine()
+        self.machine = Machine(run=self.run, root=root)
+        self.drivers: list[Driver] = [MdadmDriver(), IpmiDriver(), PartitionDriver(), FilesystemDriver()]
+
+    def run(self, argv: Sequence[Any], **options: Any) -> Completed:
+        runner = self.bmc.run if argv[0] == "ipmitool" else self.storage.run
+        return runner(argv, **options)
+
+    @property
+    def inventory(self) -> Inventory:
+        inventory = self.storage.build_inventory()
+        inventory.bmc = Bmc(channel=1)
+        inventory.system = System(vendor="Maker [R]", product="Model 1", serial="SN/001")
+        inventory.cpu = Cpu(model="CPU (R) 1*", sockets=2, cores=32)
+        inventory.memory.total_bytes = 32 * GIB
+        inventory.memory.dimms = [
+            Dimm(slot="A1", size_bytes=32 * GIB, speed_mts=3200),
+            Dimm(slot="A2", size_bytes=0),
+        ]
+        return inventory
+
+    def choose(self, inventory: Inventory, template: Any) -> Any:
+        return choose_drivers(inventory, template, self.drivers)
+
+    def plan(self, document: Any) -> JobPlan:
+        plan = plan_job(document, self.machine, self.inventory, SECRETS, choose=self.choose)
+        assert plan.problems == []
+        return plan
+
+    def save(self) -> SavedState:
+        """As it comes back from a file."""
+        saved = read_saved(self.machine, self.inventory, self.drivers)
+        assert saved.unread == {}
+        return msgspec.json.decode(msgspec.json.encode(saved), type=SavedState)
+
+    def plan_saved(self, document: Any, saved: SavedState) -> JobPlan:
+        return plan_saved(document, saved, SECRETS, choose=self.choose)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_a_plan_on_the_saved_state_is_the_plan_on_the_machine(rig: Rig) -> None:
+    here, there = rig.plan(TEMPLATE), rig.plan_saved(TEMPLATE, rig.save())
+    assert there.problems == []
+    assert [action.summary for action in there.actions] == [action.summary for action in here.actions]
+    assert len(here.actions) >= 5
+
+
+def test_the_template_of_a_configured_machine_plans_nothing_there(rig: Rig) -> None:
+    apply_job(rig.plan(TEMPLATE), rig.machine, rig.inventory, SECRETS, PrintWatcher())
+    saved = rig.save()
+    golden = yaml.safe_load(yaml.safe_dump(saved.template))
+    again = yaml.safe_load(yaml.safe_dump(saved.template))
+    assert golden["name"] == "golden-SN-001"
+    assert read_template(golden)[1] == []
+    arrays = {array.pop("name"): array for array in golden["raid"]["arrays"]}
+    assert arrays == {
+        "os": {"level": 1, "drives": "0,1", "hotspares": "2"},
+        "data": {"level": 5, "drives": "3,4,5", "strip": "64KiB"},
+    }
+    assert golden["oob"]["network"] == TEMPLATE["oob"]["network"]
+    assert "store the secret 'oob-ops': bootos secret set oob-ops" in saved.notes
+    assert rig.plan(again).actions == []
+    assert rig.plan_saved(again, saved).actions == []
+    assert rig.plan(TEMPLATE).actions == []
+
+
+def test_another_machine_with_other_hardware_is_not_what_the_golden_one_expects(
+    rig: Rig, tmp_path: Path
+) -> None:
+    golden = rig.save().template
+    inventory = rig.inventory
+    inventory.memory.dimms[0].size_bytes = 16 * GIB
+    inventory.disks.pop()
+    found = plan_job(golden, rig.machine, inventory, SECRETS, choose=rig.choose).problems
+    assert {"expect.memory.slots[0]", "expect.disks[0]"} <= {problem.path for problem in found}
+
+
+def test_on_a_saved_state_passwords_are_not_compared_and_that_is_said(rig: Rig) -> None:
+    apply_job(rig.plan(TEMPLATE), rig.machine, rig.inventory, SECRETS, PrintWatcher())
+    plan = rig.plan_saved(TEMPLATE, rig.save())
+    assert plan.actions == []
+    notes = [note for part in plan.drivers for note in part.planned.notes]
+    assert "BMC user 'ops': its password cannot be compared on a saved state" in notes
+
+
+def test_a_driver_whose_state_is_not_saved_is_told_by_its_name(rig: Rig) -> None:
+    saved = rig.save()
+    del saved.states["raid.mdadm"]
+    with pytest.raises(DriverError, match=r"the saved state has nothing of raid\.mdadm"):
+        rig.plan_saved(TEMPLATE, saved)
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_saved(rig: Rig) -> None:
+    class Broken(IpmiDriver):
+        def read(self, machine: Machine, inventory: Inventory) -> Any:
+            raise ValueError("junk")
+
+    saved = read_saved(rig.machine, rig.inventory, [MdadmDriver(), Broken()])
+    assert saved.unread == {"oob.ipmi": "junk"}
+    assert list(saved.states) == ["raid.mdadm"]
+
+
+def test_what_is_uploaded_holds_no_secret_and_is_not_too_large(rig: Rig) -> None:
+    saved = rig.save()
+    saved.states["oob.ipmi"]["note"] = "the password is pass-word-1"
+    saved.states["raid.mdadm"]["notes"] = ["x" * 3_000_000]
+    upload = build_upload(saved, tuple(SECRETS.values()))
+    assert "pass-word-1" not in json.dumps(upload)
+    assert upload["unread"] == {"raid.mdadm": "it is too large to be sent"}
+    assert "oob.ipmi" in upload["states"]
+
+
+def test_a_template_is_planned_offline_by_the_command(rig: Rig, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
+    saved.write_bytes(msgspec.json.encode(rig.save()))
+    assert load_saved(saved).inventory.system.serial == "SN/001"
+    (tmp_path / "common.yaml").write_text(yaml.safe_dump({"name": "common", "raid": TEMPLATE["raid"]}))
+    file = tmp_path / "db.yaml"
+    file.write_text('name: db\nbase: common\noob: {users: [{name: "<{who}>", password: {secret: pw}}]}\n')
+
+    def call(*words: str) -> Any:
+        argv = ["template", "check", str(file), "--inventory", str(saved), *words]
+        return CliRunner().invoke(build_app(argv), argv)
+
+    problem = call()
+    assert "<{who}> is not known (--set who=...)" in str(problem.exception)
+    shown = call("--set", "who=ops")
+    assert shown.exit_code == 0, shown.exception
+    assert "the secret 'pw' is not given" in shown.output
+    assert "array os" in shown.output
+    assert "nothing is destroyed, no reboot inside the job" in shown.output
+    told = json.loads(call("--set", "who=ops", "--json").stdout)
+    assert told["plan_hash"].startswith("sha256:")
+    assert told["actions"][0]["driver"] == "raid.mdadm"
+    assert hash_plan([]) != told["plan_hash"]
