@@ -12,7 +12,9 @@ from raidrig import RaidRig, build_drives
 
 from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
 from bootos.drivers.bios.ilorest import IlorestDriver
+from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
@@ -86,14 +88,18 @@ def has_smart_array(silicon: Silicon) -> bool:
     ]
 
 
-def has_settings(first: str, second: str) -> Callable[[Silicon], bool]:
+def has_settings(
+    first: str, second: str, words: tuple[str, str] = ("Enabled", "Disabled")
+) -> Callable[[Silicon], bool]:
     def read(silicon: Silicon) -> bool:
         attributes = silicon.state["bios"]["attributes"]
-        return (attributes[first], attributes[second]) == ("Enabled", "Disabled")
+        return (attributes[first], attributes[second]) == words
 
     return read
 
 
+LENOVO = ("Processors.IntelVirtualizationTechnology", "Processors.HyperThreading")
+SUPERMICRO = ("Intel Virtualization Technology", "Hyper-Threading [ALL]")
 CASES = {
     "smartarray create": Case(
         SmartArrayDriver, "HPE", lambda _: {"raid": RAID}, "ssacli", "create", has_smart_array, (ARRAY,)
@@ -112,6 +118,15 @@ CASES = {
     "ilorest patch": Case(
         lambda: IlorestDriver(find_program=find), "HPE", lambda _: {"bios": SETTINGS}, "ilorest", "rawpatch",
         has_settings("ProcVirtualization", "ProcHyperthreading"), ("ProcVirtualization", "ProcHyperthreading"),
+    ),
+    "onecli batch": Case(
+        lambda: OnecliDriver(find_program=find), "LENOVO", lambda _: {"bios": SETTINGS}, "onecli", "batch",
+        has_settings(*LENOVO, ("Enable", "Disable")), LENOVO,
+    ),
+    "sum change": Case(
+        lambda: SumDriver(find_program=lambda name: name if name == "sum" else None), "Supermicro",
+        lambda _: {"bios": SETTINGS}, "sum", "changebioscfg",
+        has_settings(*SUPERMICRO, ("Enable", "Disable")), SUPERMICRO,
     ),
     "firmware package": Case(
         lambda: PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0), "Dell Inc.",

@@ -1,10 +1,21 @@
 """The planner of all BIOS drivers, in tables."""
 
+import random
+
 import msgspec
 import pytest
 
 from bootos.drivers.bios.attribute_registry import parse_settings
-from bootos.drivers.bios.setting import Condition, Lock, SetDetail, Setting, Value, Wanted, plan_settings
+from bootos.drivers.bios.setting import (
+    Condition,
+    Lock,
+    SetDetail,
+    Setting,
+    Value,
+    Wanted,
+    find_lock,
+    plan_settings,
+)
 from bootos.drivers.contract import Planned
 
 UNLESS_CUSTOM = Lock(when=(Condition(attribute="SysProfile", value="Custom", comparison="NEQ"),))
@@ -59,7 +70,12 @@ def test_a_difference_is_one_action_with_its_diff_and_a_reboot() -> None:
 def test_what_is_as_wanted_needs_nothing_and_says_so() -> None:
     planned = plan(LogicalProc="Enabled", AcPwrRcvryUserDelay=60)
     assert planned.actions == []
-    assert planned.notes == ["LogicalProc is Enabled as wanted", "AcPwrRcvryUserDelay is 60 as wanted"]
+    assert planned.notes[:2] == ["LogicalProc is Enabled as wanted", "AcPwrRcvryUserDelay is 60 as wanted"]
+
+
+def test_what_somebody_else_staged_is_told() -> None:
+    others = "SriovGlobalEnable has Enabled pending, which the next start brings in as well"
+    assert plan(LogicalProc="Disabled").notes == [others]
 
 
 def test_a_setting_that_is_pending_as_wanted_still_needs_the_reboot() -> None:
@@ -153,6 +169,59 @@ def test_what_another_setting_brings_with_it_is_not_set_but_awaited() -> None:
     assert [problem.message for problem in wrong.problems] == [
         "ProcCStates cannot be set to Enabled while SysProfile is Custom; it is Disabled then"
     ]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_plan_carried_out_on_a_model_leaves_nothing_to_plan(seed: int) -> None:
+    """Random machines and wishes: what is planned brings everything that was not refused, touches nothing else, and
+    is never set against a dependency."""
+    dice = random.Random(seed)
+    words = ("A", "B", "C")
+    settings: list[Setting] = []
+    for number in range(8):
+        others = [setting.name for setting in settings]
+        locks: tuple[Lock, ...] = ()
+        if others and dice.random() < 0.5:
+            condition = Condition(attribute=dice.choice(others), value=dice.choice(words), comparison="NEQ")
+            locks = (Lock(when=(condition,)),)
+        settings.append(
+            Setting(
+                name=f"S{number}",
+                type="enum",
+                current=dice.choice(words),
+                pending=dice.choice((None, None, *words)),
+                allowed=words,
+                read_only=dice.random() < 0.1,
+                locks=locks,
+            )
+        )
+    names = dice.sample([setting.name for setting in settings], dice.randint(1, 8))
+    wanted = [Wanted(name=name, value=dice.choice(words), path=name) for name in names]
+    planned = plan_settings(settings, wanted, "bios.test")
+    refused = {problem.path for problem in planned.problems}
+    wanted = [want for want in wanted if want.name not in refused]
+    planned = plan_settings(settings, wanted, "bios.test")
+    while planned.problems:  # without the refused ones, others may miss what they depend on
+        refused |= {problem.path for problem in planned.problems}
+        wanted = [want for want in wanted if want.name not in refused]
+        planned = plan_settings(settings, wanted, "bios.test")
+    model = {
+        setting.name: setting.current if setting.pending is None else setting.pending for setting in settings
+    }
+    before = dict(model)
+    known = {setting.name: setting for setting in settings}
+    for action in planned.actions:
+        if not action.detail.staged:
+            assert find_lock(known[action.detail.name], model) is None
+        model[action.detail.name] = action.detail.value
+    assert {name: model[name] for name in model if name not in names} == {
+        name: before[name] for name in model if name not in names
+    }
+    after = [
+        msgspec.structs.replace(setting, current=model[setting.name], pending=None) for setting in settings
+    ]
+    again = plan_settings(after, wanted, "bios.test")
+    assert (again.actions, again.problems) == ([], [])
 
 
 def test_settings_survive_being_saved_and_read_again() -> None:

@@ -116,6 +116,12 @@ def plan_settings(settings: Iterable[Setting], wanted: Sequence[Wanted], driver:
     }
     for setting, want in sorted(found, key=lambda pair: ranks[pair[0].name]):
         _plan_one(setting, want, present, future, driver, planned)
+    asked = {want.name for want in wanted}
+    for setting in known.values():
+        if setting.pending not in (None, setting.current) and setting.name not in asked:
+            planned.notes.append(
+                f"{setting.name} has {show(setting.pending)} pending, which the next start brings in as well"
+            )
     return planned
 
 
