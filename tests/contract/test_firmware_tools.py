@@ -364,3 +364,15 @@ def test_a_file_that_is_no_program_is_told_from_one_that_hangs(tmp_path: Path) -
     assert "BIOS to 2.0: the package cannot be run" in run_program(tmp_path, b"\x7fELF and no more")
     hanging = b"#!/bin/sh\nread forever < /dev/zero\n"
     assert "did not end by itself" in run_program(tmp_path, hanging, timeout_s=1)
+
+
+def test_the_bios_that_smbios_tells_is_read_anew_and_spelled_as_hpe_does(tmp_path: Path) -> None:
+    strings = b"HPE\0U30\x0007/14/2022\0\0"
+    bios = bytes([0, 24, 0, 0, 1, 2, 0, 0, 3, *[0] * 11, 2, 68, 255, 255]) + strings
+    end = bytes([127, 4, 1, 0]) + b"\0\0"
+    tables = tmp_path / "sys/firmware/dmi/tables"
+    tables.mkdir(parents=True)
+    (tables / "DMI").write_bytes(bios + end)
+    (tables / "smbios_entry_point").write_bytes(b"_SM3_" + bytes([0, 24, 3, 2, 0]) + bytes(14))
+    parts = read_installed(Machine(root=tmp_path), build_inventory("HPE"), lambda name: None)
+    assert next(part.version for part in parts if part.id == "bios") == "U30 v2.68 (07/14/2022)"

@@ -171,3 +171,13 @@ def test_items_of_another_method_are_left_to_their_driver() -> None:
 def test_what_was_read_survives_json_so_that_it_can_be_planned_on_elsewhere() -> None:
     state = build_state(begun=["firmware.package:bios:2.10.0"], programs=["saa"])
     assert msgspec.json.decode(msgspec.json.encode(state), type=FirmwareState) == state
+
+
+def test_the_two_numbers_that_ipmi_has_are_not_taken_for_a_longer_version() -> None:
+    parts = [Installed(component="bmc", id="bmc", title="BMC", version="6.10", source="ipmitool")]
+    (problem,) = plan(item("bmc", "6.10.30.00"), installed=parts).problems
+    assert "IPMI shows 6.10 and no more" in problem.message
+    assert plan(item("bmc", "6.10"), installed=parts).problems == []
+    assert [action.id for action in plan(item("bmc", "7.00"), installed=parts).actions] == [
+        f"{DRIVER}:bmc:7.00"
+    ]

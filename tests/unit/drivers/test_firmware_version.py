@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from bootos.drivers.firmware.version import compare_versions, is_same, pick_part
+from bootos.drivers.firmware.version import compare_versions, is_same, pick_part, spell_bios
 
 # Each list from the oldest to the newest, as the vendor numbers them
 ASCENDING = {
@@ -114,3 +114,26 @@ def test_comparing_is_an_order_for_random_numbers() -> None:
         assert compare_versions(two, one) == -first
         if first == second:
             assert compare_versions(one, three) == first, (one, two, three)
+
+
+@pytest.mark.parametrize(
+    ("version", "date", "revision", "spelled"),
+    [
+        ("U30", "07/14/2022", (2, 68), "U30 v2.68 (07/14/2022)"),
+        ("P89", "03/25/2019", (2, 4), "P89 v2.04 (03/25/2019)"),
+        ("P70", "07/01/2015", (255, 255), "P70 07/01/2015"),
+        ("P70", "07/01/2015", (None, None), "P70 07/01/2015"),
+        ("U30", None, (2, 68), "U30"),
+        ("2.19.1", "07/14/2022", (2, 19), "2.19.1"),
+    ],
+)
+def test_hpes_smbios_is_spelled_as_its_tools_do(
+    version: str, date: str | None, revision: tuple[int | None, int | None], spelled: str
+) -> None:
+    assert spell_bios(version, date, revision) == spelled
+
+
+def test_a_version_that_is_a_date_alone_is_compared_by_its_date() -> None:
+    assert compare_versions("U30 10/26/2020", "U30 v2.68 (07/14/2022)") == -1
+    assert compare_versions("U30 v2.68 (07/14/2022)", "U30 07/14/2022") == 0
+    assert compare_versions("U30 10/26/2020", "U30 v2.68") is None

@@ -75,6 +75,11 @@ def _plan_item(
             message = f"{part.title}: its version cannot be read, so nobody knows whether it needs this"
             planned.problems.append(Problem(path=at, message=message, hint=state.obstacle or state.hint))
             continue
+        if part.source == "ipmitool" and item.version.count(".") > part.version.count("."):
+            message = f"{part.title}: IPMI shows {part.version} and no more of its version, not enough for {item.version}"
+            hint = f"a layer with its maker's tool shows all of it; or write the version as {part.version}"
+            planned.problems.append(Problem(path=f"{at}.version", message=message, hint=hint))
+            continue
         chain = find_chain(part.version, item)
         if chain.obstacle:
             message = f"{part.title}: {chain.obstacle}"

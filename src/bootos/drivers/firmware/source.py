@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.vendor import find_queries, list_formats
+from bootos.drivers.firmware.version import spell_bios
 from bootos.drivers.raid.controller import Controller, ControllerState
 from bootos.errors import BootosError
 from bootos.hardware import block, bmc, dmi, nic
@@ -68,7 +69,10 @@ def _ask_vendor(
 
 def _read_bios(tree: Tree, inventory: Inventory, told: dict[Component, tuple[str, str]]) -> Installed:
     table = dmi.read_dmi(tree)
-    present = dmi.parse_bios(table).version if table is not None else inventory.bios.version
+    bios = dmi.parse_bios(table) if table is not None else inventory.bios
+    entry = table.find(dmi.BIOS) if table is not None else None
+    revision = (entry.byte(0x14), entry.byte(0x15)) if entry is not None else (None, None)
+    present = spell_bios(bios.version, bios.date, revision) if bios.version is not None else None
     version, source = told.get("bios", (present, "DMI"))
     return Installed(component="bios", id="bios", title="BIOS", version=version, source=source)
 

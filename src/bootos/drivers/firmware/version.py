@@ -77,8 +77,10 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
         return 0 if _plain(one) == _plain(other) else None
     if left.family and right.family and left.family.lower() != right.family.lower():
         return None  # another machine's firmware
-    if bool(left.key) != bool(right.key):
-        return None  # a number, and a mere date
+    if bool(left.key) != bool(right.key):  # a number, and a mere date
+        if not left.rest or not right.rest:
+            return None
+        return (left.rest > right.rest) - (left.rest < right.rest)
     first: tuple[object, ...] = left.key
     second: tuple[object, ...] = right.key
     if first == second and left.rest and right.rest and len(left.rest) == len(right.rest):
@@ -88,6 +90,17 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
 
 def is_same(one: str, other: str, component: str = "") -> bool:
     return compare_versions(one, other, component) == 0
+
+
+def spell_bios(version: str, date: str | None, revision: tuple[int | None, int | None]) -> str:
+    """HPE's SMBIOS has the family alone as its version (`U30`): spelled as its tools and Redfish do, from the release
+    date and the revision (DSP0134, type 0, offsets 14h and 15h; 255 is none). Others stay as they are."""
+    if re.fullmatch(r"[A-Z]\d{2}", version) is None or not date:
+        return version
+    major, minor = revision
+    if major is None or minor is None or 255 in (major, minor):
+        return f"{version} {date}"
+    return f"{version} v{major}.{minor:02d} ({date})"
 
 
 def pick_part(shown: str, wanted: str) -> str:
