@@ -76,7 +76,9 @@ def _plan_item(
             planned.problems.append(Problem(path=at, message=message, hint=state.obstacle or state.hint))
             continue
         if part.source == "ipmitool" and item.version.count(".") > part.version.count("."):
-            message = f"{part.title}: IPMI shows {part.version} and no more of its version, not enough for {item.version}"
+            message = (
+                f"{part.title}: IPMI shows {part.version} and no more, which may be {item.version} or not"
+            )
             hint = f"a layer with its maker's tool shows all of it; or write the version as {part.version}"
             planned.problems.append(Problem(path=f"{at}.version", message=message, hint=hint))
             continue
