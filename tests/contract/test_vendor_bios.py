@@ -56,7 +56,7 @@ def test_virtualization_is_set_waits_for_the_start_and_is_then_as_wanted(
     assert rack.show(name) == "Disabled"
     code, said = rack.call("-t", "enable")
     assert code == 0
-    assert f"takes effect with the next reboot: restart for the pending {name} to Enabled" in said
+    assert f"takes effect with the next reboot: restart, so that {name} becomes Enabled" in said
     rack.box.silicon.boot()
     assert rack.show(name) == "Enabled"
     code, said = rack.call("-t", "enable")

@@ -81,7 +81,7 @@ def test_what_somebody_else_staged_is_told() -> None:
 def test_a_setting_that_is_pending_as_wanted_still_needs_the_reboot() -> None:
     (action,) = plan(SriovGlobalEnable="Enabled").actions
     assert action.detail == SetDetail(name="SriovGlobalEnable", value="Enabled", staged=True, kind="enum")
-    assert action.summary == "restart for the pending SriovGlobalEnable to Enabled"
+    assert action.summary == "restart, so that SriovGlobalEnable becomes Enabled"
     assert action.reboot
 
 
@@ -130,7 +130,7 @@ def test_a_setting_that_somebody_is_about_to_change_away_is_set_back() -> None:
         (
             {"ProcCStates": "Disabled"},
             "ProcCStates cannot be set to Disabled while SysProfile is not Custom",
-            "set SysProfile to something else as well, or leave this out",
+            "set SysProfile to Custom as well, or leave this out",
         ),
     ],
 )

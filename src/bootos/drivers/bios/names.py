@@ -197,9 +197,10 @@ def _resolve_neutral(
     message = "this machine's BIOS shows no setting that is known to mean this"
     hint = "if it has one, give it by its own name: bios.vendor: {NAME: VALUE}"
     tried = ", ".join(dict.fromkeys(candidate.attribute for candidate in candidates))
-    near = difflib.get_close_matches(name, [setting.name for setting in settings], n=2, cutoff=0.5)
+    known = {squash(setting.name): setting.name for setting in settings}
+    near = difflib.get_close_matches(squash(name), known, n=2, cutoff=0.7)
     if near:
-        hint += f"; nearest: {', '.join(near)}"
+        hint += f"; nearest: {', '.join(known[word] for word in near)}"
     return Problem(path=path, message=f"{message} (looked for: {tried})" if tried else message, hint=hint)
 
 

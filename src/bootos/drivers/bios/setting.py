@@ -214,12 +214,15 @@ def _plan_one(
     if setting.pending is not None and setting.pending != setting.current:
         before += f" ({show(setting.pending)} is pending)"
     title = f" ({setting.title})" if setting.title and setting.title != setting.name else ""
-    verb = "restart for the pending" if staged else "set"
     planned.actions.append(
         Action(
             id=make_action_id(driver, setting.name),
             driver=driver,
-            summary=f"{verb} {setting.name}{title} to {show(want.value)}",
+            summary=(
+                f"restart, so that {setting.name}{title} becomes {show(want.value)}"
+                if staged
+                else f"set {setting.name}{title} to {show(want.value)}"
+            ),
             changes=(Change(what=setting.name, before=before, after=show(want.value)),),
             path=want.path,
             reboot=not setting.applies_at_once,
@@ -244,9 +247,18 @@ def _tell_lock(setting: Setting, want: Wanted, lock: Lock) -> Problem:
     reason = " and ".join(map(str, lock.when))
     then = f"; it is {show(lock.value)} then" if lock.value is not None else ""
     message = f"{setting.name} cannot be set to {show(want.value)} while {reason}{then}"
-    names = ", ".join(dict.fromkeys(condition.attribute for condition in lock.when))
+    opens = {
+        condition.attribute: condition.value
+        for other in setting.locks
+        for condition in other.when
+        if condition.comparison == "NEQ"
+    }
+    ways = [
+        f"{name} to {show(opens[name]) if name in opens else 'something else'}"
+        for name in dict.fromkeys(condition.attribute for condition in lock.when)
+    ]
     return Problem(
-        path=want.path, message=message, hint=f"set {names} to something else as well, or leave this out"
+        path=want.path, message=message, hint=f"set {' and '.join(ways)} as well, or leave this out"
     )
 
 
