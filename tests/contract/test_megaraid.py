@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from raidrig import RaidRig, build_drives
 
+from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.contract import DriverError
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.lab.vendor_tools.megaraid import fail_drive, make_foreign
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.lab.vendor_tools.storcli import Storcli
-from bootos.process import ToolError
 
 TOOLS = ("perccli64", "storcli2")
 TWO = """
@@ -222,7 +223,7 @@ def test_what_the_controller_cannot_do_is_found_while_planning(tmp_path: Path) -
     [
         ("fail-half", DriverError, r"array 'os' was not created: .* says: Add VD failed: Firmware error"),
         ("junk", DriverError, r"array 'os' was not created: .* is not|array 'os' was not created: "),
-        ("hang", ToolError, r"took longer than"),
+        ("hang", DriverError, r"array 'os' was not created: .* took longer than"),
         ("ignore", DriverError, r"array 'os' was not created: .* reported success and shows no new arrays"),
     ],
 )
@@ -249,6 +250,43 @@ def test_a_deletion_that_did_not_happen_is_planned_again(rig: RaidRig) -> None:
     assert [action.id for action in rig.plan("raid: {clear: true}").actions] == [
         a.id for a in planned.actions
     ]
+
+
+def test_what_is_exported_plans_nothing_on_the_same_machine(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    again = rig.plan(yaml.safe_dump(rig.export()))
+    assert not again.problems and not again.actions
+
+
+SCRIPT = "/opt/yunji/osinstall/dell/raid.sh"
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "level", "drives", "spares"),
+    [
+        ("-c -r 1 -d 0,1 -H 2 -i", "raid1-0", "1", ("32:0", "32:1"), ("32:2",)),
+        ("-r 5 -d 2-", "raid5-2", "5", ("32:2", "32:3", "32:4", "32:5", "32:6", "32:7"), ()),
+        ("-c -l 10", "raid10-0", "10", tuple(f"32:{n}" for n in range(8)), ()),
+        ("-c -r 50 -d 0-5", "raid50-0", "50", tuple(f"32:{n}" for n in range(6)), ()),
+    ],
+)
+def test_the_script_of_the_vendor_builds_on_the_controller(
+    rig: RaidRig, words: str, name: str, level: str, drives: tuple[str, ...], spares: tuple[str, ...]
+) -> None:
+    assert run_command(SCRIPT, words.split(), rig.machine, rig.build_inventory) == 0
+    (array,) = read_arrays(rig)
+    assert (array.name, array.level, array.drives, array.hotspares) == (name, level, drives, spares)
+    before = len([call for call in rig.silicon.calls if "add" in call])
+    assert run_command(SCRIPT, words.split(), rig.machine, rig.build_inventory) == 0
+    assert len([call for call in rig.silicon.calls if "add" in call]) == before
+
+
+def test_two_calls_of_the_script_and_a_hot_spare_later(rig: RaidRig) -> None:
+    for words in ("-c -r 1 -d 0,1", "-r 5 -d 2-6", "-r 5 -d 2-6 -H 7"):
+        assert run_command(SCRIPT, words.split(), rig.machine, rig.build_inventory) == 0
+    assert [(a.name, a.hotspares) for a in read_arrays(rig)] == [("raid1-0", ()), ("raid5-2", ("32:7",))]
+    assert run_command(SCRIPT, ["-c"], rig.machine, rig.build_inventory) == 0
+    assert not read_arrays(rig)
 
 
 def test_without_its_tool_the_machine_says_which_is_missing(tmp_path: Path) -> None:

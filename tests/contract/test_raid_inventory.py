@@ -9,6 +9,7 @@ from siliconmachine import SiliconMachine
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raidtool import TOOLS, add_told
 from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
+from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.lab.vendor_tools.tool import run_program
 from bootos.wire.inventory import RaidController
 
@@ -24,7 +25,7 @@ def call(rig: SiliconMachine, line: str) -> None:
 
 
 def test_smart_array_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
-    rig.absent = frozenset({"arcconf"})
+    rig.absent = frozenset({"arcconf", *Storcli.names})
     call(rig, "ssacli ctrl slot=0 create type=ld drives=1I:1:1,1I:1:2 raid=1 logicaldrivelabel=os forced")
     call(rig, "ssacli ctrl slot=0 array A add spares=1I:1:3 forced")
     (found,) = collect_inventory(rig.root, rig.run).raid
@@ -41,7 +42,7 @@ def test_smart_array_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
 
 
 def test_adaptec_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
-    rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli"})
+    rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli", *Storcli.names})
     for number in (0, 1):
         call(rig, f"arcconf TASK START 1 DEVICE 0 {number} INITIALIZE noprompt")
     call(rig, "arcconf CREATE 1 LOGICALDRIVE Name os MAX 1 0 0 0 1 noprompt")
@@ -53,7 +54,7 @@ def test_adaptec_with_its_arrays_and_drives(rig: SiliconMachine) -> None:
 
 
 def test_a_program_that_prints_rubbish_is_noted_and_no_failure(rig: SiliconMachine) -> None:
-    rig.absent = frozenset({"arcconf"})
+    rig.absent = frozenset({"arcconf", *Storcli.names})
     rig.silicon.knobs.append(Knob(tool="*", kind="junk"))
     inventory = collect_inventory(rig.root, rig.run)
     assert inventory.raid == []
@@ -86,3 +87,15 @@ def test_one_controller_and_one_that_is_listed_are_the_same_whatever_the_address
     )
     assert add_told(hardware, {"raid.smartarray": [told]}, TOOLS, []) == []
     assert [(entry.pci_address, entry.model) for entry in hardware] == [("0000:00:03.0", "P408i-a")]
+
+
+@pytest.mark.parametrize("program", ["perccli64", "storcli2"])
+def test_megaraid_with_its_arrays_and_drives(rig: SiliconMachine, program: str) -> None:
+    rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli", "arcconf", *Storcli.names}) - {program}
+    call(rig, f"{program} /c0 add vd r1 name=os drives=32:0,32:1 J")
+    call(rig, f"{program} /c0/e32/s2 add hotsparedrive dgs=0 J")
+    (found,) = collect_inventory(rig.root, rig.run).raid
+    assert (found.driver, found.pci_address) == ("raid.megaraid", "0000:3b:00.0")
+    (array,) = found.arrays
+    assert (array.name, array.level, array.drives, array.hotspares) == ("os", "1", ["32:0", "32:1"], ["32:2"])
+    assert [drive.serial for drive in found.drives] == ["SN0000", "SN0001", "SN0002", "SN0003"]

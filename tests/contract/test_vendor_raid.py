@@ -238,13 +238,11 @@ def test_without_a_controller_md_is_used_only_if_somebody_said_so(disks: Disks) 
 
 def test_a_controller_without_a_driver_is_named_and_its_disks_are_not_given_to_md(disks: Disks) -> None:
     disks.controllers = [
-        RaidController(
-            name="0000:18:00.0", driver="raid.megaraid", model="PERC H730P Mini", pci_address="0000:18:00.0"
-        )
+        RaidController(name="0000:18:00.0", driver="raid.areca", model="ARC-1886", pci_address="0000:18:00.0")
     ]
     code, said = disks.call("-c -r 1 -d 0,1")
     assert (code, disks.fake.calls) == (1, [])
-    assert "PERC H730P Mini (PCI 0000:18:00.0, driver raid.megaraid)" in said
+    assert "ARC-1886 (PCI 0000:18:00.0, driver raid.areca)" in said
     assert disks.call("-c -r 1 -d 0,1 --software")[0] == 0
 
 

@@ -20,7 +20,7 @@ _RAID_MODULES = frozenset({"smartpqi"})
 _NOT_CONTROLLERS = frozenset({"8086", "1022", "1002", "10de", "1106"})
 _HARDWARE_DRIVERS = {
     "megaraid_sas": "raid.megaraid", "megaraid": "raid.megaraid", "hpsa": "raid.smartarray",
-    "smartpqi": "raid.smartarray", "aacraid": "raid.adaptec", "mpt3sas": "raid.mpt3sas", "mpi3mr": "raid.mpi3mr",
+    "smartpqi": "raid.smartarray", "aacraid": "raid.adaptec", "mpt3sas": "raid.mpt3sas", "mpi3mr": "raid.megaraid",
     "arcmsr": "raid.areca",
 }  # fmt: skip
 _VENDOR_DRIVERS = {

@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.hardware import adaptec as arc
 from bootos.hardware import smartarray as ssa
+from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.process import Runner
 from bootos.wire.inventory import Disk, DiskType, RaidArray, RaidController, RaidDrive
@@ -81,6 +82,45 @@ def _add_paths(controller: RaidController, disks: Sequence[Disk]) -> None:
 def _is_named(disk: Disk, uuid: str) -> bool:
     wwn = (disk.wwn or "").removeprefix("0x")
     return (len(wwn) >= 16 and uuid.startswith(wwn)) or (disk.serial or "").lower() == uuid
+
+
+def read_megaraid(run: Runner, program: str) -> list[RaidController]:
+    """By storcli or perccli. Raises ToolError, ValueError."""
+    return [_build_megaraid(entry) for entry in storcli.read_controllers(run, program)]
+
+
+def _build_megaraid(found: storcli.StorController) -> RaidController:
+    return RaidController(
+        name=f"controller {found.number}",
+        driver=storcli.DRIVER,
+        model=found.model,
+        firmware=found.firmware or None,
+        serial=found.serial or None,
+        pci_address=found.pci_address or None,
+        arrays=[
+            RaidArray(
+                name=array.name or str(array.number),
+                level=array.level,
+                size_bytes=array.size_bytes or None,
+                state=array.state,
+                uuid=array.naa or None,
+                drives=[row for row in array.rows if row != "-"],
+                hotspares=list(array.hotspares),
+            )
+            for array in found.arrays
+        ],
+        drives=[
+            RaidDrive(
+                id=drive.id,
+                model=drive.model or None,
+                serial=drive.serial or None,
+                size_bytes=drive.size_bytes or None,
+                type=storcli.find_type(drive),
+                state=drive.state,
+            )
+            for drive in found.drives
+        ],
+    )
 
 
 def read_smartarray(run: Runner, program: str) -> list[RaidController]:
@@ -191,6 +231,13 @@ def _read_mib(text: str) -> int | None:
 
 
 TOOLS = (
+    RaidTool(
+        driver=storcli.DRIVER,
+        title="storcli (perccli)",
+        programs=storcli.PROGRAMS,
+        ask=("show", "J"),
+        read=read_megaraid,
+    ),
     RaidTool(
         driver="raid.smartarray",
         title="ssacli",

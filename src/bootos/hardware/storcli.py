@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bootos.process import Runner
+from bootos.wire.inventory import DiskType
 
 DRIVER = "raid.megaraid"
 _NAMES = ("storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2")
@@ -164,6 +165,12 @@ def _parse_exact(text: str, sector_bytes: int) -> int:
         return about
     sectors = int(found[1], 16)
     return min((sectors * 512, sectors * sector_bytes), key=lambda size: abs(size - about))
+
+
+def find_type(drive: StorDrive) -> DiskType:
+    if drive.interface.startswith("NVMe"):
+        return DiskType.NVME
+    return {"SSD": DiskType.SSD, "HDD": DiskType.HDD}.get(drive.media, DiskType.UNKNOWN)
 
 
 def build_controller(

@@ -7,8 +7,17 @@ from typing import Any
 from bootos.agent.cmdline import read_cmdline
 from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Request, name_problem
-from bootos.agent.vendor_command.slot import Meaning, Present, find_meaning, find_present
+from bootos.agent.vendor_command.slot import (
+    Meaning,
+    Present,
+    Slot,
+    find_meaning,
+    find_present,
+    find_slots,
+    read_controller,
+)
 from bootos.drivers.contract import Driver, Forecast, Machine
+from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.registry import choose_drivers
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.template.check import read_template
@@ -17,8 +26,8 @@ from bootos.template.model import Raid, Template
 from bootos.wire.inventory import Inventory
 
 SOFTWARE = "raid.mdadm"
-LEVELS = ("0", "1", "5", "6", "10")
-REDUNDANT = frozenset({"1", "5", "6", "10"})
+LEVELS = ("0", "1", "5", "6", "10", "50", "60")
+REDUNDANT = frozenset({"1", "5", "6", "10", "50", "60"})
 
 PLACES = {"raid.driver": "--software", "raid.clear": "-c", "raid.arrays[0].size": "-s"}
 PLACES |= {"raid.arrays[0].drives": "-d", "raid.arrays[0].hotspares": "-H"}
@@ -29,11 +38,13 @@ class RaidCommand:
     summary = "build RAID arrays"
     options: Sequence[Option] = (
         Option(letter="c", word="clear", help="delete every array that is not the one asked for here"),
-        Option(letter="r", word="raid", value="0|1|5|6|10", help="build an array of this level"),
+        Option(letter="r", word="raid", value="0|1|5|6|10|50|60", help="build an array of this level"),
         Option(letter="d", word="disk", value="LIST", help="on these drives: 0, 1,2, 3-5, 6- or all"),
         Option(letter="H", word="hotspare", value="LIST", help="with these hot spares"),
         Option(letter="i", word="init", help="what a new array's drives hold may be lost, also without -c"),
-        Option(letter="l", word="level", value="0|1|5|6|10", help="as -r, on all drives if -d is not given"),
+        Option(
+            letter="l", word="level", value="0|1|5|6|10|50|60", help="as -r, on all drives if -d is not given"
+        ),
         Option(letter="s", word="size", value="SIZE", help="of the array, in MiB or with a unit (100GiB)"),
         Option(word="software", help="with Linux md, on the disks that the kernel sees"),
         *COMMON,
@@ -70,15 +81,18 @@ class RaidCommand:
         self, given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
     ) -> Request:
         driver = choose_driver(given, machine, inventory, drivers)
-        present = find_present(inventory, driver.name)
+        if driver.state_type is ControllerState:
+            slots, present = read_controller(driver.read(machine, inventory))
+        else:
+            slots, present = find_slots(inventory), find_present(inventory, driver.name)
         document = build_document(given, None, driver if "software" in given else None)
         notes: list[str] = []
         array: Present | None = None
         if read_level(given) is not None:
-            wanted, array, notes = build_array(given, inventory, present)
+            wanted, array, notes = build_array(given, slots, present)
             document["raid"]["arrays"] = [wanted]
         elif "hotspare" in given:
-            wanted, array = add_hotspares(given, inventory, present)
+            wanted, array = add_hotspares(given, slots, present)
             document["raid"]["arrays"] = [wanted]
         if array is not None:
             wanted["name"] = find_name(array, present, driver, machine, inventory) or wanted["name"]
@@ -163,7 +177,7 @@ def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers:
 
 
 def build_array(
-    given: Given, inventory: Inventory, present: list[Present]
+    given: Given, slots: list[Slot], present: list[Present]
 ) -> tuple[dict[str, Any], Present | None, list[str]]:
     """(the wanted array of the template, the one that is there already, how drive lists were understood). Raises
     BootosError when a list means no drive."""
@@ -172,7 +186,7 @@ def build_array(
     clear = "clear" in given
     drives = parse_drives(read_disks(given))
     hotspares = parse_drives(given.values["hotspare"]) if "hotspare" in given else None
-    meaning = find_meaning(level, drives, hotspares, inventory, present, clear=clear)
+    meaning = find_meaning(level, drives, hotspares, slots, present, clear=clear)
     texts = {"drives": (drives, meaning.drives), "hotspares": (hotspares, meaning.hotspares)}
     overlap = any(array.numbers & {*meaning.drives, *meaning.hotspares} for array in present)
     wanted: dict[str, Any] = {
@@ -235,9 +249,7 @@ def find_name(
     )
 
 
-def add_hotspares(
-    given: Given, inventory: Inventory, present: list[Present]
-) -> tuple[dict[str, Any], Present]:
+def add_hotspares(given: Given, slots: list[Slot], present: list[Present]) -> tuple[dict[str, Any], Present]:
     """`-H LIST` alone: for the one array that can use a hot spare. Raises BootosError."""
     able = [array for array in present if array.level in REDUNDANT]
     if len(able) != 1:
@@ -248,7 +260,7 @@ def add_hotspares(
         )
     array = able[0]
     busy = frozenset[int]().union(*(other.numbers for other in present))
-    count = max((disk.index for disk in inventory.disks), default=-1) + 1
+    count = max((slot.number for slot in slots), default=-1) + 1
     there, missing = parse_drives(given.values["hotspare"]).resolve(count, elsewhere=busy)
     spares = sorted({*there, *missing, *array.hotspares} - array.drives)
     return {

@@ -9,8 +9,17 @@ import re
 
 import msgspec
 
+from bootos.drivers.raid.controller import ControllerState
 from bootos.template.drivelist import DriveList
 from bootos.wire.inventory import Disk, Inventory
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A drive by its number: a disk of the system, or a drive behind a controller."""
+
+    number: int
+    id: str
+    usable: bool = True
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +45,36 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     hotspares: tuple[int, ...]
     array: Present | None = None
     passed: tuple[Present, ...] = ()
+
+
+def find_slots(inventory: Inventory) -> list[Slot]:
+    """The disks that the kernel sees."""
+    return [
+        Slot(number=disk.index, id=disk.path, usable=not (disk.removable or disk.read_only))
+        for disk in inventory.disks
+    ]
+
+
+def read_controller(state: ControllerState) -> tuple[list[Slot], list[Present]]:
+    """The drives and arrays behind the machine's hardware controller. With several, those of the first: the scripts
+    cannot say which one is meant, and the driver refuses."""
+    controller = state.controllers[0]
+    numbers = {drive.id: drive.number for drive in controller.drives}
+    slots = [
+        Slot(number=drive.number, id=drive.id, usable=drive.id not in controller.failed)
+        for drive in controller.drives
+    ]
+    present = [
+        Present(
+            name=array.title,
+            level=array.level,
+            members=frozenset([*array.drives, *array.hotspares]),
+            drives=frozenset(numbers[id] for id in array.drives),
+            hotspares=frozenset(numbers[id] for id in array.hotspares),
+        )
+        for array in controller.arrays
+    ]
+    return slots, present
 
 
 def find_present(inventory: Inventory, driver: str) -> list[Present]:
@@ -73,7 +112,7 @@ def find_meaning(
     level: int,
     drives: DriveList,
     hotspares: DriveList | None,
-    inventory: Inventory,
+    slots: list[Slot],
     present: list[Present],
     *,
     clear: bool,
@@ -85,7 +124,7 @@ def find_meaning(
         if array.level != str(level):
             continue
         meaning = _resolve(
-            drives, hotspares, inventory, [] if clear else [other for other in present if other is not array]
+            drives, hotspares, slots, [] if clear else [other for other in present if other is not array]
         )
         if array.numbers == {*meaning.drives, *meaning.hotspares}:
             meaning = msgspec.structs.replace(meaning, array=msgspec.structs.replace(array, whole=True))
@@ -94,7 +133,7 @@ def find_meaning(
             alike = alike or meaning
     if alike is not None:
         return alike
-    meaning = _resolve(drives, hotspares, inventory, [] if clear else present)
+    meaning = _resolve(drives, hotspares, slots, [] if clear else present)
     wanted = {*meaning.drives, *meaning.hotspares}
     for array in present:  # one that lacks a drive or a hot spare
         if array.level == str(level) and array.drives and array.drives <= wanted:
@@ -103,12 +142,12 @@ def find_meaning(
 
 
 def _resolve(
-    drives: DriveList, hotspares: DriveList | None, inventory: Inventory, others: list[Present]
+    drives: DriveList, hotspares: DriveList | None, slots: list[Slot], others: list[Present]
 ) -> Meaning:
     """Open forms pass over the drives of `others` and those that no array can have."""
-    count = max((disk.index for disk in inventory.disks), default=-1) + 1
+    count = max((slot.number for slot in slots), default=-1) + 1
     busy = frozenset[int]().union(*(array.numbers for array in others))
-    unusable = {disk.index for disk in inventory.disks if disk.removable or disk.read_only}
+    unusable = {slot.number for slot in slots if not slot.usable}
     spare_numbers = set(hotspares.named) if hotspares is not None else set()
     data, _ = drives.resolve(count, elsewhere=spare_numbers | busy | unusable)
     spares: list[int] = []

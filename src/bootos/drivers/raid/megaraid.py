@@ -5,6 +5,7 @@ DriverError that names the array. A virtual drive keeps a name of up to 15 chara
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk import block
@@ -12,12 +13,14 @@ from bootos.drivers.disk.block import read_storage
 from bootos.drivers.disk.current import find_current_disks
 from bootos.drivers.raid import md, order
 from bootos.drivers.raid.controller import ControllerState
+from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray
+from bootos.process import ToolError
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -66,6 +69,9 @@ class MegaraidDriver:
         self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         return plan_controllers(state, template, forecast, driver=self.name)
+
+    def export(self, state: ControllerState) -> dict[str, Any]:
+        return export_controllers(state)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, order.Order):
@@ -213,7 +219,7 @@ class Hand:
         argv = [f"{self.controller}{place}", *words]
         try:
             replies: list[Reply] = storcli.read_reply(self.machine.run, self.program, argv, APPLY_TIMEOUT_S)
-        except ValueError as cause:
+        except (ToolError, ValueError) as cause:  # it hangs, or what it prints is no answer
             raise DriverError(f"{about}: {cause}") from cause
         errors = [reply.error for reply in replies if reply.error]
         if errors or not replies:

@@ -19,8 +19,7 @@ from bootos.drivers.raid.controller import (
     number_drives,
 )
 from bootos.drivers.raid.kerneldisk import find_disk
-from bootos.hardware.storcli import StorArray, StorController, StorDrive, is_second, parse_size
-from bootos.wire.inventory import DiskType
+from bootos.hardware.storcli import StorArray, StorController, StorDrive, find_type, is_second, parse_size
 
 NAME_LENGTH = 15
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -143,9 +142,7 @@ def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
         size_bytes=drive.size_bytes,
         usable_bytes=drive.usable_bytes,
         sector_bytes=drive.sector_bytes,
-        type=DiskType.NVME
-        if drive.interface.startswith("NVMe")
-        else {"SSD": DiskType.SSD, "HDD": DiskType.HDD}.get(drive.media, DiskType.UNKNOWN),
+        type=find_type(drive),
         interface=drive.interface,
         state=state,
         trouble=f"its state is {drive.state}" if bad else "",
