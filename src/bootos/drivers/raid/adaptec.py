@@ -11,7 +11,8 @@ from typing import Any
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import read_storage
 from bootos.drivers.raid import order
-from bootos.drivers.raid.adaptecmodel import build_controller, find_id
+from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
+from bootos.drivers.raid.arrival import wait_for_disk
 from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
@@ -142,7 +143,7 @@ class Hand:
             self._add_spare(spare, made[0], who)
         if wanted.boot:
             self._set_boot(made[0], who)
-        self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
+        wait_for_disk(self.machine, lambda storage: find_volume_disk(made[0], storage))
 
     def _initialise(self, drives: tuple[str, ...], about: str) -> None:
         """Controllers of aacraid take no raw drive."""

@@ -150,7 +150,7 @@ def _build_array(
     members = [arc.find_device(config, member) for member in volume.members]
     level = values.get("raid level", "").partition(" ")[0]
     groups = len({member.group for member in volume.members})
-    disk = _find_volume_disk(volume, storage)
+    disk = find_volume_disk(volume, storage)
     block = storage.blocks.get(disk.path) if disk else None
     wwn = values.get("volume unique identifier", "")
     state, progress = _find_state(volume, tasks)
@@ -176,7 +176,7 @@ def _build_array(
     )
 
 
-def _find_volume_disk(volume: arc.ArcVolume, storage: Storage) -> Disk | None:
+def find_volume_disk(volume: arc.ArcVolume, storage: Storage) -> Disk | None:
     """SmartRAID has world wide names. aacraid gives the kernel the unique identifier as a serial number, and the name
     of the logical device as its model."""
     values = volume.values

@@ -12,6 +12,7 @@ from typing import Any
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import Storage, read_storage
 from bootos.drivers.raid import order
+from bootos.drivers.raid.arrival import wait_for_disk
 from bootos.drivers.raid.controller import (
     Array,
     ArrayState,
@@ -30,7 +31,7 @@ from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError
 from bootos.template.model import Template
-from bootos.wire.inventory import Inventory
+from bootos.wire.inventory import Disk, Inventory
 
 APPLY_TIMEOUT_S = 600.0
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -155,7 +156,7 @@ class Hand:
             self._add_spares(volume.array, wanted.hotspares, who)
         if wanted.boot:
             self._set_boot(volume, who)
-        self.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=60, check=False)
+        wait_for_disk(self.machine, lambda storage: _find_volume_disk(volume, storage))
 
     def _add_spares(self, letter: str, drives: tuple[str, ...], who: str) -> None:
         about = f"{who} did not get its hot spare {', '.join(drives)}"
@@ -368,7 +369,7 @@ def _build_array(
     mine = [drive.id for drive in found.drives if drive.array == volume.array]
     drives = tuple(drive for drive in mine if drive not in spares)
     wwn = values.get("Unique Identifier", "")
-    disk = find_disk(storage, wwn=wwn, node=values.get("Disk Name", ""))
+    disk = _find_volume_disk(volume, storage)
     block = storage.blocks.get(disk.path) if disk else None
     state, progress = _find_array_state(values)
     caching = values.get("Caching") or values.get("Array Accelerator")
@@ -392,6 +393,11 @@ def _build_array(
         wwn=f"0x{wwn.lower()}" if wwn else "",
         device=disk.path if disk else "",
     )
+
+
+def _find_volume_disk(volume: ssa.SsaVolume, storage: Storage) -> Disk | None:
+    values = volume.values
+    return find_disk(storage, wwn=values.get("Unique Identifier", ""), node=values.get("Disk Name", ""))
 
 
 def _find_span(level: str, volume: ssa.SsaVolume, values: dict[str, str], drive_count: int) -> int:
