@@ -13,6 +13,7 @@ from bootos.drivers.bios.firmware_attributes import FirmwareAttributesDriver
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.bios.redfish import BiosRedfishDriver
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Match
 from bootos.drivers.disk.erase import EraseDriver
@@ -24,6 +25,7 @@ from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.firmware.flashrom import FlashromDriver
 from bootos.drivers.firmware.fwupd import FwupdDriver
 from bootos.drivers.firmware.package import PackageDriver
+from bootos.drivers.firmware.redfish import FirmwareRedfishDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
@@ -64,6 +66,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
     drivers: list[Driver] = [
+        FirmwareRedfishDriver(),
         PackageDriver(),
         FwupdDriver(),
         FlashromDriver(),
@@ -80,7 +83,14 @@ def load_drivers() -> list[Driver]:
         LuksDriver(),
         FilesystemDriver(),
     ]
-    drivers += [FirmwareAttributesDriver(), RacadmDriver(), IlorestDriver(), OnecliDriver(), SumDriver()]
+    drivers += [
+        BiosRedfishDriver(),
+        FirmwareAttributesDriver(),
+        RacadmDriver(),
+        IlorestDriver(),
+        OnecliDriver(),
+        SumDriver(),
+    ]
     names = {driver.name for driver in drivers}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:

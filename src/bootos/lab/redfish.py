@@ -9,7 +9,9 @@ import contextlib
 import datetime
 import hashlib
 import http.server
+import logging
 import ssl
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -22,6 +24,8 @@ from cryptography.x509.oid import NameOID
 from bootos.lab.vendor_tools.redfish import PROGRAM, STATUS, RedfishTool
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import HangError, run_tool
+
+log = logging.getLogger(__name__)
 
 _LONGEST_BYTES = 1 << 30
 
@@ -61,6 +65,8 @@ class RedfishService:
                     self.send_response_only(STATUS.get(output.code, output.code) or 200)
                     for name, value in output.files.items():
                         self.send_header(name, value)
+                    if self.close_connection:  # else the other side may send its next request into a closed one
+                        self.send_header("Connection", "close")
                     self.send_header("Content-Type", "application/json")
                     self.send_header("OData-Version", "4.0")
                     self.send_header("Content-Length", str(len(said)))
@@ -77,7 +83,8 @@ class RedfishService:
             block_on_close = False  # a request that hangs must not keep the service from ending
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # a client that does not like the certificate
+                if not isinstance(sys.exception(), OSError):
+                    log.exception("a Redfish request went wrong")  # else: it does not like the certificate
 
         self._server = Server(("127.0.0.1", 0), Handler)
         if tls:

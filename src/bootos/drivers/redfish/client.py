@@ -222,7 +222,7 @@ class Client:
             found = self._find_task(path)
             if found is None:
                 return Outcome(messages=(last,) if last else ())
-            state = str(found.body.get("TaskState", "Running" if found.status == 202 else "Completed"))
+            state = _read_task_state(found)
             messages = read_messages(found.body)
             shown = " ".join(
                 part for part in (state, _percent(found.body), messages[-1] if messages else "") if part
@@ -376,6 +376,16 @@ def read_messages(body: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _read_task_state(reply: Reply) -> str:
+    """TaskState; iDRAC's jobs have a JobState in its place; a task monitor only answers 202 until the end."""
+    if "JobState" in reply.body and "TaskState" not in reply.body:
+        state = str(reply.body["JobState"])
+        if state in ("Completed", "Scheduled", "ReadyForExecution"):
+            return state
+        return "Exception" if "Fail" in state or "Error" in state else "Running"
+    return str(reply.body.get("TaskState", "Running" if reply.status == 202 else "Completed"))
+
+
 def _percent(body: Mapping[str, Any]) -> str:
     value = body.get("PercentComplete")
     return f"{value} %" if isinstance(value, int) else ""
@@ -383,6 +393,8 @@ def _percent(body: Mapping[str, Any]) -> str:
 
 def _is_scheduled(body: Mapping[str, Any]) -> bool:
     """iDRAC: a job that waits for the restart is a task that "runs" (Oem.Dell.JobState)."""
+    if body.get("JobState") in ("Scheduled", "ReadyForExecution"):
+        return True
     oem = body.get("Oem")
     dell = oem.get("Dell") if isinstance(oem, dict) else None
     return isinstance(dell, dict) and dell.get("JobState") in ("Scheduled", "ReadyForExecution")

@@ -226,6 +226,7 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
             state["passwords"][path] = str(request["Password"])
         request = {key: value for key, value in request.items() if key not in ("Password", "Oem")}
     if path in (BIOS, BIOS_PENDING):
+        request = {key: value for key, value in request.items() if key != "@Redfish.SettingsApplyTime"}
         if path == BIOS:
             raise Refused(405, "The settings are changed at the settings resource.")
         _check_attributes(tree, request)

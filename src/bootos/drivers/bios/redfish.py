@@ -1,0 +1,152 @@
+"""`bios.redfish`: BIOS settings by the BMC's Redfish service: the Bios resource, its settings object and registry.
+
+All changes go in one PATCH of the settings object (DSP0266, 9.10); the BIOS takes them over at the next start. A
+service that says yes and stages nothing is found out before the reboot.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bootos.drivers.bios.attribute_registry import parse_settings
+from bootos.drivers.bios.ilorest import find_registry_path
+from bootos.drivers.bios.names import find_vendor
+from bootos.drivers.bios.section import (
+    PRIORITY_REDFISH,
+    SECTION,
+    BiosState,
+    export_section,
+    is_wanted,
+    plan_bios,
+)
+from bootos.drivers.bios.setting import SetDetail, Setting
+from bootos.drivers.bios.vendor_tool import check_taken
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.redfish.client import ROOT, Client, open_client, read_link
+from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.resource import find_system
+from bootos.errors import Problem
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+NAME = "bios.redfish"
+TASK_DEADLINE_S = 600.0
+PRIORITY_LAN_ONLY = 5  # an address is no promise of a Redfish service
+
+
+class RedfishBiosState(BiosState, frozen=True, kw_only=True):
+    """`obstacles`: what the template must say before anything can be read."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    obstacles: tuple[Problem, ...] = ()
+    bios: str = ""  # the Bios resource
+    on_reset: bool = False  # the service wants to be told when settings are applied
+
+
+class BiosRedfishDriver:
+    """`timeout_s` is of one request."""
+
+    name = NAME
+    section = SECTION
+    title = "BIOS settings (Redfish)"
+    state_type = RedfishBiosState
+
+    def __init__(self, *, timeout_s: float = 60.0) -> None:
+        self._timeout_s = timeout_s
+        self._state: RedfishBiosState | None = None
+
+    def match(self, inventory: Inventory) -> Match | None:
+        bmc = inventory.bmc
+        if bmc is None:
+            return None
+        if bmc.redfish is not None:
+            return Match(reason="SMBIOS lists a Redfish host interface", priority=PRIORITY_REDFISH)
+        where = f"at {bmc.address}" if bmc.address is not None else "at an address the template may say"
+        return Match(reason=f"the BMC {where} may have a Redfish service", priority=PRIORITY_LAN_ONLY)
+
+    def wants(self, template: Template) -> bool:
+        return is_wanted(template)
+
+    def read(self, machine: Machine, inventory: Inventory) -> RedfishBiosState:
+        vendor = find_vendor(inventory.system.vendor)
+        endpoints, problems = find_endpoints(machine.template, inventory)
+        if problems:
+            return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
+        with open_client(machine, endpoints, timeout_s=self._timeout_s) as client:
+            system = find_system(client, inventory)
+            path = read_link(system, "Bios")
+            if not path:
+                raise DriverError("the Redfish service of this machine shows no BIOS settings")
+            bios = client.get(path).body
+            settings = bios.get("@Redfish.Settings")
+            times = settings.get("SupportedApplyTimes") if isinstance(settings, dict) else None
+            return RedfishBiosState(
+                vendor=vendor,
+                settings=_read_settings(client, bios),
+                endpoints=tuple(endpoints),
+                bios=path,
+                on_reset=isinstance(times, list) and "OnReset" in times,
+            )
+
+    def plan(
+        self, state: RedfishBiosState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        if state.obstacles:
+            return Planned(problems=list(state.obstacles))
+        self._state = state
+        planned = plan_bios(state.settings, template, state.vendor, self.name, secrets)
+        if template.bios is not None and template.bios.password is not None and planned.actions:
+            message = "Redfish has no way to open a setup that has a password"
+            hint = "the vendor's tool may have: bios.driver"
+            planned.problems.append(Problem(path="bios.password", message=message, hint=hint))
+        return planned
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        self.apply_batch(machine, [action], secrets)
+
+    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+        if self._state is None:
+            raise DriverError(f"{self.name}: apply without a plan")
+        details: list[SetDetail] = [action.detail for action in actions]
+        new = {detail.name: detail.value for detail in details if not detail.staged}
+        if not new:
+            return
+        what = f"set {', '.join(new)}"
+        body: dict[str, Any] = {"Attributes": new}
+        if self._state.on_reset:
+            body["@Redfish.SettingsApplyTime"] = {"ApplyTime": "OnReset"}
+        with open_client(machine, self._state.endpoints, timeout_s=self._timeout_s) as client:
+            bios = client.get(self._state.bios).body
+            reply = client.patch(find_pending_path(bios), body, what=what)
+            client.wait_for_task(reply, what=what, deadline_s=TASK_DEADLINE_S)
+            settings = _read_settings(client, client.get(self._state.bios).body)
+        check_taken(settings, details, "the Redfish service")
+
+    def export(self, state: RedfishBiosState) -> dict[str, Any]:
+        return export_section(state.settings, state.vendor)
+
+
+def find_pending_path(bios: Mapping[str, Any]) -> str:
+    """Where settings are changed: the settings object; without one the Bios resource itself."""
+    return read_link(bios, "@Redfish.Settings", "SettingsObject") or str(bios["@odata.id"])
+
+
+def _read_settings(client: Client, bios: dict[str, Any]) -> list[Setting]:
+    pending = client.get(find_pending_path(bios)).body
+    registry = _read_registry(client, str(bios.get("AttributeRegistry") or ""))
+    return parse_settings(bios.get("Attributes") or {}, pending.get("Attributes") or {}, registry)
+
+
+def _read_registry(client: Client, name: str) -> dict[str, Any] | None:
+    """Types, allowed values and dependencies, where the service has them. Versions are not always in both names."""
+    collection = read_link(client.get(ROOT).body, "Registries")
+    if not name or not collection:
+        return None
+    found = client.find(collection)
+    members = [str(item.get("@odata.id")) for item in (found.body.get("Members") if found else None) or ()]
+    plain = name.partition(".v")[0].lower()
+    for path in sorted(members, key=lambda path: path.rstrip("/").rpartition("/")[2] != name):
+        if path.rstrip("/").rpartition("/")[2].partition(".v")[0].lower() == plain:
+            place = find_registry_path(client.get(path).body)
+            registry = client.find(place) if place else None
+            return registry.body if registry is not None else None
+    return None

@@ -1,0 +1,276 @@
+"""`firmware.redfish`: the BMC flashes what it is given, by its UpdateService: pushed to it (MultipartHttpPushUri) or
+fetched by it (SimpleUpdate).
+
+The package is fetched here first either way, so that its checksum is known before anything is told. The task is
+followed to its end, and not believed: versions are read again.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.firmware.download import fetched_package
+from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
+from bootos.drivers.firmware.state import FirmwareState, Installed
+from bootos.drivers.firmware.version import is_same
+from bootos.drivers.redfish.client import ROOT, Client, Outcome, RedfishError, Reply, open_client, read_link
+from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.resource import find_manager, find_system
+from bootos.errors import Problem
+from bootos.template.firmware import Component, FirmwareWanted, find_method
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+
+log = logging.getLogger(__name__)
+
+NAME = "firmware.redfish"
+UPLOAD_S = 1800.0
+SETTLE_S = 900.0  # a BMC that restarts with its new firmware
+LOOK_EVERY_S = 5.0
+USUAL_S = {"bios": 600.0, "bmc": 900.0, "raid": 300.0, "nic": 300.0, "drive": 300.0}
+MOST_S = 3600.0
+# Spare images, and what iDRAC could go back to
+_NOT_RUNNING = re.compile(r"^(previous|available)-|backup|golden|pending|staged|recovery", re.IGNORECASE)
+_NAMES: tuple[tuple[Component, str], ...] = (
+    (
+        "bmc",
+        r"\b(bmc|idrac|ilo ?\d?|xcc|integrated dell remote access controller|baseboard|imm2?|irmc|ibmc|hdm)\b",
+    ),
+    ("bios", r"\b(bios|uefi|system rom)\b"),
+    ("raid", r"\b(raid|perc|smart array|megaraid|hba\d*|storage controller|boss)\b"),
+    ("drive", r"\b(disk|drive|ssd|hdd|nvme)\b"),
+    ("nic", r"\b(nic|ethernet|network|adapter|connectx|x\d{3}|broadcom|gigabit)\b"),
+)
+
+
+class RedfishFirmwareState(FirmwareState, kw_only=True):
+    """`obstacles`: what the template must say before anything can be read."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    obstacles: tuple[Problem, ...] = ()
+    push: str = ""
+    simple: str = ""
+    apply_times: tuple[str, ...] = ()
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How packages reach the service."""
+
+    endpoints: tuple[Endpoint, ...]
+    push: str
+    simple: str
+    on_reset: bool
+
+
+class FirmwareRedfishDriver:
+    """`timeout_s` is of one request; `sleep` and `now` are the clock's."""
+
+    name = NAME
+    section = NAME
+    title = "Firmware by the BMC's Redfish service"
+    state_type = RedfishFirmwareState
+    reboot_after_each = True
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._now = now
+
+    def match(self, inventory: Inventory) -> Match | None:
+        if inventory.bmc is None:
+            return None
+        return Match(reason="the machine has a BMC, which may have a Redfish service")
+
+    def wants(self, template: Template) -> bool:
+        return any(find_method(item) == "redfish" for item in template.firmware)
+
+    def read(self, machine: Machine, inventory: Inventory) -> RedfishFirmwareState:
+        begun = sorted(id for id in machine.begun if id.startswith(f"{self.name}:"))
+        endpoints, problems = find_endpoints(machine.template, inventory)
+        if problems:
+            return RedfishFirmwareState(begun=begun, obstacles=tuple(problems))
+        with self._open(machine, endpoints) as client:
+            system = find_system(client, inventory)
+            path = read_link(client.get(ROOT).body, "UpdateService")
+            service = client.get(path).body if path else {}
+            times = service.get("MultipartHttpPushUri@Redfish.OperationApplyTimeSupport")
+            listed = times.get("SupportedValues") if isinstance(times, dict) else None
+            actions = service.get("Actions")
+            simple = actions.get("#UpdateService.SimpleUpdate") if isinstance(actions, dict) else None
+            found = RedfishFirmwareState(
+                installed=_read_installed(client, service, system),
+                vendor=inventory.system.vendor,
+                begun=begun,
+                endpoints=tuple(endpoints),
+                push=str(service.get("MultipartHttpPushUri") or ""),
+                simple=str(simple.get("target") or "") if isinstance(simple, dict) else "",
+                apply_times=tuple(str(item) for item in listed or ()),
+            )
+        if service.get("ServiceEnabled") is False:
+            found.obstacle, found.hint = (
+                "the BMC's update service is switched off",
+                "UpdateService.ServiceEnabled",
+            )
+        elif not found.push and not found.simple:
+            found.obstacle = "the BMC's Redfish service takes no firmware"
+            found.hint = "another method: package, fwupd"
+        return found
+
+    def plan(
+        self, state: RedfishFirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
+    ) -> Planned:
+        if state.obstacles:
+            return Planned(problems=list(state.obstacles))
+
+        def prepare(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | Problem:
+            way = Way(
+                endpoints=state.endpoints,
+                push=state.push,
+                simple=state.simple,
+                on_reset="OnReset" in state.apply_times,
+            )
+            return Recipe(
+                reboot=item.reboot if item.reboot is not None else item.component != "bmc",
+                estimate_s=USUAL_S[item.component],
+                timeout_s=float(item.timeout_s or MOST_S),
+                data=way,
+            )
+
+        return plan_firmware(self.name, "redfish", state, template.firmware, prepare)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        hop: Hop = action.detail
+        way: Way = hop.recipe.data
+        what = f"{hop.title} to {hop.package.version}"
+        with fetched_package(machine, hop.package) as file:
+            try:
+                with self._open(machine, way.endpoints) as client:
+                    reply = self._send(client, hop, way, str(hop.package.package), file, what)
+                    outcome = client.wait_for_task(reply, what=what, deadline_s=hop.recipe.timeout_s)
+            except RedfishError as cause:
+                if hop.component != "bmc" or cause.status not in (0, 401, 503):
+                    raise
+                log.info("%s: the BMC is away, probably to start its new firmware: %s", what, cause)
+                outcome = Outcome()
+        if outcome.waits and not hop.recipe.reboot:
+            raise DriverError(
+                f"{what}: it waits for a restart, which the plan does not hold", hint="reboot: true"
+            )
+        if not hop.recipe.reboot:
+            self._wait_for_version(machine, hop, way, what)
+
+    def _open(self, machine: Machine, endpoints: Sequence[Endpoint]) -> Any:
+        return open_client(machine, endpoints, timeout_s=self._timeout_s, sleep=self._sleep, now=self._now)
+
+    def _send(self, client: Client, hop: Hop, way: Way, url: str, file: Any, what: str) -> Reply:
+        targets = (
+            [part.target for part in hop.parts if part.target] if hop.component not in ("bios", "bmc") else []
+        )
+        if way.push:
+            parameters: dict[str, Any] = {"Targets": targets}
+            if way.on_reset and hop.recipe.reboot:
+                parameters["@Redfish.OperationApplyTime"] = "OnReset"
+            return client.upload(way.push, file, parameters, what=what, timeout_s=UPLOAD_S)
+        protocol = "HTTPS" if url.startswith("https:") else "HTTP"
+        request: dict[str, Any] = {"ImageURI": url, "TransferProtocol": protocol}
+        if targets:
+            request["Targets"] = targets
+        return client.post(way.simple, request, what=what, timeout_s=UPLOAD_S)
+
+    def _wait_for_version(self, machine: Machine, hop: Hop, way: Way, what: str) -> None:
+        """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while."""
+        until = self._now() + SETTLE_S
+        has = ""
+        while True:
+            try:
+                with self._open(machine, way.endpoints) as client:
+                    versions = [_read_version(client.get(part.target or "").body) for part in hop.parts]
+                if all(is_same(version, hop.package.version, hop.component) for version in versions):
+                    return
+                has = f"{hop.title} has {', '.join(versions)}"
+            except RedfishError as cause:
+                has = str(cause)
+            if self._now() > until:
+                raise DriverError(
+                    f"{what}: the Redfish service reported success, but {has}",
+                    hint="reboot: true, if it takes effect with a restart only",
+                )
+            self._sleep(LOOK_EVERY_S)
+
+
+def _read_installed(client: Client, service: dict[str, Any], system: dict[str, Any]) -> list[Installed]:
+    path = read_link(service, "FirmwareInventory")
+    items = list(client.get_members(path)) if path else []
+    found = parse_inventory(items)
+    known = {part.component for part in found}
+    manager = find_manager(client, system)
+    for component, version, target in (
+        ("bios", system.get("BiosVersion"), system.get("@odata.id")),
+        ("bmc", manager.get("FirmwareVersion"), manager.get("@odata.id")),
+    ):
+        if component not in known and version:
+            title = component.upper()
+            found.append(
+                Installed(component=component, id=component, title=title, version=str(version), target=target)  # type: ignore[arg-type]
+            )
+    return found
+
+
+def _read_version(body: dict[str, Any]) -> str:
+    """Of an inventory item; of the system or the manager where there is no inventory."""
+    return str(body.get("Version") or body.get("BiosVersion") or body.get("FirmwareVersion"))
+
+
+def parse_inventory(items: Sequence[dict[str, Any]]) -> list[Installed]:
+    """The parts that run now; of several entries for the BIOS or the BMC the plainest. Pure."""
+    parts: list[Installed] = []
+    for item in sorted(items, key=lambda item: len(str(item.get("Id", "")))):
+        identity, name = str(item.get("Id") or ""), str(item.get("Name") or "")
+        if _NOT_RUNNING.search(identity) or _NOT_RUNNING.search(name) or not item.get("Version"):
+            continue
+        component = find_component(item)
+        if component is None or (
+            component in ("bios", "bmc") and any(part.component == component for part in parts)
+        ):
+            continue
+        single = component in ("bios", "bmc")
+        parts.append(
+            Installed(
+                component=component,
+                id=component if single else f"{component}:{identity}",
+                title=component.upper() if single else f"{name} ({identity})",
+                version=str(item["Version"]).strip(),
+                source="Redfish",
+                model=name or None,
+                device=identity,
+                target=str(item.get("@odata.id") or ""),
+            )
+        )
+    return parts
+
+
+def find_component(item: dict[str, Any]) -> Component | None:
+    """By what it is related to where it says so, else by its name."""
+    related = [str(link.get("@odata.id", "")).rstrip("/").lower() for link in item.get("RelatedItem") or ()]
+    for path in related:
+        if path.endswith("/bios"):
+            return "bios"
+        if re.search(r"/managers/[^/]+$", path):
+            return "bmc"
+        if "/networkadapters" in path or "/ethernetinterfaces" in path:
+            return "nic"
+        if "/drives/" in path:
+            return "drive"
+    words = re.sub(r"[_.\-]+", " ", f"{item.get('Name') or ''} {item.get('Id') or ''}").lower()
+    return next((component for component, pattern in _NAMES if re.search(pattern, words)), None)
