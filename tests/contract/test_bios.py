@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from siliconmachine import SiliconMachine
 
+from bootos.agent.savedstate import plan_saved, read_saved
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
@@ -280,3 +281,18 @@ def test_the_password_of_the_setup_is_asked_for_and_not_logged(tmp_path: Path) -
     bench.apply(planned)
     assert "--biospassword=hunter2" in [word for call in bench.box.calls for word in call]
     assert "hunter2" not in str(planned)
+
+
+def test_a_saved_state_is_planned_on_where_the_tool_is_not(tmp_path: Path, kind: str) -> None:
+    bench = Bench(tmp_path, kind)
+    saved = read_saved(bench.box.machine, bench.inventory, [bench.driver])
+    document = {"name": "t", "bios": WANTED}
+    plan = plan_saved(document, saved, {})
+    assert plan.problems == []
+    assert [action.id for action in plan.actions] == [action.id for action in bench.plan(**WANTED).actions]
+    bench.apply(bench.plan(**WANTED))
+    bench.box.silicon.boot()
+    golden = read_saved(bench.box.machine, bench.inventory, [bench.driver])
+    assert golden.template["bios"]["c_states"] == "disabled"
+    again = plan_saved({"name": "t", "bios": golden.template["bios"]}, golden, {})
+    assert (again.actions, again.problems) == ([], [])

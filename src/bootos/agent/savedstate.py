@@ -15,14 +15,17 @@ import msgspec
 from bootos import __version__
 from bootos.agent.engine import Chooser, JobPlan, plan_job
 from bootos.agent.export import build_template
-from bootos.drivers.contract import Driver, DriverError, Machine
-from bootos.drivers.registry import choose_drivers, match_drivers
-from bootos.errors import BootosError
+from bootos.drivers.contract import Driver, DriverError, Machine, Match
+from bootos.drivers.registry import Chosen, choose_drivers, load_drivers, match_drivers
+from bootos.errors import BootosError, Problem
 from bootos.process import redact
+from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.saved import MOST_BYTES, SavedState
 
 log = logging.getLogger(__name__)
+
+PRIORITY_SAVED = 1000  # above that of any driver
 
 # The last five: a tool's output of another shape than its driver knows
 FAILURES = (BootosError, OSError, ValueError, LookupError, TypeError, AttributeError)
@@ -104,8 +107,33 @@ def load_saved(path: Path) -> SavedState:
         ) from cause
 
 
+class SavedDriver:
+    """A driver whose state is saved: it took the machine then, whatever the image it is planned on now has."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def match(self, inventory: Inventory) -> Match:
+        return Match(reason="it read the machine when the state was saved", priority=PRIORITY_SAVED)
+
+
+def choose_saved(saved: SavedState) -> Chooser:
+    """Drivers with a saved state first. Others match by what the host has they are planned on: programs, sysfs."""
+
+    def choose(inventory: Inventory, template: Template) -> tuple[list[Chosen], list[Problem]]:
+        drivers: list[Any] = [
+            SavedDriver(driver) if driver.name in saved.states else driver for driver in load_drivers()
+        ]
+        return choose_drivers(inventory, template, drivers)
+
+    return choose
+
+
 def plan_saved(
-    document: Any, saved: SavedState, secrets: dict[str, str], *, choose: Chooser = choose_drivers
+    document: Any, saved: SavedState, secrets: dict[str, str], *, choose: Chooser | None = None
 ) -> JobPlan:
     """Plan on a saved state, as the agent would have at that moment. Raises DriverError when the state of a driver
     that the template needs is not in it."""
@@ -125,7 +153,9 @@ def plan_saved(
             ) from cause
 
     nowhere = Machine(run=refuse_to_run, root=Path("/nonexistent"))
-    return plan_job(document, nowhere, saved.inventory, secrets, read=read, choose=choose)
+    return plan_job(
+        document, nowhere, saved.inventory, secrets, read=read, choose=choose or choose_saved(saved)
+    )
 
 
 def refuse_to_run(argv: Sequence[Any], **options: Any) -> Any:
