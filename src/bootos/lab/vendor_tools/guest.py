@@ -1,14 +1,15 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -IS
 """What a lab machine has instead of a vendor's program: asks the silicon on the host, and prints what comes back.
 
 Runs in the guest with nothing but Python's standard library; its name says which program it stands for. The contents
 of existing files among its arguments go along; files that the program writes are written here. `script` lays it in.
+HTTP is spoken by hand: a slow machine takes seconds to import http.client, at each call of a program.
 """
 
 import base64
-import http.client
 import json
 import os
+import socket
 import sys
 import time
 
@@ -31,20 +32,29 @@ def find_address() -> str:
     sys.exit("this machine has no silicon: LAB_SILICON is not on the kernel's command line")
 
 
-def connect(address: str) -> http.client.HTTPConnection:
+def connect(address: str) -> socket.socket:
     host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
     until = time.monotonic() + CONNECT_DEADLINE_S
     while True:
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
         try:
-            connection.connect()
+            connection = socket.create_connection((host, int(port)), timeout=10)
         except OSError as error:
             if time.monotonic() > until:
                 sys.exit(f"the silicon at {address} does not answer: {error}")
             time.sleep(1.0)
             continue
-        connection.sock.settimeout(None)  # a program may take its time
+        connection.settimeout(None)  # a program may take its time
         return connection
+
+
+def ask(connection: socket.socket, body: bytes) -> tuple[int, bytes]:
+    """POST by HTTP/1.0, of which the answer ends with the connection; the status and the content."""
+    connection.sendall(b"POST /run HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    with connection.makefile("rb") as stream:
+        head, _, content = stream.read().partition(b"\r\n\r\n")
+    if not head:
+        sys.exit("the silicon went away")
+    return int(head.split()[1]), content
 
 
 def collect_files(argv: list[str]) -> dict[str, str]:
@@ -68,12 +78,9 @@ def main() -> int:
         "argv": sys.argv[1:],
         "files": collect_files(sys.argv[1:]),
     }
-    connection = connect(find_address())
-    connection.request("POST", "/run", json.dumps(call), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status != 200:
-        sys.exit(f"the silicon answers {answer.status}: {text.decode(errors='replace')}")
+    status, text = ask(connect(find_address()), json.dumps(call).encode())
+    if status != 200:
+        sys.exit(f"the silicon answers {status}: {text.decode(errors='replace')}")
     output = json.loads(text)
     for path, content in output["files"].items():
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # noqa: PTH103, PTH120
