@@ -17,12 +17,15 @@ from bootos.drivers.bios.racadm import RacadmDriver
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.firmware.package import PackageDriver
+from bootos.drivers.raid.adaptec import AdaptecDriver
+from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
 from bootos.errors import BootosError, ProblemsError
+from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version
 from bootos.lab.vendor_tools.silicon import Knob, Misbehaviour, Silicon
-from bootos.lab.vendor_tools.smartarray import read_card
+from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System
 from bootos.wire.v2 import ActionView, StepState
 
@@ -82,10 +85,22 @@ def ask_for_firmware(root: Path) -> dict[str, Any]:
 
 
 def has_smart_array(silicon: Silicon) -> bool:
-    card = read_card(silicon)
+    card = smartarray.read_card(silicon)
     return [(v.label, v.level, card.arrays[v.array].spares) for v in card.volumes] == [
         (ARRAY, "1", ["1I:1:3"])
     ]
+
+
+def has_megaraid(silicon: Silicon) -> bool:
+    (card,) = megaraid.read_cards(silicon)
+    spares = [drive.id for drive in card.drives if drive.state == "DHS"]
+    return [(v.name, v.level, spares) for v in card.volumes] == [(ARRAY, 1, ["32:2"])]
+
+
+def has_adaptec(silicon: Silicon) -> bool:
+    card = adaptec.read_card(silicon)
+    spares = [drive.id for drive in card.drives if drive.spare_of]
+    return [(v.name, v.level, spares) for v in card.volumes] == [(ARRAY, "1", ["0,2"])]
 
 
 def has_settings(
@@ -101,6 +116,19 @@ def has_settings(
 LENOVO = ("Processors.IntelVirtualizationTechnology", "Processors.HyperThreading")
 SUPERMICRO = ("Intel Virtualization Technology", "Hyper-Threading [ALL]")
 CASES = {
+    "megaraid create": Case(
+        MegaraidDriver, "Dell Inc.", lambda _: {"raid": RAID}, "storcli64", "add vd", has_megaraid, (ARRAY,)
+    ),
+    "megaraid spare": Case(
+        MegaraidDriver, "Dell Inc.", lambda _: {"raid": RAID}, "storcli64", "add hotsparedrive*", has_megaraid,
+        ("32:2", ARRAY),
+    ),
+    "adaptec create": Case(
+        AdaptecDriver, "BootOS Lab", lambda _: {"raid": RAID}, "arcconf", "create", has_adaptec, (ARRAY,)
+    ),
+    "adaptec spare": Case(
+        AdaptecDriver, "BootOS Lab", lambda _: {"raid": RAID}, "arcconf", "setstate", has_adaptec, ("0,2", ARRAY)
+    ),
     "smartarray create": Case(
         SmartArrayDriver, "HPE", lambda _: {"raid": RAID}, "ssacli", "create", has_smart_array, (ARRAY,)
     ),
@@ -172,6 +200,7 @@ def test_a_tool_that_misbehaves_never_makes_a_job_say_done(
         system=System(vendor=case.vendor, product="R1"),
         bios=Bios(version=OLD),
     )
+    rig.hardware.absent = frozenset(Storcli.names) - {"storcli64"}
     rig.silicon.knobs.append(Knob(tool=case.tool, kind=kind, when=case.when))
     said = run_job(case, rig, inventory, {"name": "t", **case.sections(tmp_path)})
     if said:

@@ -10,10 +10,9 @@ import msgspec
 from bootos.lab.disk import build_array_view, read_md_arrays
 from bootos.lab.machine import Machine
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
+from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
 from bootos.lab.vendor_tools.silicon import PciIdentity, PhysicalDrive, Silicon, SiliconSpec
-from bootos.lab.vendor_tools.smartarray import KEY as SSACLI
-from bootos.lab.vendor_tools.smartarray import Card
 
 GIB = 1024**3
 OOB = ("10.0.9.21", "255.255.255.0", "10.0.9.1")
@@ -180,7 +179,7 @@ def read_versions(machine: Machine) -> list[str]:
 
 def find_smart_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
     """Arrays by what the Smart Array stand-in keeps; their content is that of the disk with their identifier."""
-    card = msgspec.convert(get_silicon(machine).state[SSACLI], Card)
+    card = smartarray.read_card(get_silicon(machine))
     found = {}
     for volume in card.volumes:
         array = card.arrays[volume.array]
@@ -196,6 +195,35 @@ def find_smart_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
             view=machine.virtual_drive_path(drive.name),
         )
     return found
+
+
+def find_megaraid_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
+    """Arrays by what the MegaRAID stand-in keeps."""
+    return {
+        volume.name: Array(
+            level=str(volume.level),
+            drives=len(volume.rows),
+            hotspares=sum(drive.state == "DHS" and drive.group == volume.group for drive in card.drives),
+            view=machine.virtual_drive_path(card.block_name(volume)),
+        )
+        for card in megaraid.read_cards(get_silicon(machine))
+        for volume in card.volumes
+    }
+
+
+def find_adaptec_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
+    """Arrays by what the Adaptec stand-in keeps; the disk of one has its identifier as its serial number."""
+    card = adaptec.read_card(get_silicon(machine))
+    names = {drive.serial: drive.name for drive in get_silicon(machine).block.drives.values()}
+    return {
+        volume.name: Array(
+            level=volume.level,
+            drives=len(volume.drives),
+            hotspares=sum(drive.spare_of == str(volume.id) for drive in card.drives),
+            view=machine.virtual_drive_path(names[volume.uid]),
+        )
+        for volume in card.volumes
+    }
 
 
 def read_bios_settings(*names: str) -> Callable[[Machine], dict[str, str]]:
@@ -249,4 +277,46 @@ HPE = Family(
     reboots=3,  # one for each package, one for the settings
 )
 
-FAMILIES = (SOFTWARE, HPE)
+DELL_SETTINGS = {"ProcVirtualization": "Enabled", "SysProfile": "Custom", "ProcCStates": "Disabled"}
+DELL = Family(
+    name="dell",
+    spec=build_spec(
+        3,
+        "Dell Inc.",
+        "PowerEdge R740",
+        silicon=SiliconSpec(
+            programs=("perccli64", "racadm", VERSIONS),
+            controllers=(PciIdentity(id="1000:005d", subsystem="1028:1f47", kernel_module="megaraid_sas"),),
+            drives=build_drives(6),
+            state={"bios": {"version": FIRST_BIOS}},
+        ),
+    ),
+    sections={"raid": HARDWARE_RAID, "bios": BIOS},
+    find_arrays=find_megaraid_arrays,
+    arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+    read_settings=read_bios_settings(*DELL_SETTINGS),
+    settings=DELL_SETTINGS,
+    hops=HOPS,
+    read_versions=read_versions,
+    versions=[version for version, _ in HOPS],
+    reboots=3,
+    pxe=True,
+)
+ADAPTEC = Family(
+    name="adaptec",
+    spec=build_spec(
+        4,
+        "BootOS Lab",
+        "Plain R2",
+        silicon=SiliconSpec(
+            programs=("arcconf",),
+            controllers=(PciIdentity(id="9005:028d", subsystem="9005:0555", kernel_module="aacraid"),),
+            drives=build_drives(6),
+        ),
+    ),
+    sections={"raid": HARDWARE_RAID},
+    find_arrays=find_adaptec_arrays,
+    arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+)
+
+FAMILIES = (SOFTWARE, HPE, DELL, ADAPTEC)
