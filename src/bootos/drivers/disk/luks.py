@@ -21,7 +21,7 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
 from bootos.drivers.disk.filesystem import (
     LEAST_BYTES,
     MKFS_TIMEOUT_S,
@@ -76,7 +76,7 @@ class LuksDriver:
     state_type = Storage
 
     def match(self, inventory: Inventory) -> Match | None:
-        return Match(reason="every disk can be encrypted") if inventory.disks else None
+        return Match(reason="every disk can be encrypted") if has_or_makes_disks(inventory) else None
 
     def wants(self, template: Template) -> bool:
         return any(find_places(template))

@@ -20,7 +20,7 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block, volume
-from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
 from bootos.drivers.disk.membership import Membership, find_memberships
 from bootos.drivers.mark import draw_uuid
 from bootos.drivers.raid import md
@@ -74,7 +74,7 @@ class LvmDriver:
     state_type = Storage
 
     def match(self, inventory: Inventory) -> Match | None:
-        return Match(reason="every disk can be a physical volume") if inventory.disks else None
+        return Match(reason="every disk can be a physical volume") if has_or_makes_disks(inventory) else None
 
     def wants(self, template: Template) -> bool:
         return bool(template.volume_groups)
