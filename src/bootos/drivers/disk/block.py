@@ -191,11 +191,6 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def has_or_makes_disks(inventory: Inventory) -> bool:
-    """Whether the machine has disks, or a controller that makes them of drives which the kernel does not see."""
-    return bool(inventory.disks or inventory.raid)
-
-
 def describe_disk(disk: Disk) -> str:
     """`/dev/sdb (drive 1, serial WD-1234)`: enough to find it in the rack."""
     serial = f", serial {disk.serial}" if disk.serial else ""

@@ -12,6 +12,11 @@ from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk, Inventory
 
 
+def has_or_makes_disks(inventory: Inventory) -> bool:
+    """Whether the machine has disks, or a controller that makes them of drives which the kernel does not see."""
+    return bool(inventory.disks or inventory.raid)
+
+
 def find_current_disks(machine: Machine, inventory: Inventory) -> list[Disk]:
     """The disks of the inventory, those that are another disk by now as they are, and new ones with numbers after all
     others: a number that a template gives means the same disk throughout a job."""

@@ -19,7 +19,8 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.current import has_or_makes_disks
 from bootos.drivers.disk.signature import Signature, name_signature
 from bootos.drivers.disk.volume import opened, tell_volume
 from bootos.drivers.mark import draw_uuid, is_same_uuid

@@ -21,7 +21,8 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.current import has_or_makes_disks
 from bootos.drivers.disk.filesystem import (
     LEAST_BYTES,
     MKFS_TIMEOUT_S,

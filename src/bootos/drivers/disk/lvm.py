@@ -20,7 +20,8 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block, volume
-from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.current import has_or_makes_disks
 from bootos.drivers.disk.membership import Membership, find_memberships
 from bootos.drivers.mark import draw_uuid
 from bootos.drivers.raid import md

@@ -19,7 +19,8 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, has_or_makes_disks, partition_path
+from bootos.drivers.disk.block import Storage, partition_path
+from bootos.drivers.disk.current import has_or_makes_disks
 from bootos.drivers.disk.layout import ALIGN_BYTES, Placed, build_script, place_partitions
 from bootos.drivers.mark import draw_uuid, is_same_uuid
 from bootos.drivers.raid import md
