@@ -376,3 +376,21 @@ def test_the_bios_that_smbios_tells_is_read_anew_and_spelled_as_hpe_does(tmp_pat
     (tables / "smbios_entry_point").write_bytes(b"_SM3_" + bytes([0, 24, 3, 2, 0]) + bytes(14))
     parts = read_installed(Machine(root=tmp_path), build_inventory("HPE"), lambda name: None)
     assert next(part.version for part in parts if part.id == "bios") == "U30 v2.68 (07/14/2022)"
+
+
+def test_tools_are_asked_only_for_what_the_template_names_and_nobody_told_yet(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: Sequence[Any], **_: Any) -> Completed:
+        asked.append([str(word) for word in argv])
+        said = "bios U30 v2.68\n" if argv[0] == "firmware-versions" else '{"FirmwareVersion": "iLO 5 v2.78"}'
+        return Completed(argv=(), returncode=0, stdout=said, stderr="", duration_s=0)
+
+    hop = {"version": "3", "package": "file:///x", "sha256": "0" * 64}
+    machine = Machine(run=run, root=tmp_path)
+    for component, count in (("bios", 1), ("bmc", 3)):
+        machine.template, _ = read_template({"name": "t", "firmware": [{"component": component, **hop}]})
+        parts = read_installed(machine, build_inventory("HPE"), lambda name: name)
+        version = next((part.version for part in parts if part.id == component), None)
+        assert version == {"bios": "U30 v2.68", "bmc": "iLO 5 v2.78"}[component]
+        assert len(asked) == count

@@ -7,6 +7,7 @@ ethtool and sysfs, then the inventory. Called by the drivers' `read`; changes no
 import logging
 import re
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.state import Installed
@@ -27,15 +28,17 @@ Finder = Callable[[str], str | None]  # the path of a program, as shutil.which
 
 
 def read_installed(machine: Machine, inventory: Inventory, find_program: Finder) -> list[Installed]:
-    """All parts, each with the version it has now; what cannot be read has none."""
+    """All parts, each with the version it has now; what cannot be read has none. Tools are slow: of components that the
+    template does not ask for, the version is that of the inventory."""
     tree = Tree(machine.root)
-    told = _ask_vendor(machine, inventory, find_program)
-    controllers = _read_controllers(machine, inventory)
+    asked = _find_asked(machine)
+    told = _ask_vendor(machine, inventory, find_program, asked)
+    controllers = _read_controllers(machine, inventory, asked)
     return [
         _read_bios(tree, inventory, told),
-        *_read_bmc(machine, tree, inventory, told),
+        *_read_bmc(machine, tree, inventory, told, asked),
         *(_build_controller(entry) for entry in controllers),
-        *_read_nics(machine, tree, inventory),
+        *_read_nics(machine, tree, inventory, asked),
         *_read_drives(tree, inventory, controllers),
     ]
 
@@ -46,14 +49,21 @@ def find_programs(find_program: Finder) -> list[str]:
     return sorted(name for name in names if find_program(name) is not None)
 
 
+def _find_asked(machine: Machine) -> frozenset[Component]:
+    """The components that the template names; all without one."""
+    if machine.template is None:
+        return frozenset(get_args(Component))
+    return frozenset(item.component for item in machine.template.firmware)
+
+
 def _ask_vendor(
-    machine: Machine, inventory: Inventory, find_program: Finder
+    machine: Machine, inventory: Inventory, find_program: Finder, asked: frozenset[Component]
 ) -> dict[Component, tuple[str, str]]:
     """Versions by component, with the program that says so. A tool that fails is as one that is not there."""
     told: dict[Component, tuple[str, str]] = {}
     for query in find_queries(inventory.system.vendor):
         program = next((name for name in query.programs if find_program(name) is not None), None)
-        if program is None:
+        if program is None or not (asked & query.versions.keys()) - told.keys():
             continue
         try:
             said = machine.run([program, *query.arguments], timeout_s=QUERY_TIMEOUT_S).stdout
@@ -78,11 +88,15 @@ def _read_bios(tree: Tree, inventory: Inventory, told: dict[Component, tuple[str
 
 
 def _read_bmc(
-    machine: Machine, tree: Tree, inventory: Inventory, told: dict[Component, tuple[str, str]]
+    machine: Machine,
+    tree: Tree,
+    inventory: Inventory,
+    told: dict[Component, tuple[str, str]],
+    asked: frozenset[Component],
 ) -> list[Installed]:
     if "bmc" in told:
         version, source = told["bmc"]
-    elif bmc.has_bmc_device(tree):
+    elif "bmc" in asked and bmc.has_bmc_device(tree):
         source = "ipmitool"
         try:
             version = bmc.read_bmc(machine.run).firmware or ""
@@ -96,14 +110,14 @@ def _read_bmc(
     return [Installed(component="bmc", id="bmc", title="BMC", version=version or None, source=source)]
 
 
-def _read_controllers(machine: Machine, inventory: Inventory) -> list[Controller]:
+def _read_controllers(
+    machine: Machine, inventory: Inventory, asked: frozenset[Component]
+) -> list[Controller]:
     """RAID controllers as their own drivers read them, with the drives behind them; without the tool they have no
     version. Their tools are slow: they are asked only when the template has something for them."""
-    asked = machine.template.firmware if machine.template is not None else None
-    is_asked = asked is None or any(item.component in ("raid", "drive") for item in asked)
     controllers: list[Controller] = []
     done: set[str] = {SOFTWARE}
-    if is_asked and any(entry.driver != SOFTWARE for entry in inventory.raid):
+    if asked & {"raid", "drive"} and any(entry.driver != SOFTWARE for entry in inventory.raid):
         from bootos.drivers.registry import load_drivers  # which lists the firmware drivers too
 
         for driver in load_drivers():
@@ -142,12 +156,15 @@ def _build_controller(controller: Controller) -> Installed:
     )
 
 
-def _read_nics(machine: Machine, tree: Tree, inventory: Inventory) -> list[Installed]:
+def _read_nics(
+    machine: Machine, tree: Tree, inventory: Inventory, asked: frozenset[Component]
+) -> list[Installed]:
     models = {entry.name: entry.model for entry in inventory.nics}
+    known = {entry.name: entry.firmware for entry in inventory.nics}
     parts = []
     for entry in nic.read_nics(tree) or inventory.nics:
-        version, source = entry.firmware, "inventory"
-        if tree.exists(f"sys/class/net/{entry.name}"):
+        version, source = known.get(entry.name), "inventory"
+        if "nic" in asked and tree.exists(f"sys/class/net/{entry.name}"):
             source = "ethtool"
             try:
                 version = nic.read_firmware(entry.name, machine.run)
