@@ -171,3 +171,12 @@ def test_what_a_template_cannot_say_is_not_exported() -> None:
     assert export_controllers(named)["raid"]["arrays"] == [
         {"name": "LD-SSD", "level": 6, "drives": "0,1,2,3", "strip": "256KiB", "write_policy": "back"}
     ]
+
+
+def test_smartraid_mirrors_are_found_in_their_enclosure() -> None:
+    controller = read_adaptec("smartraid-3204-two-arrays")
+    first, second = controller.arrays
+    assert (first.name, first.level, first.drives) == ("RAID1", "1", ("0,8", "0,9"))
+    assert (second.name, second.level, second.span) == ("RAID10", "10", 2)
+    assert second.drives == ("0,11", "0,13", "0,12", "0,14")
+    assert (second.strip_bytes, second.write_policy) == (64 * 1024, "through")
