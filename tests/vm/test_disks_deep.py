@@ -59,7 +59,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
     precious = output / "virtio.raw"
     precious.write_bytes(b"precious" * (64 * 1024**2 // 8))
     with precious.open("r+b") as file:
-        file.truncate(512 * 1024**2)
+        file.truncate(192 * 1024**2)
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
         operator = Operator(server.url, server.data)
@@ -99,7 +99,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
             "NVME0": "nvme-format",
         }
         assert all(is_sealed(item) for item in certificates.values())
-        assert certificates["VIRT0"]["verification"]["found"] == {"stamp": 512 * 1024**2 // 4096}
+        assert certificates["VIRT0"]["verification"]["found"] == {"stamp": 192 * 1024**2 // 4096}
         assert "stamp" not in certificates["NVME0"]["verification"]["found"]
 
         again = operator.command("job", "create", *words, "kept")
