@@ -17,8 +17,9 @@ from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc, PowerSwitch
-from bootos.lab.qemu import RunPaths, build_argv
+from bootos.lab.qemu import HOST_ADDRESS, RunPaths, build_argv, build_host_interface
 from bootos.lab.qmp import Event, Qmp
+from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog
 from bootos.lab.spec import DiskSpec, MachineSpec, check_spec
 from bootos.lab.vendor_tools.silicon import Silicon
@@ -45,6 +46,7 @@ class Machine(PowerSwitch):
         bmc: Bmc | None = None,
         on_line: Callable[[SerialLine], None] | None = None,
         silicon: Silicon | None = None,
+        redfish: RedfishService | None = None,
     ) -> None:
         check_spec(spec)
         self.spec = spec
@@ -53,6 +55,7 @@ class Machine(PowerSwitch):
         self.bmc = bmc
         self.on_line = on_line
         self.silicon = silicon
+        self.redfish = redfish
         self._backplane = QemuBackplane(directory, lambda: self._qmp if self.is_on() else None)
         self._child: Child | None = None
         self._serial: SerialLog | None = None
@@ -260,6 +263,14 @@ class Machine(PowerSwitch):
         if self.spec.firmware == "uefi" and not variables.exists():
             shutil.copyfile(UEFI_VARIABLES, variables)
 
+    def _write_host_interface(self) -> str:
+        """The file with the SMBIOS structure that tells the guest where its Redfish service is; empty: it has none."""
+        if self.redfish is None:
+            return ""
+        path = self.directory / "smbios-42.bin"
+        path.write_bytes(build_host_interface(HOST_ADDRESS, self.redfish.port))
+        return str(path.resolve())
+
     def _start(self, sockets: Path) -> None:
         self._power_ons += 1
         paths = RunPaths(
@@ -271,6 +282,7 @@ class Machine(PowerSwitch):
             disks={disk.name: str(self.disk_path(disk.name).resolve()) for disk in self.spec.disks},
             uefi_code=str(UEFI_CODE),
             uefi_variables=str((self.directory / "uefi-variables.fd").resolve()),
+            host_interface=self._write_host_interface(),
         )
         drives = self.silicon.block.drives if self.silicon is not None else {}
         argv = build_argv(

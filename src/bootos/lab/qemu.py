@@ -4,6 +4,7 @@ Called by `machine.Machine`; starts nothing and touches no file.
 """
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     disks: dict[str, str] = {}
     uefi_code: str = ""
     uefi_variables: str = ""
+    host_interface: str = ""
 
 
 # A small cache of translated code: with the default (up to 1 GiB) QEMU holds twice the memory, and after a reset the
@@ -63,6 +65,8 @@ def build_argv(
     if spec.reboot == "exit":
         argv += ["-action", "reboot=shutdown"]
     argv += _smbios_argv(spec.identity)
+    if paths.host_interface:
+        argv += ["-smbios", f"file={_quote(paths.host_interface)}"]
     argv += [
         "-chardev",
         f"socket,id=serial0,path={_quote(paths.serial_socket)}",
@@ -89,6 +93,17 @@ def build_argv(
         if spec.boot.initrd:
             argv += ["-initrd", spec.boot.initrd]
     return argv
+
+
+def build_host_interface(address: str, port: int) -> bytes:
+    """SMBIOS type 42 (DSP0270): Redfish over IP at `address`, reached over whatever the guest has: no device of its own
+    is named, and the host's side of the link is the host's affair."""
+    packed = bytes(int(part) for part in address.split(".")).ljust(16, b"\0")
+    mask = bytes([255, 255, 255, 0]).ljust(16, b"\0")
+    record = bytes(16) + bytes([4, 1]) + bytes(32) + bytes([1, 1]) + packed + mask
+    record += struct.pack("<HIB", port, 0xFFFFFFFF, 0)
+    data = bytes([0x40, 1, 0x80]) + bytes([1, 4, len(record)]) + record  # device type 80h: a maker's own
+    return struct.pack("<BBH", 42, 4 + len(data), 0x2A00) + data + b"\0\0"
 
 
 def _quote(value: str) -> str:

@@ -65,7 +65,7 @@ class RedfishService:
                     self.send_response_only(STATUS.get(output.code, output.code) or 200)
                     for name, value in output.files.items():
                         self.send_header(name, value)
-                    if self.close_connection:  # else the other side may send its next request into a closed one
+                    if self.close_connection:  # else the next request may be sent into a closed one
                         self.send_header("Connection", "close")
                     self.send_header("Content-Type", "application/json")
                     self.send_header("OData-Version", "4.0")

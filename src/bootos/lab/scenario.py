@@ -26,11 +26,13 @@ from bootos.lab.layer import build_boot_files
 from bootos.lab.machine import Machine
 from bootos.lab.preflight import Part, check_host
 from bootos.lab.qemu import HOST_ADDRESS
+from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine
 from bootos.lab.spec import MachineSpec
 from bootos.lab.vendor_tools.catalog import TOOLS
+from bootos.lab.vendor_tools.redfish import RedfishTool, start_redfish
 from bootos.lab.vendor_tools.service import SiliconService
-from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 from bootos.process import Child, start
 
 T = TypeVar("T")
@@ -248,10 +250,18 @@ class Scenario:
             self._ending.callback(bmc.stop)
             bmc.start()
         silicon = None
-        if spec.silicon is not None:
-            silicon = Silicon(spec.silicon, directory / "silicon.json", tools=TOOLS)
+        if spec.silicon is not None or spec.redfish is not None:
+            tools = (*TOOLS, RedfishTool())
+            silicon = Silicon(spec.silicon or SiliconSpec(), directory / "silicon.json", tools=tools)
             self._serve_silicon().add(spec.identity.serial, silicon)
-        machine = Machine(spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line, silicon=silicon)
+        redfish = None
+        if spec.redfish is not None and silicon is not None:
+            start_redfish(silicon, spec.redfish, spec.identity)
+            redfish = RedfishService(silicon, tls=spec.redfish.tls)
+            self._ending.callback(redfish.close)
+        machine = Machine(
+            spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line, silicon=silicon, redfish=redfish
+        )
         self._ending.callback(machine.power_off)
         return machine
 

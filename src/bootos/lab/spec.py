@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.document import convert_all, read_document
 from bootos.errors import Problem, ProblemsError
+from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 
 DiskBus = Literal["virtio", "sata", "nvme", "scsi"]
@@ -126,6 +127,7 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reboot: Literal["continue", "exit"] = "continue"
     bmc: BmcSpec | None = None
     silicon: SiliconSpec | None = None
+    redfish: RedfishSpec | None = None
 
     @property
     def boot_nic(self) -> NicSpec | None:

@@ -8,6 +8,7 @@ from smbios_table import END, build_structure
 from bootos.hardware.dmi import Dmi
 from bootos.hardware.redfish import parse_interface
 from bootos.hardware.smbios import parse_table
+from bootos.lab.qemu import build_host_interface as build_lab_interface
 from bootos.wire.inventory import RedfishInterface
 
 
@@ -96,3 +97,11 @@ def test_a_machine_with_only_a_kcs_host_interface_has_none() -> None:
 def test_a_structure_that_is_cut_off_is_passed_over() -> None:
     body = bytes([0x40, 6, 2]) + bytes(5) + bytes([1, 4, 91]) + bytes(20)
     assert parse_interface(Dmi(parse_table(build_structure(42, 1, body) + END), (3, 5))) is None
+
+
+def test_the_labs_machine_tells_where_its_service_is() -> None:
+    table = build_lab_interface("10.0.2.2", 8443) + END
+    found = parse_interface(Dmi(parse_table(table), (3, 0)))
+    assert found == RedfishInterface(
+        service_address="10.0.2.2", service_netmask="255.255.255.0", service_port=8443, host_source="host"
+    )

@@ -145,6 +145,8 @@ def _ask_account(machine: Machine) -> Account:
 
 def prepare_link(machine: Machine, link: RedfishInterface) -> None:
     """Bring the host interface's network card up with the address SMBIOS gives this side. Raises DriverError."""
+    if not (link.mac or link.usb_id or link.pci_address):
+        return  # the firmware names no card: the service is reached by whatever network there is
     name = _find_card(machine, link)
     if name is None:
         what = link.mac or (f"USB {link.usb_id}" if link.usb_id else "") or link.pci_address or "unknown"

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from bootos.lab.vendor_tools.redfish_tree import (
     ACCOUNTS,
     BIOS,
@@ -88,9 +90,17 @@ class RedfishTool:
         state["boots"] += 1
 
 
-def start_redfish(silicon: Silicon, spec: RedfishSpec) -> None:
-    """Give the silicon a service, if it has none yet."""
+def start_redfish(silicon: Silicon, spec: RedfishSpec, identity: Any = None) -> None:
+    """Give the silicon a service, if it has none yet; `identity` is the lab machine's, in the place of `spec`'s own."""
     if KEY not in silicon.state:
+        if identity is not None:
+            spec = msgspec.structs.replace(
+                spec,
+                uuid=identity.uuid,
+                serial=identity.serial,
+                vendor=identity.vendor,
+                product=identity.product,
+            )
         tree = build_tree(spec)
         silicon.state[KEY] = {
             "tree": tree,
