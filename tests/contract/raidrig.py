@@ -44,10 +44,23 @@ class RaidRig:
         self.names: dict[str, str] = {}
 
     def _run_rest(self, argv: Sequence[Any], **options: Any) -> Completed:
+        self._link_disks()
         if Path(str(argv[0])).name == "udevadm":
             return Completed(argv=("udevadm",), returncode=0, stdout="", stderr="", duration_s=0.0)
         self._find_disks()
         return self.storage.run(argv, **options)
+
+    def _link_disks(self) -> None:
+        """udev's links by world wide name."""
+        place = self.machine.root / "dev/disk/by-id"
+        place.mkdir(parents=True, exist_ok=True)
+        wanted = {f"wwn-{disk.wwn}": f"../../{disk.name}" for disk in self._find_disks()}
+        for link in place.iterdir():
+            if link.name not in wanted:
+                link.unlink()
+        for name, target in wanted.items():
+            if not (place / name).is_symlink():
+                (place / name).symlink_to(target)
 
     def _find_disks(self) -> list[Disk]:
         """Virtual drives get sda, sdb, ... in the order they appear."""

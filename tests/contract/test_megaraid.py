@@ -8,9 +8,12 @@ import pytest
 import yaml
 from raidrig import RaidRig, build_drives
 
+from bootos.agent.engine import plan_job
 from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.contract import DriverError
+from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
+from bootos.drivers.registry import choose_drivers
 from bootos.lab.vendor_tools.megaraid import fail_drive, make_foreign
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.lab.vendor_tools.storcli import Storcli
@@ -27,7 +30,7 @@ raid:
 def build_rig(
     root: Path, tool: str = "perccli64", drives: list[PhysicalDrive] | None = None, **more: Any
 ) -> RaidRig:
-    rig = RaidRig(root, MegaraidDriver(), drives=drives or build_drives(8), **more)
+    rig = RaidRig(root, MegaraidDriver(pause=lambda seconds: None), drives=drives or build_drives(8), **more)
     rig.hardware.absent = frozenset(Storcli.names) - {tool}
     return rig
 
@@ -287,6 +290,44 @@ def test_two_calls_of_the_script_and_a_hot_spare_later(rig: RaidRig) -> None:
     assert [(a.name, a.hotspares) for a in read_arrays(rig)] == [("raid1-0", ()), ("raid5-2", ("32:7",))]
     assert run_command(SCRIPT, ["-c"], rig.machine, rig.build_inventory) == 0
     assert not read_arrays(rig)
+
+
+def test_what_was_on_the_drives_does_not_shine_through(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    assert ["wipefs", "--all", "--force", "--quiet", "/dev/sda"] in rig.storage.calls
+
+
+def test_an_array_whose_disk_does_not_come_is_told(tmp_path: Path) -> None:
+    rig = build_rig(tmp_path)
+    planned = rig.plan(TWO)
+    rig.silicon.block.plug = lambda **fields: None  # type: ignore[method-assign]
+    with pytest.raises(
+        DriverError, match=r"array 'os' was created, but the system shows no disk with its WWN"
+    ):
+        rig.apply(planned)
+
+
+def test_a_job_puts_partitions_on_the_array_it_has_just_made(rig: RaidRig) -> None:
+    document = {
+        "name": "t",
+        "raid": {"arrays": [{"name": "os", "level": 1, "drives": "0,1"}]},
+        "disks": [{"select": {"array": "os"}, "partitions": [{"name": "root", "size": "rest"}]}],
+    }
+    inventory = rig.build_inventory()
+    assert not inventory.disks
+    drivers = [rig.driver, PartitionDriver()]
+    plan = plan_job(
+        document,
+        rig.machine,
+        inventory,
+        {},
+        choose=lambda found, wanted: choose_drivers(found, wanted, drivers),
+    )
+    assert plan.problems == []
+    assert [action.id for action in plan.actions] == [
+        "raid.megaraid:create:os",
+        "disk.partition:write:/dev/raid/os",
+    ]
 
 
 def test_without_its_tool_the_machine_says_which_is_missing(tmp_path: Path) -> None:

@@ -4,19 +4,18 @@ The tools exit with 0 whatever happened: every answer's own status counts (`hard
 DriverError that names the array. A virtual drive keeps a name of up to 15 characters, which is the array's.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk import block
 from bootos.drivers.disk.block import read_storage
-from bootos.drivers.disk.current import find_current_disks
 from bootos.drivers.raid import md, order
 from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
-from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.drivers.raid.megaraidcard import build_card
+from bootos.drivers.raid.newdisk import receive_disk
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray
@@ -37,6 +36,9 @@ class MegaraidDriver:
     section = "raid"
     title = "Broadcom MegaRAID, Dell PERC"
     state_type = ControllerState
+
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        self.pause = pause
 
     def match(self, inventory: Inventory) -> Match | None:
         found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
@@ -76,7 +78,8 @@ class MegaraidDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, order.Order):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+        hand = Hand(machine, _find_program(machine), action.detail.controller, self.pause)
+        hand.carry_out(action.detail)
 
 
 def _find_program(machine: Machine) -> str:
@@ -107,10 +110,13 @@ def _read_boot(machine: Machine, program: str, number: int) -> int | None:
 class Hand:
     """Carries out orders on one controller (`/c0`)."""
 
-    def __init__(self, machine: Machine, program: str, controller: str) -> None:
+    def __init__(
+        self, machine: Machine, program: str, controller: str, pause: Callable[[float], None]
+    ) -> None:
         self.machine = machine
         self.program = program
         self.controller = controller
+        self.pause = pause
 
     def carry_out(self, detail: order.Order) -> None:
         match detail:
@@ -173,15 +179,8 @@ class Hand:
         if wanted.initialize in ("fast", "full"):
             kind = ("full",) if wanted.initialize == "full" else ()
             self._do(f"array {wanted.name!r} was not initialised", f"/v{number}", "start", "init", *kind)
-        self._clear(made[0], wanted.name)
-
-    def _clear(self, array: StorArray, name: str) -> None:
-        """What its drives held before shines through in a new array: that is removed, as it is the array's to be."""
-        md.settle(self.machine)
-        storage = block.Storage(disks=tuple(find_current_disks(self.machine, Inventory(collected_at=""))))
-        disk = find_disk(storage, wwn=array.naa, node=array.node)
-        if disk is not None:
-            block.clear_device(self.machine, disk.path)
+        if wanted.initialize != "full":  # which takes no writes until it is through, and leaves nothing
+            receive_disk(self.machine, made[0].naa, f"array {wanted.name!r}", self.pause)
 
     def _add_spare(self, drive: str, array: str | None, about: str = "") -> None:
         words = ["add", "hotsparedrive"]
