@@ -28,7 +28,7 @@ name is there twice (`Boot > UEFI NETWORK Drive BBS Priorities > Boot Option #1`
 | `bios.ilorest` | HPE, with `ilorest` | iLO, in band | all of it: types, values, limits, dependencies | 30 |
 | `bios.onecli` | Lenovo, with `onecli` | XCC, in band | unknown, values, limits, known dependencies | 30 |
 | `bios.sum` | Supermicro, with `saa` or `sum` | the BIOS, in band | unknown, values, limits, dependencies | 30 |
-| `bios.redfish` | a BMC with Redfish | Redfish | all of it | 20 |
+| `bios.redfish` | a BMC with Redfish | its host interface, or the LAN | all of it | 20; 5 by the LAN |
 | `bios.firmware_attributes` | where the kernel has them | sysfs | unknown, values, limits | 10 |
 
 The highest priority wins; `bios.driver` names another. A vendor's tool comes first, since it is only in an image that
