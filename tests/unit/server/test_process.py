@@ -90,7 +90,8 @@ def test_a_server_that_is_killed_in_mid_job_comes_back_and_nothing_is_lost(proce
     agent.server = server = process.start()
 
     assert (process.data / "tftp/pxelinux.cfg" / FILE).read_text() == "sn=SN001"
-    assert agent.order() == order  # the session is still good, and the attempt the same
+    # the session is still good, and the attempt the same; the report of this boot is known by now
+    assert agent.order() == {**order, "earlier_boot_id": "boot-1"}
     assert agent.report(order["job_id"], steps=steps, log=lines).data["log_next"] == 4
     agent.report(order["job_id"], state="succeeded", steps=steps)
     job = server.job(1)
