@@ -48,6 +48,7 @@ from bootos.drivers.oob.service import (
     parse_sol,
     plan_services,
 )
+from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -123,6 +124,13 @@ class IpmiDriver:
         plan_services(state.service, template.oob, state.channel, uefi=state.uefi, planned=planned)
         if template.oob.lan is not None:  # last: it may be the way in
             plan_access(state, template.oob.lan == "enabled", planned)
+        for key, asked in (
+            ("power_policy", template.oob.power_policy),
+            ("boot_order", template.oob.boot_order),
+        ):
+            if asked:
+                message, hint = "is not a matter of oob.ipmi", "oob: {driver: oob.redfish}"
+                planned.problems.append(Problem(path=f"oob.{key}", message=message, hint=hint))
         alone = not asks_settings(template.oob)
         if template.oob.reset and (planned.actions or (alone and not self._was_reset)):
             planned.actions.append(

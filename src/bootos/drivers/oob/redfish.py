@@ -154,9 +154,7 @@ class RedfishDriver:
             fixed_slots=any(not account.name for account in everybody),
             vendor=next(iter(oem), "") if isinstance(oem, dict) else "",
             logged_on_as=client.user,
-            interface=_find_interface(list(client.get_members(interfaces)), inventory)
-            if interfaces
-            else None,
+            interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
             power_policy=str(policy) if policy is not None else None,
             boot=_read_boot(client, system),
         )
@@ -292,7 +290,7 @@ def _find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
+def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
     """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
     this machine."""
     bmc = inventory.bmc
