@@ -9,9 +9,8 @@ import pytest
 from configured import Row, build_table, configure, find_differences
 from family import FAMILIES, Family
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(3600)]
 log = logging.getLogger(__name__)
-DAILY = "dell"  # the one that `make test` runs
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +22,7 @@ def rows(output: Path) -> Iterator[list[Row]]:
     (output / "families.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        pytest.param(one, id=one.name, marks=[] if one.name == DAILY else [pytest.mark.full])
-        for one in FAMILIES
-    ],
-)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_machine_of_the_family_becomes_what_its_template_says(
     family: Family, image: Path, output: Path, rows: list[Row]
 ) -> None:

@@ -1,0 +1,167 @@
+"""Whole templates of hardware families through the engine, in process: packages, BIOS settings and arrays, with the
+reboots in between; then nothing is left to plan."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from raidrig import RaidRig, build_drives
+
+from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
+from bootos.drivers.bios.ilorest import IlorestDriver
+from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.disk.filesystem import FilesystemDriver
+from bootos.drivers.disk.partition import PartitionDriver
+from bootos.drivers.firmware.package import PackageDriver
+from bootos.drivers.raid.megaraid import MegaraidDriver
+from bootos.drivers.raid.smartarray import SmartArrayDriver
+from bootos.drivers.registry import choose_drivers
+from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
+from bootos.lab.vendor_tools.silicon import VirtualDrive
+from bootos.lab.vendor_tools.storcli import Storcli
+from bootos.wire.inventory import Bios, Inventory, System
+from bootos.wire.v2 import ActionView, StepState
+
+FIRST = "2.2.11"
+HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
+FAMILIES: dict[str, tuple[type[Driver], type[Any], str, dict[str, str]]] = {
+    "dell": (MegaraidDriver, RacadmDriver, "Dell Inc.",
+             {"ProcVirtualization": "Enabled", "SysProfile": "Custom", "ProcCStates": "Disabled"}),
+    "hpe": (SmartArrayDriver, IlorestDriver, "HPE",
+            {"ProcVirtualization": "Enabled", "WorkloadProfile": "Custom", "MinProcIdlePower": "NoCStates"}),
+}  # fmt: skip
+
+
+class Watch:
+    """Remembers how every action stands, as the server does."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, StepState] = {}
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None: ...
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        self.actions[action_id] = state
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+class SysfsBackplane:
+    """Virtual drives appear in sysfs, as the kernel shows SCSI disks."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.count = 0
+
+    def plug(self, drive: VirtualDrive) -> None:
+        name = f"sd{chr(ord('a') + self.count)}"
+        device = (
+            self.root / "sys/devices/pci0000:00/0000:00:02.0/host0" / f"target0:0:{self.count}"
+            / f"0:0:{self.count}:0"
+        )  # fmt: skip
+        block = device / "block" / name
+        (block / "queue").mkdir(parents=True)
+        (self.root / "sys/block").mkdir(parents=True, exist_ok=True)
+        (self.root / "sys/block" / name).symlink_to(block)
+        (block / "device").symlink_to(device)
+        (block / "size").write_text(f"{drive.size_bytes // 512}\n")
+        (block / "dev").write_text(f"8:{16 * self.count}\n")
+        (device / "wwid").write_text(f"naa.{drive.wwn.removeprefix('0x')}\n")
+        (device / "model").write_text(drive.model)
+        (device / "vendor").write_text(drive.vendor)
+        serial = drive.serial.encode()
+        (device / "vpd_pg80").write_bytes(bytes([0, 0x80]) + len(serial).to_bytes(2, "big") + serial)
+        self.count += 1
+
+    def unplug(self, name: str) -> None:
+        raise AssertionError("nothing is deleted here")
+
+
+def build_template(root: Path) -> dict[str, Any]:
+    packages = []
+    for version, base in HOPS:
+        path = root / f"BIOS_{version}.BIN"
+        path.write_bytes(build_package("bios", version, base))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        packages.append(
+            {"version": version, "from": f">={base}", "package": f"file://{path}", "sha256": digest}
+        )
+    return {
+        "name": "whole",
+        "firmware": [
+            {"component": "bios", "version": HOPS[-1][0], "format": "dell-dup", "packages": packages}
+        ],
+        "bios": {"virtualization": "enabled", "power_profile": "custom", "c_states": "disabled"},
+        "raid": {
+            "clear": True,
+            "arrays": [
+                {"name": "os", "level": 1, "drives": "0,1", "hotspares": "5"},
+                {"name": "data", "level": 5, "drives": "2-4"},
+            ],
+        },
+        "disks": [
+            {
+                "select": {"array": "os"},
+                "table": "gpt",
+                "partitions": [
+                    {"name": "boot", "size": "1GiB", "filesystem": "ext4"},
+                    {"name": "root", "size": "rest", "filesystem": "xfs"},
+                ],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing(
+    tmp_path: Path, family: str
+) -> None:
+    raid, bios, vendor, settings = FAMILIES[family]
+    rig = RaidRig(tmp_path, raid(), drives=build_drives(6), state={"bios": {"version": FIRST}})
+    rig.silicon.block.backplane = SysfsBackplane(tmp_path)
+    rig.hardware.absent = frozenset(Storcli.names) - {"perccli64"}
+    drivers: list[Any] = [
+        PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0),
+        bios(find_program=lambda name: f"/usr/sbin/{name}"),
+        rig.driver,
+        PartitionDriver(),
+        FilesystemDriver(),
+    ]
+    template = build_template(tmp_path)
+
+    def start(past: Past) -> tuple[list[str], list[Any], dict[str, StepState]]:
+        """One boot: what is planned, what waits for the reboot, and how the actions stand."""
+        base = rig.build_inventory()
+        inventory = Inventory(
+            collected_at=base.collected_at, disks=base.disks, raid=base.raid,
+            system=System(vendor=vendor, product="R1"), bios=Bios(version=FIRST),
+        )  # fmt: skip
+        machine = Machine(run=rig.hardware.run, root=rig.hardware.root)
+        plan = plan_job(
+            template, machine, inventory, {},
+            choose=lambda given, wanted: choose_drivers(given, wanted, drivers),
+        )  # fmt: skip
+        assert plan.problems == []
+        watch = Watch()
+        waiting = apply_job(plan, machine, inventory, {}, watch, past)
+        return [action.summary for action in plan.actions], waiting, watch.actions
+
+    past, reboots = NO_PAST, 0
+    while True:
+        _, waiting, actions = start(past)
+        if not waiting:
+            break
+        past = Past(actions={**past.actions, **actions}, rebooted=True)
+        rig.silicon.boot()
+        reboots += 1
+    assert reboots == 3
+    assert list_history(rig.silicon) == [version for version, _ in HOPS]
+    attributes = rig.silicon.state["bios"]["attributes"]
+    assert {name: attributes[name] for name in settings} == settings
+    assert len(rig.silicon.block.drives) == 2
+    assert start(NO_PAST)[0] == []
