@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from raidrig import RaidRig, build_drives
+from sysfsbackplane import SysfsBackplane
 
 from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
 from bootos.drivers.bios.ilorest import IlorestDriver
@@ -19,7 +20,6 @@ from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
-from bootos.lab.vendor_tools.silicon import VirtualDrive
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System
 from bootos.wire.v2 import ActionView, StepState
@@ -49,37 +49,6 @@ class Watch:
 
     def is_cancelled(self) -> bool:
         return False
-
-
-class SysfsBackplane:
-    """Virtual drives appear in sysfs, as the kernel shows SCSI disks."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.count = 0
-
-    def plug(self, drive: VirtualDrive) -> None:
-        name = f"sd{chr(ord('a') + self.count)}"
-        device = (
-            self.root / "sys/devices/pci0000:00/0000:00:02.0/host0" / f"target0:0:{self.count}"
-            / f"0:0:{self.count}:0"
-        )  # fmt: skip
-        block = device / "block" / name
-        (block / "queue").mkdir(parents=True)
-        (self.root / "sys/block").mkdir(parents=True, exist_ok=True)
-        (self.root / "sys/block" / name).symlink_to(block)
-        (block / "device").symlink_to(device)
-        (block / "size").write_text(f"{drive.size_bytes // 512}\n")
-        (block / "dev").write_text(f"8:{16 * self.count}\n")
-        (device / "wwid").write_text(f"naa.{drive.wwn.removeprefix('0x')}\n")
-        (device / "model").write_text(drive.model)
-        (device / "vendor").write_text(drive.vendor)
-        serial = drive.serial.encode()
-        (device / "vpd_pg80").write_bytes(bytes([0, 0x80]) + len(serial).to_bytes(2, "big") + serial)
-        self.count += 1
-
-    def unplug(self, name: str) -> None:
-        raise AssertionError("nothing is deleted here")
 
 
 def build_template(root: Path) -> dict[str, Any]:
