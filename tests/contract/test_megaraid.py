@@ -302,7 +302,7 @@ def test_an_array_whose_disk_does_not_come_is_told(tmp_path: Path) -> None:
     planned = rig.plan(TWO)
     rig.silicon.block.plug = lambda **fields: None  # type: ignore[method-assign]
     with pytest.raises(
-        DriverError, match=r"array 'os' was created, but the system shows no disk with its WWN"
+        DriverError, match=r"array 'os' was created, but the system shows no disk of its name"
     ):
         rig.apply(planned)
 

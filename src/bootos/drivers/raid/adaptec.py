@@ -12,10 +12,10 @@ from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Matc
 from bootos.drivers.disk.block import read_storage
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
-from bootos.drivers.raid.arrival import wait_for_disk
 from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.raid.newdisk import find_kernel_node, find_linked_node, receive_disk
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError
@@ -143,7 +143,20 @@ class Hand:
             self._add_spare(spare, made[0], who)
         if wanted.boot:
             self._set_boot(made[0], who)
-        wait_for_disk(self.machine, lambda storage: find_volume_disk(made[0], storage))
+        self._receive_disk(made[0], smart, who)
+
+    def _receive_disk(self, volume: arc.ArcVolume, smart: bool, who: str) -> None:
+        """SmartRAID gives its disks world wide names; those of aacraid are known by serial number, in sysfs alone."""
+        root = self.machine.root
+        if smart:
+            wwn = volume.values.get("volume unique identifier", "")
+            receive_disk(self.machine, lambda: find_linked_node(root, wwn), who)
+        elif (root / "sys/block").exists():
+
+            def find() -> str | None:
+                return find_kernel_node(root, lambda storage: find_volume_disk(volume, storage))
+
+            receive_disk(self.machine, find, who)
 
     def _initialise(self, drives: tuple[str, ...], about: str) -> None:
         """Controllers of aacraid take no raw drive."""

@@ -15,7 +15,7 @@ from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.megaraidcard import build_card
-from bootos.drivers.raid.newdisk import receive_disk
+from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray
@@ -180,7 +180,8 @@ class Hand:
             kind = ("full",) if wanted.initialize == "full" else ()
             self._do(f"array {wanted.name!r} was not initialised", f"/v{number}", "start", "init", *kind)
         if wanted.initialize != "full":  # which takes no writes until it is through, and leaves nothing
-            receive_disk(self.machine, made[0].naa, f"array {wanted.name!r}", self.pause)
+            title, root = f"array {wanted.name!r}", self.machine.root
+            receive_disk(self.machine, lambda: find_linked_node(root, made[0].naa), title, pause=self.pause)
 
     def _add_spare(self, drive: str, array: str | None, about: str = "") -> None:
         words = ["add", "hotsparedrive"]

@@ -1,7 +1,8 @@
-"""The kernel's disk of an array that a controller has just made: waited for by its world wide name, and emptied.
+"""The kernel's disk of an array that a controller has just made: waited for, and emptied.
 
-Called by drivers of hardware controllers. What the drives held before shines through in a new array: a file system
-found there would be taken for the operator's data.
+Called by drivers of hardware controllers. A kernel module looks for new disks in its own time (hpsa: half a minute);
+and what the drives held before shines through in a new array: a file system found there would be taken for the
+operator's data.
 """
 
 import time
@@ -10,32 +11,43 @@ from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.disk import block
+from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import md
+from bootos.hardware.block import read_disks
+from bootos.hardware.tree import Tree
+from bootos.wire.inventory import Disk
 
-DEADLINE_S = 60.0
-PAUSE_S = 1.0
+DEADLINE_S = 90.0
+PAUSE_S = 0.5
 _SHORTEST = 16  # digits that the kernel or udev may have cut a name of 32 to
 
 
-def receive_disk(machine: Machine, wwn: str, title: str, pause: Callable[[float], None] = time.sleep) -> str:
-    """Wait until udev has the disk, and remove every signature from it. Raises DriverError when it does not come."""
-    waited = 0.0
+def receive_disk(
+    machine: Machine,
+    find: Callable[[], str | None],
+    title: str,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> str:
+    """Wait until `find` finds the disk's device, and remove every signature from it. Raises DriverError when it does
+    not come."""
+    until = now() + DEADLINE_S
     md.settle(machine)
-    while (node := find_node(machine.root, wwn)) is None:
-        if waited >= DEADLINE_S:
+    while (node := find()) is None:
+        if now() >= until:
             raise DriverError(
-                f"{title} was created, but the system shows no disk with its WWN {wwn} after {DEADLINE_S:g} s",
+                f"{title} was created, but the system shows no disk of its name after {DEADLINE_S:g} s",
                 hint="the kernel log says whether the controller's kernel module has seen it",
             )
         pause(PAUSE_S)
-        waited += PAUSE_S
         md.settle(machine)
     block.clear_device(machine, node)
     return node
 
 
-def find_node(root: Path, wwn: str) -> str | None:
-    """`/dev/sdb` by udev's link; None when there is none, or more than one."""
+def find_linked_node(root: Path, wwn: str) -> str | None:
+    """`/dev/sdb` by udev's link for a world wide name; None when there is none, or more than one."""
     plain = wwn.lower().removeprefix("0x")
     found = set()
     for link in (root / "dev/disk/by-id").glob("wwn-0x*"):
@@ -44,3 +56,9 @@ def find_node(root: Path, wwn: str) -> str | None:
         if plain and is_cut and link.is_symlink():
             found.add(f"/dev/{link.readlink().name}")
     return found.pop() if len(found) == 1 else None
+
+
+def find_kernel_node(root: Path, find: Callable[[Storage], Disk | None]) -> str | None:
+    """The device of the disk that `find` finds among those of the kernel, for arrays without a world wide name."""
+    disk = find(Storage(disks=tuple(read_disks(Tree(root)))))
+    return disk.path if disk is not None else None

@@ -12,7 +12,6 @@ from typing import Any
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.block import Storage, read_storage
 from bootos.drivers.raid import order
-from bootos.drivers.raid.arrival import wait_for_disk
 from bootos.drivers.raid.controller import (
     Array,
     ArrayState,
@@ -27,6 +26,7 @@ from bootos.drivers.raid.controller import (
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError
@@ -156,7 +156,8 @@ class Hand:
             self._add_spares(volume.array, wanted.hotspares, who)
         if wanted.boot:
             self._set_boot(volume, who)
-        wait_for_disk(self.machine, lambda storage: _find_volume_disk(volume, storage))
+        root, wwn = self.machine.root, volume.values.get("Unique Identifier", "")
+        receive_disk(self.machine, lambda: find_linked_node(root, wwn), who)
 
     def _add_spares(self, letter: str, drives: tuple[str, ...], who: str) -> None:
         about = f"{who} did not get its hot spare {', '.join(drives)}"
