@@ -6,21 +6,17 @@ What does not say "Command completed successfully." has failed, whatever its exi
 """
 
 import re
-from typing import Any
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk.block import read_storage
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
-from bootos.drivers.raid.controller import ControllerState
-from bootos.drivers.raid.export import export_controllers
-from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.controller import Controller
 from bootos.drivers.raid.newdisk import find_kernel_node, find_linked_node, receive_disk
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError
-from bootos.template.model import Template
-from bootos.wire.inventory import Inventory
 
 APPLY_TIMEOUT_S = 600.0
 _MIB = 1024**2
@@ -31,49 +27,20 @@ _CACHING = {"through": "coff", "back": "con"}
 _MODES = {False: {"raid": "0", "hba": "2"}, True: {"raid": "3", "hba": "2"}}
 
 
-class AdaptecDriver:
-    """Priority 10: before software RAID."""
-
+class AdaptecDriver(CardDriver):
     name = "raid.adaptec"
-    section = "raid"
     title = "Adaptec RAID"
-    state_type = ControllerState
 
-    def match(self, inventory: Inventory) -> Match | None:
-        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
-        if not found:
-            return None
-        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
-
-    def wants(self, template: Template) -> bool:
-        return template.raid is not None
-
-    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+    def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
-        storage = read_storage(machine, inventory)
-        configs = _read_configs(machine, program)
-        if not configs:
-            raise DriverError(f"{program} finds no controller", hint="is its kernel module loaded?")
         controllers = []
-        for number, config in enumerate(configs):
+        for number, config in enumerate(_read_configs(machine, program)):
             status = machine.run([program, "GETSTATUS", str(number + 1)], timeout_s=TIMEOUT_S, check=False)
             controllers.append(build_controller(config, number, arc.parse_status(status.stdout), storage))
-        return ControllerState(
-            controllers=tuple(controllers), storage=storage, owner=machine.owner, begun=machine.begun
-        )
+        return tuple(controllers)
 
-    def plan(
-        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
-    ) -> Planned:
-        return plan_controllers(state, template, forecast, driver=self.name)
-
-    def export(self, state: ControllerState) -> dict[str, Any]:
-        return export_controllers(state)
-
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, order.Order):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+    def carry_out(self, machine: Machine, detail: order.Order) -> None:
+        Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
 
 
 class Hand:

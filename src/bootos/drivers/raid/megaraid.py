@@ -6,22 +6,18 @@ DriverError that names the array. A virtual drive keeps a name of up to 15 chara
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk.block import read_storage
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import md, order
-from bootos.drivers.raid.controller import ControllerState
-from bootos.drivers.raid.export import export_controllers
-from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.controller import Controller
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray
 from bootos.process import ToolError
-from bootos.template.model import Template
-from bootos.wire.inventory import Inventory
 
 APPLY_TIMEOUT_S = 600.0
 READ = {"none": "nora", "ahead": "ra", "adaptive": "ra"}
@@ -29,57 +25,23 @@ WRITE = {"through": "wt", "back": "wb", "always-back": "awb"}
 _MIB = 1024**2
 
 
-class MegaraidDriver:
-    """Priority 10: before software RAID."""
-
+class MegaraidDriver(CardDriver):
     name = storcli.DRIVER
-    section = "raid"
     title = "Broadcom MegaRAID, Dell PERC"
-    state_type = ControllerState
 
     def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
         self.pause = pause
 
-    def match(self, inventory: Inventory) -> Match | None:
-        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
-        if not found:
-            return None
-        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
-
-    def wants(self, template: Template) -> bool:
-        return template.raid is not None
-
-    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+    def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
-        storage = read_storage(machine, inventory)
         try:
             found = storcli.read_controllers(machine.run, program)
         except ValueError as cause:
             raise DriverError(f"the controllers cannot be read: {cause}") from cause
-        if not found:
-            raise DriverError(f"{program} finds no controller", hint="is the kernel module loaded?")
-        return ControllerState(
-            controllers=tuple(
-                build_card(card, _read_boot(machine, program, card.number), storage) for card in found
-            ),
-            storage=storage,
-            owner=machine.owner,
-            begun=machine.begun,
-        )
+        return tuple(build_card(card, _read_boot(machine, program, card.number), storage) for card in found)
 
-    def plan(
-        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
-    ) -> Planned:
-        return plan_controllers(state, template, forecast, driver=self.name)
-
-    def export(self, state: ControllerState) -> dict[str, Any]:
-        return export_controllers(state)
-
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, order.Order):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        hand = Hand(machine, _find_program(machine), action.detail.controller, self.pause)
-        hand.carry_out(action.detail)
+    def carry_out(self, machine: Machine, detail: order.Order) -> None:
+        Hand(machine, _find_program(machine), detail.controller, self.pause).carry_out(detail)
 
 
 def _find_program(machine: Machine) -> str:

@@ -7,31 +7,27 @@ that share drives (`Array.group`) exist, but are not made here.
 """
 
 from pathlib import Path
-from typing import Any
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk.block import Storage, read_storage
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import order
+from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.raid.controller import (
     Array,
     ArrayState,
     Capability,
     Controller,
-    ControllerState,
     Drive,
     DriveState,
     Mode,
     number_drives,
 )
-from bootos.drivers.raid.export import export_controllers
-from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError
-from bootos.template.model import Template
-from bootos.wire.inventory import Disk, Inventory
+from bootos.wire.inventory import Disk
 
 APPLY_TIMEOUT_S = 600.0
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -39,51 +35,20 @@ LABEL_LENGTH = 64
 _MIB = 1024**2
 
 
-class SmartArrayDriver:
-    """Priority 10: before software RAID."""
-
+class SmartArrayDriver(CardDriver):
     name = "raid.smartarray"
-    section = "raid"
     title = "HPE Smart Array"
-    state_type = ControllerState
 
-    def match(self, inventory: Inventory) -> Match | None:
-        found = [entry.model or entry.name for entry in inventory.raid if entry.driver == self.name]
-        if not found:
-            return None
-        return Match(reason=f"the machine has {', '.join(found)}", priority=10)
-
-    def wants(self, template: Template) -> bool:
-        return template.raid is not None
-
-    def read(self, machine: Machine, inventory: Inventory) -> ControllerState:
+    def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
-        storage = read_storage(machine, inventory)
-        found = _read_config(machine, program)
-        if not found:
-            raise DriverError(
-                f"{program} finds no Smart Array controller", hint="is its kernel module loaded?"
-            )
-        controllers = tuple(
-            build_controller(entry, number, storage, is_labelled=Path(program).name == "ssacli")
-            for number, entry in enumerate(found)
-        )
-        return ControllerState(
-            controllers=controllers, storage=storage, owner=machine.owner, begun=machine.begun
+        is_labelled = Path(program).name == "ssacli"
+        return tuple(
+            build_controller(entry, number, storage, is_labelled=is_labelled)
+            for number, entry in enumerate(_read_config(machine, program))
         )
 
-    def plan(
-        self, state: ControllerState, template: Template, secrets: dict[str, str], forecast: Forecast
-    ) -> Planned:
-        return plan_controllers(state, template, forecast, driver=self.name)
-
-    def export(self, state: ControllerState) -> dict[str, Any]:
-        return export_controllers(state)
-
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, order.Order):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        Hand(machine, _find_program(machine), action.detail.controller).carry_out(action.detail)
+    def carry_out(self, machine: Machine, detail: order.Order) -> None:
+        Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
 
 
 class Hand:
