@@ -12,10 +12,12 @@ from sysfsbackplane import SysfsBackplane
 from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.racadm import RacadmDriver
+from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.firmware.package import PackageDriver
+from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
@@ -26,11 +28,16 @@ from bootos.wire.v2 import ActionView, StepState
 
 FIRST = "2.2.11"
 HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
-FAMILIES: dict[str, tuple[type[Driver], type[Any], str, dict[str, str]]] = {
-    "dell": (MegaraidDriver, RacadmDriver, "Dell Inc.",
+PROFILE = {"virtualization": "enabled", "power_profile": "custom", "c_states": "disabled"}
+FAMILIES: dict[str, tuple[type[Driver], type[Any], str, dict[str, str], dict[str, str]]] = {
+    "dell": (MegaraidDriver, RacadmDriver, "Dell Inc.", PROFILE,
              {"ProcVirtualization": "Enabled", "SysProfile": "Custom", "ProcCStates": "Disabled"}),
-    "hpe": (SmartArrayDriver, IlorestDriver, "HPE",
+    "hpe": (SmartArrayDriver, IlorestDriver, "HPE", PROFILE,
             {"ProcVirtualization": "Enabled", "WorkloadProfile": "Custom", "MinProcIdlePower": "NoCStates"}),
+    "adaptec": (AdaptecDriver, SumDriver, "Supermicro",
+                {"virtualization": "enabled", "sriov": "enabled", "hyperthreading": "disabled"},
+                {"Intel Virtualization Technology": "Enable", "SR-IOV Support": "Enabled",
+                 "Hyper-Threading [ALL]": "Disable"}),
 }  # fmt: skip
 
 
@@ -51,7 +58,7 @@ class Watch:
         return False
 
 
-def build_template(root: Path) -> dict[str, Any]:
+def build_template(root: Path, bios: dict[str, str]) -> dict[str, Any]:
     packages = []
     for version, base in HOPS:
         path = root / f"BIOS_{version}.BIN"
@@ -65,7 +72,7 @@ def build_template(root: Path) -> dict[str, Any]:
         "firmware": [
             {"component": "bios", "version": HOPS[-1][0], "format": "dell-dup", "packages": packages}
         ],
-        "bios": {"virtualization": "enabled", "power_profile": "custom", "c_states": "disabled"},
+        "bios": bios,
         "raid": {
             "clear": True,
             "arrays": [
@@ -90,7 +97,7 @@ def build_template(root: Path) -> dict[str, Any]:
 def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing(
     tmp_path: Path, family: str
 ) -> None:
-    raid, bios, vendor, settings = FAMILIES[family]
+    raid, bios, vendor, words, settings = FAMILIES[family]
     rig = RaidRig(tmp_path, raid(), drives=build_drives(6), state={"bios": {"version": FIRST}})
     rig.silicon.block.backplane = SysfsBackplane(tmp_path)
     rig.hardware.absent = frozenset(Storcli.names) - {"perccli64"}
@@ -101,7 +108,7 @@ def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing
         PartitionDriver(),
         FilesystemDriver(),
     ]
-    template = build_template(tmp_path)
+    template = build_template(tmp_path, words)
 
     def start(past: Past) -> tuple[list[str], list[Any], dict[str, StepState]]:
         """One boot: what is planned, what waits for the reboot, and how the actions stand."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from family import CONTENTS, OOB, OOB_USER, Family
+from family import CONTENTS, OOB, OOB_USER, Family, check_redfish_login, read_redfish_address
 
 from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.machine import Machine
@@ -64,6 +64,8 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
             spec, tftp_root=server.tftp_root if family.pxe else None, on_line=lambda line: show(line.text)
         )
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
+        if family.spec.redfish is not None:
+            operator.command("secret", "set", "oob-lab", "--file", "-", input=family.spec.redfish.password)
         template = scenario.directory / "template.json"
         files = server.data / "files"
         files.mkdir(parents=True, exist_ok=True)
@@ -123,10 +125,13 @@ def look_from_outside(family: Family, machine: Machine, row: Row, password: str)
         row.settings = family.read_settings(machine)
     if family.read_versions is not None:
         row.versions = family.read_versions(machine)
-    assert machine.bmc is not None
-    lan = machine.bmc.read_lan()
-    row.oob = tuple(lan.get(key, "") for key in ("ip_addr", "subnet_mask", "default_gw_ip_addr"))
-    row.login = machine.bmc.check_login(OOB_USER, password)
+    if machine.bmc is not None:
+        lan = machine.bmc.read_lan()
+        row.oob = tuple(lan.get(key, "") for key in ("ip_addr", "subnet_mask", "default_gw_ip_addr"))
+        row.login = machine.bmc.check_login(OOB_USER, password)
+    else:
+        row.oob = read_redfish_address(machine)
+        row.login = check_redfish_login(machine, OOB_USER, password)
 
 
 def read_contents(path: Path) -> list[tuple[str, str, str]]:

@@ -1,6 +1,10 @@
 """The machines of the families, what each shall become, and how its arrays are seen from outside the guest."""
 
 import hashlib
+import json
+import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,9 @@ from bootos.lab.machine import Machine
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
+from bootos.lab.vendor_tools.redfish import find_state
+from bootos.lab.vendor_tools.redfish_tree import BIOS as BIOS_RESOURCE
+from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SESSIONS, TASKS, Component, RedfishSpec
 from bootos.lab.vendor_tools.silicon import PciIdentity, PhysicalDrive, Silicon, SiliconSpec
 
 GIB = 1024**3
@@ -44,13 +51,21 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, str] = {}
     read_versions: Callable[[Machine], list[str]] | None = None
     versions: list[str] = []  # of the BIOS, in the order they were installed
+    oob: dict[str, Any] = {}  # more of the template's section of this name
+    method: str = "package"  # how firmware is put on
     reboots: int = 0
     pxe: bool = False
     hops: tuple[tuple[str, str], ...] = ()  # BIOS versions, each with the oldest that it may be applied on
 
     def build_packages(self) -> dict[str, bytes]:
         """The firmware packages by file name."""
-        return {f"BIOS_{version}.BIN": build_package("bios", version, base) for version, base in self.hops}
+        return {f"BIOS_{version}.BIN": self.build_package(version, base) for version, base in self.hops}
+
+    def build_package(self, version: str, base: str) -> bytes:
+        """One BIOS: a program, or an image for the BMC to take."""
+        if self.method == "redfish":
+            return json.dumps({"component": "BIOS", "version": version}).encode() + b"\n" + bytes(range(256))
+        return build_package("bios", version, base)
 
     def build_firmware(self, url: str) -> list[dict[str, Any]]:
         """The template's `firmware` section; `url` is where the packages are."""
@@ -61,13 +76,15 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
                 "version": version,
                 "from": f">={base}",
                 "package": f"{url}/BIOS_{version}.BIN",
-                "sha256": hashlib.sha256(build_package("bios", version, base)).hexdigest(),
+                "sha256": hashlib.sha256(self.build_package(version, base)).hexdigest(),
             }
             for version, base in self.hops
         ]
-        last = self.hops[-1][0]
+        item: dict[str, Any] = {"component": "bios", "version": self.hops[-1][0], "packages": packages}
+        if self.method == "redfish":
+            return [{**item, "method": "redfish"}]
         # The lab's package behaves as Dell's do, on whichever machine it runs.
-        return [{"component": "bios", "version": last, "format": "dell-dup", "packages": packages}]
+        return [{**item, "format": "dell-dup"}]
 
     def build_template(self, files_url: str) -> dict[str, Any]:
         """The whole template of this family."""
@@ -77,6 +94,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
             "oob": {
                 "network": {"source": "static", "address": f"{OOB[0]}/24", "gateway": OOB[2]},
                 "users": [{"name": OOB_USER, "role": "administrator", "password": {"secret": "oob-ops"}}],
+                **self.oob,
             },
             "disks": [
                 {
@@ -127,7 +145,8 @@ def find_md_arrays(machine: Machine, directory: Path) -> dict[str, Array]:
 
 
 def build_spec(number: int, vendor: str, product: str, **more: Any) -> MachineSpec:
-    """A machine with one card and a BMC."""
+    """A machine with one card and a BMC (which speaks IPMI, unless it is said to have another)."""
+    more.setdefault("bmc", BmcSpec() if "redfish" not in more else None)
     return MachineSpec(
         name=f"family{number}",
         identity=Identity(
@@ -139,32 +158,32 @@ def build_spec(number: int, vendor: str, product: str, **more: Any) -> MachineSp
             bios_version=FIRST_BIOS,
         ),
         nics=(NicSpec(mac=f"52:54:00:fa:00:0{number}", boot=True),),
-        bmc=BmcSpec(),
         **more,
     )
 
 
+PLAIN_DISKS = tuple(
+    DiskSpec(name=f"d{number}", size_mib=768, serial=f"PLAIN-{number}") for number in range(6)
+)
+SOFTWARE_RAID = {
+    "clear": True,
+    "arrays": [
+        {"name": "os", "level": 1, "drives": "0,1", "hotspares": "2"},
+        {"name": "data", "level": 5, "drives": "3-5"},
+    ],
+}
 SOFTWARE = Family(
     name="software",
     spec=build_spec(
         1,
         "BootOS Lab",
         "Plain R1",
-        disks=tuple(
-            DiskSpec(name=f"d{number}", size_mib=768, serial=f"PLAIN-{number}") for number in range(6)
-        ),
+        disks=PLAIN_DISKS,
     ),
-    sections={
-        "raid": {
-            "clear": True,
-            "arrays": [
-                {"name": "os", "level": 1, "drives": "0,1", "hotspares": "2"},
-                {"name": "data", "level": 5, "drives": "3-5"},
-            ],
-        }
-    },
+    sections={"raid": SOFTWARE_RAID},
     find_arrays=find_md_arrays,
     arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+    pxe=True,
 )
 
 
@@ -300,23 +319,112 @@ DELL = Family(
     read_versions=read_versions,
     versions=[version for version, _ in HOPS],
     reboots=3,
-    pxe=True,
 )
+
+
+def read_redfish_tree(machine: Machine) -> dict[str, dict[str, Any]]:
+    tree: dict[str, dict[str, Any]] = find_state(get_silicon(machine))["tree"]
+    return tree
+
+
+def read_redfish_settings(machine: Machine) -> dict[str, str]:
+    attributes = read_redfish_tree(machine)[BIOS_RESOURCE]["Attributes"]
+    return {name: str(attributes[name]) for name in DELL_SETTINGS}
+
+
+def read_redfish_versions(machine: Machine) -> list[str]:
+    """The versions that update tasks brought, the last as the service shows it now."""
+    tree = read_redfish_tree(machine)
+    tasks = [body for path, body in tree.items() if path.startswith(f"{TASKS}/")]
+    return [
+        *(task["Oem"]["Lab"]["Version"] for task in tasks[:-1]),
+        tree[f"{INVENTORY}/BIOS"]["Version"],
+    ]
+
+
+def read_redfish_address(machine: Machine) -> tuple[str, ...]:
+    """Address, netmask and gateway of the BMC."""
+    interface = read_redfish_tree(machine)[f"{MANAGER}/EthernetInterfaces/eth0"]
+    address = interface["IPv4Addresses"][0]
+    return (address["Address"], address["SubnetMask"], address["Gateway"])
+
+
+def check_redfish_login(machine: Machine, user: str, password: str) -> bool:
+    """Does this account open a session, over HTTPS as an operator's program would?"""
+    assert machine.redfish is not None
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    request = urllib.request.Request(
+        f"{machine.redfish.scheme}://127.0.0.1:{machine.redfish.port}{SESSIONS}",
+        data=json.dumps({"UserName": user, "Password": password}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30, context=context) as response:
+            return bool(response.status == 201)
+    except urllib.error.HTTPError:
+        return False
+
+
+REDFISH = Family(
+    name="redfish",
+    spec=build_spec(
+        5,
+        "Dell Inc.",
+        "PowerEdge R650",
+        disks=PLAIN_DISKS,
+        redfish=RedfishSpec(
+            components=(Component(id="BIOS", name="System BIOS", version=FIRST_BIOS, on_reset=True),)
+        ),
+    ),
+    sections={"raid": SOFTWARE_RAID, "bios": BIOS},
+    oob={"redfish": {"user": "labadmin", "password": {"secret": "oob-lab"}}},
+    method="redfish",
+    find_arrays=find_md_arrays,
+    arrays=SOFTWARE.arrays,
+    read_settings=read_redfish_settings,
+    settings=DELL_SETTINGS,
+    hops=HOPS,
+    read_versions=read_redfish_versions,
+    versions=[version for version, _ in HOPS],
+    reboots=3,
+)
+SUM_SETTINGS = {
+    "Intel Virtualization Technology": "Enable",
+    "SR-IOV Support": "Enabled",
+    "Hyper-Threading [ALL]": "Disable",
+}
 ADAPTEC = Family(
     name="adaptec",
     spec=build_spec(
         4,
-        "BootOS Lab",
-        "Plain R2",
+        "Supermicro",
+        "SYS-2029U-TR4",
         silicon=SiliconSpec(
-            programs=("arcconf",),
+            programs=("arcconf", "sum", VERSIONS),
             controllers=(PciIdentity(id="9005:028d", subsystem="9005:0555", kernel_module="aacraid"),),
-            drives=build_drives(6),
+            drives=build_drives(7),
+            state={"bios": {"version": FIRST_BIOS}},
         ),
     ),
-    sections={"raid": HARDWARE_RAID},
+    sections={
+        "raid": {
+            "clear": True,
+            "arrays": [
+                {"name": "os", "level": 1, "drives": "0,1", "hotspares": "6"},
+                {"name": "data", "level": 6, "drives": "2-5"},
+            ],
+        },
+        "bios": {"virtualization": "enabled", "sriov": "enabled", "hyperthreading": "disabled"},
+    },
     find_arrays=find_adaptec_arrays,
-    arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
+    arrays={"os": ("1", 2, 1), "data": ("6", 4, 0)},
+    read_settings=read_bios_settings(*SUM_SETTINGS),
+    settings=SUM_SETTINGS,
+    hops=HOPS,
+    read_versions=read_versions,
+    versions=[version for version, _ in HOPS],
+    reboots=3,
 )
 
-FAMILIES = (SOFTWARE, HPE, DELL, ADAPTEC)
+FAMILIES = (SOFTWARE, HPE, DELL, ADAPTEC, REDFISH)
