@@ -68,11 +68,11 @@ class Running:
 
     def stop(self) -> None:
         self._http.closed = True
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def wait_for_reboot(self) -> None:
-        assert self.rebooted.wait(20)
+        assert self.rebooted.wait(90)  # a machine that does much else takes its time
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_the_job_outlives_a_fault_in_every_call(
     peer.hardware = [group("RAID", "true")]
     peer.faults[path] = [fault, fault]
     peer.queue()
-    start(timeout_s=0.3 if fault == "hang" else 5.0).wait_for_reboot()
+    start(timeout_s=1.0 if fault == "hang" else 5.0).wait_for_reboot()
     expected = ["进入bootos", "配置查询", "获取硬件配置", "开始硬件配置", "RAID - RAID 1", "RAID 配置完成"]
     assert peer.titles == [*expected, "硬件配置结束", "生成PXE文件", "系统开始重启"]
     assert peer.macs == [MAC]
