@@ -15,6 +15,7 @@ def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> li
     """`uuids` collects the UUIDs of file systems."""
     problems: list[Problem] = []
     arrays = {array.name for array in template.raid.arrays} if template.raid else set()
+    arrays |= {item.name for wanted in template.nvme for item in wanted.namespaces if item.name is not None}
     seen_arrays: dict[str, str] = {}
     for index, disk in zip(places.indices(DiskWanted, "disks"), template.disks, strict=False):
         at = f"disks[{index}]"

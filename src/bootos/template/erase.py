@@ -1,4 +1,4 @@
-"""The `erase` and `nvme` sections: what a drive shall forget, and in which blocks an NVMe drive counts."""
+"""The `erase` and `nvme` sections: what a drive shall forget, and the namespaces and blocks of an NVMe drive."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from bootos.template.disk import Select
+from bootos.template.value import Name
 
 Method = Literal[
     "auto",
@@ -32,9 +33,20 @@ class EraseWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verify: Literal["sample", "full"] = "sample"
 
 
+class NamespaceWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`size` is a size (`1TiB`, rounded up to what the drive can), a part of the drive (`50%`), or `rest` (the last
+    one). `name`: `disks` means this namespace by `select: {array: NAME}`, in the same job, too."""
+
+    size: str
+    sector_bytes: Literal[512, 4096] = 512
+    name: Name | None = None
+
+
 class NvmeWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The size of the logical blocks of a namespace; `wipe: true` lets its data be lost."""
+    """Either the size of the logical blocks of a namespace as it is, or all the namespaces that the drive shall have;
+    `wipe: true` lets data be lost."""
 
     select: Select
-    sector_bytes: Literal[512, 4096]
+    sector_bytes: Literal[512, 4096] | None = None
+    namespaces: list[NamespaceWanted] = []
     wipe: bool = False

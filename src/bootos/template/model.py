@@ -21,7 +21,7 @@ from bootos.template.disk import (
     Table,
     VolumeGroup,
 )
-from bootos.template.erase import EraseWanted, NvmeWanted
+from bootos.template.erase import EraseWanted, NamespaceWanted, NvmeWanted
 from bootos.template.expect import Expect
 from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted
 from bootos.template.oob import Oob, OobNetwork, OobRedfish, OobSol, OobUser
@@ -43,6 +43,7 @@ __all__ = [
     "FirmwareSelect",
     "FirmwareWanted",
     "Name",
+    "NamespaceWanted",
     "NvmeWanted",
     "Oob",
     "OobNetwork",

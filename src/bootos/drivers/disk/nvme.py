@@ -1,4 +1,5 @@
-"""`disk.nvme`: the size of the logical blocks of NVMe namespaces (LBA formats). Changing it erases the namespace.
+"""`disk.nvme`: the namespaces of NVMe drives, and the size of their logical blocks (LBA formats). Changing either
+loses what they hold.
 
 Comes after `disk.erase` and before all that lies on disks.
 """
@@ -10,23 +11,25 @@ import msgspec
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk import block
 from bootos.drivers.disk.block import Storage, describe_disk
+from bootos.drivers.disk.lbaformat import (
+    PERFORMANCE,
+    LbaFormat,
+    choose_format,
+    find_format,
+    parse_current,
+    parse_formats,
+    tell_formats,
+)
+from bootos.drivers.disk.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
+from bootos.drivers.disk.namespaceplan import NamespacePlan, find_meant
 from bootos.drivers.raid import md
 from bootos.drivers.selection import select_targets
 from bootos.errors import Problem
 from bootos.template.model import NvmeWanted, Template
 from bootos.wire.inventory import Disk, Inventory
 
+NVME_CLASS = "0108"
 FORMAT_TIMEOUT_S = 3600.0
-PERFORMANCE = ("best", "better", "good", "degraded")
-
-
-class LbaFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """`performance`: 0 is the best of this drive (RP in NVM Express)."""
-
-    index: int
-    sector_bytes: int
-    metadata_bytes: int
-    performance: int
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,13 +41,11 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
     formats_all: bool
     neighbours: tuple[str, ...] = ()
 
-    def find_format(self, index: int) -> LbaFormat | None:
-        return next((item for item in self.formats if item.index == index), None)
-
 
 class NvmeState(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage
     namespaces: dict[str, Namespace] = {}
+    drives: tuple[NvmeDrive, ...] = ()
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +57,15 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 class NvmeDriver:
     name = "disk.nvme"
     section = "disks.nvme"
-    title = "NVMe formats"
+    title = "NVMe namespaces"
     state_type = NvmeState
 
     def match(self, inventory: Inventory) -> Match | None:
         found = [disk for disk in inventory.disks if disk.path.startswith("/dev/nvme")]
-        return Match(reason=f"the machine has {len(found)} NVMe namespace(s)") if found else None
+        if found:
+            return Match(reason=f"the machine has {len(found)} NVMe namespace(s)")
+        drives = [device for device in inventory.pci if device.class_id.startswith(NVME_CLASS)]
+        return Match(reason=f"the machine has {len(drives)} NVMe drive(s)") if drives else None
 
     def wants(self, template: Template) -> bool:
         return bool(template.nvme)
@@ -70,25 +74,41 @@ class NvmeDriver:
         storage = block.read_storage(machine, inventory)
         named = [disk for disk in storage.disks if disk.path.startswith("/dev/nvme")]
         return NvmeState(
-            storage=storage, namespaces={disk.path: _read_namespace(machine, disk, named) for disk in named}
+            storage=storage,
+            namespaces={disk.path: _read_namespace(machine, disk, named) for disk in named},
+            drives=read_drives(machine, storage.disks),
         )
 
     def plan(
         self, state: NvmeState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         planned = Planned()
+        whole = NamespacePlan(state.storage, state.drives, forecast, planned)
+        for index, wanted in enumerate(template.nvme):
+            if wanted.namespaces:
+                whole.plan_entry(wanted, f"nvme[{index}]")
         for index, wanted in enumerate(template.nvme):
             at = f"nvme[{index}]"
+            if wanted.sector_bytes is None:
+                continue
             # what the template does with the drive afterwards does not stand in the way
             earlier = Forecast(freed=set(forecast.freed))
             targets, problems = select_targets(wanted.select, at, state.storage, earlier)
             planned.problems += problems
             for target in targets:
                 disk = next(disk for disk in state.storage.disks if disk.path == target.device)
-                _plan_format(state, wanted, at, disk, forecast, planned)
+                other = find_meant(whole.meant, state.drives, disk.path)
+                if other:
+                    message = f"{describe_disk(disk)} is on a drive whose namespaces {other} gives"
+                    planned.problems.append(Problem(path=f"{at}.select", message=message))
+                else:
+                    _plan_format(state, wanted, wanted.sector_bytes, at, disk, forecast, planned)
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        if isinstance(action.detail, Rebuild):
+            apply_rebuild(machine, action.detail)
+            return
         if not isinstance(action.detail, Format):
             raise DriverError(f"{self.name} has no action like {action.id}")
         device = action.detail.device
@@ -105,22 +125,11 @@ class NvmeDriver:
 
 
 def parse_namespace(identity: str, controller: str, neighbours: tuple[str, ...] = ()) -> Namespace:
-    """`nvme id-ns -o json` and `nvme id-ctrl -o json`. FLBAS: bits 0 to 3, and 5 to 6 above them."""
+    """`nvme id-ns -o json` and `nvme id-ctrl -o json`."""
     found, ctrl = json.loads(identity), json.loads(controller)
-    flbas = int(found["flbas"])
-    formats = tuple(
-        LbaFormat(
-            index=index,
-            sector_bytes=1 << int(item["ds"]),
-            metadata_bytes=int(item["ms"]),
-            performance=int(item["rp"]),
-        )
-        for index, item in enumerate(found["lbafs"])
-        if int(item["ds"])
-    )
     return Namespace(
-        current=flbas & 15 | (flbas >> 5 & 3) << 4,
-        formats=formats,
+        current=parse_current(found),
+        formats=parse_formats(found),
         can_format=bool(int(ctrl.get("oacs") or 0) & 2),
         formats_all=bool(int(ctrl.get("fna") or 0) & 1),
         neighbours=neighbours,
@@ -140,36 +149,28 @@ def _read_namespace(machine: Machine, disk: Disk, disks: list[Disk]) -> Namespac
         raise DriverError(f"nvme says of {disk.path} what is not understood: {cause!r}") from cause
 
 
-def choose_format(namespace: Namespace, sector_bytes: int) -> LbaFormat | None:
-    """The fastest format with this sector size and without metadata; the present one when it is such."""
-    fitting = [
-        item for item in namespace.formats if item.sector_bytes == sector_bytes and item.metadata_bytes == 0
-    ]
-    present = namespace.find_format(namespace.current)
-    return present if present in fitting else min(fitting, key=lambda item: item.performance, default=None)
-
-
 def _plan_format(
-    state: NvmeState, wanted: NvmeWanted, at: str, disk: Disk, forecast: Forecast, planned: Planned
+    state: NvmeState,
+    wanted: NvmeWanted,
+    sector_bytes: int,
+    at: str,
+    disk: Disk,
+    forecast: Forecast,
+    planned: Planned,
 ) -> None:
     title = describe_disk(disk)
     namespace = state.namespaces.get(disk.path)
     if namespace is None:
         planned.problems.append(Problem(path=f"{at}.select", message=f"{title} is not an NVMe drive"))
         return
-    present, chosen = namespace.find_format(namespace.current), choose_format(namespace, wanted.sector_bytes)
+    present = find_format(namespace.formats, namespace.current)
+    chosen = choose_format(namespace.formats, sector_bytes, present)
     problem, hint = "", ""
     if chosen is None:
-        has = ", ".join(
-            f"{item.sector_bytes}" + (f"+{item.metadata_bytes}" if item.metadata_bytes else "")
-            for item in namespace.formats
-        )
-        problem, hint = (
-            f"{title} has no format of {wanted.sector_bytes} bytes without metadata",
-            f"it has {has}",
-        )
+        problem = f"{title} has no format of {sector_bytes} bytes without metadata"
+        hint = f"it has {tell_formats(namespace.formats)}"
     elif chosen == present:
-        planned.notes.append(f"{title} has sectors of {wanted.sector_bytes} bytes already")
+        planned.notes.append(f"{title} has sectors of {sector_bytes} bytes already")
         return
     elif not namespace.can_format:
         problem = f"{title} cannot be formatted: the drive has no such command"

@@ -32,17 +32,31 @@ def receive_disk(
 ) -> str:
     """Wait until `find` finds the disk's device, and remove every signature from it. Raises DriverError when it does
     not come."""
+    failure = f"{title} was created, but the system shows no disk of its name"
+    node = wait_for_disk(machine, find, failure, pause=pause, now=now)
+    block.clear_device(machine, node)
+    return node
+
+
+def wait_for_disk(
+    machine: Machine,
+    find: Callable[[], str | None],
+    failure: str,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> str:
+    """Wait until `find` finds what it looks for. Raises DriverError, with `failure`, when it does not come."""
     until = now() + DEADLINE_S
     md.settle(machine)
     while (node := find()) is None:
         if now() >= until:
             raise DriverError(
-                f"{title} was created, but the system shows no disk of its name after {DEADLINE_S:g} s",
+                f"{failure} after {DEADLINE_S:g} s",
                 hint="the kernel log says whether the controller's kernel module has seen it",
             )
         pause(PAUSE_S)
         md.settle(machine)
-    block.clear_device(machine, node)
     return node
 
 
