@@ -154,6 +154,8 @@ class NamespaceMachine(DriveMachine):
                 nsid = self._create(int(options["nsze"]), int(options["flbas"]))
                 return (GOLDEN / "create-ns.txt").read_text().replace("28", str(nsid))
             case "attach-ns":
+                if int(options["controllers"]) in self.namespaces[nsid].attached:
+                    raise self.refusal("NVMe status: Namespace Already Attached(0x4118)", 1)
                 self.namespaces[nsid].attached.append(int(options["controllers"]))
                 return f"attach-ns: Success, nsid:{nsid}\n"
             case "ns-rescan":

@@ -69,7 +69,8 @@ class Coming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
-    """`doomed` are devices by NSID (empty: no disk). Of `loose`, attached only, `own` were made by this job."""
+    """`doomed` are devices by NSID (empty: no disk). Those of `loose` only want a disk (`attached`: to be looked
+    for, no more); with `own` this job made them."""
 
     node: str
     title: str
@@ -77,6 +78,7 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     granule_bytes: int
     doomed: dict[int, str] = {}
     loose: tuple[int, ...] = ()
+    attached: tuple[int, ...] = ()
     own: bool = False
     coming: tuple[Coming, ...] = ()
 
@@ -248,8 +250,9 @@ def apply_rebuild(machine: Machine, wanted: Rebuild) -> None:
 
 
 def _attach(machine: Machine, wanted: Rebuild, nsid: int, *, is_new: bool) -> None:
-    words = [f"--namespace-id={nsid}", f"--controllers={wanted.controller}"]
-    _do(machine, wanted, f"namespace {nsid} was not attached", "attach-ns", *words)
+    if nsid not in wanted.attached:
+        words = [f"--namespace-id={nsid}", f"--controllers={wanted.controller}"]
+        _do(machine, wanted, f"namespace {nsid} was not attached", "attach-ns", *words)
     _rescan(machine, wanted)
     title = f"namespace {nsid} of {wanted.title}"
 

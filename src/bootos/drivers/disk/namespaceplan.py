@@ -109,6 +109,7 @@ class NamespacePlan:
                     granule_bytes=drive.granule_bytes,
                     doomed={item.nsid: item.device for item in doomed},
                     loose=tuple(item.nsid for item in loose),
+                    attached=tuple(held.nsid for held in loose if drive.controller in (held.attached or ())),
                     own=f"{REBUILD}{drive.node}" in self.storage.begun,
                     coming=tuple(coming),
                 ),
