@@ -23,14 +23,14 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Timing | None = None) -> None:
-    """Ask the BMC to boot from the network next and to reset the machine; without a BMC a plain reboot.
+    """Ask the BMC by IPMI to boot from the network next and to reset the machine; without it a plain reboot.
 
     md arrays are stopped first, so that the disks are left clean. Returns only if nothing worked.
     """
     timing = timing or Timing()
     stop_arrays(run, root)
     run(["sync"], timeout_s=300, check=False)
-    if inventory.bmc is not None:
+    if inventory.bmc is not None and inventory.bmc.may_speak_ipmi:
         # In a thread of its own: a process that waits for a dead BMC inside the kernel cannot even be killed.
         uefi = inventory.bios.boot_mode == "uefi"
         thread = threading.Thread(

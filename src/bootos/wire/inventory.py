@@ -249,6 +249,11 @@ class Bmc(msgspec.Struct, kw_only=True):
     vlan: int | None = None
     redfish: RedfishInterface | None = None
 
+    @property
+    def may_speak_ipmi(self) -> bool:
+        """False of a BMC of which only its Redfish host interface was seen."""
+        return self.redfish is None or self.ipmi_version is not None
+
 
 class Tpm(msgspec.Struct, kw_only=True):
     version: str | None = None  # "1.2" or "2.0"

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bootos.agent.power import Timing, reboot
 from bootos.process import Completed, run
-from bootos.wire.inventory import Bios, Bmc, Inventory
+from bootos.wire.inventory import Bios, Bmc, Inventory, RedfishInterface
 
 QUICK = Timing(command_s=5, reset_s=0, bmc_s=20, reboot_s=0)
 PLAIN = ["systemctl reboot --force", "systemctl reboot --force --force"]
@@ -59,6 +60,13 @@ def test_the_bmc_is_told_to_boot_from_the_network_in_the_way_the_machine_booted(
 def test_without_a_bmc_it_is_a_plain_reboot(tmp_path: Path) -> None:
     tools = Tools(tmp_path)
     reboot(tools.run, machine(bmc=False), tmp_path, QUICK)
+    assert tools.calls == ["sync ", *PLAIN]
+
+
+def test_a_bmc_that_speaks_redfish_only_is_not_asked_by_ipmi(tmp_path: Path) -> None:
+    tools = Tools(tmp_path)
+    redfish_only = msgspec.structs.replace(machine(), bmc=Bmc(redfish=RedfishInterface()))
+    reboot(tools.run, redfish_only, tmp_path, QUICK)
     assert tools.calls == ["sync ", *PLAIN]
 
 

@@ -85,10 +85,8 @@ class IpmiDriver:
         self._set_by_us: set[tuple[int, str]] = set()  # (slot, password): for BMCs that cannot confirm one
 
     def match(self, inventory: Inventory) -> Match | None:
-        if inventory.bmc is None:
+        if inventory.bmc is None or not inventory.bmc.may_speak_ipmi:
             return None
-        if inventory.bmc.redfish is not None and inventory.bmc.ipmi_version is None:
-            return None  # a BMC of which only its Redfish host interface was seen
         version = f" {inventory.bmc.ipmi_version}" if inventory.bmc.ipmi_version else ""
         return Match(reason=f"the machine has a BMC that speaks IPMI{version}")
 
