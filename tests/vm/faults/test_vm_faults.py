@@ -20,7 +20,7 @@ from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
-pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(9000)]
 
 MAC = "52:54:00:aa:00:09"
 OUTPUT = Path(__file__).parents[3] / "build/faults-vm"
