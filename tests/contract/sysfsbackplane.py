@@ -14,7 +14,8 @@ class SysfsBackplane:
         self.names: dict[str, str] = {}
 
     def plug(self, drive: VirtualDrive) -> None:
-        name = f"sd{chr(ord('a') + self.count)}"
+        taken = self.names.values()
+        name = next(f"sd{letter}" for letter in "abcdefghijklmnop" if f"sd{letter}" not in taken)
         device = (
             self.root / "sys/devices/pci0000:00/0000:00:02.0/host0" / f"target0:0:{self.count}"
             / f"0:0:{self.count}:0"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from raidrig import RaidRig, build_drives
+from sysfsbackplane import SysfsBackplane
 
 from bootos.drivers.contract import DriverError
 from bootos.drivers.raid.adaptec import AdaptecDriver
@@ -21,9 +22,16 @@ raid:
 SMART = {"arcconf": {"model": "Adaptec SmartRAID 3154-8i", "firmware": "4.11"}}
 
 
+def build_old(root: Path, count: int = 8) -> RaidRig:
+    """A controller of aacraid: the kernel's disk of an array is known by its serial number, which sysfs shows."""
+    rig = RaidRig(root, AdaptecDriver(), drives=build_drives(count))
+    rig.silicon.block.backplane = SysfsBackplane(root)
+    return rig
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> RaidRig:
-    return RaidRig(tmp_path, AdaptecDriver(), drives=build_drives(8))
+    return build_old(tmp_path)
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_every_level(rig: RaidRig, level: int, drives: str, count: int) -> None:
 
 
 def test_three_legs(tmp_path: Path) -> None:
-    rig = RaidRig(tmp_path, AdaptecDriver(), drives=build_drives(9))
+    rig = build_old(tmp_path, 9)
     rig.settle('raid: {arrays: [{name: a, level: 50, drives: "all", span: 3}]}')
     assert read(rig).arrays[0].span == 3
 

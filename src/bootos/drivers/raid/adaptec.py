@@ -114,16 +114,14 @@ class Hand:
 
     def _receive_disk(self, volume: arc.ArcVolume, smart: bool, who: str) -> None:
         """SmartRAID gives its disks world wide names; those of aacraid are known by serial number, in sysfs alone."""
-        root = self.machine.root
-        if smart:
-            wwn = volume.values.get("volume unique identifier", "")
-            receive_disk(self.machine, lambda: find_linked_node(root, wwn), who)
-        elif (root / "sys/block").exists():
+        root, wwn = self.machine.root, volume.values.get("volume unique identifier", "")
 
-            def find() -> str | None:
-                return find_kernel_node(root, lambda storage: find_volume_disk(volume, storage))
+        def find() -> str | None:
+            if smart:
+                return find_linked_node(root, wwn)
+            return find_kernel_node(root, lambda storage: find_volume_disk(volume, storage))
 
-            receive_disk(self.machine, find, who)
+        receive_disk(self.machine, find, who)
 
     def _initialise(self, drives: tuple[str, ...], about: str) -> None:
         """Controllers of aacraid take no raw drive."""
