@@ -251,9 +251,11 @@ def _apply_driver(
         watcher.set_action(driver.name, action.id, StepState.REBOOTING)
     actions = [action for action in planned.actions if action not in already]
     each = getattr(driver, "reboot_after_each", False)
+    if each and already:
+        return already, True, forecast
     if isinstance(driver, Batch):
         _carry_out(driver, actions, machine, secrets, watcher)
-    elif not (each and already):
+    else:
         for action in actions:
             _carry_out(driver, [action], machine, secrets, watcher)
             if each and action.reboot:

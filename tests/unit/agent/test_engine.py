@@ -300,3 +300,15 @@ def test_with_an_approved_plan_nothing_else_is_done_even_if_it_turns_up_later() 
     with pytest.raises(StepFailed, match="not in the approved plan: set the lamp"):
         apply_job(made, Machine(), INVENTORY, {}, Notes())
     assert lamp.applied == []
+
+
+def test_a_chain_whose_link_waits_for_its_reboot_says_so_of_that_link_alone() -> None:
+    class Chain(MenuDriver):
+        reboot_after_each = True
+
+    chain = Chain({"a": "on", "b": "on"})
+    (waiting,) = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes())
+    past = Past(actions={waiting.id: StepState.REBOOTING})
+    again = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past)
+    assert [action.summary for action in again] == ["set a"]
+    assert chain.applied == [waiting.id]
