@@ -394,3 +394,16 @@ def test_tools_are_asked_only_for_what_the_template_names_and_nobody_told_yet(tm
         version = next((part.version for part in parts if part.id == component), None)
         assert version == {"bios": "U30 v2.68", "bmc": "iLO 5 v2.78"}[component]
         assert len(asked) == count
+
+
+@pytest.mark.parametrize("driver", [PackageDriver(), FwupdDriver(), FlashromDriver()], ids=lambda d: d.name)
+def test_no_driver_takes_the_sum_of_coreutils_for_supermicros(driver: Any, tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def run(argv: Sequence[Any], **options: Any) -> Completed:
+        called.append(str(argv[0]))
+        raise ToolError(f"{argv[0]} is not installed")
+
+    inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=System(vendor="Supermicro"))
+    driver.read(Machine(run=run, root=tmp_path), inventory)
+    assert "sum" not in called

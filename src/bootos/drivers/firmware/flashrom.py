@@ -5,21 +5,19 @@ flashrom compares after writing; without its `VERIFIED` nothing is believed.
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
 from bootos.drivers.firmware.download import DIRECTORY, fetched_package
+from bootos.drivers.firmware.flasher import ProgramFlasher
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.settle import MOST_S, USUAL_S, tell_hop
-from bootos.drivers.firmware.source import Finder, read_installed
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.errors import Problem
 from bootos.process import ToolError
-from bootos.template.firmware import FirmwareWanted, find_method
+from bootos.template.firmware import FirmwareWanted
 from bootos.template.model import Template
-from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
@@ -28,39 +26,19 @@ READ_TIMEOUT_S = 600.0
 VERIFIED = ("VERIFIED", "Chip content is identical")
 
 
-class FlashromDriver:
+class FlashromDriver(ProgramFlasher):
     name = "firmware.flashrom"
     section = "firmware.flashrom"
     title = "BIOS by flashrom"
-    state_type = FirmwareState
-    reboot_after_each = True
-
-    def __init__(self, find_program: Finder = shutil.which) -> None:
-        self._find_program = find_program
-
-    def match(self, inventory: Inventory) -> Match | None:
-        if self._find_program(PROGRAM) is None:
-            return Match(reason=f"the template asks for flashrom, but {PROGRAM} is not in this image")
-        return Match(reason=f"the template asks for flashrom, and {PROGRAM} is here")
-
-    def wants(self, template: Template) -> bool:
-        return any(find_method(item) == "flashrom" for item in template.firmware)
-
-    def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
-        state = FirmwareState(
-            installed=read_installed(machine, inventory, self._find_program),
-            vendor=inventory.system.vendor,
-            begun=sorted(id for id in machine.begun if id.startswith(f"{self.name}:")),
-        )
-        if self._find_program(PROGRAM) is None:
-            state.obstacle = f"{PROGRAM} is not in this image"
-            state.hint = "a layer with flashrom brings it: bootos image --help"
-        return state
+    method = "flashrom"
+    program = PROGRAM
+    layer = "flashrom"
+    why = "the template asks for flashrom"
 
     def plan(
         self, state: FirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
-        return plan_firmware(self.name, "flashrom", state, template.firmware, build_recipe)
+        return plan_firmware(self.name, self.method, state, template.firmware, build_recipe)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         hop: Hop = action.detail

@@ -6,20 +6,19 @@ are listed too, so that the plan can say so. fwupdtool(1): exit codes 0 done, 1 
 
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
 from bootos.drivers.firmware.download import fetched_package
+from bootos.drivers.firmware.flasher import ProgramFlasher
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.settle import MOST_S, USUAL_S, tell_hop
-from bootos.drivers.firmware.source import Finder, read_installed
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import compare_versions
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
-from bootos.template.firmware import Component, FirmwareWanted, find_method
+from bootos.template.firmware import Component, FirmwareWanted
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -42,33 +41,18 @@ PLUGINS: dict[str, Component] = {
 EXIT_MEANINGS = {2: "fwupd found nothing to do", 3: "the device is not there"}
 
 
-class FwupdDriver:
+class FwupdDriver(ProgramFlasher):
     name = "firmware.fwupd"
     section = "firmware.fwupd"
     title = "Firmware by fwupd"
-    state_type = FirmwareState
-    reboot_after_each = True
-
-    def __init__(self, find_program: Finder = shutil.which) -> None:
-        self._find_program = find_program
-
-    def match(self, inventory: Inventory) -> Match | None:
-        if self._find_program(PROGRAM) is None:
-            return Match(reason=f"cabinets are fwupd's, but {PROGRAM} is not in this image")
-        return Match(reason=f"cabinets are fwupd's, and {PROGRAM} is here")
-
-    def wants(self, template: Template) -> bool:
-        return any(find_method(item) == "fwupd" for item in template.firmware)
+    method = "fwupd"
+    program = PROGRAM
+    layer = "fwupd"
+    why = "cabinets are fwupd's"
 
     def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
-        state = FirmwareState(
-            installed=read_installed(machine, inventory, self._find_program),
-            vendor=inventory.system.vendor,
-            begun=sorted(id for id in machine.begun if id.startswith(f"{self.name}:")),
-        )
-        if self._find_program(PROGRAM) is None:
-            state.obstacle = f"{PROGRAM} is not in this image"
-            state.hint = "a layer with fwupd brings it: bootos image --help"
+        state = super().read(machine, inventory)
+        if state.obstacle:
             return state
         done = machine.run([PROGRAM, "get-devices", "--json"], timeout_s=READ_TIMEOUT_S, check=False)
         if done.returncode not in (0, 2):
@@ -83,7 +67,7 @@ class FwupdDriver:
     def plan(
         self, state: FirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
-        return plan_firmware(self.name, "fwupd", state, template.firmware, build_recipe)
+        return plan_firmware(self.name, self.method, state, template.firmware, build_recipe)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         hop: Hop = action.detail

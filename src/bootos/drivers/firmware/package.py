@@ -11,16 +11,17 @@ import msgspec
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.firmware.download import fetched_package, unpacked_package
+from bootos.drivers.firmware.flasher import Flasher
 from bootos.drivers.firmware.plan import NAMES, Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.settle import MOST_S, SETTLE_S, USUAL_S, tell_hop, wait_for_version
-from bootos.drivers.firmware.source import Finder, find_programs, read_installed
+from bootos.drivers.firmware.source import Finder, find_programs
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.vendor import Format, find_format, list_formats
 from bootos.drivers.firmware.version import compare_versions
 from bootos.drivers.program import find_program
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
-from bootos.template.firmware import FirmwareWanted, find_hops, find_method
+from bootos.template.firmware import FirmwareWanted, find_hops
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -44,31 +45,24 @@ class PackageData(msgspec.Struct, frozen=True, kw_only=True):
     meaning: dict[str, str]
 
 
-class PackageDriver:
+class PackageDriver(Flasher):
     name = "firmware.package"
     section = "firmware.package"
     title = "Firmware by the vendor's packages"
-    state_type = FirmwareState
-    reboot_after_each = True
+    method = "package"
 
     def __init__(self, find_program: Finder = find_program, *, settle_s: float = SETTLE_S) -> None:
-        self._find_program = find_program
+        super().__init__(find_program)
         self._settle_s = settle_s
 
     def match(self, inventory: Inventory) -> Match | None:
         vendor = inventory.system.vendor or "an unknown maker"
         return Match(reason=f"packages run on the machine itself, which is from {vendor}")
 
-    def wants(self, template: Template) -> bool:
-        return any(find_method(item) == "package" for item in template.firmware)
-
     def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
-        return FirmwareState(
-            installed=read_installed(machine, inventory, self._find_program),
-            vendor=inventory.system.vendor,
-            begun=sorted(id for id in machine.begun if id.startswith(f"{self.name}:")),
-            programs=find_programs(self._find_program),
-        )
+        state = super().read(machine, inventory)
+        state.programs = find_programs(self._find_program)
+        return state
 
     def plan(
         self, state: FirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -76,7 +70,7 @@ class PackageDriver:
         def prepare(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | Problem:
             return build_recipe(item, state)
 
-        return plan_firmware(self.name, "package", state, template.firmware, prepare)
+        return plan_firmware(self.name, self.method, state, template.firmware, prepare)
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         hop: Hop = action.detail
