@@ -16,19 +16,6 @@ from bootos.wire.inventory import Bmc, Inventory, System
 ADMIN = {"user": "labadmin", "password": {"secret": "oob-admin"}}
 
 
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-
-    def now(self) -> float:
-        return self.now_s
-
-
 class RedfishMachine:
     """`machine` is what a driver gets, `state` what the service remembers."""
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from bmcmachine import BmcMachine
+from stillclock import Clock
 
 from bootos.drivers.contract import Action, Forecast, Planned
 from bootos.drivers.oob.ipmi import IpmiDriver
@@ -11,19 +12,6 @@ from bootos.wire.inventory import Bmc, Inventory
 
 INVENTORY = Inventory(collected_at="2024-01-01T00:00:00Z", bmc=Bmc())
 SECRETS = {"oob-ops": 'it\'s "#1" \\o/'}
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-
-    def now(self) -> float:
-        return self.now_s
 
 
 def build_driver() -> IpmiDriver:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from redfishmachine import Clock, RedfishMachine, serve
+from redfishmachine import RedfishMachine, serve
+from stillclock import Clock
 
 from bootos.drivers.contract import DriverError, Forecast, Planned
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver, RedfishFirmwareState

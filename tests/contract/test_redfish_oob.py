@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from redfishmachine import Clock, RedfishMachine, serve
+from redfishmachine import RedfishMachine, serve
+from stillclock import Clock
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Planned
 from bootos.drivers.oob.redfish import RedfishDriver

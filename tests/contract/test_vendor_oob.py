@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bmcmachine import BmcMachine
+from stillclock import Clock
 
 from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.oob.ipmi import IpmiDriver
@@ -11,19 +12,6 @@ from bootos.wire.inventory import Bmc, Inventory
 
 OOB = "/opt/yunji/osinstall/dell/oob.sh"
 PASSWORD = 'calvin "1'
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-
-    def now(self) -> float:
-        return self.now_s
 
 
 class Rack:
