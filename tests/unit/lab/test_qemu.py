@@ -20,7 +20,7 @@ def values(argv: list[str], option: str) -> list[str]:
 
 
 def test_the_guest_takes_itself_for_a_physical_machine() -> None:
-    assert values(argv_of(MachineSpec(nics=(RIGHT,))), "-cpu") == ["max,-hypervisor"]
+    assert values(argv_of(MachineSpec(nics=(RIGHT,))), "-cpu") == ["max,-hypervisor,-cx16"]
 
 
 def test_only_the_booting_card_has_tftp_a_rom_and_the_first_place() -> None:

@@ -59,9 +59,8 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
             append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 "
             f"BOOTIF=01-{family.spec.nics[0].mac.replace(':', '-')} {scenario.silicon_word}",
         )
-        spec = family.spec if family.pxe else msgspec.structs.replace(family.spec, boot=kernel)
         machine = scenario.add_machine(
-            spec, tftp_root=server.tftp_root if family.pxe else None, on_line=lambda line: show(line.text)
+            family.spec, tftp_root=server.tftp_root, on_line=lambda line: show(line.text)
         )
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
         if family.spec.redfish is not None:

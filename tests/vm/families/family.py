@@ -54,7 +54,6 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     oob: dict[str, Any] = {}  # more of the template's section of this name
     method: str = "package"  # how firmware is put on
     reboots: int = 0
-    pxe: bool = False
     hops: tuple[tuple[str, str], ...] = ()  # BIOS versions, each with the oldest that it may be applied on
 
     def build_packages(self) -> dict[str, bytes]:
@@ -183,7 +182,6 @@ SOFTWARE = Family(
     sections={"raid": SOFTWARE_RAID},
     find_arrays=find_md_arrays,
     arrays={"os": ("1", 2, 1), "data": ("5", 3, 0)},
-    pxe=True,
 )
 
 
