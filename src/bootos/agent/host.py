@@ -52,6 +52,13 @@ class Host:
         return file.read_text().strip() if file.exists() and not self.inventory.collected_at else ""
 
     @property
+    def image_version(self) -> str:
+        """What the booted image calls itself in /etc/bootos-release, which `/init` put there; or empty."""
+        file = self.machine.root / "etc/bootos-release"
+        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        return dict(line.partition("=")[::2] for line in lines).get("IMAGE_VERSION", "")
+
+    @property
     def mac(self) -> str:
         """The MAC of the NIC that PXE used; else of the one that reaches the server; else of one with an address."""
         if self.cmdline.pxe_mac:

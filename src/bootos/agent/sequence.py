@@ -198,6 +198,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         sn=host.sn,
         boot_id=host.boot_id,
         agent_version=__version__,
+        image_version=host.image_version,
         developer=host.cmdline.developer,
         loop_interval_s=host.cmdline.loop_interval_s,
         pxe_mac=host.mac or None,

@@ -21,6 +21,7 @@ from bootos.image.cpio import write_cpio_entries
 from bootos.image.document_file import read_json, write_json
 from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
+from bootos.image.release import append_release, compute_version
 from bootos.image.steps import boot as boot_step
 from bootos.image.steps import bytecode, icu, squash
 from bootos.image.steps import debian as debian_step
@@ -68,7 +69,8 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
         with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
             segments = write_initrd(parts, Path(work) / "initrd.img")
             shutil.copyfile(kernel.directory / "vmlinuz", Path(work) / "vmlinuz")
-            manifest = build_manifest(loaded, parts, segments, Path(work))
+            version = write_release(loaded, segments, Path(work))
+            manifest = build_manifest(loaded, parts, segments, version, Path(work))
             check_budget(loaded, manifest)
             write_json(Path(work) / "manifest.json", manifest)
             publish(Path(work), output_dir)
@@ -219,12 +221,23 @@ def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
     return [hash_file(boot, "boot"), *(hash_file(layer, name) for name, layer in list_layers(parts))]
 
 
-def build_manifest(loaded: Loaded, parts: Parts, segments: Sequence[FileEntry], work: Path) -> Manifest:
+def write_release(loaded: Loaded, segments: Sequence[FileEntry], work: Path) -> str:
+    """Let the image in `work` know its version; returns it."""
+    entries = [hash_file(work / "vmlinuz"), *segments]
+    version = compute_version(metadata.version("bootos"), [(entry.name, entry.sha256) for entry in entries])
+    append_release(work / "initrd.img", loaded.recipe.name, version)
+    return version
+
+
+def build_manifest(
+    loaded: Loaded, parts: Parts, segments: Sequence[FileEntry], version: str, work: Path
+) -> Manifest:
     """Describe the image in `work`."""
     kernel = read_json(parts.kernel.directory / "kernel.json")
     root = read_json(parts.root.directory / "root.json")
     return Manifest(
         name=loaded.recipe.name,
+        version=version,
         bootos_version=metadata.version("bootos"),
         recipe_sha256=compute_key("recipe", {"recipe": loaded.recipe, "overlay": loaded.overlay_dir}, ()),
         kernel_release=kernel["release"],

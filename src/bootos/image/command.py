@@ -64,7 +64,8 @@ def build(
 
 
 def _print_summary(screen: Console, manifest: Manifest, output: Path, seconds: float) -> None:
-    table = Table(title=f"{manifest.name}, kernel {manifest.kernel_release}", title_justify="left")
+    title = f"{manifest.name} {manifest.version}, kernel {manifest.kernel_release}"
+    table = Table(title=title, title_justify="left")
     table.add_column("part")
     table.add_column("size", justify="right")
     for entry in manifest.segments:

@@ -25,6 +25,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     name: str
+    version: str = ""  # what the running machine says of itself, made of what is in the image
     bootos_version: str
     recipe_sha256: str
     kernel_release: str

@@ -41,6 +41,7 @@ class Registration(msgspec.Struct, kw_only=True):
     sn: str
     boot_id: str  # the kernel's random boot id
     agent_version: str
+    image_version: str = ""  # of the image that was booted, as its manifest calls it
     developer: bool = False
     loop_interval_s: int | None = None
     pxe_mac: str | None = None

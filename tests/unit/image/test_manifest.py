@@ -9,6 +9,7 @@ from bootos.image.manifest import FileEntry, Manifest, hash_file, parse_manifest
 def make_manifest() -> Manifest:
     return Manifest(
         name="bootos",
+        version="0.1.0-0123456789ab",
         bootos_version="0.1.0",
         recipe_sha256="0" * 64,
         kernel_release="6.12.0-amd64",
