@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch"},
     "server": SHARED | {"template", "wire"},
     "image": SHARED,
-    "lab": SHARED,
+    "lab": SHARED | {"image"},
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},

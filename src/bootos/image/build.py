@@ -17,7 +17,7 @@ from bootos.errors import BootosError
 from bootos.image import archive, cpio, kernel_module
 from bootos.image.archive import KEYRING, Mirrors, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, compute_key
-from bootos.image.cpio import write_cpio_entries
+from bootos.image.cpio import write_layer
 from bootos.image.document_file import read_json, write_json
 from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
@@ -217,7 +217,7 @@ def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
         with boot.open("rb") as source:
             shutil.copyfileobj(source, output)
         for name, layer in list_layers(parts):
-            write_cpio_entries(output, [("rootfs", layer.parent), (f"rootfs/{name}.squashfs", layer)])
+            write_layer(output, name, layer)
     return [hash_file(boot, "boot"), *(hash_file(layer, name) for name, layer in list_layers(parts))]
 
 

@@ -40,6 +40,18 @@ def write_cpio_entries(output: BinaryIO, entries: Iterable[tuple[str, Path]]) ->
     _pad(output, start, ALIGNMENT)
 
 
+def write_layer(output: BinaryIO, name: str, squashfs: Path) -> None:
+    """Write a layer as one padded archive that holds `rootfs/NAME.squashfs`, where `/init` looks for it."""
+    start = output.tell()
+    _write_header(output, 1, 0o40755, 0, "rootfs")
+    _write_header(output, 2, 0o100644, squashfs.stat().st_size, f"rootfs/{name}.squashfs")
+    with squashfs.open("rb") as source:
+        shutil.copyfileobj(source, output, 1 << 20)
+    _pad(output, start, 4)
+    _write_header(output, 0, 0, 0, _TRAILER)
+    _pad(output, start, ALIGNMENT)
+
+
 def _walk(root: Path) -> Iterator[Path]:
     """Parents before their contents, sorted by name, as the kernel needs it."""
     for path in sorted(root.iterdir()):

@@ -5,7 +5,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +18,25 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     size_bytes: int
     sha256: str
+
+
+class LayerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer that was added to a built image. `core.add_layer` sets size and sha256, which are of its squashfs."""
+
+    name: str
+    kind: Literal["modules", "packages", "files"]
+    size_bytes: int = 0
+    sha256: str = ""
+    kernel_release: str = ""
+    """The kernel it is for; empty: any."""
+    packages: dict[str, str] = {}
+    """Name -> version."""
+    modules: dict[str, str] = {}
+    """Name of a kernel module -> its version, or srcversion."""
+    replaces: tuple[str, ...] = ()
+    """The module files of the image that it overrides."""
+    pci_ids: tuple[str, ...] = ()
+    """The devices it is for, as 8086:10d3; empty: it is for every machine."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[FileEntry, ...]
     root_uncompressed_bytes: int
     packages: dict[str, str]
+    layers: tuple[LayerEntry, ...] = ()
 
     @property
     def size_bytes(self) -> int:

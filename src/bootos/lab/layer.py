@@ -1,23 +1,22 @@
 """The lab layer: an image's boot files with the stand-ins laid in, as one more squashfs of the initrd: the script under
 the names of the vendors' programs, and the faces of the RAID controllers.
 
-Called by `scenario`. The image itself stays as it was built: what is booted is a copy, whose manifest is right.
+Called by `scenario`. The image itself stays as it was built: what is booted is a copy, with its own manifest.
 """
 
-import hashlib
-import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootos.errors import BootosError
+from bootos.image.layers.core import LAST_NUMBER, add_layer, pack_layer, read_image
+from bootos.image.manifest import LayerEntry
 from bootos.lab.spec import MachineSpec
 from bootos.lab.vendor_tools.script import build_script
 from bootos.lab.vendor_tools.silicon import PciIdentity
-from bootos.process import run
 
-LAYER = "zz-lab.squashfs"  # the last by name: laid over all others
-_ALIGNMENT = 512
+LAYER = "lab"
+NUMBER = LAST_NUMBER  # laid over all others
 # Run before the agent: the devices that do nothing get the `uevent` files of this machine's controllers.
 _FACES = """#!/bin/sh
 faces=/usr/lib/lab/$(cat /sys/class/dmi/id/product_serial)
@@ -33,42 +32,16 @@ _UNIT = "[Service]\nExecStartPre=/usr/lib/lab/faces\n"
 
 def build_boot_files(image: Path, target: Path, specs: Sequence[MachineSpec]) -> Path:
     """Copy the boot files of `image` to `target`, with what these machines have of stand-ins; returns `target`."""
-    manifest_path = image / "manifest.json"
-    if not manifest_path.exists():
-        raise BootosError(f"{image} is not a built image", hint="bootos image build")
     target.mkdir(parents=True, exist_ok=True)
-    manifest = json.loads(manifest_path.read_text())
-    for file in manifest["files"]:
-        shutil.copyfile(image / file["name"], target / file["name"])
-    with (target / "initrd.img").open("ab") as initrd:
-        initrd.write(b"\0" * (-initrd.tell() % _ALIGNMENT))
-        initrd.write(build_segment(target / "lab-layer", specs))
-    for file in manifest["files"]:
-        path = target / file["name"]
-        with path.open("rb") as content:
-            file["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
-        file["size_bytes"] = path.stat().st_size
-    (target / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    for entry in read_image(image).manifest.files:
+        shutil.copyfile(image / entry.name, target / entry.name)
+    shutil.copyfile(image / "manifest.json", target / "manifest.json")
+    with tempfile.TemporaryDirectory(prefix="lab-layer-", dir=target) as work:
+        root, squashfs = Path(work) / "root", Path(work) / "lab.squashfs"
+        lay_out(root, specs)
+        pack_layer(root, squashfs)
+        add_layer(read_image(target), squashfs, LayerEntry(name=LAYER, kind="files"), number=NUMBER)
     return target
-
-
-def build_segment(work: Path, specs: Sequence[MachineSpec]) -> bytes:
-    """The layer as a segment for the end of an initrd; `work` is a directory that it makes and removes."""
-    shutil.rmtree(work, ignore_errors=True)
-    root, segment = work / "root", work / "segment"
-    (segment / "rootfs").mkdir(parents=True)
-    lay_out(root, specs)
-    squashfs = segment / "rootfs" / LAYER
-    run(["mksquashfs", root, squashfs, "-noappend", "-all-root", "-no-progress", "-quiet"])
-    archive = work / "segment.cpio"
-    run(
-        ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "-O", archive],
-        input=f"rootfs\nrootfs/{LAYER}\n",
-        cwd=segment,
-    )
-    content = archive.read_bytes()
-    shutil.rmtree(work)
-    return content
 
 
 def lay_out(root: Path, specs: Sequence[MachineSpec]) -> None:

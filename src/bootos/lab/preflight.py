@@ -53,7 +53,6 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(name="sfdisk", package="fdisk", part="disk"),
     Requirement(name="blkid", package="util-linux", part="disk"),
     Requirement(name="mksquashfs", package="squashfs-tools", part="layer"),
-    Requirement(name="cpio", package="cpio", part="layer"),
 )
 
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")

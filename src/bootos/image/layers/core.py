@@ -1,0 +1,236 @@
+"""The one mechanism under every layer: read an image, open its root, pack a layer, put it in or take it out.
+
+Used by `bootos image add`, `bootos driver add` and the lab. What is in a layer is its maker's business; the image's
+files are replaced as whole files, so that an interruption leaves the old image or the new one.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PosixPath
+from typing import BinaryIO
+
+import msgspec
+
+from bootos.errors import BootosError
+from bootos.image.cpio import ALIGNMENT, write_layer
+from bootos.image.document_file import read_json, write_json
+from bootos.image.layers.segment import Segment, read_segments
+from bootos.image.layers.segment import list_segments as list_segments
+from bootos.image.manifest import FileEntry, LayerEntry, Manifest, hash_file, parse_manifest
+from bootos.image.steps.squash import build_squashfs
+from bootos.process import ToolError, run
+
+INITRD = "initrd.img"
+FIRST_NUMBER, LAST_NUMBER = 81, 99
+"""Layers lie above 80-bootos and below nothing; two digits, because `/init` goes by name."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*")
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An image directory whose files are those of its manifest."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def initrd(self) -> Path:
+        return self.directory / INITRD
+
+
+class Root(PosixPath):
+    """The path of an image's merged root; what was written to it since it was opened lies in `upper`."""
+
+    upper: Path
+
+
+def read_image(directory: Path) -> Image:
+    """Read an image and check that its files are those of its manifest. Raises BootosError."""
+    path = directory / "manifest.json"
+    if not path.is_file():
+        raise BootosError(
+            f"{directory} is not a built image: it has no manifest.json", hint="bootos image build"
+        )
+    try:
+        manifest = parse_manifest(read_json(path))
+    except (ValueError, msgspec.ValidationError) as cause:
+        raise BootosError(f"{path} cannot be used: {cause}", hint="build the image anew") from cause
+    for entry in manifest.files:
+        file = directory / entry.name
+        if not file.is_file():
+            raise BootosError(f"{directory} lacks {entry.name}", hint="build the image anew")
+        if hash_file(file) != entry:
+            message = (
+                f"{file} is not the file that {path} describes ({entry.size_bytes} bytes, {entry.sha256})"
+            )
+            raise BootosError(message, hint="it was changed or half copied: build or copy the image anew")
+    if INITRD not in {entry.name for entry in manifest.files}:
+        raise BootosError(f"{path} names no {INITRD}", hint="build the image anew")
+    return Image(directory=directory, manifest=manifest)
+
+
+@contextmanager
+def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> Iterator[Root]:
+    """Merge the layers as `/init` does, below `work` (an empty or new directory), and give the root: to look at, to
+    write to, to run commands in. The image is not changed. `names`: only these squashfs, as 10-base.
+
+    They are mounted where they lie in the initrd; where the host cannot, they are unpacked (half a minute). Needs root.
+    """
+    layers = [segment for segment in read_segments(image.initrd) if segment.is_layer]
+    missing = sorted(set(names or ()) - {segment.name for segment in layers})
+    if missing:
+        known = ", ".join(segment.name for segment in layers)
+        raise BootosError(f"{image.directory} has no layer {', '.join(missing)}", hint=f"it has {known}")
+    root = Root(work.resolve() / "root")
+    root.upper = work.resolve() / "upper"
+    for directory in (root, root.upper, work / "overlay", work / "empty"):
+        directory.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        lower = [work.resolve() / "empty"]  # an overlay needs two of them, and an image may have one layer
+        for segment in sorted(layers, key=lambda layer: layer.name):
+            if names is None or segment.name in names:
+                lower.insert(0, _open_layer(image.initrd, segment, work.resolve() / "layers", stack))
+        # Everything in the upper directory must mean the same to the booted machine's kernel: no redirects.
+        options = (
+            f"lowerdir={':'.join(map(str, lower))},upperdir={root.upper},workdir={work.resolve()}/overlay"
+        )
+        argv = [
+            "mount",
+            "-t",
+            "overlay",
+            "-o",
+            f"{options},redirect_dir=off,metacopy=off,index=off",
+            "overlay",
+        ]
+        try:
+            run([*argv, root])
+        except ToolError as cause:
+            hint = "run it as root, in a container with CAP_SYS_ADMIN"
+            raise BootosError("the image's layers cannot be stacked on this host", hint=hint) from cause
+        stack.callback(_unmount, root)
+        yield root
+
+
+def _open_layer(initrd: Path, segment: Segment, layers: Path, stack: ExitStack) -> Path:
+    target = layers / segment.name
+    target.mkdir(parents=True)
+    place = f"offset={segment.file_offset},sizelimit={segment.file_bytes}"
+    if (
+        run(["mount", "-t", "squashfs", "-o", f"loop,ro,{place}", initrd, target], check=False).returncode
+        == 0
+    ):
+        stack.callback(_unmount, target)
+    else:
+        argv = ["unsquashfs", "-quiet", "-no-progress", "-force", "-offset", str(segment.file_offset)]
+        run([*argv, "-dest", target, initrd], timeout_s=600)
+    return target
+
+
+def _unmount(target: Path) -> None:
+    run(["umount", target], timeout_s=30)
+
+
+def pack_layer(tree: Path, target: Path, compression: str = "zstd", *, all_root: bool = True) -> None:
+    """Pack a tree as a layer's squashfs: equal trees give equal bytes; owned by root unless `all_root` is off."""
+    target.unlink(missing_ok=True)
+    build_squashfs(tree, target, compression, all_root=all_root)
+
+
+def add_layer(image: Image, squashfs: Path, entry: LayerEntry, *, number: int = 90) -> Manifest:
+    """Put a layer at the end of the initrd, as `rootfs/NUMBER-NAME.squashfs`; one of the same name goes. Size and sum
+    of the entry are set here. A higher number lies above a lower one. Raises BootosError."""
+    if not NAME.fullmatch(entry.name):
+        raise BootosError(
+            f"{entry.name!r} cannot be the name of a layer", hint="letters, digits and . _ + ~ -"
+        )
+    if not FIRST_NUMBER <= number <= LAST_NUMBER:
+        raise BootosError(f"a layer's number is {FIRST_NUMBER} to {LAST_NUMBER}, not {number}")
+    file = hash_file(squashfs, f"{number}-{entry.name}")
+    entry = msgspec.structs.replace(entry, size_bytes=file.size_bytes, sha256=file.sha256)
+    return _write_layers(image, entry.name, (squashfs, file, entry))
+
+
+def remove_layer(image: Image, name: str) -> Manifest:
+    """Take an added layer out again. Raises BootosError: the image has none of that name."""
+    return _write_layers(image, name, None)
+
+
+def unpack_layer(image: Image, name: str, target: Path) -> None:
+    """Write the squashfs of a layer (10-base, or 90-igb) to `target`, as it lies in the initrd."""
+    for segment in read_segments(image.initrd):
+        if segment.is_layer and segment.name == name:
+            with image.initrd.open("rb") as source, target.open("wb") as output:
+                _copy_range(source, output, segment.file_offset, segment.file_bytes)
+            return
+    raise BootosError(f"{image.directory} has no layer {name}")
+
+
+def _write_layers(image: Image, name: str, new: tuple[Path, FileEntry, LayerEntry] | None) -> Manifest:
+    """The image without its added layer `name`, and with the new one."""
+    added = {entry.name for entry in image.manifest.layers}
+    if new is None and name not in added:
+        known = ", ".join(sorted(added)) or "none"
+        raise BootosError(f"{image.directory} has no added layer {name!r}", hint=f"added layers: {known}")
+    with _locked(image):
+        segments = read_segments(image.initrd)
+        gone = {s.name for s in segments if s.is_layer and s.name.partition("-")[2] == name}
+        if gone and name not in added:
+            raise BootosError(
+                f"{name!r} is a layer of the image itself ({', '.join(gone)})", hint="choose another name"
+            )
+        unfinished = image.directory / f".{INITRD}.new"
+        try:
+            with image.initrd.open("rb") as source, unfinished.open("wb") as output:
+                for segment in segments:
+                    if segment.name not in gone:
+                        _copy_range(source, output, segment.offset, segment.size_bytes)
+                        output.write(b"\0" * (-output.tell() % ALIGNMENT))
+                if new is not None:
+                    write_layer(output, new[1].name, new[0])
+            manifest = _build_manifest(image.manifest, name, gone, hash_file(unfinished, INITRD), new)
+            unfinished.replace(image.initrd)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        write_json(image.directory / "manifest.json", manifest)
+    return manifest
+
+
+def _build_manifest(
+    old: Manifest,
+    name: str,
+    gone: set[str],
+    initrd: FileEntry,
+    new: tuple[Path, FileEntry, LayerEntry] | None,
+) -> Manifest:
+    return msgspec.structs.replace(
+        old,
+        files=tuple(initrd if entry.name == INITRD else entry for entry in old.files),
+        segments=(*(s for s in old.segments if s.name not in gone), *([new[1]] if new else [])),
+        layers=(*(entry for entry in old.layers if entry.name != name), *([new[2]] if new else [])),
+    )
+
+
+@contextmanager
+def _locked(image: Image) -> Iterator[None]:
+    """Nobody else adds meanwhile, and the image is still the one that was read."""
+    handle = os.open(image.directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if parse_manifest(read_json(image.directory / "manifest.json")) != image.manifest:
+            raise BootosError(f"{image.directory} was changed in the meantime", hint="run the command again")
+        yield
+    finally:
+        os.close(handle)
+
+
+def _copy_range(source: BinaryIO, output: BinaryIO, offset: int, size: int) -> None:
+    source.seek(offset)
+    left = size
+    while left > 0:
+        chunk = source.read(min(left, 1 << 20))
+        if not chunk:
+            raise BootosError(f"the initrd ends {left} bytes too early", hint="build the image anew")
+        output.write(chunk)
+        left -= len(chunk)
