@@ -7,6 +7,7 @@ from pathlib import Path
 from bootos.image.cpio import ALIGNMENT, write_cpio, write_layer
 from bootos.image.document_file import write_json
 from bootos.image.manifest import Manifest, hash_file
+from bootos.image.release import append_release, compute_version
 from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 
@@ -43,8 +44,12 @@ def build_fake_image(directory: Path, layers: Mapping[str, Mapping[str, str]] = 
             write_layer(initrd, name, squashfs)
     (directory / "vmlinuz").write_bytes(b"kernel")
     run(["rm", "-r", work])
+    parts = [hash_file(directory / "vmlinuz"), *segments]
+    version = compute_version("0", [(part.name, part.sha256) for part in parts])
+    append_release(directory / "initrd.img", "fake", version)
     manifest = Manifest(
         name="fake",
+        version=version,
         bootos_version="0",
         recipe_sha256="0" * 64,
         kernel_release=RELEASE,

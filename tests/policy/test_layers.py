@@ -12,14 +12,15 @@ MAY_IMPORT = {
     "wire": SHARED | {"template"},
     "hardware": SHARED | {"template", "wire"},
     "drivers": SHARED | {"template", "wire", "hardware", "fetch"},
-    "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch"},
+    "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch", "repository"},
     "server": SHARED | {"template", "wire"},
-    "image": SHARED,
+    "image": SHARED | {"repository"},
     "lab": SHARED | {"image"},
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},
     "fetch": {"errors", "process"},
+    "repository": {"process"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 

@@ -12,10 +12,13 @@ from rich.table import Table
 
 from bootos.image.build import build_image
 from bootos.image.cache import Event
+from bootos.image.layers import command as layer_command
 from bootos.image.manifest import Manifest
 from bootos.image.recipe import read_recipe
 
 app = typer.Typer(help="Build the in-memory operating system.", no_args_is_help=True)
+app.command()(layer_command.add)
+app.command()(layer_command.remove)
 
 
 @app.callback()

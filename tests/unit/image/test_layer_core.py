@@ -11,6 +11,7 @@ from bootos.errors import BootosError
 from bootos.image.cpio import write_cpio
 from bootos.image.layers.core import add_layer, list_segments, open_root, pack_layer, read_image, remove_layer
 from bootos.image.manifest import LayerEntry, hash_file
+from bootos.image.release import NAME
 from bootos.process import run
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +40,7 @@ def read_names(directory: Path) -> list[str]:
 
 def test_the_segments_of_an_initrd_are_found_with_their_places(directory: Path) -> None:
     segments = list_segments(directory / "initrd.img")
-    assert [name for name, _, _ in segments] == ["boot", *LAYERS]
+    assert [name for name, _, _ in segments] == ["boot", *LAYERS, NAME]
     places = [offset for _, offset, _ in segments]
     ends = [offset + size for _, offset, size in segments]
     assert places == [0, *ends[:-1]]
@@ -56,19 +57,19 @@ def test_an_uncompressed_archive_before_the_first_segment_has_the_name_of_its_fi
         write_cpio(output, tree)
         output.write((directory / "initrd.img").read_bytes())
     names = [name for name, _, _ in list_segments(tmp_path / "initrd")]
-    assert names == ["kernel/x86/microcode/GenuineIntel.bin", "boot", *LAYERS]
+    assert names == ["kernel/x86/microcode/GenuineIntel.bin", "boot", *LAYERS, NAME]
 
 
 def test_an_initrd_that_was_cut_short_is_named_with_the_place(directory: Path) -> None:
     content = (directory / "initrd.img").read_bytes()
-    (directory / "initrd.img").write_bytes(content[:-600])
+    (directory / "initrd.img").write_bytes(content[:-2000])
     with pytest.raises(BootosError, match="damaged at byte"):
         list_segments(directory / "initrd.img")
 
 
 def test_a_layer_is_appended_and_the_manifest_describes_it(directory: Path, tmp_path: Path) -> None:
     squashfs = make_squashfs(tmp_path, {"usr/bin/added": "new"})
-    before = (directory / "initrd.img").read_bytes()
+    before, old = (directory / "initrd.img").read_bytes(), read_image(directory).manifest
     entry = LayerEntry(name="igb", kind="modules", modules={"igb": "5.3.2"}, pci_ids=("8086:10d3",))
     manifest = add_layer(read_image(directory), squashfs, entry)
     image = read_image(directory)
@@ -79,15 +80,20 @@ def test_a_layer_is_appended_and_the_manifest_describes_it(directory: Path, tmp_
         hash_file(squashfs).sha256,
     )
     assert manifest.segments[-1] == hash_file(squashfs, "90-igb")
-    assert image.initrd.read_bytes().startswith(before), "the built segments stay as they are"
-    assert read_names(directory) == ["boot", *LAYERS, "90-igb"]
+    built = list_segments(directory / "initrd.img")[4][1]
+    assert image.initrd.read_bytes()[:built] == before[:built], "the built segments stay as they are"
+    assert manifest.version != old.version
+    assert manifest.version.encode() in image.initrd.read_bytes()[-512:], (
+        "the machine says which image it runs"
+    )
+    assert read_names(directory) == ["boot", *LAYERS, "90-igb", NAME]
     assert sorted(path.name for path in directory.iterdir()) == ["initrd.img", "manifest.json", "vmlinuz"]
 
 
 def test_the_kernel_finds_the_added_squashfs_where_init_looks(directory: Path, tmp_path: Path) -> None:
     squashfs = make_squashfs(tmp_path, {"usr/bin/added": "new"})
     add_layer(read_image(directory), squashfs, LayerEntry(name="igb", kind="modules"))
-    _, offset, size = list_segments(directory / "initrd.img")[-1]
+    _, offset, size = list_segments(directory / "initrd.img")[-2]
     (tmp_path / "segment").write_bytes((directory / "initrd.img").read_bytes()[offset : offset + size])
     run(["cpio", "--quiet", "-i", "-F", tmp_path / "segment"], cwd=tmp_path)
     assert (tmp_path / "rootfs/90-igb.squashfs").read_bytes() == squashfs.read_bytes()
@@ -103,7 +109,7 @@ def test_a_layer_of_the_same_name_replaces_the_old_one(directory: Path, tmp_path
         LayerEntry(name="x", kind="files"),
     )
     manifest = add_layer(read_image(directory), second, entry, number=91)
-    assert read_names(directory) == ["boot", *LAYERS, "90-x", "91-igb"]
+    assert read_names(directory) == ["boot", *LAYERS, "90-x", "91-igb", NAME]
     assert [layer.name for layer in manifest.layers] == ["x", "igb"]
     assert manifest.layers[1].sha256 == hash_file(second).sha256
 

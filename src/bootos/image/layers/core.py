@@ -15,6 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.image import release
 from bootos.image.cpio import ALIGNMENT, write_layer
 from bootos.image.document_file import read_json, write_json
 from bootos.image.layers.segment import Segment, read_segments
@@ -24,6 +25,7 @@ from bootos.image.steps.squash import build_squashfs
 from bootos.process import ToolError, run
 
 INITRD = "initrd.img"
+KERNEL = "vmlinuz"
 FIRST_NUMBER, LAST_NUMBER = 81, 99
 """Layers lie above 80-bootos and below nothing; two digits, because `/init` goes by name."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*")
@@ -132,10 +134,13 @@ def _unmount(target: Path) -> None:
     run(["umount", target], timeout_s=30)
 
 
-def pack_layer(tree: Path, target: Path, compression: str = "zstd", *, all_root: bool = True) -> None:
-    """Pack a tree as a layer's squashfs: equal trees give equal bytes; owned by root unless `all_root` is off."""
+def pack_layer(
+    tree: Path, target: Path, compression: str = "zstd", *, all_root: bool = True, keep_times: bool = False
+) -> None:
+    """Pack a tree as a layer's squashfs: owned by root and with one time everywhere, so that equal trees give equal
+    bytes, unless these are turned off."""
     target.unlink(missing_ok=True)
-    build_squashfs(tree, target, compression, all_root=all_root)
+    build_squashfs(tree, target, compression, all_root=all_root, keep_times=keep_times)
 
 
 def add_layer(image: Image, squashfs: Path, entry: LayerEntry, *, number: int = 90) -> Manifest:
@@ -180,36 +185,36 @@ def _write_layers(image: Image, name: str, new: tuple[Path, FileEntry, LayerEntr
             raise BootosError(
                 f"{name!r} is a layer of the image itself ({', '.join(gone)})", hint="choose another name"
             )
+        manifest = _plan_manifest(image.manifest, name, gone, new)
         unfinished = image.directory / f".{INITRD}.new"
         try:
             with image.initrd.open("rb") as source, unfinished.open("wb") as output:
                 for segment in segments:
-                    if segment.name not in gone:
+                    if segment.name not in {*gone, release.NAME}:
                         _copy_range(source, output, segment.offset, segment.size_bytes)
                         output.write(b"\0" * (-output.tell() % ALIGNMENT))
                 if new is not None:
                     write_layer(output, new[1].name, new[0])
-            manifest = _build_manifest(image.manifest, name, gone, hash_file(unfinished, INITRD), new)
+            release.append_release(unfinished, manifest.name, manifest.version)
+            initrd = hash_file(unfinished, INITRD)
             unfinished.replace(image.initrd)
         finally:
             unfinished.unlink(missing_ok=True)
+        files = tuple(initrd if entry.name == INITRD else entry for entry in manifest.files)
+        manifest = msgspec.structs.replace(manifest, files=files)
         write_json(image.directory / "manifest.json", manifest)
     return manifest
 
 
-def _build_manifest(
-    old: Manifest,
-    name: str,
-    gone: set[str],
-    initrd: FileEntry,
-    new: tuple[Path, FileEntry, LayerEntry] | None,
+def _plan_manifest(
+    old: Manifest, name: str, gone: set[str], new: tuple[Path, FileEntry, LayerEntry] | None
 ) -> Manifest:
-    return msgspec.structs.replace(
-        old,
-        files=tuple(initrd if entry.name == INITRD else entry for entry in old.files),
-        segments=(*(s for s in old.segments if s.name not in gone), *([new[1]] if new else [])),
-        layers=(*(entry for entry in old.layers if entry.name != name), *([new[2]] if new else [])),
-    )
+    """The new manifest but for the initrd, in which its version is written."""
+    segments = (*(s for s in old.segments if s.name not in gone), *([new[1]] if new else []))
+    parts = [*(entry for entry in old.files if entry.name == KERNEL), *segments]
+    version = release.compute_version(old.bootos_version, [(part.name, part.sha256) for part in parts])
+    layers = (*(entry for entry in old.layers if entry.name != name), *([new[2]] if new else []))
+    return msgspec.structs.replace(old, version=version, segments=segments, layers=layers)
 
 
 @contextmanager

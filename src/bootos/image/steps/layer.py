@@ -16,7 +16,7 @@ from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 
 AGENT_PARTS = (
-    *("__init__.py", "errors.py", "process.py", "document.py", "fetch.py"),
+    *("__init__.py", "errors.py", "process.py", "document.py", "fetch.py", "repository.py"),
     *("template", "wire", "hardware", "drivers", "agent"),
 )
 """What of the package the agent needs; server, lab and image stay out of the in-memory OS."""

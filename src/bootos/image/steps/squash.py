@@ -11,14 +11,17 @@ SOURCE_DATE = "1735689600"
 OPTIONS = {"zstd": ("-comp", "zstd", "-Xcompression-level", "19"), "xz": ("-comp", "xz")}
 
 
-def build_squashfs(source: Path, target: Path, compression: str, *, all_root: bool = False) -> None:
-    """Pack `source` into `target`."""
+def build_squashfs(
+    source: Path, target: Path, compression: str, *, all_root: bool = False, keep_times: bool = False
+) -> None:
+    """Pack `source` into `target`. With `keep_times` the files keep theirs, which rpm -V compares."""
     run(
         [
             *("mksquashfs", source, target),
             *OPTIONS[compression],
             *("-b", str(BLOCK_BYTES), "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-no-exports"),
-            *("-mkfs-time", SOURCE_DATE, "-all-time", SOURCE_DATE),
+            *("-mkfs-time", SOURCE_DATE),
+            *([] if keep_times else ["-all-time", SOURCE_DATE]),
             *(["-all-root"] if all_root else []),
         ],
         timeout_s=3600,
