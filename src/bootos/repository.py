@@ -3,9 +3,7 @@
 """
 
 import re
-from urllib.parse import unquote, urlsplit
-
-from bootos.process import MASK
+from urllib.parse import urlsplit
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 SCHEMES = ("http", "https", "ftp", "file")
@@ -34,9 +32,3 @@ def build_repo_file(name: str, url: str, gpgkey: str = "") -> str:
     lines = [f"[{name}]", f"name={name}", f"baseurl={url}", "enabled=1"]
     lines += ["gpgcheck=1", f"gpgkey={gpgkey}"] if gpgkey else ["gpgcheck=0"]
     return "\n".join(lines) + "\n"
-
-
-def mask_password(url: str) -> str:
-    """The URL as it may be shown."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", f":{MASK}@") if password and unquote(password) else url

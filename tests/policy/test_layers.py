@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "process": {"errors"},
     "document": {"errors"},
     "fetch": {"errors", "process"},
-    "repository": {"process"},
+    "repository": set(),
 }
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 

@@ -14,6 +14,7 @@ import msgspec
 
 from bootos.agent.addressing import Words, parse_words
 from bootos.errors import Problem
+from bootos.repository import find_url_fault
 
 DEFAULT_LOOP_INTERVAL_S = 60
 DEFAULT_SCRIPT_TIMEOUT_S = 4 * 3600
@@ -36,6 +37,7 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     loop_interval_s: int = DEFAULT_LOOP_INTERVAL_S
     script_timeout_s: int = DEFAULT_SCRIPT_TIMEOUT_S
     software_raid: bool = False
+    repositories: tuple[str, ...] = ()
     network: Words = Words()
     problems: tuple[Problem, ...] = ()
 
@@ -66,6 +68,7 @@ def parse_cmdline(text: str) -> Cmdline:
         loop_interval_s=_parse_seconds("LOOP_INTERVAL", words, DEFAULT_LOOP_INTERVAL_S, problems),
         script_timeout_s=_parse_seconds("SCRIPT_TIMEOUT", words, DEFAULT_SCRIPT_TIMEOUT_S, problems),
         software_raid=words.get("SOFTWARE_RAID") == "1",
+        repositories=_parse_repositories(words.get("REPO", ""), problems),
         network=parse_words(split, problems),
         problems=tuple(problems),
     )
@@ -118,6 +121,18 @@ def _parse_hook(key: str, words: dict[str, str], problems: list[Problem]) -> str
     if fault is not None:
         problems.append(Problem(path=key, message=fault))
     return value
+
+
+def _parse_repositories(value: str, problems: list[Problem]) -> tuple[str, ...]:
+    """The URLs of yum repositories or .repo files; one that cannot be used is left out."""
+    urls: list[str] = []
+    for number, url in enumerate(filter(None, value.split(",")), start=1):
+        fault = find_url_fault(url)
+        if fault is None:
+            urls.append(url)
+        else:
+            problems.append(Problem(path="REPO", message=f"number {number}: {fault}"))
+    return tuple(urls)
 
 
 def find_hook_fault(url: str) -> str | None:

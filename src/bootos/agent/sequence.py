@@ -38,6 +38,7 @@ def run(host: Host) -> None:
     wait_for_server_address(host)
     threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
     address = bring_up_network(host)
+    set_up_repositories(host)
     server_first = is_at(host.cmdline.pre, host.server_addr)
     client = wait_for_server(host) if server_first else None
     hooks = run_pre_hook(host)
@@ -116,6 +117,14 @@ def bring_up_network(host: Host) -> str:
     )
     host.uplink = network.bring_up(host.cmdline.pxe_mac)
     return host.uplink.address
+
+
+def set_up_repositories(host: Host) -> None:
+    """Those of REPO, so that PRE, scripts and the shell can `yum install` from them."""
+    if host.cmdline.repositories:
+        from bootos.agent.repository import write_repositories
+
+        write_repositories(host.cmdline.repositories, host.machine.root)
 
 
 def is_at(hook: str | None, server_addr: str) -> bool:

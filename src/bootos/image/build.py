@@ -19,6 +19,7 @@ from bootos.image.archive import KEYRING, Mirrors, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, compute_key
 from bootos.image.cpio import write_layer
 from bootos.image.document_file import read_json, write_json
+from bootos.image.layers import chroot, package, upper
 from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
 from bootos.image.release import append_release, compute_version
@@ -46,6 +47,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The finished stages an image is put together from."""
 
     kernel: Stage
+    rpmdb: Stage
     root: Stage
     modules: Stage
     boot: Stage
@@ -59,12 +61,14 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
     with cache.locked():
         base = make_base(loaded, cache)
         kernel = make_kernel(loaded, cache, base)
+        rpmdb = make_rpmdb(loaded, cache, base)
         parts = Parts(
             kernel=kernel,
+            rpmdb=rpmdb,
             root=make_root(loaded, cache, base),
             modules=make_modules(loaded, cache, kernel),
             boot=make_boot(loaded, cache, kernel),
-            layer=make_layer(loaded, cache, base, make_rpmdb(loaded, cache, base)),
+            layer=make_layer(loaded, cache, base, rpmdb),
         )
         with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
             segments = write_initrd(parts, Path(work) / "initrd.img")
@@ -168,14 +172,24 @@ def make_boot(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
 
 
 def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
-    """What rpm has to know of the base."""
-    cut, version = loaded.recipe.cut, metadata.version("bootos")
+    """The recipe's .deb and .rpm files, and what rpm has to know of the base."""
+    recipe, version = loaded.recipe, metadata.version("bootos")
     return cache.make(
         "rpmdb",
-        {"base": base, "cut": cut, "version": version},
-        (rpmdb_step,),
+        {
+            "base": base,
+            "cut": recipe.cut,
+            "version": version,
+            **(
+                {"packages": [*loaded.debs, *loaded.rpms], "boot": recipe.boot}
+                if loaded.debs + loaded.rpms
+                else {}
+            ),
+            "keys": list(loaded.keys),
+        },
+        (rpmdb_step, chroot, upper, package),
         lambda directory: rpmdb_step.build_rpmdb(
-            base.directory / "root", cut, version, directory, _say(cache, "rpmdb")
+            loaded, base.directory / "root", version, directory, _say(cache, "rpmdb")
         ),
     )
 
@@ -191,6 +205,7 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
             "agent": list(layer_step.collect_agent_sources(project)),
             "rootfs": layer_step.ROOTFS,
             "overlay": loaded.overlay_dir,
+            "repositories": loaded.recipe.repositories,
             "shell": loaded.recipe.shell,
             "compression": loaded.recipe.compression,
         },
@@ -203,9 +218,11 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
 
 def list_layers(parts: Parts) -> list[tuple[str, Path]]:
     """The squashfs files of the initrd, lowest first: `/init` stacks them in the order of their names."""
+    packages = parts.rpmdb.directory / rpmdb_step.PACKAGES
     return [
         ("10-base", parts.root.directory / "root.squashfs"),
         ("20-kernel", parts.modules.directory / "modules.squashfs"),
+        *([("40-packages", packages)] if packages.is_file() else []),
         ("80-bootos", parts.layer.directory / "layer.squashfs"),
     ]
 
@@ -246,7 +263,11 @@ def build_manifest(
         files=(hash_file(work / "vmlinuz"), hash_file(work / "initrd.img")),
         segments=tuple(segments),
         root_uncompressed_bytes=root["uncompressed_bytes"],
-        packages={**root["packages"], **kernel["packages"]},
+        packages={
+            **root["packages"],
+            **kernel["packages"],
+            **read_json(parts.rpmdb.directory / "packages.json"),
+        },
     )
 
 

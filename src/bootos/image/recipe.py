@@ -13,6 +13,8 @@ import msgspec
 
 from bootos.document import convert_all, read_document
 from bootos.errors import Problem, ProblemsError
+from bootos.repository import NAME as REPOSITORY_PATTERN
+from bootos.repository import find_url_fault
 
 PACKAGE_PATTERN = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A Debian package name (Debian Policy 5.6.7)."""
@@ -68,6 +70,13 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     icu_data: bool = False
 
 
+class Repository(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A yum repository of the running OS. `key` is a file: rpm knows it then, and signatures are checked."""
+
+    url: str
+    key: str = ""
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One image."""
 
@@ -80,6 +89,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shell: Literal["on", "off"] = "on"
     budget_mb: int = 140
     overlay: str = ""
+    debs: tuple[str, ...] = ()
+    rpms: tuple[str, ...] = ()
+    repositories: dict[str, Repository] = {}
     firmware: Firmware = Firmware()
     cut: Cut = Cut()
 
@@ -93,6 +105,19 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def overlay_dir(self) -> Path | None:
         return self.directory / self.recipe.overlay if self.recipe.overlay else None
+
+    @property
+    def debs(self) -> tuple[Path, ...]:
+        return tuple(self.directory / name for name in self.recipe.debs)
+
+    @property
+    def rpms(self) -> tuple[Path, ...]:
+        return tuple(self.directory / name for name in self.recipe.rpms)
+
+    @property
+    def keys(self) -> tuple[Path, ...]:
+        """The keys of the repositories."""
+        return tuple(self.directory / repo.key for repo in self.recipe.repositories.values() if repo.key)
 
 
 def read_recipe(path: Path) -> Loaded:
@@ -179,5 +204,25 @@ def _check_rest(recipe: Recipe, directory: Path) -> Iterator[Problem]:
         yield Problem(
             path="debian.suite", message=f"{recipe.debian.suite!r} is not a suite name", hint="as trixie"
         )
+    yield from _check_packages(recipe, directory)
     if recipe.overlay and not (directory / recipe.overlay).is_dir():
         yield Problem(path="overlay", message=f"{recipe.overlay!r} is not a directory below {directory}")
+
+
+def _check_packages(recipe: Recipe, directory: Path) -> Iterator[Problem]:
+    for field, names in (("debs", recipe.debs), ("rpms", recipe.rpms)):
+        for index, name in enumerate(names):
+            path = f"{field}[{index}]"
+            if not name.endswith(f".{field[:-1]}"):
+                yield Problem(path=path, message=f"{name!r} is not the path of a .{field[:-1]} file")
+            elif not (directory / name).is_file():
+                yield Problem(path=path, message=f"there is no file {name!r} below {directory}")
+    for name, repo in recipe.repositories.items():
+        path = f"repositories.{name}"
+        if not REPOSITORY_PATTERN.fullmatch(name):
+            yield Problem(path=path, message="a repository's name has letters, digits and _ . : -")
+        fault = find_url_fault(repo.url)
+        if fault:
+            yield Problem(path=f"{path}.url", message=fault)
+        if repo.key and not (directory / repo.key).is_file():
+            yield Problem(path=f"{path}.key", message=f"there is no file {repo.key!r} below {directory}")

@@ -10,18 +10,20 @@ def test_debian_versions_become_versions_rpm_accepts():
 
 
 def test_a_program_is_provided_under_both_its_paths():
-    provides = build_provides([], {}, ["/usr/bin/sh", "/usr/bin/python3"])
+    provides = build_provides([], {}, ["/usr/bin/sh", "/usr/bin/python3"], release="13")
     assert {"/usr/bin/sh", "/bin/sh", "/usr/bin/python3", "/bin/python3"} <= set(provides)
 
 
 def test_libraries_packages_and_the_dynamic_loader_are_provided():
     libraries = parse_provides("libc.so.6()(64bit)\nlibc.so.6(GLIBC_2.34)(64bit)\n\nlibc.so.6()(64bit)\n")
-    provides = build_provides(libraries, {"bash": "5.2.37-2"}, [])
+    provides = build_provides(libraries, {"bash": "5.2.37-2"}, [], release="13")
     assert provides == [
         "bash = 5.2.37-2",
         "libc.so.6()(64bit)",
         "libc.so.6(GLIBC_2.34)(64bit)",
         "rtld(GNU_HASH)",
+        "system-release = 13",
+        "system-release(releasever) = 13",
     ]
 
 
@@ -29,3 +31,4 @@ def test_the_spec_has_one_line_for_each_provide():
     spec = build_spec(["/bin/sh", "bash = 5"], "0.1.0")
     assert "Provides: /bin/sh\nProvides: bash = 5\n" in spec
     assert spec.startswith("Name: bootos-base\nVersion: 0.1.0\n")
+    assert "%transfiletriggerin -P 2000000 -- /lib /usr/lib /lib64 /usr/lib64\n/sbin/ldconfig\n" in spec

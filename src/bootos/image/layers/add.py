@@ -21,7 +21,7 @@ from bootos.image.layers.package import (
     read_versions,
     sort_wanted,
 )
-from bootos.image.layers.upper import clean_upper, find_kernel_modules
+from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
 from bootos.image.manifest import LayerEntry
 
 FIRST_NUMBER, LAST_NUMBER = 90, 98
@@ -93,7 +93,17 @@ def build_tree(
         if modules:
             message = f"the packages bring kernel modules ({', '.join(path.name for path in modules[:5])})"
             raise BootosError(message, hint="bootos driver add checks and adds them")
+        check_enabled(enabled, find_self_acting(root.upper))
         return packages, clean_upper(root.upper, enabled)
+
+
+def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
+    """A name that the packages did not bring is a mistake."""
+    brought = {path.name for path in acting}
+    unknown = sorted(set(enabled) - brought)
+    if unknown:
+        hint = f"they bring {', '.join(sorted(brought)) or 'nothing that would'}"
+        raise BootosError(f"the packages bring no {', '.join(unknown)} that acts by itself", hint=hint)
 
 
 def find_number(image: Image) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bootos.image.steps.squash import SOURCE_DATE
 from bootos.process import Completed, run
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -20,6 +21,7 @@ ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "TMPDIR": "/tmp",
     "DEBIAN_FRONTEND": "noninteractive",
+    "SOURCE_DATE_EPOCH": SOURCE_DATE,  # rpm's databases and packages then say the same each time
 }
 
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
@@ -67,6 +69,7 @@ def run_inside(
     *,
     timeout_s: float = 600.0,
     check: bool = True,
+    input: str | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Completed:
     """Run a command in the prepared root, with nothing of the host's environment but its proxies."""
@@ -74,7 +77,7 @@ def run_inside(
     env = [f"{key}={value}" for key, value in words.items()]
     argv = ["chroot", os.fspath(root), "/usr/bin/env", "-i", *env, *argv]
     secrets = [value for key, value in words.items() if key.lower() in PROXIES]
-    return run(argv, timeout_s=timeout_s, check=check, secrets=secrets, on_line=on_line)
+    return run(argv, timeout_s=timeout_s, check=check, input=input, secrets=secrets, on_line=on_line)
 
 
 def _mount(stack: ExitStack, what: Sequence[str | Path], target: Path) -> None:

@@ -85,34 +85,53 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
     if missing:
         known = ", ".join(segment.name for segment in layers)
         raise BootosError(f"{image.directory} has no layer {', '.join(missing)}", hint=f"it has {known}")
-    root = Root(work.resolve() / "root")
-    root.upper = work.resolve() / "upper"
-    for directory in (root, root.upper, work / "overlay", work / "empty"):
-        directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        lower = [work.resolve() / "empty"]  # an overlay needs two of them, and an image may have one layer
-        for segment in sorted(layers, key=lambda layer: layer.name):
-            if names is None or segment.name in names:
-                lower.insert(0, _open_layer(image.initrd, segment, work.resolve() / "layers", stack))
-        # Everything in the upper directory must mean the same to the booted machine's kernel: no redirects.
-        options = (
-            f"lowerdir={':'.join(map(str, lower))},upperdir={root.upper},workdir={work.resolve()}/overlay"
-        )
-        argv = [
-            "mount",
-            "-t",
-            "overlay",
-            "-o",
-            f"{options},redirect_dir=off,metacopy=off,index=off",
-            "overlay",
+        lower = [
+            _open_layer(image.initrd, segment, work.resolve() / "layers", stack)
+            for segment in sorted(layers, key=lambda layer: layer.name)
+            if names is None or segment.name in names
         ]
-        try:
-            run([*argv, root])
-        except ToolError as cause:
-            hint = "run it as root, in a container with CAP_SYS_ADMIN"
-            raise BootosError("the image's layers cannot be stacked on this host", hint=hint) from cause
-        stack.callback(_unmount, root)
-        yield root
+        yield _stack(lower, work.resolve(), stack)
+
+
+@contextmanager
+def open_tree(tree: Path, work: Path) -> Iterator[Root]:
+    """The same with a tree of files, which is not changed."""
+    with ExitStack() as stack:
+        layer = work.resolve() / "layers/tree"
+        layer.mkdir(parents=True)
+        run(["mount", "--bind", "-o", "ro", tree, layer])
+        stack.callback(_unmount, layer)
+        yield _stack([layer], work.resolve(), stack)
+
+
+def _stack(lower: Sequence[Path], work: Path, stack: ExitStack) -> Root:
+    """Lay the directories over each other, the last one on top."""
+    root = Root(work / "root")
+    root.upper = work / "upper"
+    empty = work / "empty"  # an overlay needs two directories below, and an image may have one layer
+    for directory in (root, root.upper, work / "overlay", empty):
+        directory.mkdir(parents=True, exist_ok=True)
+    # Everything in the upper directory must mean the same to the booted machine's kernel: no redirects.
+    below = ":".join(map(str, [*reversed(lower), empty]))
+    options = f"lowerdir={below},upperdir={root.upper},workdir={work}/overlay"
+    try:
+        run(
+            [
+                "mount",
+                "-t",
+                "overlay",
+                "-o",
+                f"{options},redirect_dir=off,metacopy=off,index=off",
+                "overlay",
+                root,
+            ]
+        )
+    except ToolError as cause:
+        hint = "run it as root, in a container with CAP_SYS_ADMIN"
+        raise BootosError("the image's layers cannot be stacked on this host", hint=hint) from cause
+    stack.callback(_unmount, root)
+    return root
 
 
 def _open_layer(initrd: Path, segment: Segment, layers: Path, stack: ExitStack) -> Path:

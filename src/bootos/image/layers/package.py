@@ -97,8 +97,9 @@ def read_versions(root: Path) -> dict[str, str]:
     return found | dict(line.split("\t") for line in rpms.splitlines() if "\t" in line)
 
 
-def install_debs(root: Path, wanted: Wanted, say: Say) -> None:
-    """Install .deb files and named Debian packages. The archive is asked only when the image lacks something."""
+def install_debs(root: Path, wanted: Wanted, say: Say, *, archive: bool = True) -> None:
+    """Install .deb files and named Debian packages. The archive is asked only when the root lacks something, and never
+    without `archive`."""
     with ExitStack() as stack:
         inside = _show_files(stack, root, wanted.debs, "debs")
         argv = [*APT, "install", *inside, *wanted.deb_names]
@@ -106,7 +107,7 @@ def install_debs(root: Path, wanted: Wanted, say: Say) -> None:
             done = run_inside(root, argv, check=False)  # without lists there is nothing to download
             if done.returncode == 0:
                 return
-            if "nmet dependencies" not in done.stdout + done.stderr:
+            if not archive or "nmet dependencies" not in done.stdout + done.stderr:
                 raise _refuse("apt", done)
             say("looking up what is missing in the Debian archive")
         else:

@@ -5,10 +5,11 @@ act by itself in the booted machine unless it was asked for by name, and in a fo
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Collection
 from pathlib import Path
 
-from bootos.errors import BootosError
+from bootos.image.steps.squash import SOURCE_DATE
 
 DROPPED = (
     *("run", "tmp", "dev", "proc", "sys", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dnf"),
@@ -23,12 +24,13 @@ SELF_ACTING = (
     *("usr/lib/udev/rules.d", "etc/udev/rules.d", "usr/lib/systemd/system-generators"),
     *("etc/systemd/system-generators", "etc/cron.d", "etc/xdg/autostart"),
 )
+RECENT_S = 24 * 3600.0
 OPAQUE = "trusted.overlay.opaque"
 
 
 def clean_upper(upper: Path, enabled: Collection[str]) -> list[str]:
     """Remove what a layer must not hold from `upper`; the layers below are still open. Returns the units and rules
-    that will not act by themselves. Raises BootosError: an `enabled` name that the packages did not bring."""
+    that will not act by themselves, because `enabled` does not name them."""
     flatten_database(upper / "var/lib/rpm/rpmdb.sqlite")
     for name in DROPPED:
         for path in (upper / name, *(upper / name).rglob("*")):
@@ -37,14 +39,7 @@ def clean_upper(upper: Path, enabled: Collection[str]) -> list[str]:
     for pattern in OLD_COPIES:
         for path in upper.glob(pattern):
             path.unlink()
-    acting = find_self_acting(upper)
-    unknown = sorted(set(enabled) - {path.name for path in acting})
-    if unknown:
-        known = ", ".join(sorted({path.name for path in acting})) or "nothing that would"
-        raise BootosError(
-            f"the packages bring no {', '.join(unknown)} that acts by itself", hint=f"they bring {known}"
-        )
-    silent = [path for path in acting if path.name not in enabled]
+    silent = [path for path in find_self_acting(upper) if path.name not in enabled]
     for path in silent:
         path.unlink()
     expand_opaque(upper)
@@ -56,7 +51,17 @@ def clean_upper(upper: Path, enabled: Collection[str]) -> list[str]:
             and _is_touched_only(path, upper)
         ):
             path.rmdir()
+    clamp_times(upper)
     return sorted({path.name for path in silent})
+
+
+def clamp_times(upper: Path) -> None:
+    """What was made just now, as databases and directories, gets the one time of every image; the files of packages
+    keep theirs, which are older."""
+    newest = time.time() - RECENT_S
+    for path in (upper, *upper.rglob("*")):
+        if path.lstat().st_mtime > newest:
+            os.utime(path, (int(SOURCE_DATE), int(SOURCE_DATE)), follow_symlinks=False)
 
 
 def find_self_acting(upper: Path) -> list[Path]:

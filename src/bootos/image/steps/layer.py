@@ -14,6 +14,7 @@ from bootos.image.recipe import Loaded
 from bootos.image.steps.bytecode import compile_python
 from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
+from bootos.repository import build_repo_file
 
 AGENT_PARTS = (
     *("__init__.py", "errors.py", "process.py", "document.py", "fetch.py", "repository.py"),
@@ -86,6 +87,7 @@ def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, director
     shutil.copytree(rpmdb, root)
     install_agent(build_wheel(project, directory / "wheel"), root)
     copy_rootfs(ROOTFS, root, programs=PROGRAMS)
+    write_repositories(loaded, root)
     if loaded.overlay_dir is not None:
         copy_rootfs(loaded.overlay_dir, root)
     link_units(root, shell=loaded.recipe.shell == "on")
@@ -137,6 +139,19 @@ def copy_rootfs(source: Path, root: Path, *, programs: Sequence[str] = ()) -> No
         if path.is_dir() and not path.is_symlink():
             path.chmod(0o755)
     (root / "root").mkdir(mode=0o700, exist_ok=True)
+
+
+def write_repositories(loaded: Loaded, root: Path) -> None:
+    """The recipe's yum repositories, and their keys."""
+    repos, keys = root / "etc/yum.repos.d", root / "etc/pki/rpm-gpg"
+    repos.mkdir(parents=True)
+    for name, repo in sorted(loaded.recipe.repositories.items()):
+        gpgkey = ""
+        if repo.key:
+            keys.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(loaded.directory / repo.key, keys / name)
+            gpgkey = f"file:///etc/pki/rpm-gpg/{name}"
+        (repos / f"{name}.repo").write_text(build_repo_file(name, repo.url, gpgkey))
 
 
 def link_units(root: Path, *, shell: bool) -> None:

@@ -1,4 +1,5 @@
-"""Stage `rpmdb`: tell rpm and dnf what the Debian base provides, so that a vendor's RPM finds what it requires.
+"""Stage `rpmdb`: the recipe's own packages, and what rpm and dnf have to know of the Debian base, so that a vendor's
+RPM finds what it requires.
 
 One package without files, `bootos-base`, is built and installed with the image's own rpm. It provides the sonames
 and symbol versions of every library in the image, the interpreters' paths, and the Debian packages by name.
@@ -10,50 +11,96 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from bootos.errors import BootosError
-from bootos.image.recipe import Cut
-from bootos.image.steps.root import read_packages, select_cut
-from bootos.process import run
+from bootos.image.document_file import write_json
+from bootos.image.layers.chroot import prepare_chroot, run_inside
+from bootos.image.layers.core import open_tree
+from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
+from bootos.image.layers.upper import clean_upper
+from bootos.image.recipe import Loaded
+from bootos.image.steps.root import cut_paths, read_packages, select_cut
+from bootos.image.steps.squash import build_squashfs
 
 NAME = "bootos-base"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin")
+DEFINES = (
+    *("--define", "_topdir /tmp/rpmbuild"),
+    *("--define", "_buildhost bootos", "--define", "use_source_date_epoch_as_buildtime 1"),
+)
+"""The package says nothing of the host and the hour it was made at: the same base gives the same bytes."""
 FIXED = ("rtld(GNU_HASH)",)
 """What rpm's own generators ask for and no file shows: the dynamic loader reads GNU hash tables."""
+LIBRARY_DIRECTORIES = "/lib /usr/lib /lib64 /usr/lib64"
+PACKAGES = "packages.squashfs"
+DATABASE = "var/lib/rpm/rpmdb.sqlite"
 
 
-def build_rpmdb(base: Path, cut: Cut, version: str, directory: Path, say: Callable[[str], None]) -> None:
-    """Fill `directory/root/var/lib/rpm`. `base` is the installed base; what `cut` removes is not promised."""
-    work = directory / "work"
-    run(["cp", "--archive", "--reflink=auto", base, work], timeout_s=600)
+def build_rpmdb(
+    loaded: Loaded, base: Path, version: str, directory: Path, say: Callable[[str], None]
+) -> None:
+    """Fill `directory`: `root/var/lib/rpm`; `packages.json` (name -> version of the recipe's .deb and .rpm files); and
+    `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
+    recipe, work = loaded.recipe, directory / "work"
+    with open_tree(base, work) as root:
+        with prepare_chroot(root):
+            before = read_packages(root)
+            if loaded.debs:
+                say(f"installing {len(loaded.debs)} .deb files")
+                install_debs(root, Wanted(debs=loaded.debs), say, archive=False)
+            register_base(root, loaded, version, say)
+            for key in loaded.keys:
+                shutil.copyfile(key, root / "tmp/key")
+                run_inside(root, ["rpm", "--import", "/tmp/key"])
+            if loaded.rpms:
+                say(f"installing {len(loaded.rpms)} .rpm files")
+                install_rpms(root, Wanted(rpms=loaded.rpms), (), say)
+            after = read_versions(root)
+        if not (root / DATABASE).is_file():
+            raise BootosError("rpm left no database in /var/lib/rpm")
+        clean_upper(root.upper, (*recipe.boot.units, *recipe.boot.udev_rules, *recipe.boot.generators))
+    added = {name: after[name] for name in after if before.get(name) != after[name] and name != NAME}
+    write_json(directory / "packages.json", added)
+    (directory / "root" / DATABASE).parent.mkdir(parents=True)
+    (work / "upper" / DATABASE).rename(directory / "root" / DATABASE)
+    if added:
+        cut_paths(work / "upper", recipe.cut)
+        build_squashfs(work / "upper", directory / PACKAGES, recipe.compression, keep_times=True)
+    shutil.rmtree(work)
+
+
+def register_base(root: Path, loaded: Loaded, version: str, say: Callable[[str], None]) -> None:
+    """Make rpm's database anew, with the one package in it. `root` is open and prepared."""
+    cut = loaded.recipe.cut
     libraries = [
-        f"/{path.relative_to(work)}" for path in sorted((work / LIBRARIES).rglob("*.so*")) if path.is_file()
+        f"/{path.relative_to(root)}" for path in sorted((root / LIBRARIES).rglob("*.so*")) if path.is_file()
     ]
     kept = sorted(set(libraries) - set(select_cut(libraries, cut)))
     say(f"asking rpm what {len(kept)} libraries provide")
-    printed = run(
-        ["chroot", work, "/usr/lib/rpm/rpmdeps", "--provides"], input="\n".join(kept) + "\n", timeout_s=900
+    printed = run_inside(
+        root, ["/usr/lib/rpm/rpmdeps", "--provides"], input="\n".join(kept) + "\n", timeout_s=900
     ).stdout
     programs = [
-        f"/{path.relative_to(work)}"
+        f"/{path.relative_to(root)}"
         for name in PROGRAM_DIRECTORIES
-        for path in sorted((work / name).iterdir())
+        for path in sorted((root / name).iterdir())
         if path.exists()
     ]
     programs = sorted(set(programs) - set(select_cut(programs, cut)))
-    names = build_provides(parse_provides(printed), read_packages(work), programs)
-    (work / "tmp/bootos-base.spec").write_text(build_spec(names, version))
+    names = build_provides(parse_provides(printed), read_packages(root), programs, release=read_release(root))
+    (root / "tmp/bootos-base.spec").write_text(build_spec(names, version))
     say(f"building {NAME} with {len(names)} provides")
-    _rpm(work, "rpmbuild", "-bb", "--quiet", "--define", "_topdir /tmp/rpmbuild", "/tmp/bootos-base.spec")
-    built = sorted((work / "tmp/rpmbuild/RPMS").rglob("*.rpm"))
+    run_inside(root, ["rpmbuild", "-bb", "--quiet", *DEFINES, "/tmp/bootos-base.spec"], timeout_s=900)
+    built = sorted((root / "tmp/rpmbuild/RPMS").rglob("*.rpm"))
     if len(built) != 1:
         raise BootosError(f"rpmbuild made {len(built)} packages instead of {NAME}")
-    shutil.rmtree(work / "var/lib/rpm", ignore_errors=True)
-    _rpm(work, "rpm", "--install", f"/{built[0].relative_to(work)}")
-    if not (work / "var/lib/rpm/rpmdb.sqlite").is_file():
-        raise BootosError("rpm left no database in /var/lib/rpm")
-    (directory / "root/var/lib/rpm").mkdir(parents=True)
-    shutil.copyfile(work / "var/lib/rpm/rpmdb.sqlite", directory / "root/var/lib/rpm/rpmdb.sqlite")
-    shutil.rmtree(work)
+    shutil.rmtree(root / "var/lib/rpm", ignore_errors=True)
+    run_inside(root, ["rpm", "--install", f"/{built[0].relative_to(root)}"], timeout_s=900)
+
+
+def read_release(root: Path) -> str:
+    """The number of the Debian release, as 13."""
+    found = re.search(r'^VERSION_ID="?([0-9.]+)"?$', (root / "etc/os-release").read_text(), re.MULTILINE)
+    return found[1] if found else "0"
 
 
 def parse_provides(printed: str) -> list[str]:
@@ -62,14 +109,15 @@ def parse_provides(printed: str) -> list[str]:
 
 
 def build_provides(
-    libraries: Iterable[str], packages: Mapping[str, str], programs: Iterable[str]
+    libraries: Iterable[str], packages: Mapping[str, str], programs: Iterable[str], *, release: str
 ) -> list[str]:
     """Everything the base provides, in rpm's words. Both spellings of a program's path count: rpm packages ask for
-    /bin/sh as well as for /usr/bin/sh."""
+    /bin/sh as well as for /usr/bin/sh. dnf takes $releasever from what provides system-release."""
     paths = set(programs)
     paths |= {path.removeprefix("/usr") for path in paths}
     named = {f"{name} = {rpm_version(version)}" for name, version in packages.items()}
-    return sorted({*libraries, *named, *paths, *FIXED} - {""})
+    system = {f"system-release = {release}", f"system-release(releasever) = {release}"}
+    return sorted({*libraries, *named, *paths, *system, *FIXED} - {""})
 
 
 def rpm_version(debian: str) -> str:
@@ -82,7 +130,7 @@ def rpm_version(debian: str) -> str:
 
 
 def build_spec(provides: Iterable[str], version: str) -> str:
-    """The spec file of the package."""
+    """The spec file of the package. Its triggers make the loader find the libraries of packages that come later."""
     lines = [
         f"Name: {NAME}",
         f"Version: {rpm_version(version)}",
@@ -93,9 +141,9 @@ def build_spec(provides: Iterable[str], version: str) -> str:
         "%description",
         "Lets packages that require libraries and programs of the base be installed.",
         "%files",
+        f"%transfiletriggerin -P 2000000 -- {LIBRARY_DIRECTORIES}",
+        "/sbin/ldconfig",
+        f"%transfiletriggerpostun -P 2000000 -- {LIBRARY_DIRECTORIES}",
+        "/sbin/ldconfig",
     ]
     return "\n".join(line for line in lines if line) + "\n"
-
-
-def _rpm(root: Path, *argv: str) -> None:
-    run(["chroot", root, *argv], env={"HOME": "/root", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}, timeout_s=900)

@@ -1,0 +1,51 @@
+"""The yum repositories of the kernel command line (REPO=URL[,URL]) become files below /etc/yum.repos.d.
+
+Called by `sequence` once there is a network. A repository that cannot be had is said and left out: it stops nothing.
+"""
+
+import io
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootos.fetch import FetchError, fetch_into, mask_url
+from bootos.repository import build_repo_file, is_repo_file
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "etc/yum.repos.d"
+MOST_BYTES = 2**20
+TIMEOUT_S = 30.0
+PAUSES_S = (1.0, 3.0)
+
+
+def write_repositories(
+    urls: Sequence[str], root: Path = Path("/"), *, pauses_s: Sequence[float] = PAUSES_S
+) -> list[Path]:
+    """Write one file for each URL, and return them. A .repo file is fetched; of a repository the address is written,
+    since dnf fetches what it needs when it needs it. A file written before, by an earlier start, is replaced."""
+    written = []
+    for number, url in enumerate(urls, start=1):
+        name = f"cmdline-{number}"
+        try:
+            text = fetch_repo_file(url, pauses_s) if is_repo_file(url) else build_repo_file(name, url)
+        except FetchError as error:
+            log.error("REPO: %s", error)
+            continue
+        path = root / DIRECTORY / f"{name}.repo"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)  # a URL may hold a password
+        log.info("yum repository %s: %s", name, mask_url(url))
+        written.append(path)
+    return written
+
+
+def fetch_repo_file(url: str, pauses_s: Sequence[float]) -> str:
+    """The text of a .repo file. Raises FetchError: not to be had, or something else."""
+    sink = io.BytesIO()
+    fetch_into(url, sink, most_bytes=MOST_BYTES, timeout_s=TIMEOUT_S, pauses_s=pauses_s)
+    text = sink.getvalue().decode(errors="replace")
+    if not any(line.startswith("[") for line in text.splitlines()):
+        raise FetchError(f"{mask_url(url)} is not a .repo file: it has no [section]")
+    return text
