@@ -15,6 +15,12 @@ from bootos.errors import BootosError, read_chain
 # noun -> (module, attribute, one line of help, an example)
 NOUNS: dict[str, tuple[str, str, str, str]] = {
     "image": ("bootos.image.command", "app", "build the in-memory operating system", "bootos image build"),
+    "driver": (
+        "bootos.image.driver.command",
+        "app",
+        "kernel drivers of an image, without building it anew",
+        "bootos driver list build/image --class net",
+    ),
     "serve": ("bootos.server.command", "serve_app", "run the server", "bootos serve --listen 10.0.0.1:8083"),
     "machine": (
         "bootos.server.command",

@@ -50,7 +50,8 @@ def test_every_noun_of_the_command_is_in_the_documents() -> None:
 
 
 @pytest.mark.parametrize(
-    "noun", ["image", "serve", "machine", "template", "job", "pxe", "pool", "secret", "support", "lab"]
+    "noun",
+    ["image", "driver", "serve", "machine", "template", "job", "pxe", "pool", "secret", "support", "lab"],
 )
 def test_every_noun_has_help_with_an_example(noun: str) -> None:
     command = [sys.executable, "-m", "bootos.cli", noun, "--help"]

@@ -16,6 +16,7 @@ from bootos.wire import v2
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
+LAYERS_TIMEOUT_S = 5.0  # a machine goes on without them
 
 
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
@@ -47,6 +48,10 @@ class Client:
     def greet(self) -> v2.Greeting:
         """Ask whether the server speaks v2. Raises Refused (404: it does not), Unreachable."""
         return self._call("GET", "/", None, v2.Greeting)
+
+    def fetch_layers(self) -> list[v2.LayerOffer]:
+        """Kernel modules for some machines only. Raises Refused (404: the server knows none), Unreachable."""
+        return self._call("GET", "/layers", None, list[v2.LayerOffer], timeout_s=LAYERS_TIMEOUT_S)
 
     def register(self, registration: v2.Registration) -> v2.Registered:
         """Register and keep the session for the calls that follow."""

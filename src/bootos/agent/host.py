@@ -83,6 +83,8 @@ def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
 def collect(host: Host) -> None:
     """The inventory, also left in /run/bootos/inventory.json."""
     from bootos.hardware.inventory import collect_inventory
+    from bootos.hardware.pcigap import describe_gap, read_gaps
+    from bootos.hardware.tree import Tree
 
     log.info("collecting hardware information")
     host.status.do("collecting hardware information")
@@ -94,12 +96,8 @@ def collect(host: Host) -> None:
     log.info(
         "machine: %s %s, serial number %s", system.vendor or "-", system.product or "-", host.sn or "unknown"
     )
-    for device in host.inventory.pci:
-        if device.needs_module and device.kernel_module is None:
-            ids = f"{device.vendor_id}:{device.device_id}"
-            log.warning(
-                "PCI %s %s (%s): no kernel module found", device.address, device.device or "device", ids
-            )
+    for gap in read_gaps(Tree(host.machine.root), host.machine.run, host.inventory.pci):
+        log.warning("%s", describe_gap(gap))
     for note in host.inventory.notes:
         log.warning("inventory: %s", note)
 

@@ -42,9 +42,12 @@ def run(host: Host) -> None:
     server_first = is_at(host.cmdline.pre, host.server_addr)
     client = wait_for_server(host) if server_first else None
     hooks = run_pre_hook(host)
+    load_layers(host, client)
     collect(host)
     if not server_first:
         client = wait_for_server(host)
+        if client is not None and load_layers(host, client):
+            collect(host)
     if client is None:
         work_by_v1(host)
         return
@@ -142,6 +145,14 @@ def run_pre_hook(host: Host) -> list[v2.HookResult]:
     host.status.do("running the PRE hook")
     result = run_given_hook("PRE", host, None)
     return [result] if result is not None else []
+
+
+def load_layers(host: Host, client: "Client | None") -> bool:
+    """The kernel modules that the server has for this machine's devices; none as long as it does not answer."""
+    from bootos.agent.client import Client
+    from bootos.agent.hardware_layer import load_hardware_layers
+
+    return load_hardware_layers(host, client or Client(host.server_addr))
 
 
 def wait_for_server(host: Host) -> "Client | None":

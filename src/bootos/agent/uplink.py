@@ -180,7 +180,7 @@ class Network:
                 return self._use(best, findings)
             self._retry_dhcp(findings)
             if time.monotonic() >= say_at:
-                say_waiting(findings, self._url)
+                say_waiting(findings, self._url, describe_card_gaps(self._root, self._run))
                 say_at = time.monotonic() + next(pauses)
             time.sleep(self._timing.pause_s)
 
@@ -373,11 +373,21 @@ def is_met(item: Finding) -> bool:
     return item.reach is not None and item.reach.grade is not Grade.NOT_REACHED
 
 
-def say_waiting(findings: Sequence[Finding], url: str) -> None:
-    """What is waited for."""
+def describe_card_gaps(root: Path, run: Runner) -> list[str]:
+    """The network cards that have no kernel module, a sentence each."""
+    from bootos.hardware.pcigap import NETWORK, describe_gap, read_gaps
+    from bootos.hardware.tree import Tree
+
+    gaps = read_gaps(Tree(root), run)
+    return [describe_gap(gap) for gap in gaps if gap.device.class_id.startswith(NETWORK)]
+
+
+def say_waiting(findings: Sequence[Finding], url: str, gaps: Sequence[str] = ()) -> None:
+    """What is waited for; and which cards cannot be used, as one of them may be the one that reaches the server."""
+    for gap in gaps:
+        log.warning("%s", gap)
     if not findings:
         log.warning("waiting for a network interface: none was found")
-        log.warning("no kernel module may fit the network card: see `bootos-agent inventory`, section PCI")
         return
     what = "a way to the server" if any(item.address for item in findings) else "a DHCP answer"
     log.warning("waiting for %s: %s", what, "; ".join(explain(item, url) for item in findings))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from bootos.hardware.pcigap import find_gaps
 from bootos.wire.inventory import Disk, DiskType, Inventory, Nic, PciDevice, RaidController
 
 WIDTH = 66  # of a value: 80 columns less the longest name and two spaces
@@ -34,16 +35,11 @@ def build_summary(inventory: Inventory) -> list[tuple[str, str]]:
     _add(rows, "GPU", _count(_join([gpu.vendor, gpu.model]) or gpu.pci_address for gpu in inventory.gpus))
     _add(rows, "TPM", [_join([inventory.tpm.version, inventory.tpm.vendor]) if inventory.tpm else ""])
     _add(rows, "Virtual", [inventory.virtual or ""])
-    _add(rows, "No module", _shorten([_describe_gap(entry) for entry in find_gaps(inventory)], 4))
+    _add(rows, "No module", _shorten([_describe_gap(entry) for entry in find_gaps(inventory.pci)], 4))
     _add(
         rows, "Note", _shorten([line for note in inventory.notes for line in wrap(note, WIDTH)], _NOTE_LINES)
     )
     return rows
-
-
-def find_gaps(inventory: Inventory) -> list[PciDevice]:
-    """PCI devices that need a kernel module and have none: of no use in this image."""
-    return [device for device in inventory.pci if device.needs_module and device.kernel_module is None]
 
 
 def format_size(size_bytes: int | None, *, decimal: bool = False) -> str:

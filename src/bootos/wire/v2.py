@@ -5,12 +5,13 @@ All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
 | call | body -> answer |
 | --- | --- |
 | GET  ``/``          | -> `Greeting`: proves that the server speaks v2 |
+| GET  ``/layers``    | -> list of `LayerOffer`: kernel modules for certain devices; asked before registering |
 | POST ``/register``  | `Registration` -> `Registered` (409 `Refusal`: another client holds this identity) |
 | GET  ``/order?wait_s=N`` | long-poll -> 200 `Order`, or 204 when there is none after N seconds |
 | POST ``/report``    | `Report` -> `Receipt` |
 | POST ``/mac``       | `MacUpload` -> `MacAccepted` |
 
-All but the first two carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
+All but the first three carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
 A report is *whole*: it holds the state of the job as the agent knows it, and a number that only grows.
 Repeating, losing or reordering reports does no harm; the server keeps the one with the highest number.
 Log lines carry numbers that only grow within a boot, with gaps (an agent that was restarted goes on above the
@@ -33,6 +34,18 @@ class Greeting(msgspec.Struct, kw_only=True):
 
     protocol: int
     server: str = ""
+
+
+class LayerOffer(msgspec.Struct, kw_only=True):
+    """A squashfs with kernel modules, for machines that have one of the devices and run that kernel."""
+
+    name: str
+    path: str  # below /bootos/ of the server: layers/igb.squashfs
+    size_bytes: int
+    sha256: str
+    pci_ids: list[str]  # 8086:10d3
+    kernel_release: str = ""  # empty: any
+    modules: dict[str, str] = {}  # name -> version
 
 
 class Registration(msgspec.Struct, kw_only=True):

@@ -69,6 +69,8 @@ class Peer:
     def serve(self, path: str, body: bytes | None) -> tuple[int, Any]:
         if path == "/":
             return 200, v2.Greeting(protocol=v2.VERSION, server="peer")
+        if path == "/layers":
+            return 200, []
         if path == "/register":
             self.registrations += 1
             return 200, v2.Registered(machine_id="m1", session=f"s{self.registrations}")

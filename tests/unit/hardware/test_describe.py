@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from test_inventory import NAMES, read_machine
 
-from bootos.hardware.describe import WIDTH, build_summary, find_gaps, format_size
+from bootos.hardware.describe import WIDTH, build_summary, format_size
+from bootos.hardware.pcigap import find_gaps
 from bootos.wire.inventory import Dimm, Disk, DiskType, Health, Inventory, Nic, PciDevice
 
 
@@ -61,7 +62,7 @@ def test_devices_without_the_module_they_need_are_named() -> None:
         PciDevice(address="0000:02:00.0", vendor_id="8086", device_id="1521", class_id="020000", needs_module=True,
                   kernel_module="igb"),
     ]  # fmt: skip
-    assert [device.address for device in find_gaps(inventory)] == ["0000:3b:00.0"]
+    assert [device.address for device in find_gaps(inventory.pci)] == ["0000:3b:00.0"]
     assert (
         "No module",
         "0000:3b:00.0 [15b3:101d] Mellanox Technologies MT2892 Family [C...",

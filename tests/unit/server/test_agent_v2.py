@@ -1,5 +1,6 @@
 """The agent's API, over HTTP."""
 
+import json
 import re
 import stat
 import threading
@@ -409,3 +410,29 @@ def wait_until(condition: Any, deadline_s: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, "the condition did not come true"
         threading.Event().wait(0.01)
+
+
+def test_offers_the_layers_for_some_machines_without_a_session(server: Running) -> None:
+    assert server.call("GET", "/api/v2/agent/layers").data == []
+    boot_files = server.context.settings.boot_files
+    boot_files.mkdir(parents=True, exist_ok=True)
+    layer = {"name": "igb", "kind": "modules", "size_bytes": 5, "sha256": "ab", "kernel_release": "6.12"}
+    everywhere = {**layer, "name": "tools", "pci_ids": []}
+    igb = {**layer, "pci_ids": ["8086:1521"], "modules": {"igb": "5.3.2"}, "replaces": ["kernel/x/igb.ko"]}
+    (boot_files / "manifest.json").write_text(json.dumps({"name": "bootos", "layers": [igb, everywhere]}))
+    assert server.call("GET", "/api/v2/agent/layers").data == [
+        {
+            "name": "igb",
+            "path": "layers/igb.squashfs",
+            "size_bytes": 5,
+            "sha256": "ab",
+            "pci_ids": ["8086:1521"],
+            "kernel_release": "6.12",
+            "modules": {"igb": "5.3.2"},
+        }
+    ]
+    (boot_files / "layers").mkdir()
+    (boot_files / "layers/igb.squashfs").write_bytes(b"hsqs!")
+    assert server.request("GET", "/bootos/layers/igb.squashfs").status == 200
+    (boot_files / "manifest.json").write_text("{")
+    assert server.call("GET", "/api/v2/agent/layers").data == []

@@ -9,7 +9,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import JSONBody, QueryParameter
 
 from bootos import __version__
-from bootos.server import jobs, machines, next_boot, orders
+from bootos.server import jobs, layers, machines, next_boot, orders
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.store.table import Claim, Machine
@@ -24,13 +24,17 @@ class Waiter(msgspec.Struct):
 
 
 def build_agent_router(context: Context) -> Router:
-    """The five calls of `wire.v2`."""
+    """The calls of `wire.v2`."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
     pxe_directory = settings.pxe_directory
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
         return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}")
+
+    @get("/layers", sync_to_thread=True)
+    def offer_layers() -> list[v2.LayerOffer]:
+        return layers.list_offers(settings.boot_files)
 
     @post("/register", sync_to_thread=True, status_code=200)
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
@@ -140,4 +144,4 @@ def build_agent_router(context: Context) -> Router:
                 server_url=context.public_url,
             )
 
-    return Router(v2.PREFIX, route_handlers=[greet, register, order, report, mac])
+    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac])

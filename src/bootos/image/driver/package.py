@@ -1,0 +1,158 @@
+"""Unpack what brings kernel modules (an rpm, a Debian package, a single module) as a tree for a layer.
+
+None of a package's scripts is run: they are written for installed systems and would build an initramfs or look for a
+boot loader. What they are there for, `add` does itself. Called by `add`.
+"""
+
+import gzip
+import lzma
+import re
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from bootos.errors import BootosError
+from bootos.image.archive import extract_package, read_package_version
+from bootos.image.driver.module_file import ModuleFile, parse_module
+from bootos.process import run
+
+_MODULE = re.compile(r"(?P<stem>.+\.ko)(?P<compression>\.xz|\.zst|\.gz)?(?:\.new)?")
+"""Specs of Intel's drivers give the file's name a `.new` that their script takes away at installation."""
+_RELEASE = re.compile(r"usr/lib/modules/(?P<release>[^/]+)/(?P<inside>.+)")
+_PLACES = ("updates", "extra", "extramodules", "weak-updates", "kernel", "misc")
+"""First directories below a release. Whatever is not in kernel/ goes to updates/, which modprobe looks into first."""
+LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/lib/.build-id", "usr/src", "boot")
+
+
+class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file brought. `modules`: path below the tree -> what the module says of itself."""
+
+    name: str
+    version: str = ""
+    is_package: bool = False
+    tree: Path
+    modules: dict[str, ModuleFile]
+
+
+def unpack(source: Path, tree: Path) -> Unpacked:
+    """Unpack `source` into `tree`, its modules uncompressed and below updates/. Raises BootosError."""
+    if not source.is_file():
+        raise BootosError(f"{source} is no file")
+    tree.mkdir(parents=True)
+    name, version = _extract(source, tree)
+    for directory in ("lib", "bin", "sbin"):
+        _merge_into_usr(tree, directory)
+    for directory in LEFT_OUT:
+        shutil.rmtree(tree / directory, ignore_errors=True)
+    modules = {}
+    for path in sorted(tree.rglob("*")):
+        if path.is_file() and _MODULE.fullmatch(path.name):
+            placed = place_module(path, tree)
+            modules[placed.relative_to(tree).as_posix()] = read_module(placed)
+    if not modules:
+        raise BootosError(
+            f"{source.name} brings no kernel module", hint="packages are added with: bootos image add"
+        )
+    _remove_tables(tree)
+    for path in sorted((item for item in tree.rglob("*") if item.is_dir()), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
+    first = next(iter(modules.values()))
+    return Unpacked(
+        name=name or first.name,
+        version=version or first.label,
+        is_package=bool(name),
+        tree=tree,
+        modules=modules,
+    )
+
+
+def read_module(path: Path) -> ModuleFile:
+    """Read an uncompressed module file. Raises BootosError with its name."""
+    return _parse(path.read_bytes(), path.name)
+
+
+def place_module(path: Path, tree: Path) -> Path:
+    """Put a module where the image wants it: uncompressed, below updates/; returns its new path."""
+    content = decompress(path)
+    inside = path.relative_to(tree).as_posix()
+    stem = _MODULE.fullmatch(path.name)
+    assert stem is not None
+    path.unlink()
+    target = tree / place_path(inside, _parse(content, path.name).kernel_release)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    target.chmod(0o644)
+    return target
+
+
+def place_path(inside: str, release: str) -> str:
+    """`usr/lib/modules/R/extra/a/b.ko.xz` -> `usr/lib/modules/R/updates/a/b.ko`. A module anywhere else, as DKMS's in
+    a plain directory, goes to the top of updates/."""
+    match = _RELEASE.fullmatch(inside)
+    directory, _, name = (match["inside"] if match else inside.rsplit("/", 1)[-1]).rpartition("/")
+    stem = _MODULE.fullmatch(name)
+    parts = [part for part in directory.split("/") if part]
+    if parts and parts[0] in _PLACES:
+        parts = parts[1:]
+    place = "/".join(["updates", *parts, stem["stem"] if stem else name])
+    return f"usr/lib/modules/{match['release'] if match else release}/{place}"
+
+
+def decompress(path: Path) -> bytes:
+    """A module's content; by its first bytes, not its name."""
+    content = path.read_bytes()
+    if content.startswith(b"\xfd7zXZ\0"):
+        return lzma.decompress(content)
+    if content.startswith(b"\x1f\x8b"):
+        return gzip.decompress(content)
+    if content.startswith(b"\x28\xb5\x2f\xfd"):
+        plain = path.with_name(f"{path.name}.plain")
+        run(["zstd", "-q", "-d", "-f", path, "-o", plain])
+        content = plain.read_bytes()
+        plain.unlink()
+    return content
+
+
+def _parse(content: bytes, name: str) -> ModuleFile:
+    try:
+        return parse_module(content, name)
+    except BootosError as cause:
+        raise BootosError(f"{name}: {cause}") from None
+
+
+def _extract(source: Path, tree: Path) -> tuple[str, str]:
+    """(name, version) of the package; both empty for a single module."""
+    with source.open("rb") as handle:
+        magic = handle.read(8)
+    if magic.startswith(b"\xed\xab\xee\xdb"):
+        run(
+            ["sh", "-c", 'rpm2cpio "$1" | cpio -idm --quiet --no-absolute-filenames', "-", source.resolve()],
+            cwd=tree,
+        )
+        query = ["rpm", "--query", "--nosignature", "--queryformat", "%{NAME}\\t%{VERSION}-%{RELEASE}", "-p"]
+        name, _, version = run([*query, source]).stdout.partition("\t")
+        return name, version.strip()
+    if magic.startswith(b"!<arch>"):
+        extract_package(source, tree)
+        return read_package_version(source)
+    if not _MODULE.fullmatch(source.name):
+        raise BootosError(f"{source.name} is neither an rpm, a Debian package nor a kernel module (.ko)")
+    shutil.copyfile(source, tree / source.name)
+    return "", ""
+
+
+def _merge_into_usr(tree: Path, name: str) -> None:
+    """`/lib` is a link to `/usr/lib` in the image: a directory of a layer would hide it."""
+    source = tree / name
+    if not source.is_dir() or source.is_symlink():
+        return
+    shutil.copytree(source, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(source)
+
+
+def _remove_tables(tree: Path) -> None:
+    """A package's own modules.dep and the like: `index` makes those of the whole image."""
+    for path in tree.glob("usr/lib/modules/*/modules.*"):
+        path.unlink()

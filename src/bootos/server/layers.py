@@ -1,0 +1,53 @@
+"""The layers that an image has for some machines only, as its manifest names them, for agents to ask for.
+
+The files lie in `layers/` beside the boot files and go out with them, under `/bootos/layers/`. Read from the manifest
+each time: whoever replaces the image tells the server nothing.
+"""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from bootos.wire import v2
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "layers"
+
+
+class _Layer(msgspec.Struct, kw_only=True):
+    name: str
+    size_bytes: int = 0
+    sha256: str = ""
+    kernel_release: str = ""
+    modules: dict[str, str] = {}
+    pci_ids: list[str] = []
+
+
+class _Manifest(msgspec.Struct, kw_only=True):
+    layers: list[_Layer] = []
+
+
+def list_offers(boot_files: Path) -> list[v2.LayerOffer]:
+    """The layers for machines with certain devices; none without a manifest, or with one that cannot be read."""
+    try:
+        manifest = msgspec.json.decode((boot_files / "manifest.json").read_bytes(), type=_Manifest)
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError) as error:
+        log.warning("%s/manifest.json cannot be used, so no layers are offered: %s", boot_files, error)
+        return []
+    return [
+        v2.LayerOffer(
+            name=layer.name,
+            path=f"{DIRECTORY}/{layer.name}.squashfs",
+            size_bytes=layer.size_bytes,
+            sha256=layer.sha256,
+            pci_ids=layer.pci_ids,
+            kernel_release=layer.kernel_release,
+            modules=layer.modules,
+        )
+        for layer in manifest.layers
+        if layer.pci_ids
+    ]

@@ -1,0 +1,194 @@
+"""Which modules are let into an image, and what is said of those that are not."""
+
+import lzma
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bootos.image.driver.check import (
+    Export,
+    Kernel,
+    Verdict,
+    check_modules,
+    collect_known,
+    find_broken,
+    parse_config,
+    parse_symvers,
+)
+from bootos.image.driver.module_file import ModuleFile, parse_module
+
+GOLDEN = Path(__file__).parents[2] / "golden/image/kernel_module"
+RELEASE = "6.12.117+deb13-amd64"
+
+
+def parse(name: str) -> ModuleFile:
+    return parse_module(lzma.decompress((GOLDEN / f"{name}.ko.xz").read_bytes()), f"{name}.ko")
+
+
+MII, SCSI = parse("mii"), parse("am53c974")
+OF_ESP = {name for name in SCSI.needs if "_esp_" in name}
+
+
+def build_kernel(**more: object) -> Kernel:
+    exports = {
+        name: Export(version=version, module="esp_scsi" if name in OF_ESP else "")
+        for module in (MII, SCSI)
+        for name, version in module.needs.items()
+    }
+    kernel = Kernel(
+        release=RELEASE,
+        vermagic=MII.vermagic,
+        exports=exports,
+        is_complete=True,
+        modules=frozenset({"esp_scsi", "mii"}),
+        boot_modules=frozenset({"overlay"}),
+        is_signature_enforced=False,
+    )
+    return msgspec.structs.replace(kernel, **more)
+
+
+def check(module: ModuleFile, **more: object) -> Verdict:
+    return check_modules([module], build_kernel(**more))
+
+
+def say(verdict: Verdict) -> str:
+    return "\n".join(map(str, verdict.problems))
+
+
+def change(module: ModuleFile, **fields: object) -> ModuleFile:
+    return msgspec.structs.replace(module, **fields)
+
+
+def test_modules_of_this_kernel_fit() -> None:
+    assert OF_ESP
+    assert check_modules([MII, SCSI], build_kernel()) == Verdict()
+
+
+def test_a_module_of_another_release_is_refused_for_that_alone() -> None:
+    verdict = check(SCSI, release="6.12.200+deb13-amd64", exports={})
+    assert say(verdict).startswith(
+        "am53c974.ko: was built for kernel 6.12.117+deb13-amd64; this image has 6.12.200+deb13-amd64"
+    )
+    assert len(verdict.problems) == 1
+
+
+def test_a_module_of_a_kernel_with_other_settings_is_refused() -> None:
+    module = change(SCSI, vermagic=f"{RELEASE} SMP preempt_rt mod_unload modversions ")
+    assert "with other settings" in say(check(module))
+
+
+def test_a_symbol_that_the_kernel_lacks_is_named() -> None:
+    module = change(SCSI, needs={**SCSI.needs, "gone_for_good": 1})
+    assert "needs what kernel 6.12.117+deb13-amd64 does not have: gone_for_good" in say(check(module))
+
+
+def test_a_weak_symbol_may_be_missing() -> None:
+    module = change(SCSI, needs={**SCSI.needs, "perhaps": 1}, weak=frozenset({"perhaps"}))
+    assert not check(module).problems
+
+
+def test_a_symbol_of_another_version_is_named_with_both() -> None:
+    needs = {**SCSI.needs, "scsi_esp_register": 0xABCD}
+    text = say(check(change(SCSI, needs=needs)))
+    assert "was built against other headers: scsi_esp_register (0x0000abcd, the kernel's is 0x" in text
+
+
+def test_a_module_that_needs_another_one_needs_it_in_the_image() -> None:
+    text = say(check(SCSI, modules=frozenset()))
+    assert "of module esp_scsi, which this image lacks" in text
+    assert "modules.keep" in text
+
+
+def test_modules_that_come_together_may_use_each_other() -> None:
+    provider = change(MII, name="esp_scsi", offers=dict.fromkeys(OF_ESP, 1))
+    assert not check_modules([provider, SCSI], build_kernel(modules=frozenset())).problems
+
+
+def test_many_symbols_are_counted_not_listed() -> None:
+    needs = {f"missing_{number}": 1 for number in range(9)}
+    assert "missing_4 and 4 more" in say(check(change(MII, needs=needs)))
+
+
+def test_symbols_for_gpl_modules_are_for_those() -> None:
+    exports = {name: Export(version=version, is_gpl_only=True) for name, version in MII.needs.items()}
+    assert not check(MII, exports=exports).problems
+    text = say(check(change(MII, license="Proprietary"), exports=exports))
+    assert "licence 'Proprietary' does not let it use" in text
+
+
+def test_a_namespace_has_to_be_imported() -> None:
+    exports = {name: Export(version=version, namespace="CXL") for name, version in MII.needs.items()}
+    assert "does not import the symbol namespace CXL" in say(check(MII, exports=exports))
+    assert not check(change(MII, namespaces=("CXL",)), exports=exports).problems
+
+
+def test_what_is_loaded_before_the_layers_cannot_come_in_one() -> None:
+    assert "before the layers can be read" in say(check(change(MII, name="overlay")))
+
+
+def test_what_is_built_in_cannot_be_replaced() -> None:
+    assert "is built into this kernel" in say(check(MII, builtin=frozenset({"mii"})))
+
+
+def test_an_unsigned_module_is_refused_only_where_signatures_are_enforced() -> None:
+    module = change(MII, signed_by="", is_in_tree=False)
+    verdict = check(module)
+    assert not verdict.problems
+    assert verdict.notes == ("mii: not signed; it loads, but not where Secure Boot is on",)
+    assert "is not signed" in say(check(module, is_signature_enforced=True))
+
+
+def test_a_maker_s_key_is_named() -> None:
+    assert "signed by Some Maker" in check(change(MII, signed_by="Some Maker", is_in_tree=False)).notes[0]
+
+
+def test_without_headers_it_is_said_what_was_not_checked() -> None:
+    known = collect_known([MII])
+    verdict = check(SCSI, exports=known, is_complete=False, is_signature_enforced=None)
+    assert not verdict.problems
+    assert "the kernel's headers are not at hand, so these were not: " in verdict.notes[0]
+    assert "scsi_esp_register" in " ".join(verdict.notes) or "more" in verdict.notes[0]
+    assert "its configuration is not at hand" in verdict.notes[1]
+
+
+def test_without_headers_a_known_symbol_s_version_still_counts() -> None:
+    module = change(SCSI, needs={**SCSI.needs, "module_layout": 1})
+    assert "module_layout" in say(check(module, exports=collect_known([MII]), is_complete=False))
+
+
+def test_missing_firmware_is_noted() -> None:
+    module = change(MII, firmware=("a.bin", "b.bin"))
+    assert check(module, firmware=frozenset({"a.bin"})).notes == (
+        "mii: may ask for firmware that this image lacks: b.bin",
+    )
+
+
+def test_a_module_that_used_the_old_one_is_told_of() -> None:
+    user = change(MII, name="user", needs={"mii_nway_restart": 7}, depends=("mii",))
+    assert find_broken([user], [MII]) == [
+        "user of the image no longer loads: mii has other versions of mii_nway_restart"
+    ]
+    same = change(user, needs={"mii_nway_restart": MII.offers["mii_nway_restart"]})
+    assert find_broken([same], [MII]) == []
+
+
+def test_module_symvers_is_read() -> None:
+    text = (
+        "0x5f754e5a\tmemset\tvmlinux\tEXPORT_SYMBOL\t\n"
+        "0x0000000a\tscsi_esp_cmd\tdrivers/scsi/esp_scsi\tEXPORT_SYMBOL\t\n"
+        "0x0000000b\tcxl_x\tdrivers/cxl/core/cxl-core\tEXPORT_SYMBOL_NS_GPL\tCXL\n"
+    )
+    assert parse_symvers(text) == {
+        "memset": Export(version=0x5F754E5A),
+        "scsi_esp_cmd": Export(version=10, module="esp_scsi"),
+        "cxl_x": Export(version=11, module="cxl_core", is_gpl_only=True, namespace="CXL"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("CONFIG_MODULE_SIG_FORCE=y\n", True), ("# CONFIG_MODULE_SIG_FORCE is not set\n", False)],
+)
+def test_the_configuration_says_whether_signatures_are_enforced(text: str, found: bool) -> None:
+    assert ("CONFIG_MODULE_SIG_FORCE" in parse_config(text)) is found
