@@ -47,7 +47,7 @@ def add_driver(
     directory: Path, source: Path, cache_dir: Path, *, pci_ids: Sequence[str] = (), by_hardware: bool = False
 ) -> Added:
     """Add the modules in `source` (rpm, deb, ko) to an image. With `pci_ids` only for machines with one of these
-    devices, `by_hardware`: with one that the modules are for. Raises BootosError; ProblemsError when they do not fit."""
+    devices, `by_hardware`: one that the modules are for. Raises BootosError; ProblemsError: they do not fit."""
     image = read_image(directory)
     release = image.manifest.kernel_release
     with tempfile.TemporaryDirectory(prefix="driver-") as place:
@@ -76,13 +76,13 @@ def add_driver(
             notes = (*verdict.notes, *find_broken(dependents, list(unpacked.modules.values())))
             squashfs = work / "layer.squashfs"
             pack_layer(unpacked.tree, squashfs)
-            image = take_out(image, entry.name, root, work)
             if entry.pci_ids:
-                entry = put_beside(image, squashfs, entry)
+                entry = put_beside(take_out(image, entry.name, root, work), squashfs, entry)
                 return Added(layer=entry, file=f"{LAYERS}/{entry.name}.squashfs", notes=notes)
             shutil.copytree(unpacked.tree, root, dirs_exist_ok=True)
             image = Image(directory=directory, manifest=add_layer(image, squashfs, entry))
             manifest = add_index(image, root, work)
+            find_file(directory, entry.name).unlink(missing_ok=True)
     entry = next(item for item in manifest.layers if item.name == entry.name)
     return Added(layer=entry, file="initrd.img", notes=notes)
 
@@ -148,9 +148,14 @@ def choose_pci_ids(unpacked: Unpacked, given: Sequence[str], *, by_hardware: boo
     return tuple(sorted(found))
 
 
+def find_file(directory: Path, name: str) -> Path:
+    """Where a layer that is a file of its own lies."""
+    return directory / LAYERS / f"{name}.squashfs"
+
+
 def put_beside(image: Image, squashfs: Path, entry: LayerEntry) -> LayerEntry:
     """A layer as a file of its own; the manifest is written last."""
-    target = image.directory / LAYERS / f"{entry.name}.squashfs"
+    target = find_file(image.directory, entry.name)
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_name(f".{target.name}.new")
     shutil.copyfile(squashfs, unfinished)
@@ -173,7 +178,7 @@ def take_out(image: Image, name: str, root: Path, work: Path) -> Image:
         rest = tuple(item for item in image.manifest.layers if item.name != name)
         manifest = msgspec.structs.replace(image.manifest, layers=rest)
         write_json(image.directory / "manifest.json", manifest)
-        (image.directory / LAYERS / f"{name}.squashfs").unlink(missing_ok=True)
+        find_file(image.directory, name).unlink(missing_ok=True)
         return Image(directory=image.directory, manifest=manifest)
     manifest = remove_layer(image, name)
     image = Image(directory=image.directory, manifest=manifest)

@@ -56,8 +56,10 @@ def unpack(source: Path, tree: Path) -> Unpacked:
         )
     _remove_tables(tree)
     for path in sorted((item for item in tree.rglob("*") if item.is_dir()), reverse=True):
+        path.chmod(0o755)  # a layer's directories are merged with those of the root, and count
         if not any(path.iterdir()):
             path.rmdir()
+    tree.chmod(0o755)
     first = next(iter(modules.values()))
     return Unpacked(
         name=name or first.name,

@@ -1,0 +1,193 @@
+"""Modules are added to an image and taken out again: real modules, squashfs and depmod; the image does not boot."""
+
+import lzma
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from fakeimage import build_fake_image
+
+from bootos.errors import BootosError, ProblemsError
+from bootos.image.document_file import write_json
+from bootos.image.driver.add import add_driver, remove_driver
+from bootos.image.driver.index import INDEX
+from bootos.image.driver.listing import Listed, find_group, list_drivers
+from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
+from bootos.image.manifest import LayerEntry, hash_file
+from bootos.process import run
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root"),
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("mksquashfs", "zstd", "cpio", "depmod"))), reason="needs image tools"
+    ),
+]
+
+GOLDEN = Path(__file__).parents[2] / "golden/image/kernel_module"
+RELEASE = "6.12.117+deb13-amd64"
+OWN = "kernel/drivers/net/mii.ko"
+NEW = f"usr/lib/modules/{RELEASE}/updates/mii.ko"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """An image whose kernel has one module, mii."""
+    image = build_fake_image(tmp_path / "image")
+    tree = tmp_path / "kernel"
+    modules = tree / "usr/lib/modules" / RELEASE
+    (modules / OWN).parent.mkdir(parents=True)
+    (modules / OWN).write_bytes(lzma.decompress((GOLDEN / "mii.ko.xz").read_bytes()))
+    (modules / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\n")
+    (modules / "modules.order").touch()
+    (tree / "lib").symlink_to("usr/lib")
+    run(["depmod", "--basedir", tree, RELEASE])
+    pack_layer(tree, tmp_path / "kernel.squashfs")
+    add_layer(
+        read_image(image), tmp_path / "kernel.squashfs", LayerEntry(name="kernel", kind="files"), number=81
+    )
+    set_release(image, RELEASE)
+    return image
+
+
+def set_release(image: Path, release: str) -> None:
+    write_json(
+        image / "manifest.json",
+        msgspec.structs.replace(read_image(image).manifest, kernel_release=release, layers=()),
+    )
+
+
+def read_layers(image: Path) -> dict[str, LayerEntry]:
+    return {entry.name: entry for entry in read_image(image).manifest.layers}
+
+
+def read_names(image: Path) -> list[str]:
+    return [name for name, _, _ in list_segments(image / "initrd.img")]
+
+
+def read_text(image: Image, path: str, work: Path) -> str:
+    with open_root(image, work) as root:
+        return (root / path).read_text()
+
+
+def show(items: list[Listed]) -> list[tuple[str, str, str, bool]]:
+    return [(item.group, item.path, item.layer, item.overridden) for item in items]
+
+
+def test_a_module_overrides_the_image_s_own(directory: Path, tmp_path: Path) -> None:
+    added = add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache")
+    assert added.layer == read_layers(directory)["mii"]
+    assert (added.layer.kind, added.layer.kernel_release) == ("modules", RELEASE)
+    assert (added.layer.replaces, added.layer.pci_ids) == ((OWN,), ())
+    assert list(added.layer.modules) == ["mii"]
+    assert read_names(directory)[-2:] == ["90-mii", f"95-{INDEX}"]
+    assert show(list_drivers(directory, "net")) == [
+        ("net", OWN, "image", True),
+        ("net", "updates/mii.ko", "mii", False),
+    ]
+    table = read_text(read_image(directory), f"usr/lib/modules/{RELEASE}/modules.dep", tmp_path / "look")
+    assert "updates/mii.ko:" in table
+    assert OWN not in table
+
+
+def test_a_driver_that_is_added_again_replaces_itself(directory: Path, tmp_path: Path) -> None:
+    first = add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache")
+    assert add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache").layer == first.layer
+    assert sorted(read_layers(directory)) == ["mii", INDEX]
+    assert read_names(directory).count("90-mii") == 1
+
+
+def test_a_driver_that_is_taken_out_gives_its_place_back(directory: Path, tmp_path: Path) -> None:
+    before = read_names(directory)
+    add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache")
+    remove_driver(directory, "mii")
+    assert read_layers(directory) == {}
+    assert read_names(directory) == before
+    assert show(list_drivers(directory)) == [("net", OWN, "image", False)]
+
+
+def test_the_tables_know_all_drivers_that_are_there(directory: Path, tmp_path: Path) -> None:
+    for name in ("mii", "am53c974"):
+        add_driver(directory, GOLDEN / f"{name}.ko.xz", tmp_path / "cache")
+    table = f"usr/lib/modules/{RELEASE}/modules.dep"
+    both = read_text(read_image(directory), table, tmp_path / "both")
+    assert "updates/mii.ko:" in both
+    assert "updates/am53c974.ko:" in both
+    remove_driver(directory, "mii")
+    one = read_text(read_image(directory), table, tmp_path / "one")
+    assert f"{OWN}:" in one
+    assert "updates/mii.ko:" not in one
+    assert "updates/am53c974.ko:" in one
+
+
+def test_a_driver_for_another_kernel_leaves_the_image_as_it_is(directory: Path, tmp_path: Path) -> None:
+    set_release(directory, "6.12.200+deb13-amd64")
+    before = hash_file(directory / "initrd.img"), (directory / "manifest.json").read_bytes()
+    with pytest.raises(ProblemsError, match=r"was built for kernel 6\.12\.117\+deb13-amd64"):
+        add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache")
+    assert before == (hash_file(directory / "initrd.img"), (directory / "manifest.json").read_bytes())
+
+
+def test_a_module_that_another_layer_brings_is_refused(directory: Path, tmp_path: Path) -> None:
+    manifest = read_image(directory).manifest
+    rival = LayerEntry(name="rival", kind="modules", modules={"mii": "1"}, pci_ids=("1022:2020",))
+    write_json(directory / "manifest.json", msgspec.structs.replace(manifest, layers=(rival,)))
+    with pytest.raises(ProblemsError, match="already brought by the layer rival"):
+        add_driver(directory, GOLDEN / "mii.ko.xz", tmp_path / "cache")
+
+
+def test_a_driver_for_some_machines_is_a_file_of_its_own(directory: Path, tmp_path: Path) -> None:
+    initrd = hash_file(directory / "initrd.img")
+    added = add_driver(directory, GOLDEN / "am53c974.ko.xz", tmp_path / "cache", by_hardware=True)
+    assert added.layer.pci_ids == ("1022:2020",)
+    assert "symbols were checked against this image's modules" in added.notes[0]
+    file = directory / added.file
+    assert file == directory / "layers/am53c974.squashfs"
+    assert hash_file(file).sha256 == added.layer.sha256 == read_layers(directory)["am53c974"].sha256
+    assert hash_file(directory / "initrd.img") == initrd
+    only = [item for item in list_drivers(directory) if item.only_for]
+    assert [(item.name, item.only_for) for item in only] == [("am53c974", ("1022:2020",))]
+    remove_driver(directory, "am53c974")
+    assert not file.exists()
+    assert read_layers(directory) == {}
+
+
+def test_a_driver_moves_from_the_initrd_to_a_file_and_back(directory: Path, tmp_path: Path) -> None:
+    for pci_ids, segments in (((), 1), (("1022:2020",), 0), ((), 1)):
+        add_driver(directory, GOLDEN / "am53c974.ko.xz", tmp_path / "cache", pci_ids=pci_ids)
+        assert read_names(directory).count("90-am53c974") == segments
+        assert (directory / "layers/am53c974.squashfs").exists() is not bool(segments)
+        assert read_layers(directory)["am53c974"].pci_ids == pci_ids
+
+
+@pytest.mark.parametrize(
+    ("name", "pci_ids", "said"), [("mii", (), "name no PCI devices"), ("mii", ("8086",), "is no PCI id")]
+)
+def test_devices_must_be_known(
+    directory: Path, tmp_path: Path, name: str, pci_ids: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(BootosError, match=said):
+        add_driver(directory, GOLDEN / f"{name}.ko.xz", tmp_path / "cache", pci_ids=pci_ids, by_hardware=True)
+
+
+def test_what_is_not_there_cannot_be_taken_out_or_listed(directory: Path) -> None:
+    with pytest.raises(BootosError, match="has no driver 'igb'"):
+        remove_driver(directory, "igb")
+    with pytest.raises(BootosError, match="no modules of the class 'scsi'") as raised:
+        list_drivers(directory, "scsi")
+    assert raised.value.hint == "there are: net"
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        ("kernel/drivers/net/ethernet/intel/igb/igb.ko", "net"),
+        ("kernel/drivers/scsi/sd_mod.ko", "scsi"),
+        ("kernel/fs/ext4/ext4.ko", "fs"),
+        ("updates/drivers/net/igb.ko", "net"),
+        ("updates/igb.ko", ""),
+    ],
+)
+def test_the_class_is_the_directory_below_drivers(path: str, group: str) -> None:
+    assert find_group(path) == group

@@ -1,0 +1,125 @@
+"""The documented update of a driver, from source to a booted machine: the card's module is taken out of an image, the
+machine names the card; its driver is built from source and added, and the machine registers through it.
+
+A second card shows the other way: its module is a layer that only machines with such a card load from the server.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from driver_source import fetch_source, pack_source
+
+from bootos.image.driver.add import add_driver
+from bootos.image.driver.index import add_index
+from bootos.image.driver.kernel import MODULES
+from bootos.image.driver.workshop import read_sources
+from bootos.image.layers.core import Image, add_layer, open_root, pack_layer, read_image
+from bootos.image.manifest import LayerEntry
+from bootos.lab.operator import Operator
+from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.shell import run_in_shell
+from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.process import run
+
+pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(5400)]
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / "build/cache"
+VERSION = "9.9.9-bootos"
+BOOT_CARD, OTHER_CARD = "52:54:00:aa:00:31", "52:54:00:aa:00:32"
+REALTEK = "kernel/drivers/net/ethernet/realtek"
+
+
+def take_away(image: Image, paths: list[str], work: Path) -> None:
+    """Take module files out of an image, by a layer that hides them."""
+    release = image.manifest.kernel_release
+    tree = work / "hidden"
+    for path in paths:
+        hidden = tree / MODULES / release / path
+        hidden.parent.mkdir(parents=True, exist_ok=True)
+        os.mknod(hidden, 0o20000, os.makedev(0, 0))  # how an overlay says that a file is gone
+    pack_layer(tree, work / "hidden.squashfs")
+    manifest = add_layer(image, work / "hidden.squashfs", LayerEntry(name="hidden", kind="files"), number=81)
+    image = Image(directory=image.directory, manifest=manifest)
+    with open_root(image, work / "root") as root:
+        add_index(image, root, work)
+
+
+def copy_out(image: Image, path: str, work: Path) -> Path:
+    """One module file of an image."""
+    with open_root(image, work) as root:
+        return Path(shutil.copy(root / MODULES / image.manifest.kernel_release / path, work.parent))
+
+
+def test_a_card_without_a_module_gets_its_driver_from_source(image: Path, output: Path) -> None:
+    with Scenario(output / "run") as scenario:
+        directory = scenario.directory / "image"
+        directory.mkdir()
+        for name in ("vmlinuz", "initrd.img", "manifest.json"):
+            shutil.copyfile(image / name, directory / name)
+        built = read_image(directory)
+        release = built.manifest.kernel_release
+        work = scenario.directory / "work"
+        work.mkdir()
+        second = copy_out(built, f"{REALTEK}/8139cp.ko", work / "look")
+        intel = "kernel/drivers/net/ethernet/intel/e1000e/e1000e.ko"
+        take_away(built, [intel, f"{REALTEK}/8139cp.ko", f"{REALTEK}/8139too.ko"], work)
+
+        server = scenario.start_server(boot_files=directory)
+        operator = Operator(server.url, server.data)
+        spec = MachineSpec(
+            name="driver",
+            nics=(
+                NicSpec(mac=BOOT_CARD, model="e1000e"),
+                NicSpec(mac=OTHER_CARD, model="rtl8139", isolated=True),
+            ),
+            boot=KernelBoot(
+                kernel=str(directory / "vmlinuz"),
+                initrd=str(directory / "initrd.img"),
+                append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url}",
+            ),
+        )
+        machine = scenario.add_machine(spec)
+        machine.power_on()
+        machine.wait_for_serial(r"PCI 0000:.* \(8086:10d3\): no kernel module found", 900)
+        machine.wait_for_serial(r"PCI 0000:.* \(10ec:8139\): no kernel module found", 60)
+        machine.wait_for_serial("waiting for a network interface: none was found", 60)
+        machine.power_off()
+
+        driver = fetch_source(release, read_sources(built), ROOT / "build/vm/linux-source")
+        tar = pack_source(driver, work, VERSION)
+        drivers = scenario.directory / "drivers"
+        made = operator_words(
+            "driver", "build", tar, "--image", directory, "--output", drivers, "--cache", CACHE
+        )
+        rpm = drivers / f"e1000e-{VERSION}-1.x86_64.rpm"
+        assert rpm.is_file(), made
+        operator_words("driver", "add", directory, rpm, "--cache", CACHE)
+        add_driver(directory, second, CACHE, by_hardware=True)
+        layers = {entry.name: entry for entry in read_image(directory).manifest.layers}
+        assert layers["e1000e"].modules == {"e1000e": VERSION}
+        assert layers["8139cp"].pci_ids == ("0357:000a", "10ec:8139")
+
+        machine.power_on()
+        machine.wait_for_serial(r"layer 8139cp .*\(10ec:8139\) is driven by 8139cp", 900)
+        machine.wait_for_serial("waiting for an order", 300)
+        found = wait_for(lambda: operator.find_machine(spec.identity.serial), 60, what="the registration")
+        cards = {nic["mac"]: nic["driver"] for nic in found["inventory"]["nics"]}
+        assert cards == {BOOT_CARD: "e1000e", OTHER_CARD: "8139cp"}
+        code, text = run_in_shell(
+            machine, "modinfo -F version e1000e; cat /sys/module/e1000e/version; modinfo -n e1000e"
+        )
+        assert code == 0
+        assert text.count(VERSION) >= 2
+        assert f"/lib/modules/{release}/updates/drivers/net/ethernet/intel/e1000e/e1000e.ko" in text
+        code, text = run_in_shell(machine, "ls /lib/modules/$(uname -r)/kernel/drivers/net")
+        assert code == 0
+        assert "ethernet" in text
+        assert "bonding" in text
+
+
+def operator_words(*words: str | Path) -> str:
+    """Run `bootos` as an operator does; returns what it printed."""
+    return run([shutil.which("bootos") or ROOT / ".venv/bin/bootos", *words], timeout_s=3600).stdout
