@@ -6,7 +6,6 @@ the card that reaches the server has its module, or this would not run. Called b
 
 import logging
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 DIRECTORY = "layers"
 MOST_BYTES = 256 * 2**20
 FETCH_S = 300.0
-_KEPT = "modules.builtin"
+_KEPT = "modules.builtin*"
 """The tables of what is built in: depmod lacks here what it needs to make them, and they do not change."""
 
 
@@ -97,13 +96,11 @@ def lay_in(host: Host, server_addr: str, offer: v2.LayerOffer) -> None:
 def update_tables(host: Host) -> None:
     """depmod, over all modules that are there now. Raises BootosError, OSError."""
     release = os.uname().release
-    made = host.directory / "depmod"
-    host.machine.run(["depmod", "--outdir", made, release], timeout_s=300)
-    target = host.machine.root / "usr/lib/modules" / release
-    for path in made.rglob("modules.*"):
-        if not path.name.startswith(_KEPT):
-            shutil.copyfile(path, target / path.name)
-    shutil.rmtree(made)
+    directory = host.machine.root / "usr/lib/modules" / release
+    kept = {path: path.read_bytes() for path in directory.glob(_KEPT)}
+    host.machine.run(["depmod", release], timeout_s=300)
+    for path, content in kept.items():
+        path.write_bytes(content)
 
 
 def say_loaded(host: Host, offer: v2.LayerOffer, devices: list[PciDevice]) -> None:

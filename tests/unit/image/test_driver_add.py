@@ -45,7 +45,7 @@ def directory(tmp_path: Path) -> Path:
     run(["depmod", "--basedir", tree, RELEASE])
     pack_layer(tree, tmp_path / "kernel.squashfs")
     add_layer(
-        read_image(image), tmp_path / "kernel.squashfs", LayerEntry(name="kernel", kind="files"), number=81
+        read_image(image), tmp_path / "kernel.squashfs", LayerEntry(name="own", kind="files"), number=81
     )
     set_release(image, RELEASE)
     return image

@@ -22,12 +22,12 @@ from bootos.image.kernel_module import read_name
 from bootos.image.layers.core import (
     Image,
     add_layer,
-    list_segments,
     open_root,
     pack_layer,
     read_image,
     remove_layer,
 )
+from bootos.image.layers.segment import read_segments
 from bootos.image.manifest import LayerEntry, Manifest, hash_file
 
 LAYERS = "layers"
@@ -104,11 +104,8 @@ def remove_driver(directory: Path, name: str) -> Manifest:
 def list_layers_without(image: Image, name: str) -> list[str]:
     """The squashfs files of the initrd but for those of an added layer and of the index."""
     added = {entry.name for entry in image.manifest.layers} & {name, INDEX}
-    return [
-        item
-        for item, _, _ in list_segments(image.initrd)
-        if re.match(r"\d\d-", item) and item[3:] not in added
-    ]
+    layers = [segment.name for segment in read_segments(image.initrd) if segment.is_layer]
+    return [layer for layer in layers if layer.partition("-")[2] not in added]
 
 
 def find_rivals(manifest: Manifest, unpacked: Unpacked) -> list[Problem]:

@@ -25,15 +25,14 @@ READ = (
 
 
 def build_index(root: Path, release: str, tree: Path) -> None:
-    """Run depmod over a merged root; what the running system reads of its tables goes into `tree`."""
-    made = tree.with_name("depmod")
-    run(["depmod", "--basedir", root, "--outdir", made, release], timeout_s=600)
+    """Run depmod in a merged root; what the running system reads of its tables goes into `tree`, too."""
+    run(["depmod", "--basedir", root, release], timeout_s=600)
     target = tree / "usr/lib/modules" / release
     target.mkdir(parents=True)
-    for path in made.rglob("modules.*"):
-        if path.name in READ:
-            shutil.copyfile(path, target / path.name)
-    shutil.rmtree(made)
+    for name in READ:
+        made = root / "usr/lib/modules" / release / name
+        if made.is_file():
+            shutil.copyfile(made, target / name)
 
 
 def add_index(image: Image, root: Path, work: Path) -> Manifest:
