@@ -81,7 +81,7 @@ def test_a_module_overrides_the_image_s_own(directory: Path, tmp_path: Path) -> 
     assert (added.layer.kind, added.layer.kernel_release) == ("modules", RELEASE)
     assert (added.layer.replaces, added.layer.pci_ids) == ((OWN,), ())
     assert list(added.layer.modules) == ["mii"]
-    assert read_names(directory)[-2:] == ["90-mii", f"95-{INDEX}"]
+    assert [name for name in read_names(directory) if name[0] == "9"] == ["90-mii", f"95-{INDEX}"]
     assert show(list_drivers(directory, "net")) == [
         ("net", OWN, "image", True),
         ("net", "updates/mii.ko", "mii", False),

@@ -32,7 +32,6 @@ def make_workshop(release: str, sources: str, cache_dir: Path, report: Report) -
             lambda directory: build_workshop(
                 release,
                 sources,
-                cache.directory / "debs",
                 directory / "root",
                 lambda line: report(Event(stage="workshop", state="progress", detail=line)),
             ),
@@ -59,11 +58,8 @@ def find_headers(release: str) -> str:
     return f"usr/src/linux-headers-{release}"
 
 
-def build_workshop(
-    release: str, sources: str, downloads: Path, root: Path, say: Callable[[str], None]
-) -> None:
+def build_workshop(release: str, sources: str, root: Path, say: Callable[[str], None]) -> None:
     """Install it into `root`. A kernel that the release itself does not have is looked for in its backports."""
-    downloads.mkdir(parents=True, exist_ok=True)
     package = f"linux-headers-{release}"
     suite, lines = choose_sources(sources)
     for tried in (lines, [*lines, add_backports(lines[0], suite)]):
@@ -73,11 +69,7 @@ def build_workshop(
                 f"--include={','.join((*PACKAGES, package))}",
                 *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
                 '--aptopt=Acquire::Retries "3"',
-                '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
-                f"--setup-hook=sync-in {downloads} /var/cache/apt/archives",
-                f"--customize-hook=sync-out /var/cache/apt/archives {downloads}",
-                '--customize-hook=rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*',
-                *("--skip=essential/unlink", suite, str(root), *tried),
+                *(suite, str(root), *tried),
             ],
             timeout_s=3600,
             env={"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
