@@ -7,7 +7,7 @@ PACKAGES := $(shell grep -v '^\#' debian-packages.txt)
 IMAGE := build/image
 
 .DEFAULT_GOAL := help
-.PHONY: help setup host image demo test test-all lint unit vm vm-faults vm-matrix bench lock schema clean
+.PHONY: help setup host image demo test test-all lint unit vm vm-faults vm-matrix bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -58,9 +58,17 @@ vm-faults: image ## every fault at every step of a job
 vm-matrix: image ## every hardware family, every misbehaving tool and all other tests with virtual machines
 	$(BIN)/pytest -q -m vm --ignore tests/vm/faults -o log_cli=true -o log_cli_level=INFO
 
-bench: image ## seconds, bytes and memory of one boot; how fast a job reaches one of 1,000 machines
+bench: image ## what a boot, an inventory and a rebuild cost; how fast a job reaches one of 1,000 machines
 	$(BIN)/python benchmarks/boot.py --image $(IMAGE)
+	$(BIN)/python benchmarks/boot.py --image $(IMAGE) --direct --cpus 2 --runs 2
+	$(BIN)/python benchmarks/memory.py 640 512 448 384 320 --image $(IMAGE)
+	$(BIN)/python benchmarks/inventory.py --image $(IMAGE)
+	$(BIN)/python benchmarks/rebuild.py --image $(IMAGE)
 	$(BIN)/python benchmarks/dispatch.py
+	$(BIN)/python benchmarks/budget.py --image $(IMAGE)
+
+budgets: ## the budgets beside the figures that were measured last
+	$(BIN)/python benchmarks/budget.py --image $(IMAGE)
 
 schema: setup ## write the published JSON Schemas and the template reference anew
 	$(BIN)/python -m bootos.wire.schema

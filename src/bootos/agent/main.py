@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bootos import __version__
-from bootos.agent.byhand import read_given, read_secrets, read_template_file
 from bootos.agent.cmdline import read_cmdline
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
@@ -117,6 +116,7 @@ def show_inventory(arguments: argparse.Namespace) -> int:
 
 
 def make_plan(arguments: argparse.Namespace, inventory: Inventory) -> "tuple[JobPlan, Machine]":
+    from bootos.agent.byhand import read_given, read_secrets, read_template_file
     from bootos.agent.engine import plan_job
 
     machine = Machine()
@@ -185,6 +185,7 @@ class PrintWatcher:
 
 
 def apply_by_hand(arguments: argparse.Namespace) -> int:
+    from bootos.agent.byhand import read_secrets
     from bootos.agent.engine import apply_job
     from bootos.agent.script import run_scripts
 

@@ -27,16 +27,22 @@ log = logging.getLogger(__name__)
 
 BUSY = 429  # HTTP: too many requests; a server of protocol v2 that has no time
 
-# Importing takes seconds on a slow machine. These are not needed before there is an address, so they are imported
-# while DHCP is waited for; functions below import them where they use them.
-LATER = ("bootos.agent.job", "bootos.hardware.inventory", "bootos.drivers.registry")
+# Importing takes seconds on a slow machine, so functions below import what they need where they use it. These are
+# imported while DHCP is waited for, and those for a job, which are more than all others, while the order is.
+LATER = (
+    "bootos.hardware.inventory",
+    "bootos.agent.client",
+    "bootos.agent.reporter",
+    "bootos.drivers.registry",
+)
+FOR_A_JOB = ("bootos.agent.job",)
 
 
 def run(host: Host) -> None:
     """The whole life of the agent in one boot. Returns only when the reboot was asked for and did not happen."""
     logging.getLogger("bootos").addHandler(host.early_log)
     wait_for_server_address(host)
-    threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
+    import_meanwhile(LATER)
     address = bring_up_network(host)
     set_up_repositories(host)
     server_first = is_at(host.cmdline.pre, host.server_addr)
@@ -52,18 +58,24 @@ def run(host: Host) -> None:
         work_by_v1(host)
         return
     reporter = register(host, client, address, hooks)
+    import_meanwhile(FOR_A_JOB)
     work(host, client, reporter)
+
+
+def import_meanwhile(names: tuple[str, ...]) -> None:
+    """Import modules in a thread of their own; who needs one before imports it, and waits."""
+    threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
 
 
 def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     """Job after job, until one ends with a reboot."""
-    from bootos.agent import power
-    from bootos.agent.job import Next, carry_out
-
     while True:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
         order = wait_for_order(client, reporter)
+        from bootos.agent import power
+        from bootos.agent.job import Next, carry_out
+
         after = carry_out(order, host, client, reporter)
         if after is Next.ORDER:
             continue
@@ -212,7 +224,7 @@ def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResu
 def claim_session(host: Host, client: "Client", address: str) -> None:
     """Register until the server accepts."""
     from bootos.agent.client import Refused, Unreachable
-    from bootos.drivers.registry import match_drivers
+    from bootos.drivers.registry import find_driver_names
 
     registration = v2.Registration(
         sn=host.sn,
@@ -223,7 +235,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         loop_interval_s=host.cmdline.loop_interval_s,
         pxe_mac=host.mac or None,
         address=address,
-        drivers=[choice.driver.name for choice in match_drivers(host.inventory)],
+        drivers=find_driver_names(host.inventory),
         inventory=host.inventory,
     )
     for wait_s in pauses():

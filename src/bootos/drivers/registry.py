@@ -4,34 +4,14 @@ A driver is chosen once per section of the template, by declared match data: the
 an error that the template must settle by name. Every choice says why.
 """
 
+import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from pathlib import Path
 
 import msgspec
 
-from bootos.drivers.bios.firmware_attributes import FirmwareAttributesDriver
-from bootos.drivers.bios.ilorest import IlorestDriver
-from bootos.drivers.bios.onecli import OnecliDriver
-from bootos.drivers.bios.racadm import RacadmDriver
-from bootos.drivers.bios.redfish import BiosRedfishDriver
-from bootos.drivers.bios.sum import SumDriver
+from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Match
-from bootos.drivers.disk.erase import EraseDriver
-from bootos.drivers.disk.filesystem import FilesystemDriver
-from bootos.drivers.disk.luks import LuksDriver
-from bootos.drivers.disk.lvm import LvmDriver
-from bootos.drivers.disk.nvme import NvmeDriver
-from bootos.drivers.disk.partition import PartitionDriver
-from bootos.drivers.firmware.flashrom import FlashromDriver
-from bootos.drivers.firmware.fwupd import FwupdDriver
-from bootos.drivers.firmware.package import PackageDriver
-from bootos.drivers.firmware.redfish import FirmwareRedfishDriver
-from bootos.drivers.oob.ipmi import IpmiDriver
-from bootos.drivers.oob.redfish import RedfishDriver
-from bootos.drivers.raid.adaptec import AdaptecDriver
-from bootos.drivers.raid.mdadm import MdadmDriver
-from bootos.drivers.raid.megaraid import MegaraidDriver
-from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.errors import BootosError, Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -65,33 +45,30 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_drivers() -> list[Driver]:
     """All drivers in the image, the built-in ones first. Raises BootosError when one cannot be loaded."""
-    drivers: list[Driver] = [
-        FirmwareRedfishDriver(),
-        PackageDriver(),
-        FwupdDriver(),
-        FlashromDriver(),
-        MdadmDriver(),
-        MegaraidDriver(),
-        SmartArrayDriver(),
-        AdaptecDriver(),
-        IpmiDriver(),
-        RedfishDriver(),
-        EraseDriver(),
-        NvmeDriver(),
-        PartitionDriver(),
-        LvmDriver(),
-        LuksDriver(),
-        FilesystemDriver(),
-    ]
-    drivers += [
-        BiosRedfishDriver(),
-        FirmwareAttributesDriver(),
-        RacadmDriver(),
-        IlorestDriver(),
-        OnecliDriver(),
-        SumDriver(),
-    ]
-    names = {driver.name for driver in drivers}
+    drivers = [entry.load() for entry in BUILTIN]
+    return [*drivers, *_load_foreign({driver.name for driver in drivers})]
+
+
+def find_driver_names(inventory: Inventory) -> list[str]:
+    """The names of those that could work on this machine; built-in ones are not imported for that."""
+    names = [entry.name for entry in BUILTIN if entry.needs(inventory)]
+    if has_foreign():
+        foreign = _load_foreign({entry.name for entry in BUILTIN})
+        names += [driver.name for driver in foreign if driver.match(inventory) is not None]
+    return names
+
+
+def has_foreign() -> bool:
+    """Whether an installed package brings drivers. importlib.metadata, which would know, is slow to import."""
+    files = (file for folder in sys.path for file in Path(folder).glob("*-info/entry_points.txt"))
+    return any(f"[{GROUP}]" in file.read_text(errors="replace") for file in files)
+
+
+def _load_foreign(names: set[str]) -> list[Driver]:
+    """The drivers of other packages; `names` are taken. Raises BootosError when one cannot be loaded."""
+    from importlib.metadata import entry_points
+
+    drivers: list[Driver] = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             driver: Driver = point.load()()

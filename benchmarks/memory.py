@@ -1,0 +1,99 @@
+"""The smallest memory in which a machine boots by PXE, registers and makes a file system. One boot for each trial."""
+
+import json as json_codec
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bootos.errors import BootosError, read_chain
+from bootos.lab.budget import FIGURES, write_figure
+from bootos.lab.machine import Machine
+from bootos.lab.scenario import Scenario
+from bootos.lab.shell import run_in_shell
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
+
+REGISTERED = r"registered as "
+# What a machine says that has too little memory; the rest of the wait would be for nothing.
+GAVE_UP = r"Kernel panic|Out of memory|BootOS: cannot start|write error|Initramfs unpacking failed"
+MAKE_FILE_SYSTEM = "mkfs.xfs -q -f /dev/vda && mkdir -p /mnt && mount /dev/vda /mnt && umount /mnt"
+DEADLINE_S = 1800.0
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One boot. `reason`: why it failed, empty when it did not."""
+
+    memory_mib: int
+    reason: str
+
+
+def try_memory(machine: Machine) -> str:
+    """Boot it, wait until it is registered, make a file system; returns why that failed, or nothing."""
+    machine.power_on()
+    try:
+        line = machine.wait_for_serial(f"{REGISTERED}|{GAVE_UP}", DEADLINE_S)
+        if "registered as" not in line.text:
+            return line.text
+        code, text = run_in_shell(machine, MAKE_FILE_SYSTEM, deadline_s=DEADLINE_S)
+        return "" if code == 0 else f"no file system was made: {text[-200:]}"
+    except BootosError as error:
+        return str(error)
+    finally:
+        machine.power_off()
+
+
+def find_floor(image: Path, output: Path, sizes_mib: list[int], screen: Console) -> list[Trial]:
+    """Try these sizes, the largest first, until one fails."""
+    trials: list[Trial] = []
+    with Scenario(output) as scenario:
+        server = scenario.start_server(boot_files=image)
+        for size_mib in sorted(sizes_mib, reverse=True):
+            spec = MachineSpec(
+                name=f"memory{size_mib}",
+                memory_mib=size_mib,
+                disks=(DiskSpec(name="a", serial="BENCH-A"),),
+                nics=(NicSpec(mac="52:54:00:be:0c:02", boot=True),),
+            )
+            machine = scenario.add_machine(spec, tftp_root=server.tftp_root)
+            with screen.status(f"{size_mib} MiB"):
+                trials.append(Trial(memory_mib=size_mib, reason=try_memory(machine)))
+            if trials[-1].reason:
+                break
+    return trials
+
+
+def main(
+    sizes_mib: Annotated[list[int], typer.Argument(help="Memory sizes to try, in MiB.")],
+    image: Annotated[Path, typer.Option(help="The directory of the image.")] = Path("build/image"),
+    output: Annotated[Path, typer.Option(help="Where logs go.")] = Path("build/bench-memory"),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Boot a lab machine with less and less memory, until it fails.
+
+    Example: python benchmarks/memory.py 512 448 384 352
+    """
+    screen = Console(stderr=json)
+    try:
+        trials = find_floor(image, output, sizes_mib, screen)
+    except BootosError as error:
+        for sentence in read_chain(error):
+            typer.echo(f"memory.py: {sentence}", err=True)
+        raise typer.Exit(1) from error
+    enough = [trial.memory_mib for trial in trials if not trial.reason]
+    if enough:
+        write_figure(FIGURES, "memory_mib", [float(min(enough))])
+    if json:
+        sys.stdout.write(json_codec.dumps(msgspec.to_builtins(trials), indent=2) + "\n")
+        return
+    table = Table("memory", "enough", "why not")
+    for trial in trials:
+        table.add_row(f"{trial.memory_mib} MiB", "no" if trial.reason else "yes", trial.reason)
+    screen.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,117 @@
+"""The drivers that BootOS brings, in the order in which they are listed, and what each needs of a machine.
+
+`registry` asks it which drivers take a machine without importing one: importing them all takes longer than all else
+that the agent does before it registers. `needs` says what the driver's own `match` will say, yes or no
+(tests/contract/test_builtin.py compares them); why, and with what priority, only `match` says.
+"""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from bootos.drivers.contract import Driver
+from bootos.wire.inventory import Inventory
+
+# SMBIOS vendor names, lower case, of makers whose BIOS tool there is a driver for; as in bios/names/MAKER.toml
+MAKERS = {
+    "dell": ("dell*",),
+    "hpe": ("hp", "hpe*", "hewlett*"),
+    "lenovo": ("lenovo*", "ibm*"),
+    "supermicro": ("supermicro*", "super micro*"),
+}
+FIRMWARE_ATTRIBUTES = Path("/sys/class/firmware-attributes")
+NVME_CLASS = "0108"  # PCI: a drive with an NVMe interface
+
+Need = Callable[[Inventory], bool]
+
+
+class Builtin(NamedTuple):
+    """One driver: its name, `module:class` below `bootos.drivers`, and whether it takes a machine."""
+
+    name: str
+    where: str
+    needs: Need
+
+    def load(self) -> Driver:
+        """The driver itself."""
+        module, _, attribute = self.where.partition(":")
+        driver: Driver = getattr(import_module(f"bootos.drivers.{module}"), attribute)()
+        return driver
+
+
+def needs_nothing(inventory: Inventory) -> bool:
+    return True
+
+
+def has_bmc(inventory: Inventory) -> bool:
+    return inventory.bmc is not None
+
+
+def has_ipmi(inventory: Inventory) -> bool:
+    return inventory.bmc is not None and inventory.bmc.may_speak_ipmi
+
+
+def has_disks(inventory: Inventory) -> bool:
+    return bool(inventory.disks)
+
+
+def has_fixed_disks(inventory: Inventory) -> bool:
+    return any(not disk.removable for disk in inventory.disks)
+
+
+def has_or_makes_disks(inventory: Inventory) -> bool:
+    return bool(inventory.disks or inventory.raid)
+
+
+def has_nvme(inventory: Inventory) -> bool:
+    return any(disk.path.startswith("/dev/nvme") for disk in inventory.disks) or any(
+        device.class_id.startswith(NVME_CLASS) for device in inventory.pci
+    )
+
+
+def has_firmware_attributes(inventory: Inventory) -> bool:
+    return any(FIRMWARE_ATTRIBUTES.glob("*/attributes"))
+
+
+def has_controller_of(name: str) -> Need:
+    return lambda inventory: any(entry.driver == name for entry in inventory.raid)
+
+
+def is_made_by(maker: str) -> Need:
+    def needs(inventory: Inventory) -> bool:
+        vendor = (inventory.system.vendor or "").strip().lower()
+        return any(fnmatchcase(vendor, pattern) for pattern in MAKERS[maker])
+
+    return needs
+
+
+BUILTIN = (
+    Builtin("firmware.redfish", "firmware.redfish:FirmwareRedfishDriver", has_bmc),
+    Builtin("firmware.package", "firmware.package:PackageDriver", needs_nothing),
+    Builtin("firmware.fwupd", "firmware.fwupd:FwupdDriver", needs_nothing),
+    Builtin("firmware.flashrom", "firmware.flashrom:FlashromDriver", needs_nothing),
+    Builtin("raid.mdadm", "raid.mdadm:MdadmDriver", has_fixed_disks),
+    Builtin("raid.megaraid", "raid.megaraid:MegaraidDriver", has_controller_of("raid.megaraid")),
+    Builtin("raid.smartarray", "raid.smartarray:SmartArrayDriver", has_controller_of("raid.smartarray")),
+    Builtin("raid.adaptec", "raid.adaptec:AdaptecDriver", has_controller_of("raid.adaptec")),
+    Builtin("oob.ipmi", "oob.ipmi:IpmiDriver", has_ipmi),
+    Builtin("oob.redfish", "oob.redfish:RedfishDriver", has_bmc),
+    Builtin("disk.erase", "disk.erase:EraseDriver", has_disks),
+    Builtin("disk.nvme", "disk.nvme:NvmeDriver", has_nvme),
+    Builtin("disk.partition", "disk.partition:PartitionDriver", has_or_makes_disks),
+    Builtin("disk.lvm", "disk.lvm:LvmDriver", has_or_makes_disks),
+    Builtin("disk.luks", "disk.luks:LuksDriver", has_or_makes_disks),
+    Builtin("disk.filesystem", "disk.filesystem:FilesystemDriver", has_or_makes_disks),
+    Builtin("bios.redfish", "bios.redfish:BiosRedfishDriver", has_bmc),
+    Builtin(
+        "bios.firmware_attributes",
+        "bios.firmware_attributes:FirmwareAttributesDriver",
+        has_firmware_attributes,
+    ),
+    Builtin("bios.racadm", "bios.racadm:RacadmDriver", is_made_by("dell")),
+    Builtin("bios.ilorest", "bios.ilorest:IlorestDriver", is_made_by("hpe")),
+    Builtin("bios.onecli", "bios.onecli:OnecliDriver", is_made_by("lenovo")),
+    Builtin("bios.sum", "bios.sum:SumDriver", is_made_by("supermicro")),
+)

@@ -1,0 +1,105 @@
+"""What BootOS may cost: the budgets (`benchmarks/budgets.toml`), the figures that benchmarks wrote, and both compared.
+
+Called by the benchmarks and by `tests/policy/test_budgets.py`. It measures nothing itself.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.table import Table
+
+from bootos.document import convert_all, read_document
+from bootos.errors import ProblemsError
+
+BUDGETS = Path("benchmarks/budgets.toml")
+FIGURES = Path("build/bench/figures")
+
+
+class Budget(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"source": "from"}
+):
+    """One budget: `most` is held, `aim` is hoped for. `source` says what measures it."""
+
+    title: str
+    unit: str
+    most: float
+    source: str
+    aim: float | None = None
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured value, the larger of its runs, and when it was measured (seconds since 1970)."""
+
+    name: str
+    value: float
+    at_s: float
+    runs: tuple[float, ...] = ()
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget and the newest figure for it, if there is one."""
+
+    name: str
+    budget: Budget
+    figure: Figure | None
+
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether the figure is within the budget; None when there is no figure."""
+        return None if self.figure is None else self.figure.value <= self.budget.most
+
+
+def read_budgets(path: Path) -> dict[str, Budget]:
+    """The budgets by name. Raises ProblemsError."""
+    budgets, problems = convert_all(read_document(path), dict[str, Budget])
+    if budgets is None or problems:
+        raise ProblemsError(str(path), problems)
+    return budgets
+
+
+def write_figure(directory: Path, name: str, runs: Sequence[float]) -> Figure:
+    """Keep a measured value as `NAME.json`, in place of the one before."""
+    figure = Figure(name=name, value=max(runs), at_s=round(time.time(), 1), runs=tuple(runs))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.json").write_text(json.dumps(msgspec.to_builtins(figure), indent=2) + "\n")
+    return figure
+
+
+def read_figures(directory: Path, image: Path) -> dict[str, Figure]:
+    """The newest figures by name. The image's size comes from its manifest; a figure that is older than the image
+    counts all the same: it is the last that was measured."""
+    figures = {}
+    for path in sorted(directory.glob("*.json")):
+        figure = msgspec.json.decode(path.read_bytes(), type=Figure)
+        figures[figure.name] = figure
+    manifest = image / "manifest.json"
+    if manifest.is_file():
+        files = json.loads(manifest.read_text())["files"]
+        size = sum(file["size_bytes"] for file in files) / 1e6
+        figures["image_mb"] = Figure(name="image_mb", value=size, at_s=manifest.stat().st_mtime, runs=(size,))
+    return figures
+
+
+def compare_budgets(budgets: Mapping[str, Budget], figures: Mapping[str, Figure]) -> list[Held]:
+    """Each budget with its figure, in the order of the file."""
+    return [Held(name=name, budget=budget, figure=figures.get(name)) for name, budget in budgets.items()]
+
+
+def build_table(held: Sequence[Held]) -> Table:
+    """The budgets as a table for the terminal."""
+    table = Table("budget", "at most", "aim", "measured", "kept", "on")
+    words = {True: "yes", False: "NO", None: "not measured"}
+    for item in held:
+        budget, figure = item.budget, item.figure
+        table.add_row(
+            budget.title,
+            f"{budget.most:g} {budget.unit}",
+            "" if budget.aim is None else f"{budget.aim:g}",
+            "" if figure is None else f"{figure.value:.1f}",
+            words[item.is_kept],
+            "" if figure is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(figure.at_s)),
+        )
+    return table

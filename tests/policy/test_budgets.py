@@ -1,0 +1,52 @@
+"""The budgets hold for the image that was built, and for whatever the benchmarks measured last on this host."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bootos.errors import ProblemsError
+from bootos.lab.budget import compare_budgets, read_budgets, read_figures, write_figure
+
+ROOT = Path(__file__).parents[2]
+IMAGE = ROOT / "build/image"
+
+
+def test_every_figure_there_is_keeps_its_budget() -> None:
+    held = compare_budgets(
+        read_budgets(ROOT / "benchmarks/budgets.toml"), read_figures(ROOT / "build/bench/figures", IMAGE)
+    )
+    broken = [
+        f"{item.budget.title}: {item.figure.value:.1f} {item.budget.unit}, at most {item.budget.most:g}"
+        for item in held
+        if item.figure is not None and not item.is_kept
+    ]
+    assert broken == []
+
+
+def test_a_figure_over_its_budget_is_found_and_one_that_is_missing_is_said(tmp_path: Path) -> None:
+    budgets = tmp_path / "budgets.toml"
+    budgets.write_text(
+        '[image_mb]\ntitle = "size"\nunit = "MB"\nmost = 1\nfrom = "manifest"\n'
+        '[boot_s]\ntitle = "boot"\nunit = "s"\nmost = 5\nfrom = "boot.py"\n'
+        '[memory_mib]\ntitle = "memory"\nunit = "MiB"\nmost = 512\naim = 384\nfrom = "memory.py"\n'
+    )
+    files = [{"name": "vmlinuz", "size_bytes": 400_000}, {"name": "initrd.img", "size_bytes": 700_000}]
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    write_figure(tmp_path / "figures", "boot_s", [9.0])
+    write_figure(tmp_path / "figures", "boot_s", [4.0, 5.0])
+    held = compare_budgets(read_budgets(budgets), read_figures(tmp_path / "figures", tmp_path))
+    assert [(item.name, item.is_kept) for item in held] == [
+        ("image_mb", False),
+        ("boot_s", True),
+        ("memory_mib", None),
+    ]
+
+
+def test_every_mistake_in_the_budgets_is_said_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "budgets.toml").write_text(
+        '[image_mb]\ntitle = "size"\nunit = "MB"\nmost = "much"\nfrom = "x"\n'
+    )
+    with pytest.raises(ProblemsError) as caught:
+        read_budgets(tmp_path / "budgets.toml")
+    assert [problem.path for problem in caught.value.problems] == ["image_mb.most"]
