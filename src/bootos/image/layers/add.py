@@ -78,6 +78,7 @@ def build_tree(
     say: Callable[[str], None],
 ) -> tuple[dict[str, str], list[str]]:
     """Fill `work/upper` with what the packages write; returns their versions, and what will not act by itself."""
+    since = time.time()
     with open_root(image, work) as root:
         with prepare_chroot(root):
             before = read_versions(root)
@@ -94,7 +95,7 @@ def build_tree(
             message = f"the packages bring kernel modules ({', '.join(path.name for path in modules[:5])})"
             raise BootosError(message, hint="bootos driver add checks and adds them")
         check_enabled(enabled, find_self_acting(root.upper))
-        return packages, clean_upper(root.upper, enabled)
+        return packages, clean_upper(root.upper, enabled, since)
 
 
 def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:

@@ -5,7 +5,6 @@ act by itself in the booted machine unless it was asked for by name, and in a fo
 import os
 import sqlite3
 import stat
-import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -24,13 +23,12 @@ SELF_ACTING = (
     *("usr/lib/udev/rules.d", "etc/udev/rules.d", "usr/lib/systemd/system-generators"),
     *("etc/systemd/system-generators", "etc/cron.d", "etc/xdg/autostart"),
 )
-RECENT_S = 24 * 3600.0
 OPAQUE = "trusted.overlay.opaque"
 
 
-def clean_upper(upper: Path, enabled: Collection[str]) -> list[str]:
+def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str]:
     """Remove what a layer must not hold from `upper`; the layers below are still open. Returns the units and rules
-    that will not act by themselves, because `enabled` does not name them."""
+    that will not act by themselves, as `enabled` does not name them. `since` (time.time()): when writing began."""
     flatten_database(upper / "var/lib/rpm/rpmdb.sqlite")
     for name in DROPPED:
         for path in (upper / name, *(upper / name).rglob("*")):
@@ -51,16 +49,15 @@ def clean_upper(upper: Path, enabled: Collection[str]) -> list[str]:
             and _is_touched_only(path, upper)
         ):
             path.rmdir()
-    clamp_times(upper)
+    clamp_times(upper, since)
     return sorted({path.name for path in silent})
 
 
-def clamp_times(upper: Path) -> None:
-    """What was made just now, as databases and directories, gets the one time of every image; the files of packages
-    keep theirs, which are older."""
-    newest = time.time() - RECENT_S
+def clamp_times(upper: Path, since: float) -> None:
+    """What was made since then, as databases and directories, gets the one time of every image; the files of packages
+    keep theirs, which are older and which rpm verifies."""
     for path in (upper, *upper.rglob("*")):
-        if path.lstat().st_mtime > newest:
+        if path.lstat().st_mtime >= since:
             os.utime(path, (int(SOURCE_DATE), int(SOURCE_DATE)), follow_symlinks=False)
 
 

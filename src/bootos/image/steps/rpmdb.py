@@ -7,6 +7,7 @@ and symbol versions of every library in the image, the interpreters' paths, and 
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def build_rpmdb(
 ) -> None:
     """Fill `directory`: `root/var/lib/rpm`; `packages.json` (name -> version of the recipe's .deb and .rpm files); and
     `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
-    recipe, work = loaded.recipe, directory / "work"
+    recipe, work, since = loaded.recipe, directory / "work", time.time()
     with open_tree(base, work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
@@ -57,7 +58,8 @@ def build_rpmdb(
             after = read_versions(root)
         if not (root / DATABASE).is_file():
             raise BootosError("rpm left no database in /var/lib/rpm")
-        clean_upper(root.upper, (*recipe.boot.units, *recipe.boot.udev_rules, *recipe.boot.generators))
+        acting = (*recipe.boot.units, *recipe.boot.udev_rules, *recipe.boot.generators)
+        clean_upper(root.upper, acting, since)
     added = {name: after[name] for name in after if before.get(name) != after[name] and name != NAME}
     write_json(directory / "packages.json", added)
     (directory / "root" / DATABASE).parent.mkdir(parents=True)

@@ -1,0 +1,146 @@
+"""apt, rpm, yum in the root of the built image, without booting it; and `bootos image add` on a copy of it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from rpmchain import CHAIN, PROGRAM, TOOLS, build_repository, find_package
+
+from bootos.agent.repository import write_repositories
+from bootos.errors import BootosError
+from bootos.image.layers.add import add_packages
+from bootos.image.layers.chroot import bind_directory, prepare_chroot, run_inside
+from bootos.image.layers.core import open_root, read_image
+from bootos.process import Completed, run
+
+IMAGE = Path(__file__).parents[3] / "build/image"
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root"),
+    pytest.mark.skipif(not (IMAGE / "manifest.json").exists(), reason="no image is built (make image)"),
+    pytest.mark.skipif(not all(map(shutil.which, (*TOOLS, "dpkg-deb"))), reason="needs rpm, createrepo-c"),
+    pytest.mark.timeout(600),
+]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The image, to be changed: files are replaced and never written into, so that links do."""
+    directory = tmp_path / "image"
+    directory.mkdir()
+    for path in IMAGE.iterdir():
+        (directory / path.name).symlink_to(path.resolve())
+    return directory
+
+
+class Inside:
+    """The open root of an image."""
+
+    def __init__(self, image: Path, work: Path, repository: Path) -> None:
+        self._stack = ExitStack()
+        self.root = self._stack.enter_context(open_root(read_image(image), work))
+        self._stack.enter_context(prepare_chroot(self.root))
+        self.repository = bind_directory(self._stack, self.root, repository, "repository")
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def run(self, *argv: str, check: bool = True) -> Completed:
+        """Run a command that must have nothing to warn of."""
+        done = run_inside(self.root, argv, check=check)
+        assert not check or not done.stderr, done.stderr
+        return done
+
+
+@pytest.fixture
+def inside(tmp_path: Path, repository: Path) -> Iterator[Inside]:
+    opened = Inside(IMAGE, tmp_path / "root", repository)
+    yield opened
+    opened.close()
+
+
+def build_deb(directory: Path, name: str, depends: str = "") -> Path:
+    tree = directory / name
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/bin" / name).write_text(f"#!/bin/sh\necho {name} runs\n")
+    (tree / "usr/bin" / name).chmod(0o755)
+    more = f"Depends: {depends}\n" if depends else ""
+    (tree / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: 1.2-3\nArchitecture: all\nMaintainer: none\nDescription: test\n{more}"
+    )
+    run(["dpkg-deb", "--root-owner-group", "--build", tree, directory / f"{name}.deb"])
+    return directory / f"{name}.deb"
+
+
+def test_yum_resolves_a_vendors_chain_against_the_base_and_rpm_agrees(inside: Inside) -> None:
+    write_repositories([f"file://{inside.repository}"], inside.root)
+    inside.run("yum", "-y", "install", "dell-hw-tools")
+    said = inside.run(PROGRAM).stdout
+    assert "model R740" in said and "ipmitool version" in said and "XZ Utils" in said
+    inside.run("rpm", "-ivh", f"{inside.repository}/lenovo-hw-tools-2.1-1.noarch.rpm")
+    asked = inside.run("rpm", "-q", *CHAIN, "lenovo-hw-tools").stdout.split()
+    assert len(asked) == 5 and all("-2.1-1." in line for line in asked)
+    assert inside.run("rpm", "-Va").stdout == ""
+
+
+def test_apt_installs_from_a_source_of_its_own(inside: Inside, tmp_path: Path) -> None:
+    deb = build_deb(tmp_path, "bootos-test-tool", depends="ipmitool")
+    shutil.copyfile(deb, inside.root / "tmp/tool.deb")
+    inside.run("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "/tmp/tool.deb")
+    assert inside.run("bootos-test-tool").stdout == "bootos-test-tool runs\n"
+    sources = (inside.root / "etc/apt/sources.list").read_text()
+    for keyring in {line.partition("signed-by=")[2].partition("]")[0] for line in sources.split("\n")} - {""}:
+        assert (inside.root / keyring.lstrip("/")).exists(), "the archive's signatures can be checked"
+    assert sources.startswith("deb ")
+
+
+def test_layers_of_packages_stack_and_every_database_knows_them_all(
+    copy: Path, repository: Path, tmp_path: Path
+) -> None:
+    chain = [str(find_package(repository, name)) for name in CHAIN]
+    first = add_packages(copy, chain, name="dell")
+    assert set(first.layer.packages) == set(CHAIN)
+    second = add_packages(copy, [str(build_deb(tmp_path, "bootos-test-tool", depends="ipmitool"))])
+    assert second.layer.packages == {"bootos-test-tool": "1.2-3"}
+    third = add_packages(copy, ["lenovo-hw-tools"], repos=[str(repository)])
+    assert third.layer.packages == {"lenovo-hw-tools": "2.1-1"}
+    assert third.layer.size_bytes < 1_000_000
+    assert [layer.name for layer in read_image(copy).manifest.layers][-3:] == [
+        "dell",
+        "bootos-test-tool",
+        "lenovo-hw-tools",
+    ]
+    opened = Inside(copy, tmp_path / "root", repository)
+    try:
+        assert "XZ Utils" in opened.run(PROGRAM).stdout
+        assert opened.run("bootos-test-tool").stdout == "bootos-test-tool runs\n"
+        assert len(opened.run("rpm", "-q", *CHAIN, "lenovo-hw-tools").stdout.split()) == 5
+        assert opened.run("rpm", "-Va").stdout == ""
+        assert "Status: install ok installed" in opened.run("dpkg", "-s", "bootos-test-tool").stdout
+    finally:
+        opened.close()
+
+
+def test_a_package_whose_needs_are_not_met_is_refused_and_the_image_stays(
+    copy: Path, repository: Path, tmp_path: Path
+) -> None:
+    before = (copy / "manifest.json").read_bytes()
+    with pytest.raises(BootosError, match="hwprobe is needed by dell-hw-tools") as refused:
+        add_packages(copy, [str(find_package(repository, "dell-hw-tools"))])
+    assert "--repo" in refused.value.hint
+    with pytest.raises(BootosError, match="none-such"):
+        add_packages(copy, ["none-such"], repos=[str(repository)])
+    with pytest.raises(BootosError, match="no repodata"):
+        add_packages(copy, ["dell-hw-tools"], repos=[str(tmp_path)])
+    assert (copy / "manifest.json").read_bytes() == before
+    add_packages(copy, [str(find_package(repository, "dell-hw-common"))])
+    with pytest.raises(BootosError, match="the image has it already"):
+        add_packages(copy, [str(find_package(repository, "dell-hw-common"))])
