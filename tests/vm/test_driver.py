@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(5400)]
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build/cache"
-VERSION = "9.9.9-bootos"
+VERSION = "9.9.9"
 BOOT_CARD, OTHER_CARD = "52:54:00:aa:00:31", "52:54:00:aa:00:32"
 REALTEK = "kernel/drivers/net/ethernet/realtek"
 
