@@ -14,7 +14,12 @@ from bootos.errors import BootosError, read_chain
 
 # noun -> (module, attribute, one line of help, an example)
 NOUNS: dict[str, tuple[str, str, str, str]] = {
-    "image": ("bootos.image.command", "app", "build the in-memory operating system", "bootos image build"),
+    "image": (
+        "bootos.image.command",
+        "app",
+        "build the in-memory operating system, and hand it to servers",
+        "bootos image build",
+    ),
     "driver": (
         "bootos.image.driver.command",
         "app",
@@ -67,6 +72,9 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
     "lab": ("bootos.lab.command", "app", "virtual bare-metal machines", "bootos lab run --disk virtio:2G"),
 }
 
+# Verbs that another part brings: noun -> (module, attribute). The image's own part knows no server.
+MORE_VERBS = {"image": ("bootos.server.command", "image_app")}
+
 
 def build_app(words: Sequence[str]) -> typer.Typer:
     """The command line, with only the noun in `words` really loaded; the others are there by name and help."""
@@ -81,10 +89,22 @@ def build_app(words: Sequence[str]) -> typer.Typer:
             if noun == "template" and is_offline:  # plans with the agent's engine, asks no server
                 module = "bootos.agent.command"
             part = getattr(importlib.import_module(module), attribute)
+            if noun in MORE_VERBS:
+                module, attribute = MORE_VERBS[noun]
+                part = join_verbs(part, getattr(importlib.import_module(module), attribute))
             app.add_typer(part, name=noun, help=f"{summary}\n\nExample: {example}")
         else:
             app.command(noun, help=summary)(_name_only)
     return app
+
+
+def join_verbs(*parts: typer.Typer) -> typer.Typer:
+    """One noun with the verbs of several parts."""
+    noun = typer.Typer(no_args_is_help=True)
+    for part in parts:
+        noun.registered_commands += part.registered_commands
+        noun.registered_groups += part.registered_groups
+    return noun
 
 
 def _name_only() -> None:

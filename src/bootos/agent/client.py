@@ -6,6 +6,7 @@ of `sequence` and `reporter`, which know what to say meanwhile.
 
 import re
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 import urllib3
@@ -49,9 +50,11 @@ class Client:
         """Ask whether the server speaks v2. Raises Refused (404: it does not), Unreachable."""
         return self._call("GET", "/", None, v2.Greeting)
 
-    def fetch_layers(self) -> list[v2.LayerOffer]:
-        """Kernel modules for some machines only. Raises Refused (404: the server knows none), Unreachable."""
-        return self._call("GET", "/layers", None, list[v2.LayerOffer], timeout_s=LAYERS_TIMEOUT_S)
+    def fetch_layers(self, image_version: str = "") -> list[v2.LayerOffer]:
+        """Kernel modules for some machines only, of the image that was booted. Raises Refused (404: the server knows
+        none), Unreachable."""
+        query = f"?image={quote(image_version)}" if image_version else ""
+        return self._call("GET", f"/layers{query}", None, list[v2.LayerOffer], timeout_s=LAYERS_TIMEOUT_S)
 
     def register(self, registration: v2.Registration) -> v2.Registered:
         """Register and keep the session for the calls that follow."""

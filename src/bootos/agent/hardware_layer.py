@@ -31,7 +31,7 @@ _KEPT = "modules.builtin*"
 
 def load_hardware_layers(host: Host, client: "Client") -> bool:
     """Load what the server offers for this machine's devices. Returns whether something was loaded."""
-    offers = ask_for_layers(client)
+    offers = ask_for_layers(client, host.image_version)
     if not offers:
         return False
     devices = read_pci(Tree(host.machine.root))
@@ -51,12 +51,12 @@ def load_hardware_layers(host: Host, client: "Client") -> bool:
     return loaded
 
 
-def ask_for_layers(client: "Client") -> list[v2.LayerOffer]:
+def ask_for_layers(client: "Client", image_version: str = "") -> list[v2.LayerOffer]:
     """What the server offers: nothing when it does not answer now, or does not know the question."""
     from bootos.agent.client import Refused, Unreachable
 
     try:
-        return client.fetch_layers()
+        return client.fetch_layers(image_version)
     except (Refused, Unreachable) as error:
         log.debug("no layers: %s", error)
         return []

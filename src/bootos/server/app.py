@@ -10,6 +10,7 @@ from litestar import Litestar, MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
 from bootos import __version__
@@ -23,12 +24,15 @@ from bootos.server.auth import read_operator_token
 from bootos.server.context import Context
 from bootos.server.fault import RequestError
 from bootos.server.hub import Hub
+from bootos.server.image.shelf import Shelf
+from bootos.server.image.upload import Uploads
 from bootos.server.netboot.boot_files import build_boot_files
 from bootos.server.netboot.tree import lay_out
-from bootos.server.next_boot import reconcile_pxe_files
+from bootos.server.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
+from bootos.server.store.table import Image
 from bootos.server.vault import Vault
 from bootos.server.web.pages import Pages, build_web_router, is_page
 
@@ -39,7 +43,7 @@ WRITE_HEARD_EVERY_S = 10
 
 def open_context(settings: Settings) -> Context:
     """Open the data directory and the database. Raises BootosError with what to do."""
-    for directory in (settings.data, settings.files, settings.pxe_directory):
+    for directory in (settings.data, settings.files, settings.pxe_directory, settings.images):
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -67,19 +71,24 @@ def open_context(settings: Settings) -> Context:
         presence=Presence(settings.session_grace_s),
         legacy_presence=Presence(settings.legacy_grace_s),
         vault=vault,
+        shelf=Shelf(settings),
+        uploads=Uploads(settings.images),
         operator_token=token,
     )
 
 
 def prepare(context: Context) -> None:
-    """Bring the TFTP root up to date with the settings and the store. Raises BootosError."""
+    """Bring the TFTP root and the images up to date with the settings and the store. Raises BootosError."""
     settings = context.settings
     lay_out(settings, context.public_url)
     with context.store.read() as session:
+        left = context.uploads.clean(session.scalars(select(Image.version)).all())
+        context.shelf.read_stock(session)
         done = reconcile_pxe_files(
             session, pxe_directory=settings.pxe_directory, server_url=context.public_url
         )
-    for sentence in done:
+        done += write_pinned_files(session, pxe_directory=settings.pxe_directory)
+    for sentence in (*left, *done):
         log.warning("%s", sentence)
 
 
@@ -155,7 +164,7 @@ def build_app(context: Context) -> Litestar:
             build_agent_router(context),
             build_operator_router(context),
             build_web_router(context, pages),
-            build_boot_files(settings.boot_files, settings.files),
+            build_boot_files(context.shelf, settings.boot_files, settings.files),
             build_legacy_handler(context),
         ],
         lifespan=[lifespan],

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
@@ -20,6 +20,10 @@ class AnswerError(BootosError):
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class UnreachableError(BootosError):
+    """There was no answer."""
 
 
 def read_token(token_file: Path | None, data: Path) -> str:
@@ -55,6 +59,14 @@ class Client:
         self._check(response)
         return msgspec.json.decode(response.data) if response.data else None
 
+    def send(self, *path: str | int, content: bytes, **query: str | int) -> Any:
+        """Put bytes; returns the answer's plain values."""
+        url = "/".join([self._base, *(quote(str(word), safe="") for word in path)])
+        headers = {**self._pool.headers, "Content-Type": "application/octet-stream"}
+        response = self._request("PUT", f"{url}?{urlencode(query)}", body=content, headers=headers)
+        self._check(response)
+        return msgspec.json.decode(response.data)
+
     def follow(self, job_id: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """The events of a job until its end, asking again when the connection is lost: (event, plain values)."""
         after, failures = 0, urllib3.Retry(total=40, backoff_factor=0.2, backoff_max=5)
@@ -88,17 +100,20 @@ class Client:
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         url = "/".join([self._base, *(quote(str(word), safe="") for word in path)])
+        return self._request(
+            method,
+            url,
+            fields={name: str(value) for name, value in query.items()} if body is None else None,
+            body=None if body is None else msgspec.json.encode(body),
+            headers=None if body is None else {**self._pool.headers, "Content-Type": "application/json"},
+            preload_content=not stream,
+        )
+
+    def _request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
         try:
-            return self._pool.request(
-                method,
-                url,
-                fields={name: str(value) for name, value in query.items()} if body is None else None,
-                body=None if body is None else msgspec.json.encode(body),
-                headers=None if body is None else {**self._pool.headers, "Content-Type": "application/json"},
-                preload_content=not stream,
-            )
+            return self._pool.request(method, url, **options)
         except urllib3.exceptions.HTTPError as cause:
-            raise BootosError(
+            raise UnreachableError(
                 f"no answer from the server {self.server}: {read_reason(cause)}",
                 hint="is it running? name it with --server URL or BOOTOS_SERVER",
             ) from None  # the reason is said; urllib3's chain says it three times more

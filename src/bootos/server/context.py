@@ -3,6 +3,8 @@
 import msgspec
 
 from bootos.server.hub import Hub
+from bootos.server.image.shelf import Shelf
+from bootos.server.image.upload import Uploads
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
@@ -16,6 +18,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     presence: Presence  # of v2 sessions
     legacy_presence: Presence  # of v1 agents, which poll once a minute
     vault: Vault
+    shelf: Shelf
+    uploads: Uploads
     operator_token: str
 
     @property

@@ -43,3 +43,9 @@ class UnusableError(RequestError):
     """The request is well formed, and what it asks for cannot be."""
 
     status = 422
+
+
+class NoRoomError(RequestError):
+    """The server's disk is too small for it."""
+
+    status = 507

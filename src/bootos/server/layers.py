@@ -1,6 +1,6 @@
 """The layers that an image has for some machines only, as its manifest names them, for agents to ask for.
 
-The files lie in `layers/` beside the boot files and go out with them, under `/bootos/layers/`. Read from the manifest
+The files lie in `layers/` beside the image's boot files and go out with them, under `/bootos/`. Read from the manifest
 each time: whoever replaces the image tells the server nothing.
 """
 
@@ -29,8 +29,9 @@ class _Manifest(msgspec.Struct, kw_only=True):
     layers: list[_Layer] = []
 
 
-def list_offers(boot_files: Path) -> list[v2.LayerOffer]:
-    """The layers for machines with certain devices; none without a manifest, or with one that cannot be read."""
+def list_offers(boot_files: Path, place: str = "") -> list[v2.LayerOffer]:
+    """The layers of the image in `boot_files`, which is served at `place`, for machines with certain devices. None
+    without a manifest, or with one that cannot be read."""
     try:
         manifest = msgspec.json.decode((boot_files / "manifest.json").read_bytes(), type=_Manifest)
     except FileNotFoundError:
@@ -41,7 +42,7 @@ def list_offers(boot_files: Path) -> list[v2.LayerOffer]:
     return [
         v2.LayerOffer(
             name=layer.name,
-            path=f"{DIRECTORY}/{layer.name}.squashfs",
+            path=f"{place}{DIRECTORY}/{layer.name}.squashfs",
             size_bytes=layer.size_bytes,
             sha256=layer.sha256,
             pci_ids=layer.pci_ids,

@@ -123,6 +123,7 @@ def register(
     machine.protocol = 2
     machine.developer = said.developer
     machine.agent_version = said.agent_version[:100]
+    machine.image_version = said.image_version[:100]
     machine.address = address
     machine.registered_at = machine.last_heard_at = read_clock()
     machine.drivers = said.drivers

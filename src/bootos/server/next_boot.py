@@ -1,5 +1,7 @@
-"""What a machine's next PXE boot finds: the job's per-MAC PXE file. Called by the agent APIs and at start."""
+"""What a machine's next PXE boot finds: the job's per-MAC PXE file, else that of the image it is pinned to, else the
+default file. Called by the agent APIs, when a pin changes, and at start."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import ConflictError, NotFoundError
+from bootos.server.image.choice import choose_image
+from bootos.server.image.manifest import REQUIRED
+from bootos.server.image.versions import read_default, read_pins
 from bootos.server.jobs import add_line, touch
 from bootos.server.lifecycle import State
 from bootos.server.machines import bind_mac
@@ -61,11 +66,12 @@ def reconcile_pxe_files(session: Session, *, pxe_directory: Path, server_url: st
     Only files for MACs that are bound here are looked at: others may be the operator's own.
     """
     done: list[str] = []
+    pinned = pxe_file.list_pinned(pxe_directory)
     wanted = {job.pxe_file: job for job in session.scalars(select(Job).where(Job.pxe_file != ""))}
     for mac in session.scalars(select(Mac.mac).where(Mac.bound)):
         name = pxe_file.file_name(mac)
         job, path = wanted.get(name), pxe_directory / name
-        if job is None and path.exists():
+        if job is None and path.exists() and name not in pinned:
             pxe_file.remove_pxe_files(pxe_directory, [name])
             done.append(f"removed the PXE file {name}: no job needs it")
         elif job is not None and not path.exists():
@@ -73,3 +79,47 @@ def reconcile_pxe_files(session: Session, *, pxe_directory: Path, server_url: st
             pxe_file.write_pxe_file(pxe_directory, name, pxe_file.render(job.pxe_content, values))
             done.append(f"wrote the PXE file {name} again for job {job.id}")
     return done
+
+
+def write_pinned_files(session: Session, *, pxe_directory: Path, machine: Machine | None = None) -> list[str]:
+    """Make the files of pinned machines agree with the pins: of all of them, or of one machine. Says which files of
+    the operator were left alone."""
+    pins, default = read_pins(session), read_default(session)
+    present = pxe_file.list_pinned(pxe_directory)
+    if not pins and not present:
+        return []
+    query = select(Mac.mac, Machine.id, Machine.vendor, Machine.product).join(
+        Machine, Machine.id == Mac.machine_id
+    )
+    if machine is not None:
+        query = query.where(Machine.id == machine.id)
+    source = (pxe_directory / "default").read_text(errors="replace")
+    done, seen = list[str](), set[str]()
+    for mac, machine_id, vendor, product in session.execute(query):
+        choice = choose_image(pins, default, machine_id=machine_id, vendor=vendor, product=product)
+        name = pxe_file.file_name(mac)
+        if choice.by == "default":
+            continue
+        seen.add(name)
+        content = point_to_image(source, choice.version)
+        if not pxe_file.write_pinned(pxe_directory, name, content) and not is_of_a_job(session, name):
+            done.append(
+                f"{name} was written by hand and is left as it is: its machine does not get {choice.version}"
+            )
+    if machine is not None:
+        of_machine = session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id))
+        present &= {pxe_file.file_name(mac) for mac in of_machine}
+    for name in present - seen:
+        pxe_file.remove_pinned(pxe_directory, name)
+    return done
+
+
+def is_of_a_job(session: Session, name: str) -> bool:
+    return session.scalar(select(Job.id).where(Job.pxe_file == name).limit(1)) is not None
+
+
+def point_to_image(source: str, version: str) -> str:
+    """The default PXE file with the URLs of one version in place of the default's."""
+    for name in REQUIRED:
+        source = re.sub(rf"/bootos/{re.escape(name)}(?![\w.-])", f"/bootos/images/{version}/{name}", source)
+    return f"# Written by the BootOS server: this machine is pinned to the image {version}\n{source}"

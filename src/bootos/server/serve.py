@@ -18,6 +18,7 @@ import uvicorn
 from bootos.errors import BootosError
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
+from bootos.server.image.manifest import REQUIRED
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -123,9 +124,11 @@ def run_server(settings: Settings) -> None:
             lifespan="on",
             ws="none",
         )
-        if not all((settings.boot_files / name).is_file() for name in ("vmlinuz", "initrd.img")):
+        default = context.shelf.find_directory(context.shelf.stock.default)
+        if default is None or not all((default / name).is_file() for name in REQUIRED):
             log.warning(
-                "no vmlinuz and initrd.img in %s: build them with bootos image build", settings.boot_files
+                "no vmlinuz and initrd.img to serve: build them with bootos image build, hand them over with "
+                "bootos image publish, or name their directory with --boot-files"
             )
         if settings.host in ("0.0.0.0", "::") and not settings.public_url:
             log.warning(

@@ -10,7 +10,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
     than `poll_s`, or a waiting agent would lose its identity to any other client. `require_approval`: hardware is
-    configured only by jobs that carry out an approved plan.
+    configured only by jobs that carry out an approved plan. `require_signature`: only images with a trusted signature
+    are taken and served, and not what is in `boot_files`.
     """
 
     data: Path
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tftp: bool | None = None  # None: lay out the boot loaders when they are installed
     legacy_api: bool = True
     require_approval: bool = False
+    require_signature: bool = False
     poll_s: int = 25
     session_grace_s: int = 40
     legacy_grace_s: int = 150
@@ -51,3 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key_file(self) -> Path:
         return self.data / "secret.key"
+
+    @property
+    def images(self) -> Path:
+        return self.data / "images"
+
+    @property
+    def trusted_keys(self) -> Path:
+        return self.data / "trusted-keys"

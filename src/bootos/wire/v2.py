@@ -5,7 +5,7 @@ All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
 | call | body -> answer |
 | --- | --- |
 | GET  ``/``          | -> `Greeting`: proves that the server speaks v2 |
-| GET  ``/layers``    | -> list of `LayerOffer`: kernel modules for certain devices; asked before registering |
+| GET  ``/layers?image=V`` | -> list of `LayerOffer`: kernel modules for certain devices; asked before registering |
 | POST ``/register``  | `Registration` -> `Registered` (409 `Refusal`: another client holds this identity) |
 | GET  ``/order?wait_s=N`` | long-poll -> 200 `Order`, or 204 when there is none after N seconds |
 | POST ``/report``    | `Report` -> `Receipt` |

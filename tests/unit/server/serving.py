@@ -88,6 +88,10 @@ class Running:
                 session.execute(table.delete())
             session.execute(text("DELETE FROM sqlite_sequence"))
             session.touch("machines", "jobs", *(f"machine:{number}" for number in machines))
+        for path in context.settings.images.iterdir():
+            shutil.rmtree(path)
+        with context.store.read() as session:
+            context.shelf.read_stock(session)
         deadline = time.monotonic() + 10
         while context.presence.count_polls():
             assert time.monotonic() < deadline, "a poll did not end"

@@ -1,19 +1,23 @@
 """The agent's API, protocol v2 (`wire.v2`). Needs no operator token: a session proves the machine."""
 
 import asyncio
+import logging
 import time
 from typing import Annotated
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from bootos import __version__
 from bootos.server import jobs, layers, machines, next_boot, orders
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
+from bootos.server.image.manifest import LOCAL
 from bootos.server.store.table import Claim, Machine
 from bootos.wire import v2
+
+log = logging.getLogger(__name__)
 
 WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a poll looks into the store
 
@@ -33,8 +37,12 @@ def build_agent_router(context: Context) -> Router:
         return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}")
 
     @get("/layers", sync_to_thread=True)
-    def offer_layers() -> list[v2.LayerOffer]:
-        return layers.list_offers(settings.boot_files)
+    def offer_layers(image: FromQuery[str] = "") -> list[v2.LayerOffer]:
+        # of the image that the machine booted; of one that is not published, those of the default
+        version = image if image in context.shelf.stock.items else context.shelf.stock.default
+        directory = context.shelf.find_directory(version)
+        place = "" if version == LOCAL else f"images/{version}/"
+        return layers.list_offers(directory, place) if directory is not None else []
 
     @post("/register", sync_to_thread=True, status_code=200)
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
@@ -47,6 +55,10 @@ def build_agent_router(context: Context) -> Router:
             else:
                 machine, token = outcome
                 verdict = machines.judge_model(session, machine)
+                for sentence in next_boot.write_pinned_files(
+                    session, pxe_directory=pxe_directory, machine=machine
+                ):
+                    log.warning("%s", sentence)
         if isinstance(outcome, Claim):
             raise ConflictError(
                 f"another client holds the identity of machine {data.sn}",

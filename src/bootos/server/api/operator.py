@@ -9,6 +9,7 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from bootos.server import audit
+from bootos.server.api.operator_image import build_image_calls
 from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
 from bootos.server.api.operator_pool import build_pool_calls
@@ -32,12 +33,14 @@ def build_operator_router(context: Context) -> Router:
 
     @get("/status", sync_to_thread=True)
     def status() -> dict[str, Any]:
-        settings = context.settings
+        stock = context.shelf.stock
+        default = context.shelf.find_directory(stock.default)
         names = sorted(path.name for path in pxe_directory.glob("01-*") if pxe_file.FILE.fullmatch(path.name))
         return {
             "public_url": context.public_url,
+            "image": stock.default,
             "boot_files": {
-                name: (settings.boot_files / name).is_file() for name in ("vmlinuz", "initrd.img")
+                name: default is not None and (default / name).is_file() for name in ("vmlinuz", "initrd.img")
             },
             "pxe_files": names,
         }
@@ -50,6 +53,7 @@ def build_operator_router(context: Context) -> Router:
             *build_machine_calls(context),
             *build_template_calls(context),
             *build_pool_calls(context),
+            *build_image_calls(context),
             *build_job_calls(context),
             read_audit,
             status,

@@ -22,6 +22,7 @@ from bootos.server.api.view import (
 from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
 from bootos.server.machines import find_machines
+from bootos.server.next_boot import write_pinned_files
 from bootos.server.store.table import Support
 
 
@@ -68,6 +69,8 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
         with store.write() as session:
             machine = machines.find_machine(session, word)
             jobs.delete_machine(session, machine, pxe_directory=pxe_directory)
+            session.flush()
+            write_pinned_files(session, pxe_directory=pxe_directory)
             session.after_commit(lambda: context.presence.forget(machine.id))
             note(session, request, "machine.delete", machine.sn)
 

@@ -14,6 +14,8 @@ from bootos.errors import Problem
 from bootos.server.approval import why_not_approvable
 from bootos.server.claim import open_claims
 from bootos.server.context import Context
+from bootos.server.image.choice import Pin, choose_image
+from bootos.server.image.versions import read_default, read_pins
 from bootos.server.jobs import is_rebooting
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.table import Audit, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
@@ -31,6 +33,9 @@ class Fault(msgspec.Struct, kw_only=True):
 
 
 class MachineView(msgspec.Struct, kw_only=True):
+    """`image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin of its
+    `model`, or as the `default`."""
+
     id: int
     sn: str
     state: str
@@ -43,6 +48,9 @@ class MachineView(msgspec.Struct, kw_only=True):
     developer: bool
     protocol: int
     agent_version: str
+    image_version: str
+    next_image: str
+    next_image_by: str
     active_job: int | None
     hostname: str
     registered_at: datetime | None
@@ -181,6 +189,8 @@ class _Lookup(msgspec.Struct):
     active: dict[int, Job]
     claims: dict[int, int]
     support: list[Support]
+    pins: list[Pin]
+    default: str
     verdicts: dict[Model, Verdict] = {}  # a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
@@ -201,6 +211,8 @@ def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
         active={job.machine_id: job for job in session.scalars(active)},
         claims=claims,
         support=read_lines(session),
+        pins=read_pins(session),
+        default=read_default(session),
     )
 
 
@@ -214,6 +226,9 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
     presence = context.legacy_presence if row.protocol == 1 else context.presence
     heard = presence.is_heard(row.id, row.last_heard_at)
     last_heard = presence.last_heard(row.id, row.last_heard_at)
+    choice = choose_image(
+        lookup.pins, lookup.default, machine_id=row.id, vendor=row.vendor, product=row.product
+    )
     state = read_machine_state(
         registered=row.registered_at is not None,
         heard=heard,
@@ -233,6 +248,9 @@ def _machine_fields(context: Context, row: Machine, lookup: _Lookup) -> dict[str
         "developer": row.developer,
         "protocol": row.protocol,
         "agent_version": row.agent_version,
+        "image_version": row.image_version,
+        "next_image": choice.version,
+        "next_image_by": choice.by,
         "active_job": job.id if job else None,
         "hostname": str(row.settings.get("hostname") or ""),
         "registered_at": row.registered_at,

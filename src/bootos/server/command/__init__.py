@@ -1,5 +1,6 @@
 """The operator's commands, mounted by `bootos.cli`. All but `serve` are clients of the operator API."""
 
+from bootos.server.command.image import image_app
 from bootos.server.command.job import job_app
 from bootos.server.command.machine import machine_app
 from bootos.server.command.pool import pool_app
@@ -8,6 +9,7 @@ from bootos.server.command.support import support_app
 from bootos.server.command.template import pxe_app, secret_app, template_app
 
 __all__ = [
+    "image_app",
     "job_app",
     "machine_app",
     "pool_app",

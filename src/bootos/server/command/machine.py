@@ -31,6 +31,7 @@ def list_machines(client: Client, out: Output) -> None:
         "product": "PRODUCT",
         "supported": "SUPPORTED",
         "address": "ADDRESS",
+        "image_version": "IMAGE",
         "active_job": "JOB",
         "last_heard_at": "LAST HEARD",
     }
@@ -60,6 +61,9 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "why_unsupported": "why not",
         "developer": "developer mode",
         "address": "address",
+        "image_version": "runs image",
+        "next_image": "next image",
+        "next_image_by": "which is said by",
         "mac": "MAC addresses",
         "settings": "settings",
         "variables": "variables",

@@ -22,7 +22,11 @@ def serve(
         str, typer.Option(metavar="URL", help="SQLAlchemy URL. Default: SQLite, DIR/bootos.db.")
     ] = "",
     boot_files: Annotated[
-        Path, typer.Option(metavar="DIR", help="The directory with vmlinuz and initrd.img.")
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="The directory of the image `local`: the default while no other is.",
+        ),
     ] = Path("build/image"),
     public_url: Annotated[
         str, typer.Option(metavar="URL", help="How machines reach this server. Default: the listen address.")
@@ -43,6 +47,13 @@ def serve(
         bool,
         typer.Option(
             "--require-approval", help="Configure hardware only by jobs whose plan an operator approved."
+        ),
+    ] = False,
+    require_signature: Annotated[
+        bool,
+        typer.Option(
+            "--require-signature",
+            help="Take and serve only published images with a signature of a key in DIR/trusted-keys.",
         ),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
@@ -78,5 +89,6 @@ def serve(
             tftp=tftp,
             legacy_api=legacy_api,
             require_approval=require_approval,
+            require_signature=require_signature,
         )
     )

@@ -1,5 +1,6 @@
-"""Serves files to boot loaders, agents and hooks: `/bootos/...` from the boot files, `/bootos/files/...` from the
-operator's own. Content-Length always, HEAD, single byte ranges (RFC 9110, section 14), large reads in threads.
+"""Serves files to boot loaders, agents and hooks: `/bootos/...` from the default image, `/bootos/images/VERSION/...`
+from that one, `/bootos/files/...` from the operator's own. Content-Length always, HEAD, single byte ranges (RFC 9110,
+section 14), large reads in threads.
 
 `lpxelinux.0` speaks plain HTTP/1.0 GET; installers and curl use ranges to go on after a broken connection.
 """
@@ -17,6 +18,9 @@ from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from bootos.server.image.shelf import Shelf
+
+OF_THE_IMAGE = ("vmlinuz", "initrd.img", "manifest.json", "manifest.json.sig", "layers")
 CHUNK = 1024 * 1024
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -128,13 +132,30 @@ async def _send_open(scope: Scope, send: Send, descriptor: int, status: os.stat_
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def build_boot_files(boot_files: Path, files: Path) -> ASGIRouteHandler:
+def find_boot_file(shelf: Shelf, roots: dict[str, Path], scope: Scope) -> Path | None:
+    """The file that the request is for, of the image that this client is to get."""
+    words = scope["path"].removeprefix("/bootos").strip("/").split("/")
+    if words[0] in roots and len(words) > 1:
+        return find_file(roots, "/".join(words))
+    if words[0] == "images" and len(words) > 2:
+        directory = shelf.find_directory(words[1])
+        return find_file({"": directory}, "/".join(words[2:])) if directory is not None else None
+    span = next((value for name, value in scope["headers"] if name == b"range"), b"bytes=0-")
+    begins = scope["method"] == "GET" and span.startswith(b"bytes=0-")  # type: ignore[typeddict-item]
+    client = scope["client"][0] if scope["client"] else ""
+    directory = shelf.find_plain(words[0], client, begins=begins)
+    found = find_file({"": directory}, "/".join(words)) if directory is not None else None
+    if words[0] not in OF_THE_IMAGE and (found is None or not found.is_file()):
+        return find_file(roots, "/".join(words))  # whatever else the operator put beside the boot files
+    return found
+
+
+def build_boot_files(shelf: Shelf, boot_files: Path, files: Path) -> ASGIRouteHandler:
     """The handler of everything under `/bootos`."""
     roots = {"": boot_files, "files": files}
 
     @asgi("/bootos", is_mount=True, copy_scope=True)
     async def serve_file(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix("/bootos")
-        await send_file(scope, send, find_file(roots, path))
+        await send_file(scope, send, find_boot_file(shelf, roots, scope))
 
     return serve_file

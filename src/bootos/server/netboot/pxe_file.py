@@ -12,6 +12,8 @@ from bootos.errors import BootosError
 from bootos.server.files import write_atomically
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+PINNED = ".pinned"
+"""Directory with the files of machines whose image is pinned, for when a job's file goes."""
 FILE = re.compile(r"01(-[0-9a-f]{2}){6}")
 PLACEHOLDERS = ("sn", "mac", "server", "hostname", "address", "netmask", "gateway", "machine")
 
@@ -46,8 +48,44 @@ def write_pxe_file(directory: Path, name: str, content: str) -> None:
         ) from cause
 
 
+def write_pinned(directory: Path, name: str, content: str) -> bool:
+    """The file of a machine whose image is pinned: it is there whenever no job has its own. False when the operator
+    has a file of that name, which is left alone. Raises BootosError."""
+    place, path = directory / PINNED / name, directory / name
+    before = place.read_text() if place.is_file() else ""
+    if before != content:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, content.encode(), mode=0o644)
+        except OSError as cause:
+            raise BootosError(f"{place} cannot be written: {cause.strerror}") from cause
+    present = path.read_text(errors="replace") if path.is_file() else None
+    if present is None or (present == before != content):
+        write_pxe_file(directory, name, content)
+        return True
+    return present == content
+
+
+def remove_pinned(directory: Path, name: str) -> None:
+    """The machine is not pinned any more: remove the file, unless it is another one."""
+    place, path = directory / PINNED / name, directory / name
+    before = place.read_text() if place.is_file() else ""
+    place.unlink(missing_ok=True)
+    if before and path.is_file() and path.read_text(errors="replace") == before:
+        remove_pxe_files(directory, [name])
+
+
+def list_pinned(directory: Path) -> set[str]:
+    """The names of the files of pinned machines."""
+    return {path.name for path in (directory / PINNED).glob("01-*")}
+
+
 def remove_pxe_files(directory: Path, names: Iterable[str]) -> None:
     """Remove these files if they are there; anything but a per-MAC name is left alone."""
     for name in names:
         if FILE.fullmatch(name):
+            pinned = directory / PINNED / name
+            if pinned.is_file():
+                write_pxe_file(directory, name, pinned.read_text())
+                continue
             (directory / name).unlink(missing_ok=True)

@@ -68,7 +68,8 @@ class Machine(Base):
     """A machine, known by its serial number. `sn_key` is the number folded: lookups ignore case.
 
     `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
-    `protocol` what its agent spoke last, `saved` the newest state that its agent sent (`wire.v2.SavedState`).
+    `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
+    its agent sent (`wire.v2.SavedState`).
     """
 
     __tablename__ = "machine"
@@ -85,6 +86,7 @@ class Machine(Base):
     protocol: Mapped[int] = mapped_column(default=0)
     developer: Mapped[bool] = mapped_column(default=False)
     agent_version: Mapped[str] = mapped_column(default="")
+    image_version: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=read_clock)
     registered_at: Mapped[datetime | None]
     last_heard_at: Mapped[datetime | None]
@@ -230,6 +232,41 @@ class Support(Base):
     bmc: Mapped[str] = mapped_column(default="")
     allow: Mapped[list[str]] = mapped_column(default=list)
     note: Mapped[str] = mapped_column(default="")
+
+
+class Image(Base):
+    """A published image; its files and manifest lie in `<data>/images/VERSION`."""
+
+    __tablename__ = "image"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(unique=True)
+    note: Mapped[str] = mapped_column(default="")
+    published_at: Mapped[datetime] = mapped_column(default=read_clock)
+    published_by: Mapped[str] = mapped_column(default="")
+
+
+class ImageDefault(Base):
+    """Which image was made the default, one row each time: the last one is the default, the one before it is what a
+    rollback goes to. Without a row it is the local one."""
+
+    __tablename__ = "image_default"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=read_clock)
+
+
+class ImagePin(Base):
+    """The image of one machine, or of a model (wildcard patterns, as in the support list)."""
+
+    __tablename__ = "image_pin"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    machine_id: Mapped[int | None] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), unique=True)
+    vendor: Mapped[str] = mapped_column(default="")
+    product: Mapped[str] = mapped_column(default="")
 
 
 class Job(Base):

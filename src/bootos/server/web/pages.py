@@ -36,6 +36,7 @@ from bootos.server.fault import ForbiddenError, RequestError
 from bootos.server.pxe_templates import find_pxe_template
 from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
 from bootos.server.web import shown
+from bootos.server.web.image_pages import build_image_pages
 from bootos.wire.password import find_secrets, mask_passwords
 from bootos.wire.plantext import describe_plan, format_cost
 
@@ -345,6 +346,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             show_template,
             show_pxe_template,
             show_audit,
+            *build_image_pages(context, pages),
             static,
         ],
     )

@@ -1,0 +1,346 @@
+"""The operator's calls about images: publish, choose, pin, remove. Every change of what is served goes through here or
+through the pages, which call the same functions: the store first, then the shelf.
+"""
+
+import asyncio
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import Request, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.server import machines
+from bootos.server.api.note import Caller, note, read_actor
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
+from bootos.server.image import versions
+from bootos.server.image.choice import Choice, choose_image
+from bootos.server.image.manifest import LOCAL, Manifest, parse_manifest
+from bootos.server.image.shelf import Item
+from bootos.server.image.signature import find_signer, read_trusted
+from bootos.server.image.upload import FileState
+from bootos.server.next_boot import write_pinned_files
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Image, ImagePin, Machine
+
+
+class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The text of `manifest.json`, to the byte, and the signature in base64."""
+
+    manifest: str
+    signature: str = ""
+
+
+class UploadView(msgspec.Struct, kw_only=True):
+    """`is_published`: all of it is here and served already."""
+
+    version: str
+    is_published: bool
+    files: list[FileState]
+
+
+class Publication(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    note: str = ""
+    default: bool = False
+
+
+class NewPin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """For a machine (serial number or id), or for a model: wildcard patterns, as in the support list."""
+
+    version: str
+    machine: str = ""
+    vendor: str = ""
+    product: str = ""
+
+
+class PinView(msgspec.Struct, kw_only=True):
+    id: int
+    version: str
+    sn: str
+    vendor: str
+    product: str
+
+
+class ImageView(msgspec.Struct, kw_only=True):
+    """`problem`: why it is not served. `running`: the machines that booted it last; `next`: how many get it next."""
+
+    version: str
+    name: str
+    kernel_release: str
+    bootos_version: str
+    size_bytes: int
+    layers: list[str]
+    note: str
+    signed_by: str
+    problem: str
+    is_default: bool
+    was_default: bool
+    published_at: datetime | None
+    published_by: str
+    pins: list[PinView]
+    running: list[str]
+    next: int
+
+
+class PinsView(msgspec.Struct, kw_only=True):
+    """`left`: PXE files of the operator that were not touched, so that their machines do not get their image."""
+
+    pin: PinView
+    left: list[str]
+
+
+def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
+    """`/images` and `/pins`."""
+    store, uploads = context.store, context.uploads
+
+    @get("/images", sync_to_thread=True)
+    def list_images() -> list[ImageView]:
+        with store.read() as session:
+            return view_images(context, session)
+
+    @get("/images/{version:str}", sync_to_thread=True)
+    def show_image(version: FromPath[str]) -> ImageView:
+        with store.read() as session:
+            return find_view(context, session, version)
+
+    @post("/images", sync_to_thread=True, status_code=200)
+    def begin_upload(data: JSONBody[NewImage]) -> UploadView:
+        return begin(context, data)
+
+    @put("/images/{version:str}/files", status_code=200)
+    async def write_piece(
+        request: Request,  # type: ignore[type-arg]
+        version: FromPath[str],
+        name: Annotated[str, QueryParameter()],
+        offset: Annotated[int, QueryParameter(ge=0)],
+    ) -> FileState:
+        content = await request.body()
+        return await asyncio.to_thread(uploads.write_piece, version, name, offset, content)
+
+    @post("/images/{version:str}/publish", sync_to_thread=True, status_code=200)
+    def publish(version: FromPath[str], data: JSONBody[Publication], request: Caller) -> ImageView:
+        def enter(manifest: Manifest) -> None:
+            with store.write() as session:
+                add_published(session, request, manifest, data)
+                session.after_commit(lambda: refresh(context))
+
+        try:
+            uploads.finish(version, enter)
+        except NotFoundError:  # no upload of it: it was published before, or by another client just now
+            with store.write() as writing:
+                versions.find_image(writing, version)
+                versions.add_image(writing, version, note=data.note, published_by=read_actor(request))
+        if data.default:
+            make_default(context, request, version)
+        with store.read() as session:
+            return find_view(context, session, version)
+
+    @post("/images/{version:str}/default", sync_to_thread=True, status_code=200)
+    def choose_default(version: FromPath[str], request: Caller) -> ImageView:
+        make_default(context, request, version)
+        with store.read() as session:
+            return find_view(context, session, version)
+
+    @post("/images/rollback", sync_to_thread=True, status_code=200)
+    def roll_back(request: Caller) -> ImageView:
+        version = go_back(context, request)
+        with store.read() as session:
+            return find_view(context, session, version)
+
+    @delete("/images/{version:str}", sync_to_thread=True, status_code=204)
+    def remove_image(version: FromPath[str], request: Caller) -> None:
+        with store.write() as session:
+            versions.remove_image(session, version)
+            note(session, request, "image.remove", version)
+            session.after_commit(lambda: refresh(context))
+        uploads.remove(version)
+
+    @get("/pins", sync_to_thread=True)
+    def list_pins() -> list[PinView]:
+        with store.read() as session:
+            return view_pins(session)
+
+    @post("/pins", sync_to_thread=True)
+    def add_pin(data: JSONBody[NewPin], request: Caller) -> PinsView:
+        if data.machine and (data.vendor or data.product):
+            raise UnusableError("a pin is for a machine or for a model, not for both")
+        with store.write() as session:
+            machine = machines.find_machine(session, data.machine) if data.machine else None
+            check_served(context, session, data.version)
+            row = versions.set_pin(
+                session, data.version, machine=machine, vendor=data.vendor, product=data.product
+            )
+            note(session, request, "image.pin", data.version, describe_pin(view_pin(session, row)))
+            left = write_pinned_files(session, pxe_directory=context.settings.pxe_directory)
+            return PinsView(pin=view_pin(session, row), left=left)
+
+    @delete("/pins/{pin:int}", sync_to_thread=True, status_code=204)
+    def remove_pin(pin: FromPath[int], request: Caller) -> None:
+        with store.write() as session:
+            row = versions.remove_pin(session, pin)
+            note(session, request, "image.unpin", row.version, describe_pin(view_pin(session, row)))
+            write_pinned_files(session, pxe_directory=context.settings.pxe_directory)
+
+    return [
+        list_images,
+        show_image,
+        begin_upload,
+        write_piece,
+        publish,
+        choose_default,
+        roll_back,
+        remove_image,
+        list_pins,
+        add_pin,
+        remove_pin,
+    ]
+
+
+def begin(context: Context, data: NewImage) -> UploadView:
+    """Check the manifest and its signature before anything is taken in."""
+    try:
+        raw, signature = data.manifest.encode(), base64.b64decode(data.signature, validate=True)
+    except binascii.Error as cause:
+        raise UnusableError(f"the signature is not base64: {cause}") from cause
+    manifest = parse_manifest(raw)
+    signer = find_signer(read_trusted(context.settings.trusted_keys), raw, signature)
+    if signature and not signer:
+        raise ForbiddenError(
+            "the signature is of no trusted key",
+            hint=f"on the server: bootos image key trust FILE.pub puts a key into {context.settings.trusted_keys}",
+        )
+    if not signer and context.settings.require_signature:
+        raise ForbiddenError(
+            "this server takes signed images only", hint="bootos image publish --key FILE signs the image"
+        )
+    item = context.shelf.stock.items.get(manifest.version)
+    if item is not None and item.manifest is not None:
+        if item.manifest.files != manifest.files:
+            raise ConflictError(
+                f"{manifest.version} is published already, with other files",
+                hint="a version is what is in the image: build it anew, do not change its files by hand",
+            )
+        if item.signed_by == signer and (item.directory / "manifest.json").read_bytes() == raw:
+            return UploadView(version=manifest.version, is_published=True, files=[])
+    others = [other.manifest for other in context.shelf.stock.items.values() if other.version != LOCAL]
+    files = context.uploads.begin(raw, signature, published=[other for other in others if other is not None])
+    return UploadView(version=manifest.version, is_published=False, files=files)
+
+
+def add_published(session: WriteSession, request: Caller, manifest: Manifest, data: Publication) -> None:
+    versions.add_image(session, manifest.version, note=data.note, published_by=read_actor(request))
+    note(session, request, "image.publish", manifest.version, data.note)
+
+
+def refresh(context: Context) -> None:
+    """Let what was committed be served."""
+    with context.store.read() as session:
+        context.shelf.read_stock(session)
+
+
+def check_served(context: Context, session: Session, version: str) -> None:
+    """Machines are not sent to an image that cannot be served. Raises NotFoundError, ConflictError."""
+    versions.check_version(session, version)
+    item = read_item(context, version)
+    if item is not None and item.problem:
+        raise ConflictError(f"the image {version} is not served: {item.problem}")
+
+
+def make_default(context: Context, request: Caller, version: str) -> None:
+    """From one request to the next, machines get this one; who has begun to load another one gets that to its end."""
+    with context.store.write() as session:
+        check_served(context, session, version)
+        before = versions.read_default(session)
+        if versions.set_default(session, version):
+            note(session, request, "image.default", version, f"before: {before}")
+            session.after_commit(lambda: refresh(context))
+
+
+def go_back(context: Context, request: Caller) -> str:
+    """The default before the present one; returns it."""
+    with context.store.write() as session:
+        before, version = versions.roll_back(session)
+        check_served(context, session, version)
+        note(session, request, "image.rollback", version, f"before: {before}")
+        session.after_commit(lambda: refresh(context))
+    return version
+
+
+def read_item(context: Context, version: str) -> Item | None:
+    return context.shelf.read_local() if version == LOCAL else context.shelf.stock.items.get(version)
+
+
+def describe_pin(pin: PinView) -> str:
+    return f"machine {pin.sn}" if pin.sn else f"model {pin.vendor} / {pin.product}"
+
+
+def view_pin(session: Session, row: ImagePin) -> PinView:
+    machine = session.get(Machine, row.machine_id) if row.machine_id is not None else None
+    return PinView(
+        id=row.id,
+        version=row.version,
+        sn=machine.sn if machine else "",
+        vendor=row.vendor,
+        product=row.product,
+    )
+
+
+def view_pins(session: Session) -> list[PinView]:
+    return [view_pin(session, row) for row in session.scalars(select(ImagePin).order_by(ImagePin.id))]
+
+
+def find_view(context: Context, session: Session, version: str) -> ImageView:
+    versions.check_version(session, version)
+    return next(view for view in view_images(context, session) if view.version == version)
+
+
+def view_images(context: Context, session: Session) -> list[ImageView]:
+    """All images, the newest first and the local one last, with a fixed number of queries."""
+    pins, default = versions.read_pins(session), versions.read_default(session)
+    pin_views = view_pins(session)
+    history = versions.list_defaults(session, 2)
+    earlier = history[1].version if len(history) > 1 else LOCAL if history else ""
+    running: dict[str, list[str]] = {}
+    coming: dict[str, int] = {}
+    columns = (Machine.id, Machine.sn, Machine.vendor, Machine.product, Machine.image_version)
+    for machine_id, sn, vendor, product, version in session.execute(
+        select(*columns).order_by(Machine.sn_key)
+    ):
+        running.setdefault(version, []).append(sn)
+        choice: Choice = choose_image(pins, default, machine_id=machine_id, vendor=vendor, product=product)
+        coming[choice.version] = coming.get(choice.version, 0) + 1
+    published = session.scalars(select(Image).order_by(Image.id.desc()))
+    rows: dict[str, Image | None] = {row.version: row for row in published}
+    views = []
+    for version, row in {**rows, LOCAL: None}.items():
+        item = read_item(context, version)
+        manifest = item.manifest if item is not None else None
+        # A machine tells the version that is in the image; the local one is known by its manifest.
+        booted = manifest.version if version == LOCAL and manifest is not None else version
+        views.append(
+            ImageView(
+                version=version,
+                name=manifest.name if manifest else "",
+                kernel_release=manifest.kernel_release if manifest else "",
+                bootos_version=manifest.bootos_version if manifest else "",
+                size_bytes=manifest.size_bytes if manifest else 0,
+                layers=[layer.name for layer in manifest.layers] if manifest else [],
+                note=row.note if row else f"in {item.directory}" if item else "",
+                signed_by=item.signed_by if item else "",
+                problem=item.problem if item else "it is not there",
+                is_default=version == default,
+                was_default=version == earlier,
+                published_at=row.published_at if row else None,
+                published_by=row.published_by if row else "",
+                pins=[pin for pin in pin_views if pin.version == version],
+                running=[] if version == LOCAL and booted in rows else running.get(booted, []),
+                next=coming.get(version, 0),
+            )
+        )
+    return views

@@ -1,0 +1,40 @@
+"""The page of the images: what is published, what is the default, who runs what; two buttons. Used by `pages`."""
+
+from typing import TYPE_CHECKING
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from bootos.server.api.note import Caller
+from bootos.server.api.operator_image import go_back, make_default, view_images
+from bootos.server.context import Context
+
+if TYPE_CHECKING:
+    from bootos.server.web.pages import Pages
+
+Form = URLEncodedBody[dict[str, str]]
+
+
+def build_image_pages(context: Context, pages: "Pages") -> list[HTTPRouteHandler]:
+    @get("/images", sync_to_thread=True)
+    def list_images(request: Caller) -> Response[str]:
+        with context.store.read() as session:
+            images = view_images(context, session)
+        require_signature = context.settings.require_signature
+        return pages.render(request, "images.html", images=images, require_signature=require_signature)
+
+    @post("/images/{version:str}/default", sync_to_thread=True)
+    def choose_default(request: Caller, version: FromPath[str], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        make_default(context, request, version)
+        return Redirect("/images", status_code=303)
+
+    @post("/images/rollback", sync_to_thread=True)
+    def roll_back(request: Caller, data: Form) -> Redirect:
+        pages.check_form(request, data)
+        go_back(context, request)
+        return Redirect("/images", status_code=303)
+
+    return [list_images, choose_default, roll_back]
