@@ -81,7 +81,8 @@ class Shelf:
         default = (
             session.scalar(select(ImageDefault.version).order_by(ImageDefault.id.desc()).limit(1)) or LOCAL
         )
-        if problem := items[default].problem if default in items else "it is not there":
+        problem = items[default].problem if default in items else "it is not there"
+        if problem and default != LOCAL:  # of that one, `serve` speaks
             log.error("the default image %s is not served: %s", default, problem)
         self.stock = Stock(default=default, items=items)
 
