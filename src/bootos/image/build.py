@@ -174,17 +174,15 @@ def make_boot(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
 def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
     """The recipe's .deb and .rpm files, and what rpm has to know of the base."""
     recipe, version = loaded.recipe, metadata.version("bootos")
+    packages = [*loaded.debs, *loaded.rpms]
+    own = {"packages": packages, "boot": recipe.boot, "compression": recipe.compression} if packages else {}
     return cache.make(
         "rpmdb",
         {
             "base": base,
             "cut": recipe.cut,
             "version": version,
-            **(
-                {"packages": [*loaded.debs, *loaded.rpms], "boot": recipe.boot}
-                if loaded.debs + loaded.rpms
-                else {}
-            ),
+            **own,
             "keys": list(loaded.keys),
         },
         (rpmdb_step, chroot, upper, package),

@@ -1,7 +1,17 @@
 import zipfile
 from pathlib import Path
 
-from bootos.image.steps.layer import ROOTFS, copy_rootfs, install_agent, link_units, link_vendor_scripts
+import msgspec
+
+from bootos.image.recipe import Repository, read_recipe
+from bootos.image.steps.layer import (
+    ROOTFS,
+    copy_rootfs,
+    install_agent,
+    link_units,
+    link_vendor_scripts,
+    write_repositories,
+)
 
 UNITS = "etc/systemd/system"
 
@@ -67,3 +77,18 @@ def test_every_documented_vendor_script_leads_to_the_one_command(tmp_path):
     targets = {str(script.readlink()) for script in scripts if script.is_symlink()}
     assert targets == {"/usr/lib/bootos/vendor-command"}
     assert (root / "usr/lib/bootos/vendor-command").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_recipes_repositories_become_files_and_their_keys_are_named(tmp_path):
+    (tmp_path / "hw.asc").write_text("key")
+    loaded = read_recipe(Path(__file__).parents[3] / "recipes/bootos.toml")
+    repositories = {
+        "hw": Repository(url="http://a/hw", key="hw.asc"),
+        "open": Repository(url="http://a/open"),
+    }
+    recipe = msgspec.structs.replace(loaded.recipe, repositories=repositories)
+    write_repositories(msgspec.structs.replace(loaded, recipe=recipe, directory=tmp_path), tmp_path / "root")
+    repos = tmp_path / "root/etc/yum.repos.d"
+    assert "gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/hw\n" in (repos / "hw.repo").read_text()
+    assert (tmp_path / "root/etc/pki/rpm-gpg/hw").read_text() == "key"
+    assert "gpgcheck=0" in (repos / "open.repo").read_text()

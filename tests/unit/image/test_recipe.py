@@ -89,3 +89,24 @@ paths = ["usr/share/doc", "/"]
 
 def test_a_missing_table_is_named(tmp_path):
     assert problems_of(tmp_path, 'name = "x"\n')["debian"] == "is required"
+
+
+def test_package_files_and_keys_are_found_beside_the_recipe_and_bad_ones_are_named(tmp_path):
+    (tmp_path / "a.deb").touch()
+    (tmp_path / "hw.asc").touch()
+    repository = '[repositories.hw]\nurl = "http://a/hw"\nkey = "hw.asc"\n'
+    loaded = read(tmp_path, 'debs = ["a.deb"]\n' + GOOD + repository)
+    assert (loaded.debs, loaded.keys) == ((tmp_path / "a.deb",), (tmp_path / "hw.asc",))
+    found = problems_of(
+        tmp_path,
+        'debs = ["a.deb", "b.deb"]\nrpms = ["a.deb"]\n'
+        + GOOD
+        + '[repositories."a b"]\nurl = "a/hw"\nkey = "none.asc"\n',
+    )
+    assert sorted(found) == [
+        "debs[1]",
+        "repositories.a b",
+        "repositories.a b.key",
+        "repositories.a b.url",
+        "rpms[0]",
+    ]

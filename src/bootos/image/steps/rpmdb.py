@@ -16,8 +16,9 @@ from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.core import open_tree
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
-from bootos.image.layers.upper import clean_upper
+from bootos.image.layers.upper import clamp_times, clean_upper
 from bootos.image.recipe import Loaded
+from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.root import cut_paths, read_packages, select_cut
 from bootos.image.steps.squash import build_squashfs
 
@@ -32,6 +33,7 @@ DEFINES = (
 FIXED = ("rtld(GNU_HASH)",)
 """What rpm's own generators ask for and no file shows: the dynamic loader reads GNU hash tables."""
 LIBRARY_DIRECTORIES = "/lib /usr/lib /lib64 /usr/lib64"
+LOADER_PATHS = "etc/ld.so.conf.d/bootos.conf"
 PACKAGES = "packages.squashfs"
 DATABASE = "var/lib/rpm/rpmdb.sqlite"
 
@@ -45,6 +47,7 @@ def build_rpmdb(
     with open_tree(base, work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
+            shutil.copyfile(ROOTFS / LOADER_PATHS, root / LOADER_PATHS)  # before the first ldconfig
             if loaded.debs:
                 say(f"installing {len(loaded.debs)} .deb files")
                 install_debs(root, Wanted(debs=loaded.debs), say, archive=False)
@@ -66,6 +69,7 @@ def build_rpmdb(
     (work / "upper" / DATABASE).rename(directory / "root" / DATABASE)
     if added:
         cut_paths(work / "upper", recipe.cut)
+        clamp_times(work / "upper", since)
         build_squashfs(work / "upper", directory / PACKAGES, recipe.compression, keep_times=True)
     shutil.rmtree(work)
 
