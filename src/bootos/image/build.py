@@ -24,7 +24,7 @@ from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.recipe import Loaded
 from bootos.image.release import append_release, compute_version
 from bootos.image.steps import boot as boot_step
-from bootos.image.steps import bytecode, icu, squash
+from bootos.image.steps import bytecode, squash
 from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
@@ -136,8 +136,14 @@ def make_root(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
     recipe = loaded.recipe
     return cache.make(
         "root",
-        {"base": base, "cut": recipe.cut, "boot": recipe.boot, "compression": recipe.compression},
-        (root_step, bytecode, icu, squash),
+        {
+            "base": base,
+            "cut": recipe.cut,
+            "boot": recipe.boot,
+            "hot": recipe.hot,
+            "compression": recipe.compression,
+        },
+        (root_step, bytecode, squash),
         lambda directory: root_step.build_root(
             recipe, base.directory / "root", directory, _say(cache, "root")
         ),
@@ -146,13 +152,13 @@ def make_root(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
 
 def make_modules(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
     """Kernel modules and firmware, packed as a layer of their own."""
-    compression = loaded.recipe.compression
+    compression, hot = loaded.recipe.compression, loaded.recipe.hot.paths
     return cache.make(
         "modules",
-        {"kernel": kernel, "compression": compression},
+        {"kernel": kernel, "compression": compression, "hot": hot},
         (squash,),
-        lambda directory: squash.build_squashfs(
-            kernel.directory / "root", directory / "modules.squashfs", compression, all_root=True
+        lambda directory: squash.build_layers(
+            kernel.directory / "root", directory, "modules", compression, hot, all_root=True
         ),
     )
 
@@ -205,7 +211,6 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
             "overlay": loaded.overlay_dir,
             "repositories": loaded.recipe.repositories,
             "shell": loaded.recipe.shell,
-            "compression": loaded.recipe.compression,
         },
         (layer_step, bytecode, squash),
         lambda directory: layer_step.build_layer(
@@ -216,13 +221,15 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
 
 def list_layers(parts: Parts) -> list[tuple[str, Path]]:
     """The squashfs files of the initrd, lowest first: `/init` stacks them in the order of their names."""
-    packages = parts.rpmdb.directory / rpmdb_step.PACKAGES
-    return [
+    layers = [
         ("10-base", parts.root.directory / "root.squashfs"),
+        ("11-base-hot", parts.root.directory / "root-hot.squashfs"),
         ("20-kernel", parts.modules.directory / "modules.squashfs"),
-        *([("40-packages", packages)] if packages.is_file() else []),
+        ("21-kernel-hot", parts.modules.directory / "modules-hot.squashfs"),
+        ("40-packages", parts.rpmdb.directory / rpmdb_step.PACKAGES),
         ("80-bootos", parts.layer.directory / "layer.squashfs"),
     ]
+    return [(name, path) for name, path in layers if path.is_file()]
 
 
 def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:

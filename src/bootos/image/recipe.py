@@ -63,11 +63,16 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Paths left out of the root file system: absolute, `*` allowed, a directory means all below it; `keep`
-    names what stays. `icu_data` empties ICU's tables (30 MB) but leaves the library loadable."""
+    names what stays."""
 
     paths: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
-    icu_data: bool = False
+
+
+class Hot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every boot reads: packed by zstd in small blocks, a layer beside that of the rest. Paths as in `Cut`."""
+
+    paths: tuple[str, ...] = ()
 
 
 class Repository(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +99,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     repositories: dict[str, Repository] = {}
     firmware: Firmware = Firmware()
     cut: Cut = Cut()
+    hot: Hot = Hot()
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,12 +188,16 @@ def _check_paths(recipe: Recipe) -> Iterator[Problem]:
                 yield Problem(
                     path=f"modules.{field}[{index}]", message=f"{pattern!r} is not such a path", hint=hint
                 )
-    for field, patterns in (("paths", recipe.cut.paths), ("keep", recipe.cut.keep)):
+    for field, patterns in (
+        ("cut.paths", recipe.cut.paths),
+        ("cut.keep", recipe.cut.keep),
+        ("hot.paths", recipe.hot.paths),
+    ):
         for index, pattern in enumerate(patterns):
             if not pattern.startswith("/") or pattern.strip("/*") == "":
                 hint = "as /usr/share/man"
                 yield Problem(
-                    path=f"cut.{field}[{index}]", message=f"{pattern!r} is not an absolute path", hint=hint
+                    path=f"{field}[{index}]", message=f"{pattern!r} is not an absolute path", hint=hint
                 )
 
 

@@ -1,11 +1,9 @@
-import struct
+import subprocess
 
-import pytest
-
-from bootos.errors import BootosError
 from bootos.image.recipe import Boot, Cut
-from bootos.image.steps.icu import empty_tables
+from bootos.image.steps.bytecode import remove_sources
 from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords
+from bootos.image.steps.squash import build_layers
 
 
 def test_cut_paths_go_and_kept_ones_stay(tmp_path):
@@ -48,29 +46,41 @@ def test_no_account_keeps_a_password():
     assert [line.split(":")[1] for line in lock_passwords(shadow).splitlines()] == ["*", "*", "*"]
 
 
-def make_elf(rodata: bytes) -> bytes:
-    """A minimal 64-bit ELF file with the sections .rodata and .shstrtab."""
-    names = b"\0.rodata\0.shstrtab\0"
-    rodata_at, names_at = 64, 64 + len(rodata)
-    table_at = names_at + len(names)
-    header = b"\x7fELF\x02\x01" + bytes(0x28 - 6) + struct.pack("<Q", table_at) + bytes(10)
-    header += struct.pack("<HHH", 64, 3, 2)
-    sections = bytes(64)
-    for name, offset, size in ((1, rodata_at, len(rodata)), (9, names_at, len(names))):
-        sections += struct.pack("<IIQQQQ", name, 1, 0, 0, offset, size) + bytes(24)
-    return header + rodata + names + sections
+def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):
+    for name in ("a.py", "a.pyc", "broken.py", "package/b.py", "package/b.pyc", "data.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_sources(tmp_path)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["a.pyc", "broken.py", "data.txt", "package/b.pyc"]
 
 
-def test_icu_data_is_emptied_and_the_library_keeps_its_size_and_header():
-    data = struct.pack("<HBB", 32, 0xDA, 0x27) + b"h" * 28 + struct.pack("<I", 4000) + b"tables" * 100
-    before = make_elf(data)
-    after = empty_tables(before)
-    assert len(after) == len(before)
-    assert after[:96] == before[:96]
-    assert not any(after[96 : 64 + len(data)])
-    assert after[64 + len(data) :] == before[64 + len(data) :]
+def test_what_a_boot_reads_lies_in_a_layer_of_its_own_and_nothing_in_both(tmp_path):
+    tree = tmp_path / "tree"
+    for name in ("usr/bin/used", "usr/bin/other", "usr/lib/used/a b"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    (tree / "usr/bin/link").symlink_to("used")
+    build_layers(tree, tmp_path, "root", "xz", ("/usr/bin/used", "/usr/lib/used"))
+    found = {}
+    for name in ("root", "root-hot"):
+        out = tmp_path / name
+        subprocess.run(
+            ["unsquashfs", "-q", "-n", "-d", out, tmp_path / f"{name}.squashfs"], check=True, timeout=60
+        )
+        found[name] = sorted(
+            path.relative_to(out).as_posix()
+            for path in out.rglob("*")
+            if not path.is_dir() or path.is_symlink()
+        )
+    assert found == {
+        "root": ["usr/bin/link", "usr/bin/other"],
+        "root-hot": ["usr/bin/used", "usr/lib/used/a b"],
+    }
 
 
-def test_a_library_without_icu_data_is_refused():
-    with pytest.raises(BootosError, match="ICU"):
-        empty_tables(make_elf(b"something else, long enough to be a header"))
+def test_without_hot_paths_there_is_one_layer(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").touch()
+    build_layers(tmp_path / "tree", tmp_path, "root", "zstd", ())
+    assert sorted(path.name for path in tmp_path.glob("*.squashfs")) == ["root.squashfs"]

@@ -24,8 +24,13 @@ def find_python(root: Path) -> Path:
     return found[-1]
 
 
-def compile_python(root: Path, interpreter_root: Path, directories: Sequence[Path]) -> None:
-    """Compile everything below `directories` (which lie in `root`) anew; recorded paths are those in the image."""
+def compile_python(
+    root: Path, interpreter_root: Path, directories: Sequence[Path], *, sourceless: bool = False
+) -> None:
+    """Compile everything below `directories` (which lie in `root`) anew; recorded paths are those in the image.
+
+    `sourceless`: each source file is replaced by its compiled form, without docstrings and assertions.
+    """
     for directory in directories:
         for cached in list(directory.rglob("__pycache__")):
             shutil.rmtree(cached)
@@ -39,6 +44,7 @@ def compile_python(root: Path, interpreter_root: Path, directories: Sequence[Pat
             python,
             *("-S", "-m", "compileall", "-q", "-j1"),  # workers would start without the loader
             *("--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/"),
+            *(("-b", "-o", "2") if sourceless else ()),
             *directories,
         ],
         env={
@@ -48,3 +54,13 @@ def compile_python(root: Path, interpreter_root: Path, directories: Sequence[Pat
         },
         timeout_s=900,
     )
+    if sourceless:
+        for directory in directories:
+            remove_sources(directory)
+
+
+def remove_sources(directory: Path) -> None:
+    """Remove each source file that has its compiled form beside it."""
+    for source in list(directory.rglob("*.py")):
+        if source.with_suffix(".pyc").is_file():
+            source.unlink()

@@ -93,7 +93,7 @@ def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, director
     link_units(root, shell=loaded.recipe.shell == "on")
     link_vendor_scripts(root)
     compile_python(root, base, [root / PACKAGES])
-    build_squashfs(root, directory / "layer.squashfs", loaded.recipe.compression, all_root=True)
+    build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=True)
     shutil.rmtree(root)
     shutil.rmtree(directory / "wheel")
 

@@ -14,8 +14,7 @@ from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Recipe
 from bootos.image.steps.bytecode import compile_python
-from bootos.image.steps.icu import empty_icu_data
-from bootos.image.steps.squash import build_squashfs
+from bootos.image.steps.squash import build_layers
 from bootos.process import run
 
 UNIT_DIRECTORIES = ("usr/lib/systemd/system", "etc/systemd/system")
@@ -35,17 +34,16 @@ def build_root(recipe: Recipe, base: Path, directory: Path, say: Callable[[str],
     packages = read_packages(root)
     say("cutting")
     cut_paths(root, recipe.cut)
-    if recipe.cut.icu_data:
-        empty_icu_data(root)
     cut_boot(root, recipe.boot)
     make_stateless(root)
     say("compiling Python")
-    compile_python(root, base, [root / "usr/lib/python3.13", root / "usr/lib/python3/dist-packages"])
+    compile_python(root, base, [root / "usr/lib/python3.13"], sourceless=True)
+    compile_python(root, base, [root / "usr/lib/python3/dist-packages"])
     size_bytes = sum(
         path.lstat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink()
     )
     say(f"packing {size_bytes / 1e6:.0f} MB with {recipe.compression}")
-    build_squashfs(root, directory / "root.squashfs", recipe.compression)
+    build_layers(root, directory, "root", recipe.compression, recipe.hot.paths)
     write_json(directory / "root.json", {"packages": packages, "uncompressed_bytes": size_bytes})
     shutil.rmtree(root)
 

@@ -1,28 +1,64 @@
 """Pack a directory as squashfs, reproducibly: owners as they are, all times fixed."""
 
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bootos.image.kernel_module import is_below
 from bootos.process import run
 
 BLOCK_BYTES = 256 * 1024
 SOURCE_DATE = "1735689600"
 """2025-01-01 UTC: every time stamp in the image, so that equal contents give equal bytes."""
 
-OPTIONS = {"zstd": ("-comp", "zstd", "-Xcompression-level", "19"), "xz": ("-comp", "xz")}
+OPTIONS = {
+    "zstd": ("-comp", "zstd", "-Xcompression-level", "19", "-b", str(BLOCK_BYTES)),
+    # With the filter for x86 programs each block is packed both ways, and the smaller one taken: kernel modules are
+    # better off without.
+    "xz": ("-comp", "xz", "-Xbcj", "x86", "-b", "1M"),
+}
+"""Measured in docs/decisions/0006: xz packs a sixth smaller and takes six times the CPU to unpack."""
+
+
+def build_layers(
+    source: Path, directory: Path, name: str, compression: str, hot: Sequence[str], *, all_root: bool = False
+) -> None:
+    """Pack `source` into `directory/NAME.squashfs`, and what lies below the paths `hot` into `NAME-hot.squashfs`."""
+    files = [path.relative_to(source).as_posix() for path in source.rglob("*") if not _is_directory(path)]
+    chosen = {file for file in files if any(is_below(file, item) for item in hot)}
+    rest = set(files) - chosen
+    build_squashfs(source, directory / f"{name}.squashfs", compression, all_root=all_root, left_out=chosen)
+    if chosen:
+        build_squashfs(source, directory / f"{name}-hot.squashfs", "zstd", all_root=all_root, left_out=rest)
 
 
 def build_squashfs(
-    source: Path, target: Path, compression: str, *, all_root: bool = False, keep_times: bool = False
+    source: Path,
+    target: Path,
+    compression: str,
+    *,
+    all_root: bool = False,
+    keep_times: bool = False,
+    left_out: Iterable[str] = (),
 ) -> None:
-    """Pack `source` into `target`. With `keep_times` the files keep theirs, which rpm -V compares."""
-    run(
-        [
-            *("mksquashfs", source, target),
-            *OPTIONS[compression],
-            *("-b", str(BLOCK_BYTES), "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-no-exports"),
-            *("-mkfs-time", SOURCE_DATE),
-            *([] if keep_times else ["-all-time", SOURCE_DATE]),
-            *(["-all-root"] if all_root else []),
-        ],
-        timeout_s=3600,
-    )
+    """Pack `source` into `target`, without the files `left_out` (paths in `source`). With `keep_times` the files keep
+    theirs, which rpm -V compares."""
+    with tempfile.NamedTemporaryFile("w", prefix="left-out-") as listed:
+        listed.write("".join(f"{file}\n" for file in sorted(left_out)))
+        listed.flush()
+        run(
+            [
+                *("mksquashfs", source, target),
+                *OPTIONS[compression],
+                *("-noappend", "-no-progress", "-quiet", "-no-xattrs", "-no-exports"),
+                *("-mkfs-time", SOURCE_DATE),
+                *([] if keep_times else ["-all-time", SOURCE_DATE]),
+                *(["-all-root"] if all_root else []),
+                *("-ef", listed.name),
+            ],
+            timeout_s=3600,
+        )
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
