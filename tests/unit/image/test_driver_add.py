@@ -14,6 +14,7 @@ from bootos.image.document_file import write_json
 from bootos.image.driver.add import add_driver, remove_driver
 from bootos.image.driver.index import INDEX
 from bootos.image.driver.listing import Listed, find_group, list_drivers
+from bootos.image.layers.add import remove_packages
 from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
 from bootos.image.manifest import LayerEntry, hash_file
 from bootos.process import run
@@ -105,6 +106,13 @@ def test_a_driver_that_is_taken_out_gives_its_place_back(directory: Path, tmp_pa
     assert read_layers(directory) == {}
     assert read_names(directory) == before
     assert show(list_drivers(directory)) == [("net", OWN, "image", False)]
+
+
+def test_a_driver_is_not_taken_out_as_a_package(directory: Path, tmp_path: Path) -> None:
+    add_driver(directory, GOLDEN / "am53c974.ko.xz", tmp_path / "cache", by_hardware=True)
+    with pytest.raises(BootosError, match="am53c974 is a driver") as raised:
+        remove_packages(directory, "am53c974")
+    assert raised.value.hint == f"bootos driver remove {directory} am53c974"
 
 
 def test_the_tables_know_all_drivers_that_are_there(directory: Path, tmp_path: Path) -> None:

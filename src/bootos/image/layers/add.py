@@ -121,6 +121,9 @@ def find_number(image: Image) -> int:
 def remove_packages(directory: Path, name: str) -> LayerEntry:
     """Take an added layer out. Raises BootosError: there is none of this name, or a newer one was made on top of it."""
     image = read_image(directory)
+    if any(entry.name == name and entry.kind == "modules" for entry in image.manifest.layers):
+        hint = f"bootos driver remove {directory} {name}"  # which makes modprobe's tables anew
+        raise BootosError(f"{name} is a driver, not a package", hint=hint)
     stacked = [entry.name for entry in image.manifest.layers if entry.kind == "packages"]
     newer = stacked[stacked.index(name) + 1 :] if name in stacked else []
     if newer:
