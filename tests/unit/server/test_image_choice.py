@@ -114,9 +114,9 @@ def test_the_file_of_a_job_comes_before_that_of_a_pin_which_is_back_after_it(
     job = server.create_job(pxe="debian")
     agent.order()
     agent.upload_mac(job["id"])
-    assert path.read_text() == "DEFAULT install\n"
+    assert path.read_text().strip() == "DEFAULT install"
     server.operate("POST", "/pins", {"version": two[1], "machine": "SN001"})
-    assert path.read_text() == "DEFAULT install\n"
+    assert path.read_text().strip() == "DEFAULT install"
     for _ in range(2):
         server.operate("POST", f"/jobs/{job['id']}/cancel")
     assert f"/bootos/images/{two[1]}/vmlinuz" in path.read_text()
