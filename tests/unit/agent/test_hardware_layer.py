@@ -34,7 +34,7 @@ UEVENT = "PCI_CLASS=20000\nPCI_ID=8086:10D3\nPCI_SUBSYS_ID=8086:A01F\n"
 TOOLS = {
     "mount": 'for place in "$@"; do :; done; cp -a {layer}/. "$place/"',
     "umount": 'rm -r "$1"/* ',
-    "depmod": 'cd {root}/usr/lib/modules/$1; echo new | tee modules.dep > modules.builtin.bin',
+    "depmod": "cd {root}/usr/lib/modules/$1; echo new | tee modules.dep > modules.builtin.bin",
     "modprobe": (
         'case "$*" in *--remove*) sed -i /DRIVER/d {uevent};; '
         "*pci:v00008086*) [ -e {root}/usr/lib/modules/*/updates/e1000e.ko ] && sed -i 1iDRIVER=e1000e {uevent};; esac"

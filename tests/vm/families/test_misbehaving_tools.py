@@ -58,8 +58,8 @@ CASES = (
     Case("raid", Knob(tool="perccli64", when="add vd", kind="wrong-exit"), (ARRAY,), has_array),
     Case("bios", Knob(tool="racadm", when="set", kind="hang"), tuple(DELL_SETTINGS), has_settings),
     Case("bios", Knob(tool="racadm", when="create", kind="ignore"), tuple(DELL_SETTINGS), has_settings),
-    Case("firmware", Knob(tool=PROGRAM, kind="wrong-exit"), ("bios", "BIOS"), has_version),
     Case("firmware", Knob(tool=PROGRAM, kind="ignore"), ("bios", "BIOS"), has_version),
+    Case("firmware", Knob(tool=PROGRAM, kind="wrong-exit"), ("bios", "BIOS"), has_version),
 )
 
 
