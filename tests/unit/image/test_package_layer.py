@@ -180,9 +180,9 @@ def test_layers_of_packages_are_numbered_in_their_order_and_removed_from_the_top
     with pytest.raises(BootosError, match="zlast lies below first") as refused:
         remove_packages(directory, "zlast")
     assert "image remove" in refused.value.hint
-    for name in ("first", "zlast", "igb"):
+    for name in ("first", "zlast"):
         assert remove_packages(directory, name).name == name
-    assert read_image(directory).manifest.layers == ()
+    assert [entry.name for entry in read_image(directory).manifest.layers] == ["igb"]
 
 
 @SQUASHFS
