@@ -11,10 +11,12 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.image.lock import Package, parse_uris
 from bootos.process import run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 HOST_SOURCES = Path("/etc/apt")
+PRINT_URIS = ("apt-get", "-qq", "--print-uris", "-o", "Acquire::ForceHash=SHA256")
 DEBIAN_SUITES = {"bookworm", "trixie", "forky", "sid", "stable", "testing", "oldstable", "unstable"}
 
 
@@ -132,6 +134,15 @@ class Archive:
         if not found:
             raise BootosError("the Debian archive offers no kernel behind linux-image-amd64")
         return found[1]
+
+    def resolve(self, packages: Sequence[str]) -> tuple[Package, ...]:
+        """The packages and all they depend on, as apt would install them into an empty system."""
+        return parse_uris(self._run([*PRINT_URIS, "--yes", "install", *packages]))
+
+    def locate(self, packages: Sequence[str], *, suite: str = "") -> tuple[Package, ...]:
+        """The packages alone."""
+        names = [f"{name}/{suite}" if suite else name for name in packages]
+        return parse_uris(self._run([*PRINT_URIS, "download", *names]))
 
     def download(self, packages: Sequence[str], directory: Path, *, suite: str = "") -> list[Path]:
         """Download the packages (not what they depend on); returns the .deb files, sorted."""

@@ -14,27 +14,34 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image import archive, cpio, kernel_module
-from bootos.image.archive import KEYRING, Mirrors, read_host_mirrors
+from bootos.image import archive, cpio, kernel_module, package_store
+from bootos.image import lock as lock_file
+from bootos.image.archive import KEYRING, Archive, Mirrors, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, compute_key
 from bootos.image.cpio import write_layer
 from bootos.image.document_file import read_json, write_json
 from bootos.image.layers import chroot, package, upper
+from bootos.image.lock import Lock, check_answers, read_lock, write_lock
 from bootos.image.manifest import FileEntry, Manifest, hash_file
-from bootos.image.recipe import Loaded
+from bootos.image.package_store import PackageStore
+from bootos.image.recipe import Debian, Loaded
 from bootos.image.release import append_release, compute_version
+from bootos.image.report import build_report
+from bootos.image.sbom import build_package_list, build_sbom, collect_components, find_copyrights
 from bootos.image.steps import boot as boot_step
-from bootos.image.steps import bytecode, squash
+from bootos.image.steps import bytecode, estimate, microcode, site, squash
 from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
 from bootos.image.steps import root as root_step
 from bootos.image.steps import rpmdb as rpmdb_step
+from bootos.image.steps import snapshot as snapshot_step
 
 HOST_TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "mksquashfs": "squashfs-tools",
     "zstd": "zstd",
+    "unsquashfs": "squashfs-tools",
     "depmod": "kmod",
     "modinfo": "kmod",
     "apt-get": "apt",
@@ -54,13 +61,26 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     layer: Stage
 
 
-def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Report) -> Manifest:
-    """Build `vmlinuz`, `initrd.img` and `manifest.json` into `output_dir`. Raises BootosError."""
+def build_image(
+    loaded: Loaded,
+    output_dir: Path,
+    cache_dir: Path,
+    report: Report,
+    *,
+    lock_path: Path | None = None,
+    update: bool = False,
+) -> Manifest:
+    """Build `vmlinuz`, `initrd.img` and `manifest.json` into `output_dir`. With `lock_path` the packages are those of
+    that lock, which is written when it is not there; with `update` they are the archive's newest.
+    Raises BootosError."""
     check_host()
+    os.umask(0o022)  # modes are part of the image
     cache = Cache(cache_dir.resolve(), report)
     with cache.locked():
-        base = make_base(loaded, cache)
-        kernel = make_kernel(loaded, cache, base)
+        lock = make_lock(loaded, cache, lock_path, update=update)
+        store = fetch_packages(loaded, cache, lock)
+        base = make_base(loaded, cache, lock, store)
+        kernel = make_kernel(loaded, cache, lock, store)
         rpmdb = make_rpmdb(loaded, cache, base)
         parts = Parts(
             kernel=kernel,
@@ -77,6 +97,11 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
             manifest = build_manifest(loaded, parts, segments, version, Path(work))
             check_budget(loaded, manifest)
             write_json(Path(work) / "manifest.json", manifest)
+            write_sbom(manifest, lock, base, kernel, Path(work))
+            estimates = read_json(make_estimate(cache, base, kernel).directory / "estimate.json")
+            (Path(work) / "report.html").write_text(
+                build_report(manifest, Path(work) / "initrd.img", estimates)
+            )
             publish(Path(work), output_dir)
     report(Event(stage="image", state="done", detail=f"{manifest.size_bytes / 1e6:.1f} MB in {output_dir}"))
     return manifest
@@ -84,8 +109,6 @@ def build_image(loaded: Loaded, output_dir: Path, cache_dir: Path, report: Repor
 
 def check_host() -> None:
     """Say everything the build host lacks, at once, and how to install it."""
-    if os.geteuid() != 0:
-        raise BootosError("building an image needs root (packages are installed into a directory as root)")
     missing = sorted({package for tool, package in HOST_TOOLS.items() if shutil.which(tool) is None})
     if not KEYRING.is_file():
         missing.append("debian-archive-keyring")
@@ -95,39 +118,71 @@ def check_host() -> None:
         )
 
 
-def make_base(loaded: Loaded, cache: Cache) -> Stage:
-    """Debian, installed and uncut."""
-    debian = loaded.recipe.debian
+def make_lock(loaded: Loaded, cache: Cache, path: Path | None, *, update: bool = False) -> Lock:
+    """Which packages: those of the lock file, else what the archive offered when the recipe's list last changed."""
+    recipe = loaded.recipe
+    asked = compute_key("asked", snapshot_step.list_question(recipe), ())
+    if path is not None and path.exists() and not update:
+        lock = read_lock(path)
+        check_answers(lock, asked, path)
+        return lock
+    mirrors = choose_mirrors(recipe.debian)
+    stage = cache.make(
+        "snapshot",
+        {"asked": asked, "mirrors": mirrors},
+        (snapshot_step, archive, lock_file),
+        lambda directory: snapshot_step.build_snapshot(recipe, asked, mirrors, directory),
+        renew=update,
+    )
+    lock = read_lock(stage.directory / "lock.json")
+    if path is not None:
+        write_lock(path, lock)
+    return lock
+
+
+def choose_mirrors(debian: Debian) -> Mirrors:
+    """The recipe's mirrors, else those of the build host."""
     host = read_host_mirrors()
-    mirrors = Mirrors(
+    return Mirrors(
         main=debian.mirror or host.main,
         security=debian.security_mirror or ("" if debian.mirror else host.security),
     )
+
+
+def fetch_packages(loaded: Loaded, cache: Cache, lock: Lock) -> PackageStore:
+    """Have every package of the lock on this host, downloading what is missing."""
+    store = PackageStore(cache.directory / "debs")
+    sources = snapshot_step.add_backports(lock.sources, loaded.recipe)
+
+    def show(what: str, done_bytes: int, total_bytes: int) -> None:
+        detail = f"{done_bytes / 1e6:.0f} of {total_bytes / 1e6:.0f} MB, {what}"
+        share = done_bytes / total_bytes
+        cache.report(Event(stage="packages", state="progress", detail=detail, share=share))
+
+    with tempfile.TemporaryDirectory(prefix="unfinished-apt-", dir=cache.directory) as work:
+        store.fetch([*lock.base, *lock.kernel], lambda: Archive(Path(work), sources), show)
+    return store
+
+
+def make_base(loaded: Loaded, cache: Cache, lock: Lock, store: PackageStore) -> Stage:
+    """Debian, installed and uncut."""
+    debian = loaded.recipe.debian
     return cache.make(
         "base",
-        {"debian": debian, "mirrors": mirrors},
-        (debian_step, archive),
-        lambda directory: debian_step.build_base(
-            debian, mirrors, cache.directory / "debs", directory, _say(cache, "base")
-        ),
+        {"debian": debian, "packages": lock.base, "sources": lock.sources},
+        (debian_step, package_store),
+        lambda directory: debian_step.build_base(debian, lock, store, directory, _say(cache, "base")),
     )
 
 
-def make_kernel(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
+def make_kernel(loaded: Loaded, cache: Cache, lock: Lock, store: PackageStore) -> Stage:
     """Kernel, modules, firmware, busybox."""
     recipe = loaded.recipe
-    sources = (base.directory / "sources.list").read_text()
     return cache.make(
         "kernel",
-        {
-            "kernel": recipe.kernel,
-            "suite": recipe.debian.suite,
-            "modules": recipe.modules,
-            "firmware": recipe.firmware,
-            "sources": sources,
-        },
-        (kernel_step, kernel_module, archive),
-        lambda directory: kernel_step.build_kernel(recipe, sources, directory, _say(cache, "kernel")),
+        {"packages": lock.kernel, "modules": recipe.modules, "firmware": recipe.firmware},
+        (kernel_step, kernel_module, microcode),
+        lambda directory: kernel_step.build_kernel(recipe, lock, store, directory, _say(cache, "kernel")),
     )
 
 
@@ -208,13 +263,26 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
             "rpmdb": rpmdb,
             "agent": list(layer_step.collect_agent_sources(project)),
             "rootfs": layer_step.ROOTFS,
-            "overlay": loaded.overlay_dir,
             "repositories": loaded.recipe.repositories,
+            "files": loaded.find_files(),
+            "system": loaded.recipe.system,
             "shell": loaded.recipe.shell,
         },
-        (layer_step, bytecode, squash),
+        (layer_step, site, bytecode, squash),
         lambda directory: layer_step.build_layer(
             loaded, project, base.directory / "root", rpmdb.directory / "root", directory
+        ),
+    )
+
+
+def make_estimate(cache: Cache, base: Stage, kernel: Stage) -> Stage:
+    """How well each file packs."""
+    return cache.make(
+        "estimate",
+        {"base": base, "kernel": kernel},
+        (estimate,),
+        lambda directory: estimate.build_estimate(
+            base.directory / "root", kernel.directory / "root", directory
         ),
     )
 
@@ -233,14 +301,19 @@ def list_layers(parts: Parts) -> list[tuple[str, Path]]:
 
 
 def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
-    """Concatenate the segments: the boot segment, then one uncompressed archive for each layer."""
-    boot = parts.boot.directory / "boot.cpio.zst"
+    """Concatenate the segments: early microcode, the boot segment, then one uncompressed archive for each layer."""
+    early = [
+        ("microcode", parts.kernel.directory / microcode.ARCHIVE),
+        ("boot", parts.boot.directory / "boot.cpio.zst"),
+    ]
+    early = [(name, segment) for name, segment in early if segment.is_file()]
     with path.open("wb") as output:
-        with boot.open("rb") as source:
-            shutil.copyfileobj(source, output)
+        for _, segment in early:
+            with segment.open("rb") as source:
+                shutil.copyfileobj(source, output)
         for name, layer in list_layers(parts):
             write_layer(output, name, layer)
-    return [hash_file(boot, "boot"), *(hash_file(layer, name) for name, layer in list_layers(parts))]
+    return [hash_file(segment, name) for name, segment in (*early, *list_layers(parts))]
 
 
 def write_release(loaded: Loaded, segments: Sequence[FileEntry], work: Path) -> str:
@@ -261,7 +334,7 @@ def build_manifest(
         name=loaded.recipe.name,
         version=version,
         bootos_version=metadata.version("bootos"),
-        recipe_sha256=compute_key("recipe", {"recipe": loaded.recipe, "overlay": loaded.overlay_dir}, ()),
+        recipe_sha256=compute_key("recipe", {"recipe": loaded.recipe, "files": loaded.find_files()}, ()),
         kernel_release=kernel["release"],
         kernel_modules=kernel["modules"],
         firmware_files=kernel["firmware_files"],
@@ -273,7 +346,16 @@ def build_manifest(
             **kernel["packages"],
             **read_json(parts.rpmdb.directory / "packages.json"),
         },
+        budget_bytes=loaded.recipe.budget_mb * 1_000_000,
     )
+
+
+def write_sbom(manifest: Manifest, lock: Lock, base: Stage, kernel: Stage, work: Path) -> None:
+    """The list of packages with their licenses, for people and for tools."""
+    copyrights = find_copyrights(base.directory / "root", kernel.directory)
+    components = collect_components(lock, manifest.packages, copyrights)
+    write_json(work / "sbom.spdx.json", build_sbom(manifest, components))
+    (work / "packages.txt").write_text(build_package_list(components))
 
 
 def check_budget(loaded: Loaded, manifest: Manifest) -> None:
@@ -289,7 +371,7 @@ def check_budget(loaded: Loaded, manifest: Manifest) -> None:
 def publish(work: Path, output_dir: Path) -> None:
     """Put the files in place, each in one step; the manifest comes last."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("vmlinuz", "initrd.img", "manifest.json"):
+    for name in ("vmlinuz", "initrd.img", "sbom.spdx.json", "packages.txt", "report.html", "manifest.json"):
         unfinished = output_dir / f".{name}.new"
         shutil.copyfile(work / name, unfinished)
         unfinished.replace(output_dir / name)

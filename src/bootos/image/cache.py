@@ -28,12 +28,14 @@ KEPT_RESULTS = 3
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What the build says while it works. `state` is started, progress, done or cached."""
+    """What the build says while it works. `state` is started, progress, done or cached; `share` is how much of the
+    stage is done, from 0 to 1, where that is known."""
 
     stage: str
     state: str
     detail: str = ""
     seconds: float = 0.0
+    share: float | None = None
 
 
 Report = Callable[[Event], None]
@@ -75,11 +77,14 @@ class Cache:
         inputs: Mapping[str, Any],
         code: Sequence[ModuleType],
         fill: Callable[[Path], None],
+        *,
+        renew: bool = False,
     ) -> Stage:
-        """Return the stage's result, calling `fill(directory)` only when no result with this key exists."""
+        """Return the stage's result, calling `fill(directory)` only when no result with this key exists (or always,
+        with `renew`)."""
         key = compute_key(name, inputs, code)
         final = self.directory / f"{name}-{key[:20]}"
-        if final.is_dir():
+        if final.is_dir() and not renew:
             os.utime(final)
             self.report(Event(stage=name, state="cached"))
             return Stage(name=name, key=key, directory=final)
@@ -89,6 +94,7 @@ class Cache:
         unfinished.mkdir()
         try:
             fill(unfinished)
+            remove_tree(final)
             unfinished.rename(final)
         finally:
             remove_tree(unfinished)

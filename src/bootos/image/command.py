@@ -10,56 +10,59 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bootos.image.build import build_image
-from bootos.image.cache import Event
+from bootos.image.build import build_image, check_host
 from bootos.image.layers import command as layer_command
+from bootos.image.look_command import diff, extract, inspect
 from bootos.image.manifest import Manifest
+from bootos.image.namespace import enter_namespace
+from bootos.image.progress import BuildScreen
 from bootos.image.recipe import read_recipe
 
-app = typer.Typer(help="Build the in-memory operating system.", no_args_is_help=True)
-app.command()(layer_command.add)
-app.command()(layer_command.remove)
+app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
+for verb in (inspect, diff, extract, layer_command.add, layer_command.remove):
+    app.command()(verb)
 
 
 @app.callback()
 def image() -> None:
-    """Build the in-memory operating system."""
+    """Build the in-memory operating system, look at it, change it."""
 
 
 @app.command()
 def build(
     recipe: Annotated[Path, typer.Option(help="What the image contains.")] = Path("recipes/bootos.toml"),
+    profile: Annotated[
+        str, typer.Option(help="Another profile than the recipe's, as minimal, server or all.")
+    ] = "",
     output: Annotated[Path, typer.Option(help="Where vmlinuz, initrd.img and manifest.json go.")] = Path(
         "build/image"
     ),
     cache: Annotated[Path, typer.Option(help="Where finished stages are kept.")] = Path("build/cache"),
+    lock: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with the exact packages: obeyed when it is there, else written."),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take the archive's newest packages; a lock is written anew.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the manifest as JSON, and nothing else.")
     ] = False,
 ) -> None:
     """Build vmlinuz, initrd.img and manifest.json from a recipe.
 
-    What did not change since the last build is taken from the cache. Needs root.
+    What did not change since the last build is taken from the cache; an interrupted build goes on where it was.
+    Without root it needs subordinate ids (/etc/subuid). report.html shows what takes how much.
 
     Example: bootos image build --recipe recipes/bootos.toml --output build/image
     """
     screen = Console(stderr=json)
-    loaded = read_recipe(recipe)
+    loaded = read_recipe(recipe, profile)
+    check_host()
+    enter_namespace()
     began = time.monotonic()
-    with screen.status("building") as status:
-
-        def show(event: Event) -> None:
-            if event.state in ("started", "progress"):
-                status.update(f"[bold]{event.stage}[/] {event.detail}")
-                if not screen.is_terminal:
-                    line = f"{event.stage}: {event.detail or 'started'}"
-                    screen.print(line, markup=False, highlight=False, soft_wrap=True)
-            elif event.state == "cached":
-                screen.print(f"  {event.stage:8} from the cache", highlight=False)
-            elif event.seconds:
-                screen.print(f"  {event.stage:8} {event.seconds:.1f} s", highlight=False)
-
-        manifest = build_image(loaded, output, cache, show)
+    with BuildScreen(screen) as progress:
+        manifest = build_image(loaded, output, cache, progress.show, lock_path=lock, update=update)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2).decode() + "\n")
     else:

@@ -54,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[FileEntry, ...]
     root_uncompressed_bytes: int
     packages: dict[str, str]
+    budget_bytes: int = 0  # what its recipe allows vmlinuz and initrd together
     layers: tuple[LayerEntry, ...] = ()
 
     @property

@@ -1,7 +1,7 @@
 """What an image contains: the recipe model, and its checks. Read by `build`; makes no file and runs nothing.
 
-A recipe is TOML. Every mistake in it is reported at once, each with its path; relative paths in it are
-relative to the recipe's own directory.
+A recipe is TOML, put together by `compose` from itself, what it includes and a profile. Every mistake is reported at
+once, each with its place; relative paths are relative to the file they stand in.
 """
 
 import re
@@ -11,8 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from bootos.document import convert_all, read_document
+from bootos.document import convert_all
 from bootos.errors import Problem, ProblemsError
+from bootos.image.compose import compose_recipe
 from bootos.repository import NAME as REPOSITORY_PATTERN
 from bootos.repository import find_url_fault
 
@@ -20,6 +21,13 @@ PACKAGE_PATTERN = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A Debian package name (Debian Policy 5.6.7)."""
 MODULE_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
 UNIT_PATTERN = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|target|mount|timer|path|slice|automount)")
+
+SSH_KEY_PATTERN = re.compile(
+    r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{20,}={0,2}( [^\n]*)?"
+)
+HASH_PATTERN = re.compile(r"\$[0-9a-z]+\$[^:\s]{8,}")
+"""A hash as /etc/shadow holds it; the old DES form is refused."""
+SSH_PACKAGE = "dropbear-bin"
 
 NEEDED_BOOT_MODULES = ("loop", "overlay", "squashfs")
 NEEDED_PACKAGES = ("kmod", "python3", "python3-msgspec", "python3-urllib3", "systemd", "udev")
@@ -45,10 +53,13 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Debian packages to take firmware from; only files named by a kept kernel module are taken."""
+    """Debian packages to take firmware from; only files named by a kept kernel module are taken. `microcode` puts the
+    processors' microcode before everything else; `microcode_files` says for which of them."""
 
     packages: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    microcode: bool = False
+    microcode_files: tuple[str, ...] = ("amd-ucode/*", "intel-ucode/*")
 
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +93,18 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     key: str = ""
 
 
+class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a site adds to the running system. `ssh_keys` brings an SSH server, which lets in only who has one of these
+    keys; without, nothing listens. `units` are started at boot as their [Install] says. `scripts` run at build time, in
+    the image's root, without network, in this order."""
+
+    ssh_keys: tuple[str, ...] = ()
+    ca_certificates: tuple[str, ...] = ()
+    root_password_hash: str = ""
+    units: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One image."""
 
@@ -91,9 +114,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     boot: Boot
     kernel: Literal["stable", "backports"] = "stable"
     compression: Literal["zstd", "xz"] = "zstd"
-    shell: Literal["on", "off"] = "on"
+    shell: Literal["on", "off", "password"] = "on"
     budget_mb: int = 140
-    overlay: str = ""
+    profile: str = ""
+    overlays: tuple[str, ...] = ()
+    system: System = System()
     debs: tuple[str, ...] = ()
     rpms: tuple[str, ...] = ()
     repositories: dict[str, Repository] = {}
@@ -108,9 +133,16 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     recipe: Recipe
     directory: Path
 
-    @property
-    def overlay_dir(self) -> Path | None:
-        return self.directory / self.recipe.overlay if self.recipe.overlay else None
+    def find_files(self) -> dict[str, list[Path]]:
+        """The files and directories that the recipe names: what is in them is part of it."""
+        system = self.recipe.system
+        named = {
+            "overlays": self.recipe.overlays,
+            "ca_certificates": system.ca_certificates,
+            "units": system.units,
+            "scripts": system.scripts,
+        }
+        return {key: [self.directory / name for name in names] for key, names in named.items()}
 
     @property
     def debs(self) -> tuple[Path, ...]:
@@ -126,14 +158,26 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.directory / repo.key for repo in self.recipe.repositories.values() if repo.key)
 
 
-def read_recipe(path: Path) -> Loaded:
-    """Read and check a recipe file. Raises ProblemsError with everything that is wrong in it."""
-    recipe, problems = convert_all(read_document(path), Recipe)
+def read_recipe(path: Path, profile: str = "") -> Loaded:
+    """Read and check a recipe file, with `profile` instead of its own. Raises ProblemsError with everything that is
+    wrong in it."""
+    composed = compose_recipe(path, profile)
+    recipe, problems = convert_all(composed.values, Recipe)
     if recipe is not None:
+        recipe = _add_packages(recipe)
         problems = [*problems, *check_recipe(recipe, path.parent)]
+    problems = [*composed.problems, *(composed.place(problem) for problem in problems)]
     if problems or recipe is None:
         raise ProblemsError(f"recipe {path}", problems)
     return Loaded(recipe=recipe, directory=path.parent)
+
+
+def _add_packages(recipe: Recipe) -> Recipe:
+    """What the recipe asks for by other words than a package's name."""
+    if not recipe.system.ssh_keys or SSH_PACKAGE in recipe.debian.packages:
+        return recipe
+    debian = msgspec.structs.replace(recipe.debian, packages=(*recipe.debian.packages, SSH_PACKAGE))
+    return msgspec.structs.replace(recipe, debian=debian)
 
 
 def check_recipe(recipe: Recipe, directory: Path) -> list[Problem]:
@@ -143,6 +187,7 @@ def check_recipe(recipe: Recipe, directory: Path) -> list[Problem]:
         *_check_needs(recipe),
         *_check_paths(recipe),
         *_check_rest(recipe, directory),
+        *_check_system(recipe, directory),
     ]
 
 
@@ -215,8 +260,9 @@ def _check_rest(recipe: Recipe, directory: Path) -> Iterator[Problem]:
             path="debian.suite", message=f"{recipe.debian.suite!r} is not a suite name", hint="as trixie"
         )
     yield from _check_packages(recipe, directory)
-    if recipe.overlay and not (directory / recipe.overlay).is_dir():
-        yield Problem(path="overlay", message=f"{recipe.overlay!r} is not a directory below {directory}")
+    for index, name in enumerate(recipe.overlays):
+        if not (directory / name).is_dir():
+            yield Problem(path=f"overlays[{index}]", message=f"{name!r} is not a directory below {directory}")
 
 
 def _check_packages(recipe: Recipe, directory: Path) -> Iterator[Problem]:
@@ -236,3 +282,35 @@ def _check_packages(recipe: Recipe, directory: Path) -> Iterator[Problem]:
             yield Problem(path=f"{path}.url", message=fault)
         if repo.key and not (directory / repo.key).is_file():
             yield Problem(path=f"{path}.key", message=f"there is no file {repo.key!r} below {directory}")
+
+
+def _check_system(recipe: Recipe, directory: Path) -> Iterator[Problem]:
+    system = recipe.system
+    for field, names, suffix in (
+        ("ca_certificates", system.ca_certificates, ""),
+        ("units", system.units, "unit"),
+        ("scripts", system.scripts, ""),
+    ):
+        for index, name in enumerate(names):
+            path, place = directory / name, f"system.{field}[{index}]"
+            if not path.is_file():
+                yield Problem(path=place, message=f"{name!r} is not a file below {directory}")
+            elif suffix and not UNIT_PATTERN.fullmatch(path.name):
+                yield Problem(path=place, message=f"{path.name!r} is not a unit name with its suffix")
+            elif field == "ca_certificates" and "-----BEGIN CERTIFICATE-----" not in path.read_text(
+                errors="replace"
+            ):
+                yield Problem(path=place, message=f"{name!r} holds no certificate in PEM form")
+            elif field == "scripts" and not path.read_bytes().startswith(b"#!"):
+                yield Problem(path=place, message=f"{name!r} does not begin with #! and an interpreter")
+    for index, key in enumerate(system.ssh_keys):
+        if not SSH_KEY_PATTERN.fullmatch(key):
+            hint = "one public key, as in ~/.ssh/id_ed25519.pub"
+            yield Problem(path=f"system.ssh_keys[{index}]", message="is not a public key", hint=hint)
+    if system.root_password_hash and not HASH_PATTERN.fullmatch(system.root_password_hash):
+        hint = "make one with: openssl passwd -6"
+        yield Problem(path="system.root_password_hash", message="is not a crypt(5) hash", hint=hint)
+    if recipe.shell == "password" and not system.root_password_hash:
+        yield Problem(
+            path="shell", message="'password' needs system.root_password_hash: nobody could open the shell"
+        )

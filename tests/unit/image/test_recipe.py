@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.errors import ProblemsError
+from bootos.errors import BootosError, ProblemsError
 from bootos.image.recipe import read_recipe
 
 PROJECT = Path(__file__).parents[3]
@@ -42,7 +42,8 @@ def test_what_a_recipe_leaves_out_takes_its_default(tmp_path):
 
 def test_an_overlay_is_found_beside_the_recipe(tmp_path):
     (tmp_path / "files").mkdir()
-    assert read(tmp_path, 'overlay = "files"\n' + GOOD).overlay_dir == tmp_path / "files"
+    loaded = read(tmp_path, 'overlays = ["files"]\n' + GOOD)
+    assert loaded.find_files()["overlays"] == [tmp_path / "files"]
 
 
 def test_every_mistake_is_reported_at_once_with_its_path(tmp_path):
@@ -53,7 +54,7 @@ name = "wrong"
 kernel = "newest"
 budget_mb = 0
 colour = "blue"
-overlay = "nowhere"
+overlays = ["nowhere"]
 [debian]
 packages = ["systemd", "udev", "kmod", "python3", "python3-msgspec", "Curl", "systemd"]
 mirror = "somewhere"
@@ -71,7 +72,7 @@ paths = ["usr/share/doc", "/"]
         "kernel",
         "budget_mb",
         "colour",
-        "overlay",
+        "overlays[0]",
         "debian.packages[5]",
         "debian.packages[6]",
         "debian.packages",
@@ -110,3 +111,117 @@ def test_package_files_and_keys_are_found_beside_the_recipe_and_bad_ones_are_nam
         "repositories.a b.url",
         "rpms[0]",
     ]
+
+
+def write_parts(tmp_path: Path, **parts: str) -> Path:
+    for name, text in parts.items():
+        path = tmp_path / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".toml").write_text(text)
+    return tmp_path / "recipe.toml"
+
+
+def test_an_include_is_merged_below_the_recipe(tmp_path):
+    (tmp_path / "common/files").mkdir(parents=True)
+    (tmp_path / "own").mkdir()
+    path = write_parts(
+        tmp_path,
+        common__base='shell = "off"\ncompression = "xz"\noverlays = ["files"]\n' + GOOD,
+        recipe='include = ["common/base.toml"]\nname = "mine"\nshell = "on"\noverlays = ["own"]\n'
+        '[debian]\npackages = ["curl", "kmod"]\n',
+    )
+    loaded = read_recipe(path)
+    recipe = loaded.recipe
+    assert (recipe.name, recipe.shell, recipe.compression) == ("mine", "on", "xz")
+    assert recipe.debian.packages[-1] == "curl" and recipe.debian.packages.count("kmod") == 1
+    assert loaded.find_files()["overlays"] == [tmp_path / "common/files", tmp_path / "own"]
+
+
+def test_a_profile_brings_firmware_and_takes_things_away(tmp_path):
+    path = write_parts(
+        tmp_path,
+        profiles__small='[without]\nmodules.keep = ["drivers/scsi"]\n',
+        profiles__big='[firmware]\npackages = ["firmware-misc-nonfree"]\nmicrocode = true\n',
+        recipe='profile = "big"\n' + GOOD.replace('"drivers/net/ethernet"', '"drivers/net", "drivers/scsi"'),
+    )
+    big, small = read_recipe(path).recipe, read_recipe(path, "small").recipe
+    assert (big.profile, big.firmware.packages, big.firmware.microcode) == (
+        "big",
+        ("firmware-misc-nonfree",),
+        True,
+    )
+    assert (small.profile, small.firmware.packages, small.modules.keep) == ("small", (), ("drivers/net",))
+
+
+def test_an_unknown_profile_is_answered_with_those_there_are(tmp_path):
+    path = write_parts(tmp_path, profiles__server="", recipe=GOOD)
+    with pytest.raises(BootosError, match="no profile 'sever'") as caught:
+        read_recipe(path, "sever")
+    assert "server" in caught.value.hint
+
+
+def test_a_mistake_in_an_included_file_is_named_with_its_place_there(tmp_path):
+    found = problems_of_file(
+        write_parts(
+            tmp_path,
+            common__net='[debian]\npackages = ["Curl"]\n[modules]\ndrop = ["a", "/b"]\n',
+            recipe='name = "x"\ninclude = ["common/net.toml", "gone.toml"]\n[without]\nboot.units = ["x.service"]\n'
+            "[debian]\nsuit = 1\n"
+            'packages = ["systemd", "udev", "kmod", "python3", "python3-msgspec", "python3-urllib3", "Wget"]\n'
+            '[modules]\nkeep = ["x"]\n[boot]\nunits = []\nudev_rules = []\n',
+        )
+    )
+    assert set(found) == {
+        "common/net.toml: debian.packages[0]",
+        "common/net.toml: modules.drop[1]",
+        "debian.packages[6]",
+        "debian.suit",
+        "recipe.toml: include[1]",
+        "without.boot.units[0]",
+    }
+
+
+def test_files_that_include_each_other_are_refused(tmp_path):
+    path = write_parts(tmp_path, a='include = ["recipe.toml"]\n', recipe='include = ["a.toml"]\n' + GOOD)
+    assert list(problems_of_file(path)) == ["a.toml: include[0]"]
+
+
+def problems_of_file(path: Path) -> dict[str, str]:
+    with pytest.raises(ProblemsError) as caught:
+        read_recipe(path)
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+def test_ssh_keys_bring_a_server_and_nothing_else_does(tmp_path):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHRoaXMgaXMgbm8gcmVhbCBrZXkgYXQgYWxs ops"
+    assert "dropbear-bin" in read(tmp_path, GOOD + f'[system]\nssh_keys = ["{key}"]\n').recipe.debian.packages
+    assert "dropbear-bin" not in read(tmp_path, GOOD).recipe.debian.packages
+
+
+def test_every_mistake_of_a_site_is_named(tmp_path):
+    (tmp_path / "no-interpreter").write_text("echo\n")
+    (tmp_path / "unit.txt").write_text("[Unit]\n")
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    found = problems_of(
+        tmp_path,
+        'shell = "password"\n'
+        + GOOD
+        + '[system]\nssh_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"]\nca_certificates = ["ca.pem", "gone.pem"]\n'
+        + 'root_password_hash = "secret"\nunits = ["unit.txt"]\nscripts = ["no-interpreter"]\n',
+    )
+    assert set(found) == {
+        "system.ssh_keys[0]",
+        "system.ca_certificates[0]",
+        "system.ca_certificates[1]",
+        "system.root_password_hash",
+        "system.units[0]",
+        "system.scripts[0]",
+    }
+    assert "shell" in problems_of(tmp_path, 'shell = "password"\n' + GOOD)
+
+
+@pytest.mark.parametrize("profile", ["minimal", "server", "all"])
+def test_every_profile_of_the_project_is_valid(profile):
+    recipe = read_recipe(PROJECT / "recipes/bootos.toml", profile).recipe
+    assert recipe.profile == profile
+    assert recipe.firmware.microcode is (profile == "all")

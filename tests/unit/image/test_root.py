@@ -43,7 +43,9 @@ def test_only_listed_units_rules_and_generators_can_act_by_themselves(tmp_path):
 
 def test_no_account_keeps_a_password():
     shadow = "root:$y$j9T$abc:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nempty::20000::::::\n"
-    assert [line.split(":")[1] for line in lock_passwords(shadow).splitlines()] == ["*", "*", "*"]
+    locked = [line.split(":") for line in lock_passwords(shadow).splitlines()]
+    assert [fields[1] for fields in locked] == ["*", "*", "*"]
+    assert {fields[2] for fields in locked} == {"20089"}, "the day the image was built at is not in it"
 
 
 def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):

@@ -1,50 +1,49 @@
-"""Stage `base`: install the recipe's Debian packages into a directory with mmdebstrap. Nothing is cut here."""
+"""Stage `base`: install the snapshot's packages into a directory with mmdebstrap. Nothing is cut here.
 
-import re
+mmdebstrap sees one archive: a local one that holds exactly the packages of the lock, so the result depends on nothing
+that the network offers.
+"""
+
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from bootos.image.archive import KEYRING, Mirrors, build_sources
+from bootos.image.lock import Lock
+from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Debian
+from bootos.image.steps.squash import SOURCE_DATE
 from bootos.process import run
 
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 """Never even unpacked. All else is cut in stage `root`, where it can be changed without installing anew."""
+TAKEN_IN = ("/usr/share/doc/*/copyright",)
+"""Of those, what the list of licenses is made from."""
 
 
 def build_base(
-    debian: Debian, mirrors: Mirrors, downloads: Path, directory: Path, say: Callable[[str], None]
+    debian: Debian, lock: Lock, store: PackageStore, directory: Path, say: Callable[[str], None]
 ) -> None:
-    """Fill `directory/root` and `directory/sources.list`. `downloads` keeps the .deb files between builds."""
-    downloads.mkdir(parents=True, exist_ok=True)
-    root = directory / "root"
+    """Fill `directory/root`."""
+    root, repository = directory / "root", directory / "repository"
+    say(f"installing {len(lock.base)} packages")
+    source = store.build_repository(lock.base, debian.suite, repository)
     run(
         [
             "mmdebstrap",
             "--mode=root",
             "--variant=apt",
             "--architectures=amd64",
-            f"--components={','.join(debian.components)}",
             f"--include={','.join(debian.packages)}",
+            "--dpkgopt=force-unsafe-io",  # a build that breaks off is thrown away whole
             *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
-            '--aptopt=Acquire::Retries "3"',
-            '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
-            f"--setup-hook=sync-in {downloads} /var/cache/apt/archives",
-            f"--customize-hook=sync-out /var/cache/apt/archives {downloads}",
-            "--skip=essential/unlink",
+            *(f"--dpkgopt=path-include={path}" for path in TAKEN_IN),
             debian.suite,
             str(root),
-            *build_sources(mirrors, debian.suite, debian.components).splitlines(),
+            source,
         ],
         timeout_s=3600,
-        env={"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+        env={"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": SOURCE_DATE},
         on_line=lambda line: say(line.removeprefix("I: ")) if line.startswith("I: ") else None,
     )
-    (directory / "sources.list").write_text(read_sources(root))
-
-
-def read_sources(root: Path) -> str:
-    """The apt sources mmdebstrap settled on, as sources.list text, each with the archive keyring named."""
-    text = (root / "etc/apt/sources.list").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("deb ")]
-    return "".join(re.sub(r"^deb (?!\[)", f"deb [signed-by={KEYRING}] ", line) + "\n" for line in lines)
+    (root / "etc/apt/sources.list").write_text(lock.sources)
+    shutil.rmtree(repository)

@@ -11,32 +11,30 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.image import kernel_module as km
-from bootos.image.archive import Archive, extract_package, read_package_version
+from bootos.image.archive import extract_package
 from bootos.image.document_file import write_json
+from bootos.image.lock import Lock
+from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Recipe
+from bootos.image.steps.microcode import build_microcode
 from bootos.process import run
 
-BUSYBOX = "busybox-static"
 DEPMOD_FILES = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
 UNUSED_TABLES = ("modules.alias", "modules.symbols", "modules.symbols.bin", "modules.builtin.modinfo")
 """What depmod writes and modprobe does not read: it uses the .bin twins, and nobody loads by symbol."""
 
 
-def build_kernel(recipe: Recipe, sources: str, directory: Path, say: Callable[[str], None]) -> None:
+def build_kernel(
+    recipe: Recipe, lock: Lock, store: PackageStore, directory: Path, say: Callable[[str], None]
+) -> None:
     """Fill `directory`: `vmlinuz`, `busybox`, `root/` (modules and firmware as they lie in the image), and
     `kernel.json` (release, package versions, module counts, the modules `/init` loads in order)."""
     work = directory / "work"
-    suite = f"{recipe.debian.suite}-backports" if recipe.kernel == "backports" else ""
-    archive = Archive(work / "apt", _add_backports(sources, recipe))
-    kernel_package = archive.find_kernel(suite=suite)
-    say(f"downloading {kernel_package}")
-    debs = archive.download([kernel_package], work / "debs", suite=suite)
-    debs += archive.download([BUSYBOX, *recipe.firmware.packages], work / "debs")
     say("unpacking")
     tree = work / "tree"
-    for deb in sorted(set(debs)):
-        extract_package(deb, tree)
+    for package in lock.kernel:
+        extract_package(store.directory / package.file, tree)
     release = find_release(tree)
     shutil.copy2(tree / f"boot/vmlinuz-{release}", directory / "vmlinuz")
     shutil.copy2(tree / "usr/bin/busybox", directory / "busybox")
@@ -65,12 +63,16 @@ def build_kernel(recipe: Recipe, sources: str, directory: Path, say: Callable[[s
     (directory / "root/lib").unlink()
     for name in UNUSED_TABLES:
         (target / name).unlink(missing_ok=True)
+    if recipe.firmware.microcode:
+        say("collecting microcode")
+        build_microcode(tree, recipe.firmware.microcode_files, directory)
+    copy_licenses(tree, directory / "copyright")
     firmware = _copy_firmware(recipe, tree, directory / "root", target)
     write_json(
         directory / "kernel.json",
         {
             "release": release,
-            "packages": dict(read_package_version(deb) for deb in sorted(set(debs))),
+            "packages": {package.name: package.version for package in lock.kernel},
             "modules": len(kept | set(load_order)),
             "modules_available": len(dependencies),
             "firmware_files": firmware,
@@ -86,6 +88,14 @@ def find_release(tree: Path) -> str:
     if len(releases) != 1:
         raise BootosError(f"expected the modules of one kernel, found {', '.join(releases) or 'none'}")
     return releases[0]
+
+
+def copy_licenses(tree: Path, target: Path) -> None:
+    """Keep each package's copyright file, as `target/PACKAGE`: the list of licenses is made from them."""
+    target.mkdir()
+    for path in sorted((tree / "usr/share/doc").glob("*/copyright")):
+        if path.is_file():
+            shutil.copyfile(path, target / path.parent.name)
 
 
 def strip_compression(path: str) -> str:
@@ -129,14 +139,6 @@ def _copy_firmware(recipe: Recipe, tree: Path, root: Path, modules: Path) -> int
 
 def _files(directory: Path) -> Iterable[Path]:
     return (path for path in directory.rglob("*") if path.is_file())
-
-
-def _add_backports(sources: str, recipe: Recipe) -> str:
-    if recipe.kernel != "backports":
-        return sources
-    suite = recipe.debian.suite
-    main = [line for line in sources.splitlines() if f" {suite} " in line]
-    return sources + "".join(line.replace(f" {suite} ", f" {suite}-backports ") + "\n" for line in main)
 
 
 def _link_lib(root: Path) -> Path:

@@ -12,6 +12,7 @@ import bootos
 from bootos.errors import BootosError
 from bootos.image.recipe import Loaded
 from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.site import apply_system
 from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 from bootos.repository import build_repo_file
@@ -88,12 +89,15 @@ def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, director
     install_agent(build_wheel(project, directory / "wheel"), root)
     copy_rootfs(ROOTFS, root, programs=PROGRAMS)
     write_repositories(loaded, root)
-    if loaded.overlay_dir is not None:
-        copy_rootfs(loaded.overlay_dir, root)
-    link_units(root, shell=loaded.recipe.shell == "on")
+    for overlay in loaded.find_files()["overlays"]:
+        copy_rootfs(overlay, root)
+    link_units(root, shell=loaded.recipe.shell != "off")
     link_vendor_scripts(root)
     compile_python(root, base, [root / PACKAGES])
-    build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=True)
+    apply_system(loaded, base, root, directory / "site")
+    # A script may have given files to other users; all else was made here and is root's.
+    all_root = not loaded.recipe.system.scripts
+    build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=all_root)
     shutil.rmtree(root)
     shutil.rmtree(directory / "wheel")
 

@@ -14,9 +14,11 @@ from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Recipe
 from bootos.image.steps.bytecode import compile_python
-from bootos.image.steps.squash import build_layers
+from bootos.image.steps.squash import SOURCE_DATE, build_layers
 from bootos.process import run
 
+SOURCE_DAY = int(SOURCE_DATE) // 86400
+"""What /etc/shadow says of when a password was changed."""
 UNIT_DIRECTORIES = ("usr/lib/systemd/system", "etc/systemd/system")
 ALLOWED_FILES = {
     # directory -> field of the recipe's [boot] that lists what stays in it
@@ -109,8 +111,8 @@ def make_stateless(root: Path) -> None:
 
 
 def lock_passwords(shadow: str) -> str:
-    """No account has a password, and none can log in with one."""
-    return re.sub(r"^([^:]+):[^:]*:", r"\1:*:", shadow, flags=re.MULTILINE)
+    """No account has a password, and none can log in with one; nor does the file say when it was made."""
+    return re.sub(r"^([^:]+):[^:]*:\d*:", rf"\1:*:{SOURCE_DAY}:", shadow, flags=re.MULTILINE)
 
 
 def _existing(root: Path, names: Sequence[str]) -> list[Path]:

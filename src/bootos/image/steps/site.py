@@ -1,0 +1,175 @@
+"""What a site adds to stage `layer` by the recipe's [system]: SSH keys, certificates, root password, units, scripts.
+
+Programs of the image (update-ca-certificates, the site's scripts) run in its root, with the layer as the upper
+directory of an overlay, in namespaces of their own: without network, and gone with their mounts when they end.
+"""
+
+import configparser
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.image.recipe import Loaded
+from bootos.image.steps.root import lock_passwords
+from bootos.image.steps.squash import SOURCE_DATE
+from bootos.process import run
+
+UNITS = "etc/systemd/system"
+CERTIFICATES = "usr/local/share/ca-certificates"
+SSH_UNIT = """\
+[Unit]
+Description=SSH for those whose keys the recipe names
+After=bootos-agent.service
+
+[Service]
+# -R: a host key for this boot; -s: keys only; -E: to the journal; -F: stays in the foreground
+ExecStart=/usr/sbin/dropbear -F -E -R -s
+Restart=always
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
+"""
+RUN = """\
+set -e
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3,redirect_dir=off,metacopy=off,index=off" "$4"
+mount -t proc proc "$4/proc"
+shift 3
+exec chroot "$@"
+"""
+"""Arguments: lower, upper, work directory, root, then the command in it."""
+
+
+def apply_system(loaded: Loaded, base: Path, root: Path, work: Path) -> None:
+    """Lay the recipe's [system] over the layer's tree `root`; `base` is what lies below it. Scripts come last."""
+    system, files = loaded.recipe.system, loaded.find_files()
+    if system.ssh_keys:
+        add_ssh_keys(root, system.ssh_keys)
+    if system.root_password_hash:
+        set_password(base, root, system.root_password_hash)
+    if loaded.recipe.shell == "password":
+        ask_password(root)
+    for unit in files["units"]:
+        add_unit(root, unit.name, unit.read_text())
+    for certificate in files["ca_certificates"]:
+        target = root / CERTIFICATES / f"{certificate.stem}.crt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(certificate, target)
+    if files["ca_certificates"]:
+        run_inside(["update-ca-certificates"], base, root, work)
+    for number, script in enumerate(files["scripts"]):
+        inside = root / "tmp" / f"script-{number}"
+        inside.parent.mkdir(mode=0o1777, exist_ok=True)
+        shutil.copyfile(script, inside)
+        inside.chmod(0o755)
+        try:
+            run_inside([f"/tmp/{inside.name}"], base, root, work)
+        except BootosError as cause:
+            raise BootosError(f"system.scripts[{number}] ({script}) failed") from cause
+        inside.unlink()
+    check_layer(root)
+
+
+def add_ssh_keys(root: Path, keys: Sequence[str]) -> None:
+    """Let root in by these keys, and start the server."""
+    target = root / "root/.ssh/authorized_keys"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for directory in (root / "root", target.parent):
+        directory.chmod(0o700)
+    target.write_text("".join(f"{key}\n" for key in keys))
+    target.chmod(0o600)
+    (root / "etc/dropbear").mkdir(parents=True, exist_ok=True)
+    add_unit(root, "bootos-ssh.service", SSH_UNIT)
+
+
+def set_password(base: Path, root: Path, password_hash: str) -> None:
+    """Give root a password; every other account stays locked."""
+    lines = lock_passwords((base / "etc/shadow").read_text()).splitlines(keepends=True)
+    shadow = "".join(
+        line.replace(":*:", f":{password_hash}:", 1) if line.startswith("root:") else line for line in lines
+    )
+    target = root / "etc/shadow"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(shadow)
+    target.chmod(0o600)
+
+
+def ask_password(root: Path) -> None:
+    """Let the console's shell ask for root's password first."""
+    shell = root / "usr/lib/bootos/shell"
+    shell.parent.mkdir(parents=True, exist_ok=True)
+    shell.write_text('#!/bin/sh\nexec /usr/sbin/sulogin --login-shell "$(tty)"\n')
+    shell.chmod(0o755)
+
+
+def add_unit(root: Path, name: str, text: str) -> None:
+    """Install a unit and enable it as its [Install] section says."""
+    units = root / UNITS
+    units.mkdir(parents=True, exist_ok=True)
+    (units / name).write_text(text)
+    for kind, target in find_targets(text):
+        link = units / f"{target}.{kind}" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../{name}")
+
+
+def find_targets(text: str) -> list[tuple[str, str]]:
+    """(wants or requires, unit) pairs of a unit's [Install] section."""
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, comment_prefixes=("#", ";"))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    found = []
+    for key, kind in (("WantedBy", "wants"), ("RequiredBy", "requires")):
+        found += [(kind, name) for name in parser.get("Install", key, fallback="").split()]
+    return found
+
+
+def run_inside(argv: Sequence[str], base: Path, root: Path, work: Path) -> None:
+    """Run a program in the image's root; what it writes lands in `root`."""
+    for name in ("merged", "overlay"):
+        shutil.rmtree(work / name, ignore_errors=True)
+        (work / name).mkdir(parents=True)
+    places = [str(place.resolve()) for place in (base, root, work / "overlay", work / "merged")]
+    if any(set(place) & set(",:\\") for place in places):
+        raise BootosError(f"{work} has a character in its path that overlay mounts do not take")
+    run(
+        [
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            RUN,
+            "sh",
+            *places,
+            *argv,
+        ],
+        env={
+            "HOME": "/root",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "SOURCE_DATE_EPOCH": SOURCE_DATE,
+        },
+        timeout_s=1800,
+    )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def check_layer(root: Path) -> None:
+    """A squashfs without extended attributes cannot say that a directory was emptied and made anew."""
+    for path in root.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
+                if name in os.listxattr(path):
+                    inside = path.relative_to(root)
+                    raise BootosError(
+                        f"a script removed /{inside} and made it again, which a layer cannot hold",
+                        hint="remove what is in the directory, not the directory",
+                    )

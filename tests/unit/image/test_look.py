@@ -1,0 +1,126 @@
+"""inspect, diff and extract of small real images: real squashfs and cpio, no root needed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fakeimage import LAYERS, RELEASE, build_fake_image
+
+from bootos.errors import BootosError
+from bootos.image.content import merge_layers, parse_listing, unpack_boot
+from bootos.image.difference import Difference, compare_images
+from bootos.image.layers.core import read_image
+from bootos.image.layers.segment import read_segments
+from bootos.image.look_command import extract_image, inspect_image, inspect_path
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("mksquashfs", "zstd"))), reason="needs squashfs-tools and zstd"
+)
+LISTING = """\
+drwxr-xr-x 0/0                      83 2025-01-01 00:00 /
+not a line of the listing
+-rwsr-xr-x 0/4                    1234 2025-01-01 00:00 /usr/bin/a name
+lrwxrwxrwx 0/0                      19 2025-01-01 00:00 /etc/mtab -> ../proc/self/mounts
+crw-rw-rw- 0/0                  0,   0 2025-01-01 00:00 /etc/gone
+"""
+
+
+def compare(tmp_path: Path, layers: dict[str, dict[str, str]]) -> Difference:
+    before = build_fake_image(tmp_path / "before")
+    after = build_fake_image(tmp_path / "after", layers)
+    return compare_images(read_image(before), read_image(after))
+
+
+def test_a_listing_gives_owner_size_target_and_whiteouts():
+    setuid, link, whiteout = parse_listing(LISTING, "10-base")
+    assert (setuid.path, setuid.size_bytes, setuid.owner) == ("/usr/bin/a name", 1234, "0:4")
+    assert (link.path, link.target, link.kind) == ("/etc/mtab", "../proc/self/mounts", "symlink")
+    assert whiteout.is_whiteout and whiteout.path == "/etc/gone"
+
+
+def test_an_upper_layer_hides_the_lower_one_and_a_whiteout_removes_a_directory():
+    def line(kind: str, path: str, size: str = "1") -> str:
+        return f"{kind}rwxr-xr-x 0/0 {size} 2025-01-01 00:00 {path}\n"
+
+    lower = parse_listing(line("d", "/a") + line("-", "/a/file") + line("-", "/b"), "10")
+    upper = parse_listing(line("c", "/a", "0, 0") + line("-", "/b", "7"), "20")
+    merged = merge_layers([lower, upper])
+    assert list(merged) == ["/b"]
+    assert (merged["/b"].layer, merged["/b"].size_bytes) == ("20", 7)
+
+
+def test_the_overview_names_segments_and_counts_files(tmp_path):
+    found = inspect_image(read_image(build_fake_image(tmp_path)))
+    assert [segment["name"] for segment in found["segments"]] == ["boot", *LAYERS]
+    assert found["unpacked_files"] == 3
+    assert {item["path"] for item in found["biggest"]} >= {"/etc/hostname", "/usr/bin/tool"}
+
+
+def test_a_path_shows_the_layer_it_comes_from_and_the_package(tmp_path):
+    layers = {
+        "10-base": {
+            "usr/bin/tool": "tool",
+            "var/lib/dpkg/info/maker.list": "/usr\n/usr/bin/tool\n",
+            "var/lib/dpkg/info/other.list": "/etc/x\n",
+        },
+        "80-bootos": {"etc/hostname": "upper"},
+    }
+    image = read_image(build_fake_image(tmp_path, layers))
+    tool = inspect_path(image, "usr/bin/tool")
+    assert (tool["package"], tool["layer"], tool["size_bytes"]) == ("maker", "10-base", 4)
+    assert len(tool["sha256"]) == 64
+    assert inspect_path(image, "/etc/hostname")["layer"] == "80-bootos"
+    assert [entry["path"] for entry in inspect_path(image, "/usr")["entries"]] == ["/usr/bin"]
+    assert [entry["path"] for entry in inspect_path(image, "/")["entries"]] == ["/etc", "/usr", "/var"]
+
+
+def test_a_path_that_is_not_there_says_where_to_look(tmp_path):
+    image = read_image(build_fake_image(tmp_path))
+    with pytest.raises(BootosError, match="no /usr/bin/nothing") as caught:
+        inspect_path(image, "/usr/bin/nothing")
+    assert caught.value.hint.endswith("/usr/bin")
+
+
+def test_what_is_extracted_is_what_the_running_system_sees(tmp_path):
+    image = read_image(build_fake_image(tmp_path / "image"))
+    assert extract_image(image, tmp_path / "all", ()) == 3
+    assert (tmp_path / "all/etc/hostname").read_text() == "bootos\n"
+    extract_image(image, tmp_path / "some", ["/usr/bin"])
+    assert [p.name for p in (tmp_path / "some").rglob("*") if p.is_file()] == ["tool"]
+    with pytest.raises(BootosError, match="not empty"):
+        extract_image(image, tmp_path / "some", ())
+
+
+def test_equal_images_are_equal(tmp_path):
+    difference = compare(tmp_path, {name: dict(files) for name, files in LAYERS.items()})
+    assert difference.is_same and not difference.segments
+
+
+def test_a_difference_names_segment_file_and_both_contents(tmp_path):
+    layers = {name: dict(files) for name, files in LAYERS.items()}
+    layers["10-base"]["usr/bin/tool"] = "changed"
+    layers["10-base"]["usr/bin/new"] = "new"
+    layers["20-kernel"][f"usr/lib/modules/{RELEASE}/kernel/drivers/net/a-b.ko"] = "module"
+    difference = compare(tmp_path, layers)
+    assert not difference.is_same
+    base, kernel = difference.segments
+    new, tool = base.files
+    assert (base.name, new.name, new.before) == ("10-base", "usr/bin/new", "")
+    assert tool.name == "usr/bin/tool" and "10 bytes" in tool.before and "7 bytes" in tool.after
+    assert kernel.name == "20-kernel"
+    assert [(change.name, change.before) for change in difference.modules] == [("a_b", "")]
+
+
+def test_a_whole_layer_that_is_new_is_shown_with_its_files(tmp_path):
+    difference = compare(tmp_path, {**LAYERS, "90-more": {"opt/a": "a"}})
+    (segment,) = difference.segments
+    assert (segment.name, segment.before_bytes) == ("90-more", 0)
+    assert segment.files[-1].name == "opt/a"
+
+
+def test_the_compressed_segment_is_unpacked_as_well(tmp_path):
+    initrd = build_fake_image(tmp_path / "image") / "initrd.img"
+    boot = read_segments(initrd)[0]
+    assert initrd.read_bytes()[:4] != b"0707"
+    unpack_boot(initrd, boot, tmp_path / "boot")
+    assert (tmp_path / "boot/init").read_text() == "#!/bin/sh\n"
