@@ -42,11 +42,12 @@ def measure_rebuild(recipe: Path, cache: Path, work: Path) -> float:
     """Seconds to build the recipe with a new file in its overlay, all else from the cache."""
     shutil.copytree(recipe.parent, work / "recipes")
     loaded = read_recipe(work / "recipes" / recipe.name)
-    if loaded.overlay_dir is None:
-        raise BootosError(f"{recipe} has no overlay", hint="overlay = DIRECTORY in it")
+    overlays = loaded.find_files()["overlays"]
+    if not overlays:
+        raise BootosError(f"{recipe} has no overlay", hint="overlays = [DIRECTORY] in it")
     build(work / "recipes" / recipe.name, cache, work / "first")
-    (loaded.overlay_dir / "etc").mkdir(exist_ok=True)
-    (loaded.overlay_dir / "etc/bench").write_text(os.urandom(8).hex())
+    (overlays[0] / "etc").mkdir(exist_ok=True)
+    (overlays[0] / "etc/bench").write_text(os.urandom(8).hex())
     began = time.monotonic()
     build(work / "recipes" / recipe.name, cache, work / "second")
     return time.monotonic() - began
