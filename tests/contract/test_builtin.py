@@ -52,7 +52,7 @@ def list_machines() -> Iterator[Inventory]:
 
 
 @pytest.mark.parametrize(
-    "machine", list_machines(), ids=lambda machine: msgspec.json.encode(machine).decode()[:80]
+    "machine", list(list_machines()), ids=lambda machine: msgspec.json.encode(machine).decode()[:80]
 )
 def test_a_driver_that_is_declared_for_a_machine_takes_it_and_no_other_does(machine: Inventory) -> None:
     assert find_driver_names(machine) == [choice.driver.name for choice in match_drivers(machine)]
