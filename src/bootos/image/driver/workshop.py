@@ -40,10 +40,11 @@ def make_workshop(release: str, sources: str, cache_dir: Path, report: Report) -
 
 def read_sources(image: Image) -> str:
     """The apt sources that an image was made from; empty when its base does not hold them any more."""
-    for segment in read_segments(image.initrd):
-        if segment.is_layer:  # the lowest comes first
+    for segment in reversed(read_segments(image.initrd)):
+        if segment.is_layer:
             argv = ["unsquashfs", "-offset", str(segment.file_offset), "-cat", str(image.initrd)]
-            return run([*argv, "etc/apt/sources.list"], check=False).stdout
+            if sources := run([*argv, "etc/apt/sources.list"], check=False).stdout:
+                return sources
     return ""
 
 
