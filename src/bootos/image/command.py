@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootos.image.build import build_image, check_host
+from bootos.image.iso_command import iso
 from bootos.image.layers import command as layer_command
 from bootos.image.look_command import diff, extract, inspect
 from bootos.image.manifest import Manifest
@@ -19,7 +20,7 @@ from bootos.image.progress import BuildScreen
 from bootos.image.recipe import read_recipe
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
-for verb in (inspect, diff, extract, layer_command.add, layer_command.remove):
+for verb in (inspect, diff, extract, iso, layer_command.add, layer_command.remove):
     app.command()(verb)
 
 

@@ -107,12 +107,12 @@ def parse_capture(content: bytes) -> Capture:
             waiting[key_to_host] = [len(fetches)]
             latest[key_to_host] = len(fetches)
             fetches.append(Fetch(at_s=packet.at_s, protocol="tftp", name=name))
-        elif packet.protocol == 17 and packet.source[1] == 69:
-            _count(received, latest, key_to_guest, max(0, packet.payload_bytes - 4))
-            _settle(fetches, waiting, key_to_guest, found=packet.payload[:2] != b"\0\5")
         elif packet.protocol == 17 and {packet.source[1], packet.target[1]} == {67, 68}:
             if message := _parse_dhcp(packet):
                 dhcp.append(message)
+        elif packet.protocol == 17 and key_to_guest in latest:  # from whatever port the server took
+            _count(received, latest, key_to_guest, max(0, packet.payload_bytes - 4))
+            _settle(fetches, waiting, key_to_guest, found=packet.payload[:2] != b"\0\5")
         elif packet.protocol == 6 and (line := _parse_http_request(packet.payload)) is not None:
             waiting.setdefault(key_to_host, []).append(len(fetches))
             latest[key_to_host] = len(fetches)

@@ -17,6 +17,7 @@ from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc, PowerSwitch
+from bootos.lab.network import LabNetwork
 from bootos.lab.qemu import HOST_ADDRESS, RunPaths, build_argv, build_host_interface
 from bootos.lab.qmp import Event, Qmp
 from bootos.lab.redfish import RedfishService
@@ -27,6 +28,8 @@ from bootos.process import Child, run, start
 
 UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 UEFI_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 
 PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
 
@@ -47,6 +50,7 @@ class Machine(PowerSwitch):
         on_line: Callable[[SerialLine], None] | None = None,
         silicon: Silicon | None = None,
         redfish: RedfishService | None = None,
+        network: LabNetwork | None = None,
     ) -> None:
         check_spec(spec)
         self.spec = spec
@@ -56,6 +60,8 @@ class Machine(PowerSwitch):
         self.on_line = on_line
         self.silicon = silicon
         self.redfish = redfish
+        self.network = network
+        self._tap = network.add_tap() if network is not None else ""
         self._backplane = QemuBackplane(directory, lambda: self._qmp if self.is_on() else None)
         self._child: Child | None = None
         self._serial: SerialLog | None = None
@@ -260,8 +266,9 @@ class Machine(PowerSwitch):
             else:
                 run(["qemu-img", "create", "-q", "-f", disk.format, path, f"{disk.size_mib}M"])
         variables = self.directory / "uefi-variables.fd"
-        if self.spec.firmware == "uefi" and not variables.exists():
-            shutil.copyfile(UEFI_VARIABLES, variables)
+        if self.spec.firmware != "bios" and not variables.exists():
+            secure = self.spec.firmware == "uefi-secure"
+            shutil.copyfile(SECURE_VARIABLES if secure else UEFI_VARIABLES, variables)
 
     def _write_host_interface(self) -> str:
         """The file with the SMBIOS structure that tells the guest where its Redfish service is; empty: it has none."""
@@ -280,9 +287,11 @@ class Machine(PowerSwitch):
             tftp_root=str(self.tftp_root.resolve()) if self.tftp_root is not None else "",
             capture=str(self.capture_path.resolve()),
             disks={disk.name: str(self.disk_path(disk.name).resolve()) for disk in self.spec.disks},
-            uefi_code=str(UEFI_CODE),
+            uefi_code=str(SECURE_CODE if self.spec.firmware == "uefi-secure" else UEFI_CODE),
             uefi_variables=str((self.directory / "uefi-variables.fd").resolve()),
             host_interface=self._write_host_interface(),
+            tap=self._tap,
+            medium=str(Path(self.spec.medium).resolve()) if self.spec.medium else "",
         )
         drives = self.silicon.block.drives if self.silicon is not None else {}
         argv = build_argv(
@@ -295,7 +304,7 @@ class Machine(PowerSwitch):
         with _listen(sockets / "serial") as serial, _listen(sockets / "qmp") as qmp:
             self._began = time.monotonic()
             self._last_cpu_s = 0.0
-            child = start(argv, log_path=log_path)
+            child = start([*(self.network.prefix if self.network else ()), *argv], log_path=log_path)
             until = self._began + _CONNECT_DEADLINE_S
             serial_connection = _accept(serial, child, until)
             qmp_connection = _accept(qmp, child, until)

@@ -47,6 +47,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement(name="/usr/share/OVMF/OVMF_CODE_4M.fd", package="ovmf", part="uefi", is_file=True),
     Requirement(name="/usr/share/OVMF/OVMF_VARS_4M.fd", package="ovmf", part="uefi", is_file=True),
+    Requirement(name="/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", package="ovmf", part="uefi", is_file=True),
+    Requirement(name="/usr/share/OVMF/OVMF_VARS_4M.ms.fd", package="ovmf", part="uefi", is_file=True),
     Requirement(name="ipmi_sim", package="openipmi", part="bmc"),
     Requirement(name="ipmitool", package="ipmitool", part="bmc"),
     Requirement(name="mdadm", package="mdadm", part="disk"),

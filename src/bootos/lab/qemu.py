@@ -46,6 +46,8 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     uefi_code: str = ""
     uefi_variables: str = ""
     host_interface: str = ""
+    tap: str = ""
+    medium: str = ""
 
 
 # A small cache of translated code: with the default (up to 1 GiB) QEMU holds twice the memory, and after a reset the
@@ -58,6 +60,7 @@ def build_argv(
 ) -> list[str]:
     """The whole command line. Raises nothing: `spec` was checked. `drives` are the virtual drives there are by file."""
     machine = "q35,graphics=off" if spec.display == "none" else "q35"
+    machine += ",smm=on" if spec.firmware == "uefi-secure" else ""
     argv = [PROGRAM, "-name", spec.name, "-nodefaults", "-display", "none", "-machine", machine]
     argv += ["-accel", TCG if accelerator == "tcg" else accelerator]
     argv += ["-cpu", spec.cpu_model, "-smp", str(spec.cpus), "-m", str(spec.memory_mib)]
@@ -83,6 +86,7 @@ def build_argv(
     for index, nic in enumerate(spec.nics):
         argv += _nic_argv(spec, nic, index, paths)
     argv += _disk_argv(spec, paths)
+    argv += _medium_argv(spec, paths)
     argv += _silicon_argv(spec, drives or {})
     if spec.bmc is not None and paths.kcs_socket:
         argv += ["-chardev", f"socket,id=ipmi0,path={_quote(paths.kcs_socket)},reconnect=1"]
@@ -163,23 +167,46 @@ def _smbios_argv(identity: Identity) -> list[str]:
 def _firmware_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
     if spec.firmware == "bios":
         return []
-    return [
+    argv = [
         "-drive",
         f"if=pflash,unit=0,format=raw,readonly=on,file={_quote(paths.uefi_code)}",
         "-drive",
         f"if=pflash,unit=1,format=raw,file={_quote(paths.uefi_variables)}",
     ]
+    if spec.firmware == "uefi-secure":  # only SMM may write the keys
+        argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    if spec.boot == "http":  # or it would first wait for an answer to PXE
+        for family in ("IPv4", "IPv6"):
+            argv += ["-fw_cfg", f"name=opt/org.tianocore/{family}PXESupport,string=n"]
+    return argv
+
+
+def _medium_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
+    """The ISO in a CD drive, or on a stick."""
+    if not paths.medium:
+        return []
+    drive = f"if=none,id=medium,readonly=on,format=raw,file={_quote(paths.medium)}"
+    if spec.boot == "usb":
+        device = ["-device", "qemu-xhci,id=usb", "-device", "usb-storage,bus=usb.0,drive=medium,bootindex=1"]
+    else:
+        device = ["-device", "ahci,id=cd", "-device", "ide-cd,bus=cd.0,drive=medium,bootindex=1"]
+    return ["-drive", drive, *device]
 
 
 def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> list[str]:
     """One user-mode network per card; only the boot card's has TFTP, an isolated one's has no route to the host."""
     backend = f"user,id=net{index}"
-    if nic.isolated:
+    if nic.boot and paths.tap:
+        backend = f"tap,id=net{index},ifname={paths.tap},script=no,downscript=no"
+    elif nic.isolated:
         backend += f",net=10.0.{3 + index}.0/24,restrict=on"
     elif nic.boot and paths.tftp_root:
         backend += f",tftp={_quote(paths.tftp_root)},bootfile={_quote(spec.bootfile)}"
     device = f"{_NIC_DEVICES[nic.model]},id=nic{index},netdev=net{index},mac={nic.mac}"
-    device += ",bootindex=1" if nic.boot and spec.boot == "pxe" else ",romfile="
+    by_network = nic.boot and spec.boot in ("pxe", "http")
+    device += ",bootindex=1" if by_network else ""
+    # UEFI has drivers of its own, and refuses the unsigned one of the ROM where Secure Boot is on.
+    device += "" if by_network and spec.firmware == "bios" else ",romfile="
     argv = ["-netdev", backend, "-device", device]
     if nic.boot and paths.capture:
         dump = f"filter-dump,id=capture,netdev=net{index},file={_quote(paths.capture)},maxlen={CAPTURE_BYTES}"

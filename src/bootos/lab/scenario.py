@@ -24,6 +24,7 @@ from bootos.errors import BootosError
 from bootos.lab.bmc import LOOPBACK, Bmc, find_free_port
 from bootos.lab.layer import build_boot_files
 from bootos.lab.machine import Machine
+from bootos.lab.network import BRIDGE, DHCP_RANGE, LabNetwork
 from bootos.lab.preflight import Part, check_host
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.redfish import RedfishService
@@ -56,10 +57,16 @@ class LabServer:
     """A `bootos serve` process with its data in `data`. It can be killed and started again on the same port."""
 
     def __init__(
-        self, data: Path, *, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        network: LabNetwork | None = None,
     ) -> None:
         self.data = data
-        self.port = find_free_port(socket.SOCK_STREAM)
+        self.network = network
+        self.port = find_free_port(socket.SOCK_STREAM) if network is None else 80
         self.log_path = data.parent / "server.log"
         self._arguments = tuple(arguments)
         self._env = dict(env or {})
@@ -67,12 +74,16 @@ class LabServer:
 
     @property
     def url(self) -> str:
-        """Where the host reaches it."""
+        """Where the host reaches it (in its network, if it has one)."""
+        if self.network is not None:
+            return f"http://{self.network.address}"
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def guest_url(self) -> str:
         """Where a lab machine reaches it."""
+        if self.network is not None:
+            return self.url
         return f"http://{HOST_ADDRESS}:{self.port}"
 
     @property
@@ -91,14 +102,18 @@ class LabServer:
 
     def start(self, *, deadline_s: float = _SERVER_DEADLINE_S) -> None:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
-        argv = [sys.executable, "-m", "bootos.cli", "serve", "--data", str(self.data)]
-        argv += ["--listen", f"{LOOPBACK}:{self.port}", *self._arguments]
+        argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
+        argv += ["--data", str(self.data)]
+        argv += ["--listen", f"{LOOPBACK}:{self.port}"] if self.network is None else []
+        argv += self._arguments
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
         child = self._child
 
         def is_up() -> bool:
             if child.poll() is not None:
                 raise BootosError(f"the server ended with exit code {child.poll()}: {self._read_log_end()}")
+            if self.network is not None:  # it cannot be asked from here, but says when it can be
+                return "listening on http" in self._read_log_end()
             return is_answering(self.url)
 
         try:
@@ -205,6 +220,23 @@ class Scenario:
         server.start()
         return server
 
+    def add_network(self) -> LabNetwork:
+        """A network of its own, in which `start_netboot_server` answers DHCP."""
+        network = LabNetwork()
+        self._ending.callback(network.close)
+        return network
+
+    def start_netboot_server(
+        self, network: LabNetwork, *, boot_files: Path, append: str = "", arguments: Sequence[str] = ()
+    ) -> LabServer:
+        """`bootos serve --netboot` in that network, on port 80, giving out addresses."""
+        words = ["--netboot", BRIDGE, "--dhcp-range", DHCP_RANGE, "--boot-files", str(boot_files.resolve())]
+        words += ["--append", f"{SERIAL_CONSOLE} {append}".strip(), *arguments]
+        server = LabServer(self.directory / "server", arguments=words, network=network)
+        self._ending.callback(server.stop)
+        server.start(deadline_s=600)
+        return server
+
     def prepare_server(
         self,
         *,
@@ -240,6 +272,7 @@ class Scenario:
         *,
         tftp_root: Path | None = None,
         on_line: Callable[[SerialLine], None] | None = None,
+        network: LabNetwork | None = None,
     ) -> Machine:
         """Make a machine, still off, in a directory of its own; its BMC, if it has one, is started."""
         directory = self.directory / spec.name
@@ -260,7 +293,14 @@ class Scenario:
             redfish = RedfishService(silicon, tls=spec.redfish.tls)
             self._ending.callback(redfish.close)
         machine = Machine(
-            spec, directory, tftp_root=tftp_root, bmc=bmc, on_line=on_line, silicon=silicon, redfish=redfish
+            spec,
+            directory,
+            tftp_root=tftp_root,
+            bmc=bmc,
+            on_line=on_line,
+            silicon=silicon,
+            redfish=redfish,
+            network=network,
         )
         self._ending.callback(machine.power_off)
         return machine

@@ -111,6 +111,8 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     then the guest's kernel dies of an int3 in a static key, about once in thirty boots with two of them. Without
     `cx16` the kernel's allocator keeps off cmpxchg16b, after which an emulated processor can have garbage for its flags
     (a double fault in kmem_cache_alloc, once in some hundred boots).
+    `boot`: `pxe` and `http` over the card with `boot = true` (`http` is UEFI HTTP Boot), `cdrom` from `medium`, an ISO
+    file, `usb` from the same as a stick. `uefi-secure` has Microsoft's keys enrolled, as servers leave the factory.
     `display`: with `vga` there is a screen for `screendump`, and SeaBIOS and the boot menu leave the serial line.
     """
 
@@ -122,8 +124,9 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     disks: tuple[DiskSpec, ...] = ()
     nics: tuple[NicSpec, ...] = ()
     scsi_controller: ScsiController = "virtio"
-    firmware: Literal["bios", "uefi"] = "bios"
-    boot: Literal["pxe", "disk"] | KernelBoot = "pxe"
+    firmware: Literal["bios", "uefi", "uefi-secure"] = "bios"
+    boot: Literal["pxe", "http", "disk", "cdrom", "usb"] | KernelBoot = "pxe"
+    medium: str = ""
     bootfile: str = "lpxelinux.0"
     display: Literal["none", "vga"] = "none"
     reboot: Literal["continue", "exit"] = "continue"
@@ -197,8 +200,12 @@ def find_problems(spec: MachineSpec) -> list[Problem]:
             say(f"nics[{index}].isolated", "a card that boots needs its network")
     if sum(nic.boot for nic in spec.nics) > 1:
         say("nics", "more than one card has boot = true")
-    if spec.boot == "pxe" and spec.boot_nic is None:
-        say("nics", "no card has boot = true, and the machine boots by PXE")
+    if spec.boot in ("pxe", "http") and spec.boot_nic is None:
+        say("nics", f"no card has boot = true, and the machine boots by {str(spec.boot).upper()}")
+    if spec.boot == "http" and spec.firmware == "bios":
+        say("boot", "a BIOS cannot boot by HTTP", 'firmware = "uefi"')
+    if spec.boot in ("cdrom", "usb") and not spec.medium:
+        say("medium", f"is missing, and the machine boots by {spec.boot}", "bootos image iso makes one")
     return problems
 
 

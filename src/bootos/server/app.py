@@ -26,7 +26,7 @@ from bootos.server.fault import RequestError
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
-from bootos.server.netboot.boot_files import build_boot_files
+from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
 from bootos.server.netboot.tree import lay_out
 from bootos.server.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.presence import Presence
@@ -164,7 +164,8 @@ def build_app(context: Context) -> Litestar:
             build_agent_router(context),
             build_operator_router(context),
             build_web_router(context, pages),
-            build_boot_files(context.shelf, settings.boot_files, settings.files),
+            build_boot_files(context.shelf, settings.boot_files, settings.files, settings.tftp_root),
+            build_grub_files(settings.tftp_root),
             build_legacy_handler(context),
         ],
         lifespan=[lifespan],

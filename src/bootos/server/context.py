@@ -26,4 +26,5 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def public_url(self) -> str:
         """How machines reach this server."""
         settings = self.settings
-        return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        port = "" if settings.port == 80 else f":{settings.port}"
+        return (settings.public_url or f"http://{settings.host}{port}").rstrip("/")

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 import msgspec
@@ -19,6 +19,7 @@ from bootos.errors import BootosError
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
 from bootos.server.image.manifest import REQUIRED
+from bootos.server.netboot.dnsmasq import run_dnsmasq
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -138,5 +139,6 @@ def run_server(settings: Settings) -> None:
         log.info("listening on http://%s:%d", settings.host, settings.port)
         log.info("machines reach this server at %s", context.public_url)
         log.info("the operator token is in %s", settings.token_file)
-        Server(config, context).run(sockets=[listener])
+        with run_dnsmasq(settings, context.public_url) if settings.netboot else nullcontext():
+            Server(config, context).run(sockets=[listener])
         log.info("ended")

@@ -1,6 +1,7 @@
 """How this server runs: what `bootos serve` was told, and the paths that follow from it."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +23,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     append: str = ""
     tftp: bool | None = None  # None: lay out the boot loaders when they are installed
+    netboot: str = ""  # the interface on which dnsmasq answers DHCP and TFTP; empty: the operator's own do
+    dhcp_range: str = (
+        ""  # FIRST-LAST; empty: another server gives out addresses, dnsmasq only adds what to boot
+    )
+    boot_loader: Literal["native", "ipxe"] = (
+        "native"  # what firmware is sent: pxelinux, shim and GRUB, or iPXE
+    )
     legacy_api: bool = True
     require_approval: bool = False
     require_signature: bool = False

@@ -104,6 +104,34 @@ def test_uefi_has_its_code_read_only_and_variables_of_its_own() -> None:
     ]
 
 
+def test_secure_boot_needs_smm_and_a_network_boot_by_uefi_no_rom() -> None:
+    argv = argv_of(MachineSpec(nics=(RIGHT,), firmware="uefi-secure"), uefi_code="/c", uefi_variables="/v")
+    assert values(argv, "-machine") == ["q35,graphics=off,smm=on"]
+    assert values(argv, "-global") == ["driver=cfi.pflash01,property=secure,value=on"]
+    assert "vmxnet3,id=nic0,netdev=net0,mac=52:54:00:00:00:02,bootindex=1,romfile=" in values(argv, "-device")
+
+
+def test_http_boot_does_not_wait_for_pxe() -> None:
+    argv = argv_of(MachineSpec(nics=(RIGHT,), firmware="uefi", boot="http"))
+    assert values(argv, "-fw_cfg") == [
+        "name=opt/org.tianocore/IPv4PXESupport,string=n",
+        "name=opt/org.tianocore/IPv6PXESupport,string=n",
+    ]
+
+
+def test_the_boot_card_can_be_plugged_into_a_network_of_the_lab() -> None:
+    backends = values(argv_of(MachineSpec(nics=(WRONG, RIGHT)), tap="tap0"), "-netdev")
+    assert backends[1] == "tap,id=net1,ifname=tap0,script=no,downscript=no"
+
+
+def test_a_medium_is_a_cd_or_a_stick() -> None:
+    cd = argv_of(MachineSpec(boot="cdrom", medium="/b.iso"), medium="/b.iso")
+    assert "if=none,id=medium,readonly=on,format=raw,file=/b.iso" in values(cd, "-drive")
+    assert "ide-cd,bus=cd.0,drive=medium,bootindex=1" in values(cd, "-device")
+    stick = argv_of(MachineSpec(boot="usb", medium="/b.iso"), medium="/b.iso")
+    assert "usb-storage,bus=usb.0,drive=medium,bootindex=1" in values(stick, "-device")
+
+
 def test_a_reboot_can_end_the_machine() -> None:
     assert values(argv_of(MachineSpec(nics=(RIGHT,), reboot="exit")), "-action") == ["reboot=shutdown"]
     assert "-action" not in argv_of(MachineSpec(nics=(RIGHT,)))

@@ -105,3 +105,10 @@ def test_reports_unknown_keys_and_impossible_values_of_a_file_together(tmp_path:
     with pytest.raises(ProblemsError) as failure:
         read_spec(path)
     assert [problem.path for problem in failure.value.problems] == ["memori_mib", "nics[0].mac"]
+
+
+def test_a_boot_that_its_firmware_or_its_medium_does_not_allow_is_named() -> None:
+    nic = NicSpec(mac="52:54:00:00:00:01", boot=True)
+    assert [problem.path for problem in find_problems(MachineSpec(boot="http", nics=(nic,)))] == ["boot"]
+    assert [problem.path for problem in find_problems(MachineSpec(boot="cdrom"))] == ["medium"]
+    assert find_problems(MachineSpec(boot="usb", medium="bootos.iso")) == []

@@ -16,7 +16,7 @@ from bootos.server.netboot.pxe_file import (
     render,
     write_pxe_file,
 )
-from bootos.server.netboot.tree import LOADERS, lay_out, render_default, write_default
+from bootos.server.netboot.tree import LOADERS, find_http_loader, lay_out, render_default, write_default
 from bootos.server.settings import Settings
 
 DOCUMENTED = """\
@@ -64,7 +64,8 @@ def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None
     settings.pxe_directory.mkdir(parents=True)
     wanted = msgspec.structs.replace(settings, tftp=True)
     lay_out(wanted, "http://a", host_root=make_host(tmp_path / "host"))
-    assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, "pxelinux.cfg"}
+    configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh", "bootos"}
+    assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, *configuration}
     assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
 
 
@@ -76,7 +77,47 @@ def test_missing_boot_loaders_are_an_error_only_when_they_are_asked_for(
     assert (settings.pxe_directory / "default").is_file()
     with pytest.raises(BootosError) as caught:
         lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", host_root=tmp_path)
-    assert "pxelinux syslinux-common" in caught.value.hint
+    hint = "apt-get install grub-efi-amd64-signed ipxe pxelinux shim-signed syslinux-common"
+    assert caught.value.hint == hint
+
+
+def test_one_missing_boot_loader_does_not_keep_the_others_away(settings: Settings, tmp_path: Path) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    host = make_host(tmp_path / "host")
+    (host / LOADERS["ipxe.efi"][0].lstrip("/")).unlink()
+    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", host_root=host)
+    assert (settings.tftp_root / "shimx64.efi").is_file()
+    assert not (settings.tftp_root / "ipxe.efi").exists()
+
+
+def test_what_the_operator_edited_is_what_ipxe_and_grub_boot(settings: Settings) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    lay_out(settings, "http://a")
+    path = settings.pxe_directory / "default"
+    path.write_text(path.read_text().replace("selinux=0", "selinux=0 EDITED=1"))
+    lay_out(settings, "http://b")
+    for name in ("grub/grub.cfg", "boot.ipxe", "kexec.sh"):
+        text = (settings.tftp_root / name).read_text()
+        assert "EDITED=1" in text and "http://a" in text
+
+
+def test_http_boot_gets_the_signed_grub_only_where_it_reads_http(tmp_path: Path) -> None:
+    assert find_http_loader(tmp_path) == "ipxe.efi"
+    (tmp_path / "grubx64.efi").write_bytes(b"MZ tftp")
+    assert find_http_loader(tmp_path) == "ipxe.efi"
+    (tmp_path / "grubx64.efi").write_bytes(b"MZ GET %s HTTP/1.1\r\nHost: %s\r\n")
+    assert find_http_loader(tmp_path) == "shimx64.efi"
+
+
+def test_the_boot_files_are_in_the_tftp_root_too(settings: Settings) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    settings.boot_files.mkdir()
+    (settings.boot_files / "vmlinuz").write_text("kernel")
+    lay_out(settings, "http://a")
+    assert (settings.tftp_root / "bootos/vmlinuz").read_text() == "kernel"
+    moved = msgspec.structs.replace(settings, boot_files=settings.data / "other")
+    lay_out(moved, "http://a")
+    assert (settings.tftp_root / "bootos").readlink() == settings.data / "other"
 
 
 def test_pxe_files_are_named_by_mac() -> None:
@@ -104,9 +145,15 @@ def test_only_known_placeholders_are_filled() -> None:
 
 def test_only_per_mac_files_are_removed(tmp_path: Path) -> None:
     for name in ("default", "01-52-54-00-ab-cd-ef", "01-52-54-00-ab-cd-ff"):
-        write_pxe_file(tmp_path, name, "x")
-    remove_pxe_files(tmp_path, ["default", "../x", "01-52-54-00-ab-cd-ef", "01-52-54-00-00-00-00"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-52-54-00-ab-cd-ff", "default"]
+        write_pxe_file(tmp_path / "pxelinux.cfg", name, "LABEL x\nKERNEL http://a/k\n")
+    remove_pxe_files(
+        tmp_path / "pxelinux.cfg", ["default", "../x", "01-52-54-00-ab-cd-ef", "01-52-54-00-00-00-00"]
+    )
+    for directory in ("pxelinux.cfg", "grub", "ipxe"):
+        names = sorted(path.name for path in (tmp_path / directory).iterdir())
+        assert names == ["01-52-54-00-ab-cd-ff", "default"]
+    assert "linux (http,a)/k" in (tmp_path / "grub/01-52-54-00-ab-cd-ff").read_text()
+    assert "kernel http://a/k" in (tmp_path / "ipxe/01-52-54-00-ab-cd-ff").read_text()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +213,16 @@ def test_operators_own_files_are_served(server: Running) -> None:
     assert server.request("GET", "/bootos/files/hooks/pre.sh").data == b"#!/bin/sh\n"
     assert server.request("GET", "/bootos/files/hooks").status == 404
     assert server.request("POST", "/bootos/files/hooks/pre.sh", b"x").status == 405
+
+
+def test_the_tftp_root_is_served_by_http_and_grub_finds_its_own(server: Running) -> None:
+    server.context.settings.pxe_directory.mkdir(parents=True, exist_ok=True)
+    lay_out(server.context.settings, "http://a")
+    expected = (server.context.settings.tftp_root / "grub/grub.cfg").read_bytes()
+    assert server.request("GET", "/bootos/netboot/grub/grub.cfg").data == expected
+    assert server.request("GET", "/grub/grub.cfg").data == expected
+    assert server.request("GET", "/grub/x86_64-efi/grub.cfg").status == 404
+    assert server.request("GET", "/bootos/netboot/boot.ipxe").data.startswith(b"#!ipxe\n")
 
 
 @pytest.mark.parametrize(

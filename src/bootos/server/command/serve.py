@@ -15,8 +15,14 @@ serve_app = typer.Typer(epilog="Example: bootos serve --listen 10.0.0.1:8083 --d
 @serve_app.callback(invoke_without_command=True)
 def serve(
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
-    ] = "127.0.0.1:8083",
+        str,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:8083; with --netboot port 80 "
+            "of that interface.",
+        ),
+    ] = "",
     data: DataOption = DEFAULT_DATA,
     database: Annotated[
         str, typer.Option(metavar="URL", help="SQLAlchemy URL. Default: SQLite, DIR/bootos.db.")
@@ -40,6 +46,27 @@ def serve(
             "--tftp/--no-tftp", help="Put boot loaders into DIR/tftp. Default: when they are installed."
         ),
     ] = None,
+    netboot: Annotated[
+        str,
+        typer.Option(
+            metavar="IFACE",
+            help="Answer DHCP (for boot loaders) and TFTP on this interface, by dnsmasq. Root.",
+        ),
+    ] = "",
+    dhcp_range: Annotated[
+        str,
+        typer.Option(
+            metavar="FIRST-LAST",
+            help="With --netboot: give out these addresses too. Default: another DHCP server there does.",
+        ),
+    ] = "",
+    boot_loader: Annotated[
+        str,
+        typer.Option(
+            metavar="native|ipxe",
+            help="With --netboot: what firmware gets. native: pxelinux, or shim and GRUB on UEFI.",
+        ),
+    ] = "native",
     legacy_api: Annotated[
         bool, typer.Option("--legacy-api/--no-legacy-api", help="Answer Cloudboot v1 agents as well.")
     ] = True,
@@ -70,6 +97,17 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if boot_loader not in ("native", "ipxe"):
+        raise typer.BadParameter(f"{boot_loader!r} is neither native nor ipxe", param_hint="--boot-loader")
+    if dhcp_range and not netboot:
+        raise typer.BadParameter("it needs --netboot IFACE", param_hint="--dhcp-range")
+    if netboot:
+        from bootos.server.netboot.dnsmasq import parse_range, read_address
+
+        listen = listen or f"{read_address(netboot).ip}:80"
+        if dhcp_range:
+            parse_range(dhcp_range)
+    listen = listen or "127.0.0.1:8083"
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise typer.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
@@ -86,7 +124,10 @@ def serve(
             boot_files=boot_files,
             public_url=public_url,
             append=append,
-            tftp=tftp,
+            tftp=True if netboot and tftp is None and boot_loader == "native" else tftp,
+            netboot=netboot,
+            dhcp_range=dhcp_range,
+            boot_loader="ipxe" if boot_loader == "ipxe" else "native",
             legacy_api=legacy_api,
             require_approval=require_approval,
             require_signature=require_signature,

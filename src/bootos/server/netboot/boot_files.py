@@ -1,6 +1,7 @@
 """Serves files to boot loaders, agents and hooks: `/bootos/...` from the default image, `/bootos/images/VERSION/...`
-from that one, `/bootos/files/...` from the operator's own. Content-Length always, HEAD, single byte ranges (RFC 9110,
-section 14), large reads in threads.
+from that one, `/bootos/files/...` from the operator's own, `/bootos/netboot/...` and, for a GRUB that was loaded by
+HTTP, `/grub/...` from the TFTP root. Content-Length always, HEAD, single byte ranges (RFC 9110, section 14), large
+reads in threads.
 
 `lpxelinux.0` speaks plain HTTP/1.0 GET; installers and curl use ranges to go on after a broken connection.
 """
@@ -150,12 +151,23 @@ def find_boot_file(shelf: Shelf, roots: dict[str, Path], scope: Scope) -> Path |
     return found
 
 
-def build_boot_files(shelf: Shelf, boot_files: Path, files: Path) -> ASGIRouteHandler:
+def build_boot_files(shelf: Shelf, boot_files: Path, files: Path, tftp_root: Path) -> ASGIRouteHandler:
     """The handler of everything under `/bootos`."""
-    roots = {"": boot_files, "files": files}
+    roots = {"": boot_files, "files": files, "netboot": tftp_root}
 
     @asgi("/bootos", is_mount=True, copy_scope=True)
     async def serve_file(scope: Scope, receive: Receive, send: Send) -> None:
         await send_file(scope, send, find_boot_file(shelf, roots, scope))
 
     return serve_file
+
+
+def build_grub_files(tftp_root: Path) -> ASGIRouteHandler:
+    """The handler of `/grub`, where Debian's signed GRUB looks for its configuration on the host it came from."""
+    roots = {"": tftp_root / "grub"}
+
+    @asgi("/grub", is_mount=True, copy_scope=True)
+    async def serve_grub_file(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_file(scope, send, find_file(roots, scope["path"]))
+
+    return serve_grub_file

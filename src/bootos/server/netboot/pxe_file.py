@@ -1,7 +1,8 @@
-"""The per-MAC PXE files: `pxelinux.cfg/01-aa-bb-cc-dd-ee-ff`, rendered from a PXE template.
+"""The per-MAC PXE files: `pxelinux.cfg/01-aa-bb-cc-dd-ee-ff`, rendered from a PXE template, and what GRUB and iPXE
+read in its place, by the same name in `grub` and `ipxe`.
 
 pxelinux looks for this name before `default` (01 is the ARP type of Ethernet). Written atomically, so that a
-machine that boots meanwhile reads the old or the new one. Called by `jobs`.
+machine that boots meanwhile reads the old or the new one. Called by `next_boot` and `jobs`.
 """
 
 import re
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.server.files import write_atomically
+from bootos.server.netboot.grub import render_grub
+from bootos.server.netboot.ipxe import render_ipxe
+from bootos.server.netboot.pxelinux import parse_pxelinux
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 PINNED = ".pinned"
@@ -37,10 +41,18 @@ def render(content: str, values: Mapping[str, str]) -> str:
 
 
 def write_pxe_file(directory: Path, name: str, content: str) -> None:
-    """Write the file with mode 0644. Raises BootosError."""
+    """Write the file with mode 0644, last, so that it stands for all. `directory` is `pxelinux.cfg`; those of the
+    other loaders lie beside it. Raises BootosError."""
+    menu = parse_pxelinux(content)
+    files = (
+        (directory.parent / "grub", render_grub(menu, per_machine=True)),
+        (directory.parent / "ipxe", render_ipxe(menu, per_machine=True)),
+        (directory, content),
+    )
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / name, content.encode(), mode=0o644)
+        for place, text in files:
+            place.mkdir(parents=True, exist_ok=True)
+            write_atomically(place / name, text.encode(), mode=0o644)
     except OSError as cause:
         raise BootosError(
             f"the PXE file {directory / name} cannot be written: {cause.strerror}",
@@ -81,11 +93,12 @@ def list_pinned(directory: Path) -> set[str]:
 
 
 def remove_pxe_files(directory: Path, names: Iterable[str]) -> None:
-    """Remove these files if they are there; anything but a per-MAC name is left alone."""
+    """Remove these files if they are there, for every loader; anything but a per-MAC name is left alone."""
     for name in names:
         if FILE.fullmatch(name):
             pinned = directory / PINNED / name
             if pinned.is_file():
                 write_pxe_file(directory, name, pinned.read_text())
                 continue
-            (directory / name).unlink(missing_ok=True)
+            for place in (directory, directory.parent / "grub", directory.parent / "ipxe"):
+                (place / name).unlink(missing_ok=True)

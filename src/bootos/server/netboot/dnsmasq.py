@@ -1,0 +1,174 @@
+"""DHCP and TFTP for booting, by dnsmasq: its configuration (pure), and the process beside the server.
+
+Called by `serve` with --netboot. What a client is, is told by option 93 (RFC 4578 and the IANA list of processor
+architecture types); iPXE says so itself in its user class.
+"""
+
+import ipaddress
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.process import Child, run, start
+from bootos.server.files import write_atomically
+from bootos.server.netboot.tree import IPXE_SCRIPT, find_http_loader
+from bootos.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BIOS, UEFI_X64, UEFI_BC, HTTP_X64 = 0, 7, 9, 16  # firmware says 7 or 9 for x86-64 UEFI
+START_S = 10.0  # it is there at once, or ends when it cannot bind its ports
+WATCH_S = 2.0
+
+
+def read_address(interface: str) -> ipaddress.IPv4Interface:
+    """The IPv4 address of an interface, with its network. Raises BootosError."""
+    answer = run(["ip", "-j", "-4", "addr", "show", "dev", interface], check=False)
+    if answer.returncode != 0:
+        raise BootosError(f"there is no interface {interface!r}", hint="`ip link` lists them")
+    for link in json.loads(answer.stdout or "[]"):
+        for address in link.get("addr_info", []):
+            return ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}")
+    raise BootosError(
+        f"{interface} has no IPv4 address", hint=f"give it one: ip addr add ADDRESS/PREFIX dev {interface}"
+    )
+
+
+def parse_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
+    """FIRST-LAST. Raises BootosError."""
+    first, mark, last = text.replace(" ", "").partition("-")
+    try:
+        found = (ipaddress.IPv4Address(first), ipaddress.IPv4Address(last))
+    except ValueError as cause:
+        raise BootosError(
+            f"{text!r} is no range of addresses", hint="FIRST-LAST, 10.0.0.100-10.0.0.200"
+        ) from cause
+    if not mark or found[0] > found[1]:
+        raise BootosError(f"{text!r} ends before it begins", hint="FIRST-LAST, 10.0.0.100-10.0.0.200")
+    return found
+
+
+def render_dnsmasq(
+    settings: Settings, address: ipaddress.IPv4Interface, public_url: str, http_loader: str
+) -> str:
+    """The configuration file; `http_loader` is for UEFI HTTP Boot (`tree.find_http_loader`). Raises BootosError when
+    the range is outside the interface's network."""
+    network, data = address.network, settings.data.absolute()
+    netboot_url = f"{public_url}/bootos/netboot"
+    bios, uefi = (
+        ("undionly.kpxe", "ipxe.efi") if settings.boot_loader == "ipxe" else ("lpxelinux.0", "shimx64.efi")
+    )
+    lines = [
+        "# Written by the BootOS server at each start.",
+        "port=0",  # no DNS
+        f"interface={settings.netboot}",
+        "except-interface=lo",
+        "bind-interfaces",
+        "no-resolv",
+        "no-hosts",
+        "log-dhcp",
+        "enable-tftp",
+        f"tftp-root={data / 'tftp'}",
+        f"dhcp-leasefile={data / 'dnsmasq.leases'}",
+        "",
+        "dhcp-userclass=set:ipxe,iPXE",
+        f"dhcp-match=set:bios,option:client-arch,{BIOS}",
+        f"dhcp-match=set:uefi,option:client-arch,{UEFI_X64}",
+        f"dhcp-match=set:uefi,option:client-arch,{UEFI_BC}",
+        f"dhcp-match=set:http,option:client-arch,{HTTP_X64}",
+        "",
+    ]
+    if settings.dhcp_range:
+        first, last = parse_range(settings.dhcp_range)
+        for end in (first, last):
+            if end not in network:
+                raise BootosError(
+                    f"{end} is not in {network}, the network of {settings.netboot}",
+                    hint="choose another --dhcp-range",
+                )
+        lines += [
+            f"dhcp-range={first},{last},{network.netmask},1h",
+            f"dhcp-boot=tag:ipxe,{netboot_url}/{IPXE_SCRIPT}",
+            f"dhcp-boot=tag:bios,tag:!ipxe,{bios}",
+            f"dhcp-boot=tag:uefi,tag:!ipxe,{uefi}",
+            # UEFI HTTP Boot (UEFI 2.11, 24.7.3) takes an answer only with this class, and the file is a URL.
+            f"dhcp-boot=tag:http,tag:!ipxe,{netboot_url}/{http_loader}",
+            "dhcp-option-force=tag:http,tag:!ipxe,60,HTTPClient",
+        ]
+    else:
+        lines += [
+            f"dhcp-range={network.network_address},proxy,{network.netmask}",
+            f"dhcp-boot=tag:ipxe,{netboot_url}/{IPXE_SCRIPT}",
+            f"pxe-service=tag:!ipxe,x86PC,BootOS,{bios}",
+            f"pxe-service=tag:!ipxe,X86-64_EFI,BootOS,{uefi}",
+            f"pxe-service=tag:!ipxe,BC_EFI,BootOS,{uefi}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
+    """Answer DHCP and TFTP on the interface until the end. Raises BootosError when that cannot be started."""
+    program = shutil.which("dnsmasq") or shutil.which("dnsmasq", path="/usr/sbin:/sbin")
+    if program is None:
+        raise BootosError("--netboot needs dnsmasq", hint="apt-get install dnsmasq-base")
+    address = read_address(settings.netboot)
+    path, log_path = settings.data / "dnsmasq.conf", settings.data / "dnsmasq.log"
+    http_loader = "ipxe.efi" if settings.boot_loader == "ipxe" else find_http_loader(settings.tftp_root)
+    write_atomically(path, render_dnsmasq(settings, address, public_url, http_loader).encode(), mode=0o644)
+    log_path.unlink(missing_ok=True)
+    argv = [
+        program,
+        "--keep-in-foreground",
+        f"--conf-file={path}",
+        "--user=root",
+        "--log-facility=-",
+        "--pid-file=",
+    ]
+    stop = threading.Event()
+    child = _start(argv, log_path)
+    kind = f"addresses {settings.dhcp_range}" if settings.dhcp_range else "beside the network's DHCP server"
+    log.info("booting over %s (%s), %s; dnsmasq's log is %s", settings.netboot, address, kind, log_path)
+
+    def watch() -> None:
+        nonlocal child
+        while not stop.wait(WATCH_S):
+            if (code := child.poll()) is not None:
+                log.error("dnsmasq ended with exit code %d and is started again; see %s", code, log_path)
+                try:
+                    child = _start(argv, log_path)
+                except BootosError as error:
+                    log.error("%s", error)
+
+    watcher = threading.Thread(target=watch, name="dnsmasq", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(START_S)
+        child.stop()
+
+
+def _start(argv: list[str], log_path: Path) -> Child:
+    """dnsmasq, once it says that it serves TFTP. Raises BootosError with its words when it ends before."""
+    begin = log_path.stat().st_size if log_path.exists() else 0
+    child = start(argv, log_path=log_path)
+    until = time.monotonic() + START_S
+    while True:
+        said = log_path.read_text(errors="replace")[begin:]
+        if "TFTP root is" in said:
+            return child
+        if child.poll() is not None or time.monotonic() > until:
+            child.stop()
+            raise BootosError(
+                f"dnsmasq did not start: {said.strip()[-500:]}",
+                hint="is another DHCP or TFTP server running on this host?",
+            )
+        time.sleep(0.05)
