@@ -132,7 +132,7 @@ def run(
     check_spec(machine_spec)
     needs: list[Part] = ["machine", "pxe"]
     needs += ["bmc"] if machine_spec.bmc else []
-    needs += ["uefi"] if machine_spec.firmware == "uefi" else []
+    needs += ["uefi"] if machine_spec.firmware != "bios" else []
     screen = Console(stderr=json, highlight=False, markup=False, soft_wrap=True)
     with Scenario(directory, keep=keep, needs=needs) as scenario:
         if machine_spec.silicon is not None:
