@@ -1,6 +1,6 @@
 """Each way into BootOS, from power-on to registered, on a lab machine: what it loads and what it costs.
 
-Used by the test of the boot paths and by `benchmarks/boot_paths.py`. A path is data; `measure_path` boots it.
+Used by the test of the boot paths. A path is data; `measure_path` boots it.
 """
 
 import json
