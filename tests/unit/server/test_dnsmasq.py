@@ -1,19 +1,27 @@
 """The configuration of dnsmasq, and dnsmasq's own word on it."""
 
 import ipaddress
+import os
 import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bootos.errors import BootosError
-from bootos.process import run
+from bootos.process import run, start
 from bootos.server.netboot.dnsmasq import parse_range, read_address, render_dnsmasq
+from bootos.server.netboot.loader import Offer
 from bootos.server.settings import Settings
 
 ADDRESS = ipaddress.IPv4Interface("10.0.0.1/24")
 URL = "http://10.0.0.1"
+NATIVE = Offer(bios="lpxelinux.0", uefi="shimx64.efi", http="ipxe.efi")
 
 
 def build_settings(directory: Path, **more: str) -> Settings:
@@ -27,7 +35,7 @@ def read_rules(text: str) -> list[str]:
 
 def test_each_client_gets_its_loader(tmp_path: Path) -> None:
     settings = build_settings(tmp_path, dhcp_range="10.0.0.100-10.0.0.200")
-    assert read_rules(render_dnsmasq(settings, ADDRESS, URL, "ipxe.efi")) == [
+    assert read_rules(render_dnsmasq(settings, ADDRESS, URL, NATIVE)) == [
         f"dhcp-leasefile={tmp_path}/dnsmasq.leases",
         "dhcp-userclass=set:ipxe,iPXE",
         "dhcp-match=set:bios,option:client-arch,0",
@@ -43,15 +51,16 @@ def test_each_client_gets_its_loader(tmp_path: Path) -> None:
     ]
 
 
-def test_all_firmware_gets_ipxe_when_it_was_chosen(tmp_path: Path) -> None:
-    settings = build_settings(tmp_path, dhcp_range="10.0.0.100-10.0.0.200", boot_loader="ipxe")
-    text = render_dnsmasq(settings, ADDRESS, URL, "ipxe.efi")
-    assert "dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe\n" in text
-    assert "dhcp-boot=tag:uefi,tag:!ipxe,ipxe.efi\n" in text
+def test_a_client_whose_loader_is_missing_is_not_sent_for_it(tmp_path: Path) -> None:
+    offer = msgspec.structs.replace(NATIVE, uefi="", http="")
+    for dhcp_range in ("10.0.0.100-10.0.0.200", ""):
+        text = render_dnsmasq(build_settings(tmp_path, dhcp_range=dhcp_range), ADDRESS, URL, offer)
+        assert "lpxelinux.0\n" in text and "/boot.ipxe\n" in text
+        assert ".efi" not in text and "EFI,BootOS" not in text and "HTTPClient" not in text
 
 
 def test_beside_another_dhcp_server_no_address_is_given_out(tmp_path: Path) -> None:
-    text = render_dnsmasq(build_settings(tmp_path), ADDRESS, URL, "ipxe.efi")
+    text = render_dnsmasq(build_settings(tmp_path), ADDRESS, URL, NATIVE)
     assert "dhcp-range=10.0.0.0,proxy,255.255.255.0\n" in text
     assert "pxe-service=tag:!ipxe,x86PC,BootOS,lpxelinux.0\n" in text
     assert "pxe-service=tag:!ipxe,X86-64_EFI,BootOS,shimx64.efi\n" in text
@@ -63,7 +72,7 @@ def test_beside_another_dhcp_server_no_address_is_given_out(tmp_path: Path) -> N
 @pytest.mark.parametrize("dhcp_range", ["", "10.0.0.100-10.0.0.200"])
 def test_dnsmasq_accepts_it(tmp_path: Path, dhcp_range: str) -> None:
     path = tmp_path / "dnsmasq.conf"
-    path.write_text(render_dnsmasq(build_settings(tmp_path, dhcp_range=dhcp_range), ADDRESS, URL, "ipxe.efi"))
+    path.write_text(render_dnsmasq(build_settings(tmp_path, dhcp_range=dhcp_range), ADDRESS, URL, NATIVE))
     assert "syntax check OK" in run(["/usr/sbin/dnsmasq", "--test", f"--conf-file={path}"]).stderr
 
 
@@ -77,10 +86,52 @@ def test_a_range_that_is_none_is_refused(text: str) -> None:
 def test_a_range_outside_the_network_is_refused(tmp_path: Path) -> None:
     settings = build_settings(tmp_path, dhcp_range="10.0.0.100-10.0.1.2")
     with pytest.raises(BootosError, match=r"10\.0\.1\.2 is not in 10\.0\.0\.0/24"):
-        render_dnsmasq(settings, ADDRESS, URL, "ipxe.efi")
+        render_dnsmasq(settings, ADDRESS, URL, NATIVE)
 
 
 def test_an_interface_that_is_not_there_is_said() -> None:
     with pytest.raises(BootosError, match="there is no interface 'none0'"):
         read_address("none0")
     assert str(read_address("lo").ip) == "127.0.0.1"
+
+
+SERVER = """
+import sys, threading
+from pathlib import Path
+from bootos.server.netboot.dnsmasq import run_dnsmasq
+from bootos.server.settings import Settings
+with run_dnsmasq(Settings(data=Path(sys.argv[1]), netboot="lo"), "http://127.0.0.1"):
+    print("serving", flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_dnsmasq_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    ended, log_path = tmp_path / "ended", tmp_path / "server.log"
+    dnsmasq = tmp_path / "bin/dnsmasq"
+    dnsmasq.parent.mkdir()
+    dnsmasq.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "print('TFTP root is here', flush=True)\n"
+        f"signal.sigtimedwait([signal.SIGTERM], 60) and pathlib.Path({str(ended)!r}).touch()\n"
+    )
+    dnsmasq.chmod(0o755)
+    server = start(
+        [sys.executable, "-c", SERVER, tmp_path],
+        env={"PATH": f"{dnsmasq.parent}:{os.environ['PATH']}"},
+        log_path=log_path,
+    )
+    try:
+        wait_until(lambda: "serving" in log_path.read_text(), log_path)
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(ended.exists, log_path)
+    finally:
+        server.stop()
+
+
+def wait_until(is_true: Callable[[], bool], log_path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < deadline, log_path.read_text()
+        threading.Event().wait(0.01)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from publishing import make_image, publish
 from serving import Running
 
 from bootos.errors import BootosError
 from bootos.server.netboot.boot_files import parse_range
+from bootos.server.netboot.loader import LOADERS, find_offer
 from bootos.server.netboot.pxe_file import (
     FILE,
     file_name,
@@ -16,7 +18,7 @@ from bootos.server.netboot.pxe_file import (
     render,
     write_pxe_file,
 )
-from bootos.server.netboot.tree import LOADERS, find_http_loader, lay_out, render_default, write_default
+from bootos.server.netboot.tree import lay_out, link_images, render_default, write_default
 from bootos.server.settings import Settings
 
 DOCUMENTED = """\
@@ -64,7 +66,7 @@ def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None
     settings.pxe_directory.mkdir(parents=True)
     wanted = msgspec.structs.replace(settings, tftp=True)
     lay_out(wanted, "http://a", host_root=make_host(tmp_path / "host"))
-    configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh", "bootos"}
+    configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh"}
     assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, *configuration}
     assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
 
@@ -101,23 +103,76 @@ def test_what_the_operator_edited_is_what_ipxe_and_grub_boot(settings: Settings)
         assert "EDITED=1" in text and "http://a" in text
 
 
-def test_http_boot_gets_the_signed_grub_only_where_it_reads_http(tmp_path: Path) -> None:
-    assert find_http_loader(tmp_path) == "ipxe.efi"
-    (tmp_path / "grubx64.efi").write_bytes(b"MZ tftp")
-    assert find_http_loader(tmp_path) == "ipxe.efi"
-    (tmp_path / "grubx64.efi").write_bytes(b"MZ GET %s HTTP/1.1\r\nHost: %s\r\n")
-    assert find_http_loader(tmp_path) == "shimx64.efi"
+def fill_tftp_root(settings: Settings, *without: str) -> None:
+    settings.tftp_root.mkdir(parents=True)
+    for name in set(LOADERS) - set(without):
+        (settings.tftp_root / name).write_bytes(b"GET %s HTTP/1.1\r\nHost: %s\r\n")
 
 
-def test_the_boot_files_are_in_the_tftp_root_too(settings: Settings) -> None:
-    settings.pxe_directory.mkdir(parents=True)
-    settings.boot_files.mkdir()
-    (settings.boot_files / "vmlinuz").write_text("kernel")
-    lay_out(settings, "http://a")
-    assert (settings.tftp_root / "bootos/vmlinuz").read_text() == "kernel"
-    moved = msgspec.structs.replace(settings, boot_files=settings.data / "other")
-    lay_out(moved, "http://a")
-    assert (settings.tftp_root / "bootos").readlink() == settings.data / "other"
+def test_http_boot_gets_the_signed_grub_only_where_it_reads_http(settings: Settings) -> None:
+    fill_tftp_root(settings)
+    assert find_offer(settings).http == "shimx64.efi"
+    (settings.tftp_root / "grubx64.efi").write_bytes(b"MZ tftp")
+    assert find_offer(settings).http == "ipxe.efi"
+
+
+@pytest.mark.parametrize(
+    ("missing", "paths", "packages"),
+    [
+        ("menu.c32", ("", "shimx64.efi", "shimx64.efi"), ["syslinux-common"]),
+        ("shimx64.efi", ("lpxelinux.0", "", "ipxe.efi"), ["shim-signed"]),
+        ("grubx64.efi", ("lpxelinux.0", "", "ipxe.efi"), ["grub-efi-amd64-signed"]),
+        ("ipxe.efi", ("lpxelinux.0", "shimx64.efi", "shimx64.efi"), []),
+    ],
+)
+def test_a_missing_loader_takes_only_its_own_boot_paths_away(
+    settings: Settings, missing: str, paths: tuple[str, str, str], packages: list[str]
+) -> None:
+    fill_tftp_root(settings, missing)
+    offer = find_offer(settings)
+    assert (offer.bios, offer.uefi, offer.http) == paths
+    assert len(offer.problems) == len(packages)
+    for problem, package in zip(offer.problems, packages, strict=True):
+        assert f"{missing} is not in {settings.tftp_root}: apt-get install {package}," in problem
+
+
+def test_a_grub_that_loads_by_tftp_gets_what_is_served_by_http(server: Running, tmp_path: Path) -> None:
+    settings = server.context.settings
+    root = settings.tftp_root / "bootos"
+    local = make_image(settings.boot_files, "local") and "local"
+    first, second = make_image(tmp_path / "a", "a"), make_image(tmp_path / "b", "b")
+    (settings.files / "linux").write_bytes(b"installer")
+    publish(server, tmp_path / "a", default=True)
+    publish(server, tmp_path / "b", default=True)
+
+    def check(*paths: str) -> None:
+        for path in paths:
+            assert (root / path).read_bytes() == server.request("GET", f"/bootos/{path}").data, path
+
+    every = [
+        f"images/{version}/{name}" for version in (local, first, second) for name in ("vmlinuz", "initrd.img")
+    ]
+    check("vmlinuz", "initrd.img", "files/linux", *every)
+    assert (root / "vmlinuz").read_bytes() == (tmp_path / "b" / "vmlinuz").read_bytes()
+    server.operate("POST", "/images/rollback")
+    assert (root / "initrd.img").read_bytes() == (tmp_path / "a" / "initrd.img").read_bytes()
+    server.operate("DELETE", f"/images/{second}")
+    assert {path.name for path in (root / "images").iterdir()} == {local, first}
+    server.operate("POST", "/images/rollback")
+    assert (root / "vmlinuz").read_bytes() == (settings.boot_files / "vmlinuz").read_bytes()
+
+
+def test_what_somebody_put_into_the_tftp_root_stays(server: Running) -> None:
+    context = server.context
+    root = context.settings.tftp_root / "bootos"
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "vmlinuz").unlink(missing_ok=True)
+    (root / "vmlinuz").write_text("own")
+    link_images(context.settings, context.shelf)
+    assert (root / "vmlinuz").read_text() == "own"
+    (root / "vmlinuz").unlink()
+    link_images(context.settings, context.shelf)
+    assert (root / "vmlinuz").readlink() == context.settings.boot_files.absolute() / "vmlinuz"
 
 
 def test_pxe_files_are_named_by_mac() -> None:

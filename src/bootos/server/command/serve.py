@@ -124,7 +124,7 @@ def serve(
             boot_files=boot_files,
             public_url=public_url,
             append=append,
-            tftp=True if netboot and tftp is None and boot_loader == "native" else tftp,
+            tftp=tftp,
             netboot=netboot,
             dhcp_range=dhcp_range,
             boot_loader="ipxe" if boot_loader == "ipxe" else "native",

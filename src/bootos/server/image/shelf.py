@@ -6,6 +6,7 @@ has become the default meanwhile.
 """
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -46,11 +47,12 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shelf:
-    """`stock` is replaced as a whole: whoever holds one sees one moment."""
+    """`stock` is replaced as a whole: whoever holds one sees one moment. `lock` is held by who replaces it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.stock = Stock()
+        self.lock = threading.Lock()
         self._pairs: dict[str, tuple[str, float]] = {}
 
     def read_stock(self, session: Session) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from bootos.errors import BootosError
 from bootos.process import Child, run, start
 from bootos.server.files import write_atomically
-from bootos.server.netboot.tree import IPXE_SCRIPT, find_http_loader
+from bootos.server.netboot.loader import Offer, find_offer
+from bootos.server.netboot.tree import IPXE_SCRIPT
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,15 +56,11 @@ def parse_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address
 
 
 def render_dnsmasq(
-    settings: Settings, address: ipaddress.IPv4Interface, public_url: str, http_loader: str
+    settings: Settings, address: ipaddress.IPv4Interface, public_url: str, offer: Offer
 ) -> str:
-    """The configuration file; `http_loader` is for UEFI HTTP Boot (`tree.find_http_loader`). Raises BootosError when
-    the range is outside the interface's network."""
+    """The configuration file. Raises BootosError when the range is outside the interface's network."""
     network, data = address.network, settings.data.absolute()
     netboot_url = f"{public_url}/bootos/netboot"
-    bios, uefi = (
-        ("undionly.kpxe", "ipxe.efi") if settings.boot_loader == "ipxe" else ("lpxelinux.0", "shimx64.efi")
-    )
     lines = [
         "# Written by the BootOS server at each start.",
         "port=0",  # no DNS
@@ -95,20 +92,22 @@ def render_dnsmasq(
         lines += [
             f"dhcp-range={first},{last},{network.netmask},1h",
             f"dhcp-boot=tag:ipxe,{netboot_url}/{IPXE_SCRIPT}",
-            f"dhcp-boot=tag:bios,tag:!ipxe,{bios}",
-            f"dhcp-boot=tag:uefi,tag:!ipxe,{uefi}",
-            # UEFI HTTP Boot (UEFI 2.11, 24.7.3) takes an answer only with this class, and the file is a URL.
-            f"dhcp-boot=tag:http,tag:!ipxe,{netboot_url}/{http_loader}",
-            "dhcp-option-force=tag:http,tag:!ipxe,60,HTTPClient",
         ]
+        if offer.bios:
+            lines.append(f"dhcp-boot=tag:bios,tag:!ipxe,{offer.bios}")
+        if offer.uefi:
+            lines.append(f"dhcp-boot=tag:uefi,tag:!ipxe,{offer.uefi}")
+        if offer.http:
+            # UEFI HTTP Boot (UEFI 2.11, 24.7.3) takes an answer only with this class, and the file is a URL.
+            lines.append(f"dhcp-boot=tag:http,tag:!ipxe,{netboot_url}/{offer.http}")
+            lines.append("dhcp-option-force=tag:http,tag:!ipxe,60,HTTPClient")
     else:
         lines += [
             f"dhcp-range={network.network_address},proxy,{network.netmask}",
             f"dhcp-boot=tag:ipxe,{netboot_url}/{IPXE_SCRIPT}",
-            f"pxe-service=tag:!ipxe,x86PC,BootOS,{bios}",
-            f"pxe-service=tag:!ipxe,X86-64_EFI,BootOS,{uefi}",
-            f"pxe-service=tag:!ipxe,BC_EFI,BootOS,{uefi}",
         ]
+        services = {"x86PC": offer.bios, "X86-64_EFI": offer.uefi, "BC_EFI": offer.uefi}
+        lines += [f"pxe-service=tag:!ipxe,{arch},BootOS,{name}" for arch, name in services.items() if name]
     return "\n".join(lines) + "\n"
 
 
@@ -120,14 +119,20 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
         raise BootosError("--netboot needs dnsmasq", hint="apt-get install dnsmasq-base")
     address = read_address(settings.netboot)
     path, log_path = settings.data / "dnsmasq.conf", settings.data / "dnsmasq.log"
-    http_loader = "ipxe.efi" if settings.boot_loader == "ipxe" else find_http_loader(settings.tftp_root)
-    write_atomically(path, render_dnsmasq(settings, address, public_url, http_loader).encode(), mode=0o644)
+    offer = find_offer(settings)
+    for problem in offer.problems:
+        log.warning("%s", problem)
+    write_atomically(path, render_dnsmasq(settings, address, public_url, offer).encode(), mode=0o644)
     log_path.unlink(missing_ok=True)
     argv = [
+        # It ends with the server, also when that is killed: the kernel sends SIGTERM when the thread ends that started
+        # it, which is the main one or the watcher. A change of user or group would take that back: both stay root.
+        *("setpriv", "--pdeathsig", "TERM"),
         program,
         "--keep-in-foreground",
         f"--conf-file={path}",
         "--user=root",
+        "--group=root",
         "--log-facility=-",
         "--pid-file=",
     ]
