@@ -21,7 +21,7 @@ from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"
 DEADLINE_S = 3000.0
-REGISTERED = r"registered as "
+REGISTERED = r"bootos: registered as "  # the kernel says "registered as rtc0"
 KEXEC = Path("/sbin/kexec")
 
 
