@@ -197,7 +197,8 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     """One user-mode network per card; only the boot card's has TFTP, an isolated one's has no route to the host."""
     backend = f"user,id=net{index}"
     if nic.boot and paths.tap:
-        backend = f"tap,id=net{index},ifname={paths.tap},script=no,downscript=no"
+        # without virtio's header before each frame, which the capture would have too
+        backend = f"tap,id=net{index},ifname={paths.tap},script=no,downscript=no,vnet_hdr=off"
     elif nic.isolated:
         backend += f",net=10.0.{3 + index}.0/24,restrict=on"
     elif nic.boot and paths.tftp_root:

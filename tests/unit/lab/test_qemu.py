@@ -121,7 +121,7 @@ def test_http_boot_does_not_wait_for_pxe() -> None:
 
 def test_the_boot_card_can_be_plugged_into_a_network_of_the_lab() -> None:
     backends = values(argv_of(MachineSpec(nics=(WRONG, RIGHT)), tap="tap0"), "-netdev")
-    assert backends[1] == "tap,id=net1,ifname=tap0,script=no,downscript=no"
+    assert backends[1] == "tap,id=net1,ifname=tap0,script=no,downscript=no,vnet_hdr=off"
 
 
 def test_a_medium_is_a_cd_or_a_stick() -> None:
