@@ -23,6 +23,7 @@ from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.capture import Capture, read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
+from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
@@ -32,7 +33,7 @@ STAGES = {
     "rootfs": r"BootOS: rootfs extracted",
     "init": r"BootOS: init",
     "agent": r"BootOS: agent",
-    "registered": r"registered as ",
+    "registered": REGISTERED,
 }
 DEADLINE_S = 1800.0
 MAC = "52:54:00:be:0c:01"

@@ -12,6 +12,7 @@ from rich.console import Console
 from bootos.errors import BootosError, read_chain
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
+from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
@@ -58,7 +59,7 @@ def measure(image: Path, output: Path, runs: int, screen: Console) -> list[tuple
         server = scenario.start_server(boot_files=image)
         machine = scenario.add_machine(build_spec(image, server.guest_url))
         machine.power_on()
-        machine.wait_for_serial(r"registered as ", DEADLINE_S)
+        machine.wait_for_serial(REGISTERED, DEADLINE_S)
         return [parse_cost(run_in_shell(machine, COMMAND, deadline_s=DEADLINE_S)[1]) for _ in range(runs)]
 
 

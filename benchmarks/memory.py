@@ -1,6 +1,7 @@
 """The smallest memory in which a machine boots by PXE, registers and makes a file system. One boot for each trial."""
 
 import json as json_codec
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,10 @@ from bootos.errors import BootosError, read_chain
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
+from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
 
-REGISTERED = r"registered as "
 # What a machine says that has too little memory; the rest of the wait would be for nothing.
 GAVE_UP = r"Kernel panic|Out of memory|BootOS: cannot start|write error|Initramfs unpacking failed"
 MAKE_FILE_SYSTEM = "mkfs.xfs -q -f /dev/vda && mkdir -p /mnt && mount /dev/vda /mnt && umount /mnt"
@@ -36,7 +37,7 @@ def try_memory(machine: Machine) -> str:
     machine.power_on()
     try:
         line = machine.wait_for_serial(f"{REGISTERED}|{GAVE_UP}", DEADLINE_S)
-        if "registered as" not in line.text:
+        if not re.search(REGISTERED, line.text):
             return line.text
         code, text = run_in_shell(machine, MAKE_FILE_SYSTEM, deadline_s=DEADLINE_S)
         return "" if code == 0 else f"no file system was made: {text[-200:]}"

@@ -15,13 +15,13 @@ from bootos.errors import BootosError
 from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, LabServer, Scenario
+from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import open_shell, run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
 from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"
 DEADLINE_S = 3000.0
-REGISTERED = r"bootos: registered as "  # the kernel says "registered as rtc0"
 KEXEC = Path("/sbin/kexec")
 
 

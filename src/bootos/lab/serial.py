@@ -18,6 +18,9 @@ import msgspec
 
 from bootos.errors import BootosError
 
+REGISTERED = r"bootos: registered as "
+"""What the agent says when the server has its machine. The kernel's clock driver says "registered as rtc0"."""
+
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*|\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-Za-z]|[=>c78])|\x0f|\x0e|\x07")
 
 # A row of the status page, put at its place; a carriage return ends the page. Its words are no console lines.

@@ -21,6 +21,7 @@ from bootos.lab.demo.hardware import (
 from bootos.lab.demo.report import Report
 from bootos.lab.disk import MdMember, build_array_view, read_md_arrays, read_partition_filesystems
 from bootos.lab.machine import Machine
+from bootos.lab.serial import REGISTERED
 
 if TYPE_CHECKING:
     from bootos.lab.demo.run import Evidence
@@ -288,7 +289,7 @@ def read_timings(evidence: "Evidence") -> dict[str, float]:
         "rootfs extracted": r"rootfs extracted",
         "init": r"BootOS: init",
         "agent": r"BootOS: agent",
-        "registered": r"bootos: registered as",
+        "registered": REGISTERED,
         "job": r"bootos: job \d+: demo",
         "configured": r"job \d+: succeeded",
     }
