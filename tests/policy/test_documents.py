@@ -73,3 +73,14 @@ def test_the_tree_names_no_registry_host_and_no_path_of_one_machine() -> None:
         if file.is_file() and file.suffix not in (".png", ".bin"):
             text = file.read_text(errors="replace")
             assert not [host for host in hosts if host in text], name
+
+
+def test_no_verb_of_the_images_hides_another() -> None:
+    from bootos.cli import join_verbs
+    from bootos.image.command import app
+    from bootos.server.command.image import image_app
+
+    commands = join_verbs(app, image_app).registered_commands
+    names = [command.name or command.callback.__name__ for command in commands if command.callback]
+    assert sorted(names) == sorted(set(names))
+    assert {"remove", "withdraw"} <= set(names)

@@ -286,11 +286,11 @@ def unpin_image(
     out.say(f"pin {pin} was removed")
 
 
-@operator_command(image_app, "remove")
+@operator_command(image_app, "withdraw")
 def remove_image(client: Client, out: Output, version: VersionArgument) -> None:
     """Remove a version from the server. Not the default, and not one that is pinned.
 
-    Example: bootos image remove 0.1.0-3f9a2c1b0d4e
+    Example: bootos image withdraw 0.1.0-3f9a2c1b0d4e
     """
     client.call("DELETE", "images", version)
     out.say(f"image {version} was removed")

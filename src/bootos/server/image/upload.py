@@ -68,7 +68,7 @@ class Uploads:
             if missing + SPARE_BYTES > free:
                 raise NoRoomError(
                     f"the image needs {missing} more bytes, and {self.root} has {free} free",
-                    hint="remove old ones: bootos image list, bootos image remove VERSION",
+                    hint="remove old ones: bootos image list, bootos image withdraw VERSION",
                 )
             return states
 
