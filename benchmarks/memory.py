@@ -1,7 +1,6 @@
 """The smallest memory in which a machine boots by PXE, registers and makes a file system. One boot for each trial."""
 
 import json as json_codec
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +14,9 @@ from bootos.errors import BootosError, read_chain
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
-from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
 
-# What a machine says that has too little memory; the rest of the wait would be for nothing.
-GAVE_UP = r"Kernel panic|Out of memory|BootOS: cannot start|write error|Initramfs unpacking failed"
 MAKE_FILE_SYSTEM = "mkfs.xfs -q -f /dev/vda && mkdir -p /mnt && mount /dev/vda /mnt && umount /mnt"
 DEADLINE_S = 1800.0
 
@@ -36,9 +32,7 @@ def try_memory(machine: Machine) -> str:
     """Boot it, wait until it is registered, make a file system; returns why that failed, or nothing."""
     machine.power_on()
     try:
-        line = machine.wait_for_serial(f"{REGISTERED}|{GAVE_UP}", DEADLINE_S)
-        if not re.search(REGISTERED, line.text):
-            return line.text
+        machine.serial.wait_until_registered(DEADLINE_S)
         code, text = run_in_shell(machine, MAKE_FILE_SYSTEM, deadline_s=DEADLINE_S)
         return "" if code == 0 else f"no file system was made: {text[-200:]}"
     except BootosError as error:

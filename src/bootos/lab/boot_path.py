@@ -1,11 +1,13 @@
 """Each way into BootOS, from power-on to registered, on a lab machine: what it loads and what it costs.
 
-Used by the test of the boot paths. A path is data; `measure_path` boots it.
+Used by the test of the boot paths and by `benchmarks/boot_paths.py`. A path is data; `measure_path` boots it.
 """
 
+import io
 import json
-import shutil
+import re
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +17,6 @@ from bootos.errors import BootosError
 from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, LabServer, Scenario
-from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import open_shell, run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
 from bootos.process import run
@@ -23,6 +24,11 @@ from bootos.process import run
 MAC = "52:54:00:b0:07:5a"
 DEADLINE_S = 3000.0
 KEXEC = Path("/sbin/kexec")
+GUEST_KEXEC = "/run/kexec"
+_RUN_KEXEC = b"""#!/bin/sh
+here=${0%/*}
+exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/kexec" "$@"
+"""
 
 
 class BootPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +105,12 @@ def measure_path(
         ended, after, began = "", 0, (0.0, 0.0, 0)
         try:
             if path.boot == "kexec":
-                machine.wait_for_serial(REGISTERED, deadline_s)
+                machine.serial.wait_until_registered(deadline_s)
+                _prepare_kexec(machine, server)
                 began = (machine.elapsed_s(), machine.read_cpu_s(), _read_loaded(machine))
                 after = len(machine.serial.lines)
-                _kexec(machine, server)
-            line = machine.wait_for_serial(REGISTERED, deadline_s, after=after)
+                machine.type_text(f"KEXEC={GUEST_KEXEC}/run sh /run/kexec.sh --now\n")
+            line = machine.serial.wait_until_registered(deadline_s, after=after)
             seconds, cpu_s = line.at_s, line.cpu_s
         except BootosError as error:
             ended, seconds, cpu_s = str(error), machine.elapsed_s(), machine.read_cpu_s()
@@ -140,19 +147,30 @@ def _build_medium(image: Path, directory: Path, server: LabServer) -> Path:
     return medium
 
 
-def _kexec(machine: Machine, server: LabServer) -> None:
-    """What a person types in the running system; the program comes from this host, as the image has none."""
-    shutil.copyfile(KEXEC, server.data / "files/kexec")
+def _prepare_kexec(machine: Machine, server: LabServer) -> None:
+    """What a person does in the running system before; the program is this host's, as BootOS has none."""
+    (server.data / "files/kexec.tar").write_bytes(_pack_kexec())
     url = f"{server.guest_url}/bootos"
     for command in (
-        f"curl -fsS -o /run/kexec {url}/files/kexec && chmod +x /run/kexec",
+        f"mkdir {GUEST_KEXEC} && curl -fsS {url}/files/kexec.tar | tar -x -C {GUEST_KEXEC}",
         f"curl -fsS -o /run/kexec.sh {url}/netboot/kexec.sh",
     ):
         code, said = run_in_shell(machine, command)
         if code != 0:
             raise BootosError(f"{command}: {said}")
     open_shell(machine)
-    machine.type_text("KEXEC=/run/kexec sh /run/kexec.sh --now\n")
+
+
+def _pack_kexec() -> bytes:
+    """kexec with this host's libraries, which another system has in other versions; `run` starts it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in (str(KEXEC), *re.findall(r"(/\S+) \(0x", run(["ldd", KEXEC]).stdout)):
+            archive.add(Path(path).resolve(), arcname=Path(path).name)
+        script = tarfile.TarInfo("run")
+        script.mode, script.size = 0o755, len(_RUN_KEXEC)
+        archive.addfile(script, io.BytesIO(_RUN_KEXEC))
+    return packed.getvalue()
 
 
 def _read_loaded(machine: Machine) -> int:

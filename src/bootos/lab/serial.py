@@ -21,6 +21,12 @@ from bootos.errors import BootosError
 REGISTERED = r"bootos: registered as "
 """What the agent says when the server has its machine. The kernel's clock driver says "registered as rtc0"."""
 
+GAVE_UP = (
+    r"Kernel panic|[Oo]ut of memory|Initramfs unpacking failed|write error|BootOS: cannot start"  # kernel, /init, GRUB
+    r"|Not enough (memory|space)|^kexec\.sh: |EFI stub: ERROR|No bootable (device|option)"
+)
+"""What a machine says that will not come up: the rest of the wait would be for nothing."""
+
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*|\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-Za-z]|[=>c78])|\x0f|\x0e|\x07")
 
 # A row of the status page, put at its place; a carriage return ends the page. Its words are no console lines.
@@ -97,6 +103,13 @@ class SerialLog:
                     raise SerialTimeout(f"no {pattern!r} on the serial line: {why}; it ended with\n{tail}")
                 self._changed.wait(left)
             return found
+
+    def wait_until_registered(self, deadline_s: float, *, after: int = 0) -> SerialLine:
+        """Wait until the agent says so. Raises BootosError, as soon as a line says that it will not come to that."""
+        line = self.wait_for(f"{REGISTERED}|{GAVE_UP}", deadline_s, after=after)
+        if not re.search(REGISTERED, line.text):
+            raise BootosError(line.text)
+        return line
 
     def send(self, text: str) -> None:
         """Type `text` into the serial line. Raises BootosError when the machine is off."""

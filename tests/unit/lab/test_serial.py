@@ -1,3 +1,4 @@
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bootos.errors import BootosError
 from bootos.lab.serial import SerialLog, SerialTimeout, clean_text
 
 
@@ -67,6 +69,32 @@ def test_waiting_ends_when_the_machine_goes_off(line: tuple[socket.socket, Seria
     guest.close()
     with pytest.raises(SerialTimeout, match="the machine went off"):
         log.wait_for("login", 30)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[   12.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
+        "[   12.3] Out of memory: Killed process 88 (systemd-udevd)",
+        "error: out of memory.",
+        "[    2.1] Initramfs unpacking failed: write error",
+        "BootOS: cannot start: no tmpfs",
+        "kexec.sh: the kernel could not be loaded",
+    ],
+)
+def test_waiting_for_the_registration_ends_when_the_machine_gave_up(
+    line: tuple[socket.socket, SerialLog], said: str
+) -> None:
+    guest, log = line
+    guest.sendall(f"Linux version 6\r\n{said}\r\n".encode())
+    with pytest.raises(BootosError, match="^" + re.escape(said)):
+        log.wait_until_registered(60)
+
+
+def test_the_registration_counts_from_the_mark_on(line: tuple[socket.socket, SerialLog]) -> None:
+    guest, log = line
+    guest.sendall(b"kexec.sh: told of before\r\n# sh kexec.sh: typed\r\nbootos: registered as 7\r\n")
+    assert log.wait_until_registered(5, after=1).number == 2
 
 
 def test_what_is_sent_reaches_the_guest(line: tuple[socket.socket, SerialLog]) -> None:
