@@ -20,11 +20,21 @@ LAYERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def build_fake_image(directory: Path, layers: Mapping[str, Mapping[str, str]] = LAYERS) -> Path:
-    """Write vmlinuz, initrd.img and manifest.json into `directory`; returns it."""
+def build_fake_image(
+    directory: Path,
+    layers: Mapping[str, Mapping[str, str]] = LAYERS,
+    boot_modules: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write vmlinuz, initrd.img and manifest.json into `directory`; returns it. `boot_modules`: what /init loads, file
+    name -> content."""
     work = directory / "work"
     (work / "boot").mkdir(parents=True)
     (work / "boot/init").write_text("#!/bin/sh\n")
+    if boot_modules:
+        (work / "boot/modules").mkdir()
+        (work / "boot/modules/order").write_text("".join(f"{name}\n" for name in boot_modules))
+        for name, content in boot_modules.items():
+            (work / "boot/modules" / name).write_bytes(content)
     with (work / "boot.cpio").open("wb") as output:
         write_cpio(output, work / "boot")
     run(["zstd", "-q", "--rm", work / "boot.cpio", "-o", work / "boot.cpio.zst"])

@@ -3,12 +3,13 @@ does not boot."""
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 from fakeimage import build_fake_image
-from kernelmodule import LABNIC, LABSCSI, PCI_ID, RELEASE
+from kernelmodule import LABNIC, LABSCSI, PCI_ID, RELEASE, build_module
 
 from bootos.errors import BootosError, ProblemsError
 from bootos.image.document_file import write_json
@@ -17,6 +18,7 @@ from bootos.image.driver.index import INDEX
 from bootos.image.driver.listing import Listed, find_group, list_drivers
 from bootos.image.layers.add import remove_packages
 from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
+from bootos.image.layers.segment import read_segments
 from bootos.image.manifest import LayerEntry, hash_file
 from bootos.process import run
 
@@ -43,11 +45,17 @@ def files(tmp_path: Path) -> Path:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """An image whose kernel has one module, labnic."""
-    image = build_fake_image(tmp_path / "image")
+    return build_image(tmp_path, {OWN: LABNIC}, {})
+
+
+def build_image(tmp_path: Path, own: Mapping[str, bytes], boot: Mapping[str, bytes]) -> Path:
+    """An image whose kernel has the modules `own`, of which /init loads `boot`."""
+    image = build_fake_image(tmp_path / "image", boot_modules=boot)
     tree = tmp_path / "kernel"
     modules = tree / "usr/lib/modules" / RELEASE
-    (modules / OWN).parent.mkdir(parents=True)
-    (modules / OWN).write_bytes(LABNIC)
+    for path, content in own.items():
+        (modules / path).parent.mkdir(parents=True)
+        (modules / path).write_bytes(content)
     (modules / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\n")
     (modules / "modules.order").touch()
     (tree / "lib").symlink_to("usr/lib")
@@ -78,6 +86,17 @@ def read_names(image: Path) -> list[str]:
 def read_text(image: Image, path: str, work: Path) -> str:
     with open_root(image, work) as root:
         return (root / path).read_text()
+
+
+def unpack_boot_files(image: Path, target: Path) -> dict[str, bytes]:
+    """What is in /modules before the first layer is read, as the kernel unpacks it: a segment over the other."""
+    target.mkdir()
+    for segment in read_segments(image / "initrd.img"):
+        if not segment.is_layer:
+            content = (image / "initrd.img").read_bytes()[segment.offset :][: segment.size_bytes]
+            (target.parent / "segment").write_bytes(content)
+            run(["sh", "-c", "zstd -dcf --pass-through ../segment | cpio -idu --quiet"], cwd=target)
+    return {path.name: path.read_bytes() for path in (target / "modules").iterdir()}
 
 
 def show(items: list[Listed]) -> list[tuple[str, str, str, bool]]:
@@ -183,6 +202,45 @@ def test_a_driver_moves_from_the_initrd_to_a_file_and_back(
         assert read_names(directory).count("90-labscsi") == segments
         assert (directory / "layers/labscsi.squashfs").exists() is not bool(segments)
         assert read_layers(directory)["labscsi"].pci_ids == pci_ids
+
+
+LABLOOP = build_module("labloop", modinfo=("version=1", "license=GPL", "intree=Y"))
+NEW_LABLOOP = build_module(
+    "labloop",
+    modinfo=("version=2", "license=GPL"),
+    versions={"module_layout": 0x7A11, "labnic_start": 0x5001},
+)
+LOOP = "kernel/drivers/block/labloop.ko"
+
+
+def test_a_module_that_init_loads_is_overridden_with_what_it_needs_and_gives_its_place_back(
+    tmp_path: Path, files: Path
+) -> None:
+    directory = build_image(tmp_path, {OWN: LABNIC, LOOP: LABLOOP}, {"labloop.ko": LABLOOP})
+    before = read_image(directory).manifest, read_names(directory)
+    (files / "labloop.ko").write_bytes(NEW_LABLOOP)
+    added = add_driver(directory, files / "labloop.ko", tmp_path / "cache")
+    assert "labloop: the first program of the image, /init, loads it from now on" in added.notes
+    found = unpack_boot_files(directory, tmp_path / "added")
+    assert found == {"order": b"labnic.ko\nlabloop.ko\n", "labnic.ko": LABNIC, "labloop.ko": NEW_LABLOOP}
+    add_driver(directory, files / "labscsi.ko", tmp_path / "cache")
+    assert unpack_boot_files(directory, tmp_path / "still") == found
+    remove_driver(directory, "labloop")
+    assert unpack_boot_files(directory, tmp_path / "back") == {
+        "order": b"labloop.ko\n",
+        "labloop.ko": LABLOOP,
+    }
+    remove_driver(directory, "labscsi")
+    assert (read_image(directory).manifest, read_names(directory)) == before
+
+
+def test_a_module_that_init_loads_cannot_come_over_the_network(tmp_path: Path, files: Path) -> None:
+    directory = build_image(tmp_path, {OWN: LABNIC}, {"labscsi.ko": LABSCSI})
+    before = (directory / "manifest.json").read_bytes()
+    with pytest.raises(BootosError, match="labscsi is loaded before a machine has a network") as refused:
+        add_driver(directory, files / "labscsi.ko", tmp_path / "cache", by_hardware=True)
+    assert refused.value.hint == "add it without --by-hardware and --pci"
+    assert (directory / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

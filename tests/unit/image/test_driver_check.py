@@ -32,7 +32,6 @@ def build_kernel(**more: object) -> Kernel:
         exports=exports,
         is_complete=True,
         modules=frozenset({"labcore", "labnic"}),
-        boot_modules=frozenset({"overlay"}),
         is_signature_enforced=False,
     )
     return msgspec.structs.replace(kernel, **more)
@@ -111,10 +110,6 @@ def test_a_namespace_has_to_be_imported() -> None:
     exports = {name: Export(version=version, namespace="CXL") for name, version in NIC.needs.items()}
     assert "does not import the symbol namespace CXL" in say(check(NIC, exports=exports))
     assert not check(change(NIC, namespaces=("CXL",)), exports=exports).problems
-
-
-def test_what_is_loaded_before_the_layers_cannot_come_in_one() -> None:
-    assert "before the layers can be read" in say(check(change(NIC, name="overlay")))
 
 
 def test_what_is_built_in_cannot_be_replaced() -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.image.document_file import write_json
+from bootos.image.driver.boot import read_order, renew_boot_files
 from bootos.image.driver.check import check_modules, find_broken
 from bootos.image.driver.index import INDEX, add_index
 from bootos.image.driver.kernel import MODULES, find_dependents, list_modules, read_kernel, read_modules
@@ -72,8 +73,18 @@ def add_driver(
                 pci_ids=choose_pci_ids(unpacked, pci_ids, by_hardware=by_hardware),
             )
             names = frozenset(entry.modules)
+            early = [name for name in read_order(image) if name in names]
+            if early and entry.pci_ids:
+                raise BootosError(
+                    f"{', '.join(early)} is loaded before a machine has a network: it must be in the initrd",
+                    hint="add it without --by-hardware and --pci",
+                )
             dependents = read_modules(find_dependents(root / MODULES / release, names))
-            notes = (*verdict.notes, *find_broken(dependents, list(unpacked.modules.values())))
+            notes = (
+                *verdict.notes,
+                *find_broken(dependents, list(unpacked.modules.values())),
+                *(f"{name}: the first program of the image, /init, loads it from now on" for name in early),
+            )
             squashfs = work / "layer.squashfs"
             pack_layer(unpacked.tree, squashfs)
             if entry.pci_ids:
@@ -81,7 +92,8 @@ def add_driver(
                 return Added(layer=entry, file=f"{LAYERS}/{entry.name}.squashfs", notes=notes)
             shutil.copytree(unpacked.tree, root, dirs_exist_ok=True)
             image = Image(directory=directory, manifest=add_layer(image, squashfs, entry))
-            manifest = add_index(image, root, work)
+            image = Image(directory=directory, manifest=add_index(image, root, work))
+            manifest = renew_boot_files(image, root, work)
             find_file(directory, entry.name).unlink(missing_ok=True)
     entry = next(item for item in manifest.layers if item.name == entry.name)
     return Added(layer=entry, file="initrd.img", notes=notes)
@@ -184,4 +196,5 @@ def take_out(image: Image, name: str, root: Path, work: Path) -> Image:
         manifest = add_index(image, root, work)
     elif any(item.name == INDEX for item in manifest.layers):
         manifest = remove_layer(image, INDEX)
-    return Image(directory=image.directory, manifest=manifest)
+    image = Image(directory=image.directory, manifest=manifest)
+    return Image(directory=image.directory, manifest=renew_boot_files(image, root, work))

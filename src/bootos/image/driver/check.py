@@ -38,7 +38,6 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = False
     modules: frozenset[str] = frozenset()
     builtin: frozenset[str] = frozenset()
-    boot_modules: frozenset[str] = frozenset()
     firmware: frozenset[str] = frozenset()
     is_signature_enforced: bool | None = None  # None: it is not known how the kernel was configured
 
@@ -130,12 +129,6 @@ def _check_build(module: ModuleFile, kernel: Kernel) -> Iterator[Problem]:
             path=path,
             message=f"was built for a kernel with other settings: {module.vermagic!r}, not {kernel.vermagic!r}",
             hint="bootos driver build makes it from source for this image",
-        )
-    if module.name in kernel.boot_modules:
-        yield Problem(
-            path=path,
-            message="is loaded before the layers can be read, so a layer cannot replace it",
-            hint="put it into the recipe's overlay and build the image anew",
         )
     if kernel.is_signature_enforced and not module.signed_by:
         yield Problem(path=path, message="is not signed, and this kernel loads signed modules only")

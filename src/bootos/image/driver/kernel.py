@@ -7,7 +7,6 @@ from bootos.image.driver.check import Export, Kernel, collect_known, parse_confi
 from bootos.image.driver.module_file import ModuleFile, parse_module
 from bootos.image.driver.workshop import find_symbols
 from bootos.image.kernel_module import parse_dependencies, read_name
-from bootos.image.recipe import NEEDED_BOOT_MODULES
 
 MODULES = "usr/lib/modules"
 FIRMWARE = "usr/lib/firmware"
@@ -34,7 +33,6 @@ def read_kernel(root: Path, release: str, cache_dir: Path) -> Kernel:
         is_complete=symvers is not None,
         modules=frozenset(read_name(path.name) for path in paths),
         builtin=frozenset(read_builtin(directory)),
-        boot_modules=frozenset(NEEDED_BOOT_MODULES),
         firmware=frozenset(list_firmware(root)),
         is_signature_enforced="CONFIG_MODULE_SIG_FORCE" in config if config else None,
     )
