@@ -20,14 +20,20 @@ from bootos.image.archive import KEYRING, Archive, Mirrors, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, compute_key
 from bootos.image.cpio import write_layer
 from bootos.image.document_file import read_json, write_json
-from bootos.image.layers import chroot, package, upper
+from bootos.image.layers import chroot, origin, package, upper
 from bootos.image.lock import Lock, check_answers, read_lock, write_lock
 from bootos.image.manifest import FileEntry, Manifest, hash_file
 from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Debian, Loaded
 from bootos.image.release import append_release, compute_version
 from bootos.image.report import build_report
-from bootos.image.sbom import build_package_list, build_sbom, collect_components, find_copyrights
+from bootos.image.sbom import (
+    Component,
+    build_package_list,
+    build_sbom,
+    collect_components,
+    find_copyrights,
+)
 from bootos.image.steps import boot as boot_step
 from bootos.image.steps import bytecode, estimate, microcode, site, squash
 from bootos.image.steps import debian as debian_step
@@ -97,7 +103,7 @@ def build_image(
             manifest = build_manifest(loaded, parts, segments, version, Path(work))
             check_budget(loaded, manifest)
             write_json(Path(work) / "manifest.json", manifest)
-            write_sbom(manifest, lock, base, kernel, Path(work))
+            write_sbom(manifest, lock, parts, base, Path(work))
             estimates = read_json(make_estimate(cache, base, kernel).directory / "estimate.json")
             (Path(work) / "report.html").write_text(
                 build_report(manifest, Path(work) / "initrd.img", estimates)
@@ -246,7 +252,7 @@ def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
             **own,
             "keys": list(loaded.keys),
         },
-        (rpmdb_step, chroot, upper, package),
+        (rpmdb_step, chroot, upper, package, origin),
         lambda directory: rpmdb_step.build_rpmdb(
             loaded, base.directory / "root", version, directory, _say(cache, "rpmdb")
         ),
@@ -344,16 +350,23 @@ def build_manifest(
         packages={
             **root["packages"],
             **kernel["packages"],
-            **read_json(parts.rpmdb.directory / "packages.json"),
+            **{item.name: item.version for item in read_own_packages(parts)},
         },
         budget_bytes=loaded.recipe.budget_mb * 1_000_000,
     )
 
 
-def write_sbom(manifest: Manifest, lock: Lock, base: Stage, kernel: Stage, work: Path) -> None:
+def read_own_packages(parts: Parts) -> list[Component]:
+    """The recipe's .deb and .rpm files."""
+    return msgspec.convert(read_json(parts.rpmdb.directory / "packages.json"), list[Component])
+
+
+def write_sbom(manifest: Manifest, lock: Lock, parts: Parts, base: Stage, work: Path) -> None:
     """The list of packages with their licenses, for people and for tools."""
-    copyrights = find_copyrights(base.directory / "root", kernel.directory)
-    components = collect_components(lock, manifest.packages, copyrights)
+    copyrights = find_copyrights(base.directory / "root", parts.kernel.directory)
+    own = {item.name: item for item in read_own_packages(parts)}
+    locked = collect_components(lock, set(manifest.packages) - set(own), copyrights)
+    components = sorted((*locked, *own.values()), key=lambda item: item.name)
     write_json(work / "sbom.spdx.json", build_sbom(manifest, components))
     (work / "packages.txt").write_text(build_package_list(components))
 

@@ -72,7 +72,7 @@ def compare_images(a: Image, b: Image) -> Difference:
         before_bytes=a.manifest.size_bytes,
         after_bytes=b.manifest.size_bytes,
         kernel=None if kernel.before == kernel.after else kernel,
-        packages=compare_maps(a.manifest.packages, b.manifest.packages),
+        packages=compare_maps(a.manifest.all_packages, b.manifest.all_packages),
         modules=_compare_modules(changed),
         segments=tuple(changed),
     )

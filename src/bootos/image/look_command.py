@@ -95,7 +95,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
             for name, offset, size in list_segments(image.initrd)
         ],
         "layers": msgspec.to_builtins(manifest.layers),
-        "packages": manifest.packages,
+        "packages": manifest.all_packages,
         "modules": len(modules),
         "unpacked_bytes": sum(entry.size_bytes for entry in files),
         "unpacked_files": len(files),

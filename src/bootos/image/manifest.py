@@ -62,6 +62,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """What a machine has to load: kernel and initrd."""
         return sum(entry.size_bytes for entry in self.files)
 
+    @property
+    def all_packages(self) -> dict[str, str]:
+        """The packages with those of the added layers; of one that a layer renews, its version there."""
+        packages = dict(self.packages)
+        for layer in self.layers:
+            packages |= layer.packages
+        return packages
+
 
 def hash_file(path: Path, name: str = "") -> FileEntry:
     """Describe a file: its size and its sha256."""

@@ -1,9 +1,10 @@
 """What an image is made of, for auditors: `sbom.spdx.json` (SPDX 2.3, ISO/IEC 5962 in its JSON form) and
 `packages.txt`. The same image gives the same bytes: the time in it is that of all files of the image.
 
-Called by `build` when the image is put together; what is added to a built image later is in its manifest, not here.
+Called by `build` when the image is put together; `layers.sbom` keeps it true when layers come and go.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,14 +21,22 @@ from bootos.image.steps.squash import SOURCE_DATE
 
 _NAMESPACE = uuid.UUID("6f2f7d0c-5a57-4e0e-9d3b-0b2f4f1c9a51")
 """Ours: names a document by what is in it."""
+DEBIAN = "Organization: Debian"
+IMAGE_ID = "SPDXRef-Image"
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
-    """One Debian package of the image."""
+    """One package of the image, or a kernel module that came without one."""
 
-    package: Package
+    name: str
+    version: str
+    architecture: str
+    file: str = ""
+    """The package file it was installed from, with its sha256; empty where that is not known."""
+    sha256: str = ""
+    supplier: str = DEBIAN
     licenses: tuple[str, ...] = ()
-    """As its copyright file names them."""
+    """As its copyright file names them, or its rpm."""
 
 
 def collect_components(
@@ -40,8 +49,20 @@ def collect_components(
         if package.name in names:
             path = copyrights.get(package.name)
             text = path.read_text(errors="replace") if path is not None else ""
-            components.append(Component(package=package, licenses=tuple(parse_names(text))))
+            components.append(describe_package(package, text))
     return components
+
+
+def describe_package(package: Package, text: str) -> Component:
+    """A package of the Debian archive; `text`: its copyright file."""
+    return Component(
+        name=package.name,
+        version=package.version,
+        architecture=package.file.rsplit("_", 1)[1].removesuffix(".deb"),
+        file=package.file,
+        sha256=package.sha256,
+        licenses=tuple(parse_names(text)),
+    )
 
 
 def find_copyrights(base: Path, kernel: Path) -> dict[str, Path]:
@@ -60,7 +81,7 @@ def build_sbom(manifest: Manifest, components: Iterable[Component]) -> dict[str,
     """The SPDX document."""
     created = datetime.fromtimestamp(int(SOURCE_DATE), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     image = {
-        "SPDXID": "SPDXRef-Image",
+        "SPDXID": IMAGE_ID,
         "name": manifest.name,
         "versionInfo": manifest.version,
         "downloadLocation": NO_ASSERTION,
@@ -76,71 +97,81 @@ def build_sbom(manifest: Manifest, components: Iterable[Component]) -> dict[str,
         "versionInfo": manifest.bootos_version,
         "licenseDeclared": "Apache-2.0",
     }
-    packages = [image, agent, *(_describe(component) for component in components)]
+    packages = [
+        image,
+        agent,
+        *(describe_component(item, f"SPDXRef-Package-{encode_id(item.name)}") for item in components),
+    ]
     contains = [item["SPDXID"] for item in packages[1:]]
     return {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": f"{manifest.name}-{manifest.version}",
-        "documentNamespace": f"urn:uuid:{uuid.uuid5(_NAMESPACE, manifest.version)}",
+        "documentNamespace": name_document(manifest),
         "creationInfo": {"created": created, "creators": [f"Tool: bootos-{manifest.bootos_version}"]},
         "packages": packages,
         "relationships": [
-            _relate("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-Image"),
-            *(_relate("SPDXRef-Image", "CONTAINS", identifier) for identifier in contains),
+            relate("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE_ID),
+            *(relate(IMAGE_ID, "CONTAINS", identifier) for identifier in contains),
         ],
     }
 
 
-def build_package_list(components: Iterable[Component]) -> str:
-    """`packages.txt`: name, version, architecture, sha256 of the .deb, licenses; a package each line."""
+def name_document(manifest: Manifest) -> str:
+    """Another content has another name. A layer beside the initrd leaves the version as it is, but counts here."""
+    beside = "".join(f" {layer.name} {layer.sha256}" for layer in manifest.layers if layer.pci_ids)
+    return f"urn:uuid:{uuid.uuid5(_NAMESPACE, manifest.version + beside)}"
+
+
+def build_package_list(components: Iterable[Component], layer: str = "") -> str:
+    """`packages.txt`: name, version, architecture, sha256 of the package file, licenses; a package each line. Those of
+    an added layer have its name behind."""
     lines = []
-    for component in components:
-        package = component.package
-        licenses = ", ".join(component.licenses) or NO_ASSERTION
-        lines.append(
-            f"{package.name}\t{package.version}\t{_architecture(package)}\t{package.sha256}\t{licenses}\n"
-        )
+    for item in components:
+        licenses = ", ".join(item.licenses) or NO_ASSERTION
+        fields = (item.name, item.version, item.architecture, item.sha256 or "-", licenses)
+        lines.append("\t".join((*fields, layer) if layer else fields) + "\n")
     return "".join(lines)
 
 
-def _describe(component: Component) -> dict[str, Any]:
-    package = component.package
+def describe_component(item: Component, identifier: str) -> dict[str, Any]:
+    """The SPDX package element."""
     described: dict[str, Any] = {
-        "SPDXID": f"SPDXRef-Package-{_identifier(package.name)}",
-        "name": package.name,
-        "versionInfo": package.version,
-        "packageFileName": package.file,
-        "supplier": "Organization: Debian",
+        "SPDXID": identifier,
+        "name": item.name,
+        "supplier": item.supplier,
         "downloadLocation": NO_ASSERTION,
         "filesAnalyzed": False,
-        "checksums": [{"algorithm": "SHA256", "checksumValue": package.sha256}],
         "licenseConcluded": NO_ASSERTION,
-        "licenseDeclared": build_expression(component.licenses),
+        "licenseDeclared": build_expression(item.licenses),
         "copyrightText": NO_ASSERTION,
-        "externalRefs": [
+    }
+    if item.version:
+        described["versionInfo"] = item.version
+    if item.file:
+        described["packageFileName"] = item.file
+    if item.sha256:
+        described["checksums"] = [{"algorithm": "SHA256", "checksumValue": item.sha256}]
+    if item.supplier == DEBIAN:
+        described["externalRefs"] = [
             {
                 "referenceCategory": "PACKAGE-MANAGER",
                 "referenceType": "purl",
-                "referenceLocator": f"pkg:deb/debian/{quote(package.name)}@{quote(package.version, safe='')}"
-                f"?arch={_architecture(package)}",
+                "referenceLocator": f"pkg:deb/debian/{quote(item.name)}@{quote(item.version, safe='')}"
+                f"?arch={item.architecture}",
             }
-        ],
-    }
-    if component.licenses:
-        described["licenseComments"] = f"Debian's names: {', '.join(component.licenses)}"
+        ]
+    if item.licenses:
+        whose = "Debian's names" if item.supplier == DEBIAN else "As it names them"
+        described["licenseComments"] = f"{whose}: {', '.join(item.licenses)}"
     return described
 
 
-def _relate(element: str, kind: str, related: str) -> dict[str, str]:
+def relate(element: str, kind: str, related: str) -> dict[str, str]:
     return {"spdxElementId": element, "relationshipType": kind, "relatedSpdxElement": related}
 
 
-def _identifier(name: str) -> str:
+def encode_id(name: str) -> str:
     """Letters, digits, `.` and `-` are all that an SPDXID may hold."""
-    return name.replace("+", ".plus")
-
-
-def _architecture(package: Package) -> str:
-    return package.file.rsplit("_", 1)[1].removesuffix(".deb")
+    return re.sub(r"[^A-Za-z0-9.-]", lambda found: f".{ord(found[0]):02x}", name.replace("+", ".plus"))

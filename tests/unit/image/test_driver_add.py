@@ -18,6 +18,7 @@ from bootos.image.driver.index import INDEX
 from bootos.image.driver.listing import Listed, find_group, list_drivers
 from bootos.image.layers.add import remove_packages
 from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
+from bootos.image.layers.sbom import PACKAGE_LIST
 from bootos.image.layers.segment import read_segments
 from bootos.image.manifest import LayerEntry, hash_file
 from bootos.process import run
@@ -217,12 +218,15 @@ def test_a_module_that_init_loads_is_overridden_with_what_it_needs_and_gives_its
     tmp_path: Path, files: Path
 ) -> None:
     directory = build_image(tmp_path, {OWN: LABNIC, LOOP: LABLOOP}, {"labloop.ko": LABLOOP})
+    (directory / PACKAGE_LIST).touch()
     before = read_image(directory).manifest, read_names(directory)
     (files / "labloop.ko").write_bytes(NEW_LABLOOP)
     added = add_driver(directory, files / "labloop.ko", tmp_path / "cache")
     assert "labloop: the first program of the image, /init, loads it from now on" in added.notes
     found = unpack_boot_files(directory, tmp_path / "added")
     assert found == {"order": b"labnic.ko\nlabloop.ko\n", "labnic.ko": LABNIC, "labloop.ko": NEW_LABLOOP}
+    line = ("labloop", "2", "amd64", hash_file(files / "labloop.ko").sha256, "GPL", "labloop")
+    assert (directory / PACKAGE_LIST).read_text() == "\t".join(line) + "\n"
     add_driver(directory, files / "labscsi.ko", tmp_path / "cache")
     assert unpack_boot_files(directory, tmp_path / "still") == found
     remove_driver(directory, "labloop")
@@ -232,6 +236,7 @@ def test_a_module_that_init_loads_is_overridden_with_what_it_needs_and_gives_its
     }
     remove_driver(directory, "labscsi")
     assert (read_image(directory).manifest, read_names(directory)) == before
+    assert (directory / PACKAGE_LIST).read_text() == ""
 
 
 def test_a_module_that_init_loads_cannot_come_over_the_network(tmp_path: Path, files: Path) -> None:

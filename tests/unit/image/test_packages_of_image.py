@@ -1,5 +1,6 @@
 """apt, rpm, yum in the root of the built image, without booting it; and `bootos image add` on a copy of it."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from rpmchain import CHAIN, PROGRAM, TOOLS, build_repository, find_package
+from spdx import read_document
 
 from bootos.agent.repository import write_repositories
 from bootos.errors import BootosError
-from bootos.image.layers.add import add_packages
+from bootos.image.layers.add import add_packages, remove_packages
 from bootos.image.layers.chroot import bind_directory, prepare_chroot, run_inside
 from bootos.image.layers.core import open_root, read_image
+from bootos.image.manifest import hash_file
 from bootos.process import Completed, run
 
 IMAGE = Path(__file__).parents[3] / "build/image"
@@ -72,9 +75,14 @@ def build_deb(directory: Path, name: str, depends: str = "") -> Path:
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin" / name).write_text(f"#!/bin/sh\necho {name} runs\n")
     (tree / "usr/bin" / name).chmod(0o755)
+    (tree / "usr/share/doc" / name).mkdir(parents=True)
+    (tree / "usr/share/doc" / name / "copyright").write_text(
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nLicense: Expat\n"
+    )
     more = f"Depends: {depends}\n" if depends else ""
     (tree / "DEBIAN/control").write_text(
-        f"Package: {name}\nVersion: 1.2-3\nArchitecture: all\nMaintainer: none\nDescription: test\n{more}"
+        f"Package: {name}\nVersion: 1.2-3\nArchitecture: all\nDescription: test\n"
+        f"Maintainer: Some Maker <maker@example.com>\n{more}"
     )
     run(["dpkg-deb", "--root-owner-group", "--build", tree, directory / f"{name}.deb"])
     return directory / f"{name}.deb"
@@ -105,7 +113,9 @@ def test_apt_installs_from_a_source_of_its_own(inside: Inside, tmp_path: Path) -
 def test_layers_of_packages_stack_and_every_database_knows_them_all(
     copy: Path, repository: Path, tmp_path: Path
 ) -> None:
-    chain = [str(find_package(repository, name)) for name in CHAIN]
+    own = read_document(json.loads((copy / "sbom.spdx.json").read_text()))
+    renamed = Path(shutil.copy(find_package(repository, "hwprobe"), tmp_path / "as-downloaded.rpm"))
+    chain = [str(find_package(repository, name)) for name in CHAIN if name != "hwprobe"] + [str(renamed)]
     first = add_packages(copy, chain, name="dell")
     assert set(first.layer.packages) == set(CHAIN)
     second = add_packages(copy, [str(build_deb(tmp_path, "bootos-test-tool", depends="ipmitool"))])
@@ -118,6 +128,18 @@ def test_layers_of_packages_stack_and_every_database_knows_them_all(
         "bootos-test-tool",
         "lenovo-hw-tools",
     ]
+    packages = read_document(json.loads((copy / "sbom.spdx.json").read_text()))
+    brought = {packages[key]["name"]: packages[key] for key in packages.keys() - own.keys()}
+    names = {*CHAIN, "bootos-test-tool", "lenovo-hw-tools"}
+    assert set(brought) == {*names, "layer dell", "layer bootos-test-tool", "layer lenovo-hw-tools"}
+    assert {name: brought[name]["checksums"][0]["checksumValue"] for name in names} == {
+        **{name: hash_file(find_package(repository, name)).sha256 for name in (*CHAIN, "lenovo-hw-tools")},
+        "bootos-test-tool": hash_file(tmp_path / "bootos-test-tool.deb").sha256,
+    }
+    assert brought["hwprobe"]["packageFileName"] == "as-downloaded.rpm"
+    assert brought["bootos-test-tool"]["supplier"] == "Organization: Some Maker"
+    assert brought["bootos-test-tool"]["licenseDeclared"] == "MIT"
+    assert brought["hwprobe"]["licenseComments"] == "As it names them: MIT"
     opened = Inside(copy, tmp_path / "root", repository)
     try:
         assert "XZ Utils" in opened.run(PROGRAM).stdout
@@ -127,6 +149,10 @@ def test_layers_of_packages_stack_and_every_database_knows_them_all(
         assert "Status: install ok installed" in opened.run("dpkg", "-s", "bootos-test-tool").stdout
     finally:
         opened.close()
+    for name in ("lenovo-hw-tools", "bootos-test-tool", "dell"):
+        remove_packages(copy, name)
+    for name in ("sbom.spdx.json", "packages.txt", "manifest.json"):
+        assert (copy / name).read_bytes() == (IMAGE / name).read_bytes()
 
 
 def test_a_package_whose_needs_are_not_met_is_refused_and_the_image_stays(

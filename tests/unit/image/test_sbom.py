@@ -1,7 +1,7 @@
-import re
 from pathlib import Path
 
 import pytest
+from spdx import read_document
 
 from bootos.image.license import build_expression, find_identifier, parse_names
 from bootos.image.lock import Lock, Package
@@ -92,21 +92,8 @@ def make_components(tmp_path: Path):
 
 def test_the_document_has_every_field_that_spdx_requires(tmp_path):
     document = build_sbom(MANIFEST, make_components(tmp_path))
-    assert document["spdxVersion"] == "SPDX-2.3"
-    assert document["dataLicense"] == "CC0-1.0"
-    assert document["SPDXID"] == "SPDXRef-DOCUMENT"
-    assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", document["documentNamespace"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document["creationInfo"]["created"])
     assert document["creationInfo"]["creators"] == ["Tool: bootos-0.1.0"]
-    identifiers = [package["SPDXID"] for package in document["packages"]]
-    assert len(identifiers) == len(set(identifiers)) == 5
-    for package in document["packages"]:
-        assert re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", package["SPDXID"])
-        assert {"name", "downloadLocation", "filesAnalyzed", "licenseDeclared"} <= set(package)
-    known = {*identifiers, "SPDXRef-DOCUMENT"}
-    for relation in document["relationships"]:
-        assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= known
-    assert document["relationships"][0]["relationshipType"] == "DESCRIBES"
+    assert len(read_document(document)) == 5
 
 
 def test_a_package_has_its_version_hash_license_and_purl(tmp_path):

@@ -28,8 +28,12 @@ from bootos.image.layers.core import (
     read_image,
     remove_layer,
 )
+from bootos.image.layers.origin import read_file
+from bootos.image.layers.sbom import renew_sbom
 from bootos.image.layers.segment import read_segments
+from bootos.image.license import NO_ASSERTION
 from bootos.image.manifest import LayerEntry, Manifest, hash_file
+from bootos.image.sbom import Component
 
 LAYERS = "layers"
 """Directory of an image with the layers that are files of their own."""
@@ -88,13 +92,16 @@ def add_driver(
             squashfs = work / "layer.squashfs"
             pack_layer(unpacked.tree, squashfs)
             if entry.pci_ids:
-                entry = put_beside(take_out(image, entry.name, root, work), squashfs, entry)
+                manifest = put_beside(take_out(image, entry.name, root, work), squashfs, entry)
+                renew_sbom(directory, manifest, {entry.name: describe(source, unpacked)})
+                entry = manifest.layers[-1]
                 return Added(layer=entry, file=f"{LAYERS}/{entry.name}.squashfs", notes=notes)
             shutil.copytree(unpacked.tree, root, dirs_exist_ok=True)
             image = Image(directory=directory, manifest=add_layer(image, squashfs, entry))
             image = Image(directory=directory, manifest=add_index(image, root, work))
             manifest = renew_boot_files(image, root, work)
             find_file(directory, entry.name).unlink(missing_ok=True)
+    renew_sbom(directory, manifest, {entry.name: describe(source, unpacked)})
     entry = next(item for item in manifest.layers if item.name == entry.name)
     return Added(layer=entry, file="initrd.img", notes=notes)
 
@@ -110,7 +117,27 @@ def remove_driver(directory: Path, name: str) -> Manifest:
         tempfile.TemporaryDirectory(prefix="driver-") as place,
         open_root(image, Path(place) / "image", list_layers_without(image, name)) as root,
     ):
-        return take_out(image, name, root, Path(place)).manifest
+        manifest = take_out(image, name, root, Path(place)).manifest
+    renew_sbom(directory, manifest, {})
+    return manifest
+
+
+def describe(source: Path, unpacked: Unpacked) -> list[Component]:
+    """What the SBOM says of a driver: its package, or the modules that came without one."""
+    if unpacked.is_package:
+        return [read_file(source)]
+    return [
+        Component(
+            name=module.name,
+            version=module.label,
+            architecture="amd64",
+            file=source.name,
+            sha256=hash_file(source).sha256,
+            supplier=NO_ASSERTION,
+            licenses=(module.license,) if module.license else (),
+        )
+        for module in unpacked.modules.values()
+    ]
 
 
 def list_layers_without(image: Image, name: str) -> list[str]:
@@ -162,7 +189,7 @@ def find_file(directory: Path, name: str) -> Path:
     return directory / LAYERS / f"{name}.squashfs"
 
 
-def put_beside(image: Image, squashfs: Path, entry: LayerEntry) -> LayerEntry:
+def put_beside(image: Image, squashfs: Path, entry: LayerEntry) -> Manifest:
     """A layer as a file of its own; the manifest is written last."""
     target = find_file(image.directory, entry.name)
     target.parent.mkdir(exist_ok=True)
@@ -171,11 +198,9 @@ def put_beside(image: Image, squashfs: Path, entry: LayerEntry) -> LayerEntry:
     unfinished.replace(target)
     file = hash_file(target)
     entry = msgspec.structs.replace(entry, size_bytes=file.size_bytes, sha256=file.sha256)
-    write_json(
-        image.directory / "manifest.json",
-        msgspec.structs.replace(image.manifest, layers=(*image.manifest.layers, entry)),
-    )
-    return entry
+    manifest = msgspec.structs.replace(image.manifest, layers=(*image.manifest.layers, entry))
+    write_json(image.directory / "manifest.json", manifest)
+    return manifest
 
 
 def take_out(image: Image, name: str, root: Path, work: Path) -> Image:

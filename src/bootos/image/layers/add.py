@@ -14,6 +14,7 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot
 from bootos.image.layers.core import Image, add_layer, open_root, pack_layer, read_image, remove_layer
+from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import (
     Wanted,
     install_debs,
@@ -21,8 +22,10 @@ from bootos.image.layers.package import (
     read_versions,
     sort_wanted,
 )
+from bootos.image.layers.sbom import renew_sbom
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
 from bootos.image.manifest import LayerEntry
+from bootos.image.sbom import Component
 
 FIRST_NUMBER, LAST_NUMBER = 90, 98
 
@@ -53,7 +56,8 @@ def add_packages(
     number = find_number(image)
     with tempfile.TemporaryDirectory(prefix="bootos-add-") as work:
         squashfs = Path(work) / "layer.squashfs"
-        packages, silent = build_tree(image, wanted, repos, enabled, Path(work), say)
+        components, silent = build_tree(image, wanted, repos, enabled, Path(work), say)
+        packages = {item.name: item.version for item in components}
         say(f"packing {len(packages)} package(s)")
         pack_layer(Path(work) / "upper", squashfs, all_root=False, keep_times=True)
         say("writing the image")
@@ -61,6 +65,7 @@ def add_packages(
             name=choose_name(image, name, wanted, packages), kind="packages", packages=packages
         )
         manifest = add_layer(image, squashfs, entry, number=number)
+    renew_sbom(directory, manifest, {entry.name: components})
     return Added(
         layer=manifest.layers[-1],
         silent=tuple(silent),
@@ -76,8 +81,8 @@ def build_tree(
     enabled: Sequence[str],
     work: Path,
     say: Callable[[str], None],
-) -> tuple[dict[str, str], list[str]]:
-    """Fill `work/upper` with what the packages write; returns their versions, and what will not act by itself."""
+) -> tuple[tuple[Component, ...], list[str]]:
+    """Fill `work/upper` with what the packages write; returns what they are, and what will not act by itself."""
     since = time.time()
     with open_root(image, work) as root:
         with prepare_chroot(root):
@@ -87,7 +92,8 @@ def build_tree(
             if wanted.rpms or wanted.rpm_names:
                 install_rpms(root, wanted, repos, say)
             after = read_versions(root)
-        packages = {name: version for name, version in after.items() if before.get(name) != version}
+            packages = {name: version for name, version in after.items() if before.get(name) != version}
+            components = collect_origins(root, packages, wanted, repos)
         if not packages:
             raise BootosError("the image has these packages already: nothing to add")
         modules = find_kernel_modules(root.upper)
@@ -95,7 +101,7 @@ def build_tree(
             message = f"the packages bring kernel modules ({', '.join(path.name for path in modules[:5])})"
             raise BootosError(message, hint="bootos driver add checks and adds them")
         check_enabled(enabled, find_self_acting(root.upper))
-        return packages, clean_upper(root.upper, enabled, since)
+        return components, clean_upper(root.upper, enabled, since)
 
 
 def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
@@ -131,7 +137,7 @@ def remove_packages(directory: Path, name: str) -> LayerEntry:
         raise BootosError(
             f"{name} lies below {', '.join(newer)}, whose databases list its packages", hint=hint
         )
-    remove_layer(image, name)
+    renew_sbom(directory, remove_layer(image, name), {})
     return next(entry for entry in image.manifest.layers if entry.name == name)
 
 

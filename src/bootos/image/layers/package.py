@@ -30,6 +30,7 @@ DNF = (
     "--setopt=tsflags=nodocs",
     "--setopt=install_weak_deps=0",
     "--setopt=skip_if_unavailable=0",
+    "--setopt=keepcache=1",  # `origin` describes the files; the cache is no part of a layer
 )
 
 

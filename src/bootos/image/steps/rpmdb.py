@@ -15,6 +15,7 @@ from bootos.errors import BootosError
 from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.core import open_tree
+from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper
 from bootos.image.recipe import Loaded
@@ -41,7 +42,7 @@ DATABASE = "var/lib/rpm/rpmdb.sqlite"
 def build_rpmdb(
     loaded: Loaded, base: Path, version: str, directory: Path, say: Callable[[str], None]
 ) -> None:
-    """Fill `directory`: `root/var/lib/rpm`; `packages.json` (name -> version of the recipe's .deb and .rpm files); and
+    """Fill `directory`: `root/var/lib/rpm`; `packages.json` (of the recipe's .deb and .rpm files, for the SBOM); and
     `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
     recipe, work, since = loaded.recipe, directory / "work", time.time()
     with open_tree(base, work) as root:
@@ -59,12 +60,13 @@ def build_rpmdb(
                 say(f"installing {len(loaded.rpms)} .rpm files")
                 install_rpms(root, Wanted(rpms=loaded.rpms), (), say)
             after = read_versions(root)
+            added = {name: after[name] for name in after if before.get(name) != after[name] and name != NAME}
+            components = collect_origins(root, added, Wanted(debs=loaded.debs, rpms=loaded.rpms))
         if not (root / DATABASE).is_file():
             raise BootosError("rpm left no database in /var/lib/rpm")
         acting = (*recipe.boot.units, *recipe.boot.udev_rules, *recipe.boot.generators)
         clean_upper(root.upper, acting, since)
-    added = {name: after[name] for name in after if before.get(name) != after[name] and name != NAME}
-    write_json(directory / "packages.json", added)
+    write_json(directory / "packages.json", components)
     (directory / "root" / DATABASE).parent.mkdir(parents=True)
     (work / "upper" / DATABASE).rename(directory / "root" / DATABASE)
     if added:
