@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bootos.cli import build_app
 
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 1024 * 1024
 
 
 def make_image(

@@ -15,7 +15,7 @@ from serving import Agent, Running, run_in_thread
 from bootos.image.manifest import FileEntry, Manifest
 from bootos.server.client import Client
 from bootos.server.command.image import hand_over
-from bootos.server.image.manifest import parse_manifest
+from bootos.server.image.manifest import REQUIRED, parse_manifest
 from bootos.server.image.signature import create_key, sign
 from bootos.server.settings import Settings
 
@@ -134,6 +134,63 @@ def test_the_same_version_with_other_files_is_refused_and_with_the_same_is_there
     version = make_image(tmp_path / "a", "a")
     publish(server, tmp_path / "a")
     assert begin(server, tmp_path / "a").data["is_published"] is True
+    make_image(tmp_path / "b", "b")
+    path = tmp_path / "b/manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))
+    assert begin(server, tmp_path / "b").status == 409
+
+
+def test_what_is_damaged_on_the_server_is_healed_by_publishing_it_again(
+    server: Running, tmp_path: Path
+) -> None:
+    version = make_image(tmp_path / "a", "a", layers={"igb": b"squashfs" * 1000})
+    publish(server, tmp_path / "a", default=True)
+    stored = server.context.settings.images / version
+    content = (stored / "initrd.img").read_bytes()
+    (stored / "initrd.img").write_bytes(content[:-1] + b"!")
+    (stored / "layers/igb.squashfs").unlink()
+    done = run_bootos(server, "image", "publish", str(tmp_path / "a"))
+    assert done.exit_code == 0, done.output
+    assert "was damaged on the server (initrd.img, layers/igb.squashfs) and is whole again" in done.output
+    assert load(server, "initrd.img") == content
+    assert load(server, f"images/{version}/layers/igb.squashfs") == b"squashfs" * 1000
+    kept = (stored / "vmlinuz").stat().st_ino, (stored / "initrd.img").stat().st_ino
+    assert begin(server, tmp_path / "a").data["is_published"] is True
+    (stored / "initrd.img").write_bytes(content[:5])
+    answer = begin(server, tmp_path / "a").data
+    assert (answer["damaged"], [state["have_bytes"] for state in answer["files"]]) == (
+        ["initrd.img"],
+        [(stored / "vmlinuz").stat().st_size, 0, 8000],
+    )
+    publish(server, tmp_path / "a")
+    assert (stored / "initrd.img").read_bytes() == content
+    assert [(stored / name).stat().st_ino == inode for name, inode in zip(REQUIRED, kept, strict=True)] == [
+        True,
+        False,
+    ], "what is good stays where it is"
+
+
+def test_a_manifest_that_is_damaged_on_the_server_is_healed_and_nothing_is_sent(
+    server: Running, tmp_path: Path
+) -> None:
+    version = make_image(tmp_path / "a", "a")
+    publish(server, tmp_path / "a")
+    (server.context.settings.images / version / "manifest.json").write_bytes(b"{")
+    with server.context.store.read() as session:
+        server.context.shelf.read_stock(session)
+    assert "publish it again" in find(server, version)["problem"]
+    answer = begin(server, tmp_path / "a").data
+    assert answer["damaged"] == ["manifest.json"]
+    assert send_files(server, tmp_path / "a", answer["files"], version) == 0
+    publish(server, tmp_path / "a")
+    assert find(server, version)["problem"] == ""
+    assert load(server, f"images/{version}/initrd.img") == (tmp_path / "a/initrd.img").read_bytes()
+
+
+def test_another_content_does_not_heal_a_damaged_version(server: Running, tmp_path: Path) -> None:
+    version = make_image(tmp_path / "a", "a")
+    publish(server, tmp_path / "a")
+    (server.context.settings.images / version / "initrd.img").write_bytes(b"damaged")
     make_image(tmp_path / "b", "b")
     path = tmp_path / "b/manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))

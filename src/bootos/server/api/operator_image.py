@@ -24,7 +24,7 @@ from bootos.server.image.choice import Choice, choose_image
 from bootos.server.image.manifest import LOCAL, Manifest, parse_manifest
 from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
-from bootos.server.image.upload import FileState
+from bootos.server.image.upload import MANIFEST, FileState
 from bootos.server.netboot.tree import link_images
 from bootos.server.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
@@ -39,10 +39,12 @@ class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class UploadView(msgspec.Struct, kw_only=True):
-    """`is_published`: all of it is here and served already."""
+    """`is_published`: all of it is here, whole, and served already. `damaged`: files of a published image that are not
+    what its manifest names any more; the upload replaces them."""
 
     version: str
     is_published: bool
+    damaged: list[str] = []
     files: list[FileState]
 
 
@@ -128,9 +130,10 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     def publish(version: FromPath[str], data: JSONBody[Publication], request: Caller) -> ImageView:
         def enter(manifest: Manifest) -> None:
             with store.write() as session:
-                add_published(session, request, manifest, data)
+                add_published(session, request, manifest, data, damaged)
                 session.after_commit(lambda: refresh(context))
 
+        damaged = find_damage(context, version)
         try:
             uploads.finish(version, enter)
         except NotFoundError:  # no upload of it: it was published before, or by another client just now
@@ -227,16 +230,30 @@ def begin(context: Context, data: NewImage) -> UploadView:
                 f"{manifest.version} is published already, with other files",
                 hint="a version is what is in the image: build it anew, do not change its files by hand",
             )
-        if item.signed_by == signer and (item.directory / "manifest.json").read_bytes() == raw:
+        is_same = item.signed_by == signer and (item.directory / MANIFEST).read_bytes() == raw
+        if is_same and not find_damage(context, manifest.version):
             return UploadView(version=manifest.version, is_published=True, files=[])
     others = [other.manifest for other in context.shelf.stock.items.values() if other.version != LOCAL]
     files = context.uploads.begin(raw, signature, published=[other for other in others if other is not None])
-    return UploadView(version=manifest.version, is_published=False, files=files)
+    damaged = find_damage(context, manifest.version)
+    return UploadView(version=manifest.version, is_published=False, damaged=damaged, files=files)
 
 
-def add_published(session: WriteSession, request: Caller, manifest: Manifest, data: Publication) -> None:
+def find_damage(context: Context, version: str) -> list[str]:
+    """The files of a published image that are damaged. Reads all of them."""
+    item = context.shelf.stock.items.get(version)
+    if item is None:
+        return []
+    return context.uploads.find_damage(item.manifest) if item.manifest is not None else [MANIFEST]
+
+
+def add_published(
+    session: WriteSession, request: Caller, manifest: Manifest, data: Publication, damaged: list[str]
+) -> None:
     versions.add_image(session, manifest.version, note=data.note, published_by=read_actor(request))
-    note(session, request, "image.publish", manifest.version, data.note)
+    words = [data.note] if data.note else []
+    words += [f"replaced what was damaged: {', '.join(damaged)}"] if damaged else []
+    note(session, request, "image.publish", manifest.version, "; ".join(words))
 
 
 def refresh(context: Context) -> None:

@@ -53,23 +53,22 @@ def publish(
 ) -> None:
     """Hand an image over to a server, which checks sizes, sha256 and signature and keeps the versions. What the server
     has is not sent again: an interrupted publication goes on, and of an image with one more layer for certain
-    hardware only the layer is sent.
+    hardware only the layer is sent. What is damaged on the server is replaced.
 
     Example: bootos image publish build/image --default --note "new igb driver"
     """
     if key is not None:
         sign_image(directory, key, read_bytes(directory / MANIFEST))
-    version, is_known = hand_over(client, directory)
+    version, done = hand_over(client, directory)
     value = client.call("POST", "images", version, "publish", body={"note": note, "default": default})
-    done = "was published already" if is_known else "was published"
     follow = "machines boot it from now on"
     if not value["is_default"]:
         follow = f"bootos image default {version} lets machines boot it"
     out.say(f"image {version} {done}; {follow}", value)
 
 
-def hand_over(client: Client, directory: Path) -> tuple[str, bool]:
-    """Send what the server does not have of an image; returns its version, and whether it was published before."""
+def hand_over(client: Client, directory: Path) -> tuple[str, str]:
+    """Send what the server does not have of an image; returns its version, and what is done then in words."""
     raw = read_bytes(directory / MANIFEST)
     signature = read_bytes(directory / SIGNATURE) if (directory / SIGNATURE).is_file() else b""
     try:
@@ -83,7 +82,13 @@ def hand_over(client: Client, directory: Path) -> tuple[str, bool]:
         with show_progress() as progress:
             for state in answer["files"]:
                 send_file(client, version, directory / state["name"], state, progress)
-    return version, answer["is_published"]
+    if answer["is_published"]:
+        return version, "was published already"
+    damaged = ", ".join(answer["damaged"])
+    return (
+        version,
+        f"was damaged on the server ({damaged}) and is whole again" if damaged else "was published",
+    )
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Uploads:
             # The manifest comes last: a directory without one is no upload.
             write_atomically(directory / SIGNATURE, signature, mode=0o644)
             write_atomically(directory / MANIFEST, raw, mode=0o644)
-            for other in published:
+            for other in (manifest, *published):
                 _link_known(manifest, directory, other, self.root / other.version)
             states = [_read_state(directory, entry) for entry in manifest.all_files]
             missing = sum(state.size_bytes - state.have_bytes for state in states)
@@ -112,6 +112,14 @@ class Uploads:
             published(manifest)
             return manifest
 
+    def find_damage(self, manifest: Manifest) -> list[str]:
+        """The files of a published image that are not (any more) what its manifest names."""
+        return [
+            entry.name
+            for entry in manifest.all_files
+            if not _is_good(self.root / manifest.version / entry.name, entry)
+        ]
+
     def _place(self, directory: Path, manifest: Manifest) -> None:
         target = self.root / manifest.version
         for path in directory.rglob("*"):
@@ -121,7 +129,8 @@ class Uploads:
             directory.rename(target)
             _sync(self.root)
             return
-        # The same kernel and initrd with other layers: what is loaded now stays, the manifest comes last.
+        # The same kernel and initrd, with other layers or instead of damaged ones: what is loaded now is loaded to its
+        # end, the manifest comes last.
         (target / "layers").mkdir(exist_ok=True)
         for entry in manifest.all_files:
             (directory / entry.name).replace(target / entry.name)
@@ -168,12 +177,12 @@ class Uploads:
 
 
 def _link_known(manifest: Manifest, directory: Path, other: Manifest, source: Path) -> None:
-    """Files that another image has as well need not come over the network; they are checked in the end like all."""
+    """Files that are there already, of this image or of another, need not come over the network. A damaged one is not
+    taken: it would be refused in the end, and again the next time."""
     known = {(entry.sha256, entry.size_bytes): source / entry.name for entry in other.all_files}
     for entry in manifest.all_files:
         path, target = known.get((entry.sha256, entry.size_bytes)), directory / entry.name
-        is_whole = path is not None and path.is_file() and path.stat().st_size == entry.size_bytes
-        if path is not None and is_whole and not _read_state(directory, entry).is_whole:
+        if path is not None and not _read_state(directory, entry).is_whole and _is_good(path, entry):
             target.unlink(missing_ok=True)
             os.link(path, target)
 
@@ -185,6 +194,10 @@ def _read_state(directory: Path, entry: FileEntry) -> FileState:
         path.unlink()
         have_bytes = 0
     return FileState(name=entry.name, size_bytes=entry.size_bytes, have_bytes=have_bytes)
+
+
+def _is_good(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.size_bytes and _hash(path) == entry.sha256
 
 
 def _read(path: Path) -> bytes | None:
