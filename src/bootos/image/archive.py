@@ -96,6 +96,15 @@ def build_sources(mirrors: Mirrors, suite: str, components: Sequence[str], *, ba
     return "".join(f"deb [signed-by={KEYRING}] {uri} {name} {parts}\n" for uri, name in suites if uri)
 
 
+def parse_kernel(printed: str) -> tuple[str, ...]:
+    """The kernel's packages in what `apt-get --simulate` printed. Up to 6.19 all is in linux-image-RELEASE; later that
+    one is empty, and linux-binary-, linux-modules- and linux-base-RELEASE have kernel, modules and their lists."""
+    image = re.search(r"^Inst linux-image-(\d\S*)", printed, re.MULTILINE)
+    if image is None:
+        return ()
+    return tuple(re.findall(rf"^Inst (linux-[a-z]+-{re.escape(image[1])}) ", printed, re.MULTILINE))
+
+
 class Archive:
     """Downloads packages into a directory with the host's apt, which shares nothing with the host's own state."""
 
@@ -126,14 +135,14 @@ class Archive:
         self._config.write_text("\n".join(lines) + "\n")
         self._run(["apt-get", "-qq", "update"])
 
-    def find_kernel(self, *, suite: str = "") -> str:
-        """The versioned kernel package that linux-image-amd64 stands for, of `suite` or the newest known."""
+    def find_kernel(self, *, suite: str = "") -> tuple[str, ...]:
+        """The versioned packages that linux-image-amd64 stands for, of `suite` or the newest known."""
         target = ["--target-release", suite] if suite else []
         printed = self._run(["apt-get", "--simulate", *target, "install", "linux-image-amd64"])
-        found = re.search(r"^Inst (linux-image-\d\S*)", printed, re.MULTILINE)
+        found = parse_kernel(printed)
         if not found:
             raise BootosError("the Debian archive offers no kernel behind linux-image-amd64")
-        return found[1]
+        return found
 
     def resolve(self, packages: Sequence[str]) -> tuple[Package, ...]:
         """The packages and all they depend on, as apt would install them into an empty system."""

@@ -29,12 +29,13 @@ KEPT_RESULTS = 3
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What the build says while it works. `state` is started, progress, done or cached; `share` is how much of the
-    stage is done, from 0 to 1, where that is known."""
+    stage is done, from 0 to 1, where that is known; `cpu_seconds` counts all processes and all processors."""
 
     stage: str
     state: str
     detail: str = ""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     share: float | None = None
 
 
@@ -89,7 +90,7 @@ class Cache:
             self.report(Event(stage=name, state="cached"))
             return Stage(name=name, key=key, directory=final)
         self.report(Event(stage=name, state="started"))
-        began = time.monotonic()
+        began, cpu_began = time.monotonic(), read_cpu_s()
         unfinished = self.directory / f"unfinished-{name}-{os.getpid()}"
         unfinished.mkdir()
         try:
@@ -98,7 +99,8 @@ class Cache:
             unfinished.rename(final)
         finally:
             remove_tree(unfinished)
-        self.report(Event(stage=name, state="done", seconds=time.monotonic() - began))
+        seconds, cpu_seconds = time.monotonic() - began, read_cpu_s() - cpu_began
+        self.report(Event(stage=name, state="done", seconds=seconds, cpu_seconds=cpu_seconds))
         self._remove_old(name)
         return Stage(name=name, key=key, directory=final)
 
@@ -110,6 +112,12 @@ class Cache:
         results = [p for p in self.directory.glob(f"{name}-*") if len(p.name) == len(name) + 21]
         for path in sorted(results, key=lambda p: p.stat().st_mtime)[:-KEPT_RESULTS]:
             remove_tree(path)
+
+
+def read_cpu_s() -> float:
+    """Processor seconds that this process and those it waited for have taken."""
+    taken = os.times()
+    return taken.user + taken.system + taken.children_user + taken.children_system
 
 
 def compute_key(name: str, inputs: Mapping[str, Any], code: Sequence[ModuleType]) -> str:

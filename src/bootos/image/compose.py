@@ -7,7 +7,7 @@ result; `Composed.place` says in which file the user finds what a problem is abo
 
 import os.path
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,13 @@ class Composed(msgspec.Struct, kw_only=True):
 
 def compose_recipe(path: Path, profile: str = "") -> Composed:
     """Read a recipe and all its parts: includes, the recipe, and above them the profile: `profile`, or the one that the
-    recipe names. Raises BootosError."""
-    main = _read_table(path)
-    chosen = profile or str(main.get("profile", ""))
-    parts: list[tuple[Path, dict[str, Any]]] = []
+    recipe or what it includes names. Raises BootosError."""
     composed = Composed(values={}, origins={}, problems=[])
+    parts = list(_collect(path, (), composed))
+    named = [str(values["profile"]) for _, values in parts if values.get("profile")]
+    chosen = profile or (named[-1] if named else "")
     if chosen:
-        found = path.parent / PROFILES / f"{chosen}.toml"
-        if not found.is_file():
-            known = ", ".join(sorted(p.stem for p in found.parent.glob("*.toml"))) or "none"
-            raise BootosError(f"{path} has no profile {chosen!r}", hint=f"profiles beside it: {known}")
-        parts += _collect(found, (), composed)
-    parts = [*_collect(path, (), composed), *parts]
+        parts += _collect(_find_profile(chosen, [file.parent for file, _ in reversed(parts)]), (), composed)
     seen: set[Path] = set()
     for file, values in parts:
         if file.resolve() in seen:
@@ -68,6 +63,18 @@ def compose_recipe(path: Path, profile: str = "") -> Composed:
     if chosen:
         composed.values["profile"] = chosen
     return composed
+
+
+def _find_profile(name: str, directories: Sequence[Path]) -> Path:
+    """The file of a profile: beside the recipe, else beside what it includes."""
+    for directory in directories:
+        if (directory / PROFILES / f"{name}.toml").is_file():
+            return directory / PROFILES / f"{name}.toml"
+    found = {path.stem for directory in directories for path in (directory / PROFILES).glob("*.toml")}
+    known = ", ".join(sorted(found)) or "none"
+    raise BootosError(
+        f"{directories[0]} has no profile {name!r}", hint=f"profiles of the recipe and its includes: {known}"
+    )
 
 
 def _read_table(path: Path) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class BuildScreen:
         if event.state == "cached":
             self._console.print(f"  {event.stage:8} from the cache", highlight=False)
         elif event.seconds:
-            self._console.print(f"  {event.stage:8} {event.seconds:.1f} s", highlight=False)
+            line = f"  {event.stage:8} {event.seconds:.1f} s, {event.cpu_seconds:.1f} CPU s"
+            self._console.print(line, highlight=False)
 
     def _show_work(self, event: Event) -> None:
         total = None if event.share is None else 1.0

@@ -1,4 +1,11 @@
-from bootos.image.archive import Mirrors, build_sources, find_mirrors, parse_sources, read_host_mirrors
+from bootos.image.archive import (
+    Mirrors,
+    build_sources,
+    find_mirrors,
+    parse_kernel,
+    parse_sources,
+    read_host_mirrors,
+)
 
 DEB822 = """\
 Types: deb
@@ -70,3 +77,21 @@ def test_the_image_gets_its_suite_updates_and_security_fixes_with_the_keyring_na
 
 def test_without_a_mirror_the_choice_is_left_to_mmdebstrap():
     assert build_sources(Mirrors(), "trixie", ["main"]) == ""
+
+
+def test_a_kernel_is_one_package_or_since_debian_split_it_several():
+    old = "Inst linux-base (4.12 Debian:13/stable [all])\nInst linux-image-6.12.9+deb13-amd64 (6.12.9-1 Debian)\n"
+    assert parse_kernel(old + "Inst linux-image-amd64 (6.12.9-1 Debian)\n") == (
+        "linux-image-6.12.9+deb13-amd64",
+    )
+    new = "".join(
+        f"Inst linux-{part}-7.3.4+deb13-amd64 (7.3.4-1~bpo13+1 Debian Backports [amd64])\n"
+        for part in ("base", "binary", "modules", "image")
+    )
+    assert parse_kernel(new + "Inst linux-modules-amd64 (7.3.4-1~bpo13+1 Debian)\n") == (
+        "linux-base-7.3.4+deb13-amd64",
+        "linux-binary-7.3.4+deb13-amd64",
+        "linux-modules-7.3.4+deb13-amd64",
+        "linux-image-7.3.4+deb13-amd64",
+    )
+    assert parse_kernel("") == ()

@@ -19,7 +19,7 @@ EVENTS = [
     Event(stage="packages", state="progress", detail="5 of 10 MB, bash", share=0.5),
     Event(stage="base", state="started"),
     Event(stage="base", state="progress", detail="installing [271] packages"),
-    Event(stage="base", state="done", seconds=12.0),
+    Event(stage="base", state="done", seconds=12.0, cpu_seconds=9.5),
     Event(stage="kernel", state="cached"),
 ]
 
@@ -29,7 +29,7 @@ def test_without_a_terminal_every_step_is_a_plain_line():
         "packages: 5 of 10 MB, bash",
         "base: started",
         "base: installing [271] packages",
-        "  base     12.0 s",
+        "  base     12.0 s, 9.5 CPU s",
         "  kernel   from the cache",
     ]
 

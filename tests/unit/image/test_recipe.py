@@ -153,6 +153,18 @@ def test_a_profile_brings_firmware_and_takes_things_away(tmp_path):
     assert (small.profile, small.firmware.packages, small.modules.keep) == ("small", (), ("drivers/net",))
 
 
+def test_an_included_recipe_brings_its_profile_and_the_profiles_beside_it(tmp_path):
+    path = write_parts(
+        tmp_path,
+        common__profiles__big='shell = "off"\n',
+        common__profiles__small='compression = "xz"\n',
+        common__base='profile = "big"\n' + GOOD,
+        recipe='include = ["common/base.toml"]\n',
+    )
+    assert read_recipe(path).recipe.shell == "off"
+    assert read_recipe(path, "small").recipe.compression == "xz"
+
+
 def test_an_unknown_profile_is_answered_with_those_there_are(tmp_path):
     path = write_parts(tmp_path, profiles__server="", recipe=GOOD)
     with pytest.raises(BootosError, match="no profile 'sever'") as caught:
@@ -218,6 +230,13 @@ def test_every_mistake_of_a_site_is_named(tmp_path):
         "system.scripts[0]",
     }
     assert "shell" in problems_of(tmp_path, 'shell = "password"\n' + GOOD)
+
+
+def test_the_worked_example_of_the_documentation_is_the_file_that_is_tested():
+    """Its image is built and booted by tests/vm/test_example_recipe.py."""
+    text = (PROJECT / "recipes/example/rack.toml").read_text()
+    assert text in (PROJECT / "docs/image-recipe.md").read_text()
+    read_recipe(PROJECT / "recipes/example/rack.toml")
 
 
 @pytest.mark.parametrize("profile", ["minimal", "server", "all"])

@@ -20,10 +20,13 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "TMPDIR": "/tmp",
+    "TZ": "UTC",
     "DEBIAN_FRONTEND": "noninteractive",
     "SOURCE_DATE_EPOCH": SOURCE_DATE,  # rpm's databases and packages then say the same each time
 }
 
+APART = ("unshare", "--net", "--pid", "--fork", "--kill-child")
+"""Before a command: no network, and what it left behind ends with it."""
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
@@ -71,12 +74,14 @@ def run_inside(
     check: bool = True,
     input: str | None = None,
     on_line: Callable[[str], None] | None = None,
+    network: bool = True,
 ) -> Completed:
-    """Run a command in the prepared root, with nothing of the host's environment but its proxies."""
-    words = {**ENVIRONMENT, **{key: value for key, value in os.environ.items() if key.lower() in PROXIES}}
-    env = [f"{key}={value}" for key, value in words.items()]
-    argv = ["chroot", os.fspath(root), "/usr/bin/env", "-i", *env, *argv]
-    secrets = [value for key, value in words.items() if key.lower() in PROXIES]
+    """Run a command in the prepared root, with nothing of the host's environment but its proxies; without `network`,
+    not even these."""
+    proxies = {key: value for key, value in os.environ.items() if network and key.lower() in PROXIES}
+    env = [f"{key}={value}" for key, value in {**ENVIRONMENT, **proxies}.items()]
+    argv = [*(() if network else APART), "chroot", os.fspath(root), "/usr/bin/env", "-i", *env, *argv]
+    secrets = list(proxies.values())
     return run(argv, timeout_s=timeout_s, check=check, input=input, secrets=secrets, on_line=on_line)
 
 

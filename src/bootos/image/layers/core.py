@@ -98,47 +98,46 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
             for segment in sorted(layers, key=lambda layer: layer.name)
             if names is None or segment.name in names
         ]
-        yield _stack(lower, work.resolve(), stack)
+        yield _stack(lower, work.resolve(), work.resolve() / "upper", stack)
 
 
 @contextmanager
-def open_tree(tree: Path, work: Path) -> Iterator[Root]:
-    """The same with a tree of files, which is not changed."""
+def open_tree(tree: Path, work: Path, upper: Path | None = None) -> Iterator[Root]:
+    """The same with a tree of files, which is not changed. What is written lands in `upper`, else in `work/upper`."""
     with ExitStack() as stack:
         layer = work.resolve() / "layers/tree"
         layer.mkdir(parents=True)
         run(["mount", "--bind", "-o", "ro", tree, layer])
         stack.callback(_unmount, layer)
-        yield _stack([layer], work.resolve(), stack)
+        yield _stack([layer], work.resolve(), upper or work.resolve() / "upper", stack)
 
 
-def _stack(lower: Sequence[Path], work: Path, stack: ExitStack) -> Root:
+def _stack(lower: Sequence[Path], work: Path, upper: Path, stack: ExitStack) -> Root:
     """Lay the directories over each other, the last one on top."""
     root = Root(work / "root")
-    root.upper = work / "upper"
+    root.upper = upper.resolve()
     empty = work / "empty"  # an overlay needs two directories below, and an image may have one layer
     for directory in (root, root.upper, work / "overlay", empty):
         directory.mkdir(parents=True, exist_ok=True)
-    # Everything in the upper directory must mean the same to the booted machine's kernel: no redirects.
+    odd = [str(path) for path in (work, root.upper) if set(str(path)) & set(",:\\")]
+    if odd:
+        raise BootosError(f"{odd[0]} has a character in its path that overlay mounts do not take")
     below = ":".join(map(str, [*reversed(lower), empty]))
-    options = f"lowerdir={below},upperdir={root.upper},workdir={work}/overlay"
+    options = f"lowerdir={below},upperdir={root.upper},workdir={work}/overlay,{choose_options()}"
     try:
-        run(
-            [
-                "mount",
-                "-t",
-                "overlay",
-                "-o",
-                f"{options},redirect_dir=off,metacopy=off,index=off",
-                "overlay",
-                root,
-            ]
-        )
+        run(["mount", "-t", "overlay", "-o", options, "overlay", root])
     except ToolError as cause:
         hint = "run it as root, in a container with CAP_SYS_ADMIN"
         raise BootosError("the image's layers cannot be stacked on this host", hint=hint) from cause
     stack.callback(_unmount, root)
     return root
+
+
+def choose_options() -> str:
+    """Everything in the upper directory must mean the same to the booted machine's kernel: no redirects. In a user
+    namespace the kernel refuses trusted attributes, and with `userxattr` it makes no redirects either."""
+    ids = Path("/proc/self/uid_map").read_text().split()
+    return "redirect_dir=off,metacopy=off,index=off" if ids == ["0", "0", "4294967295"] else "userxattr"
 
 
 def _open_layer(initrd: Path, segment: Segment, layers: Path, stack: ExitStack) -> Path:

@@ -23,7 +23,8 @@ SELF_ACTING = (
     *("usr/lib/udev/rules.d", "etc/udev/rules.d", "usr/lib/systemd/system-generators"),
     *("etc/systemd/system-generators", "etc/cron.d", "etc/xdg/autostart"),
 )
-OPAQUE = "trusted.overlay.opaque"
+OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+"""How an overlay marks a directory that hides the one below it: as root, and in a user namespace."""
 
 
 def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str]:
@@ -40,7 +41,7 @@ def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str
     silent = [path for path in find_self_acting(upper) if path.name not in enabled]
     for path in silent:
         path.unlink()
-    expand_opaque(upper)
+    expand_opaque(upper, upper.parent / "layers")
     for path in sorted(upper.rglob("*"), reverse=True):  # what is empty in both would only be noise
         if (
             path.is_dir()
@@ -88,17 +89,14 @@ def flatten_database(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def expand_opaque(upper: Path) -> None:
+def expand_opaque(upper: Path, opened: Path) -> None:
     """A directory that hides the one below it says so in an attribute, which a layer does not carry: hide each of the
-    names below instead. (`core.open_root` keeps the opened layers beside `upper`.)"""
-    layers = sorted((upper.parent / "layers").glob("*"))
+    names below instead. `opened`: where `core.open_root` keeps the opened layers."""
     for directory in (path for path in upper.rglob("*") if path.is_dir() and not path.is_symlink()):
-        try:
-            os.getxattr(directory, OPAQUE)
-        except OSError:
+        if not set(OPAQUE) & set(os.listxattr(directory)):
             continue
         inside = directory.relative_to(upper)
-        for layer in layers:
+        for layer in sorted(opened.glob("*")):
             for lower in (layer / inside).iterdir() if (layer / inside).is_dir() else ():
                 if not os.path.lexists(directory / lower.name):
                     os.mknod(directory / lower.name, stat.S_IFCHR, os.makedev(0, 0))

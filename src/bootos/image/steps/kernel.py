@@ -36,7 +36,7 @@ def build_kernel(
     for package in lock.kernel:
         extract_package(store.directory / package.file, tree)
     release = find_release(tree)
-    shutil.copy2(tree / f"boot/vmlinuz-{release}", directory / "vmlinuz")
+    shutil.copy2(find_vmlinuz(tree, release), directory / "vmlinuz")
     shutil.copy2(tree / "usr/bin/busybox", directory / "busybox")
 
     run(["depmod", "--basedir", _link_lib(tree), release], timeout_s=600)
@@ -88,6 +88,15 @@ def find_release(tree: Path) -> str:
     if len(releases) != 1:
         raise BootosError(f"expected the modules of one kernel, found {', '.join(releases) or 'none'}")
     return releases[0]
+
+
+def find_vmlinuz(tree: Path, release: str) -> Path:
+    """The kernel itself, where Debian's packages up to 6.19 have it, or those of later kernels."""
+    places = (tree / f"boot/vmlinuz-{release}", tree / f"usr/lib/modules/{release}/vmlinuz")
+    for place in places:
+        if place.is_file():
+            return place
+    raise BootosError(f"the packages of kernel {release} hold no vmlinuz")
 
 
 def copy_licenses(tree: Path, target: Path) -> None:

@@ -1,23 +1,24 @@
 """What a site adds to stage `layer` by the recipe's [system]: SSH keys, certificates, root password, units, scripts.
 
 Programs of the image (update-ca-certificates, the site's scripts) run in its root, with the layer as the upper
-directory of an overlay, in namespaces of their own: without network, and gone with their mounts when they end.
+directory of an overlay, without network.
 """
 
 import configparser
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.image.layers.chroot import prepare_chroot, run_inside
+from bootos.image.layers.core import open_tree
+from bootos.image.layers.upper import expand_opaque
 from bootos.image.recipe import Loaded
 from bootos.image.steps.root import lock_passwords
-from bootos.image.steps.squash import SOURCE_DATE
-from bootos.process import run
 
 UNITS = "etc/systemd/system"
 CERTIFICATES = "usr/local/share/ca-certificates"
+SCRIPT_S = 1800.0
 SSH_UNIT = """\
 [Unit]
 Description=SSH for those whose keys the recipe names
@@ -32,14 +33,6 @@ RestartSec=5
 [Install]
 WantedBy=multi-user.target
 """
-RUN = """\
-set -e
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3,redirect_dir=off,metacopy=off,index=off" "$4"
-mount -t proc proc "$4/proc"
-shift 3
-exec chroot "$@"
-"""
-"""Arguments: lower, upper, work directory, root, then the command in it."""
 
 
 def apply_system(loaded: Loaded, base: Path, root: Path, work: Path) -> None:
@@ -57,19 +50,25 @@ def apply_system(loaded: Loaded, base: Path, root: Path, work: Path) -> None:
         target = root / CERTIFICATES / f"{certificate.stem}.crt"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(certificate, target)
-    if files["ca_certificates"]:
-        run_inside(["update-ca-certificates"], base, root, work)
-    for number, script in enumerate(files["scripts"]):
-        inside = root / "tmp" / f"script-{number}"
-        inside.parent.mkdir(mode=0o1777, exist_ok=True)
-        shutil.copyfile(script, inside)
-        inside.chmod(0o755)
-        try:
-            run_inside([f"/tmp/{inside.name}"], base, root, work)
-        except BootosError as cause:
-            raise BootosError(f"system.scripts[{number}] ({script}) failed") from cause
-        inside.unlink()
-    check_layer(root)
+    if files["ca_certificates"] or files["scripts"]:
+        with open_tree(base, work, root) as merged, prepare_chroot(merged):
+            if files["ca_certificates"]:
+                run_inside(merged, ["update-ca-certificates"], network=False)
+            for number, script in enumerate(files["scripts"]):
+                run_script(merged, script, f"system.scripts[{number}]")
+            expand_opaque(root, work / "layers")
+
+
+def run_script(root: Path, script: Path, place: str) -> None:
+    """Run a program of the site in the open, prepared root. Raises BootosError that names its `place` in the recipe."""
+    inside = root / "tmp/script"
+    shutil.copyfile(script, inside)
+    inside.chmod(0o755)
+    try:
+        run_inside(root, ["/tmp/script"], timeout_s=SCRIPT_S, network=False)
+    except BootosError as cause:
+        raise BootosError(f"{place} ({script}) failed") from cause
+    inside.unlink()
 
 
 def add_ssh_keys(root: Path, keys: Sequence[str]) -> None:
@@ -125,51 +124,3 @@ def find_targets(text: str) -> list[tuple[str, str]]:
     for key, kind in (("WantedBy", "wants"), ("RequiredBy", "requires")):
         found += [(kind, name) for name in parser.get("Install", key, fallback="").split()]
     return found
-
-
-def run_inside(argv: Sequence[str], base: Path, root: Path, work: Path) -> None:
-    """Run a program in the image's root; what it writes lands in `root`."""
-    for name in ("merged", "overlay"):
-        shutil.rmtree(work / name, ignore_errors=True)
-        (work / name).mkdir(parents=True)
-    places = [str(place.resolve()) for place in (base, root, work / "overlay", work / "merged")]
-    if any(set(place) & set(",:\\") for place in places):
-        raise BootosError(f"{work} has a character in its path that overlay mounts do not take")
-    run(
-        [
-            "unshare",
-            "--mount",
-            "--net",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "sh",
-            "-c",
-            RUN,
-            "sh",
-            *places,
-            *argv,
-        ],
-        env={
-            "HOME": "/root",
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "LC_ALL": "C.UTF-8",
-            "TZ": "UTC",
-            "SOURCE_DATE_EPOCH": SOURCE_DATE,
-        },
-        timeout_s=1800,
-    )
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def check_layer(root: Path) -> None:
-    """A squashfs without extended attributes cannot say that a directory was emptied and made anew."""
-    for path in root.rglob("*"):
-        if path.is_dir() and not path.is_symlink():
-            for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
-                if name in os.listxattr(path):
-                    inside = path.relative_to(root)
-                    raise BootosError(
-                        f"a script removed /{inside} and made it again, which a layer cannot hold",
-                        hint="remove what is in the directory, not the directory",
-                    )

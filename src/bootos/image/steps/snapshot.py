@@ -50,7 +50,7 @@ def build_snapshot(recipe: Recipe, asked: str, mirrors: Mirrors, directory: Path
         kernel=tuple(
             sorted(
                 {
-                    *archive.locate([kernel], suite=backports),
+                    *archive.locate(kernel, suite=backports),
                     *archive.locate(list_kernel_packages(recipe)),
                 },
                 key=lambda package: package.file,
