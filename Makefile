@@ -63,7 +63,7 @@ bench: image ## what a boot, an inventory and a rebuild cost; how fast a job rea
 	$(BIN)/python benchmarks/boot.py --image $(IMAGE) --direct --cpus 2 --runs 2
 	$(BIN)/python benchmarks/memory.py 640 512 448 384 320 --image $(IMAGE)
 	$(BIN)/python benchmarks/inventory.py --image $(IMAGE)
-	$(BIN)/python benchmarks/rebuild.py --image $(IMAGE)
+	$(BIN)/python benchmarks/rebuild.py --full --image $(IMAGE)
 	$(BIN)/python benchmarks/dispatch.py
 	$(BIN)/python benchmarks/budget.py --image $(IMAGE)
 

@@ -1,4 +1,5 @@
-"""How long a change takes to be in the image: a layer of 5 MB, and a rebuild after a change in the agent.
+"""How long a change takes to be in the image: a layer of 5 MB, and a rebuild after a change in the agent; with --full,
+all of it anew from the packages in the cache.
 
 The rebuild is that of a changed file in the recipe's overlay, which lies in the same layer as the agent: the same work.
 Needs a built image and its cache, and root. The recipe is copied, and nothing of the tree is changed.
@@ -53,10 +54,22 @@ def measure_rebuild(recipe: Path, cache: Path, work: Path) -> float:
     return time.monotonic() - began
 
 
-def build(recipe: Path, cache: Path, output: Path) -> None:
-    """`bootos image build`, as one would call it."""
+def measure_full(recipe: Path, cache: Path, work: Path) -> tuple[float, str]:
+    """Seconds to build the recipe with nothing but the downloaded packages; and what each stage took."""
+    lock = work / "image.lock.json"
+    build(recipe, cache, work / "known", "--lock", lock)
+    (work / "cache").mkdir()
+    shutil.copytree(cache / "debs", work / "cache/debs", copy_function=os.link)
+    began = time.monotonic()
+    printed = build(recipe, work / "cache", work / "anew", "--lock", lock)
+    seconds = time.monotonic() - began
+    return seconds, "\n".join(line for line in printed.splitlines() if line.endswith(" CPU s"))
+
+
+def build(recipe: Path, cache: Path, output: Path, *words: str | Path) -> str:
+    """`bootos image build`, as one would call it; returns what it printed."""
     argv = [sys.executable, "-m", "bootos.cli", "image", "build", "--recipe", recipe, "--cache", cache]
-    run([*argv, "--output", output], timeout_s=3600)
+    return run([*argv, "--output", output, *words], timeout_s=3600).stdout
 
 
 def main(
@@ -64,9 +77,12 @@ def main(
     recipe: Annotated[Path, typer.Option(help="What the image contains.")] = Path("recipes/bootos.toml"),
     cache: Annotated[Path, typer.Option(help="The build's cache.")] = Path("build/cache"),
     runs: Annotated[int, typer.Option(min=1, help="How often to do both.")] = 2,
+    full: Annotated[
+        bool, typer.Option("--full", help="Once, build all of it anew from the cached packages.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Measure adding a layer and rebuilding after a small change.
+    """Measure adding a layer and rebuilding after a small change; with --full, building anew.
 
     Example: python benchmarks/rebuild.py --runs 3
     """
@@ -79,6 +95,14 @@ def main(
                     found["add_layer_s"].append(measure_layer(image, Path(work)))
                 with screen.status("rebuilding"):
                     found["rebuild_agent_s"].append(measure_rebuild(recipe, cache, Path(work)))
+        if full:
+            with (
+                tempfile.TemporaryDirectory(prefix="bootos-bench-", dir=cache.parent) as work,
+                screen.status("building anew"),
+            ):
+                seconds, stages = measure_full(recipe, cache, Path(work))
+            found["full_build_s"] = [seconds]
+            screen.print(stages, highlight=False)
     except BootosError as error:
         for sentence in read_chain(error):
             typer.echo(f"rebuild.py: {sentence}", err=True)

@@ -219,7 +219,7 @@ def make_modules(loaded: Loaded, cache: Cache, kernel: Stage) -> Stage:
         {"kernel": kernel, "compression": compression, "hot": hot},
         (squash,),
         lambda directory: squash.build_layers(
-            kernel.directory / "root", directory, "modules", compression, hot, all_root=True
+            kernel.directory / "root", directory, "modules", compression, hot, all_root=True, programs=False
         ),
     )
 

@@ -2,7 +2,7 @@ import subprocess
 
 from bootos.image.recipe import Boot, Cut
 from bootos.image.steps.bytecode import remove_sources
-from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords
+from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords, make_stateless
 from bootos.image.steps.squash import build_layers
 
 
@@ -46,6 +46,16 @@ def test_no_account_keeps_a_password():
     locked = [line.split(":") for line in lock_passwords(shadow).splitlines()]
     assert [fields[1] for fields in locked] == ["*", "*", "*"]
     assert {fields[2] for fields in locked} == {"20089"}, "the day the image was built at is not in it"
+
+
+def test_what_an_installation_made_by_chance_is_in_no_image(tmp_path):
+    names = ("etc/machine-id", "etc/nvme/hostid", "etc/nvme/hostnqn", "var/lib/systemd/random-seed")
+    for name in (*names, "etc/shadow"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("0a1b2c3d\n")
+    make_stateless(tmp_path)
+    left = {name for name in names if (tmp_path / name).exists() and (tmp_path / name).read_text()}
+    assert not left
 
 
 def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):

@@ -19,6 +19,11 @@ from bootos.process import run
 
 SOURCE_DAY = int(SOURCE_DATE) // 86400
 """What /etc/shadow says of when a password was changed."""
+GENERATED = (
+    *("var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "dev/console"),
+    *("etc/nvme/hostid", "etc/nvme/hostnqn"),
+)
+"""Made by chance when Debian is installed: no two builds, and all machines of one, would have the same."""
 UNIT_DIRECTORIES = ("usr/lib/systemd/system", "etc/systemd/system")
 ALLOWED_FILES = {
     # directory -> field of the recipe's [boot] that lists what stays in it
@@ -100,7 +105,7 @@ def make_stateless(root: Path) -> None:
     # Empty, not missing or "uninitialized": systemd then takes an id for this boot and applies no presets.
     (root / "etc/machine-id").touch()
     (root / "etc/fstab").touch()
-    for path in _existing(root, ("var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "dev/console")):
+    for path in _existing(root, GENERATED):
         path.unlink()
     for name in ("var/log", "var/cache/apt", "var/lib/apt/lists", "tmp", "run", "var/tmp"):
         for path in (root / name).rglob("*") if (root / name).is_dir() else ():

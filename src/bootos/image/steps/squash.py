@@ -13,21 +13,36 @@ SOURCE_DATE = "1735689600"
 
 OPTIONS = {
     "zstd": ("-comp", "zstd", "-Xcompression-level", "19", "-b", str(BLOCK_BYTES)),
-    # With the filter for x86 programs each block is packed both ways, and the smaller one taken: kernel modules are
-    # better off without.
-    "xz": ("-comp", "xz", "-Xbcj", "x86", "-b", "1M"),
+    "xz": ("-comp", "xz", "-b", "1M"),
 }
 """Measured in docs/decisions/0006: xz packs a sixth smaller and takes six times the CPU to unpack."""
+FILTER = {"zstd": (), "xz": ("-Xbcj", "x86")}
+"""For programs each block is packed a second time, with their jumps rewritten, and the smaller one taken. That takes
+twice as long, and of kernel modules no block becomes smaller: their jumps are not filled in yet."""
 
 
 def build_layers(
-    source: Path, directory: Path, name: str, compression: str, hot: Sequence[str], *, all_root: bool = False
+    source: Path,
+    directory: Path,
+    name: str,
+    compression: str,
+    hot: Sequence[str],
+    *,
+    all_root: bool = False,
+    programs: bool = True,
 ) -> None:
     """Pack `source` into `directory/NAME.squashfs`, and what lies below the paths `hot` into `NAME-hot.squashfs`."""
     files = [path.relative_to(source).as_posix() for path in source.rglob("*") if not _is_directory(path)]
     chosen = {file for file in files if any(is_below(file, item) for item in hot)}
     rest = set(files) - chosen
-    build_squashfs(source, directory / f"{name}.squashfs", compression, all_root=all_root, left_out=chosen)
+    build_squashfs(
+        source,
+        directory / f"{name}.squashfs",
+        compression,
+        all_root=all_root,
+        programs=programs,
+        left_out=chosen,
+    )
     if chosen:
         build_squashfs(source, directory / f"{name}-hot.squashfs", "zstd", all_root=all_root, left_out=rest)
 
@@ -39,6 +54,7 @@ def build_squashfs(
     *,
     all_root: bool = False,
     keep_times: bool = False,
+    programs: bool = True,
     left_out: Iterable[str] = (),
 ) -> None:
     """Pack `source` into `target`, without the files `left_out` (paths in `source`). With `keep_times` the files keep
@@ -50,6 +66,7 @@ def build_squashfs(
             [
                 *("mksquashfs", source, target),
                 *OPTIONS[compression],
+                *(FILTER[compression] if programs else ()),
                 *("-noappend", "-no-progress", "-quiet", "-no-xattrs", "-no-exports"),
                 *("-mkfs-time", SOURCE_DATE),
                 *([] if keep_times else ["-all-time", SOURCE_DATE]),
