@@ -13,14 +13,15 @@ MAY_IMPORT = {
     "hardware": SHARED | {"template", "wire"},
     "drivers": SHARED | {"template", "wire", "hardware", "fetch"},
     "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch", "repository"},
-    "server": SHARED | {"template", "wire"},
-    "image": SHARED | {"repository"},
-    "lab": SHARED | {"image"},
+    "server": SHARED | {"template", "wire", "loader"},
+    "image": SHARED | {"repository", "loader"},
+    "lab": SHARED | {"image", "loader"},
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},
     "fetch": {"errors", "process"},
     "repository": set(),
+    "loader": set(),
 }
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from bootos import loader
 from bootos.errors import BootosError
 from bootos.image import archive, cpio, kernel_module, package_store
 from bootos.image import lock as lock_file
@@ -39,6 +40,7 @@ from bootos.image.steps import bytecode, estimate, microcode, site, squash
 from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
+from bootos.image.steps import loader as loader_step
 from bootos.image.steps import root as root_step
 from bootos.image.steps import rpmdb as rpmdb_step
 from bootos.image.steps import snapshot as snapshot_step
@@ -65,6 +67,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     modules: Stage
     boot: Stage
     layer: Stage
+    loader: Stage
 
 
 def build_image(
@@ -95,10 +98,12 @@ def build_image(
             modules=make_modules(loaded, cache, kernel),
             boot=make_boot(loaded, cache, kernel),
             layer=make_layer(loaded, cache, base, rpmdb),
+            loader=make_loader(cache, lock, store),
         )
         with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
             segments = write_initrd(parts, Path(work) / "initrd.img")
             shutil.copyfile(kernel.directory / "vmlinuz", Path(work) / "vmlinuz")
+            shutil.copytree(parts.loader.directory / loader.DIRECTORY, Path(work) / loader.DIRECTORY)
             version = write_release(loaded, segments, Path(work))
             manifest = build_manifest(loaded, parts, segments, version, Path(work))
             check_budget(loaded, manifest)
@@ -166,7 +171,7 @@ def fetch_packages(loaded: Loaded, cache: Cache, lock: Lock) -> PackageStore:
         cache.report(Event(stage="packages", state="progress", detail=detail, share=share))
 
     with tempfile.TemporaryDirectory(prefix="unfinished-apt-", dir=cache.directory) as work:
-        store.fetch([*lock.base, *lock.kernel], lambda: Archive(Path(work), sources), show)
+        store.fetch([*lock.base, *lock.kernel, *lock.loaders], lambda: Archive(Path(work), sources), show)
     return store
 
 
@@ -281,6 +286,16 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
     )
 
 
+def make_loader(cache: Cache, lock: Lock, store: PackageStore) -> Stage:
+    """What lies beside the image: the boot loaders."""
+    return cache.make(
+        "loader",
+        {"packages": lock.loaders, "loaders": loader.LOADERS},
+        (loader_step,),
+        lambda directory: loader_step.build_loaders(lock, store, directory, _say(cache, "loader")),
+    )
+
+
 def make_estimate(cache: Cache, base: Stage, kernel: Stage) -> Stage:
     """How well each file packs."""
     return cache.make(
@@ -353,6 +368,7 @@ def build_manifest(
             **{item.name: item.version for item in read_own_packages(parts)},
         },
         budget_bytes=loaded.recipe.budget_mb * 1_000_000,
+        loaders=tuple(hash_file(path) for path in sorted((work / loader.DIRECTORY).iterdir())),
     )
 
 
@@ -363,7 +379,7 @@ def read_own_packages(parts: Parts) -> list[Component]:
 
 def write_sbom(manifest: Manifest, lock: Lock, parts: Parts, base: Stage, work: Path) -> None:
     """The list of packages with their licenses, for people and for tools."""
-    copyrights = find_copyrights(base.directory / "root", parts.kernel.directory)
+    copyrights = find_copyrights(base.directory / "root", parts.kernel.directory, parts.loader.directory)
     own = {item.name: item for item in read_own_packages(parts)}
     locked = collect_components(lock, set(manifest.packages) - set(own), copyrights)
     components = sorted((*locked, *own.values()), key=lambda item: item.name)
@@ -383,11 +399,17 @@ def check_budget(loaded: Loaded, manifest: Manifest) -> None:
 
 def publish(work: Path, output_dir: Path) -> None:
     """Put the files in place, each in one step; the manifest comes last."""
-    output_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("vmlinuz", "initrd.img", "sbom.spdx.json", "packages.txt", "report.html", "manifest.json"):
-        unfinished = output_dir / f".{name}.new"
+    loaders = sorted(path.name for path in (work / loader.DIRECTORY).iterdir())
+    (output_dir / loader.DIRECTORY).mkdir(parents=True, exist_ok=True)
+    for path in (output_dir / loader.DIRECTORY).iterdir():
+        if path.name not in loaders:
+            path.unlink()
+    files = ("vmlinuz", "initrd.img", "sbom.spdx.json", "packages.txt", "report.html", "manifest.json")
+    for name in (*(f"{loader.DIRECTORY}/{name}" for name in loaders), *files):
+        target = output_dir / name
+        unfinished = target.with_name(f".{target.name}.new")
         shutil.copyfile(work / name, unfinished)
-        unfinished.replace(output_dir / name)
+        unfinished.replace(target)
 
 
 def _say(cache: Cache, stage: str) -> Callable[[str], None]:

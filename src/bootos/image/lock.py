@@ -36,14 +36,15 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`base` is installed, `kernel` only unpacked (kernel, busybox, firmware). `asked` is the hash of the part of the
-    recipe it answers; `sources` is the apt sources.list of the image."""
+    """`base` is installed, `kernel` (kernel, busybox, firmware) and `loaders` only unpacked. `asked` is the hash of the
+    part of the recipe it answers; `sources` is the apt sources.list of the image."""
 
     schema: int = SCHEMA
     asked: str
     sources: str
     base: tuple[Package, ...]
     kernel: tuple[Package, ...]
+    loaders: tuple[Package, ...] = ()
 
 
 def parse_uris(printed: str) -> tuple[Package, ...]:

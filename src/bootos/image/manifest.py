@@ -56,6 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     budget_bytes: int = 0  # what its recipe allows vmlinuz and initrd together
     layers: tuple[LayerEntry, ...] = ()
+    loaders: tuple[FileEntry, ...] = ()
+    """Boot loaders in `loaders/`; no part of what a machine keeps in memory, and not of the version."""
 
     @property
     def size_bytes(self) -> int:

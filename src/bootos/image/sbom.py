@@ -42,10 +42,11 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 def collect_components(
     lock: Lock, installed: Iterable[str], copyrights: Mapping[str, Path]
 ) -> list[Component]:
-    """The lock's packages that are in the image, sorted by name; `copyrights` are their copyright files."""
-    names = set(installed)
+    """The lock's packages that are in the image or, boot loaders, beside it, sorted by name; `copyrights` are their
+    copyright files."""
+    names = {*installed, *(package.name for package in lock.loaders)}
     components = []
-    for package in sorted({*lock.base, *lock.kernel}, key=lambda item: item.file):
+    for package in sorted({*lock.base, *lock.kernel, *lock.loaders}, key=lambda item: item.file):
         if package.name in names:
             path = copyrights.get(package.name)
             text = path.read_text(errors="replace") if path is not None else ""
@@ -65,9 +66,9 @@ def describe_package(package: Package, text: str) -> Component:
     )
 
 
-def find_copyrights(base: Path, kernel: Path) -> dict[str, Path]:
-    """Package -> its copyright file, of the installed base and of the kernel stage."""
-    found = {path.name: path for path in sorted(kernel.glob("copyright/*"))}
+def find_copyrights(base: Path, *stages: Path) -> dict[str, Path]:
+    """Package -> its copyright file, of the installed base and of the stages that unpack packages."""
+    found = {path.name: path for stage in stages for path in sorted(stage.glob("copyright/*"))}
     for directory in sorted((base / "usr/share/doc").iterdir()):
         inside = directory
         if directory.is_symlink():  # packages of one source share a directory
@@ -119,8 +120,9 @@ def build_sbom(manifest: Manifest, components: Iterable[Component]) -> dict[str,
 
 
 def name_document(manifest: Manifest) -> str:
-    """Another content has another name. A layer beside the initrd leaves the version as it is, but counts here."""
-    beside = "".join(f" {layer.name} {layer.sha256}" for layer in manifest.layers if layer.pci_ids)
+    """Another content has another name. Layers and loaders beside the initrd leave the version as it is, but count here."""
+    entries = (*(layer for layer in manifest.layers if layer.pci_ids), *manifest.loaders)
+    beside = "".join(f" {entry.name} {entry.sha256}" for entry in entries)
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, manifest.version + beside)}"
 
 

@@ -48,6 +48,7 @@ PATHS = (
     BootPath(name="uefi-pxe", title="UEFI PXE, shim and GRUB", firmware="uefi"),
     BootPath(name="secure-pxe", title="UEFI PXE, Secure Boot", firmware="uefi-secure"),
     BootPath(name="uefi-http", title="UEFI HTTP Boot, shim and GRUB", firmware="uefi", boot="http"),
+    BootPath(name="secure-http", title="UEFI HTTP Boot, Secure Boot", firmware="uefi-secure", boot="http"),
     BootPath(name="uefi-ipxe", title="UEFI iPXE", firmware="uefi", boot_loader="ipxe"),
     BootPath(name="iso-bios", title="ISO as CD, BIOS", boot="cdrom"),
     BootPath(name="iso-secure", title="ISO as USB stick, Secure Boot", firmware="uefi-secure", boot="usb"),

@@ -14,6 +14,7 @@ from bootos.image.manifest import LayerEntry
 from bootos.lab.spec import MachineSpec
 from bootos.lab.vendor_tools.script import build_script
 from bootos.lab.vendor_tools.silicon import PciIdentity
+from bootos.loader import DIRECTORY as LOADERS
 
 LAYER = "lab"
 NUMBER = LAST_NUMBER  # laid over all others
@@ -35,6 +36,8 @@ def build_boot_files(image: Path, target: Path, specs: Sequence[MachineSpec]) ->
     target.mkdir(parents=True, exist_ok=True)
     for entry in read_image(image).manifest.files:
         shutil.copyfile(image / entry.name, target / entry.name)
+    if (image / LOADERS).is_dir():
+        shutil.copytree(image / LOADERS, target / LOADERS, dirs_exist_ok=True)
     shutil.copyfile(image / "manifest.json", target / "manifest.json")
     with tempfile.TemporaryDirectory(prefix="lab-layer-", dir=target) as work:
         root, squashfs = Path(work) / "root", Path(work) / "lab.squashfs"

@@ -27,7 +27,7 @@ from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
-from bootos.server.netboot.tree import lay_out, link_images
+from bootos.server.netboot.tree import lay_out
 from bootos.server.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
@@ -80,11 +80,10 @@ def open_context(settings: Settings) -> Context:
 def prepare(context: Context) -> None:
     """Bring the TFTP root and the images up to date with the settings and the store. Raises BootosError."""
     settings = context.settings
-    lay_out(settings, context.public_url)
     with context.store.read() as session:
         left = context.uploads.clean(session.scalars(select(Image.version)).all())
         context.shelf.read_stock(session)
-        link_images(settings, context.shelf)
+        lay_out(settings, context.public_url, context.shelf)
         done = reconcile_pxe_files(
             session, pxe_directory=settings.pxe_directory, server_url=context.public_url
         )

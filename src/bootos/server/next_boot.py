@@ -1,7 +1,6 @@
 """What a machine's next PXE boot finds: the job's per-MAC PXE file, else that of the image it is pinned to, else the
 default file. Called by the agent APIs, when a pin changes, and at start."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.image.choice import choose_image
-from bootos.server.image.manifest import REQUIRED
 from bootos.server.image.versions import read_default, read_pins
 from bootos.server.jobs import add_line, touch
 from bootos.server.lifecycle import State
@@ -120,6 +118,5 @@ def is_of_a_job(session: Session, name: str) -> bool:
 
 def point_to_image(source: str, version: str) -> str:
     """The default PXE file with the URLs of one version in place of the default's."""
-    for name in REQUIRED:
-        source = re.sub(rf"/bootos/{re.escape(name)}(?![\w.-])", f"/bootos/images/{version}/{name}", source)
+    source = pxe_file.name_version(source, version)
     return f"# Written by the BootOS server: this machine is pinned to the image {version}\n{source}"

@@ -16,7 +16,12 @@ PIECE_BYTES = 1024 * 1024
 
 
 def make_image(
-    directory: Path, seed: str, *, size_bytes: int = 200_000, layers: dict[str, bytes] | None = None
+    directory: Path,
+    seed: str,
+    *,
+    size_bytes: int = 200_000,
+    layers: dict[str, bytes] | None = None,
+    loaders: dict[str, bytes] | None = None,
 ) -> str:
     """An image whose files are made of `seed`; returns its version."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -29,6 +34,9 @@ def make_image(
     for name, content in (layers or {}).items():
         (directory / "layers").mkdir(exist_ok=True)
         (directory / "layers" / f"{name}.squashfs").write_bytes(content)
+    for name, content in (loaders or {}).items():
+        (directory / "loaders").mkdir(exist_ok=True)
+        (directory / "loaders" / name).write_bytes(content)
     version = f"0.1.0-{hashlib.sha256(seed.encode()).hexdigest()[:12]}"
     manifest = {
         "schema": 1,
@@ -40,6 +48,7 @@ def make_image(
         "layers": [
             {**describe(name, content), "pci_ids": ["8086:10d3"]} for name, content in (layers or {}).items()
         ],
+        "loaders": [describe(name, content) for name, content in (loaders or {}).items()],
         "packages": {"systemd": "257"},
     }
     (directory / "manifest.json").write_text(json.dumps(manifest))

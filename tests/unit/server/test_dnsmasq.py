@@ -106,6 +106,30 @@ with run_dnsmasq(Settings(data=Path(sys.argv[1]), netboot="lo"), "http://127.0.0
 """
 
 
+def test_loaders_that_come_later_are_offered(tmp_path: Path) -> None:
+    started, log_path = tmp_path / "started", tmp_path / "server.log"
+    dnsmasq = tmp_path / "bin/dnsmasq"
+    dnsmasq.parent.mkdir()
+    dnsmasq.write_text(
+        f"#!/bin/sh\ncat {tmp_path}/dnsmasq.conf >> {started}\necho TFTP root is here\nexec sleep 600\n"
+    )
+    dnsmasq.chmod(0o755)
+    (tmp_path / "tftp").mkdir()
+    server = start(
+        [sys.executable, "-c", SERVER, tmp_path],
+        env={"PATH": f"{dnsmasq.parent}:{os.environ['PATH']}"},
+        log_path=log_path,
+    )
+    try:
+        wait_until(lambda: "serving" in log_path.read_text(), log_path)
+        assert "shimx64.efi" not in started.read_text()
+        for name in ("grubx64.efi", "shimx64.efi"):
+            (tmp_path / "tftp" / name).write_bytes(b"MZ")
+        wait_until(lambda: "X86-64_EFI,BootOS,shimx64.efi" in started.read_text(), log_path)
+    finally:
+        server.stop()
+
+
 def test_dnsmasq_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
     ended, log_path = tmp_path / "ended", tmp_path / "server.log"
     dnsmasq = tmp_path / "bin/dnsmasq"

@@ -44,9 +44,11 @@ def test_the_server_reads_what_the_build_writes() -> None:
         segments=(entry,),
         root_uncompressed_bytes=1,
         packages={},
+        loaders=(FileEntry(name="ipxe.efi", size_bytes=3, sha256="2" * 64),),
     )
     read = parse_manifest(msgspec.json.encode(built))
-    assert (read.version, read.size_bytes, len(read.all_files)) == ("0.1.0-0123456789ab", 3, 2)
+    assert (read.version, read.size_bytes) == ("0.1.0-0123456789ab", 3)
+    assert [entry.name for entry in read.all_files] == ["vmlinuz", "initrd.img", "loaders/ipxe.efi"]
 
 
 def test_a_published_image_is_served_by_its_version_and_is_no_default_yet(
@@ -115,6 +117,7 @@ def test_a_piece_beyond_the_manifests_size_is_refused(server: Running, tmp_path:
         ({"files": []}, "there is no vmlinuz"),
         ({"files": [{"name": "../x", "size_bytes": 1, "sha256": "0" * 64}]}, "no plain file name"),
         ({"layers": [{"name": "../../x", "pci_ids": ["8086:1"]}]}, "no plain file name"),
+        ({"loaders": [{"name": "../x.efi", "size_bytes": 1, "sha256": "0" * 64}]}, "no plain file name"),
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_with_the_place(

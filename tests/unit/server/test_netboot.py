@@ -5,11 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from publishing import make_image, publish
-from serving import Running
+from serving import Running, run_in_thread
 
 from bootos.errors import BootosError
+from bootos.loader import LOADERS
+from bootos.server.image.shelf import Shelf
 from bootos.server.netboot.boot_files import parse_range
-from bootos.server.netboot.loader import LOADERS, find_offer
+from bootos.server.netboot.loader import find_offer
 from bootos.server.netboot.pxe_file import (
     FILE,
     file_name,
@@ -56,7 +58,7 @@ def test_the_default_file_follows_the_settings_until_it_is_edited(settings: Sett
 
 def make_host(root: Path) -> Path:
     for name, (source, _) in LOADERS.items():
-        file = root / source.lstrip("/")
+        file = root / source
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name)
     return root
@@ -65,8 +67,8 @@ def make_host(root: Path) -> Path:
 def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None:
     settings.pxe_directory.mkdir(parents=True)
     wanted = msgspec.structs.replace(settings, tftp=True)
-    lay_out(wanted, "http://a", host_root=make_host(tmp_path / "host"))
-    configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh"}
+    lay_out(wanted, "http://a", Shelf(settings), host_root=make_host(tmp_path / "host"))
+    configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh", "bootos"}
     assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, *configuration}
     assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
 
@@ -75,32 +77,90 @@ def test_missing_boot_loaders_are_an_error_only_when_they_are_asked_for(
     settings: Settings, tmp_path: Path
 ) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", host_root=tmp_path)
+    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings), host_root=tmp_path)
     assert (settings.pxe_directory / "default").is_file()
     with pytest.raises(BootosError) as caught:
-        lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", host_root=tmp_path)
-    hint = "apt-get install grub-efi-amd64-signed ipxe pxelinux shim-signed syslinux-common"
-    assert caught.value.hint == hint
+        lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings), host_root=tmp_path)
+    assert (
+        "apt-get install grub-efi-amd64-signed ipxe pxelinux shim-signed syslinux-common" in caught.value.hint
+    )
 
 
 def test_one_missing_boot_loader_does_not_keep_the_others_away(settings: Settings, tmp_path: Path) -> None:
     settings.pxe_directory.mkdir(parents=True)
     host = make_host(tmp_path / "host")
-    (host / LOADERS["ipxe.efi"][0].lstrip("/")).unlink()
-    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", host_root=host)
+    (host / LOADERS["ipxe.efi"].path).unlink()
+    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings), host_root=host)
     assert (settings.tftp_root / "shimx64.efi").is_file()
     assert not (settings.tftp_root / "ipxe.efi").exists()
 
 
 def test_what_the_operator_edited_is_what_ipxe_and_grub_boot(settings: Settings) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    lay_out(settings, "http://a")
+    lay_out(settings, "http://a", Shelf(settings))
     path = settings.pxe_directory / "default"
     path.write_text(path.read_text().replace("selinux=0", "selinux=0 EDITED=1"))
-    lay_out(settings, "http://b")
+    lay_out(settings, "http://b", Shelf(settings))
     for name in ("grub/grub.cfg", "boot.ipxe", "kexec.sh"):
         text = (settings.tftp_root / name).read_text()
         assert "EDITED=1" in text and "http://a" in text
+
+
+def test_the_loaders_of_the_default_image_come_before_those_of_the_host(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.pxe_directory.mkdir(parents=True)
+    make_image(
+        settings.boot_files, "local", loaders={"shimx64.efi": b"of the image", "boot.ipxe": b"no loader"}
+    )
+    host = make_host(tmp_path / "host")
+    lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings), host_root=host)
+    assert (settings.tftp_root / "shimx64.efi").read_bytes() == b"of the image"
+    assert (settings.tftp_root / "ipxe.efi").read_bytes() == b"ipxe.efi"
+    assert (settings.tftp_root / "boot.ipxe").read_text().startswith("#!ipxe")
+
+
+def test_the_loaders_are_those_of_the_default_image(settings: Settings, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(settings, tftp=None)
+    server, stop = run_in_thread(settings)
+    loader = settings.tftp_root / "ipxe.efi"
+    try:
+        make_image(tmp_path / "a", "a", loaders={"ipxe.efi": b"a's"})
+        publish(server, tmp_path / "a", default=True)
+        assert loader.read_bytes() == b"a's"
+        version = make_image(tmp_path / "b", "b", loaders={"ipxe.efi": b"b's"})
+        publish(server, tmp_path / "b")
+        assert loader.read_bytes() == b"a's"
+        server.operate("POST", f"/images/{version}/default")
+        assert loader.read_bytes() == b"b's"
+        server.operate("POST", "/images/rollback")
+        assert loader.read_bytes() == b"a's"
+    finally:
+        stop()
+
+
+def test_what_reads_its_configuration_at_each_boot_is_told_the_version(
+    server: Running, tmp_path: Path
+) -> None:
+    root, url = server.context.settings.tftp_root, server.context.public_url
+    names = ("grub/grub.cfg", "boot.ipxe")
+    make_image(server.context.settings.boot_files, "local")
+
+    def read(name: str) -> str:
+        return (root / name).read_text()
+
+    before = {name: read(name) for name in names}
+    fixed = {name: read(name) for name in ("pxelinux.cfg/default", "kexec.sh")}
+    version = make_image(tmp_path / "a", "a")
+    publish(server, tmp_path / "a", default=True)
+    for name in names:
+        for file in ("vmlinuz", "initrd.img"):
+            assert f"/bootos/images/{version}/{file}" in read(name), name
+            assert f"/bootos/{file}" not in read(name), name
+    assert f"{url}/bootos/vmlinuz" in fixed["pxelinux.cfg/default"]
+    assert {name: read(name) for name in fixed} == fixed
+    server.operate("POST", "/images/rollback")
+    assert {name: read(name) for name in names} == before
 
 
 def fill_tftp_root(settings: Settings, *without: str) -> None:
@@ -133,7 +193,8 @@ def test_a_missing_loader_takes_only_its_own_boot_paths_away(
     assert (offer.bios, offer.uefi, offer.http) == paths
     assert len(offer.problems) == len(packages)
     for problem, package in zip(offer.problems, packages, strict=True):
-        assert f"{missing} is not in {settings.tftp_root}: apt-get install {package}," in problem
+        assert f"{missing} is not in {settings.tftp_root}: take an image" in problem
+        assert f"apt-get install {package} and" in problem
 
 
 def test_a_grub_that_loads_by_tftp_gets_what_is_served_by_http(server: Running, tmp_path: Path) -> None:
@@ -272,7 +333,7 @@ def test_operators_own_files_are_served(server: Running) -> None:
 
 def test_the_tftp_root_is_served_by_http_and_grub_finds_its_own(server: Running) -> None:
     server.context.settings.pxe_directory.mkdir(parents=True, exist_ok=True)
-    lay_out(server.context.settings, "http://a")
+    lay_out(server.context.settings, "http://a", server.context.shelf)
     expected = (server.context.settings.tftp_root / "grub/grub.cfg").read_bytes()
     assert server.request("GET", "/bootos/netboot/grub/grub.cfg").data == expected
     assert server.request("GET", "/grub/grub.cfg").data == expected

@@ -11,6 +11,7 @@ from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, Archive, Mirrors, build_sources
 from bootos.image.lock import Lock, write_lock
 from bootos.image.recipe import Recipe
+from bootos.image.steps import loader as loader_step
 from bootos.image.steps import microcode as microcode_step
 from bootos.process import run
 
@@ -28,6 +29,7 @@ def list_question(recipe: Recipe) -> dict[str, object]:
         "packages": debian.packages,
         "kernel": recipe.kernel,
         "unpacked": list_kernel_packages(recipe),
+        "loaders": loader_step.PACKAGES,
     }
 
 
@@ -56,6 +58,7 @@ def build_snapshot(recipe: Recipe, asked: str, mirrors: Mirrors, directory: Path
                 key=lambda package: package.file,
             )
         ),
+        loaders=archive.locate(loader_step.PACKAGES),
     )
     write_lock(directory / "lock.json", lock)
     shutil.rmtree(directory / "apt")

@@ -25,7 +25,7 @@ from bootos.server.image.manifest import LOCAL, Manifest, parse_manifest
 from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
-from bootos.server.netboot.tree import link_images
+from bootos.server.netboot.tree import follow_shelf
 from bootos.server.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Image, ImagePin, Machine
@@ -261,7 +261,7 @@ def refresh(context: Context) -> None:
     with context.shelf.lock:  # whoever comes last reads what is newest
         with context.store.read() as session:
             context.shelf.read_stock(session)
-        link_images(context.settings, context.shelf)
+        follow_shelf(context.settings, context.public_url, context.shelf)
 
 
 def check_served(context: Context, session: Session, version: str) -> None:

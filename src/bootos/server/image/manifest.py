@@ -8,12 +8,13 @@ import re
 import msgspec
 
 from bootos.errors import Problem
+from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import UnusableError
 
 SCHEMA = 1
 REQUIRED = ("vmlinuz", "initrd.img")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}")
-TAKEN = ("manifest.json", "manifest.json.sig", "layers")
+TAKEN = ("manifest.json", "manifest.json.sig", "layers", LOADERS)
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LOCAL = "local"
@@ -43,16 +44,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     kernel_release: str = ""
     files: tuple[FileEntry, ...]
     layers: tuple[LayerEntry, ...] = ()
+    loaders: tuple[FileEntry, ...] = ()
 
     @property
     def all_files(self) -> tuple[FileEntry, ...]:
         """Everything that belongs to the image, by its place in the image's directory."""
+        loaders = (msgspec.structs.replace(entry, name=f"{LOADERS}/{entry.name}") for entry in self.loaders)
         layers = (
             FileEntry(name=f"layers/{layer.name}.squashfs", size_bytes=layer.size_bytes, sha256=layer.sha256)
             for layer in self.layers
             if layer.pci_ids
         )
-        return (*self.files, *layers)
+        return (*self.files, *layers, *loaders)
 
     @property
     def size_bytes(self) -> int:
@@ -97,6 +100,9 @@ def find_problems(manifest: Manifest) -> list[Problem]:
     for place, layer in enumerate(manifest.layers):
         if not FILE.fullmatch(layer.name):
             say(f"layers[{place}].name", f"{layer.name!r} is no plain file name")
+    for place, loader in enumerate(manifest.loaders):
+        if not FILE.fullmatch(loader.name):
+            say(f"loaders[{place}].name", f"{loader.name!r} is no plain file name")
     for entry in manifest.all_files:
         if not SHA256.fullmatch(entry.sha256) or entry.size_bytes <= 0:
             say(entry.name, "has no size and sha256")

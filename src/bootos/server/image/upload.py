@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import ConflictError, NoRoomError, NotFoundError, UnusableError
 from bootos.server.files import write_atomically
 from bootos.server.image.manifest import FileEntry, Manifest, parse_manifest
@@ -56,7 +57,8 @@ class Uploads:
             directory = self._waiting / manifest.version
             if directory.is_dir() and _read(directory / MANIFEST) != raw:
                 shutil.rmtree(directory)
-            (directory / "layers").mkdir(parents=True, exist_ok=True)
+            for name in ("layers", LOADERS):
+                (directory / name).mkdir(parents=True, exist_ok=True)
             # The manifest comes last: a directory without one is no upload.
             write_atomically(directory / SIGNATURE, signature, mode=0o644)
             write_atomically(directory / MANIFEST, raw, mode=0o644)
@@ -131,7 +133,8 @@ class Uploads:
             return
         # The same kernel and initrd, with other layers or instead of damaged ones: what is loaded now is loaded to its
         # end, the manifest comes last.
-        (target / "layers").mkdir(exist_ok=True)
+        for name in ("layers", LOADERS):
+            (target / name).mkdir(exist_ok=True)
         for entry in manifest.all_files:
             (directory / entry.name).replace(target / entry.name)
         for name in (SIGNATURE, MANIFEST):

@@ -17,7 +17,7 @@ from pathlib import Path
 from bootos.errors import BootosError
 from bootos.process import Child, run, start
 from bootos.server.files import write_atomically
-from bootos.server.netboot.loader import Offer, find_offer
+from bootos.server.netboot.loader import Offer, find_offer, read_stamp
 from bootos.server.netboot.tree import IPXE_SCRIPT
 from bootos.server.settings import Settings
 
@@ -119,10 +119,8 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
         raise BootosError("--netboot needs dnsmasq", hint="apt-get install dnsmasq-base")
     address = read_address(settings.netboot)
     path, log_path = settings.data / "dnsmasq.conf", settings.data / "dnsmasq.log"
-    offer = find_offer(settings)
-    for problem in offer.problems:
-        log.warning("%s", problem)
-    write_atomically(path, render_dnsmasq(settings, address, public_url, offer).encode(), mode=0o644)
+    seen = read_stamp(settings)
+    written = _write(path, settings, address, public_url)
     log_path.unlink(missing_ok=True)
     argv = [
         # It ends with the server, also when that is killed: the kernel sends SIGTERM when the thread ends that started
@@ -142,14 +140,22 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
     log.info("booting over %s (%s), %s; dnsmasq's log is %s", settings.netboot, address, kind, log_path)
 
     def watch() -> None:
-        nonlocal child
+        nonlocal child, seen, written
         while not stop.wait(WATCH_S):
-            if (code := child.poll()) is not None:
+            before = written
+            if (stamp := read_stamp(settings)) != seen:  # another image with other loaders is the default
+                seen, written = stamp, _write(path, settings, address, public_url)
+            if written != before:
+                log.info("other boot loaders are offered from now on: dnsmasq is started again")
+                child.stop()
+            elif (code := child.poll()) is not None:
                 log.error("dnsmasq ended with exit code %d and is started again; see %s", code, log_path)
-                try:
-                    child = _start(argv, log_path)
-                except BootosError as error:
-                    log.error("%s", error)
+            else:
+                continue
+            try:
+                child = _start(argv, log_path)
+            except BootosError as error:
+                log.error("%s", error)
 
     watcher = threading.Thread(target=watch, name="dnsmasq", daemon=True)
     watcher.start()
@@ -159,6 +165,16 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
         stop.set()
         watcher.join(START_S)
         child.stop()
+
+
+def _write(path: Path, settings: Settings, address: ipaddress.IPv4Interface, public_url: str) -> str:
+    """The configuration for the loaders that there are now; the log says which boot paths lack theirs."""
+    offer = find_offer(settings)
+    for problem in offer.problems:
+        log.warning("%s", problem)
+    text = render_dnsmasq(settings, address, public_url, offer)
+    write_atomically(path, text.encode(), mode=0o644)
+    return text
 
 
 def _start(argv: list[str], log_path: Path) -> Child:

@@ -1,6 +1,7 @@
-"""The boot loaders: Debian's, copied from the host into the TFTP root, and which of them each kind of firmware is sent.
+"""The boot loaders in the TFTP root: those that the default image brings, else the host's; and which of them each kind
+of firmware is sent.
 
-A loader that is not installed makes the boot paths unavailable that begin with it, and no others. Called by `tree` and
+A loader that is not there makes the boot paths unavailable that begin with it, and no others. Called by `tree` and
 `dnsmasq`.
 """
 
@@ -10,34 +11,11 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.loader import DIRECTORY, LOADERS
 from bootos.server.files import write_atomically
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
-
-LOADERS = {
-    "lpxelinux.0": ("/usr/lib/PXELINUX/lpxelinux.0", "pxelinux"),
-    "pxelinux.0": ("/usr/lib/PXELINUX/pxelinux.0", "pxelinux"),
-    **{
-        name: (f"/usr/lib/syslinux/modules/bios/{name}", "syslinux-common")
-        for name in (
-            "ldlinux.c32",
-            "menu.c32",
-            "libutil.c32",
-            "libcom32.c32",
-            "chain.c32",
-            "mboot.c32",
-            "libgpl.c32",
-        )
-    },
-    "memdisk": ("/usr/lib/syslinux/memdisk", "syslinux-common"),
-    "undionly.kpxe": ("/usr/lib/ipxe/undionly.kpxe", "ipxe"),
-    "ipxe.efi": ("/usr/lib/ipxe/ipxe.efi", "ipxe"),
-    "snponly.efi": ("/usr/lib/ipxe/snponly.efi", "ipxe"),
-    # UEFI loads the shim, which loads grubx64.efi from beside it and checks that Debian signed it.
-    "shimx64.efi": ("/usr/lib/shim/shimx64.efi.signed", "shim-signed"),
-    "grubx64.efi": ("/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", "grub-efi-amd64-signed"),
-}
 
 # What a boot path needs; firmware is sent the first, which loads the others from beside itself.
 BIOS_PXE = {"native": ("lpxelinux.0", "ldlinux.c32", "libutil.c32", "menu.c32"), "ipxe": ("undionly.kpxe",)}
@@ -54,24 +32,35 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-def copy_loaders(settings: Settings, host_root: Path) -> None:
-    """Copy what the host has. Raises BootosError when something is missing and `--tftp` asked for it."""
-    sources = {name: host_root / path.lstrip("/") for name, (path, _) in LOADERS.items()}
-    missing = {name: LOADERS[name][1] for name, source in sources.items() if not source.is_file()}
-    if missing:
-        hint = f"apt-get install {' '.join(sorted(set(missing.values())))}"
-        if settings.tftp:
-            raise BootosError(f"boot loaders are not installed: {', '.join(missing)}", hint=hint)
-        log.warning(
-            "not in %s, as they are not installed: %s (%s)", settings.tftp_root, ", ".join(missing), hint
-        )
-    for name, source in sources.items():
-        if name in missing:
+def copy_loaders(settings: Settings, image: Path | None, host_root: Path) -> dict[str, str]:
+    """Copy those that the image brings, else the host's; returns what neither has, with its package."""
+    missing = {}
+    for name, (path, package) in LOADERS.items():
+        places = [image / DIRECTORY / name] if image is not None else []
+        source = next((place for place in (*places, host_root / path) if place.is_file()), None)
+        if source is None:
+            missing[name] = package
             continue
-        content = source.read_bytes()
-        target = settings.tftp_root / name
+        content, target = source.read_bytes(), settings.tftp_root / name
         if not target.is_file() or target.read_bytes() != content:
             write_atomically(target, content, mode=0o644)
+    return missing
+
+
+def check_missing(settings: Settings, missing: dict[str, str]) -> None:
+    """Say which loaders there are not. Raises BootosError when `--tftp` asked for them."""
+    if not missing:
+        return
+    hint = f"take an image that brings them, or apt-get install {' '.join(sorted(set(missing.values())))}"
+    if settings.tftp:
+        raise BootosError(f"there are no boot loaders {', '.join(missing)}", hint=hint)
+    log.warning("neither the image nor this host has %s (%s)", ", ".join(missing), hint)
+
+
+def read_stamp(settings: Settings) -> tuple[int, ...]:
+    """Something that is another one when a loader has come or was replaced."""
+    paths = (settings.tftp_root / name for name in LOADERS)
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
 
 def find_offer(settings: Settings) -> Offer:
@@ -81,10 +70,10 @@ def find_offer(settings: Settings) -> Offer:
     def find(title: str, names: tuple[str, ...]) -> str:
         missing = [name for name in names if not (settings.tftp_root / name).is_file()]
         if missing:
-            packages = " ".join(sorted({LOADERS[name][1] for name in missing}))
+            packages = " ".join(sorted({LOADERS[name].package for name in missing}))
             problems.append(
-                f"{title} is not available, as {', '.join(missing)} is not in {settings.tftp_root}: "
-                f"apt-get install {packages}, then start the server again"
+                f"{title} is not available, as {', '.join(missing)} is not in {settings.tftp_root}: take an image that "
+                f"brings it, or apt-get install {packages} and start the server again"
             )
         return "" if missing else names[0]
 

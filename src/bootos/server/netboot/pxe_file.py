@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.server.files import write_atomically
+from bootos.server.image.manifest import REQUIRED
 from bootos.server.netboot.grub import render_grub
 from bootos.server.netboot.ipxe import render_ipxe
 from bootos.server.netboot.pxelinux import parse_pxelinux
@@ -38,6 +39,13 @@ def render(content: str, values: Mapping[str, str]) -> str:
     """Fill the known placeholders, `{sn}` and the like; other braces stay. Line ends become LF."""
     content = content.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r"\{(" + "|".join(PLACEHOLDERS) + r")\}", lambda found: values.get(found[1], ""), content)
+
+
+def name_version(content: str, version: str) -> str:
+    """A PXE file with the URLs of one version in place of the default's."""
+    for name in REQUIRED:
+        content = re.sub(rf"/bootos/{re.escape(name)}(?![\w.-])", f"/bootos/images/{version}/{name}", content)
+    return content
 
 
 def write_pxe_file(directory: Path, name: str, content: str) -> None:

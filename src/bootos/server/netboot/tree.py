@@ -1,5 +1,5 @@
 """The TFTP root, `<data>/tftp`, also served at /bootos/netboot: boot loaders, their configuration, and links to the
-images; laid out at each start of the server.
+images; laid out at each start of the server, and brought up to date when another image is the default.
 
 `pxelinux.cfg/default` is the one source: what iPXE and GRUB read is rendered from it. One that the operator has edited
 is left as it is, told by the hash of what was written here last.
@@ -10,13 +10,14 @@ import logging
 from pathlib import Path
 
 from bootos.server.files import write_atomically
-from bootos.server.image.manifest import REQUIRED
+from bootos.server.image.manifest import LOCAL, REQUIRED
 from bootos.server.image.shelf import Shelf
 from bootos.server.netboot.entry import build_bootos_menu
 from bootos.server.netboot.grub import render_grub
 from bootos.server.netboot.ipxe import render_ipxe
 from bootos.server.netboot.kexec import render_kexec
-from bootos.server.netboot.loader import copy_loaders
+from bootos.server.netboot.loader import check_missing, copy_loaders
+from bootos.server.netboot.pxe_file import name_version
 from bootos.server.netboot.pxelinux import parse_pxelinux, render_pxelinux
 from bootos.server.settings import Settings
 
@@ -28,12 +29,30 @@ IPXE_SCRIPT = "boot.ipxe"
 KEXEC_SCRIPT = "kexec.sh"
 
 
-def lay_out(settings: Settings, public_url: str, *, host_root: Path = Path("/")) -> None:
-    """Bring the TFTP root up to date. Raises BootosError when boot loaders are missing and were asked for."""
-    if settings.tftp is not False:
-        copy_loaders(settings, host_root)
+def lay_out(settings: Settings, public_url: str, shelf: Shelf, *, host_root: Path = Path("/")) -> None:
+    """Make the TFTP root, at start. Raises BootosError when boot loaders are missing and were asked for."""
     write_default(settings, public_url)
-    write_renderings(settings, public_url)
+    check_missing(settings, _follow(settings, public_url, shelf, host_root))
+    link_images(settings, shelf)
+
+
+def follow_shelf(settings: Settings, public_url: str, shelf: Shelf) -> None:
+    """Bring the TFTP root up to date after a change of the shelf, under its lock. What cannot be written is logged: the
+    images are served all the same."""
+    try:
+        _follow(settings, public_url, shelf, Path("/"))
+    except OSError as cause:
+        log.error("%s cannot be brought up to date: %s", settings.tftp_root, cause)
+    link_images(settings, shelf)
+
+
+def _follow(settings: Settings, public_url: str, shelf: Shelf, host_root: Path) -> dict[str, str]:
+    """What depends on the default image; returns the loaders that there are not."""
+    version = shelf.stock.default
+    write_renderings(settings, public_url, version)
+    if settings.tftp is False:
+        return {}
+    return copy_loaders(settings, shelf.find_directory(version), host_root)
 
 
 def render_default(public_url: str, append: str) -> str:
@@ -59,22 +78,26 @@ def write_default(settings: Settings, public_url: str) -> bool:
     return True
 
 
-def write_renderings(settings: Settings, public_url: str) -> None:
-    """Write what the other loaders read, from the default file as it is now."""
+def write_renderings(settings: Settings, public_url: str, version: str = LOCAL) -> None:
+    """Write what the other loaders read, from the default file as it is now. They read it at each boot, so it names
+    the version: kernel and initrd are of one image then, whatever becomes the default in between. `kexec.sh` does not,
+    as people keep it."""
     root = settings.tftp_root
-    menu = parse_pxelinux((settings.pxe_directory / "default").read_text(errors="replace"))
+    source = (settings.pxe_directory / "default").read_text(errors="replace")
+    menu = parse_pxelinux(source)
+    versioned = parse_pxelinux(name_version(source, version)) if version != LOCAL else menu
     for problem in menu.problems:
         log.warning("pxelinux.cfg/default: not for iPXE and GRUB: %s", problem)
     for directory in (root / GRUB, root / IPXE):
         directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(root / GRUB / "grub.cfg", render_grub(menu).encode(), mode=0o644)
-    write_atomically(root / IPXE_SCRIPT, render_ipxe(menu).encode(), mode=0o644)
+    write_atomically(root / GRUB / "grub.cfg", render_grub(versioned).encode(), mode=0o644)
+    write_atomically(root / IPXE_SCRIPT, render_ipxe(versioned).encode(), mode=0o644)
     write_atomically(root / KEXEC_SCRIPT, render_kexec(menu, public_url).encode(), mode=0o644)
 
 
 def link_images(settings: Settings, shelf: Shelf) -> None:
-    """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP. Called after every change
-    of the shelf, under its lock. What cannot be linked is logged: by HTTP it is served all the same."""
+    """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP. What cannot be linked is
+    logged: by HTTP it is served all the same."""
     root = settings.tftp_root / "bootos"
     directories = {version: shelf.find_directory(version) for version in shelf.stock.items}
     wanted = {root / "images" / version: path for version, path in directories.items() if path is not None}
