@@ -120,9 +120,10 @@ def build_sbom(manifest: Manifest, components: Iterable[Component]) -> dict[str,
 
 
 def name_document(manifest: Manifest) -> str:
-    """Another content has another name. Layers and loaders beside the initrd leave the version as it is, but count here."""
-    entries = (*(layer for layer in manifest.layers if layer.pci_ids), *manifest.loaders)
-    beside = "".join(f" {entry.name} {entry.sha256}" for entry in entries)
+    """Another content has another name. What lies beside the initrd leaves the version as it is, but counts here."""
+    layers = [(layer.name, layer.sha256) for layer in manifest.layers if layer.pci_ids]
+    loaders = [(entry.name, entry.sha256) for entry in manifest.loaders]
+    beside = "".join(f" {name} {sha256}" for name, sha256 in layers + loaders)
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, manifest.version + beside)}"
 
 
