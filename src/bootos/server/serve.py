@@ -124,6 +124,7 @@ def run_server(settings: Settings) -> None:
             server_header=False,
             lifespan="on",
             ws="none",
+            http="h11",  # it sends the names of headers as they are written; see `boot_files`
         )
         default = context.shelf.find_directory(context.shelf.stock.default)
         if default is None or not all((default / name).is_file() for name in REQUIRED):

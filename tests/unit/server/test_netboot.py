@@ -1,5 +1,6 @@
 """Boot files over HTTP, the TFTP root, PXE files."""
 
+import socket
 from pathlib import Path
 
 import msgspec
@@ -314,6 +315,13 @@ def test_boot_files_are_served_whole_and_in_part(server: Running, content: bytes
     assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{len(content)}")
     known = {"If-None-Match": answer.headers["etag"]}
     assert server.request("GET", "/bootos/initrd.img", headers=known).status == 304
+
+
+def test_the_length_is_told_with_capitals_as_grub_compares_it(server: Running, content: bytes) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=20) as connection:
+        connection.sendall(b"HEAD /bootos/initrd.img HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answer = connection.makefile("rb").read()
+    assert f"\r\nContent-Length: {len(content)}\r\n".encode() in answer
 
 
 def test_head_tells_the_length_and_sends_nothing(server: Running, content: bytes) -> None:

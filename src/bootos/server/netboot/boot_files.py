@@ -72,7 +72,8 @@ async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes 
 
 
 def _start(status: int, headers: dict[str, str]) -> Any:
-    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    # Written as they are, against ASGI's rule: the GRUB that came by UEFI HTTP Boot knows `Content-Length` only.
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": status, "headers": pairs}
 
 
