@@ -11,9 +11,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from rpmchain import CHAIN, build_repository, find_package
 
+from bootos.image.build import choose_mirrors
 from bootos.image.difference import Difference, compare_images
 from bootos.image.layers.core import read_image
+from bootos.image.lock import read_lock
+from bootos.image.manifest import hash_file
+from bootos.image.recipe import read_recipe
+from bootos.image.steps.rpmdb import build_rpmdb
+from bootos.image.steps.snapshot import build_snapshot
 from bootos.lab.scenario import wait_for
 from bootos.process import Child, run, start
 
@@ -135,3 +142,27 @@ def test_a_build_goes_on_where_it_was_killed(second: Path) -> None:
     assert str(second) not in Path("/proc/self/mounts").read_text()
     assert f"  {FINISHED:8} from the cache" in read_log(second)
     assert not list((second / "cache").glob("unfinished-*")) + list((second / "cache").glob("image-*"))
+
+
+def test_the_recipes_own_packages_make_the_same_layer_twice(first: Path, tmp_path: Path) -> None:
+    base = next((first / "cache").glob("base-*/root"))
+    repository = build_repository(tmp_path / "repository")
+    names = [find_package(repository, name).relative_to(tmp_path).as_posix() for name in CHAIN]
+    site = tmp_path / "site.toml"
+    site.write_text(f'include = ["{PROJECT}/recipes/bootos.toml"]\nrpms = {names}\n')
+    found = []
+    for work in (tmp_path / "a", tmp_path / "b"):
+        work.mkdir()
+        build_rpmdb(read_recipe(site), base, "1", work, lambda line: None)
+        found.append({path.name: hash_file(path).sha256 for path in work.rglob("*") if path.is_file()})
+    assert found[0] == found[1]
+    assert set(found[0]) == {"packages.json", "packages.squashfs", "rpmdb.sqlite"}
+
+
+@pytest.mark.parametrize("profile", ["minimal", "server", "all"])
+def test_the_archive_offers_the_packages_of(profile: str, tmp_path: Path) -> None:
+    recipe = read_recipe(PROJECT / "recipes/bootos.toml", profile).recipe
+    build_snapshot(recipe, "", choose_mirrors(recipe.debian), tmp_path)
+    found = {package.name for package in read_lock(tmp_path / "lock.json").kernel}
+    assert {*recipe.firmware.packages, "busybox-static"} <= found
+    assert ("intel-microcode" in found) is (profile == "all")
