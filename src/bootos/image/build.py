@@ -279,9 +279,14 @@ def make_layer(loaded: Loaded, cache: Cache, base: Stage, rpmdb: Stage) -> Stage
             "system": loaded.recipe.system,
             "shell": loaded.recipe.shell,
         },
-        (layer_step, site, bytecode, squash),
+        (layer_step, site, chroot, upper, bytecode, squash),
         lambda directory: layer_step.build_layer(
-            loaded, project, base.directory / "root", rpmdb.directory / "root", directory
+            loaded,
+            project,
+            base.directory / "root",
+            rpmdb.directory / "root",
+            rpmdb.directory / rpmdb_step.PACKAGES,
+            directory,
         ),
     )
 

@@ -12,7 +12,7 @@ from fakeimage import build_fake_image
 
 from bootos.errors import BootosError
 from bootos.image.layers.add import check_enabled, choose_name, find_number, remove_packages
-from bootos.image.layers.core import add_layer, open_tree, pack_layer, read_image
+from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
 from bootos.image.layers.package import Wanted, sort_wanted
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
 from bootos.image.manifest import LayerEntry
@@ -148,7 +148,7 @@ def test_a_directory_made_anew_hides_what_the_old_one_held(tmp_path: Path) -> No
     for name in ("opt/tool/old", "opt/tool/kept"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).touch()
-    with open_tree(tree, tmp_path / "work") as root:
+    with open_trees([tree], tmp_path / "work") as root:
         shutil.rmtree(root / "opt/tool")
         (root / "opt/tool").mkdir()
         (root / "opt/tool/kept").write_text("new")

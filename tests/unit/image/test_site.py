@@ -9,10 +9,12 @@ import pytest
 from bootos.errors import BootosError
 from bootos.image.recipe import Loaded, read_recipe
 from bootos.image.steps.site import apply_system, find_targets
+from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 
 PROJECT = Path(__file__).parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHRoaXMgaXMgbm8gcmVhbCBrZXkgYXQgYWxs ops"
+NO_PACKAGES = Path("/none")
 NEEDS_OVERLAY = pytest.mark.skipif(
     os.geteuid() != 0 or run(["unshare", "--mount", "true"], check=False).returncode != 0,
     reason="needs root and mounts",
@@ -48,13 +50,13 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_without_a_word_nothing_is_added(tmp_path, trees):
     base, root = trees
-    apply_system(load(tmp_path, ""), base, root, tmp_path / "work")
+    apply_system(load(tmp_path, ""), base, NO_PACKAGES, root, tmp_path / "work")
     assert not any(root.iterdir())
 
 
 def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path, trees):
     base, root = trees
-    apply_system(load(tmp_path, f'ssh_keys = ["{KEY}"]'), base, root, tmp_path / "work")
+    apply_system(load(tmp_path, f'ssh_keys = ["{KEY}"]'), base, NO_PACKAGES, root, tmp_path / "work")
     keys = root / "root/.ssh/authorized_keys"
     assert keys.read_text() == f"{KEY}\n"
     assert keys.stat().st_mode & 0o777 == 0o600
@@ -67,7 +69,7 @@ def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path, trees):
 def test_only_root_gets_the_password(tmp_path, trees):
     base, root = trees
     loaded = load(tmp_path, 'root_password_hash = "$6$salt$hashhashhash"', 'shell = "password"')
-    apply_system(loaded, base, root, tmp_path / "work")
+    apply_system(loaded, base, NO_PACKAGES, root, tmp_path / "work")
     lines = (root / "etc/shadow").read_text().splitlines()
     assert [line.split(":")[1] for line in lines] == ["$6$salt$hashhashhash", "*"]
     assert (root / "etc/shadow").stat().st_mode & 0o777 == 0o600
@@ -80,7 +82,7 @@ def test_a_unit_is_enabled_as_its_install_section_says(tmp_path, trees):
         "[Unit]\nDescription=100% ours\n[Service]\nExecStartPre=-/bin/a\nExecStartPre=/bin/b\nExecStart=/bin/c\n"
         "[Install]\nWantedBy=multi-user.target sysinit.target\n"
     )
-    apply_system(load(tmp_path, 'units = ["site.service"]'), base, root, tmp_path / "work")
+    apply_system(load(tmp_path, 'units = ["site.service"]'), base, NO_PACKAGES, root, tmp_path / "work")
     units = root / "etc/systemd/system"
     for target in ("multi-user.target", "sysinit.target"):
         assert (units / f"{target}.wants/site.service").resolve() == units / "site.service"
@@ -114,7 +116,9 @@ def test_scripts_see_the_image_and_change_only_the_layer(tmp_path, trees, busybo
     (tmp_path / "b.sh").write_text('#!/bin/sh\necho "$(cat /etc/first) $SOURCE_DATE_EPOCH" > /etc/second\n')
     (tmp_path / "a.sh").write_text("#!/bin/sh\necho $(ls /etc/shadow) > /etc/first\nrm /old/file\n")
     (busybox_base / "bin/cat").symlink_to("busybox")
-    apply_system(load(tmp_path, 'scripts = ["a.sh", "b.sh"]'), busybox_base, root, tmp_path / "work")
+    apply_system(
+        load(tmp_path, 'scripts = ["a.sh", "b.sh"]'), busybox_base, NO_PACKAGES, root, tmp_path / "work"
+    )
     assert (root / "etc/second").read_text() == "/etc/shadow 1735689600\n"
     assert (busybox_base / "old/file").exists()
     assert (root / "old/file").is_char_device(), "the layer hides the file of the base"
@@ -122,15 +126,30 @@ def test_scripts_see_the_image_and_change_only_the_layer(tmp_path, trees, busybo
 
 
 @NEEDS_OVERLAY
+def test_scripts_see_what_the_recipes_own_packages_brought(tmp_path, trees, busybox_base):
+    (tmp_path / "vendor/etc").mkdir(parents=True)
+    (tmp_path / "vendor/etc/vendor.conf").write_text("port = 1\n")
+    build_squashfs(tmp_path / "vendor", tmp_path / "packages", "zstd")
+    (tmp_path / "a.sh").write_text("#!/bin/sh\necho port = 2 >> /etc/vendor.conf\n")
+    loaded = load(tmp_path, 'scripts = ["a.sh"]')
+    apply_system(loaded, busybox_base, tmp_path / "packages", trees[1], tmp_path / "work")
+    assert (trees[1] / "etc/vendor.conf").read_text() == "port = 1\nport = 2\n"
+
+
+@NEEDS_OVERLAY
 def test_a_script_that_fails_is_named(tmp_path, trees, busybox_base):
     (tmp_path / "bad.sh").write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(BootosError, match=r"system.scripts\[0\] .*bad.sh"):
-        apply_system(load(tmp_path, 'scripts = ["bad.sh"]'), busybox_base, trees[1], tmp_path / "work")
+        apply_system(
+            load(tmp_path, 'scripts = ["bad.sh"]'), busybox_base, NO_PACKAGES, trees[1], tmp_path / "work"
+        )
 
 
 @NEEDS_OVERLAY
 def test_a_directory_removed_and_made_anew_hides_what_was_in_it(tmp_path, trees, busybox_base):
     (tmp_path / "anew.sh").write_text("#!/bin/sh\nrm -r /old && mkdir /old && echo new > /old/other\n")
-    apply_system(load(tmp_path, 'scripts = ["anew.sh"]'), busybox_base, trees[1], tmp_path / "work")
+    apply_system(
+        load(tmp_path, 'scripts = ["anew.sh"]'), busybox_base, NO_PACKAGES, trees[1], tmp_path / "work"
+    )
     assert (trees[1] / "old/other").read_text() == "new\n"
     assert (trees[1] / "old/file").is_char_device(), "the layer hides the file of the base"

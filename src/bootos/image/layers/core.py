@@ -102,14 +102,18 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
 
 
 @contextmanager
-def open_tree(tree: Path, work: Path, upper: Path | None = None) -> Iterator[Root]:
-    """The same with a tree of files, which is not changed. What is written lands in `upper`, else in `work/upper`."""
+def open_trees(trees: Sequence[Path], work: Path, upper: Path | None = None) -> Iterator[Root]:
+    """The same with trees of files, the last one on top, which are not changed. What is written lands in `upper`, else
+    in `work/upper`."""
     with ExitStack() as stack:
-        layer = work.resolve() / "layers/tree"
-        layer.mkdir(parents=True)
-        run(["mount", "--bind", "-o", "ro", tree, layer])
-        stack.callback(_unmount, layer)
-        yield _stack([layer], work.resolve(), upper or work.resolve() / "upper", stack)
+        layers = []
+        for number, tree in enumerate(trees):
+            layer = work.resolve() / f"layers/{number}"
+            layer.mkdir(parents=True)
+            run(["mount", "--bind", "-o", "ro", tree, layer])
+            stack.callback(_unmount, layer)
+            layers.append(layer)
+        yield _stack(layers, work.resolve(), upper or work.resolve() / "upper", stack)
 
 
 def _stack(lower: Sequence[Path], work: Path, upper: Path, stack: ExitStack) -> Root:

@@ -81,9 +81,11 @@ def collect_agent_sources(project: Path) -> Iterator[Path]:
             yield project / "src/bootos" / name
 
 
-def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, directory: Path) -> None:
-    """Fill `directory/layer.squashfs`. `base` is the installed base, for its Python interpreter; `rpmdb` the tree with
-    rpm's database."""
+def build_layer(
+    loaded: Loaded, project: Path, base: Path, rpmdb: Path, packages: Path, directory: Path
+) -> None:
+    """Fill `directory/layer.squashfs`. `base` is the installed base, `packages` the squashfs of the recipe's own
+    packages, if it has any, `rpmdb` the tree with rpm's database."""
     root = directory / "root"
     shutil.copytree(rpmdb, root)
     install_agent(build_wheel(project, directory / "wheel"), root)
@@ -94,12 +96,13 @@ def build_layer(loaded: Loaded, project: Path, base: Path, rpmdb: Path, director
     link_units(root, shell=loaded.recipe.shell != "off")
     link_vendor_scripts(root)
     compile_python(root, base, [root / PACKAGES])
-    apply_system(loaded, base, root, directory / "site")
+    apply_system(loaded, base, packages, root, directory / "site")
     # A script may have given files to other users; all else was made here and is root's.
     all_root = not loaded.recipe.system.scripts
     build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=all_root)
     shutil.rmtree(root)
     shutil.rmtree(directory / "wheel")
+    shutil.rmtree(directory / "site", ignore_errors=True)
 
 
 def build_wheel(project: Path, directory: Path) -> Path:

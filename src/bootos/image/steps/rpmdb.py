@@ -14,7 +14,7 @@ from pathlib import Path
 from bootos.errors import BootosError
 from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
-from bootos.image.layers.core import open_tree
+from bootos.image.layers.core import open_trees
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper
@@ -45,7 +45,7 @@ def build_rpmdb(
     """Fill `directory`: `root/var/lib/rpm`; `packages.json` (of the recipe's .deb and .rpm files, for the SBOM); and
     `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
     recipe, work, since = loaded.recipe, directory / "work", time.time()
-    with open_tree(base, work) as root:
+    with open_trees([base], work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
             shutil.copyfile(ROOTFS / LOADER_PATHS, root / LOADER_PATHS)  # before the first ldconfig

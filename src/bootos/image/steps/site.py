@@ -11,10 +11,11 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot, run_inside
-from bootos.image.layers.core import open_tree
+from bootos.image.layers.core import open_trees
 from bootos.image.layers.upper import expand_opaque
 from bootos.image.recipe import Loaded
 from bootos.image.steps.root import lock_passwords
+from bootos.process import run
 
 UNITS = "etc/systemd/system"
 CERTIFICATES = "usr/local/share/ca-certificates"
@@ -35,8 +36,9 @@ WantedBy=multi-user.target
 """
 
 
-def apply_system(loaded: Loaded, base: Path, root: Path, work: Path) -> None:
-    """Lay the recipe's [system] over the layer's tree `root`; `base` is what lies below it. Scripts come last."""
+def apply_system(loaded: Loaded, base: Path, packages: Path, root: Path, work: Path) -> None:
+    """Lay the recipe's [system] over the layer's tree `root`; `base` is what lies below it, and between them the
+    squashfs `packages`, where the recipe has packages of its own. Scripts come last."""
     system, files = loaded.recipe.system, loaded.find_files()
     if system.ssh_keys:
         add_ssh_keys(root, system.ssh_keys)
@@ -51,7 +53,12 @@ def apply_system(loaded: Loaded, base: Path, root: Path, work: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(certificate, target)
     if files["ca_certificates"] or files["scripts"]:
-        with open_tree(base, work, root) as merged, prepare_chroot(merged):
+        below = [base]
+        if packages.is_file():
+            work.mkdir(parents=True)
+            below.append(work / "packages")
+            run(["unsquashfs", "-quiet", "-no-progress", "-dest", below[-1], packages], timeout_s=600)
+        with open_trees(below, work, root) as merged, prepare_chroot(merged):
             if files["ca_certificates"]:
                 run_inside(merged, ["update-ca-certificates"], network=False)
             for number, script in enumerate(files["scripts"]):
