@@ -45,6 +45,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Change, ...] = ()
     modules: tuple[Change, ...] = ()
     segments: tuple[SegmentDifference, ...] = ()
+    loaders: tuple[Change, ...] = ()
+    """Boot loaders beside the image, by the beginning of their sha256."""
 
 
 def compare_maps(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
@@ -67,14 +69,16 @@ def compare_images(a: Image, b: Image) -> Difference:
             if found is not None:
                 changed.append(found)
     kernel = Change(name="kernel", before=a.manifest.kernel_release, after=b.manifest.kernel_release)
+    loaders = compare_maps(*({e.name: e.sha256[:12] for e in i.manifest.loaders} for i in (a, b)))
     return Difference(
-        is_same=a.manifest.files == b.manifest.files,
+        is_same=a.manifest.files == b.manifest.files and not loaders,
         before_bytes=a.manifest.size_bytes,
         after_bytes=b.manifest.size_bytes,
         kernel=None if kernel.before == kernel.after else kernel,
         packages=compare_maps(a.manifest.all_packages, b.manifest.all_packages),
         modules=_compare_modules(changed),
         segments=tuple(changed),
+        loaders=loaders,
     )
 
 

@@ -267,7 +267,8 @@ def _print_difference(difference: Difference, most: int) -> None:
     )
     if difference.kernel:
         screen.print(f"kernel {difference.kernel.before} -> {difference.kernel.after}")
-    for title, changes in (("package", difference.packages), ("module", difference.modules)):
+    listed = {"package": difference.packages, "module": difference.modules, "boot loader": difference.loaders}
+    for title, changes in listed.items():
         _print_changes(screen, title, changes, len(changes))
     for segment in difference.segments:
         sizes = f"{_megabytes(segment.before_bytes)} -> {_megabytes(segment.after_bytes)}"

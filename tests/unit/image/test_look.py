@@ -3,15 +3,17 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from fakeimage import LAYERS, RELEASE, build_fake_image
 
 from bootos.errors import BootosError
 from bootos.image.content import merge_layers, parse_listing, unpack_boot
-from bootos.image.difference import Difference, compare_images
-from bootos.image.layers.core import read_image
+from bootos.image.difference import Change, Difference, compare_images
+from bootos.image.layers.core import Image, read_image
 from bootos.image.layers.segment import read_segments
 from bootos.image.look_command import extract_image, inspect_image, inspect_path
+from bootos.image.manifest import FileEntry
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("mksquashfs", "zstd"))), reason="needs squashfs-tools and zstd"
@@ -94,6 +96,18 @@ def test_what_is_extracted_is_what_the_running_system_sees(tmp_path):
 def test_equal_images_are_equal(tmp_path):
     difference = compare(tmp_path, {name: dict(files) for name, files in LAYERS.items()})
     assert difference.is_same and not difference.segments
+
+
+def test_other_boot_loaders_are_a_difference(tmp_path):
+    def read(name: str, digit: str) -> Image:
+        image = read_image(build_fake_image(tmp_path / name))
+        loader = FileEntry(name="grubx64.efi", size_bytes=1, sha256=digit * 64)
+        manifest = msgspec.structs.replace(image.manifest, loaders=(loader,))
+        return Image(directory=image.directory, manifest=manifest)
+
+    found = compare_images(read("before", "a"), read("after", "b"))
+    assert not found.is_same
+    assert found.loaders == (Change(name="grubx64.efi", before="a" * 12, after="b" * 12),)
 
 
 def test_a_difference_names_segment_file_and_both_contents(tmp_path):
