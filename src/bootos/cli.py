@@ -128,6 +128,10 @@ def main() -> None:
         for sentence in read_chain(error):
             typer.echo(f"bootos: {sentence}", err=True)
         sys.exit(1)
+    except OSError as error:  # no permission, no space: whatever file it is, there is nothing more to say
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"bootos: {place}{error.strerror or error}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,15 @@ class ProblemsError(BootosError):
 
 
 def read_chain(error: BaseException) -> Iterator[str]:
-    """Yield the sentences of an error and of its causes, outermost first, each with its hint."""
+    """Yield the sentences of an error and of its causes, outermost first, each with its hint. A cause that the sentence
+    before quotes already is left out."""
     current: BaseException | None = error
+    before = ""
     while current is not None:
         hint = getattr(current, "hint", "")
         text = str(current) or type(current).__name__
-        yield f"{text} ({hint})" if hint else text
+        reason = current.strerror if isinstance(current, OSError) and current.strerror else text
+        if reason not in before:
+            yield f"{text} ({hint})" if hint else text
+        before = text
         current = current.__cause__

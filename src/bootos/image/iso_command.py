@@ -8,9 +8,8 @@ import msgspec
 import typer
 from rich.console import Console
 
-from bootos.errors import BootosError
 from bootos.image.iso import build_iso
-from bootos.image.manifest import parse_manifest
+from bootos.image.layers.core import read_image
 
 
 def iso(
@@ -38,16 +37,11 @@ def iso(
     """
     if server and not server.startswith(("http://", "https://")):
         raise typer.BadParameter(f"{server!r} is not a URL like http://10.0.0.1:8083", param_hint="--server")
-    path = image / "manifest.json"
-    try:
-        manifest = parse_manifest(msgspec.json.decode(path.read_bytes()))
-    except (OSError, msgspec.DecodeError) as cause:
-        raise BootosError(f"{image} is not a built image", hint="bootos image build --output DIR") from cause
-    screen = Console(stderr=True)
-    with screen.status("writing the ISO"):
+    manifest = read_image(image).manifest
+    with Console(stderr=True).status("writing the ISO"):
         medium = build_iso(image, manifest, output or image / "bootos.iso", server=server, append=append)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(medium), indent=2).decode() + "\n")
         return
     told = f"registers with {server}" if server else "names no server: it is asked for at the boot menu"
-    screen.print(f"{medium.path}: {medium.size_bytes / 1e6:.1f} MB, {told}", highlight=False)
+    sys.stdout.write(f"{medium.path}: {medium.size_bytes / 1e6:.1f} MB, {told}\n")

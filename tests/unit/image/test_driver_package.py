@@ -1,5 +1,6 @@
 """A driver's package becomes a tree for a layer: modules uncompressed and below updates/, scripts not run."""
 
+import gzip
 import lzma
 from pathlib import Path
 
@@ -127,8 +128,25 @@ def test_a_package_without_modules_is_said_to_be_one(tmp_path: Path) -> None:
     assert "bootos image add" in raised.value.hint
 
 
+def test_a_package_that_is_cut_short_is_said_to_be_damaged(tmp_path: Path) -> None:
+    whole = build_deb(tmp_path, {f"lib/modules/{RELEASE}/labnic.ko": LABNIC}).read_bytes()
+    (tmp_path / "cut.deb").write_bytes(whole[:-200])
+    with pytest.raises(BootosError, match=r"^cut.deb cannot be unpacked: [^\n]+$") as raised:
+        unpack(tmp_path / "cut.deb", tmp_path / "tree")
+    assert "downloaded whole" in raised.value.hint
+
+
 @pytest.mark.parametrize(
-    ("name", "content"), [("notes.txt", b"text"), ("labnic.ko", b"text"), ("labnic.ko", b"")]
+    ("name", "content"),
+    [
+        ("notes.txt", b"text"),
+        ("labnic.ko", b"text"),
+        ("labnic.ko", b""),
+        ("labnic.ko", LABNIC[:1000]),
+        ("labnic.ko.xz", lzma.compress(LABNIC)[:-40]),
+        ("labnic.ko.gz", gzip.compress(LABNIC)[:-40]),
+        ("labnic.ko.gz", b"\x1f\x8btext"),
+    ],
 )
 def test_anything_else_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -57,7 +57,7 @@ def test_a_source_without_a_spec_says_what_to_do(tmp_path: Path) -> None:
 
 def test_what_is_no_tar_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_text("text")
-    with pytest.raises(BootosError, match="cannot be read as a tar file"):
+    with pytest.raises(BootosError, match="is no tar file, or a damaged one"):
         read_source(tmp_path / "a.tar.gz")
     with pytest.raises(BootosError, match="is no file"):
         read_source(tmp_path / "missing.tar.gz")

@@ -30,6 +30,20 @@ def test_kmod_reads_the_made_modules_as_we_do(tmp_path: Path) -> None:
     assert {name: int(version, 16) for version, name in map(str.split, lines)} == SCSI.needs
 
 
+@pytest.mark.parametrize("module", [LABNIC, LABSCSI])
+def test_a_damaged_module_is_refused_and_never_a_crash(module: bytes) -> None:
+    refused = 0
+    damaged = [module[:size] for size in range(0, len(module), 41)]
+    damaged += [module[:at] + b"\xff" + module[at + 1 :] for at in range(0, len(module), 3)]
+    damaged += [module[:at] + b"\xff" * 8 + module[at + 8 :] for at in range(0, len(module), 8)]
+    for data in damaged:
+        try:
+            parse_module(data, "damaged.ko")
+        except BootosError:
+            refused += 1
+    assert refused > len(module) // 41
+
+
 def test_a_module_says_for_which_kernel_and_devices_it_is() -> None:
     module = SCSI
     assert module.kernel_release == RELEASE

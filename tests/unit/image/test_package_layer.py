@@ -11,7 +11,7 @@ import pytest
 from fakeimage import build_fake_image
 
 from bootos.errors import BootosError
-from bootos.image.layers.add import check_enabled, choose_name, find_number, remove_packages
+from bootos.image.layers.add import check_enabled, check_name, choose_name, find_number, remove_packages
 from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
 from bootos.image.layers.package import Wanted, sort_wanted
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
@@ -176,7 +176,9 @@ def test_layers_of_packages_are_numbered_in_their_order_and_removed_from_the_top
     assert [segment.name for segment in image.manifest.segments[-2:]] == ["90-zlast", "91-first"]
     assert choose_name(image, "", Wanted(deb_names=("first",)), {"first": "2"}) == "first-2"
     with pytest.raises(BootosError, match="has a layer 'first' already"):
-        choose_name(image, "first", Wanted(deb_names=("first",)), {"first": "2"})
+        check_name(image, "first")
+    with pytest.raises(BootosError, match="cannot be the name of a layer"):
+        check_name(image, "a b")
     with pytest.raises(BootosError, match="zlast lies below first") as refused:
         remove_packages(directory, "zlast")
     assert "image remove" in refused.value.hint

@@ -100,6 +100,16 @@ def test_a_file_that_is_not_the_manifests_is_dropped_and_nothing_is_published(
     assert publish(server, tmp_path / "a")["version"] == version
 
 
+def test_a_file_that_is_not_the_manifests_is_not_even_sent(server: Running, tmp_path: Path) -> None:
+    make_image(tmp_path / "a", "a")
+    image = tmp_path / "a/initrd.img"
+    image.write_bytes(image.read_bytes()[:-1] + b"!")
+    done = run_bootos(server, "image", "publish", str(tmp_path / "a"))
+    assert f"{image} is not the file that its manifest names" in str(done.exception)
+    states = {state["name"]: state["have_bytes"] for state in begin(server, tmp_path / "a").data["files"]}
+    assert states == {"vmlinuz": (tmp_path / "a/vmlinuz").stat().st_size, "initrd.img": 0}
+
+
 def test_a_piece_beyond_the_manifests_size_is_refused(server: Running, tmp_path: Path) -> None:
     version = make_image(tmp_path / "a", "a")
     begin(server, tmp_path / "a")

@@ -106,7 +106,7 @@ def add_driver(
     return Added(layer=entry, file="initrd.img", notes=notes)
 
 
-def remove_driver(directory: Path, name: str) -> Manifest:
+def remove_driver(directory: Path, name: str) -> LayerEntry:
     """Take added modules out again: what they overrode is used again. Raises BootosError: no such layer."""
     image = read_image(directory)
     names = [entry.name for entry in image.manifest.layers if entry.kind == "modules"]
@@ -119,7 +119,7 @@ def remove_driver(directory: Path, name: str) -> Manifest:
     ):
         manifest = take_out(image, name, root, Path(place)).manifest
     renew_sbom(directory, manifest, {})
-    return manifest
+    return next(entry for entry in image.manifest.layers if entry.name == name)
 
 
 def describe(source: Path, unpacked: Unpacked) -> list[Component]:

@@ -30,13 +30,19 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     log: Path
 
 
+def check_root() -> None:
+    """Raises BootosError; before a clean root is made, which needs root as well."""
+    if os.geteuid() != 0:
+        raise BootosError(
+            "building a driver needs root: it has a root directory of its own", hint="run it with sudo"
+        )
+
+
 def build_driver(
     source: Source, workshop: Path, release: str, output: Path, say: Callable[[str], None]
 ) -> Built:
     """Build `source` in the clean root `workshop` for a kernel release; the rpms and the log go to `output`. Raises
     BootosError with the end of what the compiler said."""
-    if os.geteuid() != 0:
-        raise BootosError("building a driver needs root (it builds in a root directory of its own)")
     check_source_name(source)
     output.mkdir(parents=True, exist_ok=True)
     log = output / f"{Path(source.spec_name).stem}.log"

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bootos.image.cache import Event
 from bootos.image.driver.add import add_driver, remove_driver
-from bootos.image.driver.build import build_driver
+from bootos.image.driver.build import build_driver, check_root
 from bootos.image.driver.listing import Listed, list_drivers
 from bootos.image.driver.source import read_source
 from bootos.image.driver.workshop import make_workshop, read_sources
@@ -90,6 +90,7 @@ def build(
     screen = Console(stderr=json)
     began = time.monotonic()
     tar = read_source(source, spec)
+    check_root()
     found = read_image(image)
     release = found.manifest.kernel_release
     with screen.status("building") as status:
@@ -153,7 +154,7 @@ def add(
         return
     screen = Console(highlight=False, soft_wrap=True)
     for name, version in done.layer.modules.items():
-        screen.print(f"{name} {version}")
+        screen.print(f"{name} {version}".rstrip())
     for path in done.layer.replaces:
         screen.print(f"  overrides {path}")
     if done.layer.pci_ids:
@@ -168,13 +169,17 @@ def add(
 def remove(
     image: Annotated[Path, typer.Argument(help="The image directory.")],
     name: Annotated[str, typer.Argument(help="The layer, as `list` and the manifest name it.")],
+    json: JsonOption = False,
 ) -> None:
     """Take an added driver out of an image; its own module is used again. Needs root.
 
     Example: bootos driver remove build/image igb
     """
-    remove_driver(image, name)
-    Console(highlight=False).print(f"{name} is out of {image}")
+    removed = remove_driver(image, name)
+    if json:
+        print_json(removed)
+    else:
+        Console(highlight=False, soft_wrap=True).print(f"{name} is out of {image}")
 
 
 def print_json(value: object) -> None:

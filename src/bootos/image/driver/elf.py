@@ -13,6 +13,7 @@ _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _MAGIC = b"\x7fELF\x02\x01"  # 64 bit, little endian
+DOWNLOAD = "was it downloaded whole?"
 RELOCATABLE = 1
 X86_64 = 62
 _NO_BITS = 8
@@ -31,7 +32,7 @@ class Symbol(msgspec.Struct, frozen=True):
 
 
 class Elf:
-    """One file. Raises BootosError when it is no x86-64 relocatable file, or is cut short."""
+    """One file. Raises BootosError when it is no x86-64 relocatable file, or is cut short or damaged."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -44,8 +45,8 @@ class Elf:
             self._sections = [_SECTION.unpack_from(data, start + number * step) for number in range(count)]
             texts = self._read(names)
             self._names = [_read_text(texts, section[0]) for section in self._sections]
-        except (struct.error, IndexError) as cause:
-            raise BootosError("it is no kernel module, or one that is cut short") from cause
+        except (struct.error, IndexError, OverflowError) as cause:
+            raise BootosError("it is no kernel module, or one that is cut short", hint=DOWNLOAD) from cause
 
     @property
     def end(self) -> int:
@@ -60,7 +61,9 @@ class Elf:
         return self._read(self._names.index(name)) if name in self._names else b""
 
     def read_section(self, number: int) -> bytes:
-        """A section's content by its number."""
+        """A section's content by its number. Raises BootosError."""
+        if number >= len(self._sections):
+            raise BootosError("a symbol lies in a section that is not there", hint=DOWNLOAD)
         return self._read(number)
 
     def collect_symbols(self) -> list[Symbol]:
@@ -68,9 +71,9 @@ class Elf:
         if ".symtab" not in self._names:
             return []
         table = self._sections[self._names.index(".symtab")]
-        texts = self._read(table[6])
         found = []
         try:
+            texts = self._read(table[6])
             for name, info, _other, section, value, _size in _SYMBOL.iter_unpack(
                 self._read(self._names.index(".symtab"))
             ):
@@ -84,8 +87,8 @@ class Elf:
                             info >> 4 == 2,
                         )
                     )
-        except (struct.error, IndexError) as cause:
-            raise BootosError("its symbol table is broken") from cause
+        except (struct.error, IndexError, OverflowError) as cause:
+            raise BootosError("its symbol table is broken", hint=DOWNLOAD) from cause
         return found
 
     def _read(self, number: int) -> bytes:
@@ -94,9 +97,15 @@ class Elf:
             return b""
         content = self._data[section[4] : section[4] + section[5]]
         if len(content) != section[5]:
-            raise BootosError("it is cut short")
+            raise BootosError("it is cut short", hint=DOWNLOAD)
         return content
 
 
 def _read_text(table: bytes, offset: int) -> str:
-    return table[offset : table.index(b"\0", offset)].decode(errors="replace") if table else ""
+    """A text of a string table, up to its zero. Raises IndexError: there is none, the table is damaged."""
+    if not table:
+        return ""
+    end = table.find(b"\0", offset)
+    if end < 0:
+        raise IndexError(f"no text at {offset}")
+    return table[offset:end].decode(errors="replace")

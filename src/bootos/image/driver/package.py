@@ -8,14 +8,16 @@ import gzip
 import lzma
 import re
 import shutil
+import zlib
 from pathlib import Path
 
 import msgspec
 
 from bootos.errors import BootosError
 from bootos.image.archive import extract_package, read_package_version
+from bootos.image.driver.elf import DOWNLOAD
 from bootos.image.driver.module_file import ModuleFile, parse_module
-from bootos.process import run
+from bootos.process import ToolError, run
 
 _MODULE = re.compile(r"(?P<stem>.+\.ko)(?P<compression>\.xz|\.zst|\.gz)?(?:\.new)?")
 """Specs of Intel's drivers give the file's name a `.new` that their script takes away at installation."""
@@ -38,7 +40,7 @@ class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
 def unpack(source: Path, tree: Path) -> Unpacked:
     """Unpack `source` into `tree`, its modules uncompressed and below updates/. Raises BootosError."""
     if not source.is_file():
-        raise BootosError(f"{source} is no file")
+        raise BootosError(f"{source} is no file", hint="give an rpm, a Debian package or a module (.ko)")
     tree.mkdir(parents=True)
     name, version = _extract(source, tree)
     for directory in ("lib", "bin", "sbin"):
@@ -105,15 +107,18 @@ def place_path(inside: str, release: str) -> str:
 def decompress(path: Path) -> bytes:
     """A module's content; by its first bytes, not its name."""
     content = path.read_bytes()
-    if content.startswith(b"\xfd7zXZ\0"):
-        return lzma.decompress(content)
-    if content.startswith(b"\x1f\x8b"):
-        return gzip.decompress(content)
-    if content.startswith(b"\x28\xb5\x2f\xfd"):
-        plain = path.with_name(f"{path.name}.plain")
-        run(["zstd", "-q", "-d", "-f", path, "-o", plain])
-        content = plain.read_bytes()
-        plain.unlink()
+    try:
+        if content.startswith(b"\xfd7zXZ\0"):
+            return lzma.decompress(content)
+        if content.startswith(b"\x1f\x8b"):
+            return gzip.decompress(content)
+        if content.startswith(b"\x28\xb5\x2f\xfd"):
+            plain = path.with_name(f"{path.name}.plain")
+            run(["zstd", "-q", "-d", "-f", path, "-o", plain])
+            content = plain.read_bytes()
+            plain.unlink()
+    except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError, ToolError):
+        raise BootosError(f"{path.name} cannot be decompressed: it is damaged", hint=DOWNLOAD) from None
     return content
 
 
@@ -121,24 +126,34 @@ def _parse(content: bytes, name: str) -> ModuleFile:
     try:
         return parse_module(content, name)
     except BootosError as cause:
-        raise BootosError(f"{name}: {cause}") from None
+        raise BootosError(f"{name}: {cause}", hint=cause.hint) from None
 
 
 def _extract(source: Path, tree: Path) -> tuple[str, str]:
     """(name, version) of the package; both empty for a single module."""
     with source.open("rb") as handle:
         magic = handle.read(8)
-    if magic.startswith(b"\xed\xab\xee\xdb"):
-        run(
-            ["sh", "-c", 'rpm2cpio "$1" | cpio -idm --quiet --no-absolute-filenames', "-", source.resolve()],
-            cwd=tree,
-        )
-        query = ["rpm", "--query", "--nosignature", "--queryformat", "%{NAME}\\t%{VERSION}-%{RELEASE}", "-p"]
-        name, _, version = run([*query, source]).stdout.partition("\t")
-        return name, version.strip()
-    if magic.startswith(b"!<arch>"):
-        extract_package(source, tree)
-        return read_package_version(source)
+    try:
+        if magic.startswith(b"\xed\xab\xee\xdb"):
+            query = [
+                "rpm",
+                "--query",
+                "--nosignature",
+                "--queryformat",
+                "%{NAME}\\t%{VERSION}-%{RELEASE}",
+                "-p",
+            ]
+            name, _, version = run([*query, source]).stdout.partition("\t")
+            unpack_rpm = 'rpm2cpio "$1" | cpio -idm --quiet --no-absolute-filenames'
+            run(["sh", "-c", unpack_rpm, "-", source.resolve()], cwd=tree)
+            return name, version.strip()
+        if magic.startswith(b"!<arch>"):
+            extract_package(source, tree)
+            return read_package_version(source)
+    except ToolError as cause:
+        said = cause.completed.stderr.strip().splitlines() if cause.completed is not None else []
+        reason = said[-1].removeprefix("error: ") if said else cause.message
+        raise BootosError(f"{source.name} cannot be unpacked: {reason}", hint=DOWNLOAD) from None
     if not _MODULE.fullmatch(source.name):
         raise BootosError(f"{source.name} is neither an rpm, a Debian package nor a kernel module (.ko)")
     shutil.copyfile(source, tree / source.name)

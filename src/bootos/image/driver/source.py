@@ -3,8 +3,10 @@
 Finds the spec and reads what of it matters before anything is built. Pure but for reading the tar; `build` calls it.
 """
 
+import lzma
 import re
 import tarfile
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -41,8 +43,9 @@ def read_source(tar: Path, spec: Path | None = None) -> Source:
             name = choose_spec(sorted(found), str(spec) if spec is not None else "", tar.name)
             content = archive.extractfile(found[name])
             text = content.read().decode(errors="replace") if content is not None else ""
-    except (tarfile.TarError, OSError, EOFError) as cause:
-        raise BootosError(f"{tar} cannot be read as a tar file: {cause}") from cause
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error):
+        hint = "was it downloaded whole? give the driver's source as its maker packs it"
+        raise BootosError(f"{tar} is no tar file, or a damaged one", hint=hint) from None
     return Source(tar=tar, spec_name=Path(name).name, spec=text)
 
 

@@ -13,7 +13,15 @@ import msgspec
 
 from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot
-from bootos.image.layers.core import Image, add_layer, open_root, pack_layer, read_image, remove_layer
+from bootos.image.layers.core import (
+    NAME,
+    Image,
+    add_layer,
+    open_root,
+    pack_layer,
+    read_image,
+    remove_layer,
+)
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import (
     Wanted,
@@ -53,6 +61,8 @@ def add_packages(
     wanted = sort_wanted(words, has_repo=bool(repos))
     say("reading the image")
     image = read_image(directory)
+    if name:
+        check_name(image, name)
     number = find_number(image)
     with tempfile.TemporaryDirectory(prefix="bootos-add-") as work:
         squashfs = Path(work) / "layer.squashfs"
@@ -141,17 +151,28 @@ def remove_packages(directory: Path, name: str) -> LayerEntry:
     return next(entry for entry in image.manifest.layers if entry.name == name)
 
 
+def list_names(image: Image) -> set[str]:
+    """The names that a new layer cannot have: those of the image's own layers and of the added ones."""
+    names = {segment.name.partition("-")[2] for segment in image.manifest.segments}
+    return names | {entry.name for entry in image.manifest.layers}
+
+
+def check_name(image: Image, name: str) -> None:
+    """Raises BootosError: no layer can be called so."""
+    if not NAME.fullmatch(name):
+        raise BootosError(f"{name!r} cannot be the name of a layer", hint="letters, digits and . _ + ~ -")
+    if name in list_names(image):
+        raise BootosError(f"the image has a layer {name!r} already", hint="choose another --name")
+
+
 def choose_name(image: Image, name: str, wanted: Wanted, packages: dict[str, str]) -> str:
     """The given name; else that of the first package, with a number if it is taken."""
-    taken = {segment.name.partition("-")[2] for segment in image.manifest.segments}
     if name:
-        if name in taken:
-            raise BootosError(f"the image has a layer {name!r} already", hint="choose another --name")
         return name
     asked = [*wanted.deb_names, *wanted.rpm_names, *(path.name for path in (*wanted.debs, *wanted.rpms))]
     first = max((p for p in packages if asked[0].startswith(p)), key=len, default=min(packages))
     found, number = first, 1
-    while found in taken:
+    while found in list_names(image):
         number += 1
         found = f"{first}-{number}"
     return found

@@ -87,6 +87,10 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
 
     They are mounted where they lie in the initrd; where the host cannot, they are unpacked. Needs root.
     """
+    if os.geteuid() != 0:
+        raise BootosError(
+            f"opening {image.directory} needs root: its layers are mounted", hint="run it with sudo"
+        )
     layers = [segment for segment in read_segments(image.initrd) if segment.is_layer]
     missing = sorted(set(names or ()) - {segment.name for segment in layers})
     if missing:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image.layers.chroot import bind_directory, run_inside
+from bootos.image.layers.chroot import PLACE, bind_directory, run_inside
 from bootos.process import Completed, ToolError, run
 from bootos.repository import build_repo_file, find_url_fault, is_repo_file
 
@@ -32,6 +32,16 @@ DNF = (
     "--setopt=skip_if_unavailable=0",
     "--setopt=keepcache=1",  # `origin` describes the files; the cache is no part of a layer
 )
+
+
+DAMAGED = r": BAD|not verify|corrupted|[Ff]ailed to read|Invalid archive|not a .*archive|end of file"
+HINTS = {
+    DAMAGED: "was the file downloaded whole?",
+    r"architecture": "the image is for x86-64 (amd64, x86_64, noarch, all)",
+    r"Failed to download metadata": "can this host reach it? it is the directory that has repodata/",
+    r"Unable to locate package": "it is not in the image's Debian archive; give a file, or --repo URL or DIR",
+}
+"""What to do, by what a tool says; else by the tool."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +87,8 @@ def read_kind(path: Path) -> Literal["deb", "rpm"]:
         if head[6:8] == b"\0\1":
             raise BootosError(f"{path} is a source package", hint="bootos driver build makes a package of it")
         return "rpm"
-    raise BootosError(f"{path} is neither a .deb nor an .rpm", hint="was it downloaded whole?")
+    hint = "bootos driver add" if b"\x7fELF" in head[:4] else "was it downloaded whole?"
+    raise BootosError(f"{path} is neither a .deb nor an .rpm", hint=hint)
 
 
 def read_versions(root: Path) -> dict[str, str]:
@@ -150,7 +161,7 @@ def install_rpms(root: Path, wanted: Wanted, repos: Sequence[str], say: Say) -> 
         argv = [*DNF, f"--setopt=reposdir={directory}", "install", *inside, *wanted.rpm_names]
         done = run_inside(root, argv, timeout_s=1800, check=False)
         if done.returncode != 0:
-            raise _refuse("dnf", done)
+            raise _refuse("dnf", done, repos)
 
 
 def _check_rpm(done: Completed) -> None:
@@ -188,17 +199,24 @@ def _show_repos(stack: ExitStack, root: Path, repos: Sequence[str]) -> str:
     return place
 
 
-def _refuse(tool: str, done: Completed) -> BootosError:
+def _refuse(tool: str, done: Completed, repos: Sequence[str] = ()) -> BootosError:
+    said = _tail(done)
+    for number, repo in enumerate(repos, start=1):
+        said = said.replace(f"'given-{number}'", repo)
     if re.search(r"is already (installed|the newest)|Nothing to do", done.stderr):
-        return BootosError("the image has it already: " + _tail(done))
+        return BootosError("the image has it already: " + said)
     hint = {
         "rpm": "give the packages that are named as files too, or a repository that has them (--repo URL or DIR)",
         "apt": "give the packages that are named as files too",
         "dnf": "is it in the repository, with all that it needs?",
     }[tool]
-    return ToolError(f"{tool} refuses: {_tail(done)}", hint=hint, completed=done)
+    for reason, what_to_do in HINTS.items():
+        if re.search(reason, said):
+            hint = what_to_do
+    return ToolError(f"{tool} refuses: {said}", hint=hint, completed=done)
 
 
 def _tail(done: Completed) -> str:
     lines = [line.strip() for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-    return "; ".join(lines[-8:]) or f"exit code {done.returncode}"
+    said = "; ".join(lines[-8:]) or f"exit code {done.returncode}"
+    return re.sub(rf"/{PLACE}/[a-z]+\d+/", "", said).replace(":; ", ": ")

@@ -3,6 +3,7 @@ sign images. `bootos.cli` puts them beside those of `bootos.image`.
 """
 
 import base64
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,8 @@ def hand_over(client: Client, directory: Path) -> tuple[str, str]:
     if not answer["is_published"]:
         with show_progress() as progress:
             for state in answer["files"]:
+                if state["have_bytes"] < state["size_bytes"]:
+                    check_file(directory / state["name"], raw)
                 send_file(client, version, directory / state["name"], state, progress)
     if answer["is_published"]:
         return version, "was published already"
@@ -89,6 +92,20 @@ def hand_over(client: Client, directory: Path) -> tuple[str, str]:
         version,
         f"was damaged on the server ({damaged}) and is whole again" if damaged else "was published",
     )
+
+
+def check_file(path: Path, manifest: bytes) -> None:
+    """Before it is sent for a minute: the file is one that the manifest names. Raises BootosError."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as cause:
+        raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
+    if digest not in manifest.decode():
+        raise BootosError(
+            f"{path} is not the file that its manifest names: its sha256 differs",
+            hint="was it changed, or half copied? build or copy the image anew",
+        )
 
 
 @contextmanager
