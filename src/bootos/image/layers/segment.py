@@ -15,6 +15,7 @@ from bootos.errors import BootosError
 from bootos.image.cpio import ALIGNMENT
 
 LAYER_FILE = re.compile(r"rootfs/([^/]+)\.squashfs")
+MICROCODE = "kernel/x86/microcode/"
 _HEADER = re.compile(rb"07070[12][0-9A-Fa-f]{104}")
 _HEADER_BYTES = 110
 _CHUNK_BYTES = 2048 * ALIGNMENT
@@ -52,7 +53,7 @@ def read_segments(initrd: Path) -> list[Segment]:
                 if layer:
                     name, file_offset, file_bytes = layer[1], offset, length
                 elif name == "boot" and length:
-                    name = path
+                    name = "microcode" if path.startswith(MICROCODE) else path
             found.append(
                 Segment(
                     name=name,
