@@ -126,6 +126,8 @@ def second(first: Path, home: Path) -> Path:
     assert child.poll() is None, read_log(work)[-3000:]
     child.signal(signal.SIGKILL)
     child.wait(60)
+    is_alone = ["pgrep", "-u", USER]
+    wait_for(lambda: run(is_alone, check=False).returncode == 1, 60, what="the end of all that it started")
     (work / "log").rename(work / "log.killed")
     finish(start_build(work, *words), work)
     return work
@@ -134,14 +136,18 @@ def second(first: Path, home: Path) -> Path:
 def test_two_builds_with_one_lock_give_the_same_bytes(first: Path, second: Path) -> None:
     difference = compare_images(read_image(first / "image"), read_image(second / "image"))
     assert difference.is_same, explain(difference)
-    for name in ("sbom.spdx.json", "packages.txt", "report.html", "manifest.json"):
-        assert (first / "image" / name).read_bytes() == (second / "image" / name).read_bytes(), name
+    trees = [work / "image" for work in (first, second)]
+    names = [sorted(path.relative_to(tree) for path in tree.rglob("*") if path.is_file()) for tree in trees]
+    assert names[0] == names[1]
+    assert {Path("initrd.img"), Path("manifest.json"), Path("sbom.spdx.json"), Path("report.html")} <= set(
+        names[0]
+    )
+    assert not [name for name in names[0] if (trees[0] / name).read_bytes() != (trees[1] / name).read_bytes()]
 
 
 def test_a_build_goes_on_where_it_was_killed(second: Path) -> None:
-    assert str(second) not in Path("/proc/self/mounts").read_text()
     assert f"  {FINISHED:8} from the cache" in read_log(second)
-    assert not list((second / "cache").glob("unfinished-*")) + list((second / "cache").glob("image-*"))
+    assert not list((second / "cache").glob("unfinished-*"))
 
 
 def test_the_recipes_own_packages_make_the_same_layer_twice(first: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def build_image(
             layer=make_layer(loaded, cache, base, rpmdb),
             loader=make_loader(cache, lock, store),
         )
-        with tempfile.TemporaryDirectory(prefix="image-", dir=cache.directory) as work:
+        with tempfile.TemporaryDirectory(prefix="unfinished-image-", dir=cache.directory) as work:
             segments = write_initrd(parts, Path(work) / "initrd.img")
             shutil.copyfile(kernel.directory / "vmlinuz", Path(work) / "vmlinuz")
             shutil.copytree(parts.loader.directory / loader.DIRECTORY, Path(work) / loader.DIRECTORY)
