@@ -1,6 +1,7 @@
 """Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- agent; wire <- server."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,20 @@ MAY_IMPORT = {
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 
 
+@functools.cache
+def read_imports(file: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    tree = ast.parse(file.read_text())
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
 def imported_parts(file: Path) -> set[str]:
     """The parts of bootos that a module imports: `wire` for `from bootos.wire import v2`."""
     parts = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in read_imports(file):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             names = (
                 [node.module] if node.module != "bootos" else [f"bootos.{alias.name}" for alias in node.names]
             )
@@ -57,11 +64,9 @@ def test_only_the_process_module_starts_subprocesses() -> None:
     for file in SOURCE.rglob("*.py"):
         if file.name == "process.py":
             continue
-        tree = ast.parse(file.read_text())
-        names = {
-            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-        }
-        names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names = set()
+        for node in read_imports(file):
+            names |= {a.name for a in node.names} if isinstance(node, ast.Import) else {node.module or ""}
         assert "subprocess" not in names, f"{file.relative_to(SOURCE)} must use bootos.process"
 
 

@@ -57,6 +57,15 @@ def test_runs_a_script_with_its_environment_and_logs_its_output(
     assert "PRE | serial is X1" in caplog.messages
 
 
+def test_runs_a_script_in_python(server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    FILES["/post.py"] = (
+        b"#!/usr/bin/env python3\nimport os\nprint('of', os.environ['SN'])\nraise SystemExit(4)\n"
+    )
+    assert run_hook("POST", f"{server}/post.py", tmp_path, {"SN": "X1"}).exit_code == 4
+    assert "POST | of X1" in caplog.messages
+
+
 def test_runs_a_binary_that_is_named_like_a_script(server: str, tmp_path: Path) -> None:
     binary = shutil.which("true")
     assert binary

@@ -99,6 +99,15 @@ def test_yum_resolves_a_vendors_chain_against_the_base_and_rpm_agrees(inside: In
     assert inside.run("rpm", "-Va").stdout == ""
 
 
+def test_the_modules_lie_where_they_are_looked_for(inside: Inside) -> None:
+    release = read_image(IMAGE).manifest.kernel_release
+    listed = inside.run("ls", f"/lib/modules/{release}/kernel/drivers/net/").stdout.split()
+    assert {"ethernet", "bonding", "phy", "mii.ko", "tun.ko", "veth.ko", "virtio_net.ko"} <= set(listed)
+    for name in ("igb", "ixgbe", "i40e", "e1000e", "tg3", "bnx2x", "mlx5_core", "be2net", "r8169", "vmxnet3"):
+        found = inside.run("modinfo", "--set-version", release, "--field", "filename", name).stdout
+        assert f"/lib/modules/{release}/kernel/drivers/net/" in found, name
+
+
 def test_apt_installs_from_a_source_of_its_own(inside: Inside, tmp_path: Path) -> None:
     deb = build_deb(tmp_path, "bootos-test-tool", depends="ipmitool")
     shutil.copyfile(deb, inside.root / "tmp/tool.deb")
