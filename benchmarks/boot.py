@@ -38,9 +38,9 @@ STAGES = {
 DEADLINE_S = 1800.0
 MAC = "52:54:00:be:0c:01"
 BUDGET_CPUS = 2  # of the machine the budget is for
-# What a unit used with all it started, also what has ended: user, system. The first line is the whole machine.
+# What a unit used with all it started, also what has ended: user, system.
 READ_UNITS = (
-    "cd /sys/fs/cgroup; for f in cpu.stat init.scope/cpu.stat system.slice/*/cpu.stat; do"
+    "cd /sys/fs/cgroup; for f in init.scope/cpu.stat system.slice/*/cpu.stat; do"
     " echo $f $(sed -n 's/^\\(user\\|system\\)_usec //p' $f); done"
 )
 
@@ -54,7 +54,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
-    """CPU seconds inside the guest: of a unit with its children, or of the whole machine (name empty)."""
+    """CPU seconds inside the guest, of a unit with its children."""
 
     name: str
     user_s: float
@@ -114,7 +114,7 @@ def measure_boot(machine: Machine) -> Result:
 
 
 def read_units(machine: Machine) -> tuple[Unit, ...]:
-    """Who took the CPU so far, the whole machine first, then the units by what they took."""
+    """Who took the CPU so far, the largest first."""
     _, text = run_in_shell(machine, READ_UNITS, deadline_s=DEADLINE_S)
     return parse_units(text)
 
@@ -126,7 +126,7 @@ def parse_units(text: str) -> tuple[Unit, ...]:
         Unit(name=path.rstrip("/").rpartition("/")[2], user_s=int(user) / 1e6, system_s=int(system) / 1e6)
         for path, user, system in found
     ]
-    return tuple(sorted(units, key=lambda unit: (unit.name != "", -unit.user_s - unit.system_s)))
+    return tuple(sorted(units, key=lambda unit: -unit.user_s - unit.system_s))
 
 
 def read_guest_memory(machine: Machine) -> tuple[int | None, int | None]:
@@ -205,15 +205,14 @@ def print_benchmark(benchmark: Benchmark, screen: Console) -> None:
 
 
 def print_units(units: tuple[Unit, ...], screen: Console) -> None:
-    """Who took the CPU inside the guest, in the last run."""
-    table = Table("CPU seconds inside the guest", "user", "system")
-    whole, rest = units[0], units[1:]
-    for unit in rest:
-        if unit.user_s + unit.system_s >= 0.1:
-            table.add_row(unit.name, f"{unit.user_s:.1f}", f"{unit.system_s:.1f}")
-    left = (whole.user_s - sum(u.user_s for u in rest), whole.system_s - sum(u.system_s for u in rest))
-    table.add_row("kernel, /init and what has no unit", *(f"{value:.1f}" for value in left))
-    table.add_row("the whole machine", f"{whole.user_s:.1f}", f"{whole.system_s:.1f}")
+    """Who took the CPU inside the guest, in the last run. Only the shares count: the guest takes the time in which a
+    busy host kept a processor from it for its own."""
+    whole = sum(unit.user_s + unit.system_s for unit in units)
+    table = Table("CPU inside the guest since init", "share", "user s", "system s")
+    for unit in units:
+        share = (unit.user_s + unit.system_s) / whole
+        if share >= 0.005:
+            table.add_row(unit.name, f"{share:.0%}", f"{unit.user_s:.1f}", f"{unit.system_s:.1f}")
     screen.print(table)
 
 

@@ -33,7 +33,7 @@ def main(
         sys.stdout.write(json_codec.dumps(rows, indent=2) + "\n")
     else:
         Console().print(build_table(held))
-    if any(item.is_kept is False for item in held):
+    if not all(item.is_kept for item in held):
         raise typer.Exit(1)
 
 

@@ -21,12 +21,14 @@ FIGURES = Path("build/bench/figures")
 class Budget(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"source": "from"}
 ):
-    """One budget: `most` is held, `aim` is hoped for. `source` says what measures it."""
+    """One budget: `most` is held, `aim` is hoped for. `source` says what measures it. `recorded` is what it came to
+    when the documents were written: a host that has measured nothing holds that."""
 
     title: str
     unit: str
     most: float
     source: str
+    recorded: float | None = None
     aim: float | None = None
 
 
@@ -47,9 +49,10 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     figure: Figure | None
 
     @property
-    def is_kept(self) -> bool | None:
-        """Whether the figure is within the budget; None when there is no figure."""
-        return None if self.figure is None else self.figure.value <= self.budget.most
+    def is_kept(self) -> bool:
+        """Whether what is recorded, and the figure, as far as there are any, are within the budget."""
+        values = (self.budget.recorded, self.figure.value if self.figure else None)
+        return all(value <= self.budget.most for value in values if value is not None)
 
 
 def read_budgets(path: Path) -> dict[str, Budget]:
@@ -90,16 +93,16 @@ def compare_budgets(budgets: Mapping[str, Budget], figures: Mapping[str, Figure]
 
 def build_table(held: Sequence[Held]) -> Table:
     """The budgets as a table for the terminal."""
-    table = Table("budget", "at most", "aim", "measured", "kept", "on")
-    words = {True: "yes", False: "NO", None: "not measured"}
+    table = Table("budget", "at most", "aim", "recorded", "here", "kept", "on")
     for item in held:
         budget, figure = item.budget, item.figure
         table.add_row(
             budget.title,
             f"{budget.most:g} {budget.unit}",
             "" if budget.aim is None else f"{budget.aim:g}",
-            "" if figure is None else f"{figure.value:.1f}",
-            words[item.is_kept],
+            "" if budget.recorded is None else f"{budget.recorded:g}",
+            "not measured" if figure is None else f"{figure.value:.1f}",
+            "yes" if item.is_kept else "NO",
             "" if figure is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(figure.at_s)),
         )
     return table
