@@ -7,7 +7,6 @@ plan FILE [--json]      what a template would change here; changes nothing
 apply FILE              carry a template out here, without a server
 """
 
-import argparse
 import json
 import logging
 import os
@@ -26,6 +25,8 @@ from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
 
 if TYPE_CHECKING:
+    import argparse
+
     from bootos.agent.engine import JobPlan
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,11 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's entry: 0 done, 1 failed, 2 wrong usage."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
+        if words == ["run"]:  # each boot: to read one word needs no parser
+            return run_service()
+        arguments = build_parser().parse_args(words)
         return int(arguments.handler(arguments))
     except BootosError as error:
         for sentence in read_chain(error):
@@ -44,14 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> "argparse.ArgumentParser":
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="bootos-agent", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("run", help="the service")
-    verb.set_defaults(handler=run_service)
+    verb.set_defaults(handler=lambda _: run_service())
     verb = verbs.add_parser(
         "inventory", help="show the hardware", epilog="example: bootos-agent inventory --json"
     )
@@ -78,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_service(arguments: argparse.Namespace) -> int:
+def run_service() -> int:
     """The systemd service."""
     from bootos.agent.host import Host
     from bootos.agent.logfile import LogFile
@@ -101,7 +107,7 @@ def collect_here() -> Inventory:
     return collect_inventory(pxe_mac=read_cmdline().pxe_mac)
 
 
-def show_inventory(arguments: argparse.Namespace) -> int:
+def show_inventory(arguments: "argparse.Namespace") -> int:
     inventory = collect_here()
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(inventory), indent=2).decode())
@@ -115,7 +121,7 @@ def show_inventory(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_plan(arguments: argparse.Namespace, inventory: Inventory) -> "tuple[JobPlan, Machine]":
+def make_plan(arguments: "argparse.Namespace", inventory: Inventory) -> "tuple[JobPlan, Machine]":
     from bootos.agent.byhand import read_given, read_secrets, read_template_file
     from bootos.agent.engine import plan_job
 
@@ -125,7 +131,7 @@ def make_plan(arguments: argparse.Namespace, inventory: Inventory) -> "tuple[Job
     return plan, machine
 
 
-def show_plan(arguments: argparse.Namespace) -> int:
+def show_plan(arguments: "argparse.Namespace") -> int:
     from bootos.agent.plantext import find_script_titles, format_plan
 
     plan, _ = make_plan(arguments, collect_here())
@@ -155,7 +161,7 @@ def show_plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def show_state(arguments: argparse.Namespace) -> int:
+def show_state(arguments: "argparse.Namespace") -> int:
     from bootos.agent.savedstate import read_saved
 
     saved = read_saved(Machine(), collect_here())
@@ -184,7 +190,7 @@ class PrintWatcher:
         return False
 
 
-def apply_by_hand(arguments: argparse.Namespace) -> int:
+def apply_by_hand(arguments: "argparse.Namespace") -> int:
     from bootos.agent.byhand import read_secrets
     from bootos.agent.engine import apply_job
     from bootos.agent.script import run_scripts
