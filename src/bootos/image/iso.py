@@ -49,9 +49,11 @@ SETTINGS = "bootos.cfg"
 _MENU = """\
 # BootOS from a medium. The server's address and more kernel words are in /{settings} on the medium; on a stick, the one
 # in /EFI/BOOT of its second partition (FAT) counts after it. At the menu: e, write the address, Ctrl-X.
-serial --unit=0 --speed=115200
-terminal_input console serial
-terminal_output console serial
+if [ "$grub_platform" = pc ]; then
+  serial --unit=0 --speed=115200
+  terminal_input console serial
+  terminal_output console serial
+fi
 set server=
 set append=
 source /{settings}
@@ -74,7 +76,8 @@ menuentry 'Next boot device' --id next {{
   exit
 }}
 """
-# GRUB's BIOS variant knows serial lines by number; a firmware's console is on them already where it redirects.
+# Only the BIOS variant speaks to a serial line itself: UEFI's console is on it already where the firmware redirects it,
+# and everything would come twice.
 _STICK = """\
 # Where the server is, and more kernel words; counts after the file of this name in the root of the medium.
 #set server='http://10.0.0.1:8083'

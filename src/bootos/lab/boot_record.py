@@ -50,7 +50,7 @@ def write_record(path: Path, record: PathRecord) -> None:
 
 def find_floor(is_enough: Callable[[int], bool], *, first_mib: int, most_mib: int) -> int:
     """The smallest memory, in steps, that is enough; `most_mib` is known to be. Looks around `first_mib` first."""
-    enough, too_small, stride = most_mib // STEP_MIB, 0, 2
+    enough, too_small, stride = most_mib // STEP_MIB, 0, 1
     size = min(first_mib, most_mib - STEP_MIB) // STEP_MIB
     while enough - too_small > 1:
         if is_enough(size * STEP_MIB):
