@@ -35,10 +35,6 @@ if regexp --set 1:a --set 2:b --set 3:c --set 4:d --set 5:e --set 6:f '^(..):(..
   set mac=01-$a-$b-$c-$d-$e-$f
   set bootif=BOOTIF=$mac
 fi
-set mark=,
-if [ "$grub_netfs_type" = efi ]; then
-  set mark=:
-fi
 if [ -n "$mac" -a -s "$prefix/$mac" ]; then
   source "$prefix/$mac"
 else
@@ -46,14 +42,14 @@ set timeout=3
 set default=bootos
 menuentry BootOS --id bootos {{
   echo 'Loading BootOS ...'
-  if ! linux (http,10.0.0.1${{mark}}8083)/bootos/vmlinuz {WORDS} $bootif; then
+  if ! linux (http,10.0.0.1:8083)/bootos/vmlinuz {WORDS} $bootif; then
     if ! linux /bootos/vmlinuz {WORDS} $bootif; then
       echo 'That did not load; the machine restarts in 30 seconds'
       sleep 30
       reboot
     fi
   fi
-  if ! initrd (http,10.0.0.1${{mark}}8083)/bootos/initrd.img; then
+  if ! initrd (http,10.0.0.1:8083)/bootos/initrd.img; then
     if ! initrd /bootos/initrd.img; then
       echo 'That did not load; the machine restarts in 30 seconds'
       sleep 30
@@ -155,7 +151,7 @@ def test_grub_reads_the_files_of_other_hosts_and_ports() -> None:
         return render_grub(BootMenu(entries=(entry,), default="x"), per_machine=True)
 
     assert "linux (http,h)/k;" in lines("http://h:80/k")
-    assert "linux (http,h${mark}81)/k;" in lines("http://h:81/k")
+    assert "linux (http,h:81)/k;" in lines("http://h:81/k")
     assert "linux (tftp,h)/d/k;" in lines("tftp://h/d/k")
     assert "linux (tftp,10.0.0.9)/k;" in lines("10.0.0.9::k")
     assert "https" not in lines("https://h/k") and "linux /k;" in lines("https://h/k")

@@ -1,8 +1,8 @@
 """A menu as a `grub.cfg` for Debian's signed network GRUB, which may load no modules. Pure. Manual: GRUB 2, chapter 6.
 
-Debian 12's reads TFTP only, Debian 13's HTTP too: by itself when it was loaded by TFTP, and through the firmware when it
-was loaded by UEFI HTTP Boot. These two read the port in different forms, `(http,HOST,PORT)` and `(http,HOST:PORT)`. What
-cannot be read from its URL is read by its path from where GRUB itself was loaded: the TFTP root has a `bootos` for that.
+Debian 12's reads TFTP only, Debian 13's HTTP too, from any port as `(http,HOST:PORT)`: by itself when it was loaded by
+TFTP, through the firmware when it was loaded by UEFI HTTP Boot. What cannot be read from its URL is read by its path
+from where GRUB itself was loaded: the TFTP root has a `bootos` for that.
 """
 
 import re
@@ -18,12 +18,6 @@ if regexp --set 1:a --set 2:b --set 3:c --set 4:d --set 5:e --set 6:f \
   set bootif=BOOTIF=$mac
 fi
 """
-_FIND_PORT_MARK = """\
-set mark=,
-if [ "$grub_netfs_type" = efi ]; then
-  set mark=:
-fi
-"""
 _FIND_OWN = """\
 if [ -n "$mac" -a -s "$prefix/$mac" ]; then
   source "$prefix/$mac"
@@ -35,7 +29,7 @@ def render_grub(menu: BootMenu, *, per_machine: bool = False) -> str:
     """The configuration. One that is not `per_machine` first looks for the machine's own, `01-<mac>` beside it."""
     text = "# Written by the BootOS server; edit pxelinux.cfg/default or the PXE template.\n"
     if not per_machine:
-        text += _FIND_MAC + _FIND_PORT_MARK + _FIND_OWN
+        text += _FIND_MAC + _FIND_OWN
     text += f"set timeout={-(-menu.timeout_ds // 10)}\nset default={quote(menu.default)}\n"
     text += "".join(_render_entry(entry) for entry in menu.entries)
     return text + ("" if per_machine else "fi\n")
@@ -88,9 +82,9 @@ def _locate(place: str) -> str:
     if url.scheme not in ("http", "tftp") or not url.hostname:
         return ""
     default = 80 if url.scheme == "http" else 69
-    port = "${mark}" + str(url.port) if url.port not in (None, default) else ""
+    port = f":{url.port}" if url.port not in (None, default) else ""
     query = f"?{url.query}" if url.query else ""
-    return quote(f"({url.scheme},{url.hostname}") + port + quote(f"){url.path}{query}")
+    return quote(f"({url.scheme},{url.hostname}{port}){url.path}{query}")
 
 
 def _find_path(place: str) -> str:
