@@ -10,9 +10,8 @@ from click.testing import Result
 from serving import Agent, Running
 from typer.testing import CliRunner
 
-from bootos.cli import NOUNS, build_app
+from bootos.cli import build_app
 from bootos.errors import BootosError
-from bootos.server import command
 
 Bootos = Callable[..., Result]
 
@@ -171,15 +170,6 @@ def test_what_is_wrong_is_said_with_a_way_on(server: Running, bootos: Bootos, tm
 def test_wrong_usage_has_exit_code_2(bootos: Bootos) -> None:
     assert bootos("job", "create").exit_code == 2
     assert bootos("job", "show", "x").exit_code == 2
-
-
-@pytest.mark.parametrize("noun", ["machine", "template", "job", "pxe", "secret", "support"])
-def test_every_verb_has_help_with_an_example(noun: str, bootos: Bootos) -> None:
-    app = getattr(command, NOUNS[noun][1])
-    names = [entry.name for entry in app.registered_commands]
-    assert names
-    for name in names:
-        assert f"bootos {noun} {name}" in " ".join(good(bootos(noun, str(name), "--help")).split())
 
 
 def test_machines_are_imported_and_get_addresses_out_of_a_pool(

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import urllib3
 from serving import Agent, Running
+from typer.testing import CliRunner
 
+from bootos.cli import build_app
+from bootos.errors import BootosError, read_chain
 from bootos.process import Child, Completed, run, start
 from bootos.server.app import open_context
 from bootos.server.settings import Settings
@@ -140,12 +143,22 @@ def test_a_server_that_is_told_to_end_answers_open_polls_at_once(process: Proces
     assert b"event: job" in got["events"]
 
 
+def serve_words(data: Path, *more: object) -> list[str]:
+    return ["serve", "--data", str(data), "--listen", "127.0.0.1:0", "--no-tftp", *map(str, more)]
+
+
 def refuse_to_start(data: Path, *more: object) -> Completed:
-    argv = [*BOOTOS, "serve", "--data", data, "--listen", "127.0.0.1:0", "--no-tftp", *map(str, more)]
-    done = run(argv, check=False, timeout_s=60)
+    done = run([*BOOTOS, *serve_words(data, *more)], check=False, timeout_s=60)
     assert done.returncode == 1, done
     assert "Traceback" not in done.stderr
     return done
+
+
+def refuse_here(data: Path, *more: object) -> str:
+    """The same in this process: what the command would print."""
+    error = CliRunner().invoke(build_app(["serve"]), serve_words(data, *more)).exception
+    assert isinstance(error, BootosError)
+    return "\n".join(read_chain(error))
 
 
 def test_a_port_in_use_and_a_data_directory_in_use_are_named(process: Process, tmp_path: Path) -> None:
@@ -157,33 +170,32 @@ def test_a_port_in_use_and_a_data_directory_in_use_are_named(process: Process, t
 
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in refuse_to_start(tmp_path / "file" / "data").stderr
+    assert "cannot be written" in refuse_here(tmp_path / "file" / "data")
 
 
 def test_a_database_that_is_newer_is_left_alone(tmp_path: Path) -> None:
     open_context(Settings(data=tmp_path)).store.close()
     with sqlite3.connect(tmp_path / "bootos.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    said = refuse_to_start(tmp_path).stderr
+    said = refuse_here(tmp_path)
     assert "newer than this program" in said and "9999" in said
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "bootos.db").write_text("this is not a database, but long enough to be looked at" * 30)
-    assert "not a database" in refuse_to_start(tmp_path).stderr
+    assert "not a database" in refuse_here(tmp_path)
 
 
 def test_a_database_url_that_means_nothing_is_named(tmp_path: Path) -> None:
-    assert "not usable" in refuse_to_start(tmp_path, "--database", "nonsense").stderr
-    assert "hunter2" not in refuse_to_start(tmp_path, "--database", "nodb://u:hunter2@h/x").stderr
+    assert "not usable" in refuse_here(tmp_path, "--database", "nonsense")
+    assert "hunter2" not in refuse_here(tmp_path, "--database", "nodb://u:hunter2@h/x")
 
 
 def test_a_broken_key_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_text("short")
-    assert "does not hold a key" in refuse_to_start(tmp_path).stderr
+    assert "does not hold a key" in refuse_here(tmp_path)
 
 
 def test_wrong_options_are_wrong_usage(tmp_path: Path) -> None:
     for words in (["--listen", "nowhere"], ["--listen", "a:99999"], ["--append", "a\nb"]):
-        done = run([*BOOTOS, "serve", "--data", tmp_path, *words], check=False, timeout_s=60)
-        assert done.returncode == 2, words
+        assert CliRunner().invoke(build_app(["serve"]), serve_words(tmp_path, *words)).exit_code == 2, words
