@@ -143,18 +143,19 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
         nonlocal child, seen, written
         while not stop.wait(WATCH_S):
             before = written
-            if (stamp := read_stamp(settings)) != seen:  # another image with other loaders is the default
-                seen, written = stamp, _write(path, settings, address, public_url)
-            if written != before:
-                log.info("other boot loaders are offered from now on: dnsmasq is started again")
-                child.stop()
-            elif (code := child.poll()) is not None:
-                log.error("dnsmasq ended with exit code %d and is started again; see %s", code, log_path)
-            else:
-                continue
             try:
+                if (stamp := read_stamp(settings)) != seen:  # another image with other loaders is the default
+                    seen = stamp
+                    written = _write(path, settings, address, public_url)
+                if written != before:
+                    log.info("other boot loaders are offered from now on: dnsmasq is started again")
+                    child.stop()
+                elif (code := child.poll()) is not None:
+                    log.error("dnsmasq ended with exit code %d and is started again; see %s", code, log_path)
+                else:
+                    continue
                 child = _start(argv, log_path)
-            except BootosError as error:
+            except (BootosError, OSError) as error:
                 log.error("%s", error)
 
     watcher = threading.Thread(target=watch, name="dnsmasq", daemon=True)
