@@ -22,7 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     boot_files: Path = Path("build/image")
     public_url: str = ""
     append: str = ""
-    tftp: bool | None = None  # None: lay out the boot loaders when they are installed
+    tftp: bool | None = None  # None: lay out the boot loaders that there are
     netboot: str = ""  # the interface on which dnsmasq answers DHCP and TFTP; empty: the operator's own do
     dhcp_range: str = (
         ""  # FIRST-LAST; empty: another server gives out addresses, dnsmasq only adds what to boot

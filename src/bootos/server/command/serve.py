@@ -43,7 +43,8 @@ def serve(
     tftp: Annotated[
         bool | None,
         typer.Option(
-            "--tftp/--no-tftp", help="Put boot loaders into DIR/tftp. Default: when they are installed."
+            "--tftp/--no-tftp",
+            help="Put boot loaders into DIR/tftp, the image's or this host's. Default: those there are.",
         ),
     ] = None,
     netboot: Annotated[
