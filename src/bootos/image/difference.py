@@ -47,6 +47,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[SegmentDifference, ...] = ()
     loaders: tuple[Change, ...] = ()
     """Boot loaders beside the image, by the beginning of their sha256."""
+    layers: tuple[Change, ...] = ()
+    """Drivers in layers, also beside the initrd: `igb of layer igb`, by version and the beginning of the sha256."""
 
 
 def compare_maps(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
@@ -70,16 +72,27 @@ def compare_images(a: Image, b: Image) -> Difference:
                 changed.append(found)
     kernel = Change(name="kernel", before=a.manifest.kernel_release, after=b.manifest.kernel_release)
     loaders = compare_maps(*({e.name: e.sha256[:12] for e in i.manifest.loaders} for i in (a, b)))
+    layers = compare_maps(*(_list_added_modules(i) for i in (a, b)))
+    added = {entry.name for i in (a, b) for entry in i.manifest.layers if entry.modules}
     return Difference(
-        is_same=a.manifest.files == b.manifest.files and not loaders,
+        is_same=a.manifest.files == b.manifest.files and not loaders and not layers,
         before_bytes=a.manifest.size_bytes,
         after_bytes=b.manifest.size_bytes,
         kernel=None if kernel.before == kernel.after else kernel,
         packages=compare_maps(a.manifest.all_packages, b.manifest.all_packages),
-        modules=_compare_modules(changed),
+        modules=_compare_modules([s for s in changed if s.name.partition("-")[2] not in added]),
         segments=tuple(changed),
         loaders=loaders,
+        layers=layers,
     )
+
+
+def _list_added_modules(image: Image) -> dict[str, str]:
+    return {
+        f"{module} of layer {layer.name}": f"{version} ({layer.sha256[:12]})".lstrip()
+        for layer in image.manifest.layers
+        for module, version in layer.modules.items()
+    }
 
 
 def _compare_modules(segments: list[SegmentDifference]) -> tuple[Change, ...]:

@@ -267,7 +267,12 @@ def _print_difference(difference: Difference, most: int) -> None:
     )
     if difference.kernel:
         screen.print(f"kernel {difference.kernel.before} -> {difference.kernel.after}")
-    listed = {"package": difference.packages, "module": difference.modules, "boot loader": difference.loaders}
+    listed = {
+        "package": difference.packages,
+        "module": difference.modules,
+        "added driver": difference.layers,
+        "boot loader": difference.loaders,
+    }
     for title, changes in listed.items():
         _print_changes(screen, title, changes, len(changes))
     for segment in difference.segments:

@@ -133,7 +133,7 @@ def build_package_list(components: Iterable[Component], layer: str = "") -> str:
     lines = []
     for item in components:
         licenses = ", ".join(item.licenses) or NO_ASSERTION
-        fields = (item.name, item.version, item.architecture, item.sha256 or "-", licenses)
+        fields = (item.name, item.version or "-", item.architecture, item.sha256 or "-", licenses)
         lines.append("\t".join((*fields, layer) if layer else fields) + "\n")
     return "".join(lines)
 

@@ -13,7 +13,7 @@ from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
 from bootos.image.layers.segment import read_segments
 from bootos.image.look_command import extract_image, inspect_image, inspect_path
-from bootos.image.manifest import FileEntry
+from bootos.image.manifest import FileEntry, LayerEntry
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("mksquashfs", "zstd"))), reason="needs squashfs-tools and zstd"
@@ -96,6 +96,26 @@ def test_what_is_extracted_is_what_the_running_system_sees(tmp_path):
 def test_equal_images_are_equal(tmp_path):
     difference = compare(tmp_path, {name: dict(files) for name, files in LAYERS.items()})
     assert difference.is_same and not difference.segments
+
+
+def test_an_added_driver_is_a_difference_with_its_package_and_version(tmp_path):
+    plain = read_image(build_fake_image(tmp_path / "image"))
+    entry = LayerEntry(
+        name="igb",
+        kind="modules",
+        sha256="a" * 64,
+        packages={"igb": "5.3.2-1"},
+        modules={"igb": "5.3.2"},
+        pci_ids=("8086:1521",),
+    )
+    manifest = msgspec.structs.replace(plain.manifest, layers=(entry,))
+    found = compare_images(plain, Image(directory=plain.directory, manifest=manifest))
+    assert not found.is_same, "it lies beside the initrd, which is the same"
+    assert found.layers == (Change(name="igb of layer igb", after=f"5.3.2 ({'a' * 12})"),)
+    assert found.packages == (Change(name="igb", after="5.3.2-1"),)
+    assert inspect_image(Image(directory=plain.directory, manifest=manifest))["packages"] == {
+        "igb": "5.3.2-1"
+    }
 
 
 def test_other_boot_loaders_are_a_difference(tmp_path):
