@@ -110,6 +110,13 @@ def test_a_file_that_is_not_the_manifests_is_not_even_sent(server: Running, tmp_
     assert states == {"vmlinuz": (tmp_path / "a/vmlinuz").stat().st_size, "initrd.img": 0}
 
 
+def test_a_manifest_that_the_server_cannot_read_is_named(server: Running, tmp_path: Path) -> None:
+    make_image(tmp_path / "a", "a")
+    (tmp_path / "a/manifest.json").write_text("{")
+    done = run_bootos(server, "image", "publish", str(tmp_path / "a"))
+    assert str(done.exception).startswith(f"{tmp_path}/a/manifest.json: the manifest cannot be read")
+
+
 def test_a_piece_beyond_the_manifests_size_is_refused(server: Running, tmp_path: Path) -> None:
     version = make_image(tmp_path / "a", "a")
     begin(server, tmp_path / "a")

@@ -77,7 +77,12 @@ def hand_over(client: Client, directory: Path) -> tuple[str, str]:
     except UnicodeDecodeError as cause:
         raise BootosError(f"{directory / MANIFEST} is no text: {cause}") from cause
     body = {"manifest": manifest, "signature": base64.b64encode(signature).decode()}
-    answer = client.call("POST", "images", body=body)
+    try:
+        answer = client.call("POST", "images", body=body)
+    except AnswerError as error:
+        if error.status == 422:
+            raise BootosError(f"{directory / MANIFEST}: {error}", hint=error.hint) from None
+        raise
     version = answer["version"]
     if not answer["is_published"]:
         with show_progress() as progress:
