@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from raidrig import RaidRig, build_drives
+from stillclock import Clock
 
 from bootos.agent.engine import plan_job
 from bootos.agent.vendor_command.main import run_command
@@ -30,7 +31,8 @@ raid:
 def build_rig(
     root: Path, tool: str = "perccli64", drives: list[PhysicalDrive] | None = None, **more: Any
 ) -> RaidRig:
-    rig = RaidRig(root, MegaraidDriver(pause=lambda seconds: None), drives=drives or build_drives(8), **more)
+    clock = Clock()
+    rig = RaidRig(root, MegaraidDriver(clock.sleep, clock.now), drives=drives or build_drives(8), **more)
     rig.hardware.absent = frozenset(Storcli.names) - {tool}
     return rig
 

@@ -135,14 +135,14 @@ def test_a_plan_keeps_its_word(seed: int, tmp_path: Path) -> None:
 
 
 def test_the_random_cases_reach_what_they_are_for(tmp_path: Path) -> None:
-    """Enough of them are carried out, and enough of those lose something with permission."""
-    carried, losing = 0, 0
-    for seed in range(CASES):
+    """Enough of them are carried out, and enough of those lose something with permission; a sample tells."""
+    carried, losing, seeds = 0, 0, range(0, CASES, 3)
+    for seed in seeds:
         dice = random.Random(seed)
         fake = build_machine(dice, tmp_path / str(seed))
         template = read_random(dice, len(fake.devices))
         planned = plan(template, fake.machine, fake.build_inventory())
         carried += bool(planned.actions) and not planned.problems
         losing += any(action.destroys for action in planned.actions) and not planned.problems
-    assert carried >= CASES // 4
-    assert losing >= CASES // 12
+    assert carried >= len(seeds) // 4
+    assert losing >= len(seeds) // 12

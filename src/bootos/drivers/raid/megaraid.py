@@ -29,8 +29,10 @@ class MegaraidDriver(CardDriver):
     name = storcli.DRIVER
     title = "Broadcom MegaRAID, Dell PERC"
 
-    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
-        self.pause = pause
+    def __init__(
+        self, pause: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.pause, self.now = pause, now
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
@@ -41,7 +43,7 @@ class MegaraidDriver(CardDriver):
         return tuple(build_card(card, _read_boot(machine, program, card.number), storage) for card in found)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
-        Hand(machine, _find_program(machine), detail.controller, self.pause).carry_out(detail)
+        Hand(machine, _find_program(machine), detail.controller, self.pause, self.now).carry_out(detail)
 
 
 def _find_program(machine: Machine) -> str:
@@ -73,12 +75,17 @@ class Hand:
     """Carries out orders on one controller (`/c0`)."""
 
     def __init__(
-        self, machine: Machine, program: str, controller: str, pause: Callable[[float], None]
+        self,
+        machine: Machine,
+        program: str,
+        controller: str,
+        pause: Callable[[float], None],
+        now: Callable[[], float],
     ) -> None:
         self.machine = machine
         self.program = program
         self.controller = controller
-        self.pause = pause
+        self.pause, self.now = pause, now
 
     def carry_out(self, detail: order.Order) -> None:
         match detail:
@@ -142,8 +149,13 @@ class Hand:
             kind = ("full",) if wanted.initialize == "full" else ()
             self._do(f"array {wanted.name!r} was not initialised", f"/v{number}", "start", "init", *kind)
         if wanted.initialize != "full":  # which takes no writes until it is through, and leaves nothing
-            title, root = f"array {wanted.name!r}", self.machine.root
-            receive_disk(self.machine, lambda: find_linked_node(root, made[0].naa), title, pause=self.pause)
+            receive_disk(
+                self.machine,
+                lambda: find_linked_node(self.machine.root, made[0].naa),
+                f"array {wanted.name!r}",
+                pause=self.pause,
+                now=self.now,
+            )
 
     def _add_spare(self, drive: str, array: str | None, about: str = "") -> None:
         words = ["add", "hotsparedrive"]
