@@ -5,8 +5,10 @@ sign images. `bootos.cli` puts them beside those of `bootos.image`.
 import base64
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from rich.progress import (
 )
 
 from bootos.errors import BootosError
+from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.client import AnswerError, Client, UnreachableError
 from bootos.server.command.option import DEFAULT_DATA, DataOption, Output, operator_command
 
@@ -86,10 +89,14 @@ def hand_over(client: Client, directory: Path) -> tuple[str, str]:
     version = answer["version"]
     if not answer["is_published"]:
         with show_progress() as progress:
-            for state in answer["files"]:
-                if state["have_bytes"] < state["size_bytes"]:
-                    check_file(directory / state["name"], raw)
-                send_file(client, version, directory / state["name"], state, progress)
+            for line, group in groupby(answer["files"], key=name_line):
+                states = list(group)
+                total, have = (sum(state[key] for state in states) for key in ("size_bytes", "have_bytes"))
+                advance = partial(progress.advance, progress.add_task(line, total=total, completed=have))
+                for state in states:
+                    if state["have_bytes"] < state["size_bytes"]:
+                        check_file(directory / state["name"], raw)
+                        send_file(client, version, directory / state["name"], state, advance)
     if answer["is_published"]:
         return version, "was published already"
     damaged = ", ".join(answer["damaged"])
@@ -126,12 +133,16 @@ def show_progress() -> Iterator[Progress]:
         yield progress
 
 
-def send_file(client: Client, version: str, path: Path, state: dict[str, Any], progress: Progress) -> None:
+def name_line(state: dict[str, Any]) -> str:
+    """In which line of the progress a file is: the boot loaders, many and small, share one."""
+    return LOADERS if state["name"].startswith(f"{LOADERS}/") else str(state["name"])
+
+
+def send_file(
+    client: Client, version: str, path: Path, state: dict[str, Any], advance: Callable[[float], None]
+) -> None:
     """Send what the server does not have, in pieces; it says after each how much it has. Raises BootosError."""
     size, have = state["size_bytes"], state["have_bytes"]
-    task = progress.add_task(state["name"], total=size, completed=have)
-    if have == size:
-        return
     try:
         if path.stat().st_size != size:
             raise BootosError(
@@ -141,8 +152,9 @@ def send_file(client: Client, version: str, path: Path, state: dict[str, Any], p
         with path.open("rb") as file:
             while have < size:
                 file.seek(have)
+                before = have
                 have = send_piece(client, version, state["name"], have, file.read(PIECE_BYTES))
-                progress.update(task, completed=have)
+                advance(have - before)
     except OSError as cause:
         raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
 
