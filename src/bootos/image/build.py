@@ -52,6 +52,7 @@ HOST_TOOLS = {
     "unsquashfs": "squashfs-tools",
     "depmod": "kmod",
     "modinfo": "kmod",
+    "mount": "mount",
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
 }
