@@ -14,10 +14,11 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 from rich.table import Table
 
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.capture import Capture, read_capture
@@ -236,14 +237,9 @@ def main(
     Example: python benchmarks/boot.py --direct --cpus 2 --runs 2
     """
     screen = Console(stderr=json)
-    try:
-        benchmark = run_benchmark(
-            image, output, runs=runs, memory_mib=memory_mib, cpus=cpus, direct=direct, screen=screen
-        )
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"boot.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    benchmark = run_benchmark(
+        image, output, runs=runs, memory_mib=memory_mib, cpus=cpus, direct=direct, screen=screen
+    )
     if direct and cpus == BUDGET_CPUS and benchmark.accelerator == "tcg":
         write_figure(FIGURES, "registered_cpu_s", [result.marks[-1].cpu_seconds for result in benchmark.runs])
     if json:
@@ -253,4 +249,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

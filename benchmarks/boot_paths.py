@@ -9,9 +9,9 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 
-from bootos.errors import BootosError, read_chain
 from bootos.image.layers.core import read_image
 from bootos.lab.boot_path import PATHS, BootPath, PathResult, find_path, measure_path
 from bootos.lab.boot_record import (
@@ -80,17 +80,12 @@ def main(
     Example: python benchmarks/boot_paths.py --paths bios-pxe,iso-bios --floor
     """
     screen = Console(stderr=True)
-    try:
-        chosen = [find_path(name.strip()) for name in paths.split(",")]
-        version = read_image(image).manifest.version
-        for path in chosen:
-            bench = Bench(path, image, output, screen)
-            measure(bench, version, memory_mib=memory_mib, floor_from_mib=floor_from_mib if floor else 0)
-        records = read_records(RECORD)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"boot_paths.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    chosen = [find_path(name.strip()) for name in paths.split(",")]
+    version = read_image(image).manifest.version
+    for path in chosen:
+        bench = Bench(path, image, output, screen)
+        measure(bench, version, memory_mib=memory_mib, floor_from_mib=floor_from_mib if floor else 0)
+    records = read_records(RECORD)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(records), indent=2).decode() + "\n")
     else:
@@ -100,4 +95,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 
-from bootos.errors import BootosError, read_chain
 from bootos.lab.budget import BUDGETS, FIGURES, build_table, compare_budgets, read_budgets, read_figures
 
 
@@ -22,12 +22,7 @@ def main(
 
     Example: python benchmarks/budget.py
     """
-    try:
-        held = compare_budgets(read_budgets(BUDGETS), read_figures(figures, image))
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"budget.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    held = compare_budgets(read_budgets(BUDGETS), read_figures(figures, image))
     if json:
         rows = [{**msgspec.to_builtins(item), "kept": item.is_kept} for item in held]
         sys.stdout.write(json_codec.dumps(rows, indent=2) + "\n")
@@ -38,4 +33,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

@@ -23,12 +23,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from crowd import Agent, Lateness, Operator
+from frame import run_main
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 import bootos
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError
 from bootos.process import Child, start
 
 INVENTORY = Path(__file__).parent.parent / "tests/golden/hardware/machines/server-controllers.inventory.json"
@@ -373,19 +374,14 @@ def main(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # the server must not be left behind
     screen.print(describe_machine())
     results = []
-    try:
-        for _ in range(runs):
-            for directory in source or [OWN_SOURCE]:
-                results.append(run_once(data, directory.absolute(), database, plan, screen))
-                print_result(results[-1], screen)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"dispatch.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    for _ in range(runs):
+        for directory in source or [OWN_SOURCE]:
+            results.append(run_once(data, directory.absolute(), database, plan, screen))
+            print_result(results[-1], screen)
     if json:
         document = {"machine": describe_machine(), "runs": msgspec.to_builtins(results)}
         sys.stdout.write(json_codec.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

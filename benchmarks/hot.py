@@ -13,10 +13,10 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 from rich.table import Table
 
-from bootos.errors import BootosError, read_chain
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import read_recipe
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
@@ -127,14 +127,9 @@ def main(
     Example: python benchmarks/hot.py --most 100
     """
     screen = Console(stderr=json)
-    try:
-        hot = read_recipe(recipe).recipe.hot.paths
-        with screen.status("booting"):
-            held = read_held(image, output)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"hot.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    hot = read_recipe(recipe).recipe.hot.paths
+    with screen.status("booting"):
+        held = read_held(image, output)
     if json:
         sys.stdout.write(json_codec.dumps(msgspec.to_builtins(held), indent=2) + "\n")
         return
@@ -144,4 +139,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

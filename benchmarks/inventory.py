@@ -12,9 +12,10 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
@@ -105,12 +106,7 @@ def main(
     Example: python benchmarks/inventory.py --runs 3
     """
     screen = Console(stderr=json)
-    try:
-        costs = measure(image, output, runs, screen)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"inventory.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    costs = measure(image, output, runs, screen)
     write_figure(FIGURES, "inventory_s", [cost.host_seconds for cost in costs])
     if json:
         sys.stdout.write(json_codec.dumps(msgspec.to_builtins(costs), indent=2) + "\n")
@@ -123,4 +119,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import msgspec
 import typer
+from frame import run_main
 from rich.console import Console
 from rich.table import Table
 
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
@@ -72,12 +73,7 @@ def main(
     Example: python benchmarks/memory.py 512 448 384 352
     """
     screen = Console(stderr=json)
-    try:
-        trials = find_floor(image, output, sizes_mib, screen)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"memory.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    trials = find_floor(image, output, sizes_mib, screen)
     enough = [trial.memory_mib for trial in trials if not trial.reason]
     if enough:
         write_figure(FIGURES, "memory_mib", [float(min(enough))])
@@ -91,4 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)

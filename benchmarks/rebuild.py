@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from frame import run_main
 from rich.console import Console
 
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError
 from bootos.image.layers.core import add_layer, pack_layer, read_image
 from bootos.image.manifest import LayerEntry
 from bootos.image.recipe import read_recipe
@@ -88,25 +89,20 @@ def main(
     """
     screen = Console(stderr=json)
     found: dict[str, list[float]] = {"add_layer_s": [], "rebuild_agent_s": []}
-    try:
-        for _ in range(runs):
-            with tempfile.TemporaryDirectory(prefix="bootos-bench-", dir=cache.parent) as work:
-                with screen.status("adding a layer"):
-                    found["add_layer_s"].append(measure_layer(image, Path(work)))
-                with screen.status("rebuilding"):
-                    found["rebuild_agent_s"].append(measure_rebuild(recipe, cache, Path(work)))
-        if full:
-            with (
-                tempfile.TemporaryDirectory(prefix="bootos-bench-", dir=cache.parent) as work,
-                screen.status("building anew"),
-            ):
-                seconds, stages = measure_full(recipe, cache, Path(work))
-            found["full_build_s"] = [seconds]
-            screen.print(stages, highlight=False)
-    except BootosError as error:
-        for sentence in read_chain(error):
-            typer.echo(f"rebuild.py: {sentence}", err=True)
-        raise typer.Exit(1) from error
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory(prefix="bootos-bench-", dir=cache.parent) as work:
+            with screen.status("adding a layer"):
+                found["add_layer_s"].append(measure_layer(image, Path(work)))
+            with screen.status("rebuilding"):
+                found["rebuild_agent_s"].append(measure_rebuild(recipe, cache, Path(work)))
+    if full:
+        with (
+            tempfile.TemporaryDirectory(prefix="bootos-bench-", dir=cache.parent) as work,
+            screen.status("building anew"),
+        ):
+            seconds, stages = measure_full(recipe, cache, Path(work))
+        found["full_build_s"] = [seconds]
+        screen.print(stages, highlight=False)
     for name, seconds in found.items():
         write_figure(FIGURES, name, seconds)
     if json:
@@ -117,4 +113,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_main(main)
