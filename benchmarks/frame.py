@@ -11,10 +11,13 @@ from bootos.errors import BootosError, read_chain
 
 
 def run_main(main: Callable[..., None]) -> None:
-    """Run `main` with the words of the command line. A BootosError ends it with 1, without a traceback."""
+    """Run `main` with the words of the command line. A BootosError or OSError ends it with 1, without a traceback."""
     try:
         typer.run(main)
     except BootosError as error:
         for sentence in read_chain(error):
             typer.echo(f"{Path(sys.argv[0]).name}: {sentence}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        typer.echo(f"{Path(sys.argv[0]).name}: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(1)

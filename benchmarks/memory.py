@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootos.errors import BootosError
+from bootos.image.layers.core import read_image
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
@@ -44,6 +45,7 @@ def try_memory(machine: Machine) -> str:
 
 def find_floor(image: Path, output: Path, sizes_mib: list[int], screen: Console) -> list[Trial]:
     """Try these sizes, the largest first, until one fails."""
+    read_image(image)  # else a machine that finds nothing to boot would be waited for
     trials: list[Trial] = []
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
