@@ -7,10 +7,12 @@ import stat
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from fakeimage import build_fake_image
 
 from bootos.errors import BootosError
+from bootos.image.document_file import write_json
 from bootos.image.layers.add import check_enabled, check_name, choose_name, find_number, remove_packages
 from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
 from bootos.image.layers.package import Wanted, sort_wanted
@@ -165,6 +167,10 @@ def test_layers_of_packages_are_numbered_in_their_order_and_removed_from_the_top
     (tmp_path / "tree").mkdir()
     pack_layer(tmp_path / "tree", tmp_path / "squashfs")
     add_layer(read_image(directory), tmp_path / "squashfs", LayerEntry(name="igb", kind="modules"))
+    image = read_image(directory)
+    beside = LayerEntry(name="mydisk", kind="modules", pci_ids=("1000:0097",))
+    manifest = msgspec.structs.replace(image.manifest, layers=(*image.manifest.layers, beside))
+    write_json(directory / "manifest.json", manifest)
     for name, number in (("zlast", 90), ("first", 91)):
         image = read_image(directory)
         assert find_number(image) == number
@@ -184,7 +190,7 @@ def test_layers_of_packages_are_numbered_in_their_order_and_removed_from_the_top
     assert "image remove" in refused.value.hint
     for name in ("first", "zlast"):
         assert remove_packages(directory, name).name == name
-    assert [entry.name for entry in read_image(directory).manifest.layers] == ["igb"]
+    assert [entry.name for entry in read_image(directory).manifest.layers] == ["igb", "mydisk"]
 
 
 @SQUASHFS

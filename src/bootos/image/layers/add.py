@@ -125,8 +125,7 @@ def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
 
 def find_number(image: Image) -> int:
     """The number of a new layer of packages: above all others of its kind."""
-    numbers = {entry.name: _read_number(image, entry.name) for entry in image.manifest.layers}
-    used = [numbers[entry.name] for entry in image.manifest.layers if entry.kind == "packages"]
+    used = [_read_number(image, entry.name) for entry in image.manifest.layers if entry.kind == "packages"]
     number = max(used, default=FIRST_NUMBER - 1) + 1
     if number > LAST_NUMBER:
         hint = "name the packages in the recipe (packages, debs, rpms), or add several with one command"
