@@ -1,5 +1,6 @@
 """What the agent tells the consoles: the record, whole and masked; and its log lines, bounded and clean."""
 
+import contextlib
 import json
 import logging
 import os
@@ -74,9 +75,15 @@ def test_nobody_at_the_consoles_holds_up_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "console.wake")
     wake_console(tmp_path)
     reader = os.open(tmp_path / "console.wake", os.O_RDONLY | os.O_NONBLOCK)
-    for _ in range(70_000):  # more than a pipe holds
-        wake_console(tmp_path)
-    assert os.read(reader, 10) == b"!" * 10
+    wake_console(tmp_path)
+    assert os.read(reader, 10) == b"!"
+    writer = os.open(tmp_path / "console.wake", os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 4096)  # until the pipe holds no more
+    wake_console(tmp_path)
+    assert os.read(reader, 10) == b"." * 10
+    os.close(writer)
     os.close(reader)
 
 
