@@ -26,7 +26,7 @@ from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
 
 # A stage is reached when the console says this, in this order.
 STAGES = {
@@ -37,7 +37,6 @@ STAGES = {
     "registered": REGISTERED,
 }
 DEADLINE_S = 1800.0
-MAC = "52:54:00:be:0c:01"
 BUDGET_CPUS = 2  # of the machine the budget is for
 # What a unit used with all it started, also what has ended: user, system.
 READ_UNITS = (
@@ -148,27 +147,39 @@ def split_bytes(capture: Capture) -> tuple[int, int]:
     return sum(sizes[:border]), sum(sizes[border:])
 
 
+def build_spec(
+    image: Path, server_url: str, number: int, *, memory_mib: int, cpus: int, direct: bool
+) -> MachineSpec:
+    """One run's machine. Each is another one for the server, which lets nobody take a machine's place at once."""
+    mac = f"52:54:00:be:0c:{0x10 + number:02x}"
+    boot = KernelBoot(
+        kernel=str(image / "vmlinuz"),
+        initrd=str(image / "initrd.img"),
+        append=f"{SERIAL_CONSOLE} SERVER_ADDR={server_url} BOOTIF=01-{mac.replace(':', '-')}",
+    )
+    return MachineSpec(
+        name=f"bench{number}",
+        identity=Identity(serial=f"BENCH{number}"),
+        memory_mib=memory_mib,
+        cpus=cpus,
+        boot=boot if direct else "pxe",
+        disks=(DiskSpec(name="a", serial="BENCH-A"),),
+        nics=(NicSpec(mac=mac, boot=not direct),),
+    )
+
+
 def run_benchmark(
     image: Path, output: Path, *, runs: int, memory_mib: int, cpus: int, direct: bool, screen: Console
 ) -> Benchmark:
-    """Start a server once and boot the machine `runs` times."""
-    spec = MachineSpec(
-        name="bench",
-        memory_mib=memory_mib,
-        cpus=cpus,
-        disks=(DiskSpec(name="a", serial="BENCH-A"),),
-        nics=(NicSpec(mac=MAC, boot=not direct),),
-    )
+    """Start a server once and boot `runs` machines, one after another."""
     results = []
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
-        if direct:
-            words = f"{SERIAL_CONSOLE} SERVER_ADDR={server.guest_url} BOOTIF=01-{MAC.replace(':', '-')}"
-            kernel, initrd = str(image / "vmlinuz"), str(image / "initrd.img")
-            boot = KernelBoot(kernel=kernel, initrd=initrd, append=words)
-            spec = msgspec.structs.replace(spec, boot=boot)
-        machine = scenario.add_machine(spec, tftp_root=server.tftp_root)
         for number in range(runs):
+            spec = build_spec(
+                image, server.guest_url, number, memory_mib=memory_mib, cpus=cpus, direct=direct
+            )
+            machine = scenario.add_machine(spec, tftp_root=server.tftp_root)
             with screen.status(f"boot {number + 1} of {runs}"):
                 results.append(measure_boot(machine))
     sizes = {name: (image / name).stat().st_size for name in ("vmlinuz", "initrd.img")}

@@ -15,7 +15,6 @@ import msgspec
 import typer
 from frame import run_main
 from rich.console import Console
-from rich.table import Table
 
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import read_recipe
@@ -26,6 +25,7 @@ from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 
 DEADLINE_S = 1800.0
 PAGE_BYTES = 4096
+OWN = ("/usr/lib/python3/dist-packages/bootos", "/usr/lib/bootos", "/usr/bin/bootos-agent")
 # Run by the image's Python: a mapping of the overlay's file is one of the layer's, and mincore(2) tells its pages.
 LOOK = """
 import ctypes, os
@@ -93,8 +93,9 @@ def read_held(image: Path, output: Path) -> list[Held]:
 
 
 def compare(held: list[Held], hot: tuple[str, ...]) -> tuple[list[Held], list[Held]]:
-    """(read and not hot, hot and not read), the largest first. What the look itself read is among the first."""
-    cold = [item for item in held if item.held_bytes and not is_hot(item.path, hot)]
+    """(read and not hot, hot and not read), the largest first, without BootOS's own layer, which is all hot. What the
+    look itself read is among the first."""
+    cold = [item for item in held if item.held_bytes and not is_hot(item.path, (*hot, *OWN))]
     unread = [item for item in held if not item.held_bytes and is_hot(item.path, hot)]
     return (
         sorted(cold, key=lambda item: -item.held_bytes),
@@ -107,12 +108,11 @@ def is_hot(path: str, hot: tuple[str, ...]) -> bool:
     return any(is_below(path, item) for item in hot)
 
 
-def print_list(title: str, items: list[tuple[int, str]], most: int, screen: Console) -> None:
+def print_list(title: str, items: list[tuple[int, str]], most: int) -> None:
     """The largest of them, and how much all are."""
-    table = Table(f"{title}: {len(items)} files, {sum(size for size, _ in items) / 1e6:.1f} MB", "kB")
+    typer.echo(f"{title}: {len(items)} files, {sum(size for size, _ in items) / 1e6:.1f} MB")
     for size, path in items[:most]:
-        table.add_row(path, f"{size / 1e3:.0f}")
-    screen.print(table)
+        typer.echo(f"{size / 1e3:8.0f} kB  {path}")
 
 
 def main(
@@ -134,8 +134,8 @@ def main(
         sys.stdout.write(json_codec.dumps(msgspec.to_builtins(held), indent=2) + "\n")
         return
     cold, unread = compare(held, hot)
-    print_list("read and not hot", [(item.held_bytes, item.path) for item in cold], most, screen)
-    print_list("hot and not read", [(item.size_bytes, item.path) for item in unread], most, screen)
+    print_list("read and not hot", [(item.held_bytes, item.path) for item in cold], most)
+    print_list("hot and not read", [(item.size_bytes, item.path) for item in unread], most)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, Identity, MachineSpec, NicSpec
 
 MAKE_FILE_SYSTEM = "mkfs.xfs -q -f /dev/vda && mkdir -p /mnt && mount /dev/vda /mnt && umount /mnt"
 DEADLINE_S = 1800.0
@@ -52,9 +52,11 @@ def find_floor(image: Path, output: Path, sizes_mib: list[int], screen: Console)
         for size_mib in sorted(sizes_mib, reverse=True):
             spec = MachineSpec(
                 name=f"memory{size_mib}",
+                # another one for the server, which lets nobody take a machine's place at once
+                identity=Identity(serial=f"BENCH{size_mib}"),
                 memory_mib=size_mib,
                 disks=(DiskSpec(name="a", serial="BENCH-A"),),
-                nics=(NicSpec(mac="52:54:00:be:0c:02", boot=True),),
+                nics=(NicSpec(mac=f"52:54:00:be:{size_mib >> 8:02x}:{size_mib & 255:02x}", boot=True),),
             )
             machine = scenario.add_machine(spec, tftp_root=server.tftp_root)
             with screen.status(f"{size_mib} MiB"):

@@ -36,7 +36,7 @@ from bootos.image.sbom import (
     find_copyrights,
 )
 from bootos.image.steps import boot as boot_step
-from bootos.image.steps import bytecode, estimate, microcode, site, squash
+from bootos.image.steps import bytecode, estimate, microcode, repeated, site, squash
 from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step
@@ -210,7 +210,7 @@ def make_root(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
             "hot": recipe.hot,
             "compression": recipe.compression,
         },
-        (root_step, bytecode, squash),
+        (root_step, bytecode, repeated, squash),
         lambda directory: root_step.build_root(
             recipe, base.directory / "root", directory, _say(cache, "root")
         ),

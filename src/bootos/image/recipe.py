@@ -74,10 +74,11 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Paths left out of the root file system: absolute, `*` allowed, a directory means all below it; `keep`
-    names what stays."""
+    names what stays. `repeated` are packages, with the library of each that its users have elsewhere (see the step)."""
 
     paths: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    repeated: dict[str, str] = {}
 
 
 class Hot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

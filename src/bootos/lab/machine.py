@@ -186,6 +186,10 @@ class Machine(PowerSwitch):
                 pass  # it ended between the two
         return self._last_cpu_s
 
+    def read_registers(self) -> str:
+        """The processor's registers, as QEMU's monitor prints them."""
+        return str(self._ask("human-monitor-command", **{"command-line": "info registers"}))
+
     def read_memory_bytes(self) -> dict[str, int]:
         """What QEMU's process holds on the host now and held at most: `resident`, `peak`. Raises BootosError."""
         if (pid := self.pid) is None:

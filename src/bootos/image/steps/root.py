@@ -14,6 +14,7 @@ from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Recipe
 from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.repeated import drop_repeated
 from bootos.image.steps.squash import SOURCE_DATE, build_layers
 from bootos.process import run
 
@@ -38,14 +39,15 @@ def build_root(recipe: Recipe, base: Path, directory: Path, say: Callable[[str],
     root = directory / "root"
     say("copying the base")
     run(["cp", "--archive", "--reflink=auto", base, root], timeout_s=600)
-    packages = read_packages(root)
     say("cutting")
+    drop_repeated(root, recipe.cut.repeated)
+    packages = read_packages(root)
     cut_paths(root, recipe.cut)
     cut_boot(root, recipe.boot)
     make_stateless(root)
     say("compiling Python")
-    compile_python(root, base, [root / "usr/lib/python3.13"], sourceless=True)
-    compile_python(root, base, [root / "usr/lib/python3/dist-packages"])
+    modules = [root / "usr/lib/python3.13", root / "usr/lib/python3/dist-packages"]
+    compile_python(root, base, modules, sourceless=True)
     size_bytes = sum(
         path.lstat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink()
     )
