@@ -45,7 +45,9 @@ class Bench:
         self.results[memory_mib] = result
         outcome = "registered" if result.registered else result.ended.splitlines()[0]
         self._screen.print(
-            f"{self._path.name}, {memory_mib} MiB: {outcome}; {result.seconds:.0f} s", highlight=False
+            f"{self._path.name}, {memory_mib} MiB: {outcome}; {result.seconds:.0f} s",
+            highlight=False,
+            soft_wrap=True,
         )
         return result.registered
 

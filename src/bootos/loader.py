@@ -1,6 +1,7 @@
 """The boot loaders that firmware is sent, all Debian's: under which name, and where they lie in which package.
 
-The image build lays them beside the image, in `loaders/`; the server serves them from there, or from its own host.
+The image build lays them beside the image, in `loaders/`; the server serves them from there, or from its own host, and
+`bootos image iso` takes them likewise.
 """
 
 from typing import NamedTuple
@@ -37,3 +38,9 @@ LOADERS = {
     "shimx64.efi": Loader("usr/lib/shim/shimx64.efi.signed", "shim-signed"),
     "grubx64.efi": Loader("usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", "grub-efi-amd64-signed"),
 }
+
+MEDIUM_LOADERS = {
+    # The shim on a medium loads this one as grubx64.efi; it finds its configuration on the medium, not by network.
+    "gcdx64.efi": Loader("usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", "grub-efi-amd64-signed"),
+}
+"""Also beside the image, for `bootos image iso`; firmware is never sent them."""

@@ -296,7 +296,7 @@ def make_loader(cache: Cache, lock: Lock, store: PackageStore) -> Stage:
     """What lies beside the image: the boot loaders."""
     return cache.make(
         "loader",
-        {"packages": lock.loaders, "loaders": loader.LOADERS},
+        {"packages": lock.loaders, "loaders": {**loader.LOADERS, **loader.MEDIUM_LOADERS}},
         (loader_step,),
         lambda directory: loader_step.build_loaders(lock, store, directory, _say(cache, "loader")),
     )

@@ -1,7 +1,8 @@
 """An ISO that boots BIOS and UEFI machines (Secure Boot too), as CD, as virtual medium of a BMC, or as a stick.
 
 Called by `iso_command`. GRUB boots both: for BIOS one made here by grub-mkimage, for UEFI Debian's signed shim and
-GRUB, which may load no modules. Everything on it is read by GRUB; the running BootOS does not look at the medium.
+GRUB, which may load no modules: those that lie beside the image, else this host's. Everything on it is read by GRUB;
+the running BootOS does not look at the medium.
 """
 
 import shutil
@@ -15,19 +16,19 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.image.manifest import Manifest, hash_file
 from bootos.image.steps.squash import SOURCE_DATE
+from bootos.loader import DIRECTORY, LOADERS, MEDIUM_LOADERS
 from bootos.process import run
 
-SHIM = Path("/usr/lib/shim/shimx64.efi.signed")
-GRUB_EFI = Path("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed")
+SHIM = "shimx64.efi"
+GRUB_EFI = "gcdx64.efi"
 GRUB_BIOS = Path("/usr/lib/grub/i386-pc")
 _NEEDS = {
-    str(SHIM): "shim-signed",
-    str(GRUB_EFI): "grub-efi-amd64-signed",
     str(GRUB_BIOS / "cdboot.img"): "grub-pc-bin",
     "grub-mkimage": "grub-common",
     "xorriso": "xorriso",
     "mformat": "mtools",
 }
+_LOADERS = {**LOADERS, **MEDIUM_LOADERS}
 _BIOS_MODULES = (
     *(
         "biosdisk",
@@ -95,15 +96,22 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
     server: str
 
 
-def check_host(is_there: Callable[[str], bool]) -> None:
+def check_host(image: Path, is_there: Callable[[str], bool]) -> None:
     """Raises BootosError that names everything missing and the one command that installs it."""
-    missing = {name: package for name, package in _NEEDS.items() if not is_there(name)}
+    needs = {str(find_loader(image, name)): _LOADERS[name].package for name in (SHIM, GRUB_EFI)} | _NEEDS
+    missing = {name: package for name, package in needs.items() if not is_there(name)}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise BootosError(
             f"an ISO cannot be made without {', '.join(missing)}",
             hint=f"apt-get install --no-install-recommends {packages}",
         )
+
+
+def find_loader(image: Path, name: str) -> Path:
+    """The one that the image brings, else this host's, which may not be there."""
+    own = (image / DIRECTORY / name).resolve()
+    return own if own.is_file() else Path("/") / _LOADERS[name].path
 
 
 def is_there(name: str) -> bool:
@@ -126,7 +134,7 @@ def render_menu() -> str:
 
 def build_iso(image: Path, manifest: Manifest, output: Path, *, server: str = "", append: str = "") -> Medium:
     """Write the ISO, whole or not at all. Raises BootosError."""
-    check_host(is_there)
+    check_host(image, is_there)
     for entry in manifest.files:
         if hash_file(image / entry.name).sha256 != entry.sha256:
             raise BootosError(
@@ -145,7 +153,7 @@ def build_iso(image: Path, manifest: Manifest, output: Path, *, server: str = ""
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)
         _build_bios_loader(work, tree / "boot/grub/bios.img")
-        _build_fat(work, work / "efi.img")
+        _build_fat(image, work, work / "efi.img")
         _build_file_system(tree, work / "efi.img", image, work / "medium.iso")
         (work / "medium.iso").replace(output)
     entry = hash_file(output)
@@ -160,7 +168,7 @@ def _build_bios_loader(work: Path, target: Path) -> None:
     target.write_bytes((GRUB_BIOS / "cdboot.img").read_bytes() + core.read_bytes())
 
 
-def _build_fat(work: Path, target: Path) -> None:
+def _build_fat(image: Path, work: Path, target: Path) -> None:
     """The EFI system partition, without a mount and without root."""
     with target.open("wb") as file:
         file.truncate(_FAT_KIB * 1024)
@@ -168,7 +176,8 @@ def _build_fat(work: Path, target: Path) -> None:
     env = {"SOURCE_DATE_EPOCH": SOURCE_DATE, "TZ": "UTC"}
     run(["mformat", "-i", target, "-v", "BOOTOS", "-N", "0b007005", "::"], env=env)
     run(["mmd", "-i", target, "::/EFI", "::/EFI/BOOT"], env=env)
-    for source, name in ((SHIM, "BOOTX64.EFI"), (GRUB_EFI, "grubx64.efi"), (work / SETTINGS, SETTINGS)):
+    shim, grub = find_loader(image, SHIM), find_loader(image, GRUB_EFI)
+    for source, name in ((shim, "BOOTX64.EFI"), (grub, "grubx64.efi"), (work / SETTINGS, SETTINGS)):
         run(["mcopy", "-i", target, source, f"::/EFI/BOOT/{name}"], env=env)
 
 

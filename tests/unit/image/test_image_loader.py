@@ -6,8 +6,10 @@ from bootos.image.lock import Lock, Package
 from bootos.image.manifest import hash_file
 from bootos.image.package_store import PackageStore
 from bootos.image.steps.loader import PACKAGES, build_loaders
-from bootos.loader import LOADERS
+from bootos.loader import LOADERS, MEDIUM_LOADERS
 from bootos.process import run
+
+ALL = {**LOADERS, **MEDIUM_LOADERS}
 
 
 def build_deb(directory: Path, name: str, files: dict[str, bytes]) -> Package:
@@ -29,7 +31,7 @@ def test_the_loaders_of_all_packages_lie_in_one_directory_under_their_own_names(
     store = PackageStore(tmp_path / "debs")
     packages = []
     for package in PACKAGES:
-        files = {path: name.encode() for name, (path, of) in LOADERS.items() if of == package}
+        files = {path: name.encode() for name, (path, of) in ALL.items() if of == package}
         if package == "ipxe":  # as in Debian 13, where ipxe.efi is a link
             files = {path: content for path, content in files.items() if not path.endswith("ipxe.efi")}
             files["usr/lib/ipxe/ipxe-amd64.efi"] = b"ipxe.efi"
@@ -46,7 +48,7 @@ def test_the_loaders_of_all_packages_lie_in_one_directory_under_their_own_names(
     build_loaders(lock, store, directory, said.append)
 
     found = {path.name: path.read_bytes() for path in (directory / "loaders").iterdir()}
-    assert found == {name: name.encode() for name in LOADERS if name != "pxelinux.0"}
+    assert found == {name: name.encode() for name in ALL if name != "pxelinux.0"}
     assert said == ["pxelinux has no usr/lib/PXELINUX/pxelinux.0: no pxelinux.0"]
     assert {path.name for path in (directory / "copyright").iterdir()} == set(PACKAGES)
     assert {path.name for path in directory.iterdir()} == {"loaders", "copyright"}

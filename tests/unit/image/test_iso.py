@@ -66,11 +66,20 @@ def test_the_menu_waits_for_a_person_when_no_server_is_named() -> None:
     assert "linux /boot/vmlinuz console=tty0 selinux=0 biosdevname=0 $append SERVER_ADDR=$server\n" in menu
 
 
-def test_everything_missing_is_named_with_the_packages_that_bring_it() -> None:
+def test_everything_missing_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:
     with pytest.raises(BootosError) as caught:
-        check_host(lambda name: name == "xorriso")
+        check_host(tmp_path, lambda name: name == "xorriso")
     assert "mformat" in caught.value.message and "xorriso" not in caught.value.message
     assert caught.value.hint.endswith(" grub-common grub-efi-amd64-signed grub-pc-bin mtools shim-signed")
+
+
+def test_the_loaders_of_the_image_need_no_package_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "loaders").mkdir()
+    for name in ("shimx64.efi", "gcdx64.efi"):
+        (tmp_path / "loaders" / name).write_bytes(b"MZ")
+    with pytest.raises(BootosError) as caught:
+        check_host(tmp_path, lambda name: name.startswith(str(tmp_path)))
+    assert caught.value.hint.endswith(" grub-common grub-pc-bin mtools xorriso")
 
 
 @has_tools

@@ -12,7 +12,7 @@ from bootos.image.archive import extract_package
 from bootos.image.lock import Lock
 from bootos.image.package_store import PackageStore
 from bootos.image.steps.kernel import copy_licenses
-from bootos.loader import DIRECTORY, LOADERS
+from bootos.loader import DIRECTORY, LOADERS, MEDIUM_LOADERS
 
 PACKAGES = tuple(sorted({loader.package for loader in LOADERS.values()}))
 
@@ -23,7 +23,7 @@ def build_loaders(lock: Lock, store: PackageStore, directory: Path, say: Callabl
     target.mkdir()
     for package in lock.loaders:
         extract_package(store.directory / package.file, tree)
-    for name, loader in LOADERS.items():
+    for name, loader in {**LOADERS, **MEDIUM_LOADERS}.items():
         if (tree / loader.path).is_file():
             shutil.copyfile(tree / loader.path, target / name)
         else:  # of another Debian release: its boot path is missing, and the server says so
