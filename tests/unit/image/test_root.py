@@ -1,7 +1,7 @@
 import subprocess
 
 from bootos.image.recipe import Boot, Cut
-from bootos.image.steps.bytecode import remove_sources
+from bootos.image.steps.bytecode import make_relative, remove_sources
 from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords, make_stateless
 from bootos.image.steps.squash import build_layers
 
@@ -65,6 +65,17 @@ def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):
     remove_sources(tmp_path)
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["a.pyc", "broken.py", "data.txt", "package/b.pyc"]
+
+
+def test_a_link_to_a_file_of_the_image_does_not_lead_to_the_build_hosts(tmp_path):
+    library = tmp_path / "usr/lib/python3.13"
+    library.mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/site.py").write_text("here = 1\n")
+    (library / "sitecustomize.py").symlink_to("/etc/site.py")
+    make_relative(tmp_path, library)
+    assert (library / "sitecustomize.py").readlink().as_posix() == "../../../etc/site.py"
+    assert (library / "sitecustomize.py").read_text() == "here = 1\n"
 
 
 def test_what_a_boot_reads_lies_in_a_layer_of_its_own_and_nothing_in_both(tmp_path):

@@ -3,6 +3,7 @@
 Hash-based, unchecked .pyc files: no time stamps in them, and nothing is compared at import.
 """
 
+import os.path
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ def compile_python(
     for directory in directories:
         for cached in list(directory.rglob("__pycache__")):
             shutil.rmtree(cached)
+        make_relative(root, directory)
     python = find_python(interpreter_root)
     libraries = ":".join(str(interpreter_root / name) for name in LIBRARIES)
     run(
@@ -57,6 +59,16 @@ def compile_python(
     if sourceless:
         for directory in directories:
             remove_sources(directory)
+
+
+def make_relative(root: Path, directory: Path) -> None:
+    """Let absolute links below `directory` lead to the files of `root`: the interpreter runs outside of it and would
+    find the build host's, as /etc/python3.13/sitecustomize.py."""
+    for link in [path for path in directory.rglob("*.py") if path.is_symlink()]:
+        target = link.readlink()
+        if target.is_absolute():
+            link.unlink()
+            link.symlink_to(os.path.relpath(root / target.relative_to("/"), link.parent))
 
 
 def remove_sources(directory: Path) -> None:
