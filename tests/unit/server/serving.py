@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
+from bootos.server.netboot.tree import follow_shelf
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
 from bootos.server.store.table import Base, Machine
@@ -90,8 +91,11 @@ class Running:
             session.touch("machines", "jobs", *(f"machine:{number}" for number in machines))
         for path in context.settings.images.iterdir():
             shutil.rmtree(path)
+        default = context.shelf.stock.default
         with context.store.read() as session:
             context.shelf.read_stock(session)
+        if context.shelf.stock.default != default:
+            follow_shelf(context.settings, context.public_url, context.shelf)
         deadline = time.monotonic() + 10
         while context.presence.count_polls():
             assert time.monotonic() < deadline, "a poll did not end"
