@@ -232,7 +232,7 @@ def main(
     image: Annotated[Path, typer.Option(help="The directory with vmlinuz and initrd.img.")] = Path(
         "build/image"
     ),
-    output: Annotated[Path, typer.Option(help="Where logs and the disk go.")] = Path("build/bench"),
+    output: Annotated[Path, typer.Option(help="Where logs and the disk go.")] = Path("build/bench-boot"),
     runs: Annotated[int, typer.Option(min=1, help="How often to boot.")] = 1,
     memory_mib: Annotated[int, typer.Option(help="The machine's memory.")] = 1024,
     cpus: Annotated[int, typer.Option(help="The machine's CPUs.")] = 1,
