@@ -26,7 +26,7 @@ from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec, boot_image
 
 # A stage is reached when the console says this, in this order.
 STAGES = {
@@ -152,9 +152,8 @@ def build_spec(
 ) -> MachineSpec:
     """One run's machine. Each is another one for the server, which lets nobody take a machine's place at once."""
     mac = f"52:54:00:be:0c:{0x10 + number:02x}"
-    boot = KernelBoot(
-        kernel=str(image / "vmlinuz"),
-        initrd=str(image / "initrd.img"),
+    boot = boot_image(
+        image,
         append=f"{SERIAL_CONSOLE} SERVER_ADDR={server_url} BOOTIF=01-{mac.replace(':', '-')}",
     )
     return MachineSpec(

@@ -21,7 +21,7 @@ from bootos.image.recipe import read_recipe
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 DEADLINE_S = 1800.0
 PAGE_BYTES = 4096
@@ -81,9 +81,8 @@ def read_held(image: Path, output: Path) -> list[Held]:
     )
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
-        boot = KernelBoot(
-            kernel=str(image / "vmlinuz"),
-            initrd=str(image / "initrd.img"),
+        boot = boot_image(
+            image,
             append=f"{SERIAL_CONSOLE} SERVER_ADDR={server.guest_url}",
         )
         machine = scenario.add_machine(msgspec.structs.replace(spec, boot=boot))

@@ -20,7 +20,7 @@ from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 from bootos.process import run
 
 DISKS = 24
@@ -50,9 +50,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_spec(image: Path, server_url: str) -> MachineSpec:
     """The machine: SCSI disks, which smartctl is asked about, and virtio cards."""
-    boot = KernelBoot(
-        kernel=str(image / "vmlinuz"),
-        initrd=str(image / "initrd.img"),
+    boot = boot_image(
+        image,
         append=f"{SERIAL_CONSOLE} SERVER_ADDR={server_url}",
     )
     return MachineSpec(

@@ -26,7 +26,7 @@ from bootos.errors import BootosError
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 PAUSE_S = 0.02
 MAC = "52:54:00:be:0c:06"
@@ -115,7 +115,7 @@ def sample_boot(image: Path, output: Path) -> tuple[list[Sample], dict[str, floa
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
         words = f"{SERIAL_CONSOLE} SERVER_ADDR={server.guest_url} BOOTIF=01-{MAC.replace(':', '-')} nokaslr"
-        boot = KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=words)
+        boot = boot_image(image, append=words)
         spec = MachineSpec(
             name="sampled",
             boot=boot,

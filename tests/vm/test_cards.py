@@ -6,7 +6,7 @@ import pytest
 
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -32,7 +32,7 @@ def test_an_address_on_the_wrong_network_and_a_late_link_do_not_keep_a_machine_f
                 NicSpec(mac=UNPLUGGED, model="e1000", connected=False),
                 NicSpec(mac=RIGHT, model="virtio", connected=False),
             ),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         machine = scenario.add_machine(spec)
         machine.power_on()

@@ -12,7 +12,7 @@ from bootos.lab.demo.run import run_demo
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
-from bootos.lab.spec import KernelBoot
+from bootos.lab.spec import boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def test_the_same_template_plans_nothing_on_the_same_machine_and_planning_writes
         append = (
             f"console=ttyS0,115200 biosdevname=0 SERVER_ADDR={server.guest_url} BOOTIF=01-{SPEC.nics[1].mac}"
         )
-        boot = KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append)
+        boot = boot_image(image, append=append)
         machine = scenario.add_machine(msgspec.structs.replace(SPEC, boot=boot))
         before = {disk.name: fingerprint_disk(machine.disk_path(disk.name)).digest for disk in SPEC.disks}
         machine.power_on()

@@ -10,7 +10,7 @@ from bootos.drivers.disk.certificate import is_sealed
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
@@ -73,7 +73,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
                 DiskSpec(name="third", bus="nvme", serial="NVME0", size_mib=256),
             ),
             nics=(NicSpec(mac="52:54:00:d1:5c:01"),),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         operator.command("secret", "set", "disk", "--file", "-", input=PASSPHRASE)
         for name, text in (

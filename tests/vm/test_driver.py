@@ -21,7 +21,7 @@ from bootos.image.manifest import LayerEntry
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 from bootos.process import run
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(5400)]
@@ -85,9 +85,8 @@ def test_a_card_without_a_module_gets_its_driver_from_source(image: Path, output
                 NicSpec(mac=BOOT_CARD, model="e1000e"),
                 NicSpec(mac=OTHER_CARD, model="rtl8139", isolated=True),
             ),
-            boot=KernelBoot(
-                kernel=str(directory / "vmlinuz"),
-                initrd=str(directory / "initrd.img"),
+            boot=boot_image(
+                directory,
                 append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url}",
             ),
         )

@@ -13,7 +13,7 @@ from bootos.image.layers.add import add_packages
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 from bootos.repository import build_repo_file
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(2400)]
@@ -61,9 +61,8 @@ def test_a_vendors_chain_of_rpms_is_installed_by_yum_and_runs(
         spec = MachineSpec(
             name="packages",
             nics=(NicSpec(mac=MAC, boot=True),),
-            boot=KernelBoot(
-                kernel=str(added / "vmlinuz"),
-                initrd=str(added / "initrd.img"),
+            boot=boot_image(
+                added,
                 append=f"console=ttyS0,115200 SERVER_ADDR={url} BOOTIF=01-{MAC.replace(':', '-')} "
                 f"REPO={url},{url}/site.repo",
             ),

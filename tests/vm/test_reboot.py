@@ -6,7 +6,7 @@ import pytest
 
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
-from bootos.lab.spec import BmcSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import BmcSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1800)]
 
@@ -26,7 +26,7 @@ def test_a_machine_booted_by_uefi_is_told_to_boot_from_the_network_by_uefi(image
             firmware="uefi",
             bmc=BmcSpec(),
             nics=(NicSpec(mac=MAC),),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         machine = scenario.add_machine(spec)
         machine.power_on()

@@ -11,7 +11,7 @@ from browsing import read_every_page
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import BmcSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import BmcSpec, MachineSpec, NicSpec, boot_image
 from bootos.process import run
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
@@ -55,7 +55,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
             name="secret",
             nics=(NicSpec(mac=MAC),),
             bmc=BmcSpec(),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
         template = scenario.directory / "secret.yaml"

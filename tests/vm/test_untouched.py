@@ -10,7 +10,7 @@ from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -81,7 +81,7 @@ def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
                 for name in DISKS
             ),
             nics=(NicSpec(mac="52:54:00:aa:00:01"),),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         machine = scenario.add_machine(spec)
         machine.power_on()

@@ -14,7 +14,7 @@ from bootos.lab.bmc import find_free_port
 from bootos.lab.machine import Machine
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario, wait_for
-from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
@@ -78,7 +78,7 @@ def build_spec(image: Path, server_addr: str) -> MachineSpec:
         disks=tuple(DiskSpec(name=f"d{n}", size_mib=256, serial=f"V1-DISK-{n}") for n in range(5)),
         nics=(NicSpec(mac=MAC),),
         bmc=BmcSpec(),
-        boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+        boot=boot_image(image, append=append),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.scenario import Scenario, wait_for
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -19,9 +19,8 @@ def test_a_static_address_on_a_vlan_sends_tagged_frames(image: Path, output: Pat
         spec = MachineSpec(
             name="vlan",
             nics=(NicSpec(mac=MAC, boot=True),),
-            boot=KernelBoot(
-                kernel=str(image / "vmlinuz"),
-                initrd=str(image / "initrd.img"),
+            boot=boot_image(
+                image,
                 append=f"console=ttyS0,115200 {words}",
             ),
         )

@@ -7,7 +7,7 @@ import pytest
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
 from bootos.lab.shell import run_in_shell
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -21,7 +21,7 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         spec = MachineSpec(
             name="waiting",
             nics=(NicSpec(mac=MAC, model="e1000", connected=False),),
-            boot=KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append),
+            boot=boot_image(image, append=append),
         )
         machine = scenario.add_machine(spec)
         machine.power_on()

@@ -18,7 +18,7 @@ from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import SERIAL_CONSOLE, LabServer, Scenario
 from bootos.lab.shell import open_shell, run_in_shell
-from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec, boot_image
 from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"
@@ -138,7 +138,7 @@ def _build_boot(
     if path.boot != "kexec":
         return path.boot
     append = f"{SERIAL_CONSOLE} SERVER_ADDR={server.guest_url}"
-    return KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append)
+    return boot_image(image, append=append)
 
 
 def _build_medium(image: Path, directory: Path, server: LabServer) -> Path:

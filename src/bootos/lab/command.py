@@ -25,10 +25,10 @@ from bootos.lab.spec import (
     BmcSpec,
     DiskBus,
     DiskSpec,
-    KernelBoot,
     MachineSpec,
     NicModel,
     NicSpec,
+    boot_image,
     check_spec,
     parse_size_mib,
     read_spec,
@@ -169,9 +169,8 @@ def run(
 
 def _boot_kernel(spec: MachineSpec, image: Path, append: str) -> MachineSpec:
     """The same machine, started with the image's kernel instead of PXE."""
-    boot = KernelBoot(
-        kernel=str(image / "vmlinuz"),
-        initrd=str(image / "initrd.img"),
+    boot = boot_image(
+        image,
         append=f"{CONSOLES} {append}".strip(),
     )
     return msgspec.structs.replace(spec, boot=boot)

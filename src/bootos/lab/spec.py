@@ -104,6 +104,11 @@ class KernelBoot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     append: str = "console=ttyS0,115200"
 
 
+def boot_image(image: Path, *, append: str) -> KernelBoot:
+    """Boot a built image's kernel and initrd directly."""
+    return KernelBoot(kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append)
+
+
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A lab machine. `cpu_model` hides the hypervisor bit by default, so that the guest takes itself for physical.
 

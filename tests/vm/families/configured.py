@@ -18,7 +18,7 @@ from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario, wait_for
-from bootos.lab.spec import KernelBoot
+from bootos.lab.spec import boot_image
 from bootos.lab.volume import read_volume_group
 
 BOOT_DEADLINE_S = 600.0
@@ -53,9 +53,8 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
             boot_files=boot_files, append=f"DEVELOPER=1 {scenario.silicon_word}".strip()
         )
         operator = Operator(server.url, server.data)
-        kernel = KernelBoot(
-            kernel=str(boot_files / "vmlinuz"),
-            initrd=str(boot_files / "initrd.img"),
+        kernel = boot_image(
+            boot_files,
             append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 "
             f"BOOTIF=01-{family.spec.nics[0].mac.replace(':', '-')} {scenario.silicon_word}",
         )

@@ -16,7 +16,7 @@ from family import BIOS, DELL, DELL_SETTINGS, find_megaraid_arrays, get_silicon,
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
-from bootos.lab.spec import KernelBoot
+from bootos.lab.spec import boot_image
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, build_package, list_history
 from bootos.lab.vendor_tools.silicon import Knob
 
@@ -81,11 +81,8 @@ def test_no_job_is_done_because_a_tool_says_so(image: Path, output: Path) -> Non
         boot_files = scenario.build_boot_files(image, DELL.spec)
         server = scenario.start_server(boot_files=boot_files)
         operator = Operator(server.url, server.data)
-        kernel = KernelBoot(
-            kernel=str(boot_files / "vmlinuz"),
-            initrd=str(boot_files / "initrd.img"),
-            append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 {scenario.silicon_word}",
-        )
+        words = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 {scenario.silicon_word}"
+        kernel = boot_image(boot_files, append=words)
         machine = scenario.add_machine(msgspec.structs.replace(DELL.spec, boot=kernel))
         files = server.data / "files"
         files.mkdir(parents=True, exist_ok=True)

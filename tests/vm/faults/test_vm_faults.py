@@ -18,7 +18,7 @@ from bootos.lab.fault_proxy import FaultProxy
 from bootos.lab.operator import Operator
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(9000)]
 
@@ -92,9 +92,7 @@ def bench(image: Path) -> Iterator[Bench]:
                 name="faults",
                 disks=tuple(DiskSpec(name=f"d{number}", size_mib=320) for number in range(3)),
                 nics=(NicSpec(mac=MAC),),
-                boot=KernelBoot(
-                    kernel=str(image / "vmlinuz"), initrd=str(image / "initrd.img"), append=append
-                ),
+                boot=boot_image(image, append=append),
             )
             machine = scenario.add_machine(spec)
             machine.power_on()
