@@ -1,8 +1,25 @@
-"""What the SPDX specification 2.3 demands of a document, as far as ours uses it (sections 6, 7, 8 and 11)."""
+"""What the SPDX specification 2.3 demands of a document, as far as ours uses it (sections 6, 7, 8 and 11); and a
+manifest to make one for."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from bootos.image.manifest import FileEntry, Manifest
+
+MANIFEST = Manifest(
+    name="bootos",
+    version="0.1.0-abc",
+    bootos_version="0.1.0",
+    recipe_sha256="",
+    kernel_release="6.12",
+    kernel_modules=1,
+    firmware_files=0,
+    files=(FileEntry(name="vmlinuz", size_bytes=1, sha256="d" * 64),),
+    segments=(),
+    root_uncompressed_bytes=1,
+    packages={},
+)
 
 
 def read_document(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

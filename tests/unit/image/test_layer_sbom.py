@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from spdx import read_document
+from spdx import MANIFEST, read_document
 
 from bootos.image.document_file import write_json
 from bootos.image.layers.sbom import PACKAGE_LIST, SBOM, renew_sbom
-from bootos.image.manifest import FileEntry, LayerEntry, Manifest
+from bootos.image.manifest import LayerEntry, Manifest
 from bootos.image.sbom import Component, build_package_list, build_sbom
 
 BASH = Component(name="bash", version="5.2", architecture="amd64", file="bash_5.2_amd64.deb", sha256="a" * 64)
@@ -24,19 +24,7 @@ HWTOOLS = Component(
     licenses=("MIT",),
 )
 NEW_BASH = msgspec.structs.replace(BASH, version="5.3", sha256="c" * 64)
-PLAIN = Manifest(
-    name="bootos",
-    version="0.1.0-base",
-    bootos_version="0.1.0",
-    recipe_sha256="",
-    kernel_release="6.12",
-    kernel_modules=1,
-    firmware_files=0,
-    files=(FileEntry(name="vmlinuz", size_bytes=1, sha256="d" * 64),),
-    segments=(),
-    root_uncompressed_bytes=1,
-    packages={"bash": "5.2"},
-)
+PLAIN = msgspec.structs.replace(MANIFEST, version="0.1.0-base", packages={"bash": "5.2"})
 
 
 def with_layers(*names: str, pci_ids: tuple[str, ...] = ()) -> Manifest:

@@ -1,30 +1,16 @@
 from pathlib import Path
 
 import pytest
-from spdx import read_document
+from spdx import MANIFEST, read_document
 
 from bootos.image.license import build_expression, find_identifier, parse_names
 from bootos.image.lock import Lock, Package
-from bootos.image.manifest import FileEntry, Manifest
 from bootos.image.sbom import build_package_list, build_sbom, collect_components, find_copyrights
 
 BASH = Package(file="bash_5.2.37-2+b10_amd64.deb", size_bytes=1, sha256="a" * 64)
 LIBC = Package(file="libstdc++6_14.2.0-19_amd64.deb", size_bytes=1, sha256="b" * 64)
 BUSYBOX = Package(file="busybox-static_1%3a1.37.0-6+b9_amd64.deb", size_bytes=1, sha256="c" * 64)
 LOCK = Lock(asked="", sources="", base=(BASH, LIBC), kernel=(BUSYBOX,))
-MANIFEST = Manifest(
-    name="bootos",
-    version="0.1.0-abc",
-    bootos_version="0.1.0",
-    recipe_sha256="",
-    kernel_release="6.12",
-    kernel_modules=1,
-    firmware_files=0,
-    files=(FileEntry(name="vmlinuz", size_bytes=1, sha256="d" * 64),),
-    segments=(),
-    root_uncompressed_bytes=1,
-    packages={},
-)
 MACHINE_READABLE = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: tool

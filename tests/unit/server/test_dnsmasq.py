@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bootos.errors import BootosError
-from bootos.process import run, start
+from bootos.process import Child, run, start
 from bootos.server.netboot.dnsmasq import parse_range, read_address, render_dnsmasq
 from bootos.server.netboot.loader import Offer
 from bootos.server.settings import Settings
@@ -106,20 +106,21 @@ with run_dnsmasq(Settings(data=Path(sys.argv[1]), netboot="lo"), "http://127.0.0
 """
 
 
-def test_loaders_that_come_later_are_offered(tmp_path: Path) -> None:
-    started, log_path = tmp_path / "started", tmp_path / "server.log"
+def start_serving(tmp_path: Path, log_path: Path, script: str) -> Child:
+    """A process that runs a dnsmasq, which is this script of a shell."""
     dnsmasq = tmp_path / "bin/dnsmasq"
     dnsmasq.parent.mkdir()
-    dnsmasq.write_text(
-        f"#!/bin/sh\ncat {tmp_path}/dnsmasq.conf >> {started}\necho TFTP root is here\nexec sleep 600\n"
-    )
+    dnsmasq.write_text(f"#!/bin/sh\n{script}\n")
     dnsmasq.chmod(0o755)
+    path = f"{dnsmasq.parent}:{os.environ['PATH']}"
+    return start([sys.executable, "-c", SERVER, tmp_path], env={"PATH": path}, log_path=log_path)
+
+
+def test_loaders_that_come_later_are_offered(tmp_path: Path) -> None:
+    started, log_path = tmp_path / "started", tmp_path / "server.log"
     (tmp_path / "tftp").mkdir()
-    server = start(
-        [sys.executable, "-c", SERVER, tmp_path],
-        env={"PATH": f"{dnsmasq.parent}:{os.environ['PATH']}"},
-        log_path=log_path,
-    )
+    script = f"cat {tmp_path}/dnsmasq.conf >> {started}\necho TFTP root is here\nexec sleep 600"
+    server = start_serving(tmp_path, log_path, script)
     try:
         wait_until(lambda: "serving" in log_path.read_text(), log_path)
         assert "shimx64.efi" not in started.read_text()
@@ -132,17 +133,8 @@ def test_loaders_that_come_later_are_offered(tmp_path: Path) -> None:
 
 def test_dnsmasq_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
     ended, log_path = tmp_path / "ended", tmp_path / "server.log"
-    dnsmasq = tmp_path / "bin/dnsmasq"
-    dnsmasq.parent.mkdir()
-    dnsmasq.write_text(
-        f"#!/bin/sh\ntrap 'touch {ended}; kill $!; exit' TERM\nsleep 600 &\necho TFTP root is here\nwait\n"
-    )
-    dnsmasq.chmod(0o755)
-    server = start(
-        [sys.executable, "-c", SERVER, tmp_path],
-        env={"PATH": f"{dnsmasq.parent}:{os.environ['PATH']}"},
-        log_path=log_path,
-    )
+    script = f"trap 'touch {ended}; kill $!; exit' TERM\nsleep 600 &\necho TFTP root is here\nwait"
+    server = start_serving(tmp_path, log_path, script)
     try:
         wait_until(lambda: "serving" in log_path.read_text(), log_path)
         os.kill(server.pid, signal.SIGKILL)
