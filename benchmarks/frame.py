@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError, describe_os_error, read_chain
 
 
 def run_main(main: Callable[..., None]) -> None:
@@ -19,5 +19,5 @@ def run_main(main: Callable[..., None]) -> None:
             typer.echo(f"{Path(sys.argv[0]).name}: {sentence}", err=True)
         sys.exit(1)
     except OSError as error:
-        typer.echo(f"{Path(sys.argv[0]).name}: {error.filename or ''}: {error.strerror or error}", err=True)
+        typer.echo(f"{Path(sys.argv[0]).name}: {describe_os_error(error)}", err=True)
         sys.exit(1)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from bootos import __version__
-from bootos.errors import BootosError, read_chain
+from bootos.errors import BootosError, describe_os_error, read_chain
 
 # noun -> (module, attribute, one line of help, an example)
 NOUNS: dict[str, tuple[str, str, str, str]] = {
@@ -128,9 +128,8 @@ def main() -> None:
         for sentence in read_chain(error):
             typer.echo(f"bootos: {sentence}", err=True)
         sys.exit(1)
-    except OSError as error:  # no permission, no space: whatever file it is, there is nothing more to say
-        place = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"bootos: {place}{error.strerror or error}", err=True)
+    except OSError as error:  # whatever file it is, there is nothing more to say
+        typer.echo(f"bootos: {describe_os_error(error)}", err=True)
         sys.exit(1)
 
 

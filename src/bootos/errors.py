@@ -54,3 +54,9 @@ def read_chain(error: BaseException) -> Iterator[str]:
             yield f"{text} ({hint})" if hint else text
         before = text
         current = current.__cause__
+
+
+def describe_os_error(error: OSError) -> str:
+    """The file, where there is one, and the system's reason: no permission, no space."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
