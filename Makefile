@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(shell grep -v '^\#' debian-packages.txt)
 IMAGE := build/image
+# the tests that build whole images
+BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup host image demo test test-all lint unit vm vm-faults vm-matrix bench budgets lock schema clean
+.PHONY: help setup host image demo test test-all lint unit vm vm-faults vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,15 +50,18 @@ vm: image ## the tests that boot virtual machines
 
 test: lint image unit vm ## everything that has to hold before a change lands
 
-# A machine of the lab has one processor: two matrices side by side take hardly longer than the longer one.
+# A machine of the lab has one processor, so two lots run side by side; the third follows the one that ends first.
 test-all: lint image unit ## `test` and the full matrices
-	@$(MAKE) --no-print-directory -j2 vm-faults vm-matrix
+	@$(MAKE) --no-print-directory -j2 vm-faults vm-matrix vm-builds
 
 vm-faults: image ## every fault at every step of a job
 	$(BIN)/pytest -q -m vm tests/vm/faults -o log_cli=true -o log_cli_level=INFO
 
-vm-matrix: image ## every hardware family, every misbehaving tool and all other tests with virtual machines
-	$(BIN)/pytest -q -m vm --ignore tests/vm/faults -o log_cli=true -o log_cli_level=INFO
+vm-matrix: image ## every hardware family, boot path and misbehaving tool, and all other tests with virtual machines
+	$(BIN)/pytest -q -m vm $(addprefix --ignore=,tests/vm/faults $(BUILDS)) -o log_cli=true -o log_cli_level=INFO
+
+vm-builds: image ## images built twice, interrupted, and by a recipe with every setting
+	$(BIN)/pytest -q -m vm $(BUILDS) -o log_cli=true -o log_cli_level=INFO
 
 bench: image ## what a boot, an inventory and a rebuild cost; how fast a job reaches one of 1,000 machines
 	$(BIN)/python benchmarks/boot.py --image $(IMAGE)
