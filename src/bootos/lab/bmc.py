@@ -19,6 +19,7 @@ import msgspec
 
 from bootos.errors import BootosError
 from bootos.lab import bmc_program
+from bootos.lab.chassis import Chassis
 from bootos.lab.fru import FRU_BYTES, TEMPERATURE_SENSOR, build_fru, build_temperature_record
 from bootos.lab.kcs import KcsProxy, Request
 from bootos.lab.spec import BmcSpec, Identity
@@ -29,26 +30,6 @@ CHANNEL = 1
 
 _START_DEADLINE_S = 15.0
 _WRITE_S = 1.3
-
-
-class PowerSwitch:
-    """What the BMC does to the machine. `machine.Machine` is one; the plain class is a machine that is always off."""
-
-    def is_on(self) -> bool:
-        """Whether the machine runs."""
-        return False
-
-    def power_on(self) -> None:
-        """Switch on; nothing happens when it is on."""
-
-    def power_off(self) -> None:
-        """Switch off at once; nothing happens when it is off."""
-
-    def press_power_button(self) -> None:
-        """Ask the operating system to shut down."""
-
-    def reset(self) -> None:
-        """Reset the machine."""
 
 
 class BmcUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +59,7 @@ class Bmc:
         self.directory = directory
         self.lan_port = find_free_port(socket.SOCK_DGRAM)
         self.boot_device = "default"
-        self.switch = PowerSwitch()
+        self.chassis = Chassis()
         self._identity = identity
         self._serial_port = find_free_port(socket.SOCK_STREAM)
         self._child: Child | None = None
@@ -179,16 +160,16 @@ class Bmc:
     def answer_chassis(self, name: str, value: str | None) -> str:
         """Do what a chassis command asks; returns the value asked for (`""` for what has none)."""
         if value is None:
-            return {"power": str(int(self.switch.is_on())), "boot": self.boot_device}.get(name, "")
+            return {"power": str(int(self.chassis.is_on())), "boot": self.boot_device}.get(name, "")
         if name == "boot":
             self.boot_device = value
         elif name == "reset":
-            self.switch.reset()
+            self.chassis.reset()
         elif name == "shutdown":
-            self.switch.press_power_button()
+            self.chassis.press_power_button()
         elif name == "power":
-            # QEMU waits for this answer over KCS while it ends, so the switch is thrown beside it.
-            action = self.switch.power_on if value == "1" else self.switch.power_off
+            # QEMU waits for this answer over KCS while it ends, so it happens beside it.
+            action = self.chassis.power_on if value == "1" else self.chassis.power_off
             threading.Thread(target=action, name="power", daemon=True).start()
         return ""
 

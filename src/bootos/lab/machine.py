@@ -3,7 +3,9 @@
 One `Machine` may be powered on again and again; its disks, its UEFI variables and its logs stay in its directory.
 """
 
+import contextlib
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -16,13 +18,23 @@ from typing import Any
 from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.backplane import QemuBackplane
-from bootos.lab.bmc import Bmc, PowerSwitch
+from bootos.lab.bmc import Bmc
+from bootos.lab.chassis import Chassis
 from bootos.lab.network import LabNetwork
-from bootos.lab.qemu import HOST_ADDRESS, RunPaths, build_argv, build_host_interface
+from bootos.lab.qemu import (
+    HOST_ADDRESS,
+    VIRTUAL_CD,
+    RunPaths,
+    build_argv,
+    build_host_interface,
+    find_boot_order,
+)
 from bootos.lab.qmp import Event, Qmp
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog
 from bootos.lab.spec import DiskSpec, MachineSpec, check_spec
+from bootos.lab.vendor_tools.redfish import find_state
+from bootos.lab.vendor_tools.redfish_remote import find_boot_target, find_medium, use_up_override
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.process import Child, run, start
 
@@ -32,12 +44,13 @@ SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
 SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 
 PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
+_FIRMWARE_BOOTS = re.compile(r"Booting from |BdsDxe: loading Boot")  # SeaBIOS's and OVMF's words
 
 _CONNECT_DEADLINE_S = 30.0
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Machine(PowerSwitch):
+class Machine(Chassis):
     """A machine in `directory`. `tftp_root` is what its boot card loads from; `bmc` must be started by the caller."""
 
     def __init__(
@@ -72,9 +85,10 @@ class Machine(PowerSwitch):
         self._last_cpu_s = 0.0
         directory.mkdir(parents=True, exist_ok=True)
         if bmc is not None:
-            bmc.switch = self
+            bmc.chassis = self
         if silicon is not None:
             silicon.block.backplane = self._backplane
+            silicon.chassis = self
 
     @property
     def serial(self) -> SerialLog:
@@ -122,10 +136,10 @@ class Machine(PowerSwitch):
                 return
             self._close()
             self._create_files()
-            if self.silicon is not None:
-                self.silicon.boot()
             with tempfile.TemporaryDirectory(prefix="bootos-lab-") as sockets:
                 self._start(Path(sockets))
+        if self.silicon is not None:  # not while switching: a tool that is at work may want to switch
+            self.silicon.boot()
 
     def power_off(self) -> None:
         """Pull the plug: QEMU ends at once, the disks keep what was written."""
@@ -142,6 +156,30 @@ class Machine(PowerSwitch):
     def reset(self) -> None:
         """Press the reset button."""
         self._ask("system_reset")
+
+    def insert_medium(self, path: Path) -> None:
+        """See `Chassis`."""
+        with self._switching:
+            if self.is_on():
+                how = {"format": "raw", "read-only-mode": "read-only", "force": True}
+                self._ask("blockdev-change-medium", id=VIRTUAL_CD, filename=str(path.resolve()), **how)
+
+    def eject_medium(self) -> None:
+        """See `Chassis`."""
+        with self._switching:
+            if self.is_on():
+                self._ask("eject", id=VIRTUAL_CD, force=True)
+
+    def set_boot_device(self, target: str) -> None:
+        """See `Chassis`."""
+        with self._switching:
+            if not self.is_on():
+                return
+            order = find_boot_order(self.spec, target)
+            free = dict.fromkeys(order, -1)  # first, as an index that is taken is refused, also to its owner
+            for device, index in (*free.items(), *((name, i) for name, i in order.items() if i >= 0)):
+                path = f"/machine/peripheral/{device}"
+                self._ask("qom-set", path=path, property="bootindex", value=index)
 
     def wait_for_exit(self, deadline_s: float) -> int:
         """Wait until QEMU ended by itself (the guest powered off); returns its exit code. Raises ToolError."""
@@ -227,6 +265,8 @@ class Machine(PowerSwitch):
         the machine after minutes: its TCP now and then loses a large load from QEMU's user network."""
         if PXELINUX_GAVE_UP in line.text:
             self.type_text("\r")
+        if self.redfish is not None and _FIRMWARE_BOOTS.search(line.text):
+            threading.Thread(target=self._use_up_override, name="silicon", daemon=True).start()
         if self.on_line is not None:
             self.on_line(line)
 
@@ -274,6 +314,20 @@ class Machine(PowerSwitch):
             secure = self.spec.firmware == "uefi-secure"
             shutil.copyfile(SECURE_VARIABLES if secure else UEFI_VARIABLES, variables)
 
+    def _use_up_override(self) -> None:
+        """Not with a RESET: firmware resets itself on its way, SeaBIOS twice for one reset from outside."""
+        assert self.silicon is not None
+        with contextlib.suppress(BootosError):  # the machine went off meanwhile
+            use_up_override(self.silicon, find_state(self.silicon)["tree"])
+
+    def _read_remote(self) -> tuple[str, str]:
+        """The ISO in the BMC's drive and what the BMC wants booted; empty: none, and the usual."""
+        if self.silicon is None or self.redfish is None:
+            return "", ""
+        tree = find_state(self.silicon)["tree"]
+        medium = find_medium(self.silicon, tree)
+        return str(medium.resolve()) if medium is not None else "", find_boot_target(tree)
+
     def _write_host_interface(self) -> str:
         """The file with the SMBIOS structure that tells the guest where its Redfish service is; empty: it has none."""
         if self.redfish is None:
@@ -284,6 +338,7 @@ class Machine(PowerSwitch):
 
     def _start(self, sockets: Path) -> None:
         self._power_ons += 1
+        virtual_medium, boot_target = self._read_remote()
         paths = RunPaths(
             serial_socket=str(sockets / "serial"),
             qmp_socket=str(sockets / "qmp"),
@@ -296,6 +351,8 @@ class Machine(PowerSwitch):
             host_interface=self._write_host_interface(),
             tap=self._tap,
             medium=str(Path(self.spec.medium).resolve()) if self.spec.medium else "",
+            virtual_medium=virtual_medium,
+            boot_target=boot_target,
         )
         drives = self.silicon.block.drives if self.silicon is not None else {}
         argv = build_argv(

@@ -16,6 +16,7 @@ from bootos.lab.vendor_tools.silicon import VirtualDrive
 
 PROGRAM = "qemu-system-x86_64"
 HOST_ADDRESS = "10.0.2.2"  # how a guest on a connected network reaches the host's 127.0.0.1
+VIRTUAL_CD = "virtual-cd"  # QEMU's name of the drive that a BMC has
 CAPTURE_BYTES = 320  # of each packet: headers, a TFTP request or the first lines of an HTTP request
 
 _NIC_DEVICES = {
@@ -31,6 +32,7 @@ _SCSI_DEVICES = {
     "megasas-gen2": "megasas-gen2",
     "mptsas1068": "mptsas1068",
 }
+_FIRST, _USUAL = 0, 1  # boot indices: of a BMC's choice, and of what the specification says
 _ONBOARD_SATA_PORTS = 6  # ICH9 in the q35 machine
 
 
@@ -48,6 +50,8 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     host_interface: str = ""
     tap: str = ""
     medium: str = ""
+    virtual_medium: str = ""
+    boot_target: str = ""
 
 
 # A small cache of translated code: with the default (up to 1 GiB) QEMU holds twice the memory, and after a reset the
@@ -87,6 +91,9 @@ def build_argv(
         argv += _nic_argv(spec, nic, index, paths)
     argv += _disk_argv(spec, paths)
     argv += _medium_argv(spec, paths)
+    argv += _virtual_cd_argv(spec, paths)
+    for device, index in find_boot_order(spec, paths.boot_target).items():
+        argv += ["-set", f"device.{device}.bootindex={index}"] if index == _FIRST else []
     argv += _silicon_argv(spec, drives or {})
     if spec.bmc is not None and paths.kcs_socket:
         argv += ["-chardev", f"socket,id=ipmi0,path={_quote(paths.kcs_socket)},reconnect=1"]
@@ -97,6 +104,27 @@ def build_argv(
         if spec.boot.initrd:
             argv += ["-initrd", spec.boot.initrd]
     return argv
+
+
+def find_boot_order(spec: MachineSpec, target: str) -> dict[str, int]:
+    """QEMU's boot index of each device that a BMC can choose (`Cd`, `Pxe`, `Hdd`), with `target` as its choice; one
+    that the machine does not have changes nothing. A negative index is none."""
+    if isinstance(spec.boot, KernelBoot):  # QEMU's own loader has the first index, and no other device may
+        return {}
+    devices = {}
+    if has_virtual_cd(spec):
+        devices["Cd"] = (VIRTUAL_CD, -1)
+    for number, nic in enumerate(spec.nics):
+        if nic.boot:
+            devices["Pxe"] = (f"nic{number}", _USUAL if spec.boot in ("pxe", "http") else -1)
+    if spec.disks:
+        devices["Hdd"] = (spec.disks[0].name, -1)
+    return {device: _FIRST if name == target else usual for name, (device, usual) in devices.items()}
+
+
+def has_virtual_cd(spec: MachineSpec) -> bool:
+    """Whether the BMC has one."""
+    return spec.redfish is not None and spec.redfish.virtual_cd
 
 
 def build_host_interface(address: str, port: int) -> bytes:
@@ -187,10 +215,27 @@ def _medium_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
         return []
     drive = f"if=none,id=medium,readonly=on,format=raw,file={_quote(paths.medium)}"
     if spec.boot == "usb":
-        device = ["-device", "qemu-xhci,id=usb", "-device", "usb-storage,bus=usb.0,drive=medium,bootindex=1"]
+        device = [
+            "-device",
+            "qemu-xhci,id=usb",
+            "-device",
+            f"usb-storage,bus=usb.0,drive=medium,bootindex={_USUAL}",
+        ]
     else:
-        device = ["-device", "ahci,id=cd", "-device", "ide-cd,bus=cd.0,drive=medium,bootindex=1"]
+        device = ["-device", "ahci,id=cd", "-device", f"ide-cd,bus=cd.0,drive=medium,bootindex={_USUAL}"]
     return ["-drive", drive, *device]
+
+
+def _virtual_cd_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
+    """A USB drive that is there all the time, with or without a medium."""
+    if not has_virtual_cd(spec):
+        return []
+    argv, device = [], f"scsi-cd,id={VIRTUAL_CD},bus=bmc-storage.0"
+    if paths.virtual_medium:
+        drive = f"if=none,id=virtual-medium,readonly=on,format=raw,file={_quote(paths.virtual_medium)}"
+        argv, device = ["-drive", drive], f"{device},drive=virtual-medium"
+    argv += ["-device", "qemu-xhci,id=bmc-usb", "-device", "usb-bot,id=bmc-storage,bus=bmc-usb.0"]
+    return [*argv, "-device", device]
 
 
 def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> list[str]:
@@ -205,7 +250,7 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
         backend += f",tftp={_quote(paths.tftp_root)},bootfile={_quote(spec.bootfile)}"
     device = f"{_NIC_DEVICES[nic.model]},id=nic{index},netdev=net{index},mac={nic.mac}"
     by_network = nic.boot and spec.boot in ("pxe", "http")
-    device += ",bootindex=1" if by_network else ""
+    device += f",bootindex={_USUAL}" if by_network else ""
     # UEFI has drivers of its own, and refuses the unsigned one of the ROM where Secure Boot is on.
     device += "" if by_network and spec.firmware == "bios" else ",romfile="
     argv = ["-netdev", backend, "-device", device]

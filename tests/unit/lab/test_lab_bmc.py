@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.lab.bmc import Bmc, PowerSwitch
+from bootos.lab.bmc import Bmc
+from bootos.lab.chassis import Chassis
 from bootos.lab.spec import BmcSpec, Identity
 
 pytestmark = pytest.mark.skipif(
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Switch(PowerSwitch):
+class Switch(Chassis):
     """Keeps what was done to the machine."""
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ def bmc(tmp_path: Path) -> Iterator[Bmc]:
     one = Bmc(
         BmcSpec(user="root", password="calvin-0"), tmp_path, identity=Identity(serial="SN77", vendor="Acme")
     )
-    one.switch = Switch()
+    one.chassis = Switch()
     one.start()
     yield one
     one.stop()
@@ -96,7 +97,7 @@ def test_a_new_user_logs_in_and_outlives_a_restart(bmc: Bmc) -> None:
 
 
 def test_power_goes_to_the_machine_and_a_boot_device_is_kept(bmc: Bmc) -> None:
-    switch = bmc.switch
+    switch = bmc.chassis
     assert isinstance(switch, Switch)
     assert "is on" in bmc.run_ipmitool("chassis", "power", "status").stdout
     assert bmc.run_ipmitool("chassis", "bootdev", "pxe").returncode == 0

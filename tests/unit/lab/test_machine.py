@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from bootsector import build_boot_sector
 
 from bootos.errors import BootosError
 from bootos.lab.accelerator import is_working
@@ -19,12 +20,6 @@ from bootos.lab.vendor_tools.tool import Output
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")
 
 NIC = NicSpec(mac="52:54:00:00:00:01")
-
-
-def build_boot_sector(text: bytes) -> bytes:
-    """16-bit code: no interrupts (SeaBIOS would write between), `text` to port 0x3f8 byte by byte, halt for ever."""
-    code = bytes.fromhex("fa 31c0 8ed8 be1a7c baf803 ac 84c0 7403 ee ebf8 fa f4 ebfd")
-    return (code.ljust(0x1A, b"\x90") + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @pytest.fixture

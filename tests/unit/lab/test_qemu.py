@@ -1,8 +1,9 @@
 import json
 from pathlib import Path
 
-from bootos.lab.qemu import RunPaths, build_argv
+from bootos.lab.qemu import RunPaths, build_argv, find_boot_order
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
 from bootos.lab.vendor_tools.silicon import PciIdentity, SiliconSpec, VirtualDrive
 
 WRONG = NicSpec(mac="52:54:00:00:00:01", model="e1000", isolated=True)
@@ -130,6 +131,29 @@ def test_a_medium_is_a_cd_or_a_stick() -> None:
     assert "ide-cd,bus=cd.0,drive=medium,bootindex=1" in values(cd, "-device")
     stick = argv_of(MachineSpec(boot="usb", medium="/b.iso"), medium="/b.iso")
     assert "usb-storage,bus=usb.0,drive=medium,bootindex=1" in values(stick, "-device")
+
+
+def test_a_bmcs_virtual_cd_is_there_without_a_medium_and_is_tried_first_when_chosen() -> None:
+    spec = MachineSpec(nics=(RIGHT,), redfish=RedfishSpec(virtual_cd=True))
+    empty = argv_of(spec)
+    assert "scsi-cd,id=virtual-cd,bus=bmc-storage.0" in values(empty, "-device")
+    assert values(empty, "-set") == []
+    full = argv_of(spec, virtual_medium="/a,b.iso", boot_target="Cd")
+    assert "if=none,id=virtual-medium,readonly=on,format=raw,file=/a,,b.iso" in values(full, "-drive")
+    assert "scsi-cd,id=virtual-cd,bus=bmc-storage.0,drive=virtual-medium" in values(full, "-device")
+    assert values(full, "-set") == ["device.virtual-cd.bootindex=0"]
+    assert not any(
+        "virtual-cd" in word for word in argv_of(MachineSpec(nics=(RIGHT,), redfish=RedfishSpec()))
+    )
+
+
+def test_what_a_bmc_chooses_comes_before_what_the_machine_boots_from() -> None:
+    disk = DiskSpec(name="a")
+    spec = MachineSpec(nics=(WRONG, RIGHT), disks=(disk,), redfish=RedfishSpec(virtual_cd=True))
+    assert find_boot_order(spec, "") == {"virtual-cd": -1, "nic1": 1, "a": -1}
+    assert find_boot_order(spec, "Hdd") == {"virtual-cd": -1, "nic1": 1, "a": 0}
+    assert find_boot_order(spec, "BiosSetup") == find_boot_order(spec, "")
+    assert find_boot_order(MachineSpec(boot=KernelBoot(kernel="/k"), disks=(disk,)), "Hdd") == {}
 
 
 def test_a_reboot_can_end_the_machine() -> None:

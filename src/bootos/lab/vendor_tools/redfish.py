@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from bootos.lab.vendor_tools import redfish_remote as remote
+from bootos.lab.vendor_tools.redfish_answer import Refused, build_error, build_reply
 from bootos.lab.vendor_tools.redfish_tree import (
     ACCOUNTS,
     BIOS,
@@ -39,14 +41,6 @@ _OPEN = {ROOT.rstrip("/"), "/redfish"}
 _RESETS = ("GracefulRestart", "ForceRestart")
 
 
-class Refused(Exception):
-    """A request that the service does not carry out."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class RedfishTool:
     """See `tool.Tool`. `files`: body, type, if-match, token, basic of the request; those of the output are headers."""
 
@@ -67,7 +61,7 @@ class RedfishTool:
                 raise Refused(401, "The account is not known, or its password is wrong.")
             return _answer(silicon, state, method, path, files)
         except Refused as refused:
-            return _build_error(refused.status, str(refused))
+            return build_error(refused)
 
     def on_boot(self, silicon: Silicon) -> None:
         """The machine starts: pending BIOS settings and firmware take effect."""
@@ -156,11 +150,13 @@ def _answer(
         if path.startswith(f"{TASKS}/"):
             _move_task(silicon, state, path)
         if path == "/redfish":
-            return _build_reply({"v1": ROOT})
+            return build_reply({"v1": ROOT})
         body = tree.get(path) if path != ROOT.rstrip("/") else tree[ROOT]
         if body is None:
             raise Refused(404, f"The resource at {path} was not found.")
-        return _build_reply(body, etag=_make_etag(body))
+        if path == SYSTEM:
+            body["PowerState"] = "On" if silicon.chassis.is_on() else "Off"
+        return build_reply(body, etag=_make_etag(body))
     if method == "DELETE":
         return _delete(state, path)
     if path == PUSH and method == "POST":
@@ -190,7 +186,7 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
         where = f"{SESSIONS}/{state['count']}"
         body = {"@odata.id": where, "Id": str(state["count"]), "Name": "Session", "UserName": user}
         state["tree"][where] = body
-        return _build_reply(body, status=201, headers={"X-Auth-Token": token, "Location": where})
+        return build_reply(body, status=201, headers={"X-Auth-Token": token, "Location": where})
     if path == ACCOUNTS:
         return _create_account(silicon, state, request)
     if path == f"{MANAGER}/Actions/Manager.Reset":
@@ -208,6 +204,8 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
         except (OSError, ValueError) as error:
             raise Refused(400, f"Unable to download the image from {uri}: {error}") from None
         return _begin_update(silicon, state, image, request)
+    if path in remote.ACTIONS:
+        return remote.ACTIONS[path](silicon, state["tree"], request)
     raise Refused(404, f"{path} takes no POST.")
 
 
@@ -223,7 +221,7 @@ def _create_account(silicon: Silicon, state: dict[str, Any], request: dict[str, 
     tree[path] = {"@odata.id": path, "Id": str(number), "Name": "User Account", **account}
     tree[ACCOUNTS]["Members"].append({"@odata.id": path})
     _patch(silicon, state, path, request)
-    return _build_reply(tree[path], status=201, headers={"Location": path})
+    return build_reply(tree[path], status=201, headers={"Location": path})
 
 
 def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str, Any]) -> Output:
@@ -242,6 +240,8 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
         _check_attributes(tree, request)
     if path.startswith(f"{MANAGER}/EthernetInterfaces/"):
         request = _settle_network(body, request)
+    if path == SYSTEM:
+        remote.check_override(body, request)
     for number, (key, value) in enumerate(request.items()):
         if key not in body:
             raise Refused(400, f"The property {key} is not in the list of valid properties for the resource.")
@@ -250,7 +250,9 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
         body[key] = (
             {**body[key], **value} if isinstance(body[key], dict) and isinstance(value, dict) else value
         )
-    return _build_reply(body, etag=_make_etag(body))
+    if path == SYSTEM and "Boot" in request:
+        remote.aim_boot(silicon, tree)
+    return build_reply(body, etag=_make_etag(body))
 
 
 def _check_account(tree: dict[str, Any], request: dict[str, Any]) -> None:
@@ -318,7 +320,7 @@ def _begin_update(silicon: Silicon, state: dict[str, Any], image: bytes, request
         "Messages": [],
         "Oem": {"Lab": {"Target": target, "Version": version, "OnReset": needs_reset}},
     }
-    return _build_reply(state["tree"][path], status=202, headers={"Location": path})
+    return build_reply(state["tree"][path], status=202, headers={"Location": path})
 
 
 def _move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
@@ -374,20 +376,3 @@ def _parse_multipart(content_type: str, data: bytes) -> dict[str, bytes]:
         name = head.partition(b'name="')[2].partition(b'"')[0].decode()
         parts[name] = content.removesuffix(b"\r\n")
     return parts
-
-
-def _build_reply(
-    body: dict[str, Any], *, status: int = 200, etag: str = "", headers: Mapping[str, str] | None = None
-) -> Output:
-    files = {**(headers or {}), **({"ETag": etag} if etag else {})}
-    return Output(code=status if status != 200 else 0, stdout=json.dumps(body), files=files)
-
-
-def _build_error(status: int, message: str) -> Output:
-    info = [{"MessageId": "Base.1.8.GeneralError", "Message": message, "Severity": "Critical"}]
-    error = {
-        "code": "Base.1.8.GeneralError",
-        "message": "See @Message.ExtendedInfo.",
-        "@Message.ExtendedInfo": info,
-    }
-    return Output(code=status, stdout=json.dumps({"error": error}))

@@ -19,6 +19,17 @@ UPDATE = f"{ROOT}UpdateService"
 INVENTORY = f"{UPDATE}/FirmwareInventory"
 TASKS = f"{ROOT}TaskService/Tasks"
 REGISTRIES = f"{ROOT}Registries"
+CD = f"{MANAGER}/VirtualMedia/CD1"
+BOOT_TARGETS = ("None", "Pxe", "Cd", "Hdd", "BiosSetup")
+RESET_TYPES = ("On", "ForceOff", "ForceRestart", "GracefulShutdown")
+
+EMPTY_DRIVE: dict[str, Any] = {
+    "Image": None,
+    "ImageName": None,
+    "Inserted": False,
+    "ConnectedVia": "NotConnected",
+    "TransferProtocolType": None,
+}
 
 
 class BiosAttribute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +83,8 @@ COMPONENTS = (
 
 class RedfishSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`slots` 0: accounts are created by POST; else that many, and the first cannot be used (as with iDRAC).
-    `reset_requests`: how many requests go unanswered after a reset of the BMC."""
+    `reset_requests`: how many requests go unanswered after a reset of the BMC. `virtual_cd`: the BMC has a virtual CD,
+    which the machine sees as a USB drive, empty until a medium is inserted."""
 
     user: str = "labadmin"
     password: str = "lab-initial"
@@ -86,6 +98,7 @@ class RedfishSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bios: tuple[BiosAttribute, ...] = BIOS_ATTRIBUTES
     components: tuple[Component, ...] = COMPONENTS
     reset_requests: int = 4
+    virtual_cd: bool = False
 
     @property
     def first_account(self) -> int:
@@ -125,6 +138,10 @@ def build_tree(spec: RedfishSpec) -> dict[str, dict[str, Any]]:
     _add_bios(spec, add)
     _add_manager(spec, add)
     collect(f"{MANAGER}/EthernetInterfaces", "Ethernet Network Interface Collection")
+    if spec.virtual_cd:
+        _add_virtual_cd(add)
+        collect(f"{MANAGER}/VirtualMedia", "Virtual Media Collection")
+        tree[MANAGER]["VirtualMedia"] = {"@odata.id": f"{MANAGER}/VirtualMedia"}
     for part in spec.components:
         lab = {"Lab": {"AppliesOnReset": part.on_reset}}
         add(f"{INVENTORY}/{part.id}", part.name, Version=part.version, Updateable=True, Oem=lab)
@@ -163,12 +180,18 @@ def _add_system(spec: RedfishSpec, add: Any) -> None:
         Boot={
             "BootSourceOverrideEnabled": "Disabled",
             "BootSourceOverrideTarget": "None",
-            "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Cd", "Hdd", "BiosSetup"],
+            "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
             "BootOrder": ["Boot0001", "Boot0002", "Boot0003"],
             "BootOptions": {"@odata.id": f"{SYSTEM}/BootOptions"},
         },
         Bios={"@odata.id": BIOS},
         Links={"ManagedBy": [{"@odata.id": MANAGER}]},
+        Actions={
+            "#ComputerSystem.Reset": {
+                "target": f"{SYSTEM}/Actions/ComputerSystem.Reset",
+                "ResetType@Redfish.AllowableValues": list(RESET_TYPES),
+            }
+        },
     )
 
 
@@ -261,6 +284,23 @@ def _add_manager(spec: RedfishSpec, add: Any) -> None:
         MACAddress="52:54:00:B0:0C:02",
         IPv4Addresses=[{"Address": "169.254.0.17", "SubnetMask": "255.255.255.0", "AddressOrigin": "Static"}],
         Links={"HostInterface": {"@odata.id": f"{MANAGER}/HostInterfaces/1"}},
+    )
+
+
+def _add_virtual_cd(add: Any) -> None:
+    actions = {
+        f"#VirtualMedia.{name}": {"target": f"{CD}/Actions/VirtualMedia.{name}"}
+        for name in ("InsertMedia", "EjectMedia")
+    }
+    add(
+        CD,
+        "Virtual CD",
+        **{"@odata.type": "#VirtualMedia.v1_3_0.VirtualMedia"},
+        MediaTypes=["CD", "DVD"],
+        WriteProtected=True,
+        TransferMethod="Upload",
+        **EMPTY_DRIVE,
+        Actions=actions,
     )
 
 

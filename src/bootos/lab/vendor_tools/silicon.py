@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from bootos.lab.chassis import Chassis
+
 if TYPE_CHECKING:
     from bootos.lab.vendor_tools.tool import Tool
 
@@ -125,7 +127,7 @@ class Silicon:
     """The hardware of one machine, kept in the file `path` (None: in memory only).
 
     `state` belongs to the tools, each under its own key, and must be plain JSON. `now` may be replaced, to let time
-    pass in tests. `lock` is held during a tool's run: one call at a time.
+    pass in tests. `lock` is held during a tool's run: one call at a time. `chassis` is the machine around it.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Silicon:
         if path is not None and path.exists():
             self.state = json.loads(path.read_text())
         self.block = Block(self)
+        self.chassis = Chassis()
 
     def find_tool(self, program: str) -> "Tool | None":
         """The stand-in for a program, by its name without a directory."""
