@@ -16,15 +16,18 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
+from bootos.lab.redfish_request import ask_redfish
 from bootos.lab.scenario import SERIAL_CONSOLE, LabServer, Scenario
 from bootos.lab.shell import open_shell, run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec, boot_image
+from bootos.lab.vendor_tools.redfish_tree import CD, SYSTEM, RedfishSpec
 from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"
 DEADLINE_S = 3000.0
 KEXEC = Path("/sbin/kexec")
 GUEST_KEXEC = "/run/kexec"
+_ISO = "bootos.iso"
 _RUN_KEXEC = b"""#!/bin/sh
 here=${0%/*}
 exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/kexec" "$@"
@@ -32,12 +35,13 @@ exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/kexec" "$@"
 
 
 class BootPath(msgspec.Struct, frozen=True, kw_only=True):
-    """One way: `user_network` is QEMU's own with its TFTP, else a namespace with `bootos serve --netboot`."""
+    """One way: `user_network` is QEMU's own with its TFTP, else a namespace with `bootos serve --netboot`. `virtual`: a
+    BMC is told by Redfish to boot once from an ISO that the server has; the machine's usual boot is PXE."""
 
     name: str
     title: str
     firmware: Literal["bios", "uefi", "uefi-secure"] = "bios"
-    boot: Literal["pxe", "http", "cdrom", "usb", "kexec"] = "pxe"
+    boot: Literal["pxe", "http", "cdrom", "usb", "virtual", "kexec"] = "pxe"
     user_network: bool = False
     boot_loader: Literal["native", "ipxe"] = "native"
 
@@ -52,6 +56,13 @@ PATHS = (
     BootPath(name="uefi-ipxe", title="UEFI iPXE", firmware="uefi", boot_loader="ipxe"),
     BootPath(name="iso-bios", title="ISO as CD, BIOS", boot="cdrom"),
     BootPath(name="iso-secure", title="ISO as USB stick, Secure Boot", firmware="uefi-secure", boot="usb"),
+    BootPath(
+        name="iso-virtual",
+        title="ISO as virtual medium of a BMC, UEFI",
+        firmware="uefi",
+        boot="virtual",
+        user_network=True,
+    ),
     BootPath(name="kexec", title="kexec from a running Linux", boot="kexec"),
 )
 
@@ -100,9 +111,14 @@ def measure_path(
             nics=(NicSpec(mac=MAC, boot=True),),
             boot=_build_boot(path, image, server),
             medium=str(_build_medium(image, directory, server)) if path.boot in ("cdrom", "usb") else "",
+            redfish=RedfishSpec(virtual_cd=True) if path.boot == "virtual" else None,
         )
         machine = scenario.add_machine(spec, tftp_root=server.tftp_root, network=network)
-        machine.power_on()
+        if path.boot == "virtual":
+            _build_medium(image, server.data / "files", server)
+            _boot_virtual_medium(machine, f"{server.url}/bootos/files/{_ISO}")
+        else:
+            machine.power_on()
         ended, after, began = "", 0, (0.0, 0.0, 0)
         try:
             if path.boot == "kexec":
@@ -116,7 +132,7 @@ def measure_path(
         except BootosError as error:
             ended, seconds, cpu_s = str(error), machine.elapsed_s(), machine.read_cpu_s()
         loaded = _read_loaded(machine)
-        if spec.medium:
+        if path.boot in ("cdrom", "usb", "virtual"):
             loaded += sum((image / name).stat().st_size for name in ("vmlinuz", "initrd.img"))
         return PathResult(
             name=path.name,
@@ -135,6 +151,8 @@ def measure_path(
 def _build_boot(
     path: BootPath, image: Path, server: LabServer
 ) -> Literal["pxe", "http", "cdrom", "usb"] | KernelBoot:
+    if path.boot == "virtual":  # once; the usual boot must not be what brings it up
+        return "pxe"
     if path.boot != "kexec":
         return path.boot
     append = f"{SERIAL_CONSOLE} SERVER_ADDR={server.guest_url}"
@@ -142,10 +160,24 @@ def _build_boot(
 
 
 def _build_medium(image: Path, directory: Path, server: LabServer) -> Path:
-    medium = directory / "bootos.iso"
+    medium = directory / _ISO
     argv = [sys.executable, "-m", "bootos.cli", "image", "iso", str(image), "--output", str(medium)]
     run([*argv, "--server", server.guest_url, "--append", SERIAL_CONSOLE], timeout_s=600)
     return medium
+
+
+def _boot_virtual_medium(machine: Machine, url: str) -> None:
+    """What a person tells the BMC, with curl or on its page: the medium, to boot from it once, power on."""
+    assert machine.redfish is not None and machine.spec.redfish is not None
+    override = {"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Cd"}
+    for method, path, body in (
+        ("POST", f"{CD}/Actions/VirtualMedia.InsertMedia", {"Image": url}),
+        ("PATCH", SYSTEM, {"Boot": override}),
+        ("POST", f"{SYSTEM}/Actions/ComputerSystem.Reset", {"ResetType": "On"}),
+    ):
+        status, answer = ask_redfish(machine.redfish, machine.spec.redfish, method, path, body)
+        if status >= 300:
+            raise BootosError(f"{method} {path}: {status} {answer}")
 
 
 def _prepare_kexec(machine: Machine, server: LabServer) -> None:
