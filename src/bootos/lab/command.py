@@ -154,6 +154,10 @@ def run(
         if machine.bmc is not None:
             login = f"-I lanplus -H 127.0.0.1 -p {machine.bmc.lan_port} -C 3 -U {machine.bmc.spec.user}"
             screen.print(f"BMC: ipmitool {login} -P {machine.bmc.spec.password} mc info")
+        if machine.redfish is not None and machine_spec.redfish is not None:
+            login = f"-k -u {machine_spec.redfish.user}:{machine_spec.redfish.password}"
+            url = f"{machine.redfish.scheme}://127.0.0.1:{machine.redfish.port}/redfish/v1/"
+            screen.print(f"Redfish: curl {login} {url}", soft_wrap=True)
         screen.print(
             f"{machine_spec.name}: on, {choose_accelerator()}; logs and disks in {machine.directory}"
         )
