@@ -1,6 +1,7 @@
 """The only door to subprocesses: deadline, log, redaction of secrets. Nothing else imports `subprocess`.
 
-`run` is for commands that end, `start` for those that live on (QEMU, ipmi_sim, a server under test).
+`run` is for commands that end, `start` for those that live on (QEMU, ipmi_sim, a server under test), `attach` for
+a shell that a person or a script works in.
 """
 
 import logging
@@ -10,6 +11,7 @@ import selectors
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -261,3 +263,29 @@ def start(
         if not isinstance(sink, int):
             sink.close()
     return Child(process, Path(words[0]).name, log_path)
+
+
+def attach(argv: Sequence[str | os.PathLike[str]], *, to_stderr: bool = False) -> int:
+    """Run a command on this process's own input and output, to its end, however long that takes; returns its exit
+    code. On a terminal the command gets one of its own, so that it may have namespaces and its jobs. `to_stderr`: what
+    it prints goes there; its terminal has the size of this one."""
+    import pty  # these two here: the agent starts sooner without them
+    import termios
+
+    def read(pseudo: int) -> bytes:
+        termios.tcsetwinsize(pseudo, termios.tcgetwinsize(sys.stdin))
+        return os.read(pseudo, 65536)
+
+    words = [os.fspath(word) for word in argv]
+    log.debug("attach %s", shlex.join(words))
+    sys.stdout.flush()
+    kept = os.dup(1)
+    if to_stderr:
+        os.dup2(2, 1)
+    try:
+        if sys.stdin.isatty():
+            return os.waitstatus_to_exitcode(pty.spawn(words, read))
+        return subprocess.run(words, check=False).returncode
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

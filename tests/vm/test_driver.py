@@ -30,6 +30,14 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build/cache"
 VERSION = "9.9.9"
 BOOT_CARD, OTHER_CARD = "52:54:00:aa:00:31", "52:54:00:aa:00:32"
+DOCUMENTED = """\
+yum install kernel-devel kernel-headers gcc make rpm-build wget
+mkdir -p /root/rpmbuild/SOURCES/
+wget -P /root/rpmbuild/SOURCES/ {url}/{name}.tar.gz
+tar zxpf /root/rpmbuild/SOURCES/{name}.tar.gz
+rpmbuild -bb {name}/{spec}
+"""
+"""The documentation's commands, word for word but for the source, which is Debian's."""
 REALTEK = "kernel/drivers/net/ethernet/realtek"
 
 
@@ -98,13 +106,18 @@ def test_a_card_without_a_module_gets_its_driver_from_source(image: Path, output
         machine.power_off()
 
         driver = fetch_source(release, read_sources(built), ROOT / "build/vm/linux-source")
-        tar = pack_source(driver, work, VERSION)
+        tar = pack_source(driver, server.data / "files", VERSION)
         drivers = scenario.directory / "drivers"
-        made = operator_words(
-            "driver", "build", tar, "--image", directory, "--output", drivers, "--cache", CACHE
+        places = ("--image", directory, "--cache", CACHE, "--output")
+        walked = DOCUMENTED.format(
+            url=f"{server.url}/bootos/files", name=f"e1000e-{VERSION}", spec="e1000e.spec"
         )
+        made = operator_words("driver", "shell", *places, drivers, input=walked)
         rpm = drivers / f"e1000e-{VERSION}-1.x86_64.rpm"
         assert rpm.is_file(), made
+        made = operator_words("driver", "build", tar, *places, scenario.directory / "again")
+        again = scenario.directory / "again" / rpm.name
+        assert read_digests(again) == read_digests(rpm), made
         operator_words("driver", "add", directory, rpm, "--cache", CACHE)
         add_driver(directory, second, CACHE, by_hardware=True)
         early = take_signature(copy_out(built, "kernel/fs/overlayfs/overlay.ko", work / "look-again"))
@@ -133,6 +146,15 @@ def test_a_card_without_a_module_gets_its_driver_from_source(image: Path, output
         assert "bonding" in text
 
 
-def operator_words(*words: str | Path) -> str:
+def operator_words(*words: str | Path, input: str | None = None) -> str:
     """Run `bootos` as an operator does; returns what it printed."""
-    return run([shutil.which("bootos") or ROOT / ".venv/bin/bootos", *words], timeout_s=3600).stdout
+    program = shutil.which("bootos") or ROOT / ".venv/bin/bootos"
+    done = run([program, *words], timeout_s=3600, input=input)
+    return done.stdout + done.stderr
+
+
+def read_digests(rpm: Path) -> str:
+    """Paths and SHA-256 of a package's files."""
+    return run(
+        ["rpm", "--query", "--package", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\n]", rpm]
+    ).stdout

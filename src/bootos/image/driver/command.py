@@ -8,12 +8,16 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
-from bootos.image.cache import Event
+from bootos.errors import BootosError
+from bootos.image.cache import Event, Report
 from bootos.image.driver.add import add_driver, remove_driver
-from bootos.image.driver.build import build_driver, check_root
+from bootos.image.driver.build import build_driver
+from bootos.image.driver.enter import check_root
 from bootos.image.driver.listing import Listed, list_drivers
+from bootos.image.driver.shell import work_in_shell
 from bootos.image.driver.source import read_source
 from bootos.image.driver.workshop import make_workshop, read_sources
 from bootos.image.layers.core import read_image
@@ -21,6 +25,7 @@ from bootos.image.layers.core import read_image
 app = typer.Typer(help="Kernel drivers of an image, without building it anew.", no_args_is_help=True)
 
 IMAGE = Path("build/image")
+DRIVERS = Path("build/drivers")
 ImageOption = Annotated[Path, typer.Option("--image", help="The image directory.")]
 CacheOption = Annotated[Path, typer.Option("--cache", help="Where clean roots for building are kept.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
@@ -77,7 +82,7 @@ def build(
         Path | None, typer.Option(help="The spec: a file, or a path inside the tar.", show_default=False)
     ] = None,
     image: ImageOption = IMAGE,
-    output: Annotated[Path, typer.Option(help="Where the rpm and the log go.")] = Path("build/drivers"),
+    output: Annotated[Path, typer.Option(help="Where the rpm and the log go.")] = DRIVERS,
     cache: CacheOption = Path("build/cache"),
     json: JsonOption = False,
 ) -> None:
@@ -94,13 +99,7 @@ def build(
     found = read_image(image)
     release = found.manifest.kernel_release
     with screen.status("building") as status:
-
-        def show(event: Event) -> None:
-            if event.state in ("started", "progress"):
-                status.update(f"[bold]{event.stage}[/] {event.detail}")
-            elif event.state == "done":
-                screen.print(f"  {event.stage} for {release}: {event.seconds:.0f} s", highlight=False)
-
+        show = show_on(screen, status)
         workshop = make_workshop(release, read_sources(found), cache, show)
         built = build_driver(
             tar,
@@ -115,13 +114,51 @@ def build(
         )
         return
     for path in built.rpms:
-        screen.print(f"{path} ({path.stat().st_size / 1000:.0f} kB)", highlight=False, soft_wrap=True)
+        screen.print(describe_rpm(path), highlight=False, soft_wrap=True)
     screen.print(
         f"for kernel {release} in {time.monotonic() - began:.0f} s; to lay it in: "
         f"bootos driver add {image} {built.rpms[0]}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def shell(
+    image: ImageOption = IMAGE,
+    output: Annotated[Path, typer.Option(help="Where the rpms that were built go.")] = DRIVERS,
+    cache: CacheOption = Path("build/cache"),
+    json: JsonOption = False,
+) -> None:
+    """Open a shell in the clean root for an image's kernel, to follow a driver's own instructions. Needs root.
+
+    yum, wget, gcc and rpmbuild are there, and uname answers for the image's kernel. All that is written is thrown away
+    at the end, except the rpms below /root/rpmbuild/RPMS. Without a terminal the commands are read from standard input,
+    up to the first that fails.
+
+    Example: bootos driver shell --image build/image < instructions.sh
+    """
+    screen = Console(stderr=True)
+    check_root()
+    found = read_image(image)
+    release = found.manifest.kernel_release
+    with screen.status("preparing") as status:
+        workshop = make_workshop(release, read_sources(found), cache, show_on(screen, status))
+    if sys.stdin.isatty():
+        screen.print(
+            f"a clean root for kernel {release}; rpms in /root/rpmbuild/RPMS are kept in {output}, "
+            "all else is gone with `exit`",
+            highlight=False,
+        )
+    worked = work_in_shell(workshop.directory / "root", release, output, to_stderr=json)
+    if json:
+        print_json({**msgspec.structs.asdict(worked), "rpms": [str(path) for path in worked.rpms]})
+    else:
+        for path in worked.rpms:
+            screen.print(describe_rpm(path), highlight=False, soft_wrap=True)
+    if worked.exit_code != 0 and not sys.stdin.isatty():
+        kept = f"; {len(worked.rpms)} rpms are kept in {output}" if worked.rpms else ""
+        raise BootosError(f"a command ended with exit code {worked.exit_code}, none after it was run{kept}")
 
 
 @app.command()
@@ -180,6 +217,23 @@ def remove(
         print_json(removed)
     else:
         Console(highlight=False, soft_wrap=True).print(f"{name} is out of {image}")
+
+
+def show_on(screen: Console, status: Status) -> Report:
+    """Say on a line of its own how far the clean root and a build are."""
+
+    def show(event: Event) -> None:
+        if event.state in ("started", "progress"):
+            status.update(f"[bold]{event.stage}[/] {event.detail}")
+        elif event.state == "done":
+            screen.print(f"  {event.stage}: {event.seconds:.0f} s", highlight=False)
+
+    return show
+
+
+def describe_rpm(path: Path) -> str:
+    """A built package and its size."""
+    return f"{path} ({path.stat().st_size / 1000:.0f} kB)"
 
 
 def print_json(value: object) -> None:

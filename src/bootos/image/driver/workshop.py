@@ -1,4 +1,4 @@
-"""The clean root that drivers are built in: Debian's compiler, rpmbuild, and the headers of one kernel release.
+"""The clean root that drivers are built in: Debian's compiler, rpmbuild, yum, and the headers of one kernel release.
 
 Made with mmdebstrap from the archive that the image was made from, once for each kernel, and kept in the build cache.
 Called by `build` and, for the kernel's symbols, by `check`. Nothing is ever written into a finished one.
@@ -11,11 +11,15 @@ from pathlib import Path
 from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, build_sources, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, remove_tree
+from bootos.image.driver import equipment
 from bootos.image.layers.core import Image
 from bootos.image.layers.segment import read_segments
 from bootos.process import run
 
-PACKAGES = ("gcc", "make", "rpm", "kmod", "patch", "bzip2", "xz-utils")
+PACKAGES = (
+    *("gcc", "libc6-dev", "make", "rpm", "kmod", "patch", "bzip2", "xz-utils"),
+    *("dnf", "createrepo-c", "wget", "ca-certificates"),
+)
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 FILED_BELOW = "driver"
 """Below the build cache, with a lock of its own: an image can be built meanwhile."""
@@ -28,7 +32,7 @@ def make_workshop(release: str, sources: str, cache_dir: Path, report: Report) -
         return cache.make(
             "workshop",
             {"release": release, "packages": PACKAGES},
-            (),
+            (equipment,),
             lambda directory: build_workshop(
                 release,
                 sources,
@@ -78,6 +82,7 @@ def build_workshop(release: str, sources: str, root: Path, say: Callable[[str], 
             check=False,
         )
         if done.returncode == 0:
+            equipment.equip(root, release, say)
             return
         remove_tree(root)
         if f"Unable to locate package {package}" not in done.stderr:

@@ -18,7 +18,7 @@ from bootos.image.layers.core import open_trees
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper
-from bootos.image.recipe import Loaded
+from bootos.image.recipe import Cut, Loaded
 from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.root import cut_paths, read_packages, select_cut
 from bootos.image.steps.squash import build_squashfs
@@ -37,6 +37,7 @@ LIBRARY_DIRECTORIES = "/lib /usr/lib /lib64 /usr/lib64"
 LOADER_PATHS = "etc/ld.so.conf.d/bootos.conf"
 PACKAGES = "packages.squashfs"
 DATABASE = "var/lib/rpm/rpmdb.sqlite"
+NOTHING = Cut()
 
 
 def build_rpmdb(
@@ -52,7 +53,7 @@ def build_rpmdb(
             if loaded.debs:
                 say(f"installing {len(loaded.debs)} .deb files")
                 install_debs(root, Wanted(debs=loaded.debs), say, archive=False)
-            register_base(root, loaded, version, say)
+            register_base(root, version, say, cut=recipe.cut)
             for key in loaded.keys:
                 shutil.copyfile(key, root / "tmp/key")
                 run_inside(root, ["rpm", "--import", "/tmp/key"])
@@ -76,9 +77,17 @@ def build_rpmdb(
     shutil.rmtree(work)
 
 
-def register_base(root: Path, loaded: Loaded, version: str, say: Callable[[str], None]) -> None:
-    """Make rpm's database anew, with the one package in it. `root` is open and prepared."""
-    cut = loaded.recipe.cut
+def register_base(
+    root: Path,
+    version: str,
+    say: Callable[[str], None],
+    *,
+    cut: Cut = NOTHING,
+    name: str = NAME,
+    also: Mapping[str, str] | None = None,
+) -> Path:
+    """Make rpm's database anew, with the one package in it; returns that, in /tmp. `root` is open and prepared. What
+    `cut` takes is not promised; `also` are more names, with Debian versions."""
     libraries = [
         f"/{path.relative_to(root)}" for path in sorted((root / LIBRARIES).rglob("*.so*")) if path.is_file()
     ]
@@ -89,20 +98,22 @@ def register_base(root: Path, loaded: Loaded, version: str, say: Callable[[str],
     ).stdout
     programs = [
         f"/{path.relative_to(root)}"
-        for name in PROGRAM_DIRECTORIES
-        for path in sorted((root / name).iterdir())
+        for directory in PROGRAM_DIRECTORIES
+        for path in sorted((root / directory).iterdir())
         if path.exists()
     ]
     programs = sorted(set(programs) - set(select_cut(programs, cut)))
-    names = build_provides(parse_provides(printed), read_packages(root), programs, release=read_release(root))
-    (root / "tmp/bootos-base.spec").write_text(build_spec(names, version))
-    say(f"building {NAME} with {len(names)} provides")
-    run_inside(root, ["rpmbuild", "-bb", "--quiet", *DEFINES, "/tmp/bootos-base.spec"], timeout_s=900)
+    packages = {**read_packages(root), **(also or {})}
+    names = build_provides(parse_provides(printed), packages, programs, release=read_release(root))
+    (root / f"tmp/{name}.spec").write_text(build_spec(names, version, name=name))
+    say(f"building {name} with {len(names)} provides")
+    run_inside(root, ["rpmbuild", "-bb", "--quiet", *DEFINES, f"/tmp/{name}.spec"], timeout_s=900)
     built = sorted((root / "tmp/rpmbuild/RPMS").rglob("*.rpm"))
     if len(built) != 1:
-        raise BootosError(f"rpmbuild made {len(built)} packages instead of {NAME}")
+        raise BootosError(f"rpmbuild made {len(built)} packages instead of {name}")
     shutil.rmtree(root / "var/lib/rpm", ignore_errors=True)
     run_inside(root, ["rpm", "--install", f"/{built[0].relative_to(root)}"], timeout_s=900)
+    return built[0]
 
 
 def read_release(root: Path) -> str:
@@ -137,15 +148,15 @@ def rpm_version(debian: str) -> str:
     return f"{epoch}:{version}" if epoch else version
 
 
-def build_spec(provides: Iterable[str], version: str) -> str:
+def build_spec(provides: Iterable[str], version: str, *, name: str = NAME) -> str:
     """The spec file of the package. Its triggers make the loader find the libraries of packages that come later."""
     lines = [
-        f"Name: {NAME}",
+        f"Name: {name}",
         f"Version: {rpm_version(version)}",
         "Release: 1",
         "Summary: What the Debian base of BootOS provides",
         "License: Apache-2.0",
-        *(f"Provides: {name}" for name in provides),
+        *(f"Provides: {line}" for line in provides),
         "%description",
         "Lets packages that require libraries and programs of the base be installed.",
         "%files",
