@@ -1,6 +1,7 @@
 """The one way to download a file: streamed, with a deadline, tried again, its size and SHA-256 known when it is whole.
 
-Used by the agent for PRE and POST, and by the firmware drivers. What arrives is neither run nor looked into here.
+Used by the agent for PRE and POST, the firmware drivers, and the lab's BMC. What arrives is neither run nor looked
+into here.
 """
 
 import hashlib

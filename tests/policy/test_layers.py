@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch", "repository"},
     "server": SHARED | {"template", "wire", "loader"},
     "image": SHARED | {"repository", "loader"},
-    "lab": SHARED | {"image", "loader"},
+    "lab": SHARED | {"image", "loader", "fetch"},
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},

@@ -143,6 +143,12 @@ def test_a_medium_is_loaded_inserted_and_ejected(bmc: Bmc, tmp_path: Path) -> No
     assert bmc.chassis.done == ["insert virtual-cd.iso", "eject"]
 
 
+def test_a_password_in_the_url_is_not_shown(bmc: Bmc) -> None:
+    bmc.ask("POST", INSERT, {"Image": f"{bmc.site.replace('//', '//me:s3cret@')}/bootos.iso"})
+    shown = bmc.ask("GET", CD)[1]
+    assert shown["Inserted"] and "s3cret" not in shown["Image"]
+
+
 def test_a_second_medium_is_refused_until_the_first_is_ejected(bmc: Bmc) -> None:
     image = {"Image": f"{bmc.site}/bootos.iso"}
     bmc.ask("POST", INSERT, image)
@@ -174,14 +180,14 @@ def test_what_cannot_be_loaded_whole_is_not_inserted(bmc: Bmc, tmp_path: Path, p
         ({}, "ActionParameterMissing"),
         ({"Image": 7}, "ActionParameterMissing"),
         ({"Image": "//host/share/bootos.iso"}, "ActionParameterValueFormatError"),
+        ({"Image": "http://[fe80/bootos.iso"}, "ActionParameterValueFormatError"),
+        ({"Image": "http://host:door/bootos.iso"}, "CouldNotEstablishConnection"),
         ({"Image": "http://h/a.iso", "WriteProtected": False}, "ActionParameterValueFormatError"),
         ({"Image": "http://h/a.iso", "TransferProtocolType": "NFS"}, "ActionParameterValueFormatError"),
         ({"Image": "http://h/a.iso", "UserName": "me"}, "ActionParameterUnknown"),
     ],
 )
-def test_what_the_drive_cannot_do_is_refused_before_it_loads(
-    bmc: Bmc, request_body: dict[str, Any], key: str
-) -> None:
+def test_what_the_drive_cannot_do_is_refused(bmc: Bmc, request_body: dict[str, Any], key: str) -> None:
     assert bmc.refuse("POST", INSERT, request_body)[:2] == (400, key)
 
 

@@ -4,15 +4,13 @@ Called by `redfish`, and by `machine.Machine` for what it starts with and when i
 of resources; the machine is reached through `silicon.chassis` only.
 """
 
-import http.client
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bootos.errors import BootosError
+from bootos.fetch import FetchError, fetch_into, mask_url
 from bootos.lab.vendor_tools.redfish_answer import Refused
 from bootos.lab.vendor_tools.redfish_tree import BOOT_TARGETS, CD, EMPTY_DRIVE, RESET_TYPES, SYSTEM
 from bootos.lab.vendor_tools.silicon import Silicon
@@ -22,9 +20,8 @@ Tree = dict[str, dict[str, Any]]
 
 _ISO = "virtual-cd.iso"
 _ISO_MARK = (0x8001, b"CD001")  # ECMA-119: the volume descriptors begin in sector 16
-_FETCH_DEADLINE_S = 600.0
-_STALL_S = 30.0
-_CHUNK_BYTES = 1 << 20
+_FETCH_S = 600.0
+_LONGEST_BYTES = 16 * 2**30
 _ENABLED = ("Disabled", "Once", "Continuous")
 
 
@@ -105,9 +102,13 @@ def insert_medium(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outp
         raise Refused(
             400, f"The action {action} requires the parameter Image, a URI.", "ActionParameterMissing"
         )
-    protocol = urlsplit(uri).scheme.upper()
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        parts = urlsplit("")
+    protocol = parts.scheme.upper()
     if protocol not in ("HTTP", "HTTPS"):
-        message = f"The value {uri} for the parameter Image is not a URI of http or https."
+        message = f"The value {mask_url(uri)} for the parameter Image is not a URI of http or https."
         raise Refused(400, message, "ActionParameterValueFormatError")
     known = {
         "Image": (uri,),
@@ -123,8 +124,10 @@ def insert_medium(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outp
     path = find_iso(silicon)
     _fetch_iso(uri, path)
     _reach(lambda: silicon.chassis.insert_medium(path))
-    name = urlsplit(uri).path.rpartition("/")[2]
-    drive.update(Image=uri, ImageName=name, Inserted=True, ConnectedVia="URI", TransferProtocolType=protocol)
+    name = parts.path.rpartition("/")[2]
+    drive.update(
+        Image=mask_url(uri), ImageName=name, Inserted=True, ConnectedVia="URI", TransferProtocolType=protocol
+    )
     return Output(code=204)
 
 
@@ -175,27 +178,16 @@ def _fetch_iso(uri: str, target: Path) -> None:
     """Download it, whole or not at all."""
     fresh = target.with_suffix(".new")
     try:
-        _download(uri, fresh)
-        offset, mark = _ISO_MARK
-        with fresh.open("rb") as file:
+        with fresh.open("w+b") as file:
+            fetch_into(uri, file, most_bytes=_LONGEST_BYTES, timeout_s=_FETCH_S, pauses_s=())
+            offset, mark = _ISO_MARK
             file.seek(offset)
             if file.read(len(mark)) != mark:
-                raise Refused(400, f"What is at {uri} is not an ISO image.", "ResourceAtUriInUnknownFormat")
+                message = f"What is at {mask_url(uri)} is not an ISO image."
+                raise Refused(400, message, "ResourceAtUriInUnknownFormat")
         fresh.replace(target)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        message = f"The service could not load {uri}: {error}"
+    except (FetchError, ValueError) as error:  # or no URL that can be asked for
+        message = f"The service could not load the medium: {error}"
         raise Refused(400, message, "CouldNotEstablishConnection") from error
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _download(uri: str, target: Path) -> None:
-    until = time.monotonic() + _FETCH_DEADLINE_S
-    with urllib.request.urlopen(uri, timeout=_STALL_S) as response, target.open("wb") as file:
-        while chunk := response.read1(_CHUNK_BYTES):
-            file.write(chunk)
-            if time.monotonic() > until:
-                raise TimeoutError(f"it took longer than {_FETCH_DEADLINE_S:g} s")
-        expected, got = response.headers["Content-Length"], file.tell()
-    if expected is not None and int(expected) != got:
-        raise OSError(f"it ended after {got} of {expected} bytes")
