@@ -45,6 +45,9 @@ class Recorder(Chassis):
         self.on = False
         self.done.append("off")
 
+    def press_power_button(self) -> None:
+        self.done.append("button")
+
     def reset(self) -> None:
         self.done.append("reset")
 
@@ -199,9 +202,9 @@ def test_power_goes_to_the_machine_and_is_told(bmc: Bmc) -> None:
     )
     assert bmc.ask("POST", RESET, {"ResetType": "On"})[0] == 204
     assert bmc.ask("GET", SYSTEM)[1]["PowerState"] == "On"
-    assert bmc.ask("POST", RESET, {"ResetType": "ForceRestart"})[0] == 204
-    assert bmc.ask("POST", RESET, {"ResetType": "ForceOff"})[0] == 204
-    assert bmc.chassis.done == ["on", "reset", "off"]
+    for how in ("ForceRestart", "GracefulShutdown", "ForceOff"):
+        assert bmc.ask("POST", RESET, {"ResetType": how})[0] == 204
+    assert bmc.chassis.done == ["on", "reset", "button", "off"]
 
 
 def test_an_unknown_reset_is_refused_with_those_there_are(bmc: Bmc) -> None:
