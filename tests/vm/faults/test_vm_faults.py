@@ -4,6 +4,7 @@ One boot serves many cells: jobs without a reboot apply two templates in turn, s
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from bootos.lab.scenario import Scenario
 from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(9000)]
+log = logging.getLogger(__name__)
 
 MAC = "52:54:00:aa:00:09"
 OUTPUT = Path(__file__).parents[3] / "build/faults-vm"
@@ -134,7 +136,7 @@ def run_matrix(bench: Bench, wanted: list[tuple[str, str]]) -> list[Cell]:
         template = BEFORE[present]
         cell = run_cell(bench, template, fault, step)
         table.append(cell)
-        print(cell, flush=True)
+        log.info("%s", cell)
         write_table(table, OUTPUT / "table.txt")
         if cell.outcome != "recovered":  # what the job left undone would not be there to do in the next cell
             job = bench.run_through(serial, template)
@@ -145,6 +147,6 @@ def run_matrix(bench: Bench, wanted: list[tuple[str, str]]) -> list[Cell]:
 
 def test_every_fault_before_every_action_is_outlived_or_told(bench: Bench) -> None:
     table = run_matrix(bench, MATRIX)
-    print(format_table(table))
+    log.info("the fault matrix:\n%s", format_table(table))
     wrong = [cell for cell in table if cell.outcome == "WRONG" or cell.lost or cell.doubled]
     assert not wrong, format_table(wrong)
