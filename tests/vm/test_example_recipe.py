@@ -144,23 +144,29 @@ def test_the_console_asks_for_the_password_before_it_gives_a_shell(
     booted: tuple[Machine, LabNetwork],
 ) -> None:
     machine, _ = booted
-    answer(machine, "wrong")
-    machine.wait_for_serial("Login incorrect", 120)
-    answer(machine, PASSWORD)
-    machine.wait_for_serial(PROMPT, 120)
+    answer(machine, "wrong", "Login incorrect")
+    answer(machine, PASSWORD, PROMPT)
 
 
-def answer(machine: Machine, password: str) -> None:
-    """Press Enter until a password is asked for, and type one."""
+def answer(machine: Machine, password: str, wanted: str) -> None:
+    """Press Enter until a password is asked for, and type it until the console says what is wanted: what is typed
+    before it has turned its echo off may be lost."""
     seen = len(machine.serial.lines)
 
-    def is_asked() -> bool:
-        machine.type_text("\r")
+    def is_said(pattern: str) -> bool:
         try:
-            machine.wait_for_serial("(?i)password", 5, after=seen)
+            machine.wait_for_serial(pattern, 20, after=seen)
         except BootosError:
             return False
         return True
 
+    def is_asked() -> bool:
+        machine.type_text("\r")
+        return is_said("Control-D to continue")
+
+    def is_answered() -> bool:
+        machine.type_text(f"{password}\r")
+        return is_said(wanted)
+
     wait_for(is_asked, 120, what="the console asks for a password")
-    machine.type_text(f"{password}\r")
+    wait_for(is_answered, 120, what=f"the console says {wanted!r}")
