@@ -16,7 +16,7 @@ from bootos.image.document_file import write_json
 from bootos.image.layers.add import check_enabled, check_name, choose_name, find_number, remove_packages
 from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
 from bootos.image.layers.package import Wanted, sort_wanted
-from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
+from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting, read_clock
 from bootos.image.manifest import LayerEntry
 from bootos.image.steps.squash import SOURCE_DATE
 
@@ -113,6 +113,14 @@ def test_files_of_packages_keep_their_times_and_what_was_just_made_does_not(tmp_
     clean_upper(upper, (), since)
     assert (upper / "usr/bin/tool").stat().st_mtime == packaged_s
     assert (upper / "var/lib/dpkg/status").stat().st_mtime == int(SOURCE_DATE)
+
+
+def test_what_is_made_at_once_after_the_clock_was_read_is_not_older(tmp_path: Path) -> None:
+    for number in range(50):
+        since = read_clock(tmp_path)
+        made = tmp_path / str(number)
+        made.mkdir()
+        assert made.stat().st_mtime >= since
 
 
 def test_rpms_log_is_brought_into_its_database(tmp_path: Path) -> None:

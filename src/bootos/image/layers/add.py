@@ -31,7 +31,7 @@ from bootos.image.layers.package import (
     sort_wanted,
 )
 from bootos.image.layers.sbom import renew_sbom
-from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting
+from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting, read_clock
 from bootos.image.manifest import LayerEntry
 from bootos.image.sbom import Component
 
@@ -93,7 +93,7 @@ def build_tree(
     say: Callable[[str], None],
 ) -> tuple[tuple[Component, ...], list[str]]:
     """Fill `work/upper` with what the packages write; returns what they are, and what will not act by itself."""
-    since = time.time()
+    since = read_clock(work)
     with open_root(image, work) as root:
         with prepare_chroot(root):
             before = read_versions(root)

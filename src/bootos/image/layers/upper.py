@@ -5,6 +5,7 @@ act by itself in the booted machine unless it was asked for by name, and in a fo
 import os
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -29,7 +30,7 @@ OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str]:
     """Remove what a layer must not hold from `upper`; the layers below are still open. Returns the units and rules
-    that will not act by themselves, as `enabled` does not name them. `since` (time.time()): when writing began."""
+    that will not act by themselves, as `enabled` does not name them. `since` (of `read_clock`): when writing began."""
     flatten_database(upper / "var/lib/rpm/rpmdb.sqlite")
     for name in DROPPED:
         for path in (upper / name, *(upper / name).rglob("*")):
@@ -52,6 +53,13 @@ def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str
             path.rmdir()
     clamp_times(upper, since)
     return sorted({path.name for path in silent})
+
+
+def read_clock(directory: Path) -> float:
+    """Now, as a file made in `directory` would have it: some milliseconds behind time.time(), as a kernel stamps files
+    with the time of its last tick."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def clamp_times(upper: Path, since: float) -> None:

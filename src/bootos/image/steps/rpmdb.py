@@ -7,7 +7,6 @@ and symbol versions of every library in the image, the interpreters' paths, and 
 
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.core import open_trees
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
-from bootos.image.layers.upper import clamp_times, clean_upper
+from bootos.image.layers.upper import clamp_times, clean_upper, read_clock
 from bootos.image.recipe import Cut, Loaded
 from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.root import cut_paths, read_packages, select_cut
@@ -45,7 +44,7 @@ def build_rpmdb(
 ) -> None:
     """Fill `directory`: `root/var/lib/rpm`; `packages.json` (of the recipe's .deb and .rpm files, for the SBOM); and
     `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
-    recipe, work, since = loaded.recipe, directory / "work", time.time()
+    recipe, work, since = loaded.recipe, directory / "work", read_clock(directory)
     with open_trees([base], work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
