@@ -58,4 +58,4 @@ def test_names_are_resolved_as_on_the_host_and_devices_are_there(tmp_path: Path)
     done = work(tmp_path, "cat /etc/hosts; head -c 4 /dev/zero | wc -c; ls /dev/fd/0\n")
     assert json.loads(done.stdout)["exit_code"] == 0
     assert Path("/etc/hosts").read_text().splitlines()[0] in done.stderr
-    assert "4\n" in done.stderr
+    assert "\n4\n/dev/fd/0\n" in done.stderr
