@@ -1,13 +1,11 @@
 """Power, virtual CD and boot override by Redfish, over HTTP, on a chassis that keeps what was done to it."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from webfiles import FileHandler, serve_files
 
 from bootos.errors import BootosError
 from bootos.lab.chassis import Chassis
@@ -87,10 +85,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     (tmp_path / "www/bootos.iso").write_bytes(ISO)
     (tmp_path / "www/page.html").write_text("<h1>It works</h1>")
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
+    class Handler(FileHandler):
         def do_GET(self) -> None:
             if self.path == "/short.iso":
                 self.send_response(200)
@@ -100,15 +95,8 @@ def site(tmp_path: Path) -> Iterator[str]:
             else:
                 super().do_GET()
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "www"))
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with serve_files(tmp_path / "www", Handler) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """With the real QEMU and its BIOS: a BMC's virtual CD, told by Redfish, and what the machine boots from then."""
 
-import functools
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bootsector import build_boot_cd, build_boot_sector
+from webfiles import serve_files
 
 from bootos.lab.machine import Machine
 from bootos.lab.redfish_request import ask_redfish
@@ -26,20 +24,8 @@ REDFISH = RedfishSpec(virtual_cd=True, tls=False)
 def url(tmp_path: Path) -> Iterator[str]:
     (tmp_path / "www").mkdir()
     (tmp_path / "www/cd.iso").write_bytes(build_boot_cd(b"CD BOOTED\n"))
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "www"))
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/cd.iso"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with serve_files(tmp_path / "www") as url:
+        yield f"{url}/cd.iso"
 
 
 @pytest.fixture
