@@ -4,6 +4,7 @@
 (`plan_renames`) is pure. Waiting for things that may never come (`delays`, `wait_until`) is here too.
 """
 
+import itertools
 import json
 import re
 import time
@@ -16,6 +17,7 @@ from bootos.errors import BootosError
 from bootos.process import Runner
 
 PXE_NAME = "eth0"
+SWAP_NAME = "bootos-swap"
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +64,8 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 
 def plan_renames(interfaces: list[Interface], pxe_mac: str) -> list[tuple[str, str]]:
-    """(old, new) pairs, in order, that make the interface with `pxe_mac` eth0; the others keep their order.
+    """(old, new) pairs, in order, that make the interface with `pxe_mac` eth0; the others keep their order. Renames
+    that were begun and not ended are taken up where they are.
 
     Raises BootosError when no interface has that address.
     """
@@ -70,11 +73,18 @@ def plan_renames(interfaces: list[Interface], pxe_mac: str) -> list[tuple[str, s
     if chosen is None:
         listed = ", ".join(f"{item.name} {item.mac}" for item in interfaces) or "none"
         raise BootosError(f"no network interface has the PXE address {pxe_mac} (there are: {listed})")
-    if chosen.name == PXE_NAME:
-        return []
-    if all(item.name != PXE_NAME for item in interfaces):
-        return [(chosen.name, PXE_NAME)]
-    return [(PXE_NAME, "bootos-swap"), (chosen.name, PXE_NAME), ("bootos-swap", chosen.name)]
+    names = {item.name for item in interfaces}
+    renames = []
+    if chosen.name != PXE_NAME:
+        if PXE_NAME in names:
+            renames.append((PXE_NAME, SWAP_NAME))
+            names.add(SWAP_NAME)
+        renames.append((chosen.name, PXE_NAME))
+        names = names - {chosen.name} | {PXE_NAME}
+    if SWAP_NAME in names:
+        free = (f"eth{number}" for number in itertools.count() if f"eth{number}" not in names)
+        renames.append((SWAP_NAME, chosen.name if chosen.name != PXE_NAME else next(free)))
+    return renames
 
 
 def apply_renames(run: Runner, renames: list[tuple[str, str]]) -> None:

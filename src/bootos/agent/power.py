@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,8 +15,9 @@ log = logging.getLogger(__name__)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the BMC may take, in seconds. All in all it delays the reboot by `bmc_s` at most."""
+    """How long things may take, in seconds; the BMC delays the reboot by `bmc_s` at most."""
 
+    sync_s: float = 300.0
     command_s: float = 20.0
     reset_s: float = 20.0  # from the accepted reset to the machine being off
     bmc_s: float = 60.0
@@ -29,16 +31,13 @@ def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Ti
     """
     timing = timing or Timing()
     stop_arrays(run, root)
-    run(["sync"], timeout_s=300, check=False)
-    if inventory.bmc is not None and inventory.bmc.may_speak_ipmi:
-        # In a thread of its own: a process that waits for a dead BMC inside the kernel cannot even be killed.
-        uefi = inventory.bios.boot_mode == "uefi"
-        thread = threading.Thread(
-            target=reset_by_bmc, args=(run,), kwargs={"uefi": uefi, "timing": timing}, name="bmc", daemon=True
+    if not does_end("sync", timing.sync_s, lambda: write_out(run, timing.sync_s)):
+        log.warning(
+            "a disk did not take what was written within %.0f s; rebooting all the same", timing.sync_s
         )
-        thread.start()
-        thread.join(timing.bmc_s)
-        if thread.is_alive():
+    if inventory.bmc is not None and inventory.bmc.may_speak_ipmi:
+        uefi = inventory.bios.boot_mode == "uefi"
+        if not does_end("bmc", timing.bmc_s, lambda: reset_by_bmc(run, uefi=uefi, timing=timing)):
             log.warning("the BMC did not reset the machine within %.0f s", timing.bmc_s)
     log.info("rebooting without the BMC")
     for argv in (["systemctl", "reboot", "--force"], ["systemctl", "reboot", "--force", "--force"]):
@@ -47,6 +46,23 @@ def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Ti
         except ToolError as error:
             log.warning("%s", error)
         time.sleep(timing.reboot_s)
+
+
+def does_end(name: str, most_s: float, work: Callable[[], None]) -> bool:
+    """Whether `work` came to its end in time. It has a thread of its own: a process that waits inside the kernel, for a
+    dead disk or BMC, cannot even be killed."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    thread.join(most_s)
+    return not thread.is_alive()
+
+
+def write_out(run: Runner, most_s: float) -> None:
+    """What was written goes to the disks."""
+    try:
+        run(["sync"], timeout_s=most_s)
+    except ToolError as error:
+        log.warning("%s", error)
 
 
 def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing) -> None:

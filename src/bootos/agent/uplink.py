@@ -1,7 +1,8 @@
 """The way to the server: which interface is used, and why. Called by `sequence.bring_up_network`.
 
 systemd-networkd does DHCP, static addresses, VLANs and LLDP; `Network` writes its files below /run, tries the server
-through every interface that has an address, and waits, saying for what. `choose_port` decides, and is pure.
+through every interface that has an address, and waits, saying for what. A command that fails or takes too long is
+given again: what came of it is read from the kernel. `choose_port` decides, and is pure.
 """
 
 import ipaddress
@@ -17,7 +18,6 @@ import msgspec
 
 from bootos.agent.addressing import Words
 from bootos.agent.link import (
-    PXE_NAME,
     Interface,
     apply_renames,
     delays,
@@ -46,6 +46,7 @@ NETWORK_DIRECTORY = Path("run/systemd/network")
 LEASE_DIRECTORY = Path("run/systemd/netif/leases")
 UNIT = "systemd-networkd.service"
 MOST_TRIALS = 16  # at the same time
+RENAME_TRIES = 8
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +149,7 @@ class Network:
         self._on_change = on_change  # told how each interface is doing, a line each
         self._cards: list[str] = []  # in the order they were met: each keeps its place, and with it its file
         self._retried_at: dict[str, float] = {}
+        self._tell_at: float | None = None  # when networkd is to be told again of its files
         self._trials: dict[str, Trial] = {}
         self._pool = ThreadPoolExecutor(MOST_TRIALS, thread_name_prefix="reach")
 
@@ -157,36 +159,46 @@ class Network:
         pauses = delays(self._timing.first_word_s, 60.0)
         say_at = began + next(pauses)
         first: set[str] = set()  # tried alone for a while, and preferred after that
-        is_named, is_widened = pxe_mac is None, False
+        renames_left, is_widened = RENAME_TRIES if pxe_mac else 0, False
         met_at: float | None = None
         while True:
             interfaces = self._interfaces()
-            if not is_named and any(item.mac == pxe_mac for item in interfaces if item.physical):
-                interfaces, is_named = self._name_pxe_card(str(pxe_mac)), True
-            first = find_named_cards(self._words) or ({PXE_NAME} if pxe_mac and is_named else set())
+            cards = [item for item in interfaces if item.physical]
+            pxe_card = next((item for item in cards if item.mac == pxe_mac), None)
+            if pxe_card and renames_left:
+                renames = plan_renames(cards, pxe_card.mac)
+                if renames:
+                    renames_left -= 1
+                    self._rename(renames)
+                    time.sleep(self._timing.pause_s)
+                    continue
+                renames_left = 0
+                log.info("eth0 is the PXE interface %s", pxe_mac)
+            first = find_named_cards(self._words) or ({pxe_card.name} if pxe_card else first)
             waited_s = time.monotonic() - began
-            if not is_widened and self._is_alone_over(waited_s, pxe_mac, is_named, first):
+            if not is_widened and self._is_alone_over(waited_s, pxe_mac, first):
                 is_widened = True
             ports = self._configure(interfaces, None if is_widened else first)
             ports.sort(key=lambda port: (port.card not in first, natural_key(port.name)))
+            if self._tell_at is not None and time.monotonic() >= self._tell_at:
+                self._tell_networkd()
             findings = self._look(ports, interfaces)
             self._on_change([explain(item, self._url) for item in findings])
             if met_at is None and any(is_met(item) for item in findings):
                 met_at = time.monotonic()
             met_s = time.monotonic() - met_at if met_at is not None else 0.0
-            cards = sum(item.physical for item in interfaces)
-            best = choose_port(findings, met_s, self._timing, only=not is_widened or cards == 1)
+            best = choose_port(findings, met_s, self._timing, only=not is_widened or len(cards) == 1)
             if best is not None:
-                return self._use(best, findings)
+                return self._use(best, findings, interfaces)
             self._retry_dhcp(findings)
             if time.monotonic() >= say_at:
                 say_waiting(findings, self._url, describe_card_gaps(self._root, self._run))
                 say_at = time.monotonic() + next(pauses)
             time.sleep(self._timing.pause_s)
 
-    def _is_alone_over(self, waited_s: float, pxe_mac: str | None, is_named: bool, first: set[str]) -> bool:
+    def _is_alone_over(self, waited_s: float, pxe_mac: str | None, first: set[str]) -> bool:
         """Whether all interfaces are to be tried from now on, and says why."""
-        if not is_named and not first:
+        if pxe_mac and not first:
             if waited_s < self._timing.appear_s:
                 return False
             log.warning(
@@ -206,19 +218,13 @@ class Network:
         )
         return True
 
-    def _name_pxe_card(self, pxe_mac: str) -> list[Interface]:
-        """Make the PXE interface eth0; returns the interfaces as they are called then."""
-        for attempt in (1, 2, 3):
-            renames = plan_renames([item for item in self._interfaces() if item.physical], pxe_mac)
-            try:
-                apply_renames(self._run, renames)
-                break
-            except ToolError as error:
-                log.warning("renaming the PXE interface failed (attempt %d): %s", attempt, error)
-        was = next((old for old, new in renames if new == PXE_NAME), None)
+    def _rename(self, renames: list[tuple[str, str]]) -> None:
+        log.info("renaming network interfaces: %s", ", ".join(f"{old} to {new}" for old, new in renames))
+        try:
+            apply_renames(self._run, renames)
+        except ToolError as error:
+            log.warning("network interfaces cannot be renamed now: %s", error)
         self._cards.clear()  # the names mean other cards now, and those that were renamed are down
-        log.info("eth0 is the PXE interface %s%s", pxe_mac, f" (was {was})" if was else "")
-        return self._interfaces()
 
     def _configure(self, interfaces: Sequence[Interface], only: set[str] | None) -> list[Port]:
         """Give networkd the files for these cards; it is told only when they are new. Returns the ports."""
@@ -228,7 +234,7 @@ class Network:
         ports = plan_ports(self._cards, self._words)
         if new:
             for name in new:
-                self._run(["ip", "link", "set", "dev", name, "up"], timeout_s=10, check=False)
+                self._try(["ip", "link", "set", "dev", name, "up"], timeout_s=10)
             self._write(plan_files(ports))
         return ports
 
@@ -245,9 +251,18 @@ class Network:
     def _tell_networkd(self) -> None:
         """Reloading leaves interfaces alone whose files are as they were. There is no D-Bus in the image: systemd
         sends the signal (Type=notify-reload)."""
-        done = self._run(["systemctl", "reload-or-restart", UNIT], timeout_s=60, check=False)
-        if done.returncode != 0:
-            self._run(["systemctl", "restart", UNIT], timeout_s=60, check=False)
+        verbs = ("reload-or-restart", "restart")
+        is_told = any(self._try(["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
+        self._tell_at = None if is_told else time.monotonic() + self._timing.retry_s
+
+    def _try(self, argv: Sequence[str], timeout_s: float) -> bool:
+        """Run a command; returns whether it did what it should, and logs why not."""
+        try:
+            self._run(argv, timeout_s=timeout_s)
+        except ToolError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _look(self, ports: Sequence[Port], interfaces: Sequence[Interface]) -> list[Finding]:
         """How every port is now, in the order of `ports`; the server is tried in the background meanwhile."""
@@ -296,13 +311,13 @@ class Network:
         if late:
             self._tell_networkd()
 
-    def _use(self, best: Finding, findings: Sequence[Finding]) -> Uplink:
+    def _use(self, best: Finding, findings: Sequence[Finding], interfaces: Sequence[Interface]) -> Uplink:
         """Make the port the one that routes and names go by."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         ports = plan_ports(self._cards, self._words)
         if len(ports) > 1:
             self._write(plan_files(ports, best.port.name))
-        item = next(one for one in self._interfaces() if one.name == best.port.name)
+        item = next(one for one in interfaces if one.name == best.port.name)
         self._write_resolv_conf(best.port, item)
         if (
             best.reach
@@ -337,10 +352,10 @@ class Network:
             self._retry_dhcp([finding])
 
     def _is_routed(self, address: str, name: str) -> bool:
-        done = self._run(["ip", "-j", "route", "get", address], timeout_s=10, check=False)
         try:
+            done = self._run(["ip", "-j", "route", "get", address], timeout_s=10, check=False)
             routes = json.loads(done.stdout or "[]")
-        except ValueError:
+        except (ToolError, ValueError):
             return False
         return bool(routes) and routes[0].get("dev") == name
 

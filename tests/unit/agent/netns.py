@@ -153,14 +153,15 @@ class Site:
         log_path = self.directory / f"{name}.log"
         self._children.append(start(["ip", "netns", "exec", space, *words], log_path=log_path))
 
-    def power_on(self, cmdline: str, **timing: float) -> None:
-        """Run the agent's network code with this kernel command line."""
+    def power_on(self, cmdline: str, *, late: bool = False, **timing: float) -> None:
+        """Run the agent's network code with this kernel command line; `late`: on a machine without time for it."""
         programs = self.directory / "bin"
         programs.mkdir()
         (programs / "systemctl").write_text(SYSTEMCTL % {"networkd": NETWORKD})
         (programs / "systemctl").chmod(0o755)
         timing = {"first_word_s": 1, "connect_s": 1, "retry_s": 2, **timing}
         said: dict[str, Any] = {"cmdline": cmdline, "timing": timing, "root": str(self.directory / "root")}
+        said["late"] = late
         driver = [sys.executable, str(Path(__file__).with_name("netns_driver.py")), json.dumps(said)]
         space = ["ip", "netns", "exec", self.machine, "unshare", "--mount", "--pid", "--fork", "--kill-child"]
         environment = {

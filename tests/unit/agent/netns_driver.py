@@ -4,13 +4,29 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from bootos.agent.cmdline import parse_cmdline
 from bootos.agent.uplink import Network, Timing
-from bootos.process import run
+from bootos.process import Completed, Runner, ToolError, run
+
+
+def make_late(run: Runner) -> Runner:
+    """A machine without time for its commands: each is ended the first time it is given."""
+    given: set[str] = set()
+
+    def run_late(argv: Sequence[Any], **options: Any) -> Completed:
+        words = " ".join(map(str, argv))
+        if words not in given:
+            given.add(words)
+            raise ToolError(f"{words} took longer than {options['timeout_s']:g} s and was ended")
+        return run(argv, **options)
+
+    return run_late
 
 
 def main() -> None:
@@ -18,7 +34,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(message)s")
     cmdline = parse_cmdline(said["cmdline"])
     timing = msgspec.convert(said["timing"], Timing)
-    network = Network(run, str(cmdline.server_addr), cmdline.network, Path(said["root"]), timing)
+    runner = make_late(run) if said["late"] else run
+    network = Network(runner, str(cmdline.server_addr), cmdline.network, Path(said["root"]), timing)
     uplink = network.bring_up(cmdline.pxe_mac)
     print("UPLINK", msgspec.json.encode(uplink).decode(), flush=True)
     threading.Event().wait()

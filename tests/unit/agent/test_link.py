@@ -30,6 +30,14 @@ def test_an_interface_with_a_firmware_name_becomes_eth0() -> None:
     assert plan_renames([nic("ens3", 1)], "52:54:00:00:00:01") == [("ens3", "eth0")]
 
 
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_swap_that_was_interrupted_is_taken_up_where_it_is(done: int) -> None:
+    cards = [nic("eth0", 1), nic("eth1", 2), nic("eth2", 3)]
+    names = rename([card.name for card in cards], plan_renames(cards, cards[1].mac)[:done])
+    now = [nic(name, number) for number, name in enumerate(names, 1)]
+    assert rename(names, plan_renames(now, cards[1].mac)) == ["eth1", "eth0", "eth2"]
+
+
 def test_nothing_is_renamed_when_the_pxe_interface_is_eth0_already() -> None:
     assert plan_renames([nic("eth0", 1), nic("eth1", 2)], "52:54:00:00:00:01") == []
 

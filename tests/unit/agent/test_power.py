@@ -18,17 +18,16 @@ PLAIN = ["systemctl reboot --force", "systemctl reboot --force --force"]
 
 
 class Tools:
-    """`ipmitool` behaves as the given lines of shell say, with its words in `$*`."""
+    """`ipmitool` and `sync` behave as the given lines of shell say, with their words in `$*`."""
 
-    def __init__(self, directory: Path, ipmitool: str = "exit 0") -> None:
+    def __init__(self, directory: Path, ipmitool: str = "exit 0", sync: str = "exit 0") -> None:
         self._log = directory / "calls"
         self._programs = directory / "bin"
         self._programs.mkdir()
         for name in ("ipmitool", "systemctl", "sync", "mdadm"):
             file = self._programs / name
-            file.write_text(
-                f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{ipmitool if name == "ipmitool" else ""}\n'
-            )
+            lines = {"ipmitool": ipmitool, "sync": sync}.get(name, "")
+            file.write_text(f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{lines}\n')
             file.chmod(0o755)
 
     def run(self, argv: Sequence[str | os.PathLike[str]], **options: Any) -> Completed:
@@ -80,6 +79,15 @@ def test_a_bmc_that_refuses_leaves_a_plain_reboot(tmp_path: Path) -> None:
     tools = Tools(tmp_path, "exit 1")
     reboot(tools.run, machine(), tmp_path, QUICK)
     assert tools.calls[-2:] == PLAIN
+
+
+@pytest.mark.parametrize("sync", ["exit 1", "exec tail -f /dev/null"])
+def test_a_disk_that_does_not_take_what_was_written_keeps_no_machine_from_its_reboot(
+    tmp_path: Path, sync: str
+) -> None:
+    tools = Tools(tmp_path, sync=sync)
+    reboot(tools.run, machine(bmc=False), tmp_path, Timing(sync_s=1, reboot_s=0))
+    assert tools.calls == ["sync ", *PLAIN]
 
 
 def test_a_bmc_that_hangs_delays_the_reboot_no_longer_than_its_limit(tmp_path: Path) -> None:

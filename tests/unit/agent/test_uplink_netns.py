@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from netns import SERVER, URL, Site, find_obstacle, wait_for
 
+from bootos.agent.link import SWAP_NAME
+
 pytestmark = pytest.mark.skipif(find_obstacle() is not None, reason=str(find_obstacle()))
 
 FIRST, SECOND, THIRD = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
@@ -45,6 +47,24 @@ def test_the_pxe_card_is_called_eth0_and_the_only_one_that_is_set_up(site: Site)
     site.power_on(f"SERVER_ADDR={URL} BOOTIF=01-{SECOND.replace(':', '-')}")
     uplink = site.wait_for_uplink()
     assert (uplink["name"], uplink["mac"]) == ("eth0", SECOND)
+    assert "DHCPDISCOVER" not in asked.read_text()
+
+
+def test_commands_that_are_late_are_given_again_and_the_pxe_card_is_still_the_one_that_is_used(
+    site: Site,
+) -> None:
+    other = site.add_card("eth0", FIRST, "10.7.0")
+    pxe = site.add_card("eth1", SECOND, "10.7.1", server=True)
+    (site.directory / f"root/sys/class/net/{SWAP_NAME}/device").mkdir(parents=True)
+    asked = site.serve_dhcp(other, "10.7.0")
+    site.serve_dhcp(pxe, "10.7.1")
+    site.power_on(f"SERVER_ADDR={URL} BOOTIF=01-{SECOND.replace(':', '-')}", late=True)
+    uplink = site.wait_for_uplink()
+    assert (uplink["name"], uplink["mac"]) == ("eth0", SECOND)
+    assert site.find_route() == "eth0"
+    assert FIRST in site.read_in_machine("addr", "show", "dev", "eth1")
+    for words in (f"cannot be renamed now: .* {SWAP_NAME} down took", "networkd.service took longer"):
+        site.wait_for_line(words)
     assert "DHCPDISCOVER" not in asked.read_text()
 
 
