@@ -24,6 +24,7 @@ from bootos.errors import BootosError
 log = logging.getLogger(__name__)
 
 MASK = "********"
+KILL_S = 5.0  # how long the end of what was killed is waited for
 LINGER_S = 1.0  # how long a command that has ended may be silent while its output stays open
 
 
@@ -86,7 +87,8 @@ def run(
     (redacted). `secrets` are masked in logs and error messages, never in the returned text.
 
     Raises ToolError: not found, non-zero exit (with `check`), or `timeout_s` seconds passed; then the
-    command's whole process group is ended.
+    command's whole process group is killed. One that waits inside the kernel, for a dead disk or BMC, goes on there
+    until that answers, and is waited for no longer than KILL_S.
     """
     words = tuple(os.fspath(word) for word in argv)
     shown = redact(shlex.join(words), secrets)
@@ -114,8 +116,10 @@ def run(
         _end_group(child)
         raise
     if late:
-        _end_group(child)
-        raise ToolError(f"{shown} took longer than {timeout_s:g} s and was ended")
+        ending = (
+            "was ended" if _end_group(child) else f"cannot be ended (pid {child.pid} waits inside the kernel)"
+        )
+        raise ToolError(f"{shown} took longer than {timeout_s:g} s and {ending}")
     completed = Completed(
         argv=words,
         returncode=child.wait(),
@@ -180,15 +184,20 @@ def _collect(
     return bytes(whole[child.stdout]), bytes(whole[child.stderr]), False
 
 
-def _end_group(child: "subprocess.Popen[bytes]") -> None:
+def _end_group(child: "subprocess.Popen[bytes]") -> bool:
+    """Kill the command and all that it started; returns whether it has ended."""
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         child.kill()
-    child.wait()
     for pipe in (child.stdin, child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()
+    try:
+        child.wait(KILL_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 class Child:
@@ -227,7 +236,7 @@ class Child:
                 return self._process.wait(grace_s)
             except subprocess.TimeoutExpired:
                 self.signal(signal.SIGKILL)
-        return self._process.wait()
+        return self.wait(60.0)
 
 
 def start(
