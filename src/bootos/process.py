@@ -134,16 +134,6 @@ def run(
     return completed
 
 
-def try_run(run: Runner, argv: Sequence[str | os.PathLike[str]], *, timeout_s: float) -> bool:
-    """Run a command whose failure holds up nothing; returns whether it did what it should, and logs why not."""
-    try:
-        run(argv, timeout_s=timeout_s)
-    except ToolError as error:
-        log.warning("%s", error)
-        return False
-    return True
-
-
 def _collect(
     child: "subprocess.Popen[bytes]",
     input: str | None,

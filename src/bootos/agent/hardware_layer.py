@@ -14,7 +14,7 @@ from bootos.errors import BootosError, read_chain
 from bootos.fetch import fetch_file
 from bootos.hardware.pci import DEVICES, read_pci
 from bootos.hardware.tree import Tree
-from bootos.process import try_run
+from bootos.process import ToolError
 from bootos.wire import v2
 from bootos.wire.inventory import PciDevice
 
@@ -48,7 +48,10 @@ def load_hardware_layers(host: Host, client: "Client") -> bool:
         except (BootosError, OSError) as error:
             log.error("layer %s is not used: %s", offer.name, "; ".join(read_chain(error)))
     if loaded:
-        try_run(host.machine.run, ["udevadm", "settle", "--timeout=30"], timeout_s=40)
+        try:
+            host.machine.run(["udevadm", "settle", "--timeout=30"], timeout_s=40)
+        except ToolError as error:
+            log.warning("%s", error)
     return loaded
 
 

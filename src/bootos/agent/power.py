@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bootos.process import Runner, ToolError, try_run
+from bootos.process import Runner, ToolError
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,18 @@ def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Ti
     """
     timing = timing or Timing()
     stop_arrays(run, root)
-    try_run(run, ["sync"], timeout_s=timing.sync_s)
+    try:
+        run(["sync"], timeout_s=timing.sync_s)
+    except ToolError as error:
+        log.warning("%s", error)
     if inventory.bmc is not None and inventory.bmc.may_speak_ipmi:
         reset_by_bmc(run, uefi=inventory.bios.boot_mode == "uefi", timing=timing)
     log.info("rebooting without the BMC")
     for argv in (["systemctl", "reboot", "--force"], ["systemctl", "reboot", "--force", "--force"]):
-        try_run(run, argv, timeout_s=60)
+        try:
+            run(argv, timeout_s=60)
+        except ToolError as error:
+            log.warning("%s", error)
         time.sleep(timing.reboot_s)
 
 

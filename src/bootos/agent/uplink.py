@@ -38,7 +38,7 @@ from bootos.agent.networkfile import (
     plan_ports,
 )
 from bootos.agent.reach import Grade, Reach, check_reach
-from bootos.process import Runner, ToolError, try_run
+from bootos.process import Runner, ToolError
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,8 @@ class Network:
                 is_widened = True
             ports = self._configure(interfaces, None if is_widened else first)
             ports.sort(key=lambda port: (port.card not in first, natural_key(port.name)))
+            if self._tell_at is not None and time.monotonic() >= self._tell_at:
+                self._tell_networkd()
             findings = self._look(ports, interfaces)
             self._on_change([explain(item, self._url) for item in findings])
             if met_at is None and any(is_met(item) for item in findings):
@@ -232,7 +234,7 @@ class Network:
         ports = plan_ports(self._cards, self._words)
         if new:
             for name in new:
-                try_run(self._run, ["ip", "link", "set", "dev", name, "up"], timeout_s=10)
+                self._try(["ip", "link", "set", "dev", name, "up"], timeout_s=10)
             self._write(plan_files(ports))
         return ports
 
@@ -250,8 +252,17 @@ class Network:
         """Reloading leaves interfaces alone whose files are as they were. There is no D-Bus in the image: systemd
         sends the signal (Type=notify-reload)."""
         verbs = ("reload-or-restart", "restart")
-        is_told = any(try_run(self._run, ["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
+        is_told = any(self._try(["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
         self._tell_at = None if is_told else time.monotonic() + self._timing.retry_s
+
+    def _try(self, argv: Sequence[str], timeout_s: float) -> bool:
+        """Run a command; returns whether it did what it should, and logs why not."""
+        try:
+            self._run(argv, timeout_s=timeout_s)
+        except ToolError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _look(self, ports: Sequence[Port], interfaces: Sequence[Interface]) -> list[Finding]:
         """How every port is now, in the order of `ports`; the server is tried in the background meanwhile."""
@@ -285,7 +296,7 @@ class Network:
     def _retry_dhcp(self, findings: Sequence[Finding]) -> None:
         """Begin DHCP anew where a link is up and no answer came for a while: a file with a new time is read again
         (systemd compares them), and only its interface is set up again. The link stays up: a switch port that went
-        down would begin its waiting anew. networkd is told again, too, if it could not be told before."""
+        down would begin its waiting anew."""
         late = []
         for item in findings:
             is_waiting = item.carrier and item.address is None and item.port.addressing.address is None
@@ -297,7 +308,7 @@ class Network:
                 late.append(item.port.name)
         for name in late:
             (self._root / NETWORK_DIRECTORY / f"{PREFIX}{name}.network").touch()
-        if late or (self._tell_at is not None and time.monotonic() >= self._tell_at):
+        if late:
             self._tell_networkd()
 
     def _use(self, best: Finding, findings: Sequence[Finding], interfaces: Sequence[Interface]) -> Uplink:
