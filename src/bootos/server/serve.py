@@ -62,7 +62,9 @@ def listen(settings: Settings) -> socket.socket:
     """Bind the address; port 0 takes any free one. Raises BootosError."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Named as TCP: asyncio switches Nagle's delay off only for sockets that say so, and without that the body of
+        # each answer waits for the peer's delayed acknowledgement of its head (benchmarks/keep_alive.py shows it).
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
     except OSError as cause:
