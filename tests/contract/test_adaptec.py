@@ -10,7 +10,7 @@ from sysfsbackplane import SysfsBackplane
 
 from bootos.drivers.contract import DriverError
 from bootos.drivers.raid.adaptec import AdaptecDriver
-from bootos.drivers.raid.controller import Controller
+from bootos.drivers.storage.controller import Controller
 from bootos.lab.vendor_tools.adaptec import fail_drive, keep_card, read_card
 
 TWO = """

@@ -8,8 +8,8 @@ from carrying import read
 from drivetools import GOLDEN, Drive, DriveMachine
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
-from bootos.drivers.disk.certificate import is_sealed
-from bootos.drivers.disk.erase import EraseDriver
+from bootos.drivers.erase.certificate import is_sealed
+from bootos.drivers.erase.erase import EraseDriver
 from bootos.process import ToolError
 
 HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()

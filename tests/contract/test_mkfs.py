@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.block import parse_wipefs
 from bootos.drivers.disk.filesystem import LEAST_BYTES, build_mkfs, is_right
+from bootos.drivers.storage.read import parse_wipefs
 from bootos.process import run
 from bootos.template.model import Filesystem, FilesystemType
 

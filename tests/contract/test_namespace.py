@@ -10,7 +10,7 @@ from drivetools import GOLDEN as ERASE
 from namespacetools import GOLDEN, NamespaceMachine
 
 from bootos.drivers.contract import DriverError
-from bootos.drivers.disk.namespace import parse_controller_list, parse_created, parse_namespace_list
+from bootos.drivers.nvme.namespace import parse_controller_list, parse_created, parse_namespace_list
 from bootos.template.check import read_template
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4

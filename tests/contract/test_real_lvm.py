@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.disk.volume import read_groups
+from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.volume import read_groups
 from bootos.process import ToolError, run
 
 MIB = 1024**2

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.block import parse_sfdisk
-from bootos.drivers.disk.layout import build_script, place_partitions
 from bootos.drivers.disk.partition import find_difference
+from bootos.drivers.storage.read import parse_sfdisk
+from bootos.drivers.storage.table import build_script, place_partitions
 from bootos.process import run
 from bootos.template.model import Partition, Table
 

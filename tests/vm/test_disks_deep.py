@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.certificate import is_sealed
+from bootos.drivers.erase.certificate import is_sealed
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.raid.compare import count_data
-from bootos.drivers.raid.controller import Array, Capability, Controller, ControllerState, Drive
 from bootos.drivers.raid.order import (
     AddSpare,
     ClearForeign,
@@ -19,6 +18,7 @@ from bootos.drivers.raid.order import (
     SetMode,
     SetPolicy,
 )
+from bootos.drivers.storage.controller import Array, Capability, Controller, ControllerState, Drive
 
 ABLE = Capability(
     levels=(0, 1, 5, 6, 10, 50, 60),

@@ -9,8 +9,8 @@ import pytest
 from controllermodel import build_controller, build_drive, obey
 
 from bootos.drivers.contract import Forecast, Planned
-from bootos.drivers.raid.controller import Array, Controller, ControllerState
 from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.storage.controller import Array, Controller, ControllerState
 from bootos.template.check import read_template
 from bootos.template.raidcheck import FEWEST_DRIVES, find_need
 from bootos.wire.inventory import DiskType

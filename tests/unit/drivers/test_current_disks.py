@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.disk.current import find_current_disks
+from bootos.drivers.storage.current import find_current_disks
 from bootos.wire.inventory import Disk, Inventory
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.disk.block import (
+from bootos.drivers.storage.read import (
     Signature,
     find_users,
     name_signature,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.erasing import (
+from bootos.drivers.erase.ability import (
     Ability,
     choose_way,
     parse_hdparm,
@@ -11,7 +11,7 @@ from bootos.drivers.disk.erasing import (
     parse_sanitize_log,
     parse_sanitize_status,
 )
-from bootos.drivers.disk.readback import BLOCK_BYTES, build_stamp, classify, find_positions
+from bootos.drivers.erase.readback import BLOCK_BYTES, build_stamp, classify, find_positions
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/disk.erase"
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from bootos.drivers.disk.layout import Placed, build_script, place_partitions
+from bootos.drivers.storage.table import Placed, build_script, place_partitions
 from bootos.template.model import Partition, Table
 
 MIB, GIB = 1024**2, 1024**3

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from bootos.drivers.contract import Forecast, Planned
-from bootos.drivers.disk.block import Block, Signature, Storage
 from bootos.drivers.raid.drives import usable_bytes
-from bootos.drivers.raid.md import Array, Member
 from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.drivers.storage.md import Array, Member
+from bootos.drivers.storage.read import Block, Signature, Storage
 from bootos.template.check import read_template
 from bootos.wire.inventory import Disk
 

@@ -9,7 +9,7 @@ from test_current_disks import put_disk
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.kerneldisk import find_disk
-from bootos.drivers.raid.newdisk import DEADLINE_S, find_kernel_node, find_linked_node, receive_disk
+from bootos.drivers.storage.newdisk import DEADLINE_S, find_kernel_node, find_linked_node, receive_disk
 from bootos.process import Completed
 
 WWN = "0x600508b1001caaaa"

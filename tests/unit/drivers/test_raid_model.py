@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
-from bootos.drivers.raid.controller import Controller, ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.smartarray import build_controller as build_smartarray
+from bootos.drivers.storage.controller import Controller, ControllerState
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import adaptec, smartarray
 from bootos.wire.inventory import Disk
 

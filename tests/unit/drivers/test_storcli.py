@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.raid.controller import Controller
 from bootos.drivers.raid.megaraidcard import build_card
+from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import storcli
 from bootos.hardware.storcli import Reply
 from bootos.wire.inventory import Disk, DiskType

@@ -17,8 +17,8 @@ from bootos.agent.vendor_command.slot import (
     read_controller,
 )
 from bootos.drivers.contract import Driver, Forecast, Machine
-from bootos.drivers.raid.controller import ControllerState
 from bootos.drivers.registry import choose_drivers
+from bootos.drivers.storage.controller import ControllerState
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.template.check import read_template
 from bootos.template.drivelist import parse_drives

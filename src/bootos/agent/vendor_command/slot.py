@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from bootos.drivers.raid.controller import ControllerState
+from bootos.drivers.storage.controller import ControllerState
 from bootos.template.drivelist import DriveList
 from bootos.wire.inventory import Disk, Inventory
 

@@ -7,13 +7,13 @@ arrays. Applying the result to the same machine plans nothing; UUIDs are left ou
 import re
 from typing import Any
 
-from bootos.drivers.disk.block import Block, Slice, Storage
-from bootos.drivers.disk.layout import place_partitions
 from bootos.drivers.disk.luks import SIGNATURE as LUKS
 from bootos.drivers.disk.luks import UNFINISHED
 from bootos.drivers.disk.partition import find_difference
-from bootos.drivers.disk.signature import Signature
-from bootos.drivers.disk.volume import Group
+from bootos.drivers.storage.read import Block, Slice, Storage
+from bootos.drivers.storage.signature import Signature
+from bootos.drivers.storage.table import place_partitions
+from bootos.drivers.storage.volume import Group
 from bootos.template.model import Filesystem, FilesystemType, Partition, Table
 from bootos.template.partitioncheck import check_filesystem
 from bootos.template.parttype import ATTRIBUTES, find_type_name, read_type

@@ -18,14 +18,14 @@ from bootos.drivers.contract import (
     Match,
     Planned,
 )
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, partition_path
-from bootos.drivers.disk.current import has_or_makes_disks
-from bootos.drivers.disk.signature import Signature, name_signature
-from bootos.drivers.disk.volume import opened, tell_volume
-from bootos.drivers.mark import draw_uuid, is_same_uuid
-from bootos.drivers.raid import md
-from bootos.drivers.selection import reserve_disks, select_targets
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.selection import reserve_disks, select_targets
+from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.volume import opened, tell_volume
 from bootos.errors import Problem
 from bootos.template.model import (
     DiskWanted,

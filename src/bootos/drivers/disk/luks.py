@@ -20,9 +20,6 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, partition_path
-from bootos.drivers.disk.current import has_or_makes_disks
 from bootos.drivers.disk.filesystem import (
     LEAST_BYTES,
     MKFS_TIMEOUT_S,
@@ -30,10 +27,13 @@ from bootos.drivers.disk.filesystem import (
     full_filesystem,
     mark_filesystem,
 )
-from bootos.drivers.disk.signature import Signature, name_signature
-from bootos.drivers.disk.volume import opened, tell_volume
-from bootos.drivers.mark import draw_uuid
-from bootos.drivers.raid import md
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.mark import draw_uuid
+from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.volume import opened, tell_volume
 from bootos.errors import Problem
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size

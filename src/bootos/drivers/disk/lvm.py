@@ -19,13 +19,13 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.disk import block, volume
-from bootos.drivers.disk.block import Storage, partition_path
-from bootos.drivers.disk.current import has_or_makes_disks
-from bootos.drivers.disk.membership import Membership, find_memberships
-from bootos.drivers.mark import draw_uuid
-from bootos.drivers.raid import md
-from bootos.drivers.selection import reserve_disks
+from bootos.drivers.storage import md, volume
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.mark import draw_uuid
+from bootos.drivers.storage.membership import Membership, find_memberships
+from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.selection import reserve_disks
 from bootos.errors import Problem
 from bootos.template.model import Template, VolumeGroup
 from bootos.template.size import format_size, parse_bytes, parse_size

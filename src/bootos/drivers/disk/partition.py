@@ -18,13 +18,13 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, partition_path
-from bootos.drivers.disk.current import has_or_makes_disks
-from bootos.drivers.disk.layout import ALIGN_BYTES, Placed, build_script, place_partitions
-from bootos.drivers.mark import draw_uuid, is_same_uuid
-from bootos.drivers.raid import md
-from bootos.drivers.selection import Target, reserve_disks, select_targets
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.selection import Target, reserve_disks, select_targets
+from bootos.drivers.storage.table import ALIGN_BYTES, Placed, build_script, place_partitions
 from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name

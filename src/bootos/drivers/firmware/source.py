@@ -13,7 +13,7 @@ from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.vendor import find_queries, list_formats
 from bootos.drivers.firmware.version import spell_bios
-from bootos.drivers.raid.controller import Controller, ControllerState
+from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.errors import BootosError
 from bootos.hardware import block, bmc, dmi, nic
 from bootos.hardware.tree import Tree

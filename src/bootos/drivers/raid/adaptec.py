@@ -8,12 +8,12 @@ What does not say "Command completed successfully." has failed, whatever its exi
 import re
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.controller import Controller
-from bootos.drivers.raid.newdisk import find_kernel_node, find_linked_node, receive_disk
+from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError

@@ -2,8 +2,8 @@
 
 import re
 
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.raid.controller import (
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.controller import (
     Array,
     ArrayState,
     Capability,
@@ -15,7 +15,7 @@ from bootos.drivers.raid.controller import (
     WritePolicy,
     number_drives,
 )
-from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import adaptec as arc
 from bootos.wire.inventory import Disk, DiskType
 

@@ -6,11 +6,11 @@ A driver of one maker's tool reads the controllers and carries out orders; it de
 from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk.block import Storage, read_storage
 from bootos.drivers.raid import order
-from bootos.drivers.raid.controller import Controller, ControllerState
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
+from bootos.drivers.storage.controller import Controller, ControllerState
+from bootos.drivers.storage.read import Storage, read_storage
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 

@@ -4,9 +4,9 @@
 
 from collections.abc import Iterable, Set
 
-from bootos.drivers.raid.controller import Array, Controller
 from bootos.drivers.raid.demand import Demand
 from bootos.drivers.raid.drives import data_drives
+from bootos.drivers.storage.controller import Array, Controller
 from bootos.template.size import format_size, parse_bytes
 
 

@@ -5,7 +5,8 @@ the controller can do it. Pure; called by `hardware.plan_controllers`. Every pro
 import msgspec
 
 from bootos.drivers.contract import Planned
-from bootos.drivers.raid.controller import (
+from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.drivers.storage.controller import (
     Array,
     Capability,
     Controller,
@@ -14,7 +15,6 @@ from bootos.drivers.raid.controller import (
     SpareKind,
     describe_drive,
 )
-from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
 from bootos.errors import Problem
 from bootos.template.raid import ArrayWanted, Drives, Raid
 from bootos.template.raidcheck import find_need

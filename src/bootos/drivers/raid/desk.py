@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from bootos.drivers.contract import Action, Change, Forecast, Planned
 from bootos.drivers.raid.compare import tell_drives
-from bootos.drivers.raid.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.raid.order import (
     AddSpare,
     DeleteArray,
@@ -14,6 +13,7 @@ from bootos.drivers.raid.order import (
     RemoveSpare,
     SetJbod,
 )
+from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.errors import Problem
 from bootos.template.model import Raid, Template
 

@@ -6,8 +6,8 @@ Called by drivers that build arrays on whole disks. Every problem is found, none
 import msgspec
 
 from bootos.drivers.contract import Planned
-from bootos.drivers.disk.block import Storage, describe_disk
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.drivers.storage.read import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.raid import Drives

@@ -8,7 +8,7 @@ out: a template that does not have them leaves them alone.
 import re
 from typing import Any, get_args
 
-from bootos.drivers.raid.controller import Array, Controller, ControllerState
+from bootos.drivers.storage.controller import Array, Controller, ControllerState
 from bootos.template.raid import ArrayWanted
 from bootos.template.raidcheck import find_need
 

@@ -7,7 +7,6 @@ An array that is not in the template is left alone unless `raid.clear` says othe
 
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
-from bootos.drivers.raid.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.raid.demand import Demand, Whole, build_demands
 from bootos.drivers.raid.desk import Desk
 from bootos.drivers.raid.order import (
@@ -22,6 +21,7 @@ from bootos.drivers.raid.whole import (
     plan_jbod,
     plan_mode,
 )
+from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.template.model import Template
 from bootos.template.size import format_size, parse_bytes
 

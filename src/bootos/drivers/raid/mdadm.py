@@ -20,10 +20,6 @@ from bootos.drivers.contract import (
     Match,
     Planned,
 )
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, describe_disk
-from bootos.drivers.mark import draw_uuid, is_same_uuid
-from bootos.drivers.raid import md
 from bootos.drivers.raid.drives import (
     Resolved,
     data_drives,
@@ -33,6 +29,10 @@ from bootos.drivers.raid.drives import (
     tell_waste,
     usable_bytes,
 )
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.read import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.size import format_size, parse_bytes

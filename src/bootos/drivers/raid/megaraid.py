@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.raid import md, order
+from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.controller import Controller
 from bootos.drivers.raid.megaraidcard import build_card
-from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
+from bootos.drivers.storage import md
+from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.raid.controller import (
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.controller import (
     Array,
     ArrayState,
     Capability,
@@ -18,7 +18,7 @@ from bootos.drivers.raid.controller import (
     WritePolicy,
     number_drives,
 )
-from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.read import Storage
 from bootos.hardware.storcli import StorArray, StorController, StorDrive, find_type, is_second, parse_size
 
 NAME_LENGTH = 15

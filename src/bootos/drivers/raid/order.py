@@ -4,7 +4,7 @@ makes and each vendor's driver carries out. `controller` is the tool's own id ev
 
 import msgspec
 
-from bootos.drivers.raid.controller import Initialization, Mode, ReadPolicy, SpareKind, WritePolicy
+from bootos.drivers.storage.controller import Initialization, Mode, ReadPolicy, SpareKind, WritePolicy
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):

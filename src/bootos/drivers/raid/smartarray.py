@@ -9,10 +9,10 @@ that share drives (`Array.group`) exist, but are not made here.
 from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk.block import Storage
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.controller import (
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.controller import (
     Array,
     ArrayState,
     Capability,
@@ -22,8 +22,8 @@ from bootos.drivers.raid.controller import (
     Mode,
     number_drives,
 )
-from bootos.drivers.raid.kerneldisk import find_disk
-from bootos.drivers.raid.newdisk import find_linked_node, receive_disk
+from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
+from bootos.drivers.storage.read import Storage
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError

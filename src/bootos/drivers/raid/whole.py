@@ -5,7 +5,6 @@ Pure; called by `hardware.plan_controllers`.
 from typing import Literal
 
 from bootos.drivers.contract import Change
-from bootos.drivers.raid.controller import Controller, Drive, describe_drive
 from bootos.drivers.raid.demand import Demand, Whole, find_controller
 from bootos.drivers.raid.desk import Desk
 from bootos.drivers.raid.order import (
@@ -14,6 +13,7 @@ from bootos.drivers.raid.order import (
     SetJbod,
     SetMode,
 )
+from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 
 
 def plan_mode(desk: Desk) -> bool:

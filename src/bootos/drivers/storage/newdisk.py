@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage
-from bootos.drivers.raid import md
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.read import Storage
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk

@@ -9,9 +9,7 @@ import json
 import msgspec
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk import block
-from bootos.drivers.disk.block import Storage, describe_disk
-from bootos.drivers.disk.lbaformat import (
+from bootos.drivers.nvme.lbaformat import (
     PERFORMANCE,
     LbaFormat,
     choose_format,
@@ -20,10 +18,12 @@ from bootos.drivers.disk.lbaformat import (
     parse_formats,
     tell_formats,
 )
-from bootos.drivers.disk.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
-from bootos.drivers.disk.namespaceplan import NamespacePlan, find_meant
-from bootos.drivers.raid import md
-from bootos.drivers.selection import select_targets
+from bootos.drivers.nvme.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
+from bootos.drivers.nvme.namespaceplan import NamespacePlan, find_meant
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.selection import select_targets
 from bootos.errors import Problem
 from bootos.template.model import NvmeWanted, Template
 from bootos.wire.inventory import Disk, Inventory

@@ -11,11 +11,12 @@ from collections.abc import Callable
 import msgspec
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.disk import block, erasetool
-from bootos.drivers.disk.block import Storage, describe_disk
-from bootos.drivers.disk.certificate import read_certificate
-from bootos.drivers.disk.erasing import Ability, choose_way
-from bootos.drivers.selection import select_targets
+from bootos.drivers.erase import tool as erasetool
+from bootos.drivers.erase.ability import Ability, choose_way
+from bootos.drivers.erase.certificate import read_certificate
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.selection import select_targets
 from bootos.errors import Problem
 from bootos.template.model import EraseWanted, Template
 from bootos.template.size import format_size

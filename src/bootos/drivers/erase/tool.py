@@ -11,9 +11,8 @@ import msgspec
 
 from bootos import __version__
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk import block, readback
-from bootos.drivers.disk.certificate import seal, write_certificate
-from bootos.drivers.disk.erasing import (
+from bootos.drivers.erase import readback
+from bootos.drivers.erase.ability import (
     Ability,
     parse_hdparm,
     parse_nvme,
@@ -21,7 +20,9 @@ from bootos.drivers.disk.erasing import (
     parse_sanitize_log,
     parse_sanitize_status,
 )
-from bootos.drivers.raid import md
+from bootos.drivers.erase.certificate import seal, write_certificate
+from bootos.drivers.storage import md
+from bootos.drivers.storage import read as block
 from bootos.process import ToolError
 from bootos.wire.inventory import Disk
 

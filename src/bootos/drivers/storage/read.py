@@ -12,13 +12,12 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast, DriverError, Machine
-from bootos.drivers.disk import volume
-from bootos.drivers.disk.completeness import find_doubted, is_complete
-from bootos.drivers.disk.current import find_current_disks
-from bootos.drivers.disk.layout import parse_attributes
-from bootos.drivers.disk.signature import Signature, name_signature
-from bootos.drivers.mark import draw_uuid, is_same_uuid
-from bootos.drivers.raid import md
+from bootos.drivers.storage import md, volume
+from bootos.drivers.storage.completeness import find_doubted, is_complete
+from bootos.drivers.storage.current import find_current_disks
+from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.table import parse_attributes
 from bootos.wire.inventory import Disk, Inventory
 
 log = logging.getLogger(__name__)

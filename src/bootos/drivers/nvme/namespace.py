@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk import block
-from bootos.drivers.disk.lbaformat import LbaFormat, build_flbas, find_format, parse_current, parse_formats
-from bootos.drivers.raid.newdisk import receive_disk, wait_for_disk
+from bootos.drivers.nvme.lbaformat import LbaFormat, build_flbas, find_format, parse_current, parse_formats
+from bootos.drivers.storage import read as block
+from bootos.drivers.storage.newdisk import receive_disk, wait_for_disk
 from bootos.hardware.tree import Tree
 from bootos.process import ToolError
 from bootos.wire.inventory import Disk, DiskType

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.disk.signature import Signature, name_signature
+from bootos.drivers.storage.signature import Signature, name_signature
 
 SIGNATURE = "LVM2_member"
 UNFINISHED = (

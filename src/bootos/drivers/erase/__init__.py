@@ -1,0 +1,1 @@
+"""`disk.erase`: drives forget what was on them."""

@@ -1,0 +1,1 @@
+"""`disk.nvme`: the namespaces of NVMe drives."""
