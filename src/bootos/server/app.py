@@ -15,7 +15,6 @@ from sqlalchemy.exc import DatabaseError
 
 from bootos import __version__
 from bootos.errors import BootosError
-from bootos.server import machines
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
@@ -28,12 +27,13 @@ from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
 from bootos.server.netboot.tree import lay_out
-from bootos.server.next_boot import reconcile_pxe_files, write_pinned_files
+from bootos.server.operation import machine as machines
+from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
 from bootos.server.store.table import Image
-from bootos.server.vault import Vault
+from bootos.server.store.vault import Vault
 from bootos.server.web.pages import Pages, build_web_router, is_page
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from bootos.server.image.upload import Uploads
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
-from bootos.server.vault import Vault
+from bootos.server.store.vault import Vault
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

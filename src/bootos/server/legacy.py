@@ -13,14 +13,17 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server import jobs, machines, next_boot, orders
-from bootos.server.claim import record_claim
 from bootos.server.context import Context
 from bootos.server.declared import build_group, read_declared
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
 from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
+from bootos.server.operation import next_boot
+from bootos.server.operation import order as orders
+from bootos.server.operation.claim import record_claim
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
 from bootos.server.support import Model, Verdict, judge, read_lines, read_sections

@@ -7,7 +7,7 @@ from publishing import make_image, publish, run_bootos
 from serving import Agent, Running
 
 from bootos.server.image.choice import Pin, choose_image
-from bootos.server.next_boot import point_to_image
+from bootos.server.operation.next_boot import point_to_image
 
 PINS = [
     Pin(id=1, version="any-dell", vendor="Dell", product="*"),

@@ -10,10 +10,14 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from bootos import __version__
-from bootos.server import jobs, layers, machines, next_boot, orders
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
+from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
+from bootos.server.operation import next_boot
+from bootos.server.operation import order as orders
 from bootos.server.store.table import Claim, Machine
 from bootos.wire import v2
 

@@ -16,10 +16,12 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 from bootos.errors import BootosError
-from bootos.server import jobs, legacy, machines
+from bootos.server import legacy
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request
 from sqlalchemy.orm import Session
 
-from bootos.server import audit
+from bootos.server.operation import audit
 
 Caller = Request[Any, Any, Any]
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from litestar import Router, get
 from litestar.params import QueryParameter
 
-from bootos.server import audit
 from bootos.server.api.operator_image import build_image_calls
 from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
@@ -18,6 +17,7 @@ from bootos.server.api.view import AuditView, view_audit
 from bootos.server.auth import OperatorGuard
 from bootos.server.context import Context
 from bootos.server.netboot import pxe_file
+from bootos.server.operation import audit
 
 PREFIX = "/api/operator"
 

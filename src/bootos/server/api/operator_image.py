@@ -15,7 +15,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server import machines
 from bootos.server.api.note import Caller, note, read_actor
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
@@ -26,7 +25,8 @@ from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
 from bootos.server.netboot.tree import follow_shelf
-from bootos.server.next_boot import write_pinned_files
+from bootos.server.operation import machine as machines
+from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Image, ImagePin, Machine
 

@@ -9,12 +9,14 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
-from bootos.server import evidence, jobs, machines
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note, read_actor
 from bootos.server.api.view import JobDetail, JobView, LogView, view_job, view_job_detail
-from bootos.server.approval import approve_plan, describe_approval
 from bootos.server.context import Context
+from bootos.server.operation import evidence
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
+from bootos.server.operation.approval import approve_plan, describe_approval
 from bootos.server.store.table import Job
 
 

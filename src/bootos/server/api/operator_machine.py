@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
-from bootos.server import evidence, jobs, machines, support
+from bootos.server import support
 from bootos.server.api.note import Caller, note
 from bootos.server.api.view import (
     MachineDetail,
@@ -19,10 +19,13 @@ from bootos.server.api.view import (
     view_machines,
     view_support,
 )
-from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
-from bootos.server.machines import find_machines
-from bootos.server.next_boot import write_pinned_files
+from bootos.server.operation import evidence
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
+from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation.machine import find_machines
+from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.table import Support
 
 

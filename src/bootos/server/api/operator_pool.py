@@ -7,10 +7,11 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server import machines, pools
 from bootos.server.api.note import Caller, note
 from bootos.server.context import Context
-from bootos.server.machine_import import Imported, NewMachine, import_machines
+from bootos.server.operation import machine as machines
+from bootos.server.operation import pool as pools
+from bootos.server.operation.machine_import import Imported, NewMachine, import_machines
 from bootos.server.store.table import Pool
 
 

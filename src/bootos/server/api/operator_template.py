@@ -9,11 +9,12 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
 from bootos.errors import Problem
-from bootos.server import templates, vault
 from bootos.server.api.note import Caller, note
 from bootos.server.api.view import PxeTemplateView, SecretView, TemplateView, view_pxe_template, view_template
 from bootos.server.context import Context
-from bootos.server.pxe_templates import find_pxe_template, put_pxe_template
+from bootos.server.operation import template as templates
+from bootos.server.operation.pxe_template import find_pxe_template, put_pxe_template
+from bootos.server.store import vault
 from bootos.server.store.table import PxeTemplate, Secret, Template
 from bootos.template.check import find_secrets
 from bootos.template.inheritance import BaseTaken

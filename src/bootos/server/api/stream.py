@@ -8,10 +8,10 @@ import msgspec
 from litestar.response.sse import ServerSentEventMessage
 from sqlalchemy import select
 
-from bootos.server import jobs
 from bootos.server.api.view import LogView, view_job, view_line
 from bootos.server.context import Context
 from bootos.server.lifecycle import ENDED, State
+from bootos.server.operation import job as jobs
 from bootos.server.store.table import LogLine
 
 BATCH = 500

@@ -11,13 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, lazyload
 
 from bootos.errors import Problem
-from bootos.server.approval import why_not_approvable
-from bootos.server.claim import open_claims
 from bootos.server.context import Context
 from bootos.server.image.choice import Pin, choose_image
 from bootos.server.image.versions import read_default, read_pins
-from bootos.server.jobs import is_rebooting
 from bootos.server.lifecycle import State, read_machine_state
+from bootos.server.operation.approval import why_not_approvable
+from bootos.server.operation.claim import open_claims
+from bootos.server.operation.job import is_rebooting
 from bootos.server.store.table import Audit, Job, LogLine, Mac, Machine, PxeTemplate, Support, Template
 from bootos.server.support import Model, Verdict, judge, read_lines, read_model
 from bootos.wire.password import find_secrets, mask_passwords

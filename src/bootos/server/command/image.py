@@ -25,7 +25,7 @@ from rich.progress import (
 
 from bootos.errors import BootosError
 from bootos.loader import DIRECTORY as LOADERS
-from bootos.server.client import AnswerError, Client, UnreachableError
+from bootos.server.command.client import AnswerError, Client, UnreachableError
 from bootos.server.command.option import DEFAULT_DATA, DataOption, Output, operator_command
 
 image_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos image publish build/image --default")

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.server.client import Client
+from bootos.server.command.client import Client
 from bootos.server.command.option import COLORS, Output, operator_command
 from bootos.wire.plantext import describe_plan, format_cost
 

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.server.client import Client
+from bootos.server.command.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
 from bootos.server.command.template import format_yaml
 

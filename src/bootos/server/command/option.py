@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.server.client import Client, read_token
+from bootos.server.command.client import Client, read_token
 
 ServerOption = Annotated[
     str, typer.Option("--server", metavar="URL", envvar="BOOTOS_SERVER", help="The server's address.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bootos.server.client import Client
+from bootos.server.command.client import Client
 from bootos.server.command.option import MachineArgument, NameArgument, Output, operator_command
 
 pool_app = typer.Typer(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bootos.server.client import Client
+from bootos.server.command.client import Client
 from bootos.server.command.option import Output, operator_command
 
 support_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos support list")

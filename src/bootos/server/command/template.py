@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.server.client import Client
+from bootos.server.command.client import Client
 from bootos.server.command.option import NameArgument, Output, operator_command, read_file
 
 template_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos template add db-node.yaml")

@@ -15,7 +15,7 @@ from litestar.response import Redirect
 from sqlalchemy import select
 
 from bootos import __version__
-from bootos.server import audit, auth, evidence, jobs, machines, support, templates
+from bootos.server import auth, support
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note
 from bootos.server.api.view import (
@@ -29,11 +29,15 @@ from bootos.server.api.view import (
     view_support,
     view_template,
 )
-from bootos.server.approval import approve_plan, describe_approval
-from bootos.server.claim import acknowledge_claims
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
-from bootos.server.pxe_templates import find_pxe_template
+from bootos.server.operation import audit, evidence
+from bootos.server.operation import job as jobs
+from bootos.server.operation import machine as machines
+from bootos.server.operation import template as templates
+from bootos.server.operation.approval import approve_plan, describe_approval
+from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
 from bootos.server.web import shown
 from bootos.server.web.image_pages import build_image_pages

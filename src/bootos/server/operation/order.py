@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.jobs import (
+from bootos.server.lifecycle import Event, State, find_next, read_event
+from bootos.server.operation.job import (
     TEXT_MAX,
     add_line,
     find_active_job,
@@ -16,12 +17,11 @@ from bootos.server.jobs import (
     keep_evidence,
     move,
 )
-from bootos.server.lifecycle import Event, State, find_next, read_event
-from bootos.server.machines import store_inventory
+from bootos.server.operation.machine import store_inventory
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
+from bootos.server.store.vault import Vault, mask
 from bootos.server.support import Verdict, judge, read_lines, read_model, read_sections
-from bootos.server.vault import Vault, mask
 from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
 

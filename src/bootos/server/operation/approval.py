@@ -4,11 +4,11 @@ the web. The agent compares (`agent.approval`): if its plan is another one by th
 from pathlib import Path
 
 from bootos.server.fault import ConflictError, UnusableError
-from bootos.server.jobs import add_line, queue_job
 from bootos.server.lifecycle import State
+from bootos.server.operation.job import add_line, queue_job
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Job
-from bootos.server.vault import find_unknown
+from bootos.server.store.vault import find_unknown
 
 
 def why_not_approvable(job: Job) -> str:

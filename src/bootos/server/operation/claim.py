@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
-from bootos.server import audit
+from bootos.server.operation import audit
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Claim, Machine, read_clock
 

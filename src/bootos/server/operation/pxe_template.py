@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from bootos.errors import Problem
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.netboot.pxe_file import PLACEHOLDERS
+from bootos.server.operation.template import check_name
 from bootos.server.store.table import PxeTemplate, read_clock
-from bootos.server.templates import check_name
 
 
 def find_problems(content: str) -> list[Problem]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bootos.document import parse_document
 from bootos.errors import BootosError, Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
-from bootos.server.machines import MachineSettings
+from bootos.server.operation.machine import MachineSettings
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Template, read_clock
 from bootos.template.check import find_plain_passwords

@@ -4,8 +4,8 @@ import msgspec
 from sqlalchemy import select
 
 from bootos.errors import Problem
-from bootos.server import machines
 from bootos.server.fault import RequestError, UnusableError
+from bootos.server.operation import machine as machines
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine
 

@@ -18,10 +18,10 @@ from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
-from bootos.server.claim import record_claim, settle_claim
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
-from bootos.server.pools import give_out
+from bootos.server.operation.claim import record_claim, settle_claim
+from bootos.server.operation.pool import give_out
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Claim, Mac, Machine, Moment, read_clock

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
-from bootos.server.machines import build_machine_finder
 from bootos.server.netboot import pxe_file
-from bootos.server.pxe_templates import find_pxe_template
+from bootos.server.operation.machine import build_machine_finder
+from bootos.server.operation.pxe_template import find_pxe_template
+from bootos.server.operation.template import find_template, read_text
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Job, LogLine, Machine, read_clock
-from bootos.server.templates import find_template, read_text
-from bootos.server.vault import find_unknown
+from bootos.server.store.vault import find_unknown
 from bootos.template.check import find_secrets, read_template
 from bootos.template.placeholder import fill_document
 from bootos.wire import v2

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.image.choice import choose_image
 from bootos.server.image.versions import read_default, read_pins
-from bootos.server.jobs import add_line, touch
 from bootos.server.lifecycle import State
-from bootos.server.machines import bind_mac
 from bootos.server.netboot import pxe_file
+from bootos.server.operation.job import add_line, touch
+from bootos.server.operation.machine import bind_mac
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Job, Mac, Machine
 from bootos.wire import v2
