@@ -103,16 +103,17 @@ def plan_job(
     result.problems += unmatched
     result.problems += find_missing_secrets(template, secrets)
     forecast = Forecast()
-    for choice in chosen:
-        if read is None:
-            log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
-            state = choice.driver.read(machine, inventory)
-        else:
-            state = read(choice.driver, machine, inventory)
-        planned = choice.driver.plan(state, template, secrets, forecast)
-        result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
-        result.problems += planned.problems
-        result.problems += find_forbidden(planned.actions)
+    with machine.looking():
+        for choice in chosen:
+            if read is None:
+                log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
+                state = choice.driver.read(machine, inventory)
+            else:
+                state = read(choice.driver, machine, inventory)
+            planned = choice.driver.plan(state, template, secrets, forecast)
+            result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
+            result.problems += planned.problems
+            result.problems += find_forbidden(planned.actions)
     result.problems = list(dict.fromkeys(result.problems))
     return result
 
@@ -159,6 +160,20 @@ def apply_job(
     """
     if plan.problems or plan.template is None:
         raise StepFailed("a plan with problems is not carried out")
+    with machine.looking():
+        return _apply_drivers(plan, plan.template, machine, inventory, secrets, watcher, past)
+
+
+def _apply_drivers(
+    plan: JobPlan,
+    template: Template,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str],
+    watcher: Watcher,
+    past: Past,
+) -> list[Action]:
+    """What `apply_job` says, with the look of the machine that its drivers share."""
     settled = Forecast()
     any_changed = False
     for part in plan.drivers:
@@ -187,7 +202,7 @@ def apply_job(
         else:
             watcher.set_step(driver.name, StepState.UNCHANGED, message="already as wanted")
     if any_changed and len(plan.drivers) > 1:
-        _verify_whole(plan, plan.template, machine, inventory, secrets, watcher)
+        _verify_whole(plan, template, machine, inventory, secrets, watcher)
     return []
 
 
@@ -214,6 +229,7 @@ def _verify_whole(
     """Everything once more: what one driver made may have broken while the next was at work (a drive that died below
     a new array). Raises StepFailed."""
     log.info("reading the whole machine again")
+    machine.drop_look()  # the last reading is a new one
     settled = Forecast()
     for part in plan.drivers:
         try:
@@ -285,10 +301,11 @@ def _carry_out(
             watcher.set_action(driver.name, action.id, StepState.SKIPPED)
         raise Cancelled(f"cancelled before: {first}")
     try:
-        if isinstance(driver, Batch):
-            driver.apply_batch(machine, actions, secrets)
-        else:
-            driver.apply(machine, actions[0], secrets)
+        with machine.changing():
+            if isinstance(driver, Batch):
+                driver.apply_batch(machine, actions, secrets)
+            else:
+                driver.apply(machine, actions[0], secrets)
     except BootosError as cause:
         for action in actions:
             watcher.set_action(driver.name, action.id, StepState.FAILED)

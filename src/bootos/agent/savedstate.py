@@ -39,14 +39,15 @@ def read_saved(machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
         inventory=inventory,
     )
     states: list[tuple[Driver, Any]] = []
-    for driver in choose_readers(inventory, drivers):
-        try:
-            state = driver.read(machine, inventory)
-            saved.states[driver.name] = msgspec.to_builtins(state, enc_hook=leave_out)
-            states.append((driver, state))
-        except FAILURES as cause:
-            log.warning("the state of %s is not saved: %s", driver.name, cause)
-            saved.unread[driver.name] = str(cause) or type(cause).__name__
+    with machine.looking():
+        for driver in choose_readers(inventory, drivers):
+            try:
+                state = driver.read(machine, inventory)
+                saved.states[driver.name] = msgspec.to_builtins(state, enc_hook=leave_out)
+                states.append((driver, state))
+            except FAILURES as cause:
+                log.warning("the state of %s is not saved: %s", driver.name, cause)
+                saved.unread[driver.name] = str(cause) or type(cause).__name__
     saved.template, saved.notes = build_template(inventory, states)
     return saved
 

@@ -11,9 +11,10 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 `export` (`Exporter`) says the present state in the words of a template.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -32,6 +33,7 @@ __all__ = [
     "DriverError",
     "Exporter",
     "Forecast",
+    "Look",
     "Machine",
     "Match",
     "PartitionForecast",
@@ -41,6 +43,41 @@ __all__ = [
 
 class DriverError(BootosError):
     """The hardware refused, or did something else than it was told."""
+
+
+Read = TypeVar("Read")
+
+
+class Look:
+    """What was read of the machine at one moment, for all drivers of that moment.
+
+    The engine opens one (`Machine.looking`) and ends it with every change (`Machine.changing`). A kernel event, as a
+    disk that is plugged in or pulled, ends it as well: Linux counts them in /sys/kernel/uevent_seqnum
+    (Documentation/ABI/testing/sysfs-kernel-uevent_seqnum in the kernel's source).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._counter = root / "sys/kernel/uevent_seqnum"
+        self._kept: dict[str, tuple[object, str, Any]] = {}
+
+    def take(self, what: str, asked: object, read: Callable[[], Read]) -> Read:
+        """The value of `what` as it was read before, or read now. `asked` is what the reading depends on: another
+        object is another reading. Raises what `read` raises, and then keeps nothing."""
+        events = self._count_events()
+        kept = self._kept.get(what)
+        if kept is not None and kept[0] is asked and kept[1] == events:
+            value: Read = kept[2]
+            return value
+        value = read()
+        self._kept[what] = (asked, events, value)  # an event while it was read ends it at the next question
+        return value
+
+    def _count_events(self) -> str:
+        """The kernel's number of events; empty where the kernel has no such file."""
+        try:
+            return self._counter.read_text().strip()
+        except OSError:
+            return ""
 
 
 class Machine:
@@ -53,6 +90,8 @@ class Machine:
 
     `template` and `secrets` are what is asked of the machine, for drivers that must log on somewhere to `read` (a
     Redfish service); the engine sets them before it reads.
+
+    `look` is the reading that drivers share; None: nobody vouches that nothing changes, and each reads for itself.
     """
 
     def __init__(
@@ -73,6 +112,34 @@ class Machine:
         self.record = record
         self.template: Template | None = None
         self.secrets: dict[str, str] = {}
+        self.look: Look | None = None
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """Let drivers share what they read until the end of the block, or until something changes. A block inside
+        another begins with a new look."""
+        before, self.look = self.look, Look(self.root)
+        try:
+            yield
+        finally:
+            self.look = before
+            self.drop_look()
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Around every change: what was read before is not used after it, however it ended, and nothing that is read
+        during it is kept."""
+        before, self.look = self.look, None
+        try:
+            yield
+        finally:
+            self.look = before
+            self.drop_look()
+
+    def drop_look(self) -> None:
+        """Forget what was read, so that the next reading is new."""
+        if self.look is not None:
+            self.look = Look(self.root)
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

@@ -271,7 +271,14 @@ def find_users(item: dict[str, Any]) -> list[str]:
 
 
 def read_storage(machine: Machine, inventory: Inventory) -> Storage:
-    """Read all disks and all md arrays. Changes nothing. Raises DriverError, ToolError."""
+    """All disks, md arrays and volume groups, as the look of this moment has them, or read now. Changes nothing.
+    Raises DriverError, ToolError."""
+    if machine.look is None:
+        return _read_storage(machine, inventory)
+    return machine.look.take("storage", inventory, lambda: _read_storage(machine, inventory))
+
+
+def _read_storage(machine: Machine, inventory: Inventory) -> Storage:
     listed = _read_all(machine)
     disks = find_current_disks(machine, inventory)
     notes = [

@@ -1,0 +1,124 @@
+"""Drivers of a moment share what was read; a change, a hot-plug and the last reading make it anew."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from storagemachine import MIB, StorageMachine
+
+from bootos.agent.engine import StepFailed, apply_job, plan_job
+from bootos.wire.v2 import ActionView, StepState
+
+TEMPLATE = {
+    "name": "t",
+    "disks": [
+        {
+            "select": {"drives": 0},
+            "table": "gpt",
+            "partitions": [{"name": "root", "size": "rest", "filesystem": "ext4"}],
+        },
+        {"select": {"drives": 1}, "filesystem": "xfs"},
+    ],
+}
+
+
+class Watching:
+    """Counts the looks at the storage from one step to the next."""
+
+    def __init__(self, fake: StorageMachine) -> None:
+        self.fake = fake
+        self.said: list[tuple[str, str, int]] = []
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: Sequence[ActionView] | None = None
+    ) -> None:
+        self.said.append((id, state.value, count_looks(self.fake)))
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        self.said.append((action_id, state.value, count_looks(self.fake)))
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+def count_looks(fake: StorageMachine) -> int:
+    return sum(1 for call in fake.calls if call[0] == "lsblk" and not call[-1].startswith("/dev/"))
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> StorageMachine:
+    found = StorageMachine(tmp_path, {f"vd{letter}": 2048 * MIB for letter in "ab"})
+    counter = tmp_path / "sys/kernel/uevent_seqnum"
+    counter.parent.mkdir(parents=True)
+    counter.write_text("7\n")
+    return found
+
+
+def test_a_plan_of_several_drivers_looks_once(fake: StorageMachine) -> None:
+    plan = plan_job(TEMPLATE, fake.machine, fake.build_inventory(), {})
+    assert [part.driver.name for part in plan.drivers] == ["disk.partition", "disk.filesystem"]
+    assert count_looks(fake) == 1
+
+
+def test_the_reading_after_each_driver_and_the_last_one_are_new(fake: StorageMachine) -> None:
+    inventory = fake.build_inventory()
+    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    fake.calls.clear()
+    watching = Watching(fake)
+    apply_job(plan, fake.machine, inventory, {}, watching)
+    # before the first driver; after it, which the second begins with; after the second; the whole at the end
+    looks = [(id, state, count) for id, state, count in watching.said if ":" not in id]
+    assert looks == [
+        ("disk.partition", "running", 0),
+        ("disk.partition", "running", 1),
+        ("disk.partition", "done", 2),
+        ("disk.filesystem", "running", 2),
+        ("disk.filesystem", "running", 2),
+        ("disk.filesystem", "done", 3),
+    ]
+    assert count_looks(fake) == 4
+
+
+def test_a_disk_that_is_written_between_plan_and_apply_is_seen(fake: StorageMachine) -> None:
+    inventory = fake.build_inventory()
+    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    fake.put("/dev/vda", "ext4", "data")
+    with pytest.raises(StepFailed, match="holds ext4"):
+        apply_job(plan, fake.machine, inventory, {}, Watching(fake))
+
+
+def test_a_disk_that_is_changed_while_another_driver_works_is_seen_by_its_kernel_event(
+    fake: StorageMachine,
+) -> None:
+    inventory = fake.build_inventory()
+
+    class Plugging(Watching):
+        """Somebody exchanges the second disk as soon as the first driver is done."""
+
+        def set_step(self, id: str, state: StepState, **more: Any) -> None:
+            super().set_step(id, state, **more)
+            if (id, state) == ("disk.partition", StepState.DONE):
+                self.fake.put("/dev/vdb", "ext4", "data")
+                (self.fake.root / "sys/kernel/uevent_seqnum").write_text("9\n")
+
+    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    with pytest.raises(StepFailed, match="vdb holds ext4"):
+        apply_job(plan, fake.machine, inventory, {}, Plugging(fake))
+    assert fake.devices["/dev/vdb"].signatures[0]["label"] == "data"
+
+
+def test_what_broke_after_its_driver_was_done_is_found_by_the_last_reading(fake: StorageMachine) -> None:
+    inventory = fake.build_inventory()
+
+    class Breaking(Watching):
+        """What the first driver made is lost without a word of the kernel, once the last driver is done."""
+
+        def set_step(self, id: str, state: StepState, **more: Any) -> None:
+            super().set_step(id, state, **more)
+            if (id, state) == ("disk.filesystem", StepState.DONE):
+                self.fake.devices["/dev/vda"].parts.clear()
+
+    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    with pytest.raises(StepFailed, match="was as wanted, but is not any more"):
+        apply_job(plan, fake.machine, inventory, {}, Breaking(fake))
