@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import ArrayForecast, DriverError, Machine
+from bootos.drivers.contract import ArrayForecast, DriverError, Look, Machine
 from bootos.drivers.storage import md, volume
 from bootos.drivers.storage.completeness import find_doubted, is_complete
 from bootos.drivers.storage.current import find_current_disks
@@ -271,11 +271,9 @@ def find_users(item: dict[str, Any]) -> list[str]:
 
 
 def read_storage(machine: Machine, inventory: Inventory) -> Storage:
-    """All disks, md arrays and volume groups, as the look of this moment has them, or read now. Changes nothing.
-    Raises DriverError, ToolError."""
-    if machine.look is None:
-        return _read_storage(machine, inventory)
-    return machine.look.take("storage", inventory, lambda: _read_storage(machine, inventory))
+    """The storage in the look of this moment, else as it is read now. Raises DriverError, ToolError."""
+    look = machine.look or Look(machine.root)
+    return look.take("storage", inventory, lambda: _read_storage(machine, inventory))
 
 
 def _read_storage(machine: Machine, inventory: Inventory) -> Storage:
