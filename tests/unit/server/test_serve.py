@@ -2,8 +2,8 @@
 
 import os
 import socket
-import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from serving import Running
@@ -11,11 +11,11 @@ from serving import Running
 
 def find_accepted(port: int) -> Iterator[socket.socket]:
     """The sockets of this process that were accepted at this port, as duplicates that the caller closes."""
-    for name in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         try:
-            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+            if not path.is_socket():
                 continue
-            found = socket.socket(fileno=os.dup(int(name)))
+            found = socket.socket(fileno=os.dup(int(path.name)))
         except OSError:
             continue  # it was closed meanwhile, or is no socket that Python can name
         try:
