@@ -20,10 +20,10 @@ from rich.console import Console
 
 from bootos.errors import BootosError
 from bootos.image.layers.core import add_layer, pack_layer, read_image
-from bootos.image.manifest import LayerEntry
 from bootos.image.recipe import read_recipe
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.process import run
+from bootos.wire.manifest import LayerEntry
 
 LAYER_BYTES = 5_000_000
 

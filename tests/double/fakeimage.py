@@ -6,10 +6,11 @@ from pathlib import Path
 
 from bootos.image.cpio import ALIGNMENT, write_cpio, write_layer
 from bootos.image.document_file import write_json
-from bootos.image.manifest import Manifest, hash_file
+from bootos.image.manifest import hash_file
 from bootos.image.release import append_release, compute_version
 from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
+from bootos.wire.manifest import SCHEMA, Manifest
 
 RELEASE = "6.12.0-test-amd64"
 LAYERS: Mapping[str, Mapping[str, str]] = {
@@ -58,6 +59,7 @@ def build_fake_image(
     version = compute_version("0", [(part.name, part.sha256) for part in parts])
     append_release(directory / "initrd.img", "fake", version)
     manifest = Manifest(
+        schema=SCHEMA,
         name="fake",
         version=version,
         bootos_version="0",

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bootos.image.manifest import FileEntry, Manifest
+from bootos.wire.manifest import FileEntry, Manifest
 
 MANIFEST = Manifest(
+    schema=1,
     name="bootos",
     version="0.1.0-abc",
     bootos_version="0.1.0",

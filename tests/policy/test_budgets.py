@@ -41,7 +41,8 @@ def test_a_figure_over_its_budget_is_found_and_so_is_a_recorded_one(tmp_path: Pa
         '[memory_mib]\ntitle = "memory"\nunit = "MiB"\nmost = 512\naim = 384\nrecorded = 384\nfrom = "memory.py"\n'
         '[layer_s]\ntitle = "layer"\nunit = "s"\nmost = 3\nrecorded = 3.5\nfrom = "rebuild.py"\n'
     )
-    files = [{"name": "vmlinuz", "size_bytes": 400_000}, {"name": "initrd.img", "size_bytes": 700_000}]
+    sizes = {"vmlinuz": 400_000, "initrd.img": 700_000}
+    files = [{"name": name, "size_bytes": size, "sha256": "0" * 64} for name, size in sizes.items()]
     (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
     write_figure(tmp_path / "figures", "boot_s", [9.0])
     write_figure(tmp_path / "figures", "boot_s", [4.0, 5.0])

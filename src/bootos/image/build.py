@@ -23,7 +23,7 @@ from bootos.image.cpio import write_layer
 from bootos.image.document_file import read_json, write_json
 from bootos.image.layers import chroot, origin, package, upper
 from bootos.image.lock import Lock, check_answers, read_lock, write_lock
-from bootos.image.manifest import FileEntry, Manifest, hash_file
+from bootos.image.manifest import hash_file
 from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Debian, Loaded
 from bootos.image.release import append_release, compute_version
@@ -44,6 +44,7 @@ from bootos.image.steps import loader as loader_step
 from bootos.image.steps import root as root_step
 from bootos.image.steps import rpmdb as rpmdb_step
 from bootos.image.steps import snapshot as snapshot_step
+from bootos.wire.manifest import SCHEMA, FileEntry, Manifest
 
 HOST_TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -358,6 +359,7 @@ def build_manifest(
     kernel = read_json(parts.kernel.directory / "kernel.json")
     root = read_json(parts.root.directory / "root.json")
     return Manifest(
+        schema=SCHEMA,
         name=loaded.recipe.name,
         version=version,
         bootos_version=metadata.version("bootos"),

@@ -14,10 +14,10 @@ from bootos.image.build import build_image, check_host
 from bootos.image.iso_command import iso
 from bootos.image.layers import command as layer_command
 from bootos.image.look_command import diff, extract, inspect
-from bootos.image.manifest import Manifest
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
 from bootos.image.recipe import read_recipe
+from bootos.wire.manifest import Manifest
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
 for verb in (inspect, diff, extract, iso, layer_command.add, layer_command.remove):

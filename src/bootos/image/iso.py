@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image.manifest import Manifest, hash_file
+from bootos.image.manifest import hash_file
 from bootos.image.steps.squash import SOURCE_DATE
 from bootos.loader import DIRECTORY, LOADERS, MEDIUM_LOADERS
 from bootos.process import run
+from bootos.wire.manifest import Manifest
 
 SHIM = "shimx64.efi"
 GRUB_EFI = "gcdx64.efi"

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from bootos.image.content import Entry, list_layer, read_layers
-from bootos.image.manifest import Manifest
 from bootos.image.treemap import Tile, draw_treemap
+from bootos.wire.manifest import Manifest
 
 MOST_PARTS = 60
 """Parts of a segment with a name of their own; the rest is one."""

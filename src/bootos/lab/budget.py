@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bootos.document import convert_all, read_document
 from bootos.errors import ProblemsError
+from bootos.wire.manifest import parse_manifest
 
 BUDGETS = Path("benchmarks/budgets.toml")
 FIGURES = Path("build/bench/figures")
@@ -80,8 +81,7 @@ def read_figures(directory: Path, image: Path) -> dict[str, Figure]:
         figures[figure.name] = figure
     manifest = image / "manifest.json"
     if manifest.is_file():
-        files = json.loads(manifest.read_text())["files"]
-        size = sum(file["size_bytes"] for file in files) / 1e6
+        size = parse_manifest(manifest.read_bytes()).size_bytes / 1e6
         figures["image_mb"] = Figure(name="image_mb", value=size, at_s=manifest.stat().st_mtime, runs=(size,))
     return figures
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bootos.image.layers.core import LAST_NUMBER, add_layer, pack_layer, read_image
-from bootos.image.manifest import LayerEntry
 from bootos.lab.spec import MachineSpec
 from bootos.lab.vendor_tools.script import build_script
 from bootos.lab.vendor_tools.silicon import PciIdentity
 from bootos.loader import DIRECTORY as LOADERS
+from bootos.wire.manifest import LayerEntry
 
 LAYER = "lab"
 NUMBER = LAST_NUMBER  # laid over all others

@@ -18,9 +18,9 @@ import uvicorn
 from bootos.errors import BootosError
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
-from bootos.server.image.manifest import REQUIRED
 from bootos.server.netboot.dnsmasq import run_dnsmasq
 from bootos.server.settings import Settings
+from bootos.wire.manifest import REQUIRED
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ import pytest
 
 from bootos.errors import BootosError
 from bootos.image.iso import build_iso, check_host, is_there, render_menu, render_settings
-from bootos.image.manifest import FileEntry, Manifest, hash_file
+from bootos.image.manifest import hash_file
 from bootos.process import run
+from bootos.wire.manifest import FileEntry, Manifest
 
 TOOLS = (
     "xorriso",

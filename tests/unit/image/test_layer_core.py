@@ -10,9 +10,10 @@ from fakeimage import LAYERS, build_fake_image
 from bootos.errors import BootosError
 from bootos.image.cpio import write_cpio
 from bootos.image.layers.core import add_layer, list_segments, open_root, pack_layer, read_image, remove_layer
-from bootos.image.manifest import LayerEntry, hash_file
+from bootos.image.manifest import hash_file
 from bootos.image.release import NAME
 from bootos.process import run
+from bootos.wire.manifest import LayerEntry
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("mksquashfs", "zstd", "cpio"))), reason="needs squashfs-tools, zstd, cpio"

@@ -10,8 +10,8 @@ from spdx import MANIFEST, read_document
 
 from bootos.image.document_file import write_json
 from bootos.image.layers.sbom import PACKAGE_LIST, SBOM, renew_sbom
-from bootos.image.manifest import LayerEntry, Manifest
 from bootos.image.sbom import Component, build_package_list, build_sbom
+from bootos.wire.manifest import LayerEntry, Manifest
 
 BASH = Component(name="bash", version="5.2", architecture="amd64", file="bash_5.2_amd64.deb", sha256="a" * 64)
 HWTOOLS = Component(

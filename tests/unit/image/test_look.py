@@ -13,7 +13,7 @@ from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
 from bootos.image.layers.segment import read_segments
 from bootos.image.look_command import extract_image, inspect_image, inspect_path
-from bootos.image.manifest import FileEntry, LayerEntry
+from bootos.wire.manifest import FileEntry, LayerEntry
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("mksquashfs", "zstd"))), reason="needs squashfs-tools and zstd"

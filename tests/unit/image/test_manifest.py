@@ -1,13 +1,35 @@
 import hashlib
+import json
 
 import msgspec
+import pytest
 
 from bootos.image.document_file import read_json, write_json
-from bootos.image.manifest import FileEntry, Manifest, hash_file, parse_manifest
+from bootos.image.manifest import hash_file, read_manifest
+from bootos.wire.manifest import SCHEMA, FileEntry, LayerEntry, Manifest, parse_manifest
+
+FIRST_RELEASE = {
+    "schema": 1,
+    "name": "bootos",
+    "bootos_version": "0.1.0",
+    "recipe_sha256": "0" * 64,
+    "kernel_release": "6.12.57+deb13-amd64",
+    "kernel_modules": 900,
+    "firmware_files": 80,
+    "files": [
+        {"name": "vmlinuz", "size_bytes": 12, "sha256": "a"},
+        {"name": "initrd.img", "size_bytes": 100, "sha256": "b"},
+    ],
+    "segments": [{"name": "boot", "size_bytes": 1, "sha256": "c"}],
+    "root_uncompressed_bytes": 500,
+    "packages": {"systemd": "257"},
+}
+"""The fields that the first builds wrote."""
 
 
 def make_manifest() -> Manifest:
     return Manifest(
+        schema=SCHEMA,
         name="bootos",
         version="0.1.0-0123456789ab",
         bootos_version="0.1.0",
@@ -35,8 +57,39 @@ def test_a_written_manifest_reads_back_and_newer_fields_are_ignored(tmp_path):
     write_json(tmp_path / "manifest.json", make_manifest())
     value = read_json(tmp_path / "manifest.json")
     assert value["schema"] == 1
-    assert parse_manifest({**value, "added_later": True}) == make_manifest()
+    assert read_manifest(tmp_path) == make_manifest()
+    write_json(tmp_path / "manifest.json", {**value, "added_later": True})
+    assert read_manifest(tmp_path) == make_manifest()
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_the_manifest_of_the_first_release_reads(tmp_path):
+    write_json(tmp_path / "manifest.json", FIRST_RELEASE)
+    manifest = read_manifest(tmp_path)
+    assert (manifest.schema, manifest.version, manifest.layers, manifest.loaders) == (1, "", (), ())
+    assert manifest.packages == {"systemd": "257"}
+
+
+@pytest.mark.parametrize("field", sorted(set(FIRST_RELEASE) - {"schema"}))
+def test_an_image_whose_manifest_lacks_a_field_is_not_worked_on(tmp_path, field):
+    write_json(tmp_path / "manifest.json", {key: item for key, item in FIRST_RELEASE.items() if key != field})
+    with pytest.raises(msgspec.DecodeError, match=f"lacks {field}"):
+        read_manifest(tmp_path)
+
+
+def test_an_image_with_a_layer_of_an_unknown_kind_is_not_worked_on_but_can_be_shown(tmp_path):
+    layer = LayerEntry(name="new", kind="sounds")
+    manifest = msgspec.structs.replace(make_manifest(), layers=(layer,))
+    write_json(tmp_path / "manifest.json", manifest)
+    assert parse_manifest((tmp_path / "manifest.json").read_bytes()) == manifest
+    with pytest.raises(msgspec.DecodeError, match="layer new is of an unknown kind: 'sounds'"):
+        read_manifest(tmp_path)
+
+
+def test_what_is_no_manifest_is_refused():
+    for text in ("{", "[]", json.dumps({"files": "many"})):
+        with pytest.raises(msgspec.DecodeError):
+            parse_manifest(text)
 
 
 def test_the_size_is_what_a_machine_has_to_load():

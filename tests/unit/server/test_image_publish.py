@@ -12,12 +12,12 @@ import pytest
 from publishing import begin, make_image, publish, run_bootos, send_files, send_piece
 from serving import Agent, Running, run_in_thread
 
-from bootos.image.manifest import FileEntry, Manifest
 from bootos.server.command.client import Client
 from bootos.server.command.image import hand_over
-from bootos.server.image.manifest import REQUIRED, parse_manifest
+from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import create_key, sign
 from bootos.server.settings import Settings
+from bootos.wire.manifest import REQUIRED, FileEntry, Manifest
 
 
 def load(server: Running, path: str) -> bytes:
@@ -33,6 +33,7 @@ def find(server: Running, version: str) -> dict:
 def test_the_server_reads_what_the_build_writes() -> None:
     entry = FileEntry(name="vmlinuz", size_bytes=1, sha256="0" * 64)
     built = Manifest(
+        schema=1,
         name="bootos",
         version="0.1.0-0123456789ab",
         bootos_version="0.1.0",
@@ -48,7 +49,7 @@ def test_the_server_reads_what_the_build_writes() -> None:
     )
     read = parse_manifest(msgspec.json.encode(built))
     assert (read.version, read.size_bytes) == ("0.1.0-0123456789ab", 3)
-    assert [entry.name for entry in read.all_files] == ["vmlinuz", "initrd.img", "loaders/ipxe.efi"]
+    assert [entry.name for entry in list_files(read)] == ["vmlinuz", "initrd.img", "loaders/ipxe.efi"]
 
 
 def test_a_published_image_is_served_by_its_version_and_is_no_default_yet(
@@ -131,6 +132,8 @@ def test_a_piece_beyond_the_manifests_size_is_refused(server: Running, tmp_path:
         ({"version": "../x"}, "cannot be the version"),
         ({"version": "local"}, "cannot be the version"),
         ({"schema": 2}, "this server knows 1"),
+        ({"schema": 0}, "this server knows 1"),
+        ({"name": ""}, "is missing"),
         ({"files": []}, "there is no vmlinuz"),
         ({"files": [{"name": "../x", "size_bytes": 1, "sha256": "0" * 64}]}, "no plain file name"),
         ({"layers": [{"name": "../../x", "pci_ids": ["8086:1"]}]}, "no plain file name"),

@@ -32,8 +32,9 @@ from bootos.image.layers.origin import read_file
 from bootos.image.layers.sbom import renew_sbom
 from bootos.image.layers.segment import read_segments
 from bootos.image.license import NO_ASSERTION
-from bootos.image.manifest import LayerEntry, Manifest, hash_file
+from bootos.image.manifest import hash_file
 from bootos.image.sbom import Component
+from bootos.wire.manifest import LayerEntry, Manifest
 
 LAYERS = "layers"
 """Directory of an image with the layers that are files of their own."""

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from bootos.image.layers.core import Image, add_layer, pack_layer
-from bootos.image.manifest import LayerEntry, Manifest
 from bootos.process import run
+from bootos.wire.manifest import LayerEntry, Manifest
 
 INDEX = "module-index"
 NUMBER = 95

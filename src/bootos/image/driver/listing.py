@@ -12,7 +12,7 @@ from bootos.image.driver.kernel import MODULES, list_modules, read_modules
 from bootos.image.driver.module_file import ModuleFile
 from bootos.image.kernel_module import read_name
 from bootos.image.layers.core import Image, open_root, read_image
-from bootos.image.manifest import LayerEntry
+from bootos.wire.manifest import LayerEntry
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,8 +32,8 @@ from bootos.image.layers.package import (
 )
 from bootos.image.layers.sbom import renew_sbom
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting, read_clock
-from bootos.image.manifest import LayerEntry
 from bootos.image.sbom import Component
+from bootos.wire.manifest import LayerEntry
 
 FIRST_NUMBER, LAST_NUMBER = 90, 98
 

@@ -19,12 +19,13 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.image import release
 from bootos.image.cpio import ALIGNMENT, write_cpio_entries, write_layer
-from bootos.image.document_file import read_json, write_json
+from bootos.image.document_file import write_json
 from bootos.image.layers.segment import Segment, read_segments
 from bootos.image.layers.segment import list_segments as list_segments
-from bootos.image.manifest import FileEntry, LayerEntry, Manifest, hash_file, parse_manifest
+from bootos.image.manifest import hash_file, read_manifest
 from bootos.image.steps.squash import BLOCK_BYTES, SOURCE_DATE
 from bootos.process import ToolError, run
+from bootos.wire.manifest import FileEntry, LayerEntry, Manifest
 
 INITRD = "initrd.img"
 KERNEL = "vmlinuz"
@@ -63,8 +64,8 @@ def read_image(directory: Path) -> Image:
             f"{directory} is not a built image: it has no manifest.json", hint="bootos image build"
         )
     try:
-        manifest = parse_manifest(read_json(path))
-    except (ValueError, msgspec.ValidationError) as cause:
+        manifest = read_manifest(directory)
+    except msgspec.DecodeError as cause:
         raise BootosError(f"{path} cannot be used: {cause}", hint="build the image anew") from cause
     for entry in manifest.files:
         file = directory / entry.name
@@ -292,7 +293,7 @@ def _locked(image: Image) -> Iterator[None]:
     handle = os.open(image.directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if parse_manifest(read_json(image.directory / "manifest.json")) != image.manifest:
+        if read_manifest(image.directory) != image.manifest:
             raise BootosError(f"{image.directory} was changed in the meantime", hint="run the command again")
         yield
     finally:

@@ -10,7 +10,6 @@ from typing import Any
 
 from bootos.image.document_file import read_json, write_json
 from bootos.image.license import NO_ASSERTION
-from bootos.image.manifest import LayerEntry, Manifest
 from bootos.image.sbom import (
     IMAGE_ID,
     Component,
@@ -20,6 +19,7 @@ from bootos.image.sbom import (
     name_document,
     relate,
 )
+from bootos.wire.manifest import LayerEntry, Manifest
 
 SBOM, PACKAGE_LIST = "sbom.spdx.json", "packages.txt"
 PREFIX = "SPDXRef-Layer-"

@@ -20,7 +20,7 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.image import versions
 from bootos.server.image.choice import Choice, choose_image
-from bootos.server.image.manifest import LOCAL, Manifest, parse_manifest
+from bootos.server.image.manifest import LOCAL, parse_manifest
 from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
@@ -29,6 +29,7 @@ from bootos.server.operation import machine as machines
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Image, ImagePin, Machine
+from bootos.wire.manifest import Manifest
 
 
 class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -10,30 +10,18 @@ from pathlib import Path
 import msgspec
 
 from bootos.wire import v2
+from bootos.wire.manifest import parse_manifest
 
 log = logging.getLogger(__name__)
 
 DIRECTORY = "layers"
 
 
-class _Layer(msgspec.Struct, kw_only=True):
-    name: str
-    size_bytes: int = 0
-    sha256: str = ""
-    kernel_release: str = ""
-    modules: dict[str, str] = {}
-    pci_ids: list[str] = []
-
-
-class _Manifest(msgspec.Struct, kw_only=True):
-    layers: list[_Layer] = []
-
-
 def list_offers(boot_files: Path, place: str = "") -> list[v2.LayerOffer]:
     """The layers of the image in `boot_files`, which is served at `place`, for machines with certain devices. None
     without a manifest, or with one that cannot be read."""
     try:
-        manifest = msgspec.json.decode((boot_files / "manifest.json").read_bytes(), type=_Manifest)
+        manifest = parse_manifest((boot_files / "manifest.json").read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, msgspec.DecodeError) as error:
@@ -45,7 +33,7 @@ def list_offers(boot_files: Path, place: str = "") -> list[v2.LayerOffer]:
             path=f"{place}{DIRECTORY}/{layer.name}.squashfs",
             size_bytes=layer.size_bytes,
             sha256=layer.sha256,
-            pci_ids=layer.pci_ids,
+            pci_ids=list(layer.pci_ids),
             kernel_release=layer.kernel_release,
             modules=layer.modules,
         )

@@ -1,6 +1,5 @@
-"""What the server reads of an image's `manifest.json`, and checks before it takes anything in.
-
-The manifest is written by `bootos.image`, which is another program: fields that are not known here are ignored.
+"""What the server checks of an image's `manifest.json` before it takes anything in. The model is
+`bootos.wire.manifest`, as the image build writes it.
 """
 
 import re
@@ -10,9 +9,9 @@ import msgspec
 from bootos.errors import Problem
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import UnusableError
+from bootos.wire import manifest as wire
+from bootos.wire.manifest import REQUIRED, SCHEMA, FileEntry, Manifest
 
-SCHEMA = 1
-REQUIRED = ("vmlinuz", "initrd.img")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}")
 TAKEN = ("manifest.json", "manifest.json.sig", "layers", LOADERS)
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}")
@@ -21,52 +20,22 @@ LOCAL = "local"
 """What the image in `--boot-files` is called; it is not published, and not checked."""
 
 
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    size_bytes: int
-    sha256: str
-
-
-class LayerEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer with `pci_ids` is a file of its own, `layers/NAME.squashfs`; any other is in the initrd."""
-
-    name: str
-    size_bytes: int = 0
-    sha256: str = ""
-    pci_ids: tuple[str, ...] = ()
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    schema: int
-    name: str
-    version: str = ""
-    bootos_version: str = ""
-    kernel_release: str = ""
-    files: tuple[FileEntry, ...]
-    layers: tuple[LayerEntry, ...] = ()
-    loaders: tuple[FileEntry, ...] = ()
-
-    @property
-    def all_files(self) -> tuple[FileEntry, ...]:
-        """Everything that belongs to the image, by its place in the image's directory."""
-        loaders = (msgspec.structs.replace(entry, name=f"{LOADERS}/{entry.name}") for entry in self.loaders)
-        layers = (
-            FileEntry(name=f"layers/{layer.name}.squashfs", size_bytes=layer.size_bytes, sha256=layer.sha256)
-            for layer in self.layers
-            if layer.pci_ids
-        )
-        return (*self.files, *layers, *loaders)
-
-    @property
-    def size_bytes(self) -> int:
-        """What a machine has to load."""
-        return sum(entry.size_bytes for entry in self.files if entry.name in REQUIRED)
+def list_files(manifest: Manifest) -> tuple[FileEntry, ...]:
+    """Everything that belongs to the image, by its place in the image's directory: also its loaders, and the layers
+    that are files of their own."""
+    loaders = (msgspec.structs.replace(entry, name=f"{LOADERS}/{entry.name}") for entry in manifest.loaders)
+    layers = (
+        FileEntry(name=f"layers/{layer.name}.squashfs", size_bytes=layer.size_bytes, sha256=layer.sha256)
+        for layer in manifest.layers
+        if layer.pci_ids
+    )
+    return (*manifest.files, *layers, *loaders)
 
 
 def parse_manifest(raw: bytes) -> Manifest:
     """Read a manifest. Raises UnusableError with every problem."""
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = wire.parse_manifest(raw)
     except msgspec.DecodeError as cause:
         raise UnusableError(
             f"the manifest cannot be read: {cause}", hint="give the directory that bootos image build wrote"
@@ -86,6 +55,8 @@ def find_problems(manifest: Manifest) -> list[Problem]:
     problems: list[Problem] = []
     if manifest.schema != SCHEMA:
         say("schema", f"is {manifest.schema}, and this server knows {SCHEMA}", "use the server's release")
+    if not manifest.name:
+        say("name", "is missing")
     if not manifest.version:
         say("version", "is missing", "the image was built by an older release: bootos image build")
     elif not VERSION.fullmatch(manifest.version) or manifest.version == LOCAL:
@@ -103,7 +74,7 @@ def find_problems(manifest: Manifest) -> list[Problem]:
     for place, loader in enumerate(manifest.loaders):
         if not FILE.fullmatch(loader.name):
             say(f"loaders[{place}].name", f"{loader.name!r} is no plain file name")
-    for entry in manifest.all_files:
+    for entry in list_files(manifest):
         if not SHA256.fullmatch(entry.sha256) or entry.size_bytes <= 0:
             say(entry.name, "has no size and sha256")
     return problems

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.server.image.manifest import LOCAL, REQUIRED, Manifest, parse_manifest
+from bootos.server.image.manifest import LOCAL, parse_manifest
 from bootos.server.image.signature import SIGNATURE, find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST
 from bootos.server.settings import Settings
 from bootos.server.store.table import Image, ImageDefault
+from bootos.wire.manifest import REQUIRED, Manifest
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,9 @@ import msgspec
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import ConflictError, NoRoomError, NotFoundError, UnusableError
 from bootos.server.files import write_atomically
-from bootos.server.image.manifest import FileEntry, Manifest, parse_manifest
+from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import SIGNATURE
+from bootos.wire.manifest import FileEntry, Manifest
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Uploads:
             write_atomically(directory / MANIFEST, raw, mode=0o644)
             for other in (manifest, *published):
                 _link_known(manifest, directory, other, self.root / other.version)
-            states = [_read_state(directory, entry) for entry in manifest.all_files]
+            states = [_read_state(directory, entry) for entry in list_files(manifest)]
             missing = sum(state.size_bytes - state.have_bytes for state in states)
             free = shutil.disk_usage(directory).free
             if missing + SPARE_BYTES > free:
@@ -78,7 +79,7 @@ class Uploads:
         """Add to the end of a file; returns where the end is now. Raises NotFoundError, UnusableError."""
         with self._lock:
             directory, manifest = self._find(version)
-            entry = next((entry for entry in manifest.all_files if entry.name == name), None)
+            entry = next((entry for entry in list_files(manifest) if entry.name == name), None)
             if entry is None:
                 raise NotFoundError(f"the manifest of {version} names no file {name!r}")
             state = _read_state(directory, entry)
@@ -97,7 +98,7 @@ class Uploads:
         NotFoundError, ConflictError (not complete), UnusableError (not the file that the manifest names)."""
         with self._lock:
             directory, manifest = self._find(version)
-            for entry in manifest.all_files:
+            for entry in list_files(manifest):
                 state = _read_state(directory, entry)
                 if not state.is_whole:
                     raise ConflictError(
@@ -118,7 +119,7 @@ class Uploads:
         """The files of a published image that are not (any more) what its manifest names."""
         return [
             entry.name
-            for entry in manifest.all_files
+            for entry in list_files(manifest)
             if not _is_good(self.root / manifest.version / entry.name, entry)
         ]
 
@@ -135,7 +136,7 @@ class Uploads:
         # end, the manifest comes last.
         for name in ("layers", LOADERS):
             (target / name).mkdir(exist_ok=True)
-        for entry in manifest.all_files:
+        for entry in list_files(manifest):
             (directory / entry.name).replace(target / entry.name)
         for name in (SIGNATURE, MANIFEST):
             (directory / name).replace(target / name)
@@ -182,8 +183,8 @@ class Uploads:
 def _link_known(manifest: Manifest, directory: Path, other: Manifest, source: Path) -> None:
     """Files that are there already, of this image or of another, need not come over the network. A damaged one is not
     taken: it would be refused in the end, and again the next time."""
-    known = {(entry.sha256, entry.size_bytes): source / entry.name for entry in other.all_files}
-    for entry in manifest.all_files:
+    known = {(entry.sha256, entry.size_bytes): source / entry.name for entry in list_files(other)}
+    for entry in list_files(manifest):
         path, target = known.get((entry.sha256, entry.size_bytes)), directory / entry.name
         if path is not None and not _read_state(directory, entry).is_whole and _is_good(path, entry):
             target.unlink(missing_ok=True)

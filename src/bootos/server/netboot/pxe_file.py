@@ -11,10 +11,10 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.server.files import write_atomically
-from bootos.server.image.manifest import REQUIRED
 from bootos.server.netboot.grub import render_grub
 from bootos.server.netboot.ipxe import render_ipxe
 from bootos.server.netboot.pxelinux import parse_pxelinux
+from bootos.wire.manifest import REQUIRED
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 PINNED = ".pinned"

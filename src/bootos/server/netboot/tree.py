@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from bootos.server.files import write_atomically
-from bootos.server.image.manifest import LOCAL, REQUIRED
+from bootos.server.image.manifest import LOCAL
 from bootos.server.image.shelf import Shelf
 from bootos.server.netboot.entry import build_bootos_menu
 from bootos.server.netboot.grub import render_grub
@@ -20,6 +20,7 @@ from bootos.server.netboot.loader import check_missing, copy_loaders
 from bootos.server.netboot.pxe_file import name_version
 from bootos.server.netboot.pxelinux import parse_pxelinux, render_pxelinux
 from bootos.server.settings import Settings
+from bootos.wire.manifest import REQUIRED
 
 log = logging.getLogger(__name__)
 
