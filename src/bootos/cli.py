@@ -86,8 +86,8 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     is_offline = any(word.partition("=")[0] == "--inventory" for word in words)
     for noun, (module, attribute, summary, example) in NOUNS.items():
         if noun == wanted:
-            if noun == "template" and is_offline:  # plans with the agent's engine, asks no server
-                module = "bootos.agent.command"
+            if noun == "template" and is_offline:  # plans with the engine, asks no server
+                module = "bootos.server.command.offline"
             part = getattr(importlib.import_module(module), attribute)
             if noun in MORE_VERBS:
                 module, attribute = MORE_VERBS[noun]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from siliconmachine import SiliconMachine
 
-from bootos.agent.savedstate import plan_saved, read_saved
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
@@ -15,6 +14,7 @@ from bootos.drivers.bios.section import BiosState
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.bios.vendor_tool import VendorTool
 from bootos.drivers.contract import Batch, DriverError, Exporter, Forecast, Planned
+from bootos.engine.savedstate import plan_saved, read_saved
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from siliconmachine import SiliconMachine
 
-from bootos.agent.engine import NO_PAST, JobPlan, Past, StepFailed, apply_job, plan_job
 from bootos.drivers.contract import Action, Driver
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.registry import choose_drivers
+from bootos.engine.apply import NO_PAST, JobPlan, Past, StepFailed, apply_job, plan_job
 from bootos.lab.vendor_tools.firmware_package import (
     FirmwarePackage,
     build_package,

@@ -11,7 +11,6 @@ import pytest
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
-from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.onecli import OnecliDriver
 from bootos.drivers.bios.racadm import RacadmDriver
@@ -22,6 +21,7 @@ from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
+from bootos.engine.apply import NO_PAST, Past, apply_job, plan_job
 from bootos.errors import BootosError, ProblemsError
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version

@@ -9,12 +9,12 @@ import yaml
 from raidrig import RaidRig, build_drives
 from stillclock import Clock
 
-from bootos.agent.engine import plan_job
 from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.contract import DriverError
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.registry import choose_drivers
+from bootos.engine.apply import plan_job
 from bootos.lab.vendor_tools.megaraid import fail_drive, make_foreign
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.lab.vendor_tools.storcli import Storcli

@@ -13,17 +13,17 @@ from bmcmachine import BmcMachine
 from storagemachine import MIB, StorageMachine
 from typer.testing import CliRunner
 
-from bootos.agent.engine import JobPlan, apply_job, plan_job
 from bootos.agent.main import PrintWatcher
-from bootos.agent.savedstate import build_upload, load_saved, plan_saved, read_saved
 from bootos.cli import build_app
 from bootos.drivers.contract import Driver, DriverError, Machine
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
-from bootos.drivers.planhash import hash_plan
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.registry import choose_drivers
+from bootos.engine.apply import JobPlan, apply_job, plan_job
+from bootos.engine.planhash import hash_plan
+from bootos.engine.savedstate import build_upload, load_saved, plan_saved, read_saved
 from bootos.process import Completed
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bmc, Cpu, Dimm, Inventory, System

@@ -9,7 +9,6 @@ import pytest
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
-from bootos.agent.engine import NO_PAST, Past, apply_job, plan_job
 from bootos.drivers.bios.ilorest import IlorestDriver
 from bootos.drivers.bios.racadm import RacadmDriver
 from bootos.drivers.bios.sum import SumDriver
@@ -21,6 +20,7 @@ from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
+from bootos.engine.apply import NO_PAST, Past, apply_job, plan_job
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System

@@ -17,7 +17,7 @@ import msgspec
 from storagemachine import FakeArray, FakeDevice, StorageMachine
 
 from bootos.agent import sequence
-from bootos.agent.host import Host, collect
+from bootos.agent.host.host import Host, collect
 from bootos.agent.job import Next, carry_out
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture

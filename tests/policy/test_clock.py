@@ -14,8 +14,12 @@ WALL = {
     ("datetime", "today"),
 }
 # where the wall clock is read to be shown: log lines, reports, the inventory, the status page
-SHOWN = {"agent/reporter.py", "agent/savedstate.py", "hardware/inventory.py"}
-PARTS = [path for part in ("agent", "drivers", "hardware") for path in sorted((SOURCE / part).rglob("*.py"))]
+SHOWN = {"agent/session/reporter.py", "engine/savedstate.py", "hardware/inventory.py"}
+PARTS = [
+    path
+    for part in ("agent", "engine", "drivers", "hardware")
+    for path in sorted((SOURCE / part).rglob("*.py"))
+]
 FILES = [*PARTS, SOURCE / "process.py"]
 
 

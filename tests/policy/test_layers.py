@@ -1,4 +1,4 @@
-"""Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- agent; wire <- server."""
+"""Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- engine <- agent; wire <- server."""
 
 import ast
 import functools
@@ -13,8 +13,9 @@ MAY_IMPORT = {
     "wire": SHARED | {"template"},
     "hardware": SHARED | {"template", "wire"},
     "drivers": SHARED | {"template", "wire", "hardware", "fetch"},
-    "agent": SHARED | {"template", "wire", "hardware", "drivers", "fetch", "repository"},
-    "server": SHARED | {"template", "wire", "loader"},
+    "engine": SHARED | {"template", "wire", "hardware", "drivers"},
+    "agent": SHARED | {"template", "wire", "hardware", "drivers", "engine", "fetch", "repository"},
+    "server": SHARED | {"template", "wire", "engine", "loader"},
     "image": SHARED | {"wire", "repository", "loader"},
     "lab": SHARED | {"wire", "image", "loader", "fetch"},
     "errors": set(),

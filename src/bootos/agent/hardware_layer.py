@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootos.agent.host import Host
+from bootos.agent.host.host import Host
 from bootos.errors import BootosError, read_chain
 from bootos.fetch import fetch_file
 from bootos.hardware.pci import DEVICES, read_pci
@@ -19,7 +19,7 @@ from bootos.wire import v2
 from bootos.wire.inventory import PciDevice
 
 if TYPE_CHECKING:
-    from bootos.agent.client import Client
+    from bootos.agent.session.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def load_hardware_layers(host: Host, client: "Client") -> bool:
 
 def ask_for_layers(client: "Client", image_version: str = "") -> list[v2.LayerOffer]:
     """What the server offers: nothing when it does not answer now, or does not know the question."""
-    from bootos.agent.client import Refused, Unreachable
+    from bootos.agent.session.client import Refused, Unreachable
 
     try:
         return client.fetch_layers(image_version)

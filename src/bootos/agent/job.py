@@ -4,16 +4,16 @@ import logging
 import time
 from enum import StrEnum
 
-from bootos.agent.approval import check_approval, is_begun
-from bootos.agent.client import Client, Refused, Unreachable
-from bootos.agent.engine import Past, StepFailed, apply_job, plan_job, view_action
-from bootos.agent.hooks import describe_failure, is_stopping, run_given_hook
-from bootos.agent.host import Host, collect, pauses
-from bootos.agent.progress import Progress
-from bootos.agent.reporter import Reporter
-from bootos.agent.savedstate import build_upload, read_saved
-from bootos.agent.script import run_scripts
+from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
+from bootos.agent.host.host import Host, collect, pauses
+from bootos.agent.session.client import Client, Refused, Unreachable
+from bootos.agent.session.progress import Progress
+from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
+from bootos.engine.apply import Past, StepFailed, apply_job, plan_job, view_action
+from bootos.engine.approval import check_approval, is_begun
+from bootos.engine.savedstate import build_upload, read_saved
+from bootos.engine.script import run_scripts
 from bootos.errors import BootosError, Problem
 from bootos.wire import v2
 

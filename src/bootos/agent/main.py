@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bootos import __version__
-from bootos.agent.cmdline import read_cmdline
+from bootos.agent.host.cmdline import read_cmdline
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
 from bootos.wire.inventory import Inventory
@@ -27,7 +27,7 @@ from bootos.wire.v2 import ActionView, StepState
 if TYPE_CHECKING:
     import argparse
 
-    from bootos.agent.engine import JobPlan
+    from bootos.engine.apply import JobPlan
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ def build_parser() -> "argparse.ArgumentParser":
 
 def run_service() -> int:
     """The systemd service."""
-    from bootos.agent.host import Host
-    from bootos.agent.logfile import LogFile
+    from bootos.agent.console.logfile import LogFile
+    from bootos.agent.host.host import Host
     from bootos.agent.sequence import run
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -122,8 +122,8 @@ def show_inventory(arguments: "argparse.Namespace") -> int:
 
 
 def make_plan(arguments: "argparse.Namespace", inventory: Inventory) -> "tuple[JobPlan, Machine]":
-    from bootos.agent.byhand import read_given, read_secrets, read_template_file
-    from bootos.agent.engine import plan_job
+    from bootos.engine.apply import plan_job
+    from bootos.engine.byhand import read_given, read_secrets, read_template_file
 
     machine = Machine()
     document = read_template_file(arguments.file, inventory, read_given(arguments.set))
@@ -132,7 +132,7 @@ def make_plan(arguments: "argparse.Namespace", inventory: Inventory) -> "tuple[J
 
 
 def show_plan(arguments: "argparse.Namespace") -> int:
-    from bootos.agent.plantext import find_script_titles, format_plan
+    from bootos.engine.plantext import find_script_titles, format_plan
 
     plan, _ = make_plan(arguments, collect_here())
     if arguments.json:
@@ -162,7 +162,7 @@ def show_plan(arguments: "argparse.Namespace") -> int:
 
 
 def show_state(arguments: "argparse.Namespace") -> int:
-    from bootos.agent.savedstate import read_saved
+    from bootos.engine.savedstate import read_saved
 
     saved = read_saved(Machine(), collect_here())
     print(msgspec.json.format(msgspec.json.encode(saved), indent=2).decode())
@@ -191,9 +191,9 @@ class PrintWatcher:
 
 
 def apply_by_hand(arguments: "argparse.Namespace") -> int:
-    from bootos.agent.byhand import read_secrets
-    from bootos.agent.engine import apply_job
-    from bootos.agent.script import run_scripts
+    from bootos.engine.apply import apply_job
+    from bootos.engine.byhand import read_secrets
+    from bootos.engine.script import run_scripts
 
     if os.geteuid() != 0:
         raise BootosError("only root can configure a machine")

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bootos import __version__
-from bootos.agent.cmdline import read_cmdline
-from bootos.agent.host import Host, collect, pauses
-from bootos.agent.link import delays, wait_until
-from bootos.agent.uplink import Network
+from bootos.agent.host.cmdline import read_cmdline
+from bootos.agent.host.host import Host, collect, pauses
+from bootos.agent.network.link import delays, wait_until
+from bootos.agent.network.uplink import Network
 from bootos.wire import v2
 
 if TYPE_CHECKING:
-    from bootos.agent.client import Client
-    from bootos.agent.reporter import Reporter
+    from bootos.agent.session.client import Client
+    from bootos.agent.session.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ BUSY = 429  # HTTP: too many requests; a server of protocol v2 that has no time
 # imported while DHCP is waited for, and those for a job, which are more than all others, while the order is.
 LATER = (
     "bootos.hardware.inventory",
-    "bootos.agent.client",
-    "bootos.agent.reporter",
+    "bootos.agent.session.client",
+    "bootos.agent.session.reporter",
     "bootos.drivers.registry",
 )
 FOR_A_JOB = ("bootos.agent.job",)
@@ -73,7 +73,7 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
         order = wait_for_order(client, reporter)
-        from bootos.agent import power
+        from bootos.agent.host import power
         from bootos.agent.job import Next, carry_out
 
         after = carry_out(order, host, client, reporter)
@@ -91,7 +91,7 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
 
 def work_by_v1(host: Host) -> None:
     """The same with a server that only speaks Cloudboot v1."""
-    from bootos.agent.cloudboot_v1 import work_v1
+    from bootos.agent.cloudboot.flow import work_v1
 
     work_v1(host)
 
@@ -137,7 +137,7 @@ def bring_up_network(host: Host) -> str:
 def set_up_repositories(host: Host) -> None:
     """Those of REPO, so that PRE, scripts and the shell can `yum install` from them."""
     if host.cmdline.repositories:
-        from bootos.agent.repository import write_repositories
+        from bootos.agent.host.repository import write_repositories
 
         write_repositories(host.cmdline.repositories, host.machine.root)
 
@@ -149,10 +149,10 @@ def is_at(hook: str | None, server_addr: str) -> bool:
 
 def run_pre_hook(host: Host) -> list[v2.HookResult]:
     """PRE, right after the agent started (its URL needs the network). A failure is said and kept: the machine still
-    registers, and with PRE_ON_ERROR=stop its jobs are refused (`job`, `cloudboot_v1`)."""
+    registers, and with PRE_ON_ERROR=stop its jobs are refused (`job`, `cloudboot.flow`)."""
     if not host.cmdline.pre:
         return []
-    from bootos.agent.hooks import run_given_hook
+    from bootos.agent.hook.hook import run_given_hook
 
     host.status.do("running the PRE hook")
     result = run_given_hook("PRE", host, None)
@@ -161,15 +161,15 @@ def run_pre_hook(host: Host) -> list[v2.HookResult]:
 
 def load_layers(host: Host, client: "Client | None") -> bool:
     """The kernel modules that the server has for this machine's devices; none as long as it does not answer."""
-    from bootos.agent.client import Client
     from bootos.agent.hardware_layer import load_hardware_layers
+    from bootos.agent.session.client import Client
 
     return load_hardware_layers(host, client or Client(host.server_addr))
 
 
 def wait_for_server(host: Host) -> "Client | None":
     """Until the server answers: the client of protocol v2, or None when it speaks Cloudboot v1 only."""
-    from bootos.agent.client import Client, Refused, Unreachable
+    from bootos.agent.session.client import Client, Refused, Unreachable
 
     client = Client(host.server_addr)
     host.status.wait_for("the server")
@@ -196,7 +196,7 @@ def wait_for_server(host: Host) -> "Client | None":
 
 def speaks_v1(host: Host) -> bool:
     """Whether the server answers a call of Cloudboot v1 in its form."""
-    from bootos.agent.v1_client import V1Client, V1Error
+    from bootos.agent.cloudboot.client import V1Client, V1Error
 
     try:
         V1Client(host.server_addr).probe(host.sn)
@@ -208,8 +208,8 @@ def speaks_v1(host: Host) -> bool:
 
 def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResult]) -> "Reporter":
     """Register and start reporting; what was and will be logged is seen at the server."""
-    from bootos.agent.outbox import Outbox
-    from bootos.agent.reporter import Reporter, ReportHandler
+    from bootos.agent.session.outbox import Outbox
+    from bootos.agent.session.reporter import Reporter, ReportHandler
 
     outbox = Outbox(host.directory / "outbox.jsonl")
     reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address), outbox)
@@ -223,7 +223,7 @@ def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResu
 
 def claim_session(host: Host, client: "Client", address: str) -> None:
     """Register until the server accepts."""
-    from bootos.agent.client import Refused, Unreachable
+    from bootos.agent.session.client import Refused, Unreachable
     from bootos.drivers.registry import find_driver_names
 
     registration = v2.Registration(
@@ -260,7 +260,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
 
 def wait_for_order(client: "Client", reporter: "Reporter") -> v2.Order:
     """Long-poll until the operator starts a job for this machine."""
-    from bootos.agent.client import Refused, Unreachable
+    from bootos.agent.session.client import Refused, Unreachable
 
     log.info("waiting for an order from %s", client.server_addr)
     attempts = pauses()

@@ -201,7 +201,7 @@ class Report(msgspec.Struct, kw_only=True):
     steps: list[StepView] = []
     problems: list[ProblemView] = []
     hooks: list[HookResult] = []
-    plan_hash: str = ""  # of the plan as it was made, by drivers.plan_hash
+    plan_hash: str = ""  # of the plan as it was made, by engine.planhash
     certificates: list[
         dict[str, Any]
     ] = []  # what this attempt proved; the server keeps those of earlier ones

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from bootos.agent.cmdline import parse_cmdline
-from bootos.agent.uplink import Network, Timing
+from bootos.agent.host.cmdline import parse_cmdline
+from bootos.agent.network.uplink import Network, Timing
 from bootos.process import Completed, Runner, ToolError, run
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from bootos.agent.addressing import Addressing, Vlan, Words
-from bootos.agent.cmdline import parse_cmdline
+from bootos.agent.host.cmdline import parse_cmdline
+from bootos.agent.network.addressing import Addressing, Vlan, Words
 
 STATIC = Addressing(address="10.0.0.5/24", gateway="10.0.0.1")
 

@@ -3,7 +3,7 @@
 import pytest
 import urllib3
 
-from bootos.agent.client import Client, Unreachable, describe_cause
+from bootos.agent.session.client import Client, Unreachable, describe_cause
 
 REFUSED = "Failed to establish a new connection: [Errno 111] Connection refused"
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.agent.cmdline import parse_cmdline, read_cmdline
+from bootos.agent.host.cmdline import parse_cmdline, read_cmdline
 
 DOCUMENTED = (
     "BOOT_IMAGE=http://osinstall.idcos.com/bootos/vmlinuz initrd=http://osinstall.idcos.com/bootos/initrd.img "

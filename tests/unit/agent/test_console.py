@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from terminal import Terminal
 
-from bootos.agent import console_page
-from bootos.agent.console import find_consoles, is_alive, read_identity
-from bootos.agent.status import Status, wake_console
+from bootos.agent.console import page
+from bootos.agent.console.main import find_consoles, is_alive, read_identity
+from bootos.agent.console.status import Status, wake_console
 from bootos.process import Child, run, start
 
 DEADLINE_S = 30.0
@@ -75,7 +75,7 @@ class Room:
         wake_console(self.run)
 
     def start(self, *lines: Line) -> Child:
-        words = [sys.executable, "-m", "bootos.agent.console", self.run, self.shell]
+        words = [sys.executable, "-m", "bootos.agent.console.main", self.run, self.shell]
         child = start([*words, *(line.path for line in lines)], log_path=self.run / "console.out")
         self.children.append(child)
         return child
@@ -164,7 +164,7 @@ def test_an_image_without_shell_says_so_and_a_key_draws_again(room: Room) -> Non
     line.terminal = Terminal()  # another one is attached
     line.type("s")
     line.wait_for_text("line two")
-    assert "no shell" in line.terminal.screen[console_page.ROWS - 2]
+    assert "no shell" in line.terminal.screen[page.ROWS - 2]
     assert b"BootOS: shell" not in line.heard
 
 
@@ -217,12 +217,12 @@ def test_the_size_of_a_terminal_that_knows_it_is_used(room: Room) -> None:
     room.log(*(f"line {number}" for number in range(60)))
     room.start(line)
     line.wait_for(lambda: line.terminal.screen[48] == "line 59", "last line in the last row but one")
-    assert line.terminal.screen[console_page.ROWS - 1] == "-" * 131
+    assert line.terminal.screen[page.ROWS - 1] == "-" * 131
 
 
 def test_the_process_is_small() -> None:
     """It is there as long as the machine is on, on machines with 1 GiB; msgspec alone would double it."""
-    code = "import sys, bootos.agent.console; print(*sys.modules)"
+    code = "import sys, bootos.agent.console.main; print(*sys.modules)"
     loaded = set(run([sys.executable, "-c", code]).stdout.split())
     assert not loaded & {"msgspec", "logging", "typing", "subprocess", "urllib3", "asyncio"}
 

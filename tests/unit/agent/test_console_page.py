@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from terminal import Terminal
 
-from bootos.agent import console_page as page
-from bootos.agent.status import View
+from bootos.agent.console import page
+from bootos.agent.console.status import View
 from bootos.lab.serial import clean_text
 
 GOLDEN = Path(__file__).parents[2] / "golden/console"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from bootos.agent.client import Client
 from bootos.agent.hardware_layer import choose_layers, load_hardware_layers
-from bootos.agent.host import Host
-from bootos.agent.uplink import Uplink
+from bootos.agent.host.host import Host
+from bootos.agent.network.uplink import Uplink
+from bootos.agent.session.client import Client
 from bootos.drivers.contract import Machine
 from bootos.hardware.pci import parse_uevent
 from bootos.process import Completed, run

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from bootos.agent.hookfile import HookError
-from bootos.agent.hooks import fetch_hook, run_hook
+from bootos.agent.hook.file import HookError
+from bootos.agent.hook.hook import fetch_hook, run_hook
 from bootos.fetch import mask_url
 
 FILES: dict[str, bytes] = {}

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from bootos.agent.host import Host
+from bootos.agent.host.host import Host
 from bootos.drivers.contract import Machine
 
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from peer import Peer
 
-from bootos.agent.client import Client
-from bootos.agent.cmdline import Cmdline
-from bootos.agent.host import Host
+from bootos.agent.host.cmdline import Cmdline
+from bootos.agent.host.host import Host
 from bootos.agent.job import Next, carry_out
-from bootos.agent.reporter import Reporter
 from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_order, wait_for_server
+from bootos.agent.session.client import Client
+from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
 from bootos.wire import v2
 

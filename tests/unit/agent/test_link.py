@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.agent.link import Interface, natural_key, plan_renames, read_interfaces
+from bootos.agent.network.link import Interface, natural_key, plan_renames, read_interfaces
 from bootos.errors import BootosError
 from bootos.process import Completed
 

@@ -1,5 +1,5 @@
-from bootos.agent.addressing import Addressing, Vlan, Words
-from bootos.agent.networkfile import (
+from bootos.agent.network.addressing import Addressing, Vlan, Words
+from bootos.agent.network.networkfile import (
     Names,
     build_resolv_conf,
     find_named_cards,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bootos.agent.power import Timing, reboot
+from bootos.agent.host.power import Timing, reboot
 from bootos.process import Completed, run
 from bootos.wire.inventory import Bios, Bmc, Inventory, RedfishInterface
 

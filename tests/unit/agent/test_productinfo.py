@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bootos.agent.productinfo import build_product_info, encode_product_info
+from bootos.agent.cloudboot.productinfo import build_product_info, encode_product_info
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Inventory
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from peer import Peer, wait_for
 
-from bootos.agent.client import Client, Refused, Unreachable
-from bootos.agent.outbox import Outbox
-from bootos.agent.reporter import Reporter, mask
+from bootos.agent.session.client import Client, Refused, Unreachable
+from bootos.agent.session.outbox import Outbox
+from bootos.agent.session.reporter import Reporter, mask
 from bootos.wire import v2
 
 

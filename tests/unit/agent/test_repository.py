@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.agent.cmdline import parse_cmdline
-from bootos.agent.repository import write_repositories
+from bootos.agent.host.cmdline import parse_cmdline
+from bootos.agent.host.repository import write_repositories
 from bootos.repository import build_repo_file, find_url_fault
 
 

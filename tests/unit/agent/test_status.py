@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.agent.logfile import LogFile
-from bootos.agent.status import Status, read_view, wake_console
+from bootos.agent.console.logfile import LogFile
+from bootos.agent.console.status import Status, read_view, wake_console
 
 
 def test_what_is_set_is_read_by_another_process(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
 
 def test_reading_the_status_costs_little_memory() -> None:
     """The console process holds it as long as the machine is on."""
-    code = "import sys, bootos.agent.status; print(*sys.modules)"
+    code = "import sys, bootos.agent.console.status; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"msgspec", "logging", "typing", "subprocess", "urllib3", "asyncio"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bootos.agent.addressing import Addressing
-from bootos.agent.networkfile import Port
-from bootos.agent.reach import Grade, Reach, build_query, find_in_hosts, parse_answer
-from bootos.agent.uplink import Finding, Timing, choose_port, explain
+from bootos.agent.network.addressing import Addressing
+from bootos.agent.network.networkfile import Port
+from bootos.agent.network.reach import Grade, Reach, build_query, find_in_hosts, parse_answer
+from bootos.agent.network.uplink import Finding, Timing, choose_port, explain
 
 DOWN, WAITING, TRYING = "down", "waiting", "trying"
 

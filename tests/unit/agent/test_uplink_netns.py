@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from netns import SERVER, URL, Site, find_obstacle, wait_for
 
-from bootos.agent.link import SWAP_NAME
+from bootos.agent.network.link import SWAP_NAME
 
 pytestmark = pytest.mark.skipif(find_obstacle() is not None, reason=str(find_obstacle()))
 

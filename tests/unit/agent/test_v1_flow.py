@@ -14,12 +14,12 @@ import urllib3
 from peer import Peer
 from v1_server import V1Server, encode
 
-from bootos.agent.client import Client, Refused
-from bootos.agent.cloudboot_v1 import Timing, work_v1
-from bootos.agent.cmdline import Cmdline
-from bootos.agent.host import Host
+from bootos.agent.cloudboot.client import V1Client
+from bootos.agent.cloudboot.flow import Timing, work_v1
+from bootos.agent.host.cmdline import Cmdline
+from bootos.agent.host.host import Host
 from bootos.agent.sequence import run_pre_hook, speaks_v1, wait_for_server
-from bootos.agent.v1_client import V1Client
+from bootos.agent.session.client import Client, Refused
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
 

@@ -11,7 +11,7 @@ import pytest
 from rpmchain import CHAIN, PROGRAM, TOOLS, build_repository, find_package
 from spdx import read_document
 
-from bootos.agent.repository import write_repositories
+from bootos.agent.host.repository import write_repositories
 from bootos.errors import BootosError
 from bootos.image.layers.add import add_packages, remove_packages
 from bootos.image.layers.chroot import bind_directory, prepare_chroot, run_inside

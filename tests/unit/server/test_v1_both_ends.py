@@ -7,10 +7,10 @@ import pytest
 from serving import Running
 from v1_agent import Installer
 
-from bootos.agent.cloudboot_v1 import Timing, work_v1
-from bootos.agent.cmdline import Cmdline
-from bootos.agent.host import Host
-from bootos.agent.v1_client import V1Client
+from bootos.agent.cloudboot.client import V1Client
+from bootos.agent.cloudboot.flow import Timing, work_v1
+from bootos.agent.host.cmdline import Cmdline
+from bootos.agent.host.host import Host
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Inventory
 

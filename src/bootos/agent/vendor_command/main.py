@@ -99,7 +99,7 @@ def run_here(path: str, words: list[str] | None) -> int:
     stream = sys.stderr if "--json" in words else sys.stdout
     logging.basicConfig(level=level, format="%(message)s", stream=stream)
     if level > logging.DEBUG:
-        logging.getLogger("bootos.agent.engine").setLevel(logging.ERROR)  # the plan has told what is lost
+        logging.getLogger("bootos.engine").setLevel(logging.ERROR)  # the plan has told what is lost
     return run_command(path, words, Machine(), collect_inventory, is_root=os.geteuid() == 0)
 
 
@@ -147,7 +147,7 @@ def carry_out(
     printer: Printer,
 ) -> int:
     """Plan, show, apply, compare. Raises BootosError."""
-    from bootos.agent.engine import apply_job, plan_job
+    from bootos.engine.apply import apply_job, plan_job
 
     def choose(inventory: Inventory, template: Template) -> Any:
         return choose_drivers(inventory, template, drivers)

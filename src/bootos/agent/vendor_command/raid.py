@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from bootos.agent.cmdline import read_cmdline
+from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Request, name_problem
 from bootos.agent.vendor_command.slot import (

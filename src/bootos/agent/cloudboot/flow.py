@@ -1,0 +1,299 @@
+"""The agent's life with a server that speaks Cloudboot v1 only: the documented calls, titles and numbers, in order.
+
+`work_v1` is called by `sequence.run` in place of registering and waiting for orders. Wherever the first agent
+lost a report, hung or gave up, this one waits, says so, and goes on.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from bootos.agent.cloudboot.client import BadAnswer, NoAnswer, Rejected, V1Client, V1Error
+from bootos.agent.cloudboot.outbox import Outbox
+from bootos.agent.cloudboot.productinfo import build_product_info, encode_product_info
+from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
+from bootos.agent.host import power
+from bootos.agent.host.host import Host
+from bootos.agent.network.link import delays
+from bootos.engine.bash import run_script
+from bootos.errors import BootosError
+from bootos.wire import cloudboot_v1 as v1
+from bootos.wire import v2
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FAILED = -1.0
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things may take. `tries` counts bad answers (HTTP 500); no answer is waited out for ever."""
+
+    interval_s: float = 60.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 30.0
+    tries: int = 5
+    script_s: float = 4 * 3600.0
+    farewell_s: float = 600.0  # for the last reports, before the reboot
+
+    def pauses(self) -> Iterator[float]:
+        return (s * random.uniform(0.7, 1.3) for s in delays(self.first_pause_s, self.longest_pause_s))
+
+
+class JobFailed(BootosError):
+    """Ends the job with -1 and this title; `text` goes into its log at the server."""
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__(f"{title}: {text}")
+        self.title = title
+        self.text = text
+
+
+class Dequeued(BootosError):
+    """The operator took the machine out of the install list while it was being configured."""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of the hardware template; scripts are (name, text)."""
+
+    name: str
+    scripts: tuple[tuple[str, str], ...]
+
+
+def work_v1(
+    host: Host,
+    client: V1Client | None = None,
+    timing: Timing | None = None,
+    reboot: Callable[[], None] | None = None,
+) -> None:
+    """Enrol, then job after job, for ever."""
+    flow = Flow(
+        host,
+        client or V1Client(host.server_addr),
+        timing or Timing(interval_s=host.cmdline.loop_interval_s, script_s=host.cmdline.script_timeout_s),
+        reboot or (lambda: power.reboot(host.machine.run, host.inventory, host.machine.root)),
+    )
+    flow.enrol()
+    while True:
+        flow.wait_until_queued()
+        flow.carry_out()
+
+
+class Flow:
+    """The documented flow, one method for each part of it."""
+
+    def __init__(self, host: Host, client: V1Client, timing: Timing, reboot: Callable[[], None]) -> None:
+        self.host = host
+        self.client = client
+        self.timing = timing
+        self.reboot = reboot
+        self.info = build_product_info(
+            host.inventory, host.sn, host.mac, (host.uplink.mac, host.uplink.address) if host.uplink else None
+        )
+        self.outbox = Outbox(client, host.sn)
+        # Set when the server still has this job in its list though it is over here: it must not begin again.
+        self.must_leave_list = False
+
+    def enrol(self) -> None:
+        """Send the product information until it is accepted, without which nobody can enrol the machine."""
+        self.host.status.wait_for("the server to take the product information")
+        body = encode_product_info(self.info)
+        for wait_s in self.timing.pauses():
+            try:
+                message = self.client.send_product_info(body)
+            except V1Error as error:
+                log.warning("waiting for the server to take the product information: %s", error)
+                time.sleep(wait_s)
+            else:
+                log.info("serial number %s is known to the server: %s", self.host.sn, message or "accepted")
+                break
+        self.outbox.put(0.1, "进入bootos", "正常进入bootos")
+
+    def wait_until_queued(self) -> None:
+        """Poll the install list, at once and then in every interval; every poll is a heartbeat too.
+
+        Nothing is asked before the server has every report: a failure it does not know of would begin again.
+        """
+        log.info("waiting to be put into the install list of %s", self.client.server_addr)
+        self.host.status.set(step="", step_number=0, step_count=0)
+        self.host.status.wait_for("being put into the server's install list")
+        pauses = self.timing.pauses()
+        while True:
+            wait_s = next(pauses)
+            if self.outbox.flush():
+                try:
+                    queued = self.client.is_queued(self.host.sn)
+                except V1Error as error:
+                    log.warning("the install list cannot be asked: %s", error)
+                else:
+                    if queued and not self.must_leave_list:
+                        return
+                    self.must_leave_list = queued
+                    pauses = self.timing.pauses()
+                    wait_s = self.timing.interval_s * random.uniform(0.9, 1.1)
+            time.sleep(wait_s)
+
+    def carry_out(self) -> None:
+        """One job, to its reboot or to its -1."""
+        log.info("this machine is in the install list")
+        self.host.status.set(job="install")
+        self.host.status.do("configuring this machine")
+        try:
+            self.repeat_pre_hook()
+            if self.wants_hardware():
+                self.configure_hardware()
+            self.upload_mac()
+            self.run_post_hook()
+            self.report(0.5, "系统开始重启", "the machine reboots now")
+        except JobFailed as failure:
+            log.error("%s", failure)
+            self.host.status.set(job="install: failed")
+            self.fail(failure)
+        except Dequeued as reason:
+            log.warning("%s", reason)
+            self.host.status.set(job="install: cancelled at the server")
+        else:
+            self.host.status.do("rebooting")
+            self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s)
+            self.must_leave_list = True
+            self.reboot()
+            log.error("the machine did not reboot; reset it by hand")
+
+    def wants_hardware(self) -> bool:
+        """Ask what is to be done and decide, as v1 leaves it to the agent. Raises JobFailed."""
+        info, title = self.info, "配置查询失败"
+        if info.is_vm == "Yes":
+            log.info("a virtual machine: its hardware is not configured")
+            return False
+        query = v1.ModelQuery(
+            sn=info.sn, company=info.company.lower(), product=info.product, model_name=info.model_name
+        )
+        said = self.ask(title, lambda: self.client.read_preparation(query))
+        if said.is_skip_hardware_config == "true":
+            log.info("the server says to skip hardware configuration")
+            return False
+        if said.is_verify != "true":
+            reason = f"the model {info.model_name} of {info.company} is not in the server's support list"
+            if not self.host.cmdline.developer:
+                raise JobFailed(title, f"{reason}, and this is user mode (DEVELOPER=1 is not given)")
+            log.warning("%s; developer mode goes on", reason)
+        return True
+
+    def configure_hardware(self) -> None:
+        """Get the template and run its scripts; the first that fails ends the job. Raises JobFailed, Dequeued."""
+        self.report(0.15, "配置查询", f"{self.info.company} {self.info.model_name}")
+        title = "获取硬件配置模板失败"
+        groups = read_groups(self.ask(title, lambda: self.client.read_hardware(self.info.sn)))
+        count = sum(len(group.scripts) for group in groups)
+        self.report(0.2, "获取硬件配置", f"{len(groups)} group(s), {count} script(s)")
+        self.host.status.set(step_count=count)
+        progress = 0.3
+        self.report(progress, "开始硬件配置", ", ".join(group.name for group in groups) or "nothing to do")
+        for number, group in enumerate(groups):
+            # As the first agent counts: whole hundredths, added before the group's scripts.
+            progress += 10 // len(groups) / 100
+            for place, (name, text) in enumerate(group.scripts):
+                self.run_one(progress, f"{group.name} - {name}", text, f"v1.{number}.{place}.sh")
+            self.report(progress, f"{group.name} 配置完成", f"{len(group.scripts)} script(s)")
+        self.report(0.4, "硬件配置结束", f"{count} script(s)")
+
+    def run_one(self, progress: float, title: str, text: str, file_name: str) -> None:
+        """Run one script and report it. Raises JobFailed with its name and the end of its output, never its text."""
+        log.info("running %s", title)
+        self.host.status.set(step=title, step_number=self.host.status.view.step_number + 1)
+        file = self.host.directory / "scripts" / file_name
+        outcome = run_script(text, file, self.host.machine.run, self.timing.script_s)
+        if not outcome.ok:
+            raise JobFailed("初始化硬件失败", f"{title}: {outcome.status}\n{outcome.tail}")
+        self.report(progress, title, outcome.tail or "no output")
+
+    def upload_mac(self) -> None:
+        """Hand over the PXE NIC's MAC, from which the server makes the PXE file. Raises JobFailed, Dequeued."""
+        mac = self.info.mac
+        self.host.status.set(step="MAC address and PXE configuration", step_number=0, step_count=0)
+        self.ask("生成PXE文件失败", lambda: self.client.upload_mac(self.info.sn, mac))
+        self.report(0.45, "生成PXE文件", mac)
+
+    def repeat_pre_hook(self) -> None:
+        """With PRE_ON_ERROR=stop, a PRE that failed is run once more. Raises JobFailed when it fails again."""
+        if is_stopping(self.host, self.host.hooks.get("PRE")):
+            self.host.status.set(step="PRE hook")
+            result = run_given_hook("PRE", self.host, None)
+            if result is not None and is_stopping(self.host, result):
+                raise JobFailed("PRE脚本执行失败", describe_failure(result))
+
+    def run_post_hook(self) -> None:
+        """POST, before the reboot. Raises JobFailed when it fails and POST_ON_ERROR says stop."""
+        if self.host.cmdline.post:
+            host = self.host
+            host.status.set(step="POST hook")
+            report = v2.Report(number=0, boot_id=host.boot_id, state=v2.JobState.SUCCEEDED)
+            host.directory.mkdir(parents=True, exist_ok=True)
+            (host.directory / "result.json").write_bytes(msgspec.json.encode(report))
+            result = run_given_hook("POST", host, None)
+            if result is not None and is_stopping(host, result):
+                raise JobFailed("POST脚本执行失败", describe_failure(result))
+
+    def report(self, progress: float, title: str, text: str) -> None:
+        """Tell the server. A rejected report may mean that the operator cancelled. Raises Dequeued then."""
+        rejected = self.outbox.rejected
+        self.outbox.put(progress, title, text)
+        self.check_queued(rejected)
+
+    def fail(self, failure: JobFailed) -> None:
+        """-1: the server takes the machine out of its list, and the operator may put it in again."""
+        rejected = self.outbox.rejected
+        self.outbox.put(FAILED, failure.title, failure.text)
+        self.must_leave_list = self.outbox.rejected > rejected
+
+    def ask(self, title: str, call: Callable[[], T]) -> T:
+        """Call until there is an answer; JobFailed with `title` when the server says no or only gives bad answers."""
+        bad = 0
+        for wait_s in self.timing.pauses():
+            try:
+                return call()
+            except Rejected as error:
+                raise JobFailed(title, str(error)) from error
+            except BadAnswer as error:
+                bad += 1
+                if bad == self.timing.tries:
+                    raise JobFailed(title, str(error)) from error
+                log.warning("asking again: %s", error)
+            except NoAnswer as error:
+                log.warning("waiting for the server: %s", error)
+            time.sleep(wait_s)
+            rejected = self.outbox.rejected
+            self.outbox.flush()
+            self.check_queued(rejected)
+        raise AssertionError("pauses never end")
+
+    def check_queued(self, rejected_before: int) -> None:
+        """After a rejected report: is the machine still in the list? No answer counts as yes. Raises Dequeued."""
+        if self.outbox.rejected == rejected_before:
+            return
+        try:
+            queued = self.client.is_queued(self.info.sn)
+        except V1Error as error:
+            log.warning("the install list cannot be asked: %s", error)
+            return
+        if not queued:
+            raise Dequeued("the server has taken this machine out of its install list: the job ends here")
+
+
+def read_groups(content: v1.HardwareContent) -> list[Group]:
+    """The groups with their scripts decoded, all before the first one runs. Raises JobFailed."""
+    groups = []
+    for group in content.hardware or []:
+        scripts = []
+        for script in group.scripts or []:
+            text = v1.decode_text(script.script)
+            if text is None:
+                raise JobFailed("获取硬件配置模板失败", f"{group.name} - {script.name} is not base64")
+            scripts.append((script.name, text))
+        groups.append(Group(name=group.name, scripts=tuple(scripts)))
+    return groups

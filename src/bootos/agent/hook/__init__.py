@@ -1,0 +1,1 @@
+"""PRE and POST: fetched (`file`), run, and what their failure means (`hook`)."""

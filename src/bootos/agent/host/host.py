@@ -1,0 +1,107 @@
+"""The machine the agent runs on, and what was learned of it since the start. Shared by `sequence` and `job`."""
+
+import logging
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from bootos.agent.console.status import Status
+from bootos.agent.host.cmdline import Cmdline
+from bootos.agent.host.earlylog import EarlyLog
+from bootos.agent.network.link import delays
+from bootos.agent.network.uplink import Uplink
+from bootos.drivers.contract import Machine
+from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import HookResult
+
+log = logging.getLogger(__name__)
+
+RUN_DIRECTORY = Path("run/bootos")
+
+
+class Host:
+    """The machine the agent runs on, and what was learned of it since the start."""
+
+    def __init__(self, machine: Machine, boot_id: str) -> None:
+        self.machine = machine
+        self.boot_id = boot_id
+        self.cmdline = Cmdline()
+        self.inventory = Inventory(collected_at="")
+        self.server_addr = ""
+        self.early_log = EarlyLog()
+        self.machine_id = ""  # the server's, known from the registration on
+        self.hooks: dict[str, HookResult] = {}  # by name: how each ended last
+        self.uplink: Uplink | None = None  # the interface that reaches the server
+        self.status = Status(self.directory)
+
+    @property
+    def directory(self) -> Path:
+        return self.machine.root / RUN_DIRECTORY
+
+    @property
+    def sn(self) -> str:
+        """The serial number that the server knows the machine by; else its UUID, else the PXE MAC."""
+        system = self.inventory.system
+        return system.serial or system.uuid or self._early_serial() or self.mac
+
+    def _early_serial(self) -> str:
+        """The serial number before the inventory was collected, for the PRE hook."""
+        file = self.machine.root / "sys/class/dmi/id/product_serial"
+        return file.read_text().strip() if file.exists() and not self.inventory.collected_at else ""
+
+    @property
+    def image_version(self) -> str:
+        """What the booted image calls itself in /etc/bootos-release, which `/init` put there; or empty."""
+        file = self.machine.root / "etc/bootos-release"
+        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        return dict(line.partition("=")[::2] for line in lines).get("IMAGE_VERSION", "")
+
+    @property
+    def mac(self) -> str:
+        """The MAC of the NIC that PXE used; else of the one that reaches the server; else of one with an address."""
+        if self.cmdline.pxe_mac:
+            return self.cmdline.pxe_mac
+        if self.uplink is not None:
+            return self.uplink.mac
+        return next((nic.mac for nic in self.inventory.nics if nic.addresses), "")
+
+
+def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
+    """What a hook finds in its environment."""
+    return {
+        "SERVER_ADDR": host.server_addr,
+        "SN": host.sn,
+        "MACHINE_ID": host.machine_id,
+        "JOB_ID": job_id or "",
+        "INVENTORY_FILE": str(host.directory / "inventory.json"),
+        "RESULT_FILE": str(host.directory / "result.json"),
+    }
+
+
+def collect(host: Host) -> None:
+    """The inventory, also left in /run/bootos/inventory.json."""
+    from bootos.hardware.inventory import collect_inventory
+    from bootos.hardware.pcigap import describe_gap, read_gaps
+    from bootos.hardware.tree import Tree
+
+    log.info("collecting hardware information")
+    host.status.do("collecting hardware information")
+    host.inventory = collect_inventory(host.machine.root, host.machine.run, pxe_mac=host.mac or None)
+    host.directory.mkdir(parents=True, exist_ok=True)
+    (host.directory / "inventory.json").write_bytes(msgspec.json.encode(host.inventory))
+    system = host.inventory.system
+    host.status.set(sn=host.sn)
+    log.info(
+        "machine: %s %s, serial number %s", system.vendor or "-", system.product or "-", host.sn or "unknown"
+    )
+    for gap in read_gaps(Tree(host.machine.root), host.machine.run, host.inventory.pci):
+        log.warning("%s", describe_gap(gap))
+    for note in host.inventory.notes:
+        log.warning("inventory: %s", note)
+
+
+def pauses() -> Iterator[float]:
+    """Growing pauses with jitter: a thousand machines powered on together do not call together."""
+    return (wait_s * random.uniform(0.7, 1.3) for wait_s in delays(1.0, 30.0))

@@ -1,0 +1,164 @@
+"""Saves what the drivers read, and gives it back to them: for the server, and to plan where the machine is not.
+
+Called by the agent at the end of a job, by `bootos-agent state`, and by `bootos template check --inventory`. It changes
+nothing, and what it cannot read it says: it never fails a job.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bootos import __version__
+from bootos.drivers.contract import Driver, DriverError, Machine, Match
+from bootos.drivers.registry import Chosen, choose_drivers, load_drivers, match_drivers
+from bootos.engine.apply import Chooser, JobPlan, plan_job
+from bootos.engine.export import build_template
+from bootos.errors import BootosError, Problem
+from bootos.process import redact
+from bootos.template.model import Template
+from bootos.wire.inventory import Inventory
+from bootos.wire.saved import MOST_BYTES, SavedState
+
+log = logging.getLogger(__name__)
+
+PRIORITY_SAVED = 1000  # above that of any driver
+
+# The last five: a tool's output of another shape than its driver knows
+FAILURES = (BootosError, OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+def read_saved(machine: Machine, inventory: Inventory, drivers: Sequence[Driver] | None = None) -> SavedState:
+    """Read the machine with the driver that would be chosen for each section."""
+    saved = SavedState(
+        saved_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        agent_version=__version__,
+        inventory=inventory,
+    )
+    states: list[tuple[Driver, Any]] = []
+    with machine.looking():
+        for driver in choose_readers(inventory, drivers):
+            try:
+                state = driver.read(machine, inventory)
+                saved.states[driver.name] = msgspec.to_builtins(state, enc_hook=leave_out)
+                states.append((driver, state))
+            except FAILURES as cause:
+                log.warning("the state of %s is not saved: %s", driver.name, cause)
+                saved.unread[driver.name] = str(cause) or type(cause).__name__
+    saved.template, saved.notes = build_template(inventory, states)
+    return saved
+
+
+def choose_readers(inventory: Inventory, drivers: Sequence[Driver] | None = None) -> list[Driver]:
+    """Of each section the drivers with the highest priority: a worse one may need to log on somewhere to read."""
+    best: dict[str, tuple[int, list[Driver]]] = {}
+    for chosen in match_drivers(inventory, drivers):
+        driver = chosen.driver
+        match = driver.match(inventory)
+        priority = match.priority if match is not None else 0
+        known, found = best.get(driver.section, (priority, []))
+        if priority > known:
+            known, found = priority, []
+        best[driver.section] = (known, [*found, driver] if priority == known else found)
+    return [driver for _, found in best.values() for driver in found]
+
+
+def leave_out(value: Any) -> Any:
+    """Questions that a driver would ask its hardware cannot be saved."""
+    if callable(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} cannot be saved")
+
+
+def build_upload(saved: SavedState, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """For the server: no secrets, and not too large."""
+    while len(msgspec.json.encode(saved)) > MOST_BYTES and saved.states:
+        largest = max(saved.states, key=lambda name: len(msgspec.json.encode(saved.states[name])))
+        del saved.states[largest]
+        saved.unread[largest] = "it is too large to be sent"
+    plain: dict[str, Any] = hide(msgspec.to_builtins(saved), secrets)
+    return plain
+
+
+def hide(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Plain values with every secret masked."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, list):
+        return [hide(item, secrets) for item in value]
+    return {key: hide(item, secrets) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def load_saved(path: Path) -> SavedState:
+    """A file that `bootos-agent state` or `bootos machine state` wrote, or an inventory alone. Raises BootosError."""
+    try:
+        value = msgspec.json.decode(path.read_bytes())
+        if isinstance(value, dict) and "inventory" not in value:
+            return SavedState(saved_at="", inventory=msgspec.convert(value, Inventory))
+        return msgspec.convert(value, SavedState)
+    except (OSError, msgspec.MsgspecError) as cause:
+        raise BootosError(
+            f"{path} holds no saved state: {cause}",
+            hint="bootos machine state MACHINE > saved.json makes one",
+        ) from cause
+
+
+class SavedDriver:
+    """A driver whose state is saved: it took the machine then, whatever the image it is planned on now has."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def match(self, inventory: Inventory) -> Match:
+        return Match(reason="it read the machine when the state was saved", priority=PRIORITY_SAVED)
+
+
+def choose_saved(saved: SavedState) -> Chooser:
+    """Drivers with a saved state first. Others match by what the host has they are planned on: programs, sysfs."""
+
+    def choose(inventory: Inventory, template: Template) -> tuple[list[Chosen], list[Problem]]:
+        drivers: list[Any] = [
+            SavedDriver(driver) if driver.name in saved.states else driver for driver in load_drivers()
+        ]
+        return choose_drivers(inventory, template, drivers)
+
+    return choose
+
+
+def plan_saved(
+    document: Any, saved: SavedState, secrets: dict[str, str], *, choose: Chooser | None = None
+) -> JobPlan:
+    """Plan on a saved state, as the agent would have at that moment. Raises DriverError when the state of a driver
+    that the template needs is not in it."""
+
+    def read(driver: Driver, machine: Machine, inventory: Inventory) -> Any:
+        if driver.name not in saved.states:
+            reason = saved.unread.get(driver.name, "it is not in the file")
+            raise DriverError(
+                f"the saved state has nothing of {driver.name}: {reason}",
+                hint="save it again on the machine, or plan there",
+            )
+        try:
+            return msgspec.convert(saved.states[driver.name], driver.state_type)
+        except msgspec.ValidationError as cause:
+            raise DriverError(
+                f"the saved state of {driver.name} is of another version: {cause}", hint="save it again"
+            ) from cause
+
+    nowhere = Machine(run=refuse_to_run, root=Path("/nonexistent"))
+    return plan_job(
+        document, nowhere, saved.inventory, secrets, read=read, choose=choose or choose_saved(saved)
+    )
+
+
+def refuse_to_run(argv: Sequence[Any], **options: Any) -> Any:
+    """Offline nothing is run; a driver that tries has a `plan` that is not pure."""
+    raise DriverError(f"there is no machine here to run {argv[0]} on")
