@@ -11,7 +11,9 @@ from siliconmachine import SiliconMachine
 from bootos.drivers.contract import Action, Driver
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, JobPlan, Past, StepFailed, apply_job, plan_job
+from bootos.engine.apply import NO_PAST, Past, apply_job
+from bootos.engine.plan import JobPlan, plan_job
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.firmware_package import (
     FirmwarePackage,
     build_package,

@@ -21,7 +21,8 @@ from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, Past, apply_job, plan_job
+from bootos.engine.apply import NO_PAST, Past, apply_job
+from bootos.engine.plan import plan_job
 from bootos.errors import BootosError, ProblemsError
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version

@@ -14,7 +14,7 @@ from bootos.drivers.contract import DriverError
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import plan_job
+from bootos.engine.plan import plan_job
 from bootos.lab.vendor_tools.megaraid import fail_drive, make_foreign
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.lab.vendor_tools.storcli import Storcli

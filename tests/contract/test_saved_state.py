@@ -21,7 +21,8 @@ from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import JobPlan, apply_job, plan_job
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.planhash import hash_plan
 from bootos.engine.savedstate import build_upload, load_saved, plan_saved, read_saved
 from bootos.process import Completed

@@ -58,7 +58,7 @@ def test_the_installed_driver_passes_its_own_test(package: Path) -> None:
 def test_without_the_package_the_template_is_refused_with_the_place(package: Path) -> None:
     script = (
         "from pathlib import Path\n"
-        "from bootos.engine.apply import plan_job\n"
+        "from bootos.engine.plan import plan_job\n"
         "from bootos.document import read_document\n"
         "from bootos.drivers.contract import Machine\n"
         "from bootos.wire.inventory import Bmc, Inventory\n"

@@ -20,7 +20,8 @@ from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, Past, apply_job, plan_job
+from bootos.engine.apply import NO_PAST, Past, apply_job
+from bootos.engine.plan import plan_job
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System

@@ -10,10 +10,12 @@ from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.progress import Progress
 from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
-from bootos.engine.apply import Past, StepFailed, apply_job, plan_job, view_action
+from bootos.engine.apply import Past, apply_job
 from bootos.engine.approval import check_approval, is_begun
+from bootos.engine.plan import plan_job, view_action
 from bootos.engine.savedstate import build_upload, read_saved
 from bootos.engine.script import run_scripts
+from bootos.engine.watcher import StepFailed
 from bootos.errors import BootosError, Problem
 from bootos.wire import v2
 

@@ -27,7 +27,7 @@ from bootos.wire.v2 import ActionView, StepState
 if TYPE_CHECKING:
     import argparse
 
-    from bootos.engine.apply import JobPlan
+    from bootos.engine.plan import JobPlan
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +122,8 @@ def show_inventory(arguments: "argparse.Namespace") -> int:
 
 
 def make_plan(arguments: "argparse.Namespace", inventory: Inventory) -> "tuple[JobPlan, Machine]":
-    from bootos.engine.apply import plan_job
     from bootos.engine.byhand import read_given, read_secrets, read_template_file
+    from bootos.engine.plan import plan_job
 
     machine = Machine()
     document = read_template_file(arguments.file, inventory, read_given(arguments.set))

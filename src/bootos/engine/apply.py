@@ -1,135 +1,25 @@
-"""Carries a template out: plan everything, refuse everything that is wrong, then apply driver by driver.
+"""Carries a plan out, driver by driver: read, plan, guard, apply, read again and compare; at the end all once more.
 
-For each driver: read, plan, guard, apply, read again and compare. The engine tells a `Watcher` what happens and
-knows nothing of servers; `bootos-agent plan|apply` by hand use it as well. Nothing is changed while any driver
-has a problem with the template. What takes effect with a reboot ends `apply_job` early: it is called again after it,
-with the `Past` of the job.
+It tells a `Watcher` what happens. Nothing is changed while any driver has a problem with the template. What takes
+effect with a reboot ends `apply_job` early: it is called again after it, with the `Past` of the job.
 """
 
 import copy
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
 
 import msgspec
 
 from bootos.drivers.contract import Action, Batch, Driver, Forecast, Machine, Planned
-from bootos.drivers.registry import Chosen, choose_drivers
-from bootos.engine.expectation import find_differences
-from bootos.engine.guard import GuardError, check_allowed, find_forbidden
-from bootos.errors import BootosError, Problem
+from bootos.engine.guard import GuardError, check_allowed
+from bootos.engine.plan import JobPlan, view_action
+from bootos.engine.watcher import Cancelled, StepFailed, Watcher
+from bootos.errors import BootosError
 from bootos.process import ToolError
-from bootos.template.check import read_template
 from bootos.template.model import Template
-from bootos.template.placeholder import find_secret_words
 from bootos.wire.inventory import Inventory
-from bootos.wire.v2 import ActionView, StepState
+from bootos.wire.v2 import StepState
 
 log = logging.getLogger(__name__)
-
-
-Reader = Callable[[Driver, Machine, Inventory], Any]
-Chooser = Callable[[Inventory, Template], tuple[list[Chosen], list[Problem]]]
-
-
-class StepFailed(BootosError):
-    """A step that could not be done, or was not found done when read again."""
-
-
-class Cancelled(BootosError):
-    """The operator asked to stop; what was begun is finished, the rest is not done."""
-
-
-class Watcher(Protocol):
-    """Who wants to know how it goes."""
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None: ...
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        """Before an action begins it is told so (`running`), and may take its time to write that down."""
-        ...
-
-    def is_cancelled(self) -> bool: ...
-
-
-class DriverPlan(msgspec.Struct, kw_only=True):
-    """What one driver will do, and why it was chosen."""
-
-    driver: Any  # Driver: a protocol, which msgspec does not check
-    reason: str
-    planned: Planned
-
-
-class JobPlan(msgspec.Struct, kw_only=True):
-    """The plan of a whole template. With `problems`, nothing may be applied. `approved`: the ids of the actions that
-    an operator approved; then no other one is carried out, whatever is found on the way."""
-
-    template: Template | None
-    drivers: list[DriverPlan] = []
-    problems: list[Problem] = []
-    approved: frozenset[str] | None = None
-
-    @property
-    def actions(self) -> list[Action]:
-        return [action for part in self.drivers for action in part.planned.actions]
-
-
-def plan_job(
-    document: Any,
-    machine: Machine,
-    inventory: Inventory,
-    secrets: dict[str, str],
-    *,
-    choose: Chooser = choose_drivers,
-    check_expected: bool = True,
-    read: Reader | None = None,
-) -> JobPlan:
-    """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
-    `read` gives a driver's state when it is not read from the machine. `check_expected`: not for a job that goes on
-    after it changed what the template expected to find.
-
-    Raises DriverError, ToolError when the machine cannot be read.
-    """
-    template, problems = read_template(document)
-    result = JobPlan(template=template, problems=list(problems))
-    if template is None:
-        return result
-    machine.template, machine.secrets = template, secrets
-    if template.expect is not None and check_expected:
-        result.problems += find_differences(template.expect, inventory)
-    chosen, unmatched = choose(inventory, template)
-    result.problems += unmatched
-    result.problems += find_missing_secrets(template, secrets)
-    forecast = Forecast()
-    with machine.looking():
-        for choice in chosen:
-            if read is None:
-                log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
-                state = choice.driver.read(machine, inventory)
-            else:
-                state = read(choice.driver, machine, inventory)
-            planned = choice.driver.plan(state, template, secrets, forecast)
-            result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
-            result.problems += planned.problems
-            result.problems += find_forbidden(planned.actions)
-    result.problems = list(dict.fromkeys(result.problems))
-    return result
-
-
-def find_missing_secrets(template: Template, secrets: dict[str, str]) -> list[Problem]:
-    """A problem for each script that asks for a secret without a value; drivers tell those of their own sections."""
-    return [
-        Problem(
-            path=f"scripts[{g}].scripts[{s}].script",
-            message=f"the secret {name!r} has no value",
-            hint=f"bootos secret set {name}, or --secrets FILE by hand",
-        )
-        for g, group in enumerate(template.scripts)
-        for s, script in enumerate(group.scripts)
-        for name in sorted(find_secret_words(script.script) - secrets.keys())
-    ]
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,16 +248,3 @@ def _describe(action: Action) -> str:
         f"{change.what}: {change.before or '-'} -> {change.after or '-'}" for change in action.changes
     )
     return f"{action.summary} ({changes})" if changes else action.summary
-
-
-def view_action(action: Action) -> ActionView:
-    """An action as the operator sees it."""
-    return ActionView(
-        id=action.id,
-        driver=action.driver,
-        summary=action.summary,
-        changes=list(action.changes),
-        destroys=list(action.destroys),
-        reboot=action.reboot,
-        estimate_s=action.estimate_s,
-    )

@@ -1,7 +1,7 @@
 """A plan as lines of text: what is there and what is wanted, what is lost, reboots and time. Pure; printed by
 `bootos-agent plan` and `bootos template check --inventory`."""
 
-from bootos.engine.apply import JobPlan
+from bootos.engine.plan import JobPlan
 from bootos.wire.plantext import format_cost, format_sum
 
 

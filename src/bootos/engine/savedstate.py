@@ -15,8 +15,8 @@ import msgspec
 from bootos import __version__
 from bootos.drivers.contract import Driver, DriverError, Machine, Match
 from bootos.drivers.registry import Chosen, choose_drivers, load_drivers, match_drivers
-from bootos.engine.apply import Chooser, JobPlan, plan_job
 from bootos.engine.export import build_template
+from bootos.engine.plan import Chooser, JobPlan, plan_job
 from bootos.errors import BootosError, Problem
 from bootos.process import redact
 from bootos.template.model import Template

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bootos.engine.apply import Cancelled, StepFailed, Watcher
 from bootos.engine.bash import run_script
+from bootos.engine.watcher import Cancelled, StepFailed, Watcher
 from bootos.process import Runner
 from bootos.template.model import Script, ScriptGroup
 from bootos.template.placeholder import fill_secret_words

@@ -7,7 +7,9 @@ import pytest
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.registry import Chosen
-from bootos.engine.apply import Cancelled, JobPlan, Past, StepFailed, apply_job, plan_job
+from bootos.engine.apply import Past, apply_job
+from bootos.engine.plan import JobPlan, plan_job
+from bootos.engine.watcher import Cancelled, StepFailed
 from bootos.errors import Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.engine.apply import plan_job
 from bootos.engine.expectation import find_differences
+from bootos.engine.plan import plan_job
 from bootos.template.check import read_template
 from bootos.wire.inventory import Inventory
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bootos.agent.console import page as page
+from bootos.agent.console import page
 from bootos.agent.console.status import FILE_NAME as STATUS_NAME
 from bootos.agent.console.status import WAKE_NAME, View, read_view
 from bootos.agent.console.tail import Tail

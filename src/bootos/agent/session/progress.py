@@ -13,7 +13,7 @@ import msgspec
 
 from bootos.agent.console.status import Status
 from bootos.agent.session.reporter import Reporter, now
-from bootos.engine.apply import JobPlan, view_action
+from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.planhash import hash_plan
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 

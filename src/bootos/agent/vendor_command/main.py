@@ -147,7 +147,8 @@ def carry_out(
     printer: Printer,
 ) -> int:
     """Plan, show, apply, compare. Raises BootosError."""
-    from bootos.engine.apply import apply_job, plan_job
+    from bootos.engine.apply import apply_job
+    from bootos.engine.plan import plan_job
 
     def choose(inventory: Inventory, template: Template) -> Any:
         return choose_drivers(inventory, template, drivers)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from bootos.engine.apply import JobPlan, view_action
 from bootos.engine.byhand import read_given, read_secrets, read_template_file
+from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
 from bootos.engine.savedstate import load_saved, plan_saved
