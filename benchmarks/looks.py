@@ -21,8 +21,9 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/contract"))
 from storagemachine import MIB, StorageMachine
 
-from bootos.agent.engine import apply_job, plan_job
-from bootos.agent.savedstate import read_saved
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import plan_job
+from bootos.engine.savedstate import read_saved
 from bootos.errors import BootosError
 from bootos.wire.v2 import ActionView, StepState
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from storagemachine import MIB, StorageMachine
 
-from bootos.agent.engine import StepFailed, apply_job, plan_job
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import plan_job
+from bootos.engine.watcher import StepFailed
 from bootos.wire.v2 import ActionView, StepState
 
 TEMPLATE = {
