@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.filesystem import LEAST_BYTES, build_mkfs, is_right
+from bootos.drivers.storage.mkfs import LEAST_BYTES, build_mkfs, is_right
 from bootos.drivers.storage.read import parse_wipefs
 from bootos.process import run
 from bootos.template.model import Filesystem, FilesystemType

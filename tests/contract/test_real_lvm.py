@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.drivers.storage.volume import read_groups
 from bootos.process import ToolError, run
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.disk.partition import find_difference
 from bootos.drivers.storage.read import parse_sfdisk
-from bootos.drivers.storage.table import build_script, place_partitions
+from bootos.drivers.storage.table import build_script, find_difference, place_partitions
 from bootos.process import run
 from bootos.template.model import Partition, Table
 

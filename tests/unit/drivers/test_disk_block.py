@@ -8,16 +8,10 @@ from typing import Any
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage.read import (
-    Signature,
-    find_users,
-    name_signature,
-    parse_lsblk,
-    parse_sfdisk,
-    parse_wipefs,
-    partition_path,
-    read_storage,
-)
+from bootos.drivers.storage.lsblk import find_users, parse_lsblk
+from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs, read_storage
+from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.state import partition_path
 from bootos.process import Completed
 from bootos.wire.inventory import Disk, Inventory
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_name, resync_slowed
+from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_name
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"
 

@@ -6,7 +6,8 @@ from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.raid.drives import usable_bytes
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.storage.md import Array, Member
-from bootos.drivers.storage.read import Block, Signature, Storage
+from bootos.drivers.storage.signature import Signature
+from bootos.drivers.storage.state import Block, Storage
 from bootos.template.check import read_template
 from bootos.wire.inventory import Disk
 

@@ -9,7 +9,7 @@ from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.smartarray import build_controller as build_smartarray
 from bootos.drivers.storage.controller import Controller, ControllerState
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, smartarray
 from bootos.wire.inventory import Disk
 

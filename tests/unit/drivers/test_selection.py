@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from bootos.drivers.contract import ArrayForecast, Forecast
-from bootos.drivers.storage.read import Block, Storage
 from bootos.drivers.storage.selection import reserve_disks, select_targets
+from bootos.drivers.storage.state import Block, Storage
 from bootos.template.check import read_template
 from bootos.template.model import Select
 from bootos.wire.inventory import Disk, DiskType

@@ -6,7 +6,7 @@ import pytest
 
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.storage.controller import Controller
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli
 from bootos.hardware.storcli import Reply
 from bootos.wire.inventory import Disk, DiskType

@@ -7,12 +7,10 @@ arrays. Applying the result to the same machine plans nothing; UUIDs are left ou
 import re
 from typing import Any
 
-from bootos.drivers.disk.luks import SIGNATURE as LUKS
-from bootos.drivers.disk.luks import UNFINISHED
-from bootos.drivers.disk.partition import find_difference
-from bootos.drivers.storage.read import Block, Slice, Storage
-from bootos.drivers.storage.signature import Signature
-from bootos.drivers.storage.table import place_partitions
+from bootos.drivers.storage.mark import UNFINISHED
+from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
+from bootos.drivers.storage.state import Block, Slice, Storage
+from bootos.drivers.storage.table import find_difference, place_partitions
 from bootos.drivers.storage.volume import Group
 from bootos.template.model import Filesystem, FilesystemType, Partition, Table
 from bootos.template.partitioncheck import check_filesystem
@@ -91,7 +89,7 @@ def _export_content(signatures: tuple[Signature, ...]) -> dict[str, Any]:
     filesystem = export_filesystem(signatures)
     if filesystem is not None:
         return {"filesystem": filesystem}
-    if len(signatures) == 1 and signatures[0].type == LUKS and signatures[0].label != UNFINISHED:
+    if len(signatures) == 1 and signatures[0].type == LUKS_SIGNATURE and signatures[0].label != UNFINISHED:
         label = signatures[0].label
         return {"encryption": {"passphrase": {"secret": SECRET}, **({"label": label} if label else {})}}
     return {}

@@ -18,19 +18,28 @@ from bootos.drivers.contract import (
     Match,
     Planned,
 )
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
+from bootos.drivers.disk.export import export_whole
+from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.current import has_or_makes_disks
-from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
-from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.device import empty_place
+from bootos.drivers.storage.mkfs import (
+    LEAST_BYTES,
+    MKFS_TIMEOUT_S,
+    build_mkfs,
+    full_filesystem,
+    is_own_half,
+    is_right,
+    mark_filesystem,
+)
+from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks, select_targets
-from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.signature import name_signature
+from bootos.drivers.storage.state import Block, Storage, partition_path
 from bootos.drivers.storage.volume import opened, tell_volume
 from bootos.errors import Problem
 from bootos.template.model import (
     DiskWanted,
     Filesystem,
-    FilesystemType,
     LogicalVolume,
     Partition,
     Template,
@@ -38,17 +47,6 @@ from bootos.template.model import (
 )
 from bootos.template.size import format_size
 from bootos.wire.inventory import Inventory
-
-# What the tools of Debian 13 themselves insist on, each rounded up a little.
-LEAST_BYTES = {
-    FilesystemType.EXT4: 1024**2,
-    FilesystemType.XFS: 300 * 1024**2,
-    FilesystemType.BTRFS: 114 * 1024**2,
-    FilesystemType.VFAT: 1024**2,
-    FilesystemType.SWAP: 1024**2,
-}
-
-MKFS_TIMEOUT_S = 1800.0  # a discard of a large disk takes its time
 
 
 class Make(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +77,7 @@ class FilesystemDriver:
         ) or any(wants_plain(item) for group in template.volume_groups for item in group.volumes)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return block.read_storage(machine, inventory)
+        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -99,14 +97,10 @@ class FilesystemDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, Make):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        with md.resync_slowed(machine):
+        with resync_slowed(machine):
             apply_filesystem(machine, action.detail)
 
     def export(self, state: Storage) -> dict[str, Any]:
-        from bootos.drivers.disk.export import (
-            export_whole,
-        )  # which reads tables with the functions of these drivers
-
         found = export_whole(state)
         return {"disks": found} if found else {}
 
@@ -114,10 +108,6 @@ class FilesystemDriver:
 def wants_plain(place: Partition | LogicalVolume) -> bool:
     """Whether a file system lies here without encryption: those in containers are `disk.luks`'s."""
     return place.filesystem is not None and place.encryption is None
-
-
-def full_filesystem(wanted: Filesystem | FilesystemType) -> Filesystem:
-    return Filesystem(type=wanted) if isinstance(wanted, FilesystemType) else wanted
 
 
 def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned) -> None:
@@ -238,42 +228,10 @@ def _check_size(filesystem: Filesystem, size_bytes: int, at: str, planned: Plann
         planned.problems.append(Problem(path=at, message=message))
 
 
-def _check_users(found: block.Block, title: str, at: str, planned: Planned) -> None:
+def _check_users(found: Block, title: str, at: str, planned: Planned) -> None:
     if found.used_by:
         message = f"{title} cannot get a file system: the disk is {', '.join(found.used_by)}"
         planned.problems.append(Problem(path=at, message=message))
-
-
-def is_right(signatures: tuple[Signature, ...], wanted: Filesystem) -> bool:
-    """Whether exactly this file system is there."""
-    if len(signatures) != 1 or signatures[0].type != wanted.type.value or signatures[0].half_made:
-        return False
-    found = signatures[0]
-    label_right = wanted.label is None or found.label == wanted.label
-    return label_right and (wanted.uuid is None or plain_uuid(found.uuid) == plain_uuid(wanted.uuid))
-
-
-def is_own_half(state: Storage, signatures: tuple[Signature, ...], wanted: Filesystem, device: str) -> bool:
-    """Whether all that is there is what an earlier attempt of this job left half made."""
-    mark = mark_filesystem(state, wanted, device).uuid or ""
-    return bool(mark) and all(
-        signature.half_made and signature.type == wanted.type.value and is_same_uuid(signature.uuid, mark)
-        for signature in signatures
-    )
-
-
-def mark_filesystem(state: Storage, wanted: Filesystem, device: str) -> Filesystem:
-    """With the job's mark as its UUID, where the template gives none."""
-    if wanted.uuid is not None or not state.owner:
-        return wanted
-    mark = draw_uuid(state.owner, device)
-    if wanted.type is FilesystemType.VFAT:
-        mark = f"{mark[:4]}-{mark[4:8]}".upper()
-    return msgspec.structs.replace(wanted, uuid=mark)
-
-
-def plain_uuid(text: str) -> str:
-    return text.lower().replace("-", "")
 
 
 def _plan_make(
@@ -311,37 +269,6 @@ def _plan_make(
     )
 
 
-def build_mkfs(wanted: Filesystem, node: str) -> list[str]:
-    """The command that makes this file system on `node`, without questions."""
-    label, uuid, options = wanted.label, wanted.uuid, wanted.options
-    match wanted.type:
-        case FilesystemType.EXT4:
-            argv = ["mkfs.ext4", "-q", "-F"]
-            argv += ["-L", label] if label else []
-            argv += ["-U", uuid] if uuid else []
-        case FilesystemType.XFS:
-            argv = ["mkfs.xfs", "-q", "-f"]
-            argv += ["-L", label] if label else []
-            argv += ["-m", f"uuid={uuid}"] if uuid else []
-        case FilesystemType.BTRFS:
-            argv = ["mkfs.btrfs", "-q", "-f"]
-            argv += ["-L", label] if label else []
-            argv += ["-U", uuid] if uuid else []
-        case FilesystemType.VFAT:
-            argv = [
-                "mkfs.vfat",
-                "-I",
-                "--mbr=n",
-            ]  # also on a whole disk, and then without a make-believe table
-            argv += ["-n", label] if label else []
-            argv += ["-i", plain_uuid(uuid).upper()] if uuid else []
-        case FilesystemType.SWAP:
-            argv = ["mkswap", "-f"]
-            argv += ["-L", label] if label else []
-            argv += ["-U", uuid] if uuid else []
-    return [*argv, *options, node]
-
-
 def apply_filesystem(machine: Machine, wanted: Make) -> None:
     """Wipe the old signatures and make the file system."""
     if wanted.volume is not None:
@@ -349,8 +276,5 @@ def apply_filesystem(machine: Machine, wanted: Make) -> None:
             machine.run(["wipefs", "--all", "--force", "--quiet", node])
             machine.run(build_mkfs(wanted.filesystem, node), timeout_s=MKFS_TIMEOUT_S)
         return
-    disk_node = block.find_node(machine, wanted.device)
-    md.make_writable(machine, disk_node)
-    node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)
-    block.clear_device(machine, node)
+    node = empty_place(machine, wanted.device, wanted.number)
     machine.run(build_mkfs(wanted.filesystem, node), timeout_s=MKFS_TIMEOUT_S)

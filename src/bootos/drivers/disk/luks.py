@@ -20,27 +20,27 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.disk.filesystem import (
+from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.device import empty_place
+from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
+from bootos.drivers.storage.mkfs import (
     LEAST_BYTES,
     MKFS_TIMEOUT_S,
     build_mkfs,
     full_filesystem,
     mark_filesystem,
 )
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
-from bootos.drivers.storage.current import has_or_makes_disks
-from bootos.drivers.storage.mark import draw_uuid
-from bootos.drivers.storage.read import Storage, partition_path
-from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.read import read_storage
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature, name_signature
+from bootos.drivers.storage.state import Storage
 from bootos.drivers.storage.volume import opened, tell_volume
 from bootos.errors import Problem
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size
 from bootos.wire.inventory import Inventory
 
-SIGNATURE = "crypto_LUKS"
-UNFINISHED = "bootos.unfinished"  # the label of a container until its file system is made
 HEADER_BYTES = 16 * 1024**2  # LUKS2 as cryptsetup makes it
 MAPPING = "bootos-container"
 LUKS_TIMEOUT_S = 300.0  # deriving the key takes seconds, on a busy emulated machine more
@@ -83,7 +83,7 @@ class LuksDriver:
         return any(find_places(template))
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return block.read_storage(machine, inventory)
+        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -105,7 +105,7 @@ class LuksDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, Encrypt):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        with md.resync_slowed(machine):
+        with resync_slowed(machine):
             apply_encryption(machine, action.detail, secrets[action.detail.secret])
 
 
@@ -156,7 +156,7 @@ def _find_present(
 
 def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
     """Whether a finished container is there, with the label where one is wanted."""
-    if len(signatures) != 1 or signatures[0].type != SIGNATURE:
+    if len(signatures) != 1 or signatures[0].type != LUKS_SIGNATURE:
         return False
     label = signatures[0].label
     return label != UNFINISHED and wanted.label in (None, label)
@@ -176,7 +176,7 @@ def _plan_place(state: Storage, place: Place, target: PartitionForecast, planned
     if is_right(signatures, place.encryption):
         planned.notes.append(f"{target.device} is encrypted already")
         return
-    if any(signature.type == SIGNATURE and signature.label == UNFINISHED for signature in signatures):
+    if any(signature.type == LUKS_SIGNATURE and signature.label == UNFINISHED for signature in signatures):
         content = []
     disk = state.blocks.get(target.disk)
     if target.kept and disk is not None and disk.used_by:
@@ -220,11 +220,7 @@ def _node(machine: Machine, wanted: Encrypt) -> Iterator[str]:
             machine.run(["wipefs", "--all", "--force", "--quiet", node])
             yield node
         return
-    disk_node = block.find_node(machine, wanted.device)
-    md.make_writable(machine, disk_node)
-    node = disk_node if wanted.number is None else partition_path(disk_node, wanted.number)
-    block.clear_device(machine, node)
-    yield node
+    yield empty_place(machine, wanted.device, wanted.number)
 
 
 def apply_encryption(machine: Machine, wanted: Encrypt, passphrase: str) -> None:
@@ -245,6 +241,6 @@ def apply_encryption(machine: Machine, wanted: Encrypt, passphrase: str) -> None
                 machine.run(["wipefs", "--all", "--force", "--quiet", mapped])
                 machine.run(build_mkfs(wanted.filesystem, mapped), timeout_s=MKFS_TIMEOUT_S)
             finally:
-                md.settle(machine)
+                settle(machine)
                 cryptsetup("close", MAPPING)
         cryptsetup("config", "--label", wanted.label, node)

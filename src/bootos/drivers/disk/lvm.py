@@ -19,13 +19,17 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.storage import md, volume
-from bootos.drivers.storage import read as block
+from bootos.drivers.disk.export import export_groups
+from bootos.drivers.storage import volume
+from bootos.drivers.storage.array import make_writable, resync_slowed
 from bootos.drivers.storage.current import has_or_makes_disks
-from bootos.drivers.storage.mark import draw_uuid
+from bootos.drivers.storage.device import empty_place, find_node
+from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
 from bootos.drivers.storage.membership import Membership, find_memberships
-from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Storage
 from bootos.errors import Problem
 from bootos.template.model import Template, VolumeGroup
 from bootos.template.size import format_size, parse_bytes, parse_size
@@ -81,7 +85,7 @@ class LvmDriver:
         return bool(template.volume_groups)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return block.read_storage(machine, inventory)
+        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -96,7 +100,7 @@ class LvmDriver:
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        with md.resync_slowed(machine):
+        with resync_slowed(machine):
             match action.detail:
                 case Create():
                     apply_create(machine, action.detail)
@@ -112,10 +116,6 @@ class LvmDriver:
                     raise DriverError(f"{self.name} has no action like {action.id}")
 
     def export(self, state: Storage) -> dict[str, Any]:
-        from bootos.drivers.disk.export import (
-            export_groups,
-        )  # which reads tables with the functions of these drivers
-
         found = export_groups(state)
         return {"volume_groups": found} if found else {}
 
@@ -381,10 +381,7 @@ def _lvm(machine: Machine, *argv: str) -> str:
 def _make_member(machine: Machine, member: tuple[str, int | None, str]) -> str:
     """Make a physical volume, with the job's mark where there is one; returns its node."""
     disk, number, uuid = member
-    node = block.find_node(machine, disk)
-    md.make_writable(machine, node)
-    node = node if number is None else partition_path(node, number)
-    block.clear_device(machine, node)
+    node = empty_place(machine, disk, number)
     named = ["--uuid", uuid, "--norestorefile"] if uuid else []
     _lvm(machine, "pvcreate", "--yes", "--force", *named, node)
     return node
@@ -395,13 +392,13 @@ def apply_create(machine: Machine, wanted: Create) -> None:
     nodes = [_make_member(machine, member) for member in wanted.members]
     extent = f"{wanted.extent_bytes}b"
     _lvm(machine, "vgcreate", "--yes", "--physicalextentsize", extent, wanted.group, *nodes)
-    md.settle(machine)
+    settle(machine)
 
 
 def apply_size(machine: Machine, wanted: MakeVolume) -> None:
     """Create or extend a volume. A new one is tagged until what shone through from before is wiped."""
     for disk in wanted.disks:
-        md.make_writable(machine, block.find_node(machine, disk))
+        make_writable(machine, find_node(machine, disk))
     columns = "vg_extent_size,vg_extent_count,vg_free_count"
     argv = ["vgs", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns, wanted.group]
     found = volume.parse_report(_lvm(machine, *argv), "vg")[0]
@@ -414,7 +411,7 @@ def apply_size(machine: Machine, wanted: MakeVolume) -> None:
         return
     extents = str(free if count is None else count)
     argv = ["lvcreate", "--yes", "--activate", "n", "--wipesignatures", "n", "--zero", "n"]
-    argv += ["--addtag", volume.UNFINISHED, "--extents", extents, "--name", wanted.name, wanted.group]
+    argv += ["--addtag", UNFINISHED, "--extents", extents, "--name", wanted.name, wanted.group]
     _lvm(machine, *argv)
     with volume.opened(machine, wanted.group, wanted.name) as node:
         machine.run(["wipefs", "--all", "--force", "--quiet", node])

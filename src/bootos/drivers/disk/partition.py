@@ -18,13 +18,16 @@ from bootos.drivers.contract import (
     PartitionForecast,
     Planned,
 )
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
+from bootos.drivers.disk.export import export_tables
+from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.device import check_partitions, empty_place, read_size
 from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
-from bootos.drivers.storage.read import Storage, partition_path
+from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import Target, reserve_disks, select_targets
-from bootos.drivers.storage.table import ALIGN_BYTES, Placed, build_script, place_partitions
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Block, Storage, partition_path
+from bootos.drivers.storage.table import ALIGN_BYTES, Placed, build_script, find_difference, place_partitions
 from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
@@ -60,7 +63,7 @@ class PartitionDriver:
         return any(wants_table(disk) for disk in template.disks)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return block.read_storage(machine, inventory)
+        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -81,14 +84,10 @@ class PartitionDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, Write):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        with md.resync_slowed(machine):
+        with resync_slowed(machine):
             apply_table(machine, action.detail)
 
     def export(self, state: Storage) -> dict[str, Any]:
-        from bootos.drivers.disk.export import (
-            export_tables,
-        )  # which reads tables with the functions of these drivers
-
         found = export_tables(state)
         return {"disks": found} if found else {}
 
@@ -175,7 +174,7 @@ def _forecast_partitions(
         )
 
 
-def is_own_half(state: Storage, found: block.Block) -> bool:
+def is_own_half(state: Storage, found: Block) -> bool:
     """Whether this is a table that an earlier attempt of this job was cut off writing: the kernel cannot use it."""
     layout = found.layout
     if layout is None or not layout.unseen or f"{WRITE}{found.device}" not in state.begun:
@@ -183,35 +182,7 @@ def is_own_half(state: Storage, found: block.Block) -> bool:
     return is_same_uuid(layout.id, draw_uuid(state.owner, found.device))
 
 
-def find_difference(layout: block.Layout | None, table: Table, placed: list[Placed]) -> str | None:
-    """What is not as wanted, the first thing only; None: all is right."""
-    if layout is None:
-        return "there is no partition table"
-    if layout.unseen:
-        return "the kernel does not see its partitions"
-    if layout.table != table.value:
-        return f"it is {layout.table.upper()}, not {table.value.upper()}"
-    if [part.number for part in layout.slices] != [part.number for part in placed]:
-        return f"it has {len(layout.slices)} partitions, not {len(placed)}"
-    for has, want in zip(layout.slices, placed, strict=True):
-        where = f"partition {want.number}"
-        if has.start != want.start:
-            return f"{where} begins at sector {has.start}, not {want.start}"
-        if has.sectors != want.sectors:
-            return f"{where} has {has.sectors} sectors, not {want.sectors}"
-        if has.type != want.type:
-            return f"{where} has type {find_type_name(has.type)}, not {find_type_name(want.type)}"
-        if table is Table.GPT and has.name != want.name:
-            return f"{where} is named {has.name!r}, not {want.name!r}"
-        if has.bootable != want.bootable:
-            return f"{where} is {'' if has.bootable else 'not '}bootable"
-        if has.attributes != want.attributes:
-            present, asked = (" ".join(words) or "-" for words in (has.attributes, want.attributes))
-            return f"{where} has the attributes {present}, not {asked}"
-    return None
-
-
-def _tell_present(found: block.Block) -> list[Change]:
+def _tell_present(found: Block) -> list[Change]:
     parts = found.layout.slices if found.layout else ()
     return [
         Change(
@@ -239,11 +210,9 @@ def _tell_wanted(part: Placed, target: Target) -> Change:
 
 def apply_table(machine: Machine, wanted: Write) -> None:
     """Wipe the device, write the table, and see that the kernel has the new partitions."""
-    node = block.find_node(machine, wanted.device)
-    md.make_writable(machine, node)
-    block.clear_device(machine, node)
-    md.settle(machine)  # the kernel dropped the old partitions: let udev close them before sfdisk asks again
-    size_bytes, sector_bytes = block.read_size(machine, node)
+    node = empty_place(machine, wanted.device)
+    settle(machine)  # the kernel dropped the old partitions: let udev close them before sfdisk asks again
+    size_bytes, sector_bytes = read_size(machine, node)
     placed, problems = place_partitions(
         wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path, wanted.align_bytes
     )
@@ -253,10 +222,10 @@ def apply_table(machine: Machine, wanted: Write) -> None:
         ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", node],
         input=build_script(placed, wanted.table, wanted.mark),
     )
-    md.settle(machine)
-    block.check_partitions(machine, node, [part.number for part in placed])
+    settle(machine)
+    check_partitions(machine, node, [part.number for part in placed])
     if placed:
         # sfdisk leaves what looks like a partition table, as the start of a former array does in a new one
         nodes = [partition_path(node, part.number) for part in placed]
         machine.run(["wipefs", "--all", "--force", "--quiet", *nodes])
-        md.settle(machine)
+        settle(machine)

@@ -14,9 +14,9 @@ from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machi
 from bootos.drivers.erase import tool as erasetool
 from bootos.drivers.erase.ability import Ability, choose_way
 from bootos.drivers.erase.certificate import read_certificate
-from bootos.drivers.storage import read as block
-from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
+from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import EraseWanted, Template
 from bootos.template.size import format_size
@@ -52,7 +52,7 @@ class EraseDriver:
         return bool(template.erase)
 
     def read(self, machine: Machine, inventory: Inventory) -> EraseState:
-        storage = block.read_storage(machine, inventory)
+        storage = read_storage(machine, inventory)
         abilities = {
             disk.path: erasetool.read_ability(machine, disk, storage.disks) for disk in storage.disks
         }

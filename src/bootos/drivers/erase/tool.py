@@ -21,8 +21,8 @@ from bootos.drivers.erase.ability import (
     parse_sanitize_status,
 )
 from bootos.drivers.erase.certificate import seal, write_certificate
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
+from bootos.drivers.storage.device import clear_device, read_size
+from bootos.drivers.storage.settle import settle
 from bootos.process import ToolError
 from bootos.wire.inventory import Disk
 
@@ -123,8 +123,8 @@ def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None])
     if ability:
         log.info("%s: a sanitize that an earlier attempt began goes on in the drive", device)
     else:
-        block.clear_device(machine, device)
-    size_bytes = block.read_size(machine, device)[0]
+        clear_device(machine, device)
+    size_bytes = read_size(machine, device)[0]
     positions = readback.find_positions(size_bytes, seed)
     if not ability and wanted.method != "overwrite":
         log.info("%s: writing %d stamps that must be gone afterwards", device, len(positions))
@@ -138,7 +138,7 @@ def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None])
         commands += _erase_itself(machine, wanted, ability, pause)
     machine.run(["blockdev", "--flushbufs", device], check=False)
     machine.run(["blockdev", "--rereadpt", device], check=False)
-    md.settle(machine)
+    settle(machine)
     log.info("%s: reading back %s", device, "all of it" if wanted.full else f"{len(positions)} blocks")
     if wanted.full:
         found = readback.read_all(path, seed, _watch(f"{device}: reading back"))

@@ -12,7 +12,7 @@ import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.nvme.lbaformat import LbaFormat, build_flbas, find_format, parse_current, parse_formats
-from bootos.drivers.storage import read as block
+from bootos.drivers.storage.device import clear_device
 from bootos.drivers.storage.newdisk import receive_disk, wait_for_disk
 from bootos.hardware.tree import Tree
 from bootos.process import ToolError
@@ -223,7 +223,7 @@ def apply_rebuild(machine: Machine, wanted: Rebuild) -> None:
     create one by one, so that the kernel's names follow the order. Raises DriverError."""
     for nsid, device in sorted(wanted.doomed.items(), reverse=True):
         if device:
-            block.clear_device(machine, device)
+            clear_device(machine, device)
         _do(machine, wanted, f"namespace {nsid} was not deleted", "delete-ns", f"--namespace-id={nsid}")
     _rescan(machine, wanted)
     for nsid in wanted.doomed:

@@ -7,8 +7,8 @@ is not, all go, since the order says which is which.
 from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
-from bootos.drivers.storage.read import Block, Storage
 from bootos.drivers.storage.selection import select_targets
+from bootos.drivers.storage.state import Block, Storage
 from bootos.errors import Problem
 from bootos.template.erase import NamespaceWanted, NvmeWanted
 from bootos.template.size import format_size, parse_size

@@ -20,10 +20,11 @@ from bootos.drivers.nvme.lbaformat import (
 )
 from bootos.drivers.nvme.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
 from bootos.drivers.nvme.namespaceplan import NamespacePlan, find_meant
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
-from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.device import clear_device, read_size
+from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import NvmeWanted, Template
 from bootos.wire.inventory import Disk, Inventory
@@ -71,7 +72,7 @@ class NvmeDriver:
         return bool(template.nvme)
 
     def read(self, machine: Machine, inventory: Inventory) -> NvmeState:
-        storage = block.read_storage(machine, inventory)
+        storage = read_storage(machine, inventory)
         named = [disk for disk in storage.disks if disk.path.startswith("/dev/nvme")]
         return NvmeState(
             storage=storage,
@@ -112,13 +113,13 @@ class NvmeDriver:
         if not isinstance(action.detail, Format):
             raise DriverError(f"{self.name} has no action like {action.id}")
         device = action.detail.device
-        block.clear_device(machine, device)
+        clear_device(machine, device)
         limit = f"--timeout={int(FORMAT_TIMEOUT_S * 1000)}"
         argv = ["nvme", "format", device, f"--lbaf={action.detail.lbaf}", "--ses=0", "--force", limit]
         machine.run(argv, timeout_s=FORMAT_TIMEOUT_S + 60)
         machine.run(["blockdev", "--rereadpt", device], check=False)
-        md.settle(machine)
-        found = block.read_size(machine, device)[1]
+        settle(machine)
+        found = read_size(machine, device)[1]
         if found != action.detail.sector_bytes:
             message = f"{device} still has sectors of {found} bytes for the kernel"
             raise DriverError(message, hint="the drive may want a reboot after a format")

@@ -9,6 +9,7 @@ import msgspec
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
 from bootos.drivers.oob.service import Commands, Service
+from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
 from bootos.template.model import Oob, OobNetwork, OobUser, Secret
 from bootos.template.oobcheck import check_password
@@ -35,16 +36,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     service: Service = Service()
     uefi: bool = False
     ask_password: Any = None  # Callable[[int, str], bool | None], which msgspec cannot save
-
-
-class Hidden:
-    """A password on its way to `apply`: it does not show in logs or tracebacks."""
-
-    def __init__(self, password: str) -> None:
-        self.password = password
-
-    def __repr__(self) -> str:
-        return "Hidden(********)"
 
 
 class SetLan(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.oob.bmc import Lan, compare_lan
-from bootos.drivers.oob.ipmiplan import Hidden, asks_settings, resolve_password
+from bootos.drivers.oob.ipmiplan import asks_settings, resolve_password
 from bootos.drivers.oob.redfishplan import (
     NAME,
     Account,
@@ -30,6 +30,7 @@ from bootos.drivers.redfish.client import ROOT, Client, RedfishError, open_clien
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.resource import find_manager, find_system
+from bootos.drivers.secret import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
 from bootos.wire.inventory import Inventory
 

@@ -11,8 +11,9 @@ import msgspec
 
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import Lan, compare_lan
-from bootos.drivers.oob.ipmiplan import Hidden, resolve_password
+from bootos.drivers.oob.ipmiplan import resolve_password
 from bootos.drivers.redfish.endpoint import Endpoint
+from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
 from bootos.template.model import Oob, OobNetwork, OobUser
 

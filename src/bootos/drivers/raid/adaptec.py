@@ -13,7 +13,7 @@ from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_vol
 from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError

@@ -15,7 +15,7 @@ from bootos.drivers.storage.controller import (
     WritePolicy,
     number_drives,
 )
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
 from bootos.wire.inventory import Disk, DiskType
 

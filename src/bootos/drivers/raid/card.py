@@ -10,7 +10,8 @@ from bootos.drivers.raid import order
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.storage.controller import Controller, ControllerState
-from bootos.drivers.storage.read import Storage, read_storage
+from bootos.drivers.storage.read import read_storage
+from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 

@@ -7,7 +7,7 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
-from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.raid import Drives

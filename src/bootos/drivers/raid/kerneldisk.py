@@ -4,7 +4,7 @@ By world wide name, else by serial number; a device name that a vendor's tool pr
 contradicts it. Better no disk than a wrong one.
 """
 
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.wire.inventory import Disk
 
 _SHORTEST = 16  # digits that the kernel or udev may have cut a name of 32 to

@@ -30,9 +30,12 @@ from bootos.drivers.raid.drives import (
     usable_bytes,
 )
 from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
+from bootos.drivers.storage.array import find_array_node, make_writable, resync_slowed, stop_array
+from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
-from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.read import read_storage
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.size import format_size, parse_bytes
@@ -90,7 +93,7 @@ class MdadmDriver:
         return template.raid is not None and bool(template.raid.arrays or template.raid.clear)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return block.read_storage(machine, inventory)
+        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -130,18 +133,18 @@ class MdadmDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:
             case Create():
-                with md.resync_slowed(machine):  # of the arrays that are there already
+                with resync_slowed(machine):  # of the arrays that are there already
                     apply_create(machine, action.detail)
             case Delete():
                 apply_delete(machine, action.detail)
             case Add(device=device, drive=drive):
-                node = block.find_node(machine, device)
-                block.clear_device(machine, drive)
-                md.make_writable(machine, node)
+                node = find_node(machine, device)
+                clear_device(machine, drive)
+                make_writable(machine, node)
                 machine.run(["mdadm", "--manage", node, "--add", drive])
             case Remove(device=device, drive=drive):
-                node = block.find_node(machine, device)
-                md.make_writable(machine, node)
+                node = find_node(machine, device)
+                make_writable(machine, node)
                 machine.run(["mdadm", "--manage", node, "--remove", drive])
                 machine.run(["mdadm", "--zero-superblock", drive])
             case _:
@@ -403,11 +406,11 @@ def apply_create(machine: Machine, wanted: Create) -> None:
     """Wipe the drives, create the array, and wipe what shines through from before. Never waits for a resync."""
     drives = [*wanted.drives, *wanted.hotspares]
     for drive in drives:
-        block.clear_device(machine, drive)
+        clear_device(machine, drive)
     machine.run(_create_argv(wanted, drives), timeout_s=CREATE_TIMEOUT_S)
-    md.settle(machine)
-    with md.resync_slowed(machine):
-        block.clear_device(machine, block.find_node(machine, wanted.device))
+    settle(machine)
+    with resync_slowed(machine):
+        clear_device(machine, find_node(machine, wanted.device))
 
 
 def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
@@ -431,10 +434,10 @@ def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
 def apply_delete(machine: Machine, unwanted: Delete) -> None:
     """Stop the array and remove its superblocks, so that nothing finds it again."""
     if unwanted.running:
-        node = md.find_array_node(machine, unwanted.device)
+        node = find_array_node(machine, unwanted.device)
         if node is not None:
-            md.stop_array(machine, node)
+            stop_array(machine, node)
     for member in unwanted.members:
         machine.run(["mdadm", "--zero-superblock", member])
         machine.run(["wipefs", "--all", "--force", "--quiet", member])
-    md.settle(machine)
+    settle(machine)

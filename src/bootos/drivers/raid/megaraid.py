@@ -11,10 +11,10 @@ from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.raid.megaraidcard import build_card
-from bootos.drivers.storage import md
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli
 from bootos.hardware.program import find_program
 from bootos.hardware.storcli import Reply, StorArray
@@ -96,7 +96,7 @@ class Hand:
                 self._do(
                     f"array {name!r} was not deleted", f"/v{array}", self._word("del", "delete"), "force"
                 )
-                md.settle(self.machine)
+                settle(self.machine)
             case order.AddSpare(drive=drive, array=array):
                 self._add_spare(drive, array)
             case order.RemoveSpare(drive=drive):

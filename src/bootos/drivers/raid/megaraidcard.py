@@ -18,7 +18,7 @@ from bootos.drivers.storage.controller import (
     WritePolicy,
     number_drives,
 )
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware.storcli import StorArray, StorController, StorDrive, find_type, is_second, parse_size
 
 NAME_LENGTH = 15

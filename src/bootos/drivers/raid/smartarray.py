@@ -23,7 +23,7 @@ from bootos.drivers.storage.controller import (
     number_drives,
 )
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import TIMEOUT_S, find_program
 from bootos.process import ToolError

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.oob.ipmiplan import Hidden
+from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
 from bootos.process import ToolError
 from bootos.template.model import Oob, Secret, Template

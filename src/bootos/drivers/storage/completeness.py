@@ -1,4 +1,4 @@
-"""Whether a file system was made to its end. Used by `block.read_storage` for those that an earlier attempt of the job
+"""Whether a file system was made to its end. Used by `read.read_storage` for those that an earlier attempt of the job
 began to make and never said to have finished: `wipefs` sees an XFS or a FAT from the first sector on that mkfs
 writes. Changes nothing.
 """

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.state import Storage
 from bootos.wire.inventory import DiskType
 
 Mode = Literal["raid", "hba", "mixed"]  # mixed: arrays and single disks side by side

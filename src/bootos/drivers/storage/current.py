@@ -1,4 +1,4 @@
-"""The disks of this machine now, by the numbers of the inventory. Called by `block.read_storage`.
+"""The disks of this machine now, by the numbers of the inventory. Called by `read.read_storage`.
 
 The inventory is read at the start of a job; the virtual drives of RAID controllers come and go during it, under names
 that others had before.

@@ -4,6 +4,9 @@ job knows its own work from that of others, with nothing written down anywhere. 
 
 import uuid
 
+UNFINISHED = (
+    "bootos.unfinished"  # label of a LUKS container, tag of a logical volume, until its content is made
+)
 _NAMESPACE = uuid.UUID("6f1d3c1e-7a55-4f0e-9d0b-0b8f2f4a6c11")
 
 

@@ -4,20 +4,18 @@ In BootOS nothing assembles arrays by itself. To see what is on them, `read_arra
 enough *read-only*: md then writes neither superblock nor bitmap, and nothing is rebuilt.
 """
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from bootos.drivers.contract import DriverError, Machine
-from bootos.process import ToolError
+from bootos.drivers.contract import Machine
+from bootos.drivers.storage.settle import settle
 
 _MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
 _CHUNK = re.compile(r"(\d+)k chunk", re.IGNORECASE)
-SLOW_KIB_PER_S = "1000"
 _PROGRESS = re.compile(r"\b(recovery|resync|reshape|check)\s*=\s*([\d.]+%|DELAYED|PENDING)")
 
 
@@ -141,19 +139,19 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
 
     `suspects` are the devices that carry an md signature. Inactive arrays are started read-only first.
     """
-    entries = _read_mdstat(machine)
+    entries = read_mdstat(machine)
     running_on = {member.node for entry in entries if entry.active for member in entry.members}
     superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
-    details = {entry.name: _read_detail(machine, entry.name) for entry in entries if entry.active}
+    details = {entry.name: read_detail(machine, entry.name) for entry in entries if entry.active}
     # a member that fell out of a running array still carries its superblock: it is no array of its own
     running = {said.get("MD_UUID", "") for said in details.values()}
     idle = [block for block in superblocks if block.uuid not in running]
     notes, started = _start_inactive(machine, idle, entries)
     arrays: list[Array] = []
-    for entry in _read_mdstat(machine) if started else entries:
+    for entry in read_mdstat(machine) if started else entries:
         if not entry.active:
             continue
-        said = details.get(entry.name) or _read_detail(machine, entry.name)
+        said = details.get(entry.name) or read_detail(machine, entry.name)
         recorded = {block.uuid: block for block in superblocks}.get(said.get("MD_UUID", ""))
         name = read_name(said.get("MD_NAME", "")) or (recorded.name if recorded else "") or entry.name
         arrays.append(
@@ -207,7 +205,7 @@ def _name_apart(arrays: list[Array]) -> list[Array]:
     return told
 
 
-def _read_mdstat(machine: Machine) -> list[MdstatEntry]:
+def read_mdstat(machine: Machine) -> list[MdstatEntry]:
     path = machine.root / "proc/mdstat"
     try:
         return parse_mdstat(path.read_text())
@@ -215,7 +213,7 @@ def _read_mdstat(machine: Machine) -> list[MdstatEntry]:
         return []  # the md module is not loaded: no array runs
 
 
-def _read_detail(machine: Machine, name: str) -> dict[str, str]:
+def read_detail(machine: Machine, name: str) -> dict[str, str]:
     return parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{name}"]).stdout)
 
 
@@ -264,76 +262,12 @@ def _start_inactive(
 
 
 def _stop_leftovers(machine: Machine, nodes: set[str]) -> None:
-    for entry in _read_mdstat(machine):
+    for entry in read_mdstat(machine):
         if not entry.active and nodes & {member.node for member in entry.members}:
             machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
 
 
 def _free_node(machine: Machine) -> str:
-    used = {entry.name for entry in _read_mdstat(machine)}
+    used = {entry.name for entry in read_mdstat(machine)}
     number = next(n for n in range(127, 0, -1) if f"md{n}" not in used)
     return f"/dev/md{number}"
-
-
-def find_array_node(machine: Machine, device: str) -> str | None:
-    """The kernel's device (`/dev/md127`) of an array that a plan calls `/dev/md/NAME`; None: it is not there."""
-    running = [f"/dev/{entry.name}" for entry in _read_mdstat(machine) if entry.active]
-    if device in running:
-        return device
-    link = machine.root / device.removeprefix("/")
-    hinted = f"/dev/{link.readlink().name}" if link.is_symlink() else ""
-    for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is a hint only
-        said = _read_detail(machine, node.removeprefix("/dev/"))
-        if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
-            return node
-    return None
-
-
-def stop_arrays_on(machine: Machine, nodes: Iterable[str]) -> None:
-    """Stop every running array that has one of `nodes` as a member. Raises DriverError."""
-    wanted = set(nodes)
-    for entry in _read_mdstat(machine):
-        if wanted & {member.node for member in entry.members}:
-            stop_array(machine, f"/dev/{entry.name}")
-
-
-def stop_array(machine: Machine, node: str) -> None:
-    """Stop one array. udev may hold it open for a moment after an event: settle, then once more."""
-    settle(machine)
-    try:
-        machine.run(["mdadm", "--stop", node])
-    except ToolError:
-        settle(machine)
-        try:
-            machine.run(["mdadm", "--stop", node])
-        except ToolError as cause:
-            raise DriverError(f"the array {node} could not be stopped", hint="something uses it") from cause
-
-
-def make_writable(machine: Machine, node: str) -> None:
-    """End the read-only state in which `read_arrays` started an array; others stay as they are."""
-    for entry in _read_mdstat(machine):
-        if f"/dev/{entry.name}" == node and entry.read_only:
-            machine.run(["mdadm", "--readwrite", node])
-
-
-@contextlib.contextmanager
-def resync_slowed(machine: Machine) -> Iterator[None]:
-    """Let arrays that are being built wait for us: at full speed a resync takes the disks away from mkfs."""
-    limits = sorted((machine.root / "sys/block").glob("md*/md/sync_speed_max"))
-    _write_limits(limits, SLOW_KIB_PER_S)
-    try:
-        yield
-    finally:
-        _write_limits(limits, "system")
-
-
-def _write_limits(limits: Iterable[Path], text: str) -> None:
-    for path in limits:
-        with contextlib.suppress(OSError):  # the array is gone, or of a level that is never built
-            path.write_text(text)
-
-
-def settle(machine: Machine) -> None:
-    """Wait until udev has handled what happened so far (20 s at most; later steps check for themselves)."""
-    machine.run(["udevadm", "settle", "--timeout=20"], timeout_s=30, check=False)

@@ -3,8 +3,8 @@
 import msgspec
 
 from bootos.drivers.contract import Forecast
-from bootos.drivers.storage.read import Storage
 from bootos.drivers.storage.selection import select_targets
+from bootos.drivers.storage.state import Storage
 from bootos.errors import Problem
 from bootos.template.model import Template
 

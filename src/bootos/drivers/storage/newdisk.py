@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.storage import md
-from bootos.drivers.storage import read as block
-from bootos.drivers.storage.read import Storage
+from bootos.drivers.storage.device import clear_device
+from bootos.drivers.storage.settle import settle
+from bootos.drivers.storage.state import Storage
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk
@@ -34,7 +34,7 @@ def receive_disk(
     not come."""
     failure = f"{title} was created, but the system shows no disk of its name"
     node = wait_for_disk(machine, find, failure, pause=pause, now=now)
-    block.clear_device(machine, node)
+    clear_device(machine, node)
     return node
 
 
@@ -48,7 +48,7 @@ def wait_for_disk(
 ) -> str:
     """Wait until `find` finds what it looks for. Raises DriverError, with `failure`, when it does not come."""
     until = now() + DEADLINE_S
-    md.settle(machine)
+    settle(machine)
     while (node := find()) is None:
         if now() >= until:
             raise DriverError(
@@ -56,7 +56,7 @@ def wait_for_disk(
                 hint="the kernel log says whether the controller's kernel module has seen it",
             )
         pause(PAUSE_S)
-        md.settle(machine)
+        settle(machine)
     return node
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from bootos.drivers.contract import Forecast
-from bootos.drivers.storage.read import Storage, describe_disk
+from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.drivelist import parse_drives
 from bootos.template.model import Select, Template

@@ -2,6 +2,11 @@
 
 import msgspec
 
+MD_SIGNATURE = "linux_raid_member"
+LVM_SIGNATURE = "LVM2_member"
+LUKS_SIGNATURE = "crypto_LUKS"
+TABLES = {"gpt": "gpt", "dos": "mbr"}  # partition tables, as `wipefs` and as templates call them
+
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """What `wipefs` finds: a file system, a RAID member, a partition table (`gpt`, `dos`), ..."""

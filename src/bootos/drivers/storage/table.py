@@ -10,9 +10,10 @@ from fractions import Fraction
 
 import msgspec
 
+from bootos.drivers.storage.state import Layout
 from bootos.errors import Problem
 from bootos.template.model import Partition, Table
-from bootos.template.parttype import ATTRIBUTES, read_type, wanted_type
+from bootos.template.parttype import ATTRIBUTES, find_type_name, read_type, wanted_type
 from bootos.template.size import format_size, parse_size
 
 ALIGN_BYTES = 1024**2
@@ -142,3 +143,31 @@ def parse_attributes(text: str) -> tuple[str, ...]:
         kind, _, bits = word.partition(":")
         words += [f"GUID:{bit}" for bit in bits.split(",")] if kind == "GUID" else [word]
     return tuple(sorted(word for word in words if word != "LegacyBIOSBootable"))
+
+
+def find_difference(layout: Layout | None, table: Table, placed: list[Placed]) -> str | None:
+    """What is not as wanted, the first thing only; None: all is right."""
+    if layout is None:
+        return "there is no partition table"
+    if layout.unseen:
+        return "the kernel does not see its partitions"
+    if layout.table != table.value:
+        return f"it is {layout.table.upper()}, not {table.value.upper()}"
+    if [part.number for part in layout.slices] != [part.number for part in placed]:
+        return f"it has {len(layout.slices)} partitions, not {len(placed)}"
+    for has, want in zip(layout.slices, placed, strict=True):
+        where = f"partition {want.number}"
+        if has.start != want.start:
+            return f"{where} begins at sector {has.start}, not {want.start}"
+        if has.sectors != want.sectors:
+            return f"{where} has {has.sectors} sectors, not {want.sectors}"
+        if has.type != want.type:
+            return f"{where} has type {find_type_name(has.type)}, not {find_type_name(want.type)}"
+        if table is Table.GPT and has.name != want.name:
+            return f"{where} is named {has.name!r}, not {want.name!r}"
+        if has.bootable != want.bootable:
+            return f"{where} is {'' if has.bootable else 'not '}bootable"
+        if has.attributes != want.attributes:
+            present, asked = (" ".join(words) or "-" for words in (has.attributes, want.attributes))
+            return f"{where} has the attributes {present}, not {asked}"
+    return None

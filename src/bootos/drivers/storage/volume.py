@@ -1,4 +1,4 @@
-"""LVM as it is: physical volumes, groups, logical volumes and what is on them. `block.read_storage` calls it.
+"""LVM as it is: physical volumes, groups, logical volumes and what is on them. `read.read_storage` calls it.
 
 Changes nothing and activates nothing: the content of a logical volume is read through the physical volume, at the place
 where its first extent lies. Only linear volumes can be read that way; what is on others stays unknown.
@@ -14,12 +14,9 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.storage.mark import UNFINISHED
 from bootos.drivers.storage.signature import Signature, name_signature
 
-SIGNATURE = "LVM2_member"
-UNFINISHED = (
-    "bootos.unfinished"  # tag of a volume whose content is being made: until it is gone, it holds nothing
-)
 LVM_TIMEOUT_S = 300.0
 
 _REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix")
