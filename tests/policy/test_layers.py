@@ -1,7 +1,11 @@
-"""Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- engine <- agent; wire <- server."""
+"""Imports go one way (ARCHITECTURE.md): template <- wire <- hardware <- drivers <- engine <- agent; wire <- server.
+
+Inside `drivers`, its own files lie below the rooms that several drivers use, and those below the drivers.
+"""
 
 import ast
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -25,6 +29,14 @@ MAY_IMPORT = {
     "repository": set(),
     "loader": set(),
 }
+# In drivers: rooms that several drivers use. Every other folder is a leaf, which no other imports.
+SHARED_ROOMS = {"storage", "redfish"}
+# Files that import each other in a circle, until they are taken apart. The list gets shorter, never longer.
+CIRCLES: list[set[str]] = [
+    {"server.web.image_pages", "server.web.pages"},
+    {"lab.vendor_tools.silicon", "lab.vendor_tools.tool"},
+    {"lab.demo.check", "lab.demo.run"},
+]
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 
 
@@ -59,6 +71,87 @@ def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
     for file in files:
         beyond = imported_parts(file) - MAY_IMPORT[part] - {part}
         assert not beyond, f"{file.relative_to(SOURCE)} must not import {sorted(beyond)}"
+
+
+def list_modules() -> dict[str, Path]:
+    """All modules of bootos by their name below it: `drivers.storage.read`; `drivers.storage` is the folder's own."""
+    found = {}
+    for file in SOURCE.rglob("*.py"):
+        parts = file.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imported_modules(file: Path, modules: Iterable[str]) -> set[str]:
+    """What a file imports of bootos, inside functions too: `from bootos.wire import v2` is `wire.v2`."""
+    found = set()
+    for node in read_imports(file):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("bootos.") for alias in node.names}
+        elif node.module and (node.module + ".").startswith("bootos."):
+            place = node.module.removeprefix("bootos").removeprefix(".")
+            for alias in node.names:
+                inner = f"{place}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in modules else place)
+    return found & set(modules)
+
+
+@functools.cache
+def build_graph() -> dict[str, frozenset[str]]:
+    """What each module of bootos imports of bootos."""
+    modules = list_modules()
+    return {name: frozenset(imported_modules(file, modules) - {name}) for name, file in modules.items()}
+
+
+def find_circles(graph: dict[str, frozenset[str]]) -> list[set[str]]:
+    """Groups of modules of which each reaches the others: the strongly connected components of more than one."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        reached[start] = seen
+    circles: list[set[str]] = []
+    for name in graph:
+        circle = {other for other in reached[name] if name in reached[other]}
+        if circle and circle not in circles:
+            circles.append(circle)
+    return circles
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    found = find_circles(build_graph())
+    assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
+
+
+def test_a_circle_is_found_and_a_chain_is_none() -> None:
+    chain = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset[str]()}
+    assert find_circles(chain) == []
+    assert find_circles({**chain, "c": frozenset({"a"}), "d": frozenset({"a"})}) == [{"a", "b", "c"}]
+
+
+def read_driver_room(module: str) -> str | None:
+    """The folder of `drivers` that a module is in; empty: it lies directly in it; None: it is elsewhere."""
+    parts = module.split(".")
+    if parts[0] != "drivers":
+        return None
+    is_folder = len(parts) > 1 and (SOURCE / "drivers" / parts[1]).is_dir()
+    return parts[1] if is_folder else ""
+
+
+def test_no_driver_imports_another_one() -> None:
+    for module, imported in build_graph().items():
+        room = read_driver_room(module)
+        if room is None:
+            continue
+        allowed = {None, "", room} if room in SHARED_ROOMS else {None, "", room, *SHARED_ROOMS}
+        if room == "":
+            allowed = {None, ""}
+        beyond = {other for other in imported if read_driver_room(other) not in allowed}
+        assert not beyond, f"{module} must not import {sorted(beyond)}"
 
 
 def test_only_the_process_module_starts_subprocesses() -> None:
