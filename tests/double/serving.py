@@ -13,7 +13,6 @@ from sqlalchemy import select, text
 
 from bootos.server.app import build_app, open_context, prepare
 from bootos.server.context import Context
-from bootos.server.netboot.tree import follow_shelf
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
 from bootos.server.store.table import Base, Machine
@@ -95,7 +94,7 @@ class Running:
         with context.store.read() as session:
             context.shelf.read_stock(session)
         if context.shelf.stock.default != default:
-            follow_shelf(context.settings, context.public_url, context.shelf)
+            context.tree.follow_shelf()
         deadline = time.monotonic() + 10
         while context.presence.count_polls():
             assert time.monotonic() < deadline, "a poll did not end"

@@ -26,7 +26,8 @@ from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
-from bootos.server.netboot.tree import lay_out
+from bootos.server.netboot.pxe_directory import PxeDirectory
+from bootos.server.netboot.tree import Tree
 from bootos.server.operation import machine as machines
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.presence import Presence
@@ -61,7 +62,7 @@ def open_context(settings: Settings) -> Context:
         ) from cause
     if created:
         log.info("an operator token was made: it is in %s", settings.token_file)
-    hub = Hub()
+    hub, shelf = Hub(), Shelf(settings)
     store = open_store(settings.database_url)
     store.publish = hub.publish
     return Context(
@@ -71,23 +72,22 @@ def open_context(settings: Settings) -> Context:
         presence=Presence(settings.session_grace_s),
         legacy_presence=Presence(settings.legacy_grace_s),
         vault=vault,
-        shelf=Shelf(settings),
+        shelf=shelf,
         uploads=Uploads(settings.images),
+        pxe=PxeDirectory(settings.pxe_directory),
+        tree=Tree(settings, settings.machine_url, shelf),
         operator_token=token,
     )
 
 
 def prepare(context: Context) -> None:
     """Bring the TFTP root and the images up to date with the settings and the store. Raises BootosError."""
-    settings = context.settings
     with context.store.read() as session:
         left = context.uploads.clean(session.scalars(select(Image.version)).all())
         context.shelf.read_stock(session)
-        lay_out(settings, context.public_url, context.shelf)
-        done = reconcile_pxe_files(
-            session, pxe_directory=settings.pxe_directory, server_url=context.public_url
-        )
-        done += write_pinned_files(session, pxe_directory=settings.pxe_directory)
+        context.tree.lay_out()
+        done = reconcile_pxe_files(context, session)
+        done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
 

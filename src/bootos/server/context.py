@@ -1,10 +1,12 @@
-"""What the parts of one running server share. Made by `app`, given to every handler."""
+"""What the parts of one running server share. Made by `app`, given to every operation and handler."""
 
 import msgspec
 
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
+from bootos.server.netboot.pxe_directory import PxeDirectory
+from bootos.server.netboot.tree import Tree
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
@@ -20,11 +22,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     vault: Vault
     shelf: Shelf
     uploads: Uploads
+    pxe: PxeDirectory
+    tree: Tree
     operator_token: str
 
     @property
     def public_url(self) -> str:
         """How machines reach this server."""
-        settings = self.settings
-        port = "" if settings.port == 80 else f":{settings.port}"
-        return (settings.public_url or f"http://{settings.host}{port}").rstrip("/")
+        return self.settings.machine_url

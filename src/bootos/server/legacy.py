@@ -192,7 +192,7 @@ def take_scripts(
     """Hand the order to a v1 agent: its script groups. Raises ConflictError, and then the job is refused."""
     reason = why_not(job, sender)
     if reason:
-        jobs.move(session, job, Event.REFUSED, pxe_directory=context.settings.pxe_directory, message=reason)
+        jobs.move(context, session, job, Event.REFUSED, message=reason)
         raise ConflictError(reason)
     check_listed(session, machine, job)
     start(context, session, machine, job)
@@ -243,7 +243,7 @@ def start(context: Context, session: WriteSession, machine: Machine, job: Job) -
     job.handed_to = "v1"
     job.attempt += 1
     job.progress = None
-    jobs.move(session, job, Event.ORDERED, pxe_directory=context.settings.pxe_directory)
+    jobs.move(context, session, job, Event.ORDERED)
     jobs.add_line(session, job, f"the order was handed to a v1 agent (attempt {job.attempt})")
 
 
@@ -269,14 +269,7 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
             jobs.add_line(
                 session, job, "the v1 agent went without hardware configuration, as for a virtual machine"
             )
-    next_boot.accept_mac(
-        session,
-        machine,
-        job,
-        text,
-        pxe_directory=context.settings.pxe_directory,
-        server_url=context.public_url,
-    )
+    next_boot.accept_mac(context, session, machine, job, text)
 
 
 def check_mac(session: Session, machine: Machine, mac: str) -> None:
@@ -309,7 +302,6 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
         # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
         known = job.progress or 0.0
         job.progress = max(known, math.floor(progress * 10000) / 10000) if state is not State.QUEUED else None
-    pxe_directory = context.settings.pxe_directory
     for event in events:
         message = title if event in (Event.FAILED, Event.INSTALL_FAILED, Event.INSTALLED) else ""
         if event is Event.REFUSED:
@@ -317,7 +309,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
             verdict = orders.judge_job(session, machine, job)
             if not verdict.ok:
                 message += f": {orders.refusal_text(verdict)}"
-        jobs.move(session, job, event, pxe_directory=pxe_directory, message=message)
+        jobs.move(context, session, job, event, message=message)
     jobs.touch(session, job)
 
 

@@ -43,6 +43,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.database or f"sqlite:///{self.data.absolute() / 'bootos.db'}"
 
     @property
+    def machine_url(self) -> str:
+        """How machines reach this server, without a slash at the end."""
+        port = "" if self.port == 80 else f":{self.port}"
+        return (self.public_url or f"http://{self.host}{port}").rstrip("/")
+
+    @property
     def tftp_root(self) -> Path:
         return self.data / "tftp"
 

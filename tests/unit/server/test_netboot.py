@@ -13,15 +13,14 @@ from bootos.loader import LOADERS
 from bootos.server.image.shelf import Shelf
 from bootos.server.netboot.boot_files import parse_range
 from bootos.server.netboot.loader import find_offer
+from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.pxe_file import (
     FILE,
     file_name,
     parse_mac,
-    remove_pxe_files,
     render,
-    write_pxe_file,
 )
-from bootos.server.netboot.tree import lay_out, link_images, render_default, write_default
+from bootos.server.netboot.tree import Tree, render_default
 from bootos.server.settings import Settings
 
 DOCUMENTED = """\
@@ -46,14 +45,14 @@ def test_the_default_file_has_the_documented_form() -> None:
 def test_the_default_file_follows_the_settings_until_it_is_edited(settings: Settings) -> None:
     settings.pxe_directory.mkdir(parents=True)
     path = settings.pxe_directory / "default"
-    assert write_default(settings, "http://a")
-    assert write_default(settings, "http://b")
+    assert Tree(settings, "http://a", Shelf(settings)).write_default()
+    assert Tree(settings, "http://b", Shelf(settings)).write_default()
     assert "http://b/" in path.read_text()
     path.write_text(path.read_text() + "# mine\n")
-    assert not write_default(settings, "http://c")
+    assert not Tree(settings, "http://c", Shelf(settings)).write_default()
     assert "# mine" in path.read_text()
     path.unlink()
-    assert write_default(settings, "http://c")
+    assert Tree(settings, "http://c", Shelf(settings)).write_default()
     assert "http://c/" in path.read_text()
 
 
@@ -68,7 +67,7 @@ def make_host(root: Path) -> Path:
 def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None:
     settings.pxe_directory.mkdir(parents=True)
     wanted = msgspec.structs.replace(settings, tftp=True)
-    lay_out(wanted, "http://a", Shelf(settings), host_root=make_host(tmp_path / "host"))
+    Tree(wanted, "http://a", Shelf(settings)).lay_out(host_root=make_host(tmp_path / "host"))
     configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh", "bootos"}
     assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, *configuration}
     assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
@@ -78,10 +77,14 @@ def test_missing_boot_loaders_are_an_error_only_when_they_are_asked_for(
     settings: Settings, tmp_path: Path
 ) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings), host_root=tmp_path)
+    Tree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(
+        host_root=tmp_path
+    )
     assert (settings.pxe_directory / "default").is_file()
     with pytest.raises(BootosError) as caught:
-        lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings), host_root=tmp_path)
+        Tree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(
+            host_root=tmp_path
+        )
     assert (
         "apt-get install grub-efi-amd64-signed ipxe pxelinux shim-signed syslinux-common" in caught.value.hint
     )
@@ -91,17 +94,17 @@ def test_one_missing_boot_loader_does_not_keep_the_others_away(settings: Setting
     settings.pxe_directory.mkdir(parents=True)
     host = make_host(tmp_path / "host")
     (host / LOADERS["ipxe.efi"].path).unlink()
-    lay_out(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings), host_root=host)
+    Tree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(host_root=host)
     assert (settings.tftp_root / "shimx64.efi").is_file()
     assert not (settings.tftp_root / "ipxe.efi").exists()
 
 
 def test_what_the_operator_edited_is_what_ipxe_and_grub_boot(settings: Settings) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    lay_out(settings, "http://a", Shelf(settings))
+    Tree(settings, "http://a", Shelf(settings)).lay_out()
     path = settings.pxe_directory / "default"
     path.write_text(path.read_text().replace("selinux=0", "selinux=0 EDITED=1"))
-    lay_out(settings, "http://b", Shelf(settings))
+    Tree(settings, "http://b", Shelf(settings)).lay_out()
     for name in ("grub/grub.cfg", "boot.ipxe", "kexec.sh"):
         text = (settings.tftp_root / name).read_text()
         assert "EDITED=1" in text and "http://a" in text
@@ -115,7 +118,7 @@ def test_the_loaders_of_the_default_image_come_before_those_of_the_host(
         settings.boot_files, "local", loaders={"shimx64.efi": b"of the image", "boot.ipxe": b"no loader"}
     )
     host = make_host(tmp_path / "host")
-    lay_out(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings), host_root=host)
+    Tree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(host_root=host)
     assert (settings.tftp_root / "shimx64.efi").read_bytes() == b"of the image"
     assert (settings.tftp_root / "ipxe.efi").read_bytes() == b"ipxe.efi"
     assert (settings.tftp_root / "boot.ipxe").read_text().startswith("#!ipxe")
@@ -230,10 +233,10 @@ def test_what_somebody_put_into_the_tftp_root_stays(server: Running) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / "vmlinuz").unlink(missing_ok=True)
     (root / "vmlinuz").write_text("own")
-    link_images(context.settings, context.shelf)
+    context.tree.link_images()
     assert (root / "vmlinuz").read_text() == "own"
     (root / "vmlinuz").unlink()
-    link_images(context.settings, context.shelf)
+    context.tree.link_images()
     assert (root / "vmlinuz").readlink() == context.settings.boot_files.absolute() / "vmlinuz"
 
 
@@ -261,11 +264,10 @@ def test_only_known_placeholders_are_filled() -> None:
 
 
 def test_only_per_mac_files_are_removed(tmp_path: Path) -> None:
+    pxe = PxeDirectory(tmp_path / "pxelinux.cfg")
     for name in ("default", "01-52-54-00-ab-cd-ef", "01-52-54-00-ab-cd-ff"):
-        write_pxe_file(tmp_path / "pxelinux.cfg", name, "LABEL x\nKERNEL http://a/k\n")
-    remove_pxe_files(
-        tmp_path / "pxelinux.cfg", ["default", "../x", "01-52-54-00-ab-cd-ef", "01-52-54-00-00-00-00"]
-    )
+        pxe.write(name, "LABEL x\nKERNEL http://a/k\n")
+    pxe.remove(["default", "../x", "01-52-54-00-ab-cd-ef", "01-52-54-00-00-00-00"])
     for directory in ("pxelinux.cfg", "grub", "ipxe"):
         names = sorted(path.name for path in (tmp_path / directory).iterdir())
         assert names == ["01-52-54-00-ab-cd-ff", "default"]
@@ -341,7 +343,7 @@ def test_operators_own_files_are_served(server: Running) -> None:
 
 def test_the_tftp_root_is_served_by_http_and_grub_finds_its_own(server: Running) -> None:
     server.context.settings.pxe_directory.mkdir(parents=True, exist_ok=True)
-    lay_out(server.context.settings, "http://a", server.context.shelf)
+    Tree(server.context.settings, "http://a", server.context.shelf).lay_out()
     expected = (server.context.settings.tftp_root / "grub/grub.cfg").read_bytes()
     assert server.request("GET", "/bootos/netboot/grub/grub.cfg").data == expected
     assert server.request("GET", "/grub/grub.cfg").data == expected

@@ -34,7 +34,6 @@ class Waiter(msgspec.Struct):
 def build_agent_router(context: Context) -> Router:
     """The calls of `wire.v2`."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
-    pxe_directory = settings.pxe_directory
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
@@ -59,9 +58,7 @@ def build_agent_router(context: Context) -> Router:
             else:
                 machine, token = outcome
                 verdict = machines.judge_model(session, machine)
-                for sentence in next_boot.write_pinned_files(
-                    session, pxe_directory=pxe_directory, machine=machine
-                ):
+                for sentence in next_boot.write_pinned_files(context, session, machine):
                     log.warning("%s", sentence)
         if isinstance(outcome, Claim):
             raise ConflictError(
@@ -90,14 +87,7 @@ def build_agent_router(context: Context) -> Router:
                 return None
         with store.write() as session:
             machine, boot = machines.find_session(session, authorization)
-            return orders.take_order(
-                session,
-                machine,
-                boot,
-                context.vault,
-                pxe_directory=pxe_directory,
-                poll_s=settings.poll_s,
-            )
+            return orders.take_order(context, session, machine, boot)
 
     # Who waits, and since which mark of its machine there is nothing for it: whoever asks again after that, as
     # all do every `poll_s`, is answered without a look into the store.
@@ -138,9 +128,7 @@ def build_agent_router(context: Context) -> Router:
             presence.hear(machine.id)
             if data.boot_id != boot.boot_id:
                 raise ConflictError("the report is of another boot than the session")
-            return orders.apply_report(
-                session, machine, boot, data, context.vault, pxe_directory=pxe_directory
-            )
+            return orders.apply_report(context, session, machine, boot, data)
 
     @post("/mac", sync_to_thread=True, status_code=200)
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
@@ -151,13 +139,6 @@ def build_agent_router(context: Context) -> Router:
             job = jobs.find_job(session, data.job_id)
             if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
                 raise ConflictError(f"this boot does not hold the order of job {job.id}")
-            return next_boot.accept_mac(
-                session,
-                machine,
-                job,
-                data.mac,
-                pxe_directory=pxe_directory,
-                server_url=context.public_url,
-            )
+            return next_boot.accept_mac(context, session, machine, job, data.mac)
 
     return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac])

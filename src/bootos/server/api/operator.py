@@ -16,7 +16,6 @@ from bootos.server.api.operator_template import build_template_calls
 from bootos.server.api.view import AuditView, view_audit
 from bootos.server.auth import OperatorGuard
 from bootos.server.context import Context
-from bootos.server.netboot import pxe_file
 from bootos.server.operation import audit
 
 PREFIX = "/api/operator"
@@ -24,7 +23,7 @@ PREFIX = "/api/operator"
 
 def build_operator_router(context: Context) -> Router:
     """All operator calls, behind the token."""
-    store, pxe_directory = context.store, context.settings.pxe_directory
+    store = context.store
 
     @get("/audit", sync_to_thread=True)
     def read_audit(limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200) -> list[AuditView]:
@@ -35,14 +34,13 @@ def build_operator_router(context: Context) -> Router:
     def status() -> dict[str, Any]:
         stock = context.shelf.stock
         default = context.shelf.find_directory(stock.default)
-        names = sorted(path.name for path in pxe_directory.glob("01-*") if pxe_file.FILE.fullmatch(path.name))
         return {
             "public_url": context.public_url,
             "image": stock.default,
             "boot_files": {
                 name: default is not None and (default / name).is_file() for name in ("vmlinuz", "initrd.img")
             },
-            "pxe_files": names,
+            "pxe_files": context.pxe.list_files(),
         }
 
     return Router(

@@ -24,7 +24,6 @@ from bootos.server.image.manifest import LOCAL, parse_manifest
 from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
-from bootos.server.netboot.tree import follow_shelf
 from bootos.server.operation import machine as machines
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
@@ -182,7 +181,7 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
                 session, data.version, machine=machine, vendor=data.vendor, product=data.product
             )
             note(session, request, "image.pin", data.version, describe_pin(view_pin(session, row)))
-            left = write_pinned_files(session, pxe_directory=context.settings.pxe_directory)
+            left = write_pinned_files(context, session)
             return PinsView(pin=view_pin(session, row), left=left)
 
     @delete("/pins/{pin:int}", sync_to_thread=True, status_code=204)
@@ -190,7 +189,7 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
         with store.write() as session:
             row = versions.remove_pin(session, pin)
             note(session, request, "image.unpin", row.version, describe_pin(view_pin(session, row)))
-            write_pinned_files(session, pxe_directory=context.settings.pxe_directory)
+            write_pinned_files(context, session)
 
     return [
         list_images,
@@ -262,7 +261,7 @@ def refresh(context: Context) -> None:
     with context.shelf.lock:  # whoever comes last reads what is newest
         with context.store.read() as session:
             context.shelf.read_stock(session)
-        follow_shelf(context.settings, context.public_url, context.shelf)
+        context.tree.follow_shelf()
 
 
 def check_served(context: Context, session: Session, version: str) -> None:

@@ -33,7 +33,7 @@ class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/jobs`."""
-    store, pxe_directory = context.store, context.settings.pxe_directory
+    store = context.store
 
     @get("/jobs", sync_to_thread=True)
     def list_jobs(
@@ -53,10 +53,10 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:
         with store.write() as session:
             job = jobs.create_job(
+                context,
                 session,
                 machines.find_or_enrol_word(session, data.machine),
                 template_name=data.template,
-                pxe_directory=pxe_directory,
                 pxe_name=data.pxe,
                 mode=data.mode,
                 skip_hardware=data.skip_hardware,
@@ -81,7 +81,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def approve_job(job_id: FromPath[int], request: Caller) -> JobDetail:
         with store.write() as session:
             plan, actor = jobs.find_job(session, job_id), read_actor(request)
-            job = approve_plan(session, plan, pxe_directory=pxe_directory, approved_by=actor)
+            job = approve_plan(context, session, plan, approved_by=actor)
             note(session, request, "job.approve", plan.id, describe_approval(job))
             return view_job_detail(job)
 
@@ -89,8 +89,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
         with store.write() as session:
             job = jobs.find_job(session, job_id)
-            heard = context.presence.is_heard(job.machine_id, job.machine.last_heard_at)
-            jobs.cancel_job(session, job, agent_heard=heard, pxe_directory=pxe_directory)
+            jobs.cancel_job(context, session, job)
             note(session, request, "job.cancel", job.id, job.machine.sn)
             return view_job_detail(job)
 

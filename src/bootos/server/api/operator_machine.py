@@ -40,7 +40,7 @@ class ExportedTemplate(msgspec.Struct, kw_only=True):
 
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/machines` and `/support`."""
-    store, pxe_directory = context.store, context.settings.pxe_directory
+    store = context.store
 
     @get("/machines", sync_to_thread=True)
     def list_machines() -> list[MachineView]:
@@ -71,9 +71,9 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     def delete_machine(word: FromPath[str], request: Caller) -> None:
         with store.write() as session:
             machine = machines.find_machine(session, word)
-            jobs.delete_machine(session, machine, pxe_directory=pxe_directory)
+            jobs.delete_machine(context, session, machine)
             session.flush()
-            write_pinned_files(session, pxe_directory=pxe_directory)
+            write_pinned_files(context, session)
             session.after_commit(lambda: context.presence.forget(machine.id))
             note(session, request, "machine.delete", machine.sn)
 

@@ -30,92 +30,99 @@ IPXE_SCRIPT = "boot.ipxe"
 KEXEC_SCRIPT = "kexec.sh"
 
 
-def lay_out(settings: Settings, public_url: str, shelf: Shelf, *, host_root: Path = Path("/")) -> None:
-    """Make the TFTP root, at start. Raises BootosError when boot loaders are missing and were asked for."""
-    write_default(settings, public_url)
-    check_missing(settings, _follow(settings, public_url, shelf, host_root))
-    link_images(settings, shelf)
+class Tree:
+    """The TFTP root of a server that machines reach at `public_url`; it follows the default of the `shelf`."""
 
+    def __init__(self, settings: Settings, public_url: str, shelf: Shelf) -> None:
+        self._settings = settings
+        self._public_url = public_url
+        self._shelf = shelf
 
-def follow_shelf(settings: Settings, public_url: str, shelf: Shelf) -> None:
-    """Bring the TFTP root up to date after a change of the shelf, under its lock. What cannot be written is logged: the
-    images are served all the same."""
-    try:
-        _follow(settings, public_url, shelf, Path("/"))
-    except OSError as cause:
-        log.error("%s cannot be brought up to date: %s", settings.tftp_root, cause)
-    link_images(settings, shelf)
+    def lay_out(self, *, host_root: Path = Path("/")) -> None:
+        """Make the TFTP root, at start. Raises BootosError when boot loaders are missing and were asked for."""
+        self.write_default()
+        check_missing(self._settings, self._follow(host_root))
+        self.link_images()
 
+    def follow_shelf(self) -> None:
+        """Bring the TFTP root up to date after a change of the shelf, under its lock. What cannot be written is logged:
+        the images are served all the same."""
+        try:
+            self._follow(Path("/"))
+        except OSError as cause:
+            log.error("%s cannot be brought up to date: %s", self._settings.tftp_root, cause)
+        self.link_images()
 
-def _follow(settings: Settings, public_url: str, shelf: Shelf, host_root: Path) -> dict[str, str]:
-    """What depends on the default image; returns the loaders that there are not."""
-    version = shelf.stock.default
-    write_renderings(settings, public_url, version)
-    if settings.tftp is False:
-        return {}
-    return copy_loaders(settings, shelf.find_directory(version), host_root)
+    def _follow(self, host_root: Path) -> dict[str, str]:
+        """What depends on the default image; returns the loaders that there are not."""
+        version = self._shelf.stock.default
+        self._write_renderings(version)
+        if self._settings.tftp is False:
+            return {}
+        return copy_loaders(self._settings, self._shelf.find_directory(version), host_root)
+
+    def write_default(self) -> bool:
+        """Write the default file; False when the operator has edited it and it was left alone."""
+        settings = self._settings
+        path, marker = settings.pxe_directory / "default", settings.data / "pxelinux-default.sha256"
+        content = render_default(self._public_url, settings.append).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        if path.is_file():
+            present = hashlib.sha256(path.read_bytes()).hexdigest()
+            written = marker.read_text().strip() if marker.is_file() else ""
+            if present not in (digest, written):
+                log.warning("%s was edited by hand and is left as it is; remove it to have it written", path)
+                return False
+            if present == digest == written:
+                return True
+        write_atomically(marker, (digest + "\n").encode(), mode=0o644)
+        write_atomically(path, content, mode=0o644)
+        return True
+
+    def _write_renderings(self, version: str) -> None:
+        """Write what the other loaders read, from the default file as it is now. They read it at each boot, so it names
+        the version: kernel and initrd are of one image then, whatever becomes the default in between. `kexec.sh` does
+        not, as people keep it."""
+        root = self._settings.tftp_root
+        source = (self._settings.pxe_directory / "default").read_text(errors="replace")
+        menu = parse_pxelinux(source)
+        versioned = parse_pxelinux(name_version(source, version)) if version != LOCAL else menu
+        for problem in menu.problems:
+            log.warning("pxelinux.cfg/default: not for iPXE and GRUB: %s", problem)
+        for directory in (root / GRUB, root / IPXE):
+            directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(root / GRUB / "grub.cfg", render_grub(versioned).encode(), mode=0o644)
+        write_atomically(root / IPXE_SCRIPT, render_ipxe(versioned).encode(), mode=0o644)
+        write_atomically(root / KEXEC_SCRIPT, render_kexec(menu, self._public_url).encode(), mode=0o644)
+
+    def link_images(self) -> None:
+        """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP. What cannot be linked
+        is logged: by HTTP it is served all the same."""
+        settings, shelf = self._settings, self._shelf
+        root = settings.tftp_root / "bootos"
+        directories = {version: shelf.find_directory(version) for version in shelf.stock.items}
+        wanted = {
+            root / "images" / version: path for version, path in directories.items() if path is not None
+        }
+        if (default := directories.get(shelf.stock.default)) is not None:
+            wanted |= {root / name: default / name for name in REQUIRED}
+        wanted[root / "files"] = settings.files
+        try:
+            if root.is_symlink():
+                root.unlink()
+            (root / "images").mkdir(parents=True, exist_ok=True)
+            for link in (*root.iterdir(), *(root / "images").iterdir()):
+                if link.is_symlink() and link not in wanted:
+                    link.unlink()
+            for link, target in wanted.items():
+                _place_link(link, target.absolute())
+        except OSError as cause:
+            log.error("%s cannot be brought up to date: %s", root, cause)
 
 
 def render_default(public_url: str, append: str) -> str:
     """`pxelinux.cfg/default` in the documented form."""
     return render_pxelinux(build_bootos_menu(public_url, append))
-
-
-def write_default(settings: Settings, public_url: str) -> bool:
-    """Write the default file; False when the operator has edited it and it was left alone."""
-    path, marker = settings.pxe_directory / "default", settings.data / "pxelinux-default.sha256"
-    content = render_default(public_url, settings.append).encode()
-    digest = hashlib.sha256(content).hexdigest()
-    if path.is_file():
-        present = hashlib.sha256(path.read_bytes()).hexdigest()
-        written = marker.read_text().strip() if marker.is_file() else ""
-        if present not in (digest, written):
-            log.warning("%s was edited by hand and is left as it is; remove it to have it written", path)
-            return False
-        if present == digest == written:
-            return True
-    write_atomically(marker, (digest + "\n").encode(), mode=0o644)
-    write_atomically(path, content, mode=0o644)
-    return True
-
-
-def write_renderings(settings: Settings, public_url: str, version: str = LOCAL) -> None:
-    """Write what the other loaders read, from the default file as it is now. They read it at each boot, so it names
-    the version: kernel and initrd are of one image then, whatever becomes the default in between. `kexec.sh` does not,
-    as people keep it."""
-    root = settings.tftp_root
-    source = (settings.pxe_directory / "default").read_text(errors="replace")
-    menu = parse_pxelinux(source)
-    versioned = parse_pxelinux(name_version(source, version)) if version != LOCAL else menu
-    for problem in menu.problems:
-        log.warning("pxelinux.cfg/default: not for iPXE and GRUB: %s", problem)
-    for directory in (root / GRUB, root / IPXE):
-        directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(root / GRUB / "grub.cfg", render_grub(versioned).encode(), mode=0o644)
-    write_atomically(root / IPXE_SCRIPT, render_ipxe(versioned).encode(), mode=0o644)
-    write_atomically(root / KEXEC_SCRIPT, render_kexec(menu, public_url).encode(), mode=0o644)
-
-
-def link_images(settings: Settings, shelf: Shelf) -> None:
-    """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP. What cannot be linked is
-    logged: by HTTP it is served all the same."""
-    root = settings.tftp_root / "bootos"
-    directories = {version: shelf.find_directory(version) for version in shelf.stock.items}
-    wanted = {root / "images" / version: path for version, path in directories.items() if path is not None}
-    if (default := directories.get(shelf.stock.default)) is not None:
-        wanted |= {root / name: default / name for name in REQUIRED}
-    wanted[root / "files"] = settings.files
-    try:
-        if root.is_symlink():
-            root.unlink()
-        (root / "images").mkdir(parents=True, exist_ok=True)
-        for link in (*root.iterdir(), *(root / "images").iterdir()):
-            if link.is_symlink() and link not in wanted:
-                link.unlink()
-        for link, target in wanted.items():
-            _place_link(link, target.absolute())
-    except OSError as cause:
-        log.error("%s cannot be brought up to date: %s", root, cause)
 
 
 def _place_link(link: Path, target: Path) -> None:

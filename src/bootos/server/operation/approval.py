@@ -1,8 +1,7 @@
 """Approving a plan: a plan job's result becomes the order that carries out exactly that plan. Called by the API and
 the web. The agent compares (`agent.approval`): if its plan is another one by then, nothing is changed."""
 
-from pathlib import Path
-
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.lifecycle import State
 from bootos.server.operation.job import add_line, queue_job
@@ -22,7 +21,7 @@ def why_not_approvable(job: Job) -> str:
     return ""
 
 
-def approve_plan(session: WriteSession, plan: Job, *, pxe_directory: Path, approved_by: str) -> Job:
+def approve_plan(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:
     """Queue the job that carries out this plan, with the plan's own copy of the template. Raises ConflictError,
     UnusableError."""
     reason = why_not_approvable(plan)
@@ -61,7 +60,7 @@ def approve_plan(session: WriteSession, plan: Job, *, pxe_directory: Path, appro
             "actions": [action for step in report.get("steps", []) for action in step["actions"]],
         },
     )
-    queue_job(session, job, pxe_directory=pxe_directory)
+    queue_job(context, session, job)
     add_line(
         session, plan, f"the plan was approved by {approved_by or 'an operator'}: job {job.id} carries it out"
     )

@@ -3,7 +3,6 @@
 Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
 """
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
-from bootos.server.netboot import pxe_file
 from bootos.server.operation.machine import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template, read_text
@@ -28,11 +27,11 @@ TEXT_MAX = 8192  # characters of one log line
 
 
 def create_job(
+    context: Context,
     session: WriteSession,
     machine: Machine,
     *,
     template_name: str,
-    pxe_directory: Path,
     pxe_name: str = "",
     mode: str = "apply",
     skip_hardware: bool = False,
@@ -80,10 +79,10 @@ def create_job(
         reboot=reboot,
         created_by=created_by,
     )
-    return queue_job(session, job, pxe_directory=pxe_directory)
+    return queue_job(context, session, job)
 
 
-def queue_job(session: WriteSession, job: Job, *, pxe_directory: Path) -> Job:
+def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
     """Queue a job that is made. Raises ConflictError: the machine has one."""
     machine = job.machine
     with session.no_autoflush:
@@ -95,7 +94,7 @@ def queue_job(session: WriteSession, job: Job, *, pxe_directory: Path) -> Job:
             )
     session.add(job)
     session.flush()
-    _drop_pxe_files(session, machine.id, pxe_directory)
+    _drop_pxe_files(context, session, machine.id)
     add_line(session, job, f"job {job.id} was created by {job.created_by or 'an operator'}")
     touch(session, job)
     return job
@@ -155,7 +154,7 @@ def keep_evidence(session: Session, job: Job) -> None:
     add_line(session, job, "developer mode: the machine's inventory is kept as evidence of this run")
 
 
-def move(session: WriteSession, job: Job, event: Event, *, pxe_directory: Path, message: str = "") -> bool:
+def move(context: Context, session: WriteSession, job: Job, event: Event, *, message: str = "") -> bool:
     """Let `event` happen to the job; False when the table does not allow it, and then nothing changed."""
     before = State(job.state)
     after = find_next(before, event)
@@ -172,37 +171,38 @@ def move(session: WriteSession, job: Job, event: Event, *, pxe_directory: Path, 
         job.ended_at = read_clock()
     if job.pxe_file and not keeps_pxe_file(after, installer_expected=job.pxe_reports):
         name, job.pxe_file = job.pxe_file, ""
-        session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, [name]))
+        session.after_commit(lambda: context.pxe.remove([name]))
     touch(session, job)
     return True
 
 
-def cancel_job(session: WriteSession, job: Job, *, agent_heard: bool, pxe_directory: Path) -> None:
+def cancel_job(context: Context, session: WriteSession, job: Job) -> None:
     """Cancel. A running job whose agent is heard of is asked to stop first; a second cancel does not wait."""
     state = State(job.state)
     if state in ENDED:
         raise ConflictError(f"job {job.id} has ended already: it is {state}")
+    agent_heard = context.presence.is_heard(job.machine_id, job.machine.last_heard_at)
     if state is State.RUNNING and agent_heard and not job.cancel_requested:
         job.cancel_requested = True
         add_line(session, job, "the operator cancelled; the agent stops after its present action")
         touch(session, job)
         return
     job.cancel_requested = True
-    move(session, job, Event.CANCELLED, pxe_directory=pxe_directory, message="cancelled by the operator")
+    move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
 
 
-def _drop_pxe_files(session: WriteSession, machine_id: int, pxe_directory: Path) -> None:
+def _drop_pxe_files(context: Context, session: WriteSession, machine_id: int) -> None:
     """Forget the machine's PXE files: its next boot comes to BootOS."""
     held = list(session.scalars(select(Job).where(Job.machine_id == machine_id, Job.pxe_file != "")))
     names = {job.pxe_file for job in held}
     for job in held:
         job.pxe_file = ""
-    session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, names))
+    session.after_commit(lambda: context.pxe.remove(names))
 
 
-def delete_machine(session: WriteSession, machine: Machine, *, pxe_directory: Path) -> None:
+def delete_machine(context: Context, session: WriteSession, machine: Machine) -> None:
     """Delete the machine, its jobs and logs; its PXE files go too."""
-    _drop_pxe_files(session, machine.id, pxe_directory)
+    _drop_pxe_files(context, session, machine.id)
     topics = [
         f"job:{number}" for number in session.scalars(select(Job.id).where(Job.machine_id == machine.id))
     ]

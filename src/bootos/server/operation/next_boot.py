@@ -1,12 +1,12 @@
 """What a machine's next PXE boot finds: the job's per-MAC PXE file, else that of the image it is pinned to, else the
 default file. Called by the agent APIs, when a pin changes, and at start."""
 
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.image.choice import choose_image
 from bootos.server.image.versions import read_default, read_pins
@@ -20,7 +20,7 @@ from bootos.wire import v2
 
 
 def accept_mac(
-    session: WriteSession, machine: Machine, job: Job, text: str, *, pxe_directory: Path, server_url: str
+    context: Context, session: WriteSession, machine: Machine, job: Job, text: str
 ) -> v2.MacAccepted:
     """Bind the MAC and write the PXE file. Again is fine; not when the job is over."""
     if job.machine_id != machine.id:
@@ -34,11 +34,11 @@ def accept_mac(
     name = pxe_file.file_name(mac)
     if job.pxe_file and job.pxe_file != name:
         old = job.pxe_file
-        session.after_commit(lambda: pxe_file.remove_pxe_files(pxe_directory, [old]))
-    values = read_placeholders(machine, mac=mac, server_url=server_url)
+        session.after_commit(lambda: context.pxe.remove([old]))
+    values = read_placeholders(machine, mac=mac, server_url=context.public_url)
     # Written before the commit: a file without its job is removed at the next start, a job that believes in
     # a file that is not there would reboot its machine into BootOS again.
-    pxe_file.write_pxe_file(pxe_directory, name, pxe_file.render(job.pxe_content, values))
+    context.pxe.write(name, pxe_file.render(job.pxe_content, values))
     if job.pxe_file != name:
         job.pxe_file = name
         add_line(session, job, f"the PXE file {name} was written from the PXE template {job.pxe_name}")
@@ -58,32 +58,32 @@ def read_placeholders(machine: Machine, *, mac: str, server_url: str) -> dict[st
     }
 
 
-def reconcile_pxe_files(session: Session, *, pxe_directory: Path, server_url: str) -> list[str]:
+def reconcile_pxe_files(context: Context, session: Session) -> list[str]:
     """Make the PXE files agree with the jobs, after a server that was ended in between; says what was done.
 
     Only files for MACs that are bound here are looked at: others may be the operator's own.
     """
     done: list[str] = []
-    pinned = pxe_file.list_pinned(pxe_directory)
+    pinned = context.pxe.list_pinned()
     wanted = {job.pxe_file: job for job in session.scalars(select(Job).where(Job.pxe_file != ""))}
     for mac in session.scalars(select(Mac.mac).where(Mac.bound)):
         name = pxe_file.file_name(mac)
-        job, path = wanted.get(name), pxe_directory / name
-        if job is None and path.exists() and name not in pinned:
-            pxe_file.remove_pxe_files(pxe_directory, [name])
+        job, is_there = wanted.get(name), context.pxe.has(name)
+        if job is None and is_there and name not in pinned:
+            context.pxe.remove([name])
             done.append(f"removed the PXE file {name}: no job needs it")
-        elif job is not None and not path.exists():
-            values = read_placeholders(job.machine, mac=mac, server_url=server_url)
-            pxe_file.write_pxe_file(pxe_directory, name, pxe_file.render(job.pxe_content, values))
+        elif job is not None and not is_there:
+            values = read_placeholders(job.machine, mac=mac, server_url=context.public_url)
+            context.pxe.write(name, pxe_file.render(job.pxe_content, values))
             done.append(f"wrote the PXE file {name} again for job {job.id}")
     return done
 
 
-def write_pinned_files(session: Session, *, pxe_directory: Path, machine: Machine | None = None) -> list[str]:
+def write_pinned_files(context: Context, session: Session, machine: Machine | None = None) -> list[str]:
     """Make the files of pinned machines agree with the pins: of all of them, or of one machine. Says which files of
     the operator were left alone."""
     pins, default = read_pins(session), read_default(session)
-    present = pxe_file.list_pinned(pxe_directory)
+    present = context.pxe.list_pinned()
     if not pins and not present:
         return []
     query = select(Mac.mac, Machine.id, Machine.vendor, Machine.product).join(
@@ -91,7 +91,7 @@ def write_pinned_files(session: Session, *, pxe_directory: Path, machine: Machin
     )
     if machine is not None:
         query = query.where(Machine.id == machine.id)
-    source = (pxe_directory / "default").read_text(errors="replace")
+    source = context.pxe.read_default()
     done, seen = list[str](), set[str]()
     for mac, machine_id, vendor, product in session.execute(query):
         choice = choose_image(pins, default, machine_id=machine_id, vendor=vendor, product=product)
@@ -100,7 +100,7 @@ def write_pinned_files(session: Session, *, pxe_directory: Path, machine: Machin
             continue
         seen.add(name)
         content = point_to_image(source, choice.version)
-        if not pxe_file.write_pinned(pxe_directory, name, content) and not is_of_a_job(session, name):
+        if not context.pxe.write_pinned(name, content) and not is_of_a_job(session, name):
             done.append(
                 f"{name} was written by hand and is left as it is: its machine does not get {choice.version}"
             )
@@ -108,7 +108,7 @@ def write_pinned_files(session: Session, *, pxe_directory: Path, machine: Machin
         of_machine = session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id))
         present &= {pxe_file.file_name(mac) for mac in of_machine}
     for name in present - seen:
-        pxe_file.remove_pinned(pxe_directory, name)
+        context.pxe.remove_pinned(name)
     return done
 
 

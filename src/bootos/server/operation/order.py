@@ -1,12 +1,12 @@
 """What v2 agents get and say: the order of a job, and the reports about it. Called by `api.agent_v2`."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.operation.job import (
     TEXT_MAX,
@@ -20,7 +20,7 @@ from bootos.server.operation.job import (
 from bootos.server.operation.machine import store_inventory
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
-from bootos.server.store.vault import Vault, mask
+from bootos.server.store.vault import mask
 from bootos.server.support import Verdict, judge, read_lines, read_model, read_sections
 from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
@@ -29,27 +29,25 @@ SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
-def take_order(
-    session: WriteSession, machine: Machine, boot: Boot, vault: Vault, *, pxe_directory: Path, poll_s: int
-) -> v2.Order | None:
+def take_order(context: Context, session: WriteSession, machine: Machine, boot: Boot) -> v2.Order | None:
     """The order for this boot, if there is one; the job is then running. The same session that asks twice gets
     the same attempt; a new one (another boot, or the agent started again) the next."""
     job = find_active_job(session, machine.id)
     if job is None or State(job.state) not in (State.QUEUED, State.RUNNING):
         return None
     if job.cancel_requested:
-        move(session, job, Event.CANCELLED, pxe_directory=pxe_directory, message="cancelled by the operator")
+        move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
     holder = f"{boot.id}:{boot.serial}"
-    if job.handed_to != holder and not boot.developer and not may_run(session, machine, job, pxe_directory):
+    if job.handed_to != holder and not boot.developer and not may_run(context, session, machine, job):
         return None
-    values = vault.resolve(session, job.secret_names)
+    values = context.vault.resolve(session, job.secret_names)
     if job.handed_to != holder:
         job.handed_to = holder
         job.attempt += 1
         if boot.developer:
             keep_evidence(session, job)
-        move(session, job, Event.ORDERED, pxe_directory=pxe_directory)
+        move(context, session, job, Event.ORDERED)
         add_line(session, job, f"the order was handed to {machine.address} (attempt {job.attempt})")
     return v2.Order(
         job_id=str(job.id),
@@ -64,11 +62,11 @@ def take_order(
         skip_hardware=job.skip_hardware,
         skip_reason=job.skip_reason,
         reboot=job.reboot,
-        poll_timeout_s=poll_s,
+        poll_timeout_s=context.settings.poll_s,
     )
 
 
-def may_run(session: WriteSession, machine: Machine, job: Job, pxe_directory: Path) -> bool:
+def may_run(context: Context, session: WriteSession, machine: Machine, job: Job) -> bool:
     """Whether a boot in user mode may have the job; if not, the job has ended. One that began in user mode goes
     on: it was judged then, and may have changed a version since."""
     is_new = State(job.state) is State.QUEUED
@@ -88,7 +86,7 @@ def may_run(session: WriteSession, machine: Machine, job: Job, pxe_directory: Pa
                 f"or {verdict.remedy}"
             ),
         )
-    move(session, job, event, pxe_directory=pxe_directory, message=message)
+    move(context, session, job, event, message=message)
     return False
 
 
@@ -128,18 +126,12 @@ def join_certificates(job: Job, report: v2.Report) -> list[dict[str, Any]]:
 
 
 def apply_report(
-    session: WriteSession,
-    machine: Machine,
-    boot: Boot,
-    report: v2.Report,
-    vault: Vault,
-    *,
-    pxe_directory: Path,
+    context: Context, session: WriteSession, machine: Machine, boot: Boot, report: v2.Report
 ) -> v2.Receipt:
     """Take in a report. One that is older than what is known of this boot only adds its log lines."""
     job = _find_reported_job(session, machine, report)
     line_job = job or _find_held_job(session, boot)
-    secrets = [] if line_job is None else list(vault.resolve(session, line_job.secret_names).values())
+    secrets = [] if line_job is None else list(context.vault.resolve(session, line_job.secret_names).values())
     _store_lines(session, machine, boot, line_job, report.log, secrets)
     is_newer = report.number > boot.report_number
     if is_newer:
@@ -151,7 +143,7 @@ def apply_report(
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
     if job is not None and is_newer and is_holder:
-        _apply_state(session, job, boot, report, secrets, pxe_directory)
+        _apply_state(context, session, job, boot, report, secrets)
     session.touch(f"machine:{machine.id}")
     if job is not None:
         session.touch(f"job:{job.id}")
@@ -177,7 +169,7 @@ def _find_held_job(session: Session, boot: Boot) -> Job | None:
 
 
 def _apply_state(
-    session: WriteSession, job: Job, boot: Boot, report: v2.Report, secrets: list[str], pxe_directory: Path
+    context: Context, session: WriteSession, job: Job, boot: Boot, report: v2.Report, secrets: list[str]
 ) -> None:
     event = read_event(
         report.state,
@@ -198,7 +190,7 @@ def _apply_state(
         boot.closing = True
     if allowed and event is not None:
         message = str(mask(report.message, secrets)) if report.state in v2.TERMINAL else ""
-        move(session, job, event, pxe_directory=pxe_directory, message=message)
+        move(context, session, job, event, message=message)
 
 
 def _store_lines(

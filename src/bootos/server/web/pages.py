@@ -126,7 +126,7 @@ class Pages:
 
 def build_web_router(context: Context, pages: Pages) -> Router:
     """All pages."""
-    store, pxe_directory = context.store, context.settings.pxe_directory
+    store = context.store
 
     @get("/login", sync_to_thread=False)
     def show_login(request: Caller, next: FromQuery[str] = "/") -> Page:
@@ -189,10 +189,10 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         try:
             with store.write() as session:
                 job = jobs.create_job(
+                    context,
                     session,
                     machines.find_machine(session, word),
                     template_name=data.get("template", ""),
-                    pxe_directory=pxe_directory,
                     pxe_name=data.get("pxe", ""),
                     mode="plan" if data.get("mode") == "plan" else "apply",
                     skip_hardware=data.get("skip_hardware") == "yes",
@@ -275,7 +275,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         pages.check_form(request, data)
         with store.write() as session:
             plan = jobs.find_job(session, job_id)
-            job = approve_plan(session, plan, pxe_directory=pxe_directory, approved_by="web")
+            job = approve_plan(context, session, plan, approved_by="web")
             note(session, request, "job.approve", plan.id, describe_approval(job))
         return Redirect(f"/jobs/{job.id}", status_code=303)
 
@@ -284,8 +284,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         pages.check_form(request, data)
         with store.write() as session:
             job = jobs.find_job(session, job_id)
-            heard = context.presence.is_heard(job.machine_id, job.machine.last_heard_at)
-            jobs.cancel_job(session, job, agent_heard=heard, pxe_directory=pxe_directory)
+            jobs.cancel_job(context, session, job)
             note(session, request, "job.cancel", job.id, job.machine.sn)
         return Redirect(f"/jobs/{job_id}", status_code=303)
 
