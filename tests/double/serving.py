@@ -1,12 +1,18 @@
-"""A real server in a thread, and the clients that tests drive it with."""
+"""A real server in a thread, the clients that tests drive it with, and the fixtures that the folders of tests import.
+
+Making a server costs more than most tests do, so the tests of a folder share one; each finds it empty, as after its
+first start.
+"""
 
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import urllib3
 import uvicorn
 from sqlalchemy import select, text
@@ -169,3 +175,29 @@ def run_in_thread(settings: Settings) -> tuple[Running, Callable[[], None]]:
         listener.close()
 
     return Running(context, f"http://127.0.0.1:{settings.port}"), stop
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False)
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root = tmp_path_factory.mktemp("server")
+    running, stop = run_in_thread(Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False))
+    yield running
+    stop()
+
+
+@pytest.fixture
+def server(shared_server: Running) -> Iterator[Running]:
+    yield shared_server
+    shared_server.empty()
+
+
+@pytest.fixture
+def agent(server: Running) -> Agent:
+    agent = Agent(server)
+    assert agent.register().status == 200
+    return agent

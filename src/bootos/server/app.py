@@ -20,6 +20,7 @@ from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
 from bootos.server.api.view import Fault
 from bootos.server.auth import read_operator_token
+from bootos.server.cloudboot.answer import shield
 from bootos.server.context import Context
 from bootos.server.fault import RequestError
 from bootos.server.hub import Hub
@@ -170,6 +171,7 @@ def build_app(context: Context) -> Litestar:
         ],
         lifespan=[lifespan],
         exception_handlers={Exception: answer_fault},
+        before_send=[shield],
         openapi_config=OpenAPIConfig(
             title="BootOS server",
             version=__version__,

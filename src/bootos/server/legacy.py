@@ -19,6 +19,7 @@ from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
 from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.nic import is_address
 from bootos.server.operation import job as jobs
 from bootos.server.operation import machine as machines
 from bootos.server.operation import next_boot
@@ -95,7 +96,8 @@ def store_product(context: Context, session: WriteSession, said: v1.ProductInfo,
     if refuse_claim(context, session, machine, sender):
         return False
     machine.registered_at = read_clock()
-    machine.address = next((nic.ip for nic in said.nic if nic.ip), "") or said.ip or sender.address
+    told = (*(nic.ip for nic in said.nic), said.ip)
+    machine.address = next((ip for ip in told if is_address(ip)), sender.address)
     machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
     machine.developer = False
     machines.store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
@@ -114,9 +116,7 @@ def read_inventory(said: v1.ProductInfo) -> Inventory:
     for label, text in (("RAID", said.raid), ("OOB", said.oob), ("NIC device", said.nic_device)):
         notes += [f"{label}: {text}"] if text else []
     nics = [
-        Nic(name=nic.name, mac=mac, addresses=[nic.ip] if nic.ip else [])
-        for nic in said.nic[:MOST_PARTS]
-        if (mac := parse_mac(nic.mac))
+        Nic(name=nic.name, mac=nic.mac, addresses=[nic.ip] if nic.ip else []) for nic in said.nic[:MOST_PARTS]
     ]
     inventory = Inventory(
         collected_at=read_clock().isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -366,7 +366,7 @@ def read_network(session: Session, machine: Machine) -> dict[str, str]:
     """The answer of getNetworkBySn, by its JSON keys."""
     settings: dict[str, Any] = machine.settings
     nics = (machine.inventory or {}).get("nics", [])
-    with_address = [nic["mac"] for nic in nics if nic.get("addresses")]
+    with_address = [mac for nic in nics if nic.get("addresses") and (mac := parse_mac(nic["mac"]))]
     bound = select(Mac.mac).where(Mac.machine_id == machine.id).order_by(Mac.bound.desc(), Mac.mac)
     hwaddr = with_address[0] if with_address else session.scalar(bound) or ""
     names = {

@@ -8,7 +8,8 @@ def read_facts(inventory: Inventory | None, *, sn: str = "", mac: str = "") -> d
     """`mac` is the one that booted; else the inventory's NIC with PXE, else its first."""
     if inventory is None:
         return {"sn": sn or None, "mac": mac or None}
-    nics = [nic for nic in inventory.nics if nic.is_pxe] or inventory.nics
+    named = [nic for nic in inventory.nics if nic.mac]
+    nics = [nic for nic in named if nic.is_pxe] or named
     return {
         "sn": sn or inventory.system.serial,
         "mac": mac or (nics[0].mac if nics else None),

@@ -289,7 +289,7 @@ def test_the_network_of_a_machine(server: Running) -> None:
     )
     path = f"{API}/device/getNetworkBySn?sn=sn001"
     raw = server.request("GET", path)
-    assert raw.headers["content-type"] == "text/html; charset=utf-8"
+    assert raw.headers["content-type"] == "text/plain; charset=utf-8"
     assert raw.data.decode() == (
         'HOSTNAME="h1"\nIPADDR="10.77.0.10"\nNETMASK="255.255.255.0"\nVLAN="12"\nTrunk="no"\nHWADDR="52:54:00:00:00:02"'
     )
@@ -310,7 +310,7 @@ def test_settings_that_a_shell_would_act_on_are_refused(server: Running) -> None
 @pytest.mark.parametrize("call", ["getNetworkBySn", "getSystemBySn"])
 def test_an_unknown_machine_gets_an_empty_text_or_an_error(server: Running, call: str) -> None:
     raw = server.request("GET", f"{API}/device/{call}?sn=nobody")
-    assert (raw.status, raw.data, raw.headers["content-type"]) == (200, b"", "application/json")
+    assert (raw.status, raw.data, raw.headers["content-type"]) == (200, b"", "text/plain; charset=utf-8")
     said = server.call("GET", f"{API}/device/{call}?sn=nobody&type=json").data
     assert said["Status"] == "error"
     assert said["Content"] == ""

@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from bootos.errors import BootosError
 from bootos.server import legacy
+from bootos.server.cloudboot.answer import Answer, Text, Unserved, Variables, render
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
@@ -25,8 +26,6 @@ from bootos.server.operation import machine as machines
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 
-JSON = "application/json; charset=utf-8"
-HTML = "text/html"  # sent with charset=utf-8, as every text
 DONE = "操作成功"
 MALFORMED = "参数错误"
 NO_SN = "SN参数不能为空!"
@@ -37,6 +36,7 @@ HELD = "another agent holds the identity of this machine"  # no existing server 
 
 
 PostCall = Callable[[bytes, legacy.Sender], v1.Envelope]
+GetCall = Callable[[str, bool], Answer]
 
 
 class SaidError(Exception):
@@ -175,12 +175,12 @@ def session_machine(session: Any, sn: str) -> Machine | None:
 
 
 class GetCalls:
-    """The calls with a query. Each returns the text for `type=raw`, or the envelope."""
+    """The calls with a query. Each returns what `type=raw` gets, or the envelope."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def get_network_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+    def get_network_by_sn(self, sn: str, raw: bool) -> Answer:
         with self._context.store.read() as session:
             machine = self._find(session, sn)
             network = legacy.read_network(session, machine)
@@ -193,22 +193,20 @@ class GetCalls:
             "Gateway": "GATEWAY",
             "Vlan": "VLAN",
         }
-        lines = [
-            f'{names.get(key, key)}="{value}"' for key, value in network.items() if value or key == "HWADDR"
-        ]
-        return "\n".join(lines)
+        values = {names.get(key, key): value for key, value in network.items()}
+        return Variables(values, always=("HWADDR",))
 
-    def get_system_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+    def get_system_by_sn(self, sn: str, raw: bool) -> Answer:
         with self._context.store.read() as session:
             job = legacy.find_answer(session, self._find(session, sn))
             answer = job.pxe_answer
         if raw:
-            return answer
+            return Text(answer)
         at = job.created_at.isoformat()
         row = {"ID": job.id, "CreatedAt": at, "UpdatedAt": at, "DeletedAt": None}
         return succeed({**row, "Name": job.pxe_name, "Content": answer}, "成功获取system信息")
 
-    def get_device_by_sn(self, sn: str, raw: bool) -> str | v1.Envelope:
+    def get_device_by_sn(self, sn: str, raw: bool) -> Answer:
         with self._context.store.read() as session:
             machine = self._find(session, sn)
             latest = jobs.find_latest_job(session, machine.id)
@@ -230,10 +228,10 @@ class GetCalls:
         return machine
 
 
-def build_legacy_handler(context: Context) -> HTTPRouteHandler:
-    """Everything under `/api/osinstall/v1`. Switched off, it says so, in the form of v1's own 404."""
+def build_calls(context: Context) -> tuple[dict[str, PostCall], dict[str, GetCall]]:
+    """The calls by their paths below v1's prefix: those with a body, and those with a query."""
     posts, gets = PostCalls(context), GetCalls(context)
-    post_table: dict[str, PostCall] = {
+    post_calls: dict[str, PostCall] = {
         "report/deviceProductInfo": posts.device_product_info,
         "device/isInInstallList": posts.is_in_install_list,
         "device/getPrepareInstallInfo": posts.get_prepare_install_info,
@@ -241,11 +239,37 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         "report/deviceInstallInfo": posts.device_install_info,
         "report/deviceMacInfo": posts.device_mac_info,
     }
-    get_table: dict[str, Callable[[str, bool], str | v1.Envelope]] = {
+    get_calls: dict[str, GetCall] = {
         "device/getNetworkBySn": gets.get_network_by_sn,
         "device/getSystemBySn": gets.get_system_by_sn,
         "device/getDeviceBySn": gets.get_device_by_sn,
     }
+    return post_calls, get_calls
+
+
+def build_legacy_handler(context: Context) -> HTTPRouteHandler:
+    """Everything under `/api/osinstall/v1`. Switched off, it says so, in the form of v1's own 404."""
+    post_calls, get_calls = build_calls(context)
+
+    async def answer(request: Request[Any, Any, Any]) -> Answer:
+        if not context.settings.legacy_api:
+            return Unserved(404, "Cloudboot v1 is switched off on this server")
+        call = request.url.path.removeprefix(v1.PREFIX).strip("/")
+        if call not in post_calls and call not in get_calls:
+            return Unserved(404, "Resource not found")
+        if request.method != ("POST" if call in post_calls else "GET"):
+            return Unserved(405, "Method not allowed")
+        if call in post_calls:
+            body = await request.body()
+            sender = legacy.Sender(
+                address=request.client.host if request.client else "",
+                agent=request.headers.get("user-agent", ""),
+            )
+            return await asyncio.to_thread(_answer_post, post_calls[call], body, sender)
+        sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
+        return await asyncio.to_thread(
+            _answer_get, get_calls[call], sn, raw and call != "device/getDeviceBySn"
+        )
 
     @route(
         [v1.PREFIX, f"{v1.PREFIX}/{{call:path}}"],
@@ -253,52 +277,27 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         include_in_schema=False,
         status_code=200,
     )
-    async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        if not context.settings.legacy_api:
-            return Response(
-                b'{"Error":"Cloudboot v1 is switched off on this server"}', status_code=404, media_type=JSON
-            )
-        call = request.url.path.removeprefix(v1.PREFIX).strip("/")
-        if call not in post_table and call not in get_table:
-            return Response(b'{"Error":"Resource not found"}', status_code=404, media_type=JSON)
-        if request.method != ("POST" if call in post_table else "GET"):
-            return Response(b'{"Error":"Method not allowed"}', status_code=405, media_type=JSON)
-        if call in post_table:
-            body = await request.body()
-            sender = legacy.Sender(
-                address=request.client.host if request.client else "",
-                agent=request.headers.get("user-agent", ""),
-            )
-            return await asyncio.to_thread(_answer_post, post_table[call], body, sender)
-        sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
-        return await asyncio.to_thread(
-            _answer_get, get_table[call], sn, raw and call != "device/getDeviceBySn"
-        )
+    async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return render(await answer(request))
 
-    return answer
+    return serve
 
 
-def _answer_post(call: PostCall, body: bytes, sender: legacy.Sender) -> Response[bytes]:
+def _answer_post(call: PostCall, body: bytes, sender: legacy.Sender) -> Answer:
     try:
-        envelope = call(body, sender)
+        return call(body, sender)
     except SaidError as said:
-        envelope = said.answer
+        return said.answer
     except v1.MalformedError as cause:
-        envelope = v1.Envelope(status=v1.ERROR, message=f"{MALFORMED}{cause.message}")
+        return v1.Envelope(status=v1.ERROR, message=f"{MALFORMED}{cause.message}")
     except (RequestError, BootosError) as cause:
-        envelope = v1.Envelope(status=v1.ERROR, message=cause.message)
-    return Response(v1.encode_envelope(envelope), media_type=JSON)
+        return v1.Envelope(status=v1.ERROR, message=cause.message)
 
 
-def _answer_get(call: Callable[[str, bool], str | v1.Envelope], sn: str, raw: bool) -> Response[bytes]:
+def _answer_get(call: GetCall, sn: str, raw: bool) -> Answer:
     try:
         if not sn:
             raise UnusableError("SN参数不能为空")
-        found = call(sn, raw)
+        return call(sn, raw)
     except RequestError as cause:
-        if raw:
-            return Response(b"", media_type="application/json")
-        found = v1.Envelope(status=v1.ERROR, message=cause.message, content="")
-    if isinstance(found, str):
-        return Response(found.encode(), media_type=HTML if found else "application/json")
-    return Response(v1.encode_envelope(found), media_type=JSON)
+        return Text("") if raw else v1.Envelope(status=v1.ERROR, message=cause.message, content="")

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.nic import drop_unsound_addresses, is_address
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.pool import give_out
 from bootos.server.presence import Presence
@@ -150,7 +151,9 @@ def find_session(session: Session, authorization: str | None) -> tuple[Machine, 
 def store_inventory(
     session: Session, machine: Machine, inventory: Inventory, extra_macs: Iterable[str] = ()
 ) -> None:
-    """Keep the inventory, and what lists show of it."""
+    """Keep the inventory, and what lists show of it. Values of its NICs that are no MAC or no address are left out; a
+    note names each."""
+    inventory = drop_unsound_addresses(inventory)
     machine.inventory = msgspec.to_builtins(inventory)
     machine.inventory_at = read_clock()
     machine.vendor = (inventory.system.vendor or "")[:200]
@@ -247,11 +250,9 @@ def find_setting_problems(settings: MachineSettings) -> list[Problem]:
     problems = []
     for field in ("address", "netmask", "gateway", "manage_ip", "manage_netmask", "manage_gateway"):
         text = getattr(settings, field)
-        try:
-            if text:
-                ipaddress.ip_interface(text) if field == "address" else ipaddress.ip_address(text)
-        except ValueError as cause:
-            problems.append(Problem(path=field, message=f"{text!r} is not an address", hint=str(cause)))
+        if text and not is_address(text, with_prefix=field == "address"):
+            hint = "as 10.0.0.5/24, or 10.0.0.5 with a netmask" if field == "address" else "as 10.0.0.1"
+            problems.append(Problem(path=field, message=f"{text!r} is not an address", hint=hint))
     if settings.hostname and not HOSTNAME.fullmatch(settings.hostname):
         hint = "letters, digits and '-', in parts joined by '.'"
         problems.append(Problem(path="hostname", message=f"{settings.hostname!r} is no host name", hint=hint))

@@ -1,0 +1,1 @@
+"""What only Cloudboot v1 needs of the server."""

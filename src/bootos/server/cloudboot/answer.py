@@ -1,0 +1,93 @@
+"""The one renderer of every answer of Cloudboot v1: text and JSON that no browser runs.
+
+Most of what v1 answers was sent by machines without a login, and the answers come from the address at which
+operators are logged in. So each is plain text or JSON, by its own type and no guessed one, and in a sandbox.
+Called by `api.cloudboot_v1` for its answers and by `app` for those that the framework makes.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Response
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import Message, Scope
+
+from bootos.wire import cloudboot_v1 as v1
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain"  # sent with charset=utf-8, as every text
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Text(msgspec.Struct, frozen=True):
+    """An answer that is the text as it is, such as an answer file."""
+
+    text: str
+
+
+class Variables(msgspec.Struct, frozen=True):
+    """An answer that installers source: `KEY="value"` lines. Empty values are left out, but for those in `always`."""
+
+    values: Mapping[str, str]
+    always: tuple[str, ...] = ()
+
+
+class Unserved(msgspec.Struct, frozen=True):
+    """No call of v1, or one that is not served: `status` with v1's own form of it, `{"Error": ...}`."""
+
+    status: int
+    error: str
+
+
+Answer = v1.Envelope | Text | Variables | Unserved
+
+
+def render(answer: Answer) -> Response[bytes]:
+    """The response for any answer of v1; there is no other way to one."""
+    if isinstance(answer, Text):
+        return build_response(answer.text.encode(), TEXT)
+    if isinstance(answer, Variables):
+        return build_response(format_variables(answer).encode(), TEXT)
+    if isinstance(answer, Unserved):
+        return build_response(msgspec.json.encode({"Error": answer.error}), JSON, answer.status)
+    return build_response(v1.encode_envelope(answer), JSON)
+
+
+def build_response(body: bytes, media_type: str, status: int = 200) -> Response[bytes]:
+    """A response of this type with the headers that keep a browser from running it."""
+    return Response(body, status_code=status, media_type=media_type, headers=HEADERS)
+
+
+async def shield(message: Message, scope: Scope) -> None:
+    """Put the headers on what the framework itself answers below v1's paths: a body that is too large, a method that
+    it does not route, a failure of the server. A hook for `Litestar(before_send=...)`."""
+    if message["type"] != "http.response.start" or not scope["path"].startswith(v1.PREFIX):
+        return
+    headers: Any = MutableScopeHeaders.from_message(message)
+    for name, value in HEADERS.items():
+        headers[name] = value
+
+
+def format_variables(answer: Variables) -> str:
+    """One `KEY="value"` a line, without a line end after the last. Installers source it (POSIX, XCU 2.2.3)."""
+    lines = []
+    for key, value in answer.values.items():
+        quoted = quote(value)
+        if quoted or key in answer.always:
+            lines.append(f'{key}="{quoted}"')
+    return "\n".join(lines)
+
+
+def quote(value: str) -> str:
+    """A value as it stands between the double quotes of a shell; what a shell would act on has a backslash before it.
+    Empty for a value with control characters or line ends, which would be further lines of the file."""
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
+        return ""
+    return re.sub(r'([\\"$`])', r"\\\1", value)

@@ -1,0 +1,5 @@
+"""A real server on a free port of the loopback, which the tests of this folder attack without a login."""
+
+from serving import server, settings, shared_server
+
+__all__ = ["server", "settings", "shared_server"]
