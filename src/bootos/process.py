@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol, TypedDict, Unpack
 
 import msgspec
 
@@ -39,17 +39,42 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolError(BootosError):
-    """A command that could not be run, failed, or took too long."""
+    """A command that could not be run, failed, or took too long; `reason` says which."""
 
-    def __init__(self, message: str, *, hint: str = "", completed: Completed | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        completed: Completed | None = None,
+        reason: Literal["failed", "missing", "not started", "late"] = "failed",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.completed = completed
+        self.reason = reason
 
 
-class Runner(Protocol):
-    """How code that reads or changes a machine calls tools; `run` is the real one."""
+class Options(TypedDict, total=False):
+    """How a command is run, in the words of `run`; `Command` says what each means and what it is when not given."""
 
-    def __call__(
+    timeout_s: float
+    input: str | None
+    check: bool
+    secrets: Sequence[str]
+    env: Mapping[str, str] | None
+    cwd: Path | None
+    on_line: Callable[[str], None] | None
+
+
+class Command:
+    """A command with all of its options: what `run` carries out, and what stands in for it answers.
+
+    `timeout_s` seconds it may take. `input` is its standard input; None: it has none. With `check` an exit code that is
+    not zero is an error. `secrets` are masked in logs and error messages, never in the returned text. `env` is added to
+    this process's environment. `on_line` gets each line of stdout and stderr as it comes (redacted).
+    """
+
+    def __init__(
         self,
         argv: Sequence[str | os.PathLike[str]],
         *,
@@ -60,7 +85,49 @@ class Runner(Protocol):
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         on_line: Callable[[str], None] | None = None,
-    ) -> Completed: ...
+    ) -> None:
+        self.words = tuple(os.fspath(word) for word in argv)
+        self.timeout_s = timeout_s
+        self.input = input
+        self.check = check
+        self.secrets = secrets
+        self.env = env
+        self.cwd = cwd
+        self.on_line = on_line
+
+    @property
+    def shown(self) -> str:
+        """The command as a shell would take it, with its secrets masked."""
+        return redact(shlex.join(self.words), self.secrets)
+
+    def complete(
+        self, returncode: int, stdout: str = "", stderr: str = "", duration_s: float = 0.0
+    ) -> Completed:
+        """What the command did. Raises ToolError when it failed and `check` is on."""
+        completed = Completed(
+            argv=self.words, returncode=returncode, stdout=stdout, stderr=stderr, duration_s=duration_s
+        )
+        if self.check and returncode != 0:
+            said = redact((stderr.strip() or stdout.strip())[-2000:], self.secrets)
+            raise ToolError(f"{self.shown} failed with exit code {returncode}: {said}", completed=completed)
+        return completed
+
+    def build_missing(self) -> ToolError:
+        """The error of a program that is not installed."""
+        name = self.words[0]
+        return ToolError(
+            f"{name} is not installed", hint=f"install the package with {name}", reason="missing"
+        )
+
+    def build_late(self, ending: str) -> ToolError:
+        """The error of a command that took too long; `ending` says what became of it."""
+        return ToolError(f"{self.shown} took longer than {self.timeout_s:g} s and {ending}", reason="late")
+
+
+class Runner(Protocol):
+    """How code that reads or changes a machine calls tools; `run` is the real one."""
+
+    def __call__(self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Completed: ...
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
@@ -70,48 +137,32 @@ def redact(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def run(
-    argv: Sequence[str | os.PathLike[str]],
-    *,
-    timeout_s: float = 60.0,
-    input: str | None = None,
-    check: bool = True,
-    secrets: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> Completed:
-    """Run a command to its end and return what it printed.
-
-    `env` is added to this process's environment. `on_line` gets each line of stdout and stderr as it comes
-    (redacted). `secrets` are masked in logs and error messages, never in the returned text.
+def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Completed:
+    """Run a command to its end and return what it printed; `Command` describes the options.
 
     Raises ToolError: not found, non-zero exit (with `check`), or `timeout_s` seconds passed; then the
     command's whole process group is killed. One that waits inside the kernel, for a dead disk or BMC, goes on there
     until that answers, and is waited for no longer than KILL_S.
     """
-    words = tuple(os.fspath(word) for word in argv)
-    shown = redact(shlex.join(words), secrets)
-    log.debug("run %s", shown)
+    command = Command(argv, **options)
+    log.debug("run %s", command.shown)
     began = time.monotonic()
     try:
         child = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            command.words,
+            stdin=subprocess.PIPE if command.input is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
+            env={**os.environ, **(command.env or {})},
+            cwd=command.cwd,
             start_new_session=True,
         )
     except FileNotFoundError as cause:
-        raise ToolError(
-            f"{words[0]} is not installed", hint=f"install the package with {words[0]}"
-        ) from cause
+        raise command.build_missing() from cause
     except OSError as cause:
-        raise ToolError(f"{shown} could not be started: {cause}") from cause
+        raise ToolError(f"{command.shown} could not be started: {cause}", reason="not started") from cause
     try:
-        out, err, late = _collect(child, input, began + timeout_s, secrets, on_line)
+        out, err, late = _collect(child, command, began + command.timeout_s)
     except BaseException:
         _end_group(child)
         raise
@@ -119,29 +170,17 @@ def run(
         ending = (
             "was ended" if _end_group(child) else f"cannot be ended (pid {child.pid} waits inside the kernel)"
         )
-        raise ToolError(f"{shown} took longer than {timeout_s:g} s and {ending}")
-    completed = Completed(
-        argv=words,
-        returncode=child.wait(),
-        stdout=out.decode(errors="replace"),
-        stderr=err.decode(errors="replace"),
-        duration_s=time.monotonic() - began,
-    )
-    log.debug("%s -> exit %d in %.2f s", words[0], completed.returncode, completed.duration_s)
-    if check and completed.returncode != 0:
-        said = redact((completed.stderr.strip() or completed.stdout.strip())[-2000:], secrets)
-        raise ToolError(f"{shown} failed with exit code {completed.returncode}: {said}", completed=completed)
-    return completed
+        raise command.build_late(ending)
+    code, seconds = child.wait(), time.monotonic() - began
+    log.debug("%s -> exit %d in %.2f s", command.words[0], code, seconds)
+    return command.complete(code, out.decode(errors="replace"), err.decode(errors="replace"), seconds)
 
 
 def _collect(
-    child: "subprocess.Popen[bytes]",
-    input: str | None,
-    deadline: float,
-    secrets: Sequence[str],
-    on_line: Callable[[str], None] | None,
+    child: "subprocess.Popen[bytes]", command: Command, deadline: float
 ) -> tuple[bytes, bytes, bool]:
     """Read both pipes to their end; returns (stdout, stderr, whether the deadline passed first)."""
+    input, on_line = command.input, command.on_line
     if on_line is None:
         try:
             out, err = child.communicate(
@@ -176,7 +215,7 @@ def _collect(
                 if not chunk and rest[pipe]:
                     lines.append(rest[pipe])
                 for line in lines:
-                    on_line(redact(line.decode(errors="replace").rstrip("\r"), secrets))
+                    on_line(redact(line.decode(errors="replace").rstrip("\r"), command.secrets))
     try:
         child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
@@ -265,9 +304,7 @@ def start(
             start_new_session=True,
         )
     except FileNotFoundError as cause:
-        raise ToolError(
-            f"{words[0]} is not installed", hint=f"install the package with {words[0]}"
-        ) from cause
+        raise Command(argv).build_missing() from cause
     finally:
         if not isinstance(sink, int):
             sink.close()

@@ -1,13 +1,12 @@
 """A BMC that remembers: stands in for ipmitool over KCS, with the answers' form of the real one."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import msgspec
 
 from bootos.drivers.contract import Machine
-from bootos.process import Completed, ToolError
+from bootos.process import Command, Completed, Options
 
 PRIVILEGES = {2: "USER", 3: "OPERATOR", 4: "ADMINISTRATOR", 15: "NO ACCESS"}
 SOURCES = {"static": "Static Address", "dhcp": "DHCP Address"}
@@ -43,19 +42,9 @@ class BmcMachine:
         self.deaf = 0  # how many requests go unanswered after a reset
         self.machine = Machine(run=self.run)
 
-    def run(
-        self,
-        argv: Sequence[Any],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        words = [str(word) for word in argv]
+    def run(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        words = list(command.words)
         self.calls.append(words)
         assert words[0] == "ipmitool"
         if self.deaf:
@@ -63,15 +52,12 @@ class BmcMachine:
             stdout, stderr, code = "", "Could not open device at /dev/ipmi0", 1
         elif words[1] == "exec":
             assert words[2] == "/dev/stdin"
-            assert input is not None
-            assert all(secret in input for secret in secrets)
-            stdout, stderr, code = self._answer_raw([int(word, 16) for word in input.split()[1:]])
+            assert command.input is not None
+            assert all(secret in command.input for secret in command.secrets)
+            stdout, stderr, code = self._answer_raw([int(word, 16) for word in command.input.split()[1:]])
         else:
             stdout, stderr, code = self._answer(words[1:])
-        done = Completed(argv=tuple(words), returncode=code, stdout=stdout, stderr=stderr, duration_s=0.0)
-        if check and code:
-            raise ToolError(f"{words} failed: {stderr}", completed=done)
-        return done
+        return command.complete(code, stdout, stderr)
 
     def _answer_raw(self, data: list[int]) -> tuple[str, str, int]:
         netfn, command, head, operation, *password = data

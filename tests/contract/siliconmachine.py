@@ -3,17 +3,16 @@
 What the guest's script does over HTTP is done here by a call; nothing else runs.
 """
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from bootos.drivers.contract import Machine
 from bootos.lab.vendor_tools.catalog import TOOLS
 from bootos.lab.vendor_tools.script import PAYLOAD, read_script
 from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 from bootos.lab.vendor_tools.tool import HangError, Tool, run_program
-from bootos.process import Completed, Runner, ToolError
+from bootos.process import Command, Completed, Options, Runner
 
 
 class SiliconMachine:
@@ -42,32 +41,19 @@ class SiliconMachine:
         self.calls: list[list[str]] = []
         self.machine = Machine(run=self.run, root=root)
 
-    def run(
-        self,
-        argv: Sequence[Any],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        words = [str(word) for word in argv]
+    def run(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        words = list(command.words)
         self.calls.append(words)
         program = Path(words[0]).name
-        files = {} if input is None else {"/dev/stdin": input.encode()}
+        files = {} if command.input is None else {"/dev/stdin": command.input.encode()}
         package = self._find_file(words[0])
         if package is not None and (found := read_script(package)) is not None:
             program, files[PAYLOAD] = found[0], found[1].encode()
         if program in self.absent or self.silicon.find_tool(program) is None:
             if self.rest is None or program in self.absent:
-                raise ToolError(f"{words[0]} is not installed")
-            return self.rest(
-                argv, timeout_s=timeout_s, input=input, check=check, secrets=secrets, env=env, cwd=cwd,
-                on_line=on_line,
-            )  # fmt: skip
+                raise command.build_missing()
+            return self.rest(argv, **options)
         for word in words[1:]:
             for name in (word, word.partition("=")[2]):
                 if name and (content := self._find_file(name)) is not None:
@@ -75,24 +61,15 @@ class SiliconMachine:
         try:
             output = run_program(self.silicon, program, words[1:], files)
         except HangError as cause:
-            raise ToolError(f"{shlex.join(words)} took longer than {timeout_s:g} s and was ended") from cause
+            raise command.build_late("was ended") from cause
         for name, text in output.files.items():
             place = Path(name) if Path(name).is_relative_to(self.root) else self.root / name.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
-        done = Completed(
-            argv=tuple(words),
-            returncode=output.code,
-            stdout=output.stdout,
-            stderr=output.stderr,
-            duration_s=0.0,
-        )
-        for line in output.stdout.splitlines() if on_line is not None else []:
-            on_line(line)  # type: ignore[misc]
-        if check and output.code:
-            said = (output.stderr or output.stdout).strip()
-            raise ToolError(f"{' '.join(words)} failed with exit code {output.code}: {said}", completed=done)
-        return done
+        if command.on_line is not None:
+            for line in output.stdout.splitlines():
+                command.on_line(line)
+        return command.complete(output.code, output.stdout, output.stderr)
 
     def _find_file(self, name: str) -> bytes | None:
         for place in (Path(name), self.root / name.lstrip("/")):

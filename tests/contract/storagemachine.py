@@ -7,15 +7,15 @@ it from `bootos.process.run`. What it does not know it refuses loudly.
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 from lvmtools import LvmTools
 
 from bootos.drivers.contract import Machine
-from bootos.process import Completed, ToolError
+from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import Disk, DiskType, Inventory
 
 MIB = 1024**2
@@ -93,31 +93,18 @@ class StorageMachine(LvmTools):
         """Write a file system as if somebody had used the disk before."""
         self._find(node).signatures[:] = [{"type": type, "label": label, "uuid": uuid}]
 
-    def run(
-        self,
-        argv: Sequence[Any],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        words = [str(word) for word in argv]
+    def run(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        words = list(command.words)
         self.calls.append(words)
         tool = words[0].replace("mkfs.", "mkfs_")
         method = getattr(self, f"_run_{tool}", None)
         assert method is not None, f"the fake machine has no {words[0]}"
         try:
-            stdout, code = method(words[1:], input), 0
+            stdout, code = method(words[1:], command.input), 0
         except _Refusal as refusal:
             stdout, code = str(refusal), refusal.code
-        done = Completed(argv=tuple(words), returncode=code, stdout=stdout, stderr="", duration_s=0.0)
-        if check and code:
-            raise ToolError(f"{words} failed: {stdout}", completed=done)
-        return done
+        return command.complete(code, stdout)
 
     # what is there
 

@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from bootos.drivers.firmware.fwupd import FwupdDriver, parse_devices
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.firmware.source import read_installed
 from bootos.drivers.raid.smartarray import SmartArrayDriver
-from bootos.process import Completed, ToolError
+from bootos.process import Command, Completed, Options
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bios, Disk, DiskType, Inventory, Nic, System
 
@@ -55,16 +55,14 @@ class Tools:
         for device in self.devices["Devices"]:
             device["Version"] = self.pending.pop(device["DeviceId"], device.get("Version"))
 
-    def run(self, argv: Sequence[Any], *, check: bool = True, timeout_s: float = 60.0, **_: Any) -> Completed:
-        words = [str(word) for word in argv]
+    def run(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        words = list(command.words)
         self.calls.append(words)
         if self.broken == "hang":
-            raise ToolError(f"{words[0]} took longer than {timeout_s:g} s and was ended")
+            raise command.build_late("was ended")
         code, out = self._flash(words) if words[0] == "flashrom" else self._update(words)
-        done = Completed(argv=tuple(words), returncode=code, stdout=out, stderr="", duration_s=0)
-        if check and code:
-            raise ToolError(f"{words[0]} failed", completed=done)
-        return done
+        return command.complete(code, out)
 
     def _update(self, words: list[str]) -> tuple[int, str]:
         if words[1:] == ["get-devices", "--json"]:
@@ -400,9 +398,9 @@ def test_tools_are_asked_only_for_what_the_template_names_and_nobody_told_yet(tm
 def test_no_driver_takes_the_sum_of_coreutils_for_supermicros(driver: Any, tmp_path: Path) -> None:
     called: list[str] = []
 
-    def run(argv: Sequence[Any], **options: Any) -> Completed:
+    def run(argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
         called.append(str(argv[0]))
-        raise ToolError(f"{argv[0]} is not installed")
+        raise Command(argv, **options).build_missing()
 
     inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=System(vendor="Supermicro"))
     driver.read(Machine(run=run, root=tmp_path), inventory)

@@ -7,18 +7,18 @@ MAC addresses and the BMC's SNMP community.
 """
 
 import base64
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path, PurePosixPath
 from threading import Lock
+from typing import Unpack
 
 import msgspec
 
 from bootos.hardware.inventory import collect_from
 from bootos.hardware.tree import Tree
-from bootos.process import Completed, Runner, ToolError, run
+from bootos.process import Command, Completed, Options, Runner, ToolError, run
 from bootos.wire.inventory import Inventory
 
 _BASE64 = "base64:"
@@ -122,25 +122,14 @@ class RecordingRunner:
         self._lock = Lock()
         self.tools: list[ToolOutput] = []
 
-    def __call__(
-        self,
-        argv: Sequence[str | PathLike[str]],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        output = ToolOutput(argv=[fspath(word) for word in argv], input=input)
+    def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        output = ToolOutput(argv=[fspath(word) for word in argv], input=options.get("input"))
         try:
-            done = self._run(argv, input=input, timeout_s=timeout_s, check=check, env=env)
+            done = self._run(argv, **options)
         except ToolError as error:
             if error.completed is None:
                 output.returncode, output.stderr = None, error.message
-                if error.message != f"{output.argv[0]} is not installed":  # `Replay` says that by itself
+                if error.reason != "missing":  # `Replay` says that by itself
                     self._keep(output)
                 raise
             self._keep(_fill(output, error.completed))
@@ -164,34 +153,14 @@ class Replay:
     def __init__(self, capture: Capture) -> None:
         self._tools = {(tuple(output.argv), output.input): output for output in capture.tools}
 
-    def __call__(
-        self,
-        argv: Sequence[str | PathLike[str]],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        words = tuple(fspath(word) for word in argv)
-        output = self._tools.get((words, input))
-        if output is None or output.returncode is None:
-            raise ToolError(output.stderr if output is not None else f"{words[0]} is not installed")
-        done = Completed(
-            argv=words,
-            returncode=output.returncode,
-            stdout=output.stdout,
-            stderr=output.stderr,
-            duration_s=0.0,
-        )
-        if check and done.returncode != 0:
-            said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-            shown = shlex.join(words)
-            raise ToolError(f"{shown} failed with exit code {done.returncode}: {said}", completed=done)
-        return done
+    def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        output = self._tools.get((command.words, command.input))
+        if output is None:
+            raise command.build_missing()
+        if output.returncode is None:
+            raise ToolError(output.stderr, reason="not started")
+        return command.complete(output.returncode, output.stdout, output.stderr)
 
 
 def capture_machine(

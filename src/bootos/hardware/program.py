@@ -17,7 +17,7 @@ def find_program(run: Runner, root: Path, programs: Sequence[str], ask: Sequence
         try:
             run([program, *ask], timeout_s=TIMEOUT_S, check=False)
         except ToolError as cause:
-            if str(cause).endswith("is not installed"):
+            if cause.reason == "missing":
                 continue
             raise
         return program

@@ -49,7 +49,7 @@ def check_draft(document: dict[str, Any], find_base: Find, known: Collection[str
             return find(word)
         except UnknownWordError as unknown:
             if word in declared or word in FACTS or word in known:
-                if unknown.message.startswith("needs itself"):
+                if unknown.circular:
                     raise
                 return "<{" + word + "}>"
             hint = f"declare it in the template (variables: {{{word}: }}), or mend its name"

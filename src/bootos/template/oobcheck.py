@@ -107,12 +107,12 @@ def _check_network(network: OobNetwork) -> list[Problem]:
     hint = "as 10.0.8.21/24"
     try:
         if "/" not in network.address:
-            raise ValueError("has no prefix length")
+            message = f"{network.address!r} has no prefix length"
+            problems.append(Problem(path=f"{at}.address", message=message, hint=hint))
+            return problems
         interface = ipaddress.IPv4Interface(network.address)
-    except ValueError as cause:
-        reason = (
-            "has no prefix length" if "prefix" in str(cause) else "is not an IPv4 address with its prefix"
-        )
+    except ValueError:
+        reason = "is not an IPv4 address with its prefix"
         problems.append(Problem(path=f"{at}.address", message=f"{network.address!r} {reason}", hint=hint))
         return problems
     net = interface.network

@@ -32,12 +32,13 @@ Find = Callable[[str], str]
 
 
 class UnknownWordError(Exception):
-    """A word without a value: `message` follows the word in a sentence."""
+    """A word without a value: `message` follows the word in a sentence. `circular`: its value needs itself."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, circular: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.circular = circular
 
 
 def find_secret_words(text: str) -> set[str]:
@@ -141,7 +142,7 @@ def build_finder(
 
     def find(word: str, inside: tuple[str, ...] = ()) -> str:
         if word in inside:
-            raise UnknownWordError(f"needs itself: {' -> '.join([*inside, word])}")
+            raise UnknownWordError(f"needs itself: {' -> '.join([*inside, word])}", circular=True)
         if word in given:
             return given[word]
         name, colon, _ = word.partition(":")

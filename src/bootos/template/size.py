@@ -19,6 +19,7 @@ TOLERANCE = Fraction(5, 100)  # a `480GB` disk may have 480.10 GB or 447 GiB: ma
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _SIZE = re.compile(rf"^\s*{_NUMBER}\s*([A-Za-z]+)\s*$")
+_BARE = re.compile(rf"^\s*{_NUMBER}\s*$")
 _PERCENT = re.compile(rf"^\s*{_NUMBER}\s*%\s*$")
 _BOUND = re.compile(r"^\s*(>=|<=|>|<)\s*(.+)$")
 
@@ -53,7 +54,7 @@ def parse_bytes(text: str) -> int:
     """A size with its unit, in bytes. Raises ValueError with a sentence."""
     found = _SIZE.match(text)
     if not found:
-        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", text):
+        if _BARE.match(text):
             raise ValueError(f"{text!r} has no unit: write {text.strip()}GiB or {text.strip()}GB")
         raise ValueError(f"{text!r} is not a size like 512MiB or 480GB")
     number, unit = found.groups()
@@ -81,12 +82,9 @@ def parse_size(text: str) -> Size:
         if not 0 < share <= 1:
             raise ValueError(f"{text!r} is not between 0% and 100%")
         return Size(share=share)
-    try:
-        return Size(size_bytes=parse_bytes(text))
-    except ValueError as cause:
-        if _SIZE.match(text) or "unit" in str(cause):
-            raise
-        raise ValueError(f"{text!r} is not a size like 512MiB, 480GB, 30% or rest") from cause
+    if not _SIZE.match(text) and not _BARE.match(text):
+        raise ValueError(f"{text!r} is not a size like 512MiB, 480GB, 30% or rest")
+    return Size(size_bytes=parse_bytes(text))
 
 
 def parse_range(text: str) -> SizeRange:

@@ -6,24 +6,24 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
 from bootos.agent.host.cmdline import parse_cmdline
 from bootos.agent.network.uplink import Network, Timing
-from bootos.process import Completed, Runner, ToolError, run
+from bootos.process import Command, Completed, Options, Runner, run
 
 
 def make_late(run: Runner) -> Runner:
     """A machine without time for its commands: each is ended the first time it is given."""
     given: set[str] = set()
 
-    def run_late(argv: Sequence[Any], **options: Any) -> Completed:
+    def run_late(argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
         words = " ".join(map(str, argv))
         if words not in given:
             given.add(words)
-            raise ToolError(f"{words} took longer than {options['timeout_s']:g} s and was ended")
+            raise Command(argv, **options).build_late("was ended")
         return run(argv, **options)
 
     return run_late

@@ -1,9 +1,9 @@
 """Reading disks and arrays, from outputs captured on a lab machine with nine disks and two arrays (read-only)."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
@@ -12,7 +12,7 @@ from bootos.drivers.storage.lsblk import find_users, parse_lsblk
 from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs, read_storage
 from bootos.drivers.storage.signature import Signature, name_signature
 from bootos.drivers.storage.state import partition_path
-from bootos.process import Completed
+from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import Disk, Inventory
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers"
@@ -26,19 +26,9 @@ class Recording:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
 
-    def __call__(
-        self,
-        argv: Sequence[Any],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        words = [str(word) for word in argv]
+    def __call__(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        words = list(command.words)
         self.calls.append(words)
         name = Path(words[-1]).name
         match words[:2]:
@@ -52,7 +42,7 @@ class Recording:
                 text = (ARRAYS / f"detail-{name}.txt").read_text()
             case _:
                 raise AssertionError(f"not recorded: {words}")
-        return Completed(argv=tuple(words), returncode=0, stdout=text, stderr="", duration_s=0.0)
+        return command.complete(0, text)
 
     @staticmethod
     def _find_signatures(names: set[str]) -> str:

@@ -1,6 +1,6 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
@@ -17,7 +17,7 @@ from bootos.drivers.oob.bmc import (
 )
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.oob.ipmiplan import ColdReset, Hidden, SetUser
-from bootos.process import Completed, ToolError
+from bootos.process import Command, Completed, Options
 from bootos.template.model import OobNetwork
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/oob.ipmi"
@@ -34,25 +34,12 @@ class Scripted:
         self.answers = answers
         self.inputs: list[str | None] = []
 
-    def __call__(
-        self,
-        argv: Sequence[Any],
-        *,
-        timeout_s: float = 60.0,
-        input: str | None = None,
-        check: bool = True,
-        secrets: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        self.inputs.append(input)
-        words = [str(word) for word in argv]
+    def __call__(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        self.inputs.append(command.input)
+        words = list(command.words)
         code, stdout, stderr = next((a for w, a in self.answers.items() if w in words), (0, "", ""))
-        done = Completed(argv=tuple(words), returncode=code, stdout=stdout, stderr=stderr, duration_s=0.0)
-        if check and code:
-            raise ToolError(f"{words} failed", completed=done)
-        return done
+        return command.complete(code, stdout, stderr)
 
 
 def test_reads_the_lan_port() -> None:

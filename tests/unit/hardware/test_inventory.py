@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 import pytest
 
 from bootos.hardware.capture import Capture, Replay, build_tree, capture_machine, read_capture
 from bootos.hardware.inventory import collect_inventory
-from bootos.process import Completed, ToolError
+from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import Inventory
 
 MACHINES = Path(__file__).parents[2] / "golden/hardware/machines"
@@ -105,8 +105,8 @@ def test_a_controllers_volumes_and_a_stick_are_numbered_after_the_rule(tmp_path:
 class NoTools:
     """A machine on which every tool is missing."""
 
-    def __call__(self, argv: Sequence[str | PathLike[str]], **_: Any) -> Completed:
-        raise ToolError(f"{argv[0]} is not installed", hint=f"install the package with {argv[0]}")
+    def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        raise Command(argv, **options).build_missing()
 
 
 @pytest.mark.parametrize("name", NAMES)

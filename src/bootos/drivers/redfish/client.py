@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import BadStatusLine
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -293,7 +294,7 @@ class Client:
             raise RedfishError(
                 f"{what}: the Redfish service at {self.endpoint.url} does not answer: {cause}",
                 hint=_advise(cause),
-                dropped="aborted" in str(cause) or "reset by peer" in str(cause),
+                dropped=_has_hung_up(cause),
             ) from None
         except (
             exceptions.SushyError,
@@ -398,6 +399,22 @@ def _is_scheduled(body: Mapping[str, Any]) -> bool:
     oem = body.get("Oem")
     dell = oem.get("Dell") if isinstance(oem, dict) else None
     return isinstance(dell, dict) and dell.get("JobState") in ("Scheduled", "ReadyForExecution")
+
+
+def _has_hung_up(cause: BaseException) -> bool:
+    """Whether the service ended the connection: it reset it, closed it, or began no answer. Each library on
+    the way wraps the error of the one below, as its cause or among its arguments."""
+    todo: list[object] = [cause]
+    seen: set[int] = set()
+    while todo:
+        error = todo.pop()
+        if not isinstance(error, BaseException) or id(error) in seen:
+            continue
+        if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | BadStatusLine):
+            return True
+        seen.add(id(error))
+        todo += [error.__cause__, error.__context__, *error.args]
+    return False
 
 
 def _advise(cause: object) -> str:
