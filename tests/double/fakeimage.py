@@ -8,7 +8,7 @@ from bootos.image.cpio import ALIGNMENT, write_cpio, write_layer
 from bootos.image.document_file import write_json
 from bootos.image.manifest import hash_file
 from bootos.image.release import append_release, compute_version
-from bootos.image.steps.squash import build_squashfs
+from bootos.image.squash import build_squashfs
 from bootos.process import run
 from bootos.wire.manifest import SCHEMA, Manifest
 

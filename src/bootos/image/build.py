@@ -15,7 +15,7 @@ import msgspec
 
 from bootos import loader
 from bootos.errors import BootosError
-from bootos.image import archive, cpio, kernel_module, package_store
+from bootos.image import archive, cpio, kernel_module, package_store, squash
 from bootos.image import lock as lock_file
 from bootos.image.archive import KEYRING, Archive, Mirrors, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, compute_key
@@ -36,7 +36,7 @@ from bootos.image.sbom import (
     find_copyrights,
 )
 from bootos.image.steps import boot as boot_step
-from bootos.image.steps import bytecode, estimate, microcode, repeated, site, squash
+from bootos.image.steps import bytecode, estimate, microcode, repeated, site
 from bootos.image.steps import debian as debian_step
 from bootos.image.steps import kernel as kernel_step
 from bootos.image.steps import layer as layer_step

@@ -15,7 +15,7 @@ import msgspec
 
 from bootos.errors import BootosError
 from bootos.image.manifest import hash_file
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 from bootos.loader import DIRECTORY, LOADERS, MEDIUM_LOADERS
 from bootos.process import run
 from bootos.wire.manifest import Manifest

@@ -16,7 +16,7 @@ import msgspec
 
 from bootos.image.license import NO_ASSERTION, build_expression, parse_names
 from bootos.image.lock import Lock, Package
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 from bootos.wire.manifest import Manifest
 
 _NAMESPACE = uuid.UUID("6f2f7d0c-5a57-4e0e-9d3b-0b2f4f1c9a51")

@@ -17,7 +17,7 @@ from bootos.image.layers.add import check_enabled, check_name, choose_name, find
 from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
 from bootos.image.layers.package import Wanted, sort_wanted
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting, read_clock
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 from bootos.wire.manifest import LayerEntry
 
 DEB = b"!<arch>\ndebian-binary   1410122664  0     0     100644  4         `\n2.0\n"

@@ -1,9 +1,9 @@
 import subprocess
 
 from bootos.image.recipe import Boot, Cut
+from bootos.image.squash import build_layers
 from bootos.image.steps.bytecode import make_relative, remove_sources
 from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords, make_stateless
-from bootos.image.steps.squash import build_layers
 
 
 def test_cut_paths_go_and_kept_ones_stay(tmp_path):

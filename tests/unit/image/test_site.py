@@ -8,8 +8,8 @@ import pytest
 
 from bootos.errors import BootosError
 from bootos.image.recipe import Loaded, read_recipe
+from bootos.image.squash import build_squashfs
 from bootos.image.steps.site import apply_system, find_targets
-from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 
 PROJECT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 from bootos.process import Completed, run
 
 DEVICES = ("null", "zero", "full", "random", "urandom")

@@ -23,7 +23,7 @@ from bootos.image.document_file import write_json
 from bootos.image.layers.segment import Segment, read_segments
 from bootos.image.layers.segment import list_segments as list_segments
 from bootos.image.manifest import hash_file, read_manifest
-from bootos.image.steps.squash import BLOCK_BYTES, SOURCE_DATE
+from bootos.image.squash import BLOCK_BYTES, SOURCE_DATE
 from bootos.process import ToolError, run
 from bootos.wire.manifest import FileEntry, LayerEntry, Manifest
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 
 DROPPED = (
     *("run", "tmp", "dev", "proc", "sys", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dnf"),

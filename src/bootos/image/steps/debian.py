@@ -11,7 +11,7 @@ from pathlib import Path
 from bootos.image.lock import Lock
 from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Debian
-from bootos.image.steps.squash import SOURCE_DATE
+from bootos.image.squash import SOURCE_DATE
 from bootos.process import run
 
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")

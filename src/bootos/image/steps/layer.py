@@ -11,9 +11,9 @@ from pathlib import Path
 import bootos
 from bootos.errors import BootosError
 from bootos.image.recipe import Loaded
+from bootos.image.squash import build_squashfs
 from bootos.image.steps.bytecode import compile_python
 from bootos.image.steps.site import apply_system
-from bootos.image.steps.squash import build_squashfs
 from bootos.process import run
 from bootos.repository import build_repo_file
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Recipe
+from bootos.image.squash import SOURCE_DATE, build_layers
 from bootos.image.steps.bytecode import compile_python
 from bootos.image.steps.repeated import drop_repeated
-from bootos.image.steps.squash import SOURCE_DATE, build_layers
 from bootos.process import run
 
 SOURCE_DAY = int(SOURCE_DATE) // 86400

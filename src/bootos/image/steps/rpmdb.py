@@ -18,9 +18,9 @@ from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper, read_clock
 from bootos.image.recipe import Cut, Loaded
+from bootos.image.squash import build_squashfs
 from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.root import cut_paths, read_packages, select_cut
-from bootos.image.steps.squash import build_squashfs
 
 NAME = "bootos-base"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
