@@ -43,7 +43,7 @@ lint: setup ## ruff and mypy
 	$(BIN)/mypy
 
 unit: setup ## the tests that need no virtual machine
-	$(BIN)/pytest -q -m 'not vm'
+	$(BIN)/pytest -q -m 'not vm' -n auto --dist worksteal
 
 vm: image ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO

@@ -43,6 +43,7 @@ class NamespaceMachine(DriveMachine):
         self.failing: dict[str, str] = {}  # command: `before` or `after` its work
         self.unit_bytes = 512
         self.granularity: int | None = None
+        self.told_lbafs = LBAFS  # the formats that it says it has
         self.stale: dict[str, str] | None = None
         self.home = root / "sys/devices/pci0000:00/0000:01:00.0/nvme/nvme0"
         self._write(self.home, transport="pcie", model=self.id_ctrl["mn"], serial=self.id_ctrl["sn"])
@@ -139,7 +140,7 @@ class NamespaceMachine(DriveMachine):
                 return json.dumps({"nsid_list": [{"nsid": number} for number in self.namespaces]})
             case "id-ns":
                 item = self.namespaces.get(nsid) or FakeNamespace(sectors=0, lbaf=0, attached=[])
-                return json.dumps({"nsze": item.sectors, "flbas": item.lbaf, "lbafs": list(LBAFS)})
+                return json.dumps({"nsze": item.sectors, "flbas": item.lbaf, "lbafs": list(self.told_lbafs)})
             case "list-ctrl":
                 listed = [{"ctrl_id": number} for number in self.namespaces[nsid].attached]
                 return json.dumps({"num_ctrl": len(listed), "ctrl_list": listed})

@@ -20,7 +20,8 @@ HDD = 960_197_124_096
 
 
 class RaidRig:
-    """`plan` and `apply` as the engine does. `devices` are the kernel's names of the virtual drives."""
+    """`plan` and `apply` as the engine does. `names` are the kernel's names of the virtual drives; with `shows_disks`
+    False the kernel sees none of them."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class RaidRig:
         self.silicon = self.hardware.silicon
         self.machine = Machine(run=self.hardware.run, root=root)
         self.names: dict[str, str] = {}
+        self.shows_disks = True
 
     def _run_rest(self, argv: Sequence[Any], **options: Any) -> Completed:
         self._link_disks()
@@ -64,7 +66,7 @@ class RaidRig:
 
     def _find_disks(self) -> list[Disk]:
         """Virtual drives get sda, sdb, ... in the order they appear."""
-        drives = self.silicon.block.drives
+        drives = self.silicon.block.drives if self.shows_disks else {}
         for name in [name for name in self.names if name not in drives]:
             del self.storage.devices[f"/dev/{self.names.pop(name)}"]
         disks = []

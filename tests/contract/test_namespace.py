@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from carrying import apply, plan, read
 from drivetools import GOLDEN as ERASE
-from namespacetools import GOLDEN, NamespaceMachine
+from namespacetools import GOLDEN, LBAFS, NamespaceMachine
 
 from bootos.drivers.contract import DriverError
 from bootos.drivers.nvme.namespace import parse_controller_list, parse_created, parse_namespace_list
@@ -203,13 +203,7 @@ def test_what_the_drive_cannot_is_told_while_planning(
 
 def test_a_format_that_the_drive_has_not_is_told_with_those_it_has(tmp_path: Path) -> None:
     fake = NamespaceMachine(tmp_path)
-    answer = fake._answer
-
-    def without_plain_4096(command: str, options: dict[str, str]) -> str:
-        told = answer(command, options)
-        return told.replace('{"ms": 0, "ds": 12, "rp": 0}', '{"ms": 0, "ds": 0, "rp": 0}')
-
-    fake._answer = without_plain_4096  # type: ignore[method-assign]
+    fake.told_lbafs = (*LBAFS[:2], {"ms": 0, "ds": 0, "rp": 0})
     wanted = template({"size": "1TiB", "sector_bytes": 4096})
     (problem,) = plan(wanted, fake.machine, fake.build_inventory()).problems
     assert (problem.path, problem.hint) == ("nvme[0].namespaces[0].sector_bytes", "it has 512, 4096+8")

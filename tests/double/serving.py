@@ -6,10 +6,9 @@ first start.
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pytest
@@ -22,6 +21,7 @@ from bootos.server.context import Context
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
 from bootos.server.store.table import Base, Machine
+from bootos.waiting import wait_for
 
 INVENTORY: dict[str, Any] = {
     "collected_at": "2026-01-01T00:00:00Z",
@@ -52,6 +52,10 @@ class Running:
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         raw = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         return self._pool.request(method, self.url + path, body=raw, headers=headers or {}, redirect=False)
+
+    def open(self, path: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """An answer that is read while it comes."""
+        return self._pool.request("GET", self.url + path, headers=headers, preload_content=False)
 
     def call(self, method: str, path: str, body: Any = None, token: str = "") -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -101,10 +105,7 @@ class Running:
             context.shelf.read_stock(session)
         if context.shelf.stock.default != default:
             context.tree.follow_shelf()
-        deadline = time.monotonic() + 10
-        while context.presence.count_polls():
-            assert time.monotonic() < deadline, "a poll did not end"
-            threading.Event().wait(0.005)
+        wait_for(lambda: not context.presence.count_polls(), 10, what="the end of a poll", pause_s=0.005)
         for presence in (context.presence, context.legacy_presence):
             for number in machines:
                 presence.forget(number)
@@ -158,7 +159,13 @@ class Agent:
         return self.call("POST", "/mac", {"job_id": str(job_id), "mac": mac})
 
 
-def run_in_thread(settings: Settings) -> tuple[Running, Callable[[], None]]:
+class Stop(Protocol):
+    """Ends a server. Raises AssertionError when it has not ended at the deadline."""
+
+    def __call__(self, deadline_s: float = 15) -> None: ...
+
+
+def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
     listener = listen(settings)
     settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
     context = open_context(settings)
@@ -168,9 +175,9 @@ def run_in_thread(settings: Settings) -> tuple[Running, Callable[[], None]]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
 
-    def stop() -> None:
+    def stop(deadline_s: float = 15) -> None:
         server.handle_exit(15, None)
-        thread.join(15)
+        thread.join(deadline_s)
         assert not thread.is_alive(), "the server did not end"
         listener.close()
 

@@ -8,28 +8,16 @@ import socket
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import urllib3
 
 from bootos.lab.bmc import find_free_port
 from bootos.process import start
+from bootos.waiting import wait_for
 
-T = TypeVar("T")
 ZYGOTE = Path(__file__).with_name("zygote.py")
-
-
-def wait_for(read: Callable[[], T | None], deadline_s: float, what: str, *, pause_s: float = 0.05) -> T:
-    """Ask until there is something. Raises TimeoutError."""
-    until = time.monotonic() + deadline_s
-    while not (value := read()):
-        if time.monotonic() > until:
-            raise TimeoutError(f"{what} did not happen within {deadline_s:g} s")
-        time.sleep(pause_s)
-    return value
 
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -66,7 +54,7 @@ class Nursery:
         self._lock = threading.Lock()
         self._pids: set[int] = set()
         connection = socket.socket(socket.AF_UNIX)
-        wait_for(path.exists, 60, f"the nursery's start: {self.log_path}")
+        wait_for(path.exists, 60, what=f"the nursery's start: {self.log_path}", pause_s=0.05)
         connection.connect(str(path))
         self._lines = connection.makefile("rw")
         self._connection = connection
@@ -108,7 +96,7 @@ class Life:
     def kill(self) -> None:
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
-            wait_for(lambda: self.poll() is not None, 20, "the end of a killed process")
+            wait_for(lambda: self.poll() is not None, 20, what="the end of a killed process", pause_s=0.05)
 
 
 class Door:
@@ -156,7 +144,10 @@ class RackServer:
     def start(self) -> None:
         self._life = self._nursery.start("server", data=str(self.data), port=self.port, log=str(self._log))
         wait_for(
-            lambda: self.try_ask("GET", "/machines") is not None, 60, f"the server's start ({self._log})"
+            lambda: self.try_ask("GET", "/machines") is not None,
+            60,
+            what=f"the server's start ({self._log})",
+            pause_s=0.05,
         )
 
     def kill(self) -> None:
@@ -190,4 +181,4 @@ class RackServer:
             answer = self.try_ask(method, path, body)
             return None if answer is None else (answer,)
 
-        return wait_for(read, 30, path)[0]
+        return wait_for(read, 30, what=path, pause_s=0.05)[0]

@@ -18,6 +18,8 @@ from faultmachine import make_tree
 from rack import Clock, Nursery, RackServer
 from table import Cell, format_table, write_table
 
+from bootos.errors import BootosError
+
 pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +56,7 @@ def run_cell(server: RackServer, nursery: Nursery, fault: str, step: str, clock:
         run.reach()
         FAULTS[fault][0](run)
         return judge(run, fault, began)
-    except (TimeoutError, AssertionError) as error:
+    except (TimeoutError, BootosError, AssertionError) as error:
         return Cell(fault=fault, step=step, outcome="WRONG", reason=f"{type(error).__name__}: {error}")
     finally:
         run.close()

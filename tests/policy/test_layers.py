@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
-SHARED = {"", "errors", "process", "document"}
+SHARED = {"", "errors", "process", "document", "waiting"}
 MAY_IMPORT = {
     "template": SHARED,
     "wire": SHARED | {"template"},
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "errors": set(),
     "process": {"errors"},
     "document": {"errors"},
+    "waiting": {"errors"},
     "fetch": {"errors", "process"},
     "repository": set(),
     "loader": set(),

@@ -18,10 +18,11 @@ from bootos.image.driver.kernel import MODULES
 from bootos.image.driver.workshop import read_sources
 from bootos.image.layers.core import Image, add_layer, open_root, pack_layer, read_image
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import MachineSpec, NicSpec, boot_image
 from bootos.process import run
+from bootos.waiting import wait_for
 from bootos.wire.manifest import LayerEntry
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(5400)]

@@ -13,10 +13,11 @@ from bootos.image.layers.core import Image, read_image
 from bootos.image.layers.segment import read_segments
 from bootos.lab.machine import Machine
 from bootos.lab.network import LabNetwork
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.shell import PROMPT
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
 from bootos.process import Completed, run
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(2 * 3600)]
 
@@ -144,11 +145,11 @@ def test_the_console_asks_for_the_password_before_it_gives_a_shell(
     booted: tuple[Machine, LabNetwork],
 ) -> None:
     machine, _ = booted
-    answer(machine, "wrong", "Login incorrect")
-    answer(machine, PASSWORD, PROMPT)
+    assert answer(machine, "wrong", "Login incorrect")
+    assert answer(machine, PASSWORD, PROMPT)
 
 
-def answer(machine: Machine, password: str, wanted: str) -> None:
+def answer(machine: Machine, password: str, wanted: str) -> bool:
     """Press Enter until a password is asked for, and type it until the console says what is wanted: what is typed
     before it has turned its echo off may be lost."""
     seen = len(machine.serial.lines)
@@ -169,4 +170,4 @@ def answer(machine: Machine, password: str, wanted: str) -> None:
         return is_said(wanted)
 
     wait_for(is_asked, 120, what="the console asks for a password")
-    wait_for(is_answered, 120, what=f"the console says {wanted!r}")
+    return wait_for(is_answered, 120, what=f"the console says {wanted!r}")

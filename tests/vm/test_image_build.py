@@ -21,8 +21,8 @@ from bootos.image.manifest import hash_file
 from bootos.image.recipe import read_recipe
 from bootos.image.steps.rpmdb import build_rpmdb
 from bootos.image.steps.snapshot import build_snapshot
-from bootos.lab.scenario import wait_for
 from bootos.process import Child, run, start
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(3 * 3600)]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import BmcSpec, MachineSpec, NicSpec, boot_image
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1800)]
 

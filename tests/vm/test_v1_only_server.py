@@ -13,8 +13,9 @@ from v1_server import V1Server
 from bootos.lab.bmc import find_free_port
 from bootos.lab.machine import Machine
 from bootos.lab.qemu import HOST_ADDRESS
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec, boot_image
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 

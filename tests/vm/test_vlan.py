@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import MachineSpec, NicSpec, boot_image
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -30,6 +31,6 @@ def test_a_static_address_on_a_vlan_sends_tagged_frames(image: Path, output: Pat
             rf"eth0\.100 {MAC} \(10\.0\.2\.15/24\) has an address but does not reach", 400
         )
         asked = bytes.fromhex(MAC.replace(":", "")) + TAGGED_ARP
-        wait_for(
+        assert wait_for(
             lambda: asked in machine.capture_path.read_bytes(), 30, what="a tagged question for the gateway"
         )

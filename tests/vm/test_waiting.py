@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import MachineSpec, NicSpec, boot_image
+from bootos.waiting import wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(1200)]
 

@@ -12,13 +12,12 @@ import signal
 import socket
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from bootos.errors import BootosError
 from bootos.lab.bmc import LOOPBACK, Bmc, find_free_port
@@ -35,22 +34,11 @@ from bootos.lab.vendor_tools.redfish import RedfishTool, start_redfish
 from bootos.lab.vendor_tools.service import SiliconService
 from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 from bootos.process import Child, start
-
-T = TypeVar("T")
+from bootos.waiting import wait_for
 
 SERIAL_CONSOLE = "console=ttyS0,115200"
 
 _SERVER_DEADLINE_S = 60.0
-
-
-def wait_for(read: Callable[[], T | None], deadline_s: float, *, what: str, pause_s: float = 0.2) -> T:
-    """Call `read` until it returns something true; returns that. Raises BootosError after `deadline_s` seconds."""
-    until = time.monotonic() + deadline_s
-    while not (value := read()):
-        if time.monotonic() > until:
-            raise BootosError(f"{what} did not happen within {deadline_s:g} s")
-        time.sleep(pause_s)
-    return value
 
 
 class LabServer:

@@ -17,6 +17,7 @@ from typing import IO
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.waiting import CLOCK, Clock
 
 REGISTERED = r"bootos: registered as "
 """What the agent says when the server has its machine. The kernel's clock driver says "registered as rtc0"."""
@@ -65,9 +66,11 @@ class SerialLog:
         began: float,
         read_cpu_s: Callable[[], float],
         on_line: Callable[[SerialLine], None] | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
         self._connection = connection
         self._began = began
+        self._clock = clock
         self._read_cpu_s = read_cpu_s
         self._on_line = on_line
         self._lines: list[SerialLine] = []
@@ -134,7 +137,7 @@ class SerialLog:
         return None
 
     def _stamp(self, text: str) -> SerialLine:
-        at_s = time.monotonic() - self._began
+        at_s = self._clock.now() - self._began
         return SerialLine(number=len(self._lines), at_s=at_s, cpu_s=self._read_cpu_s(), text=text)
 
     def _read(self) -> None:

@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bootos import waiting
 from bootos.process import Child, run, start
 
 T = TypeVar("T")
@@ -80,13 +80,9 @@ def can_reload() -> bool:
     return found is not None and int(found[1]) >= 254
 
 
-def wait_for(condition: Callable[[], T], timeout_s: float = 30.0, what: str = "the condition") -> T:
-    """Ask until the condition holds. Raises AssertionError at the deadline."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come in {timeout_s:g} s"
-        time.sleep(0.05)
-    return value
+def wait_for(condition: Callable[[], T | None], timeout_s: float = 30.0, what: str = "the condition") -> T:
+    """Ask until the condition holds. Raises BootosError at the deadline."""
+    return waiting.wait_for(condition, timeout_s, what=what, pause_s=0.05)
 
 
 class Site:

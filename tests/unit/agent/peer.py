@@ -3,24 +3,20 @@
 import http.server
 import json
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
+from bootos import waiting
 from bootos.wire import v2
 
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
-    """Ask until the condition holds. Raises AssertionError at the deadline."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return value
+def wait_for(condition: Callable[[], T | None], timeout_s: float = 20.0) -> T:
+    """Ask until the condition holds. Raises BootosError at the deadline."""
+    return waiting.wait_for(condition, timeout_s, what="the condition", pause_s=0.01)
 
 
 class Peer:

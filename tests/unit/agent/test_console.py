@@ -7,7 +7,6 @@ import select
 import signal
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bootos.agent.console import page
 from bootos.agent.console.main import find_consoles, is_alive, read_identity
 from bootos.agent.console.status import Status, wake_console
 from bootos.process import Child, run, start
+from bootos.waiting import find_within
 
 DEADLINE_S = 30.0
 
@@ -33,14 +33,15 @@ class Line:
         self._slave = slave  # held open, as the kernel holds its console
 
     def wait_for(self, check: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not check():
-            left = deadline - time.monotonic()
-            assert left > 0, f"no {what}; the screen is\n" + "\n".join(self.terminal.screen)
-            if select.select([self.master], [], [], left)[0]:
+        def hear() -> bool:
+            if not check() and select.select([self.master], [], [], 0.2)[0]:
                 chunk = os.read(self.master, 65536)
                 self.heard += chunk
                 self.terminal.feed(chunk)
+            return check()
+
+        is_seen = find_within(hear, DEADLINE_S, pause_s=0)
+        assert is_seen, f"no {what}; the screen is\n" + "\n".join(self.terminal.screen)
 
     def wait_for_text(self, text: str) -> None:
         """Wait until the screen shows it."""
@@ -150,6 +151,7 @@ def test_shell_and_page_do_without_the_agent(room: Room) -> None:
     dead.wait(DEADLINE_S)
     room.status.set(pid=dead.pid)
     line.wait_for_text("is NOT RUNNING, is started again (last: collecting hardware inf")
+    assert b"prompt>" not in line.heard
     line.type("\r")
     line.wait_for_text("prompt>")
 

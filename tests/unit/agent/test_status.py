@@ -58,7 +58,9 @@ def test_a_field_that_no_page_has_is_a_mistake(tmp_path: Path) -> None:
 
 def test_a_status_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("not a directory")
-    Status(tmp_path / "run").set(server="http://a")
+    status = Status(tmp_path / "run")
+    status.set(server="http://a")
+    assert status.view.server == "http://a"
 
 
 def test_a_status_of_another_version_or_none_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

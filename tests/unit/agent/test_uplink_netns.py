@@ -114,7 +114,7 @@ def test_an_address_that_is_lost_comes_back_and_both_are_said(site: Site) -> Non
     only = site.add_card("eth0", FIRST, "10.7.0", server=True)
     site.serve_dhcp(only, "10.7.0")
     site.power_on(f"SERVER_ADDR={URL}", watch_s=0.2)
-    site.wait_for_uplink()
+    assert site.wait_for_uplink()["name"] == "eth0"
     site.connect(only, up=False)
     site.wait_for_line(f"eth0 {FIRST}: link DOWN")
     site.connect(only)

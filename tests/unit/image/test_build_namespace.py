@@ -26,4 +26,7 @@ def test_a_user_without_subordinate_ids_is_told_how_to_get_them():
 
 
 def test_ids_may_be_given_to_a_number_as_well():
-    check_subordinate_ids("ops", 1000, {"/etc/subuid": "1000:100000:65536\n"})
+    table = {"/etc/subuid": "1000:100000:65536\n"}
+    check_subordinate_ids("ops", 1000, table)
+    with pytest.raises(BootosError, match="/etc/subuid gives ops no"):
+        check_subordinate_ids("ops", 1001, table)

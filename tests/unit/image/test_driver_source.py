@@ -68,6 +68,7 @@ def test_what_is_no_tar_is_said_to_be_none(tmp_path: Path) -> None:
 )
 def test_a_source_that_the_spec_names_is_accepted(name: str) -> None:
     spec = SPEC.replace("%{name}-%{version}.tar.gz", name)
+    assert name in spec
     check_source_name(Source(tar=Path("igb-5.3.2.tar.gz"), spec_name="igb.spec", spec=spec))
 
 

@@ -69,6 +69,7 @@ def test_nothing_missing_asks_no_archive(tmp_path, mirror):
     store = PackageStore(tmp_path / "debs")
     shutil.copy(mirror.directory / package.file, store.directory)
     store.fetch([package], lambda: pytest.fail("opened"), lambda *_: pytest.fail("shown"))
+    assert mirror.asked == []
 
 
 def test_what_the_archive_no_longer_has_is_named_and_the_rest_is_kept(tmp_path, mirror):

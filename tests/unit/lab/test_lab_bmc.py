@@ -1,7 +1,6 @@
 """Against the real `ipmi_sim` and `ipmitool`, without a machine."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from bootos.lab.bmc import Bmc
 from bootos.lab.chassis import Chassis
 from bootos.lab.spec import BmcSpec, Identity
+from bootos.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("ipmi_sim") and shutil.which("ipmitool")), reason="needs openipmi and ipmitool"
@@ -105,8 +105,11 @@ def test_power_goes_to_the_machine_and_a_boot_device_is_kept(bmc: Bmc) -> None:
     bmc.run_ipmitool("chassis", "power", "reset")
     assert switch.done == ["reset"]
     bmc.run_ipmitool("chassis", "power", "off")
-    until = time.monotonic() + 10
-    while switch.on and time.monotonic() < until:
+
+    def is_off() -> bool:
         assert bmc.run_ipmitool("chassis", "power", "status").returncode == 0
+        return not switch.on
+
+    wait_for(is_off, 10, what="the end of the power")
     assert switch.done == ["reset", "off"]
     assert "is off" in bmc.run_ipmitool("chassis", "power", "status").stdout

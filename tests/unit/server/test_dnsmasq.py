@@ -5,9 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +15,7 @@ from bootos.process import Child, run, start
 from bootos.server.netboot.dnsmasq import parse_range, read_address, render_dnsmasq
 from bootos.server.netboot.loader import Offer
 from bootos.server.settings import Settings
+from bootos.waiting import wait_for
 
 ADDRESS = ipaddress.IPv4Interface("10.0.0.1/24")
 URL = "http://10.0.0.1"
@@ -95,6 +93,7 @@ def test_an_interface_that_is_not_there_is_said() -> None:
     assert str(read_address("lo").ip) == "127.0.0.1"
 
 
+BUSY_S = 200.0  # a busy host imports the server slowly
 SERVER = """
 import sys, threading
 from pathlib import Path
@@ -116,17 +115,23 @@ def start_serving(tmp_path: Path, log_path: Path, script: str) -> Child:
     return start([sys.executable, "-c", SERVER, tmp_path], env={"PATH": path}, log_path=log_path)
 
 
+def wait_for_serving(log_path: Path) -> None:
+    wait_for(lambda: "serving" in log_path.read_text(), BUSY_S, what=f"the server's start ({log_path})")
+
+
 def test_loaders_that_come_later_are_offered(tmp_path: Path) -> None:
     started, log_path = tmp_path / "started", tmp_path / "server.log"
     (tmp_path / "tftp").mkdir()
     script = f"cat {tmp_path}/dnsmasq.conf >> {started}\necho TFTP root is here\nexec sleep 600"
     server = start_serving(tmp_path, log_path, script)
     try:
-        wait_until(lambda: "serving" in log_path.read_text(), log_path)
+        wait_for_serving(log_path)
         assert "shimx64.efi" not in started.read_text()
         for name in ("grubx64.efi", "shimx64.efi"):
             (tmp_path / "tftp" / name).write_bytes(b"MZ")
-        wait_until(lambda: "X86-64_EFI,BootOS,shimx64.efi" in started.read_text(), log_path)
+        wait_for(
+            lambda: "X86-64_EFI,BootOS,shimx64.efi" in started.read_text(), BUSY_S, what="the loader's offer"
+        )
     finally:
         server.stop()
 
@@ -136,15 +141,8 @@ def test_dnsmasq_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
     script = f"trap 'touch {ended}; kill $!; exit' TERM\nsleep 600 &\necho TFTP root is here\nwait"
     server = start_serving(tmp_path, log_path, script)
     try:
-        wait_until(lambda: "serving" in log_path.read_text(), log_path)
+        wait_for_serving(log_path)
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(ended.exists, log_path)
+        assert wait_for(ended.exists, BUSY_S, what="the end of dnsmasq")
     finally:
         server.stop()
-
-
-def wait_until(is_true: Callable[[], bool], log_path: Path) -> None:
-    deadline = time.monotonic() + 200  # a busy host imports the server slowly
-    while not is_true():
-        assert time.monotonic() < deadline, log_path.read_text()
-        threading.Event().wait(0.01)

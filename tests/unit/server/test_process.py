@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from bootos.errors import BootosError, read_chain
 from bootos.process import Child, Completed, run, start
 from bootos.server.app import open_context
 from bootos.server.settings import Settings
+from bootos.waiting import wait_for
 
 BOOTOS = [sys.executable, "-m", "bootos.cli"]
 FILE = "01-52-54-00-00-00-02"
@@ -38,12 +38,7 @@ class Process:
         self.log.unlink(missing_ok=True)
         argv = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen, "--no-tftp"]
         self.child = start(argv, log_path=self.log)
-        found = None
-        deadline = time.monotonic() + 60
-        while found is None:
-            assert time.monotonic() < deadline and self.child.poll() is None, self.log.read_text()
-            found = re.search(r"listening on http://(\S+)", self.log.read_text() if self.log.exists() else "")
-            threading.Event().wait(0.05)
+        found = wait_for(self._find_address, 60, what=f"the server's start ({self.log})", pause_s=0.05)
         self.listen = found[1]
         settings = Settings(data=self.data)
         token = settings.token_file.read_text().strip()
@@ -51,6 +46,11 @@ class Process:
         running._pool = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=0.2), timeout=30)
         assert running.call("GET", "/api/v2/agent/").status == 200
         return running
+
+    def _find_address(self) -> re.Match[str] | None:
+        assert self.child is not None
+        assert self.child.poll() is None, self.log.read_text()
+        return re.search(r"listening on http://(\S+)", self.log.read_text() if self.log.exists() else "")
 
     def kill(self) -> None:
         assert self.child is not None
@@ -118,29 +118,17 @@ def test_a_server_that_is_told_to_end_answers_open_polls_at_once(process: Proces
     server.create_job(machine="OTHER")
     token = {"Authorization": f"Bearer {server.context.operator_token}"}
     got: dict[str, Any] = {}
-    threads = [
-        threading.Thread(target=lambda: got.update(poll=agent.call("GET", "/order?wait_s=25").status)),
-        threading.Thread(
-            target=lambda: got.update(
-                events=server.request("GET", "/api/operator/jobs/1/events", headers=token).data
-            )
-        ),
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 20
-    while server.operate("GET", "/machines/SN001")["state"] != "waiting" or not threads[1].is_alive():
-        assert time.monotonic() < deadline
-    threading.Event().wait(0.3)  # let both requests reach their waiting
+    poll = threading.Thread(target=lambda: got.update(poll=agent.call("GET", "/order?wait_s=25").status))
+    poll.start()
+    events = server.open("/api/operator/jobs/1/events", token)
+    first = events.read1()
+    wait_for(lambda: server.operate("GET", "/machines/SN001")["state"] == "waiting", 20, what="the poll")
     assert process.child is not None
-    began = time.monotonic()
     process.child.signal(signal.SIGTERM)
-    assert process.child.wait(20) == 0
-    assert time.monotonic() - began < 4
-    for thread in threads:
-        thread.join(10)
+    assert process.child.wait(20) == 0  # the poll itself would end after 25 s, and the stream of events never
+    poll.join(10)
     assert got["poll"] == 204
-    assert b"event: job" in got["events"]
+    assert b"event: job" in first + events.read()
 
 
 def serve_words(data: Path, *more: object) -> list[str]:

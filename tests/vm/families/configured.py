@@ -17,9 +17,10 @@ from family import CONTENTS, OOB, OOB_USER, Family, check_redfish_login, read_re
 from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import Scenario, wait_for
+from bootos.lab.scenario import Scenario
 from bootos.lab.spec import boot_image
 from bootos.lab.volume import read_volume_group
+from bootos.waiting import wait_for
 
 BOOT_DEADLINE_S = 600.0
 JOB_DEADLINE_S = 1500.0

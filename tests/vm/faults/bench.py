@@ -16,8 +16,9 @@ from bootos.lab.fault_proxy import Call, Fate, FaultProxy, let_pass
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.qemu import HOST_ADDRESS
-from bootos.lab.scenario import LabServer, wait_for
+from bootos.lab.scenario import LabServer
 from bootos.lab.shell import run_in_shell
+from bootos.waiting import wait_for
 
 BOOT_DEADLINE_S = 500.0
 STEP_DEADLINE_S = 300.0

@@ -22,8 +22,9 @@ from bootos.lab.demo.hardware import PXE_MAC, SERIAL, SPEC
 from bootos.lab.demo.report import Report
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import LabServer, Scenario, wait_for
+from bootos.lab.scenario import LabServer, Scenario
 from bootos.lab.serial import SerialLine
+from bootos.waiting import wait_for
 
 BOOT_DEADLINE_S = 600.0
 JOB_DEADLINE_S = 900.0
