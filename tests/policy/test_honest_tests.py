@@ -3,10 +3,8 @@ nothing of how long something takes on this host."""
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
-
-import pytest
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
@@ -17,10 +15,6 @@ IGNORED = "-".join(("ignore[method", "assign]"))
 PATCHING = {"monkeypatch", "mock", "mocker"}
 # Matches any text: `raises` with it expects less than it says.
 ANY_TEXT = {"", ".", ".*", ".+", "(?s).*", "(?s).+"}
-
-
-def tell(path: Path) -> str:
-    return str(path.relative_to(TESTS))
 
 
 @functools.cache
@@ -97,7 +91,7 @@ def expects_any_text(node: ast.AST) -> bool:
     )
 
 
-def reads_clock(node: ast.AST, names: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
+def reads_clock(node: ast.AST, names: Set[str] = frozenset()) -> bool:
     """Whether a clock, or one of these names, stands in it."""
     return any(
         (isinstance(part, ast.Name) and part.id in names)
@@ -131,42 +125,53 @@ def is_sleep(node: ast.AST) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", FILES, ids=tell)
-def test_no_function_is_patched(path: Path) -> None:
-    imported = find_imported_names(path)
-    found = [node.lineno for node in ast.walk(read_tree(path)) if is_patch(node, imported)]  # type: ignore[attr-defined]
+def tell(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(TESTS)}:{getattr(node, 'lineno', 0)}"
+
+
+def find_all(is_wanted: Callable[[ast.AST], bool], files: Sequence[Path] = FILES) -> list[str]:
+    """`unit/test_a.py:7` of every such place."""
+    return [tell(path, node) for path in files for node in ast.walk(read_tree(path)) if is_wanted(node)]
+
+
+def test_no_function_is_patched() -> None:
+    found = [
+        tell(path, node)
+        for path in FILES
+        if (imported := find_imported_names(path))
+        for node in ast.walk(read_tree(path))
+        if is_patch(node, imported)
+    ]
     assert not found, (
         "hand in a double at the outer edge: a program on PATH, a root directory, a peer on a socket"
     )
-    assert IGNORED not in path.read_text()
+    assert not [path for path in FILES if IGNORED in path.read_text()]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=tell)
-def test_every_test_can_fail(path: Path) -> None:
+def test_every_test_can_fail() -> None:
     empty = [
-        f"{node.name}, line {node.lineno}"
+        tell(path, node)
+        for path in MODULES
         for node in find_functions(path)
         if node.name.startswith("test_") and not can_fail(node)
     ]
     assert not empty, "a test asserts something, or says what is raised"
-    loose = [node.lineno for node in ast.walk(read_tree(path)) if expects_any_text(node)]  # type: ignore[attr-defined]
-    assert not loose, "say which words are expected"
+    assert not find_all(expects_any_text), "say which words are expected"
 
 
-@pytest.mark.parametrize("path", FILES, ids=tell)
-def test_nothing_is_expected_of_how_long_something_takes(path: Path) -> None:
+def test_nothing_is_expected_of_how_long_something_takes() -> None:
     found = [
-        node.lineno
+        tell(path, node)
+        for path in FILES
         for function in find_functions(path)
+        if (times := find_times(function)) is not None
         for node in ast.walk(function)
-        if isinstance(node, ast.Assert) and reads_clock(node.test, find_times(function))
+        if isinstance(node, ast.Assert) and reads_clock(node.test, times)
     ]
     assert not found, "a busy host is slow: expect what happens, and wait with a deadline (bootos.waiting)"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if "vm" not in path.relative_to(TESTS).parts], ids=tell
-)
-def test_nothing_sleeps(path: Path) -> None:
-    found = [node.lineno for node in ast.walk(read_tree(path)) if is_sleep(node)]  # type: ignore[attr-defined]
-    assert not found, "wait for what is to come (bootos.waiting.wait_for)"
+def test_nothing_sleeps() -> None:
+    """In a virtual machine a fault may last: the server is away for as long as that."""
+    files = [path for path in FILES if "vm" not in path.relative_to(TESTS).parts]
+    assert not find_all(is_sleep, files), "wait for what is to come (bootos.waiting.wait_for)"

@@ -136,7 +136,7 @@ def test_a_range_holds_when_all_its_conditions_do(version: str, range_text: str,
         ("<>", "'<>' is not a condition"),
         (">=2.*", "mixes a comparison with a wildcard"),
         ("=!", "'=!' is not a condition"),
-        (">= ,", "'>=' is not a condition"),
+        (">= ,", "'>= ,' is not a condition"),
         (">=--", "'--' holds neither letters nor digits"),
     ],
 )
