@@ -258,7 +258,6 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
     mac = parse_mac(text) or ""
     if state is State.INSTALLING and job.pxe_file != pxe_file.file_name(mac):
         raise ConflictError("the installer is at work: the PXE file stays as it is")
-    check_mac(session, machine, mac)
     if state is State.QUEUED:
         # The short way of v1: virtual machines and skipped hardware configuration come here at once.
         reason = why_not(job, None)
@@ -270,13 +269,6 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
                 session, job, "the v1 agent went without hardware configuration, as for a virtual machine"
             )
     next_boot.accept_mac(context, session, machine, job, text)
-
-
-def check_mac(session: Session, machine: Machine, mac: str) -> None:
-    """v1 calls are not authenticated: one machine's job must not make another's next boot. Raises MacTakenError."""
-    owners = set(session.scalars(select(Mac.machine_id).where(Mac.mac == mac)))
-    if owners and machine.id not in owners:
-        raise machines.MacTakenError(f"{mac} belongs to another machine")
 
 
 def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:

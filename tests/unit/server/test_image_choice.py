@@ -148,3 +148,18 @@ def test_the_commands_tell_what_is_the_default_and_who_runs_what(
     assert "SN001" in rows[two[0]]
     assert two[0] in run_bootos(server, "machine", "list").stdout
     assert run_bootos(server, "image", "pin", two[0]).exit_code == 2
+
+
+def test_a_machine_that_shows_the_mac_of_a_pinned_one_does_not_change_its_image(
+    server: Running, two: tuple[str, str]
+) -> None:
+    path = server.pxe_directory / PXE_NAME
+    owner = Agent(server)
+    owner.register()
+    server.operate("POST", "/pins", {"version": two[0], "vendor": "qemu", "product": "*"})
+    server.operate("POST", "/pins", {"version": two[1], "vendor": "evil", "product": "*"})
+    system = {"vendor": "evil", "product": "x"}
+
+    Agent(server, sn="EVIL", inventory={**owner.registration["inventory"], "system": system}).register()
+
+    assert f"/bootos/images/{two[0]}/vmlinuz" in path.read_text()

@@ -7,6 +7,7 @@ random token; another boot takes over only when the present one has not been hea
 import difflib
 import hashlib
 import ipaddress
+import logging
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,8 @@ from bootos.wire.fact import read_facts
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Registration
 
+log = logging.getLogger(__name__)
+
 SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
@@ -39,7 +42,7 @@ PLAIN = re.compile(r"[A-Za-z0-9 _.,:=+/-]{0,200}")
 
 
 class MacTakenError(ConflictError):
-    """The MAC is bound to another machine."""
+    """Another machine has shown the MAC, or has it for its PXE file."""
 
 
 def parse_sn(text: str) -> str:
@@ -180,24 +183,41 @@ def store_macs(session: Session, machine: Machine, macs: set[str]) -> None:
         session.add(Mac(machine_id=machine.id, mac=mac))
 
 
-def bind_mac(session: Session, machine: Machine, text: str) -> str:
-    """Bind a MAC to the machine, for its PXE file. Raises UnusableError, ConflictError."""
+def check_mac(session: Session, machine: Machine, text: str) -> str:
+    """The MAC, in lower case with colons, if this machine may decide on its next boot; for agents of every protocol.
+
+    It is one that the machine has shown (a machine without an inventory has shown nothing yet, and may), and that no
+    other machine has shown: that needs no login, so a MAC that two machines show may belong to either. Raises
+    UnusableError, MacTakenError, ConflictError.
+    """
     mac = parse_mac(text)
     if mac is None:
         raise UnusableError(f"{text!r} is not the MAC address of a NIC", hint="as 52:54:00:12:34:56")
-    owner = session.scalar(select(Mac).where(Mac.mac == mac, Mac.bound))
-    if owner is not None and owner.machine_id != machine.id:
+    owners = set(session.scalars(select(Mac.machine_id).where(Mac.mac == mac)))
+    if others := owners - {machine.id}:
+        names = session.scalars(select(Machine.sn).where(Machine.id.in_(others)).order_by(Machine.sn_key))
+        log.warning("machine %r asks for the MAC %s, which was shown by %s", machine.sn, mac, list(names))
         raise MacTakenError(
             f"{mac} belongs to another machine",
-            hint="delete that machine on the server if the NIC has moved",
+            hint="delete that machine on the server if the NIC has moved; the server's log names it",
         )
-    if owner is None:
-        row = session.scalar(select(Mac).where(Mac.mac == mac, Mac.machine_id == machine.id))
-        if row is None:
-            row = Mac(machine_id=machine.id, mac=mac)
-            session.add(row)
-        row.bound = True
-        session.flush()
+    if machine.id not in owners and machine.inventory is not None:
+        raise ConflictError(
+            f"{mac} is no NIC of this machine: its inventory does not have it",
+            hint="the inventory is renewed when the machine registers",
+        )
+    return mac
+
+
+def bind_mac(session: Session, machine: Machine, text: str) -> str:
+    """Bind a MAC to the machine, for its PXE file; returns it in lower case with colons. Raises as `check_mac`."""
+    mac = check_mac(session, machine, text)
+    row = session.scalar(select(Mac).where(Mac.mac == mac, Mac.machine_id == machine.id))
+    if row is None:
+        row = Mac(machine_id=machine.id, mac=mac)
+        session.add(row)
+    row.bound = True
+    session.flush()
     return mac
 
 

@@ -81,19 +81,25 @@ def reconcile_pxe_files(context: Context, session: Session) -> list[str]:
 
 def write_pinned_files(context: Context, session: Session, machine: Machine | None = None) -> list[str]:
     """Make the files of pinned machines agree with the pins: of all of them, or of one machine. Says which files of
-    the operator were left alone."""
+    the operator were left alone. A MAC that several machines show counts for the one that has it for its PXE file, else
+    for the one that showed it first."""
     pins, default = read_pins(session), read_default(session)
     present = context.pxe.list_pinned()
     if not pins and not present:
         return []
-    query = select(Mac.mac, Machine.id, Machine.vendor, Machine.product).join(
-        Machine, Machine.id == Mac.machine_id
+    query = (
+        select(Mac.mac, Machine.id, Machine.vendor, Machine.product)
+        .join(Machine, Machine.id == Mac.machine_id)
+        .order_by(Mac.bound.desc(), Mac.id)
     )
     if machine is not None:
-        query = query.where(Machine.id == machine.id)
+        query = query.where(Mac.mac.in_(select(Mac.mac).where(Mac.machine_id == machine.id)))
     source = context.pxe.read_default()
-    done, seen = list[str](), set[str]()
+    done, seen, owned = list[str](), set[str](), set[str]()
     for mac, machine_id, vendor, product in session.execute(query):
+        if mac in owned:
+            continue
+        owned.add(mac)
         choice = choose_image(pins, default, machine_id=machine_id, vendor=vendor, product=product)
         name = pxe_file.file_name(mac)
         if choice.by == "default":
