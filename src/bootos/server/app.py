@@ -18,11 +18,10 @@ from bootos.errors import BootosError
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
-from bootos.server.api.view import Fault
 from bootos.server.auth import read_operator_token
 from bootos.server.cloudboot.answer import shield
 from bootos.server.context import Context
-from bootos.server.fault import RequestError
+from bootos.server.fault import Fault, RequestError
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads

@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from bootos.errors import BootosError, Problem
+
+
+class Fault(msgspec.Struct, kw_only=True):
+    """Every answer with a 4xx or 5xx status."""
+
+    error: str
+    hint: str = ""
+    problems: list[Problem] = []
+    retry_after_s: int | None = None
 
 
 class RequestError(BootosError):

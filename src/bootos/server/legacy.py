@@ -26,8 +26,9 @@ from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
 from bootos.server.operation.claim import record_claim
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
-from bootos.server.support import Model, Verdict, judge, read_lines, read_sections
+from bootos.server.support import Model, Verdict, judge, read_sections
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
 from bootos.wire.password import find_secrets, mask_passwords

@@ -9,14 +9,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from bootos.errors import Problem
-from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.store.table import Machine, Support
 from bootos.server.vendor import find_names, fold
-from bootos.template.version import is_within, parse_range, write_version
+from bootos.template.version import is_within, write_version
 
 # What a line may allow, in the order of a job, and the parts of a template that are it.
 PARTS = {
@@ -134,79 +130,3 @@ def find_mismatch(line: Support, model: Model) -> str | None:
 def quote(text: str) -> str:
     """For a command that is shown to be typed into a shell."""
     return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def read_lines(session: Session) -> list[Support]:
-    return list(session.scalars(select(Support).order_by(Support.id)))
-
-
-class NewLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A line as it is asked for. An empty `allow` allows everything."""
-
-    vendor: str
-    product: str
-    aliases: list[str] = []
-    bios: str = ""
-    bmc: str = ""
-    allow: list[str] = []
-
-
-def add_support(session: Session, wanted: NewLine, *, note: str = "") -> Support:
-    """Add a line. Raises UnusableError with every problem, ConflictError."""
-    vendor, product, bios, bmc = (
-        " ".join(text.split()) for text in (wanted.vendor, wanted.product, wanted.bios, wanted.bmc)
-    )
-    aliases = [" ".join(alias.split()) for alias in wanted.aliases]
-    problems = [
-        Problem(path=path, message="is empty", hint="use * for any")
-        for path, text in (("vendor", vendor), ("product", product))
-        if not text
-    ]
-    problems += [
-        Problem(path=f"aliases[{place}]", message="is empty")
-        for place, alias in enumerate(aliases)
-        if not alias
-    ]
-    for path, text in (("bios", bios), ("bmc", bmc)):
-        try:
-            parse_range(text)
-        except ValueError as cause:
-            problems.append(Problem(path=path, message=str(cause), hint="as >=2.10 <3"))
-    problems += [
-        Problem(
-            path="allow", message=f"{name!r} is nothing to configure", hint=f"one of {', '.join(SECTIONS)}"
-        )
-        for name in wanted.allow
-        if name not in SECTIONS
-    ]
-    if problems:
-        raise UnusableError(f"the line has {len(problems)} problem(s)", problems=problems)
-    same = select(Support).where(
-        Support.vendor == vendor, Support.product == product, Support.bios == bios, Support.bmc == bmc
-    )
-    known = session.scalar(same)
-    if known is not None:
-        raise ConflictError(
-            f"{vendor} / {product} is in the support list already, with the same versions: line {known.id}",
-            hint=f"to change it, remove it first: bootos support remove {known.id}",
-        )
-    line = Support(
-        vendor=vendor,
-        product=product,
-        aliases=list(dict.fromkeys(aliases)),
-        bios=bios,
-        bmc=bmc,
-        allow=[name for name in SECTIONS if name in wanted.allow],
-        note=note,
-    )
-    session.add(line)
-    session.flush()
-    return line
-
-
-def remove_support(session: Session, line_id: int) -> Support:
-    line = session.get(Support, line_id)
-    if line is None:
-        raise NotFoundError(f"the support list has no line {line_id}", hint="see bootos support list")
-    session.delete(line)
-    return line

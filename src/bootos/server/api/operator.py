@@ -13,10 +13,9 @@ from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
 from bootos.server.api.operator_pool import build_pool_calls
 from bootos.server.api.operator_template import build_template_calls
-from bootos.server.api.view import AuditView, view_audit
 from bootos.server.auth import OperatorGuard
 from bootos.server.context import Context
-from bootos.server.operation import audit
+from bootos.server.view.audit import AuditView, list_audit
 
 PREFIX = "/api/operator"
 
@@ -28,7 +27,7 @@ def build_operator_router(context: Context) -> Router:
     @get("/audit", sync_to_thread=True)
     def read_audit(limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200) -> list[AuditView]:
         with store.read() as session:
-            return [view_audit(row) for row in audit.read_audit(session, limit)]
+            return list_audit(session, limit)
 
     @get("/status", sync_to_thread=True)
     def status() -> dict[str, Any]:

@@ -5,29 +5,26 @@ through the pages, which call the same functions: the store first, then the shel
 import asyncio
 import base64
 import binascii
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from litestar import Request, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.api.note import Caller, note, read_actor
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
 from bootos.server.image import versions
-from bootos.server.image.choice import Choice, choose_image
 from bootos.server.image.manifest import LOCAL, parse_manifest
-from bootos.server.image.shelf import Item
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
 from bootos.server.operation import machine as machines
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.table import Image, ImagePin, Machine
+from bootos.server.view import image as shown
+from bootos.server.view.image import ImageView, PinsView, PinView, UploadView, find_image_view, view_pin
 from bootos.wire.manifest import Manifest
 
 
@@ -36,16 +33,6 @@ class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     manifest: str
     signature: str = ""
-
-
-class UploadView(msgspec.Struct, kw_only=True):
-    """`is_published`: all of it is here, whole, and served already. `damaged`: files of a published image that are not
-    what its manifest names any more; the upload replaces them."""
-
-    version: str
-    is_published: bool
-    damaged: list[str] = []
-    files: list[FileState]
 
 
 class Publication(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -62,42 +49,6 @@ class NewPin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     product: str = ""
 
 
-class PinView(msgspec.Struct, kw_only=True):
-    id: int
-    version: str
-    sn: str
-    vendor: str
-    product: str
-
-
-class ImageView(msgspec.Struct, kw_only=True):
-    """`problem`: why it is not served. `running`: the machines that booted it last; `next`: how many get it next."""
-
-    version: str
-    name: str
-    kernel_release: str
-    bootos_version: str
-    size_bytes: int
-    layers: list[str]
-    note: str
-    signed_by: str
-    problem: str
-    is_default: bool
-    was_default: bool
-    published_at: datetime | None
-    published_by: str
-    pins: list[PinView]
-    running: list[str]
-    next: int
-
-
-class PinsView(msgspec.Struct, kw_only=True):
-    """`left`: PXE files of the operator that were not touched, so that their machines do not get their image."""
-
-    pin: PinView
-    left: list[str]
-
-
 def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/images` and `/pins`."""
     store, uploads = context.store, context.uploads
@@ -105,12 +56,12 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/images", sync_to_thread=True)
     def list_images() -> list[ImageView]:
         with store.read() as session:
-            return view_images(context, session)
+            return shown.view_images(context, session)
 
     @get("/images/{version:str}", sync_to_thread=True)
     def show_image(version: FromPath[str]) -> ImageView:
         with store.read() as session:
-            return find_view(context, session, version)
+            return find_image_view(context, session, version)
 
     @post("/images", sync_to_thread=True, status_code=200)
     def begin_upload(data: JSONBody[NewImage]) -> UploadView:
@@ -143,19 +94,19 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
         if data.default:
             make_default(context, request, version)
         with store.read() as session:
-            return find_view(context, session, version)
+            return find_image_view(context, session, version)
 
     @post("/images/{version:str}/default", sync_to_thread=True, status_code=200)
     def choose_default(version: FromPath[str], request: Caller) -> ImageView:
         make_default(context, request, version)
         with store.read() as session:
-            return find_view(context, session, version)
+            return find_image_view(context, session, version)
 
     @post("/images/rollback", sync_to_thread=True, status_code=200)
     def roll_back(request: Caller) -> ImageView:
         version = go_back(context, request)
         with store.read() as session:
-            return find_view(context, session, version)
+            return find_image_view(context, session, version)
 
     @delete("/images/{version:str}", sync_to_thread=True, status_code=204)
     def remove_image(version: FromPath[str], request: Caller) -> None:
@@ -168,7 +119,7 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/pins", sync_to_thread=True)
     def list_pins() -> list[PinView]:
         with store.read() as session:
-            return view_pins(session)
+            return shown.list_pins(session)
 
     @post("/pins", sync_to_thread=True)
     def add_pin(data: JSONBody[NewPin], request: Caller) -> PinsView:
@@ -267,7 +218,7 @@ def refresh(context: Context) -> None:
 def check_served(context: Context, session: Session, version: str) -> None:
     """Machines are not sent to an image that cannot be served. Raises NotFoundError, ConflictError."""
     versions.check_version(session, version)
-    item = read_item(context, version)
+    item = context.shelf.find_item(version)
     if item is not None and item.problem:
         raise ConflictError(f"the image {version} is not served: {item.problem}")
 
@@ -292,75 +243,5 @@ def go_back(context: Context, request: Caller) -> str:
     return version
 
 
-def read_item(context: Context, version: str) -> Item | None:
-    return context.shelf.read_local() if version == LOCAL else context.shelf.stock.items.get(version)
-
-
 def describe_pin(pin: PinView) -> str:
     return f"machine {pin.sn}" if pin.sn else f"model {pin.vendor} / {pin.product}"
-
-
-def view_pin(session: Session, row: ImagePin) -> PinView:
-    machine = session.get(Machine, row.machine_id) if row.machine_id is not None else None
-    return PinView(
-        id=row.id,
-        version=row.version,
-        sn=machine.sn if machine else "",
-        vendor=row.vendor,
-        product=row.product,
-    )
-
-
-def view_pins(session: Session) -> list[PinView]:
-    return [view_pin(session, row) for row in session.scalars(select(ImagePin).order_by(ImagePin.id))]
-
-
-def find_view(context: Context, session: Session, version: str) -> ImageView:
-    versions.check_version(session, version)
-    return next(view for view in view_images(context, session) if view.version == version)
-
-
-def view_images(context: Context, session: Session) -> list[ImageView]:
-    """All images, the newest first and the local one last, with a fixed number of queries."""
-    pins, default = versions.read_pins(session), versions.read_default(session)
-    pin_views = view_pins(session)
-    history = versions.list_defaults(session, 2)
-    earlier = history[1].version if len(history) > 1 else LOCAL if history else ""
-    running: dict[str, list[str]] = {}
-    coming: dict[str, int] = {}
-    columns = (Machine.id, Machine.sn, Machine.vendor, Machine.product, Machine.image_version)
-    for machine_id, sn, vendor, product, version in session.execute(
-        select(*columns).order_by(Machine.sn_key)
-    ):
-        running.setdefault(version, []).append(sn)
-        choice: Choice = choose_image(pins, default, machine_id=machine_id, vendor=vendor, product=product)
-        coming[choice.version] = coming.get(choice.version, 0) + 1
-    published = session.scalars(select(Image).order_by(Image.id.desc()))
-    rows: dict[str, Image | None] = {row.version: row for row in published}
-    views = []
-    for version, row in {**rows, LOCAL: None}.items():
-        item = read_item(context, version)
-        manifest = item.manifest if item is not None else None
-        # A machine tells the version that is in the image; the local one is known by its manifest.
-        booted = manifest.version if version == LOCAL and manifest is not None else version
-        views.append(
-            ImageView(
-                version=version,
-                name=manifest.name if manifest else "",
-                kernel_release=manifest.kernel_release if manifest else "",
-                bootos_version=manifest.bootos_version if manifest else "",
-                size_bytes=manifest.size_bytes if manifest else 0,
-                layers=[layer.name for layer in manifest.layers] if manifest else [],
-                note=row.note if row else f"in {item.directory}" if item else "",
-                signed_by=item.signed_by if item else "",
-                problem=item.problem if item else "it is not there",
-                is_default=version == default,
-                was_default=version == earlier,
-                published_at=row.published_at if row else None,
-                published_by=row.published_by if row else "",
-                pins=[pin for pin in pin_views if pin.version == version],
-                running=[] if version == LOCAL and booted in rows else running.get(booted, []),
-                next=coming.get(version, 0),
-            )
-        )
-    return views

@@ -11,13 +11,14 @@ from sqlalchemy import select
 
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note, read_actor
-from bootos.server.api.view import JobDetail, JobView, LogView, view_job, view_job_detail
 from bootos.server.context import Context
-from bootos.server.operation import evidence
 from bootos.server.operation import job as jobs
 from bootos.server.operation import machine as machines
 from bootos.server.operation.approval import approve_plan, describe_approval
+from bootos.server.store.job import find_job
 from bootos.server.store.table import Job
+from bootos.server.view import evidence
+from bootos.server.view.job import JobDetail, JobView, LogView, view_job, view_job_detail
 
 
 class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -70,17 +71,17 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(job_id: FromPath[int]) -> JobDetail:
         with store.read() as session:
-            return view_job_detail(jobs.find_job(session, job_id))
+            return view_job_detail(find_job(session, job_id))
 
     @get("/jobs/{job_id:int}/evidence", sync_to_thread=True)
     def read_evidence(job_id: FromPath[int]) -> evidence.Evidence:
         with store.read() as session:
-            return evidence.read_evidence(session, jobs.find_job(session, job_id))
+            return evidence.read_evidence(session, find_job(session, job_id))
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
     def approve_job(job_id: FromPath[int], request: Caller) -> JobDetail:
         with store.write() as session:
-            plan, actor = jobs.find_job(session, job_id), read_actor(request)
+            plan, actor = find_job(session, job_id), read_actor(request)
             job = approve_plan(context, session, plan, approved_by=actor)
             note(session, request, "job.approve", plan.id, describe_approval(job))
             return view_job_detail(job)
@@ -88,7 +89,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
     def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
         with store.write() as session:
-            job = jobs.find_job(session, job_id)
+            job = find_job(session, job_id)
             jobs.cancel_job(context, session, job)
             note(session, request, "job.cancel", job.id, job.machine.sn)
             return view_job_detail(job)
@@ -100,13 +101,13 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 1000,
     ) -> list[LogView]:
         with store.read() as session:
-            jobs.find_job(session, job_id)
+            find_job(session, job_id)
         return stream.read_lines(context, job_id, after, limit)
 
     @get("/jobs/{job_id:int}/log.txt", sync_to_thread=True, media_type=MediaType.TEXT)
     def read_log_text(job_id: FromPath[int]) -> str:
         with store.read() as session:
-            jobs.find_job(session, job_id)
+            find_job(session, job_id)
         lines: list[LogView] = []
         while more := stream.read_lines(context, job_id, lines[-1].seq if lines else 0):
             lines += more
@@ -115,7 +116,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/jobs/{job_id:int}/events", sync_to_thread=True, media_type="text/event-stream")
     def follow_job(job_id: FromPath[int], request: Caller, after: FromQuery[int] = 0) -> Response[Any]:
         with store.read() as session:
-            jobs.find_job(session, job_id)
+            find_job(session, job_id)
         last = request.headers.get("last-event-id", "")
         start = max(after, int(last)) if last.isascii() and last.isdigit() else after
         return ServerSentEvent(

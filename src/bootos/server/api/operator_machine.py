@@ -1,41 +1,29 @@
 """The operator's calls about machines and the support list."""
 
-from datetime import datetime
 from typing import Any
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
-from bootos.server import support
 from bootos.server.api.note import Caller, note
-from bootos.server.api.view import (
-    MachineDetail,
-    MachineView,
-    SupportView,
-    view_machine_detail,
-    view_machines,
-    view_support,
-)
 from bootos.server.context import Context
-from bootos.server.operation import evidence
 from bootos.server.operation import job as jobs
 from bootos.server.operation import machine as machines
+from bootos.server.operation import support
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.machine import find_machines
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.table import Support
-
-
-class ExportedTemplate(msgspec.Struct, kw_only=True):
-    """The template that describes a machine as it was when its state was saved; `notes` say what it leaves open."""
-
-    sn: str
-    saved_at: datetime | None
-    template: dict[str, Any]
-    notes: list[str]
+from bootos.server.view.machine import (
+    ExportedTemplate,
+    MachineDetail,
+    MachineView,
+    view_machine_detail,
+    view_machines,
+)
+from bootos.server.view.support import SupportView, view_support
 
 
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -109,11 +97,11 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             return view_support(row)
 
     @post("/support/from-job", sync_to_thread=True)
-    def add_support_from_job(data: JSONBody[evidence.LineFromJob], request: Caller) -> SupportView:
+    def add_support_from_job(data: JSONBody[support.LineFromJob], request: Caller) -> SupportView:
         with store.write() as session:
             job = jobs.find_job(session, data.job)
-            line = evidence.build_line(job, data)
-            row = support.add_support(session, line, note=evidence.build_note(job))
+            line = support.build_line(job, data)
+            row = support.add_support(session, line, note=support.build_note(job))
             note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
             return view_support(row)
 

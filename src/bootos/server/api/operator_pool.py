@@ -4,15 +4,15 @@ import msgspec
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from bootos.server.api.note import Caller, note
 from bootos.server.context import Context
 from bootos.server.operation import machine as machines
 from bootos.server.operation import pool as pools
 from bootos.server.operation.machine_import import Imported, NewMachine, import_machines
-from bootos.server.store.table import Pool
+from bootos.server.store.pool import find_pool
+from bootos.server.view import pool as shown
+from bootos.server.view.pool import PoolView, view_pool
 
 
 class NewPool(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -23,20 +23,6 @@ class NewPool(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     gateway: str = ""
 
 
-class HeldView(msgspec.Struct, kw_only=True):
-    sn: str
-    address: str
-
-
-class PoolView(msgspec.Struct, kw_only=True):
-    name: str
-    addresses: str
-    gateway: str
-    used: int
-    free: int
-    held: list[HeldView] = []
-
-
 def build_pool_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/pools` and `/import`."""
     store = context.store
@@ -44,7 +30,7 @@ def build_pool_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/pools", sync_to_thread=True)
     def list_pools() -> list[PoolView]:
         with store.read() as session:
-            return [view_pool(session, row) for row in session.scalars(select(Pool).order_by(Pool.name))]
+            return shown.list_pools(session)
 
     @post("/pools", sync_to_thread=True)
     def add_pool(data: JSONBody[NewPool], request: Caller) -> PoolView:
@@ -56,7 +42,7 @@ def build_pool_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/pools/{name:str}", sync_to_thread=True)
     def show_pool(name: FromPath[str]) -> PoolView:
         with store.read() as session:
-            return view_pool(session, pools.find_pool(session, name))
+            return view_pool(session, find_pool(session, name))
 
     @delete("/pools/{name:str}", sync_to_thread=True, status_code=204)
     def remove_pool(name: FromPath[str], request: Caller) -> None:
@@ -79,15 +65,3 @@ def build_pool_calls(context: Context) -> list[HTTPRouteHandler]:
             return done
 
     return [list_pools, add_pool, show_pool, remove_pool, free_address, import_rows]
-
-
-def view_pool(session: Session, row: Pool) -> PoolView:
-    held = [HeldView(sn=machine.sn, address=address) for machine, address in pools.list_held(session, row)]
-    return PoolView(
-        name=row.name,
-        addresses=f"{row.first}-{row.last}/{row.prefix_length}",
-        gateway=row.gateway,
-        used=len(held),
-        free=pools.count_free(session, row),
-        held=held,
-    )

@@ -1,23 +1,26 @@
 """The operator's calls about templates, PXE templates and secrets."""
 
-from typing import Any
-
 import msgspec
 from litestar import delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
-from sqlalchemy import select
 
-from bootos.errors import Problem
 from bootos.server.api.note import Caller, note
-from bootos.server.api.view import PxeTemplateView, SecretView, TemplateView, view_pxe_template, view_template
 from bootos.server.context import Context
 from bootos.server.operation import template as templates
 from bootos.server.operation.pxe_template import find_pxe_template, put_pxe_template
 from bootos.server.store import vault
-from bootos.server.store.table import PxeTemplate, Secret, Template
+from bootos.server.view import template as shown
+from bootos.server.view.template import (
+    Checked,
+    PxeTemplateView,
+    ResolvedTemplate,
+    SecretView,
+    TemplateView,
+    view_pxe_template,
+    view_template,
+)
 from bootos.template.check import find_secrets
-from bootos.template.inheritance import BaseTaken
 
 
 class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -35,29 +38,6 @@ class NewSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     value: str
 
 
-class Checked(msgspec.Struct, kw_only=True):
-    """`secrets` are those the template refers to, `missing_secrets` those of them that are not stored.
-    `resolved` is the template with everything that it inherits from `bases`."""
-
-    ok: bool
-    name: str = ""
-    problems: list[Problem] = []
-    secrets: list[str] = []
-    missing_secrets: list[str] = []
-    bases: list[BaseTaken] = []
-    resolved: dict[str, Any] = {}
-
-
-class ResolvedTemplate(msgspec.Struct, kw_only=True):
-    """A stored template with everything that it inherits; placeholders are filled in when a job is made."""
-
-    name: str
-    version: int
-    bases: list[BaseTaken]
-    problems: list[Problem]
-    resolved: dict[str, Any]
-
-
 def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     """`/templates`, `/pxe-templates` and `/secrets`."""
     store = context.store
@@ -65,7 +45,7 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/templates", sync_to_thread=True)
     def list_templates() -> list[TemplateView]:
         with store.read() as session:
-            return [view_template(row) for row in session.scalars(select(Template).order_by(Template.name))]
+            return shown.list_templates(session)
 
     @post("/templates/check", sync_to_thread=True, status_code=200)
     def check_template(data: JSONBody[NewTemplate]) -> Checked:
@@ -118,8 +98,7 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/pxe-templates", sync_to_thread=True)
     def list_pxe_templates() -> list[PxeTemplateView]:
         with store.read() as session:
-            rows = session.scalars(select(PxeTemplate).order_by(PxeTemplate.name))
-            return [view_pxe_template(row) for row in rows]
+            return shown.list_pxe_templates(session)
 
     @get("/pxe-templates/{name:str}", sync_to_thread=True)
     def show_pxe_template(name: FromPath[str]) -> PxeTemplateView:
@@ -142,8 +121,7 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/secrets", sync_to_thread=True)
     def list_secrets() -> list[SecretView]:
         with store.read() as session:
-            rows = session.scalars(select(Secret).order_by(Secret.name))
-            return [SecretView(name=row.name, updated_at=row.updated_at) for row in rows]
+            return shown.list_secrets(session)
 
     @put("/secrets/{name:str}", sync_to_thread=True, status_code=204)
     def put_secret(name: FromPath[str], data: JSONBody[NewSecret], request: Caller) -> None:

@@ -6,13 +6,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from litestar.response.sse import ServerSentEventMessage
-from sqlalchemy import select
 
-from bootos.server.api.view import LogView, view_job, view_line
 from bootos.server.context import Context
 from bootos.server.lifecycle import ENDED, State
-from bootos.server.operation import job as jobs
-from bootos.server.store.table import LogLine
+from bootos.server.store.job import find_job
+from bootos.server.view.job import LogView, list_lines, view_job
 
 BATCH = 500
 KEEPALIVE_S = 15.0
@@ -20,9 +18,8 @@ KEEPALIVE_S = 15.0
 
 def read_lines(context: Context, job_id: int, after: int, limit: int = BATCH) -> list[LogView]:
     """Log lines of a job in the order they came in, from the one after `after` on."""
-    query = select(LogLine).where(LogLine.job_id == job_id, LogLine.seq > after)
     with context.store.read() as session:
-        return [view_line(row) for row in session.scalars(query.order_by(LogLine.seq).limit(limit))]
+        return list_lines(session, job_id, after, limit)
 
 
 async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator[ServerSentEventMessage]:
@@ -55,4 +52,4 @@ async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator
 
 def _read_job(context: Context, job_id: int) -> str:
     with context.store.read() as session:
-        return msgspec.json.encode(view_job(jobs.find_job(session, job_id))).decode()
+        return msgspec.json.encode(view_job(find_job(session, job_id))).decode()

@@ -101,6 +101,10 @@ class Shelf:
             manifest = None
         return Item(version=LOCAL, directory=directory, manifest=manifest, problem=problem)
 
+    def find_item(self, version: str) -> Item | None:
+        """The image of this version, also one that is not served; the local one as it is now."""
+        return self.read_local() if version == LOCAL else self.stock.items.get(version)
+
     def find_directory(self, version: str) -> Path | None:
         """Where the files of a version are; None when it is not there or not to be served."""
         if version == LOCAL:

@@ -3,22 +3,11 @@ the web. The agent compares (`agent.approval`): if its plan is another one by th
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
-from bootos.server.lifecycle import State
 from bootos.server.operation.job import add_line, queue_job
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import why_not_approvable
 from bootos.server.store.table import Job
 from bootos.server.store.vault import find_unknown
-
-
-def why_not_approvable(job: Job) -> str:
-    """Why this job's plan cannot be approved; empty when it can."""
-    if job.mode != "plan":
-        return f"job {job.id} is no plan: it applies its template"
-    if State(job.state) is not State.PLANNED:
-        return f"job {job.id} has no plan: it is {job.state}"
-    if not (job.report or {}).get("plan_hash"):
-        return f"the agent that planned job {job.id} gave its plan no hash"
-    return ""
 
 
 def approve_plan(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:

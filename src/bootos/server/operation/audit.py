@@ -1,6 +1,5 @@
 """The audit log: every operator action that changed something, with who, from where, and on what."""
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.store.table import Audit
@@ -18,8 +17,3 @@ def record(
     """Add a line, in the transaction of the action itself."""
     row = Audit(actor=actor, address=address, action=action, subject=subject[:500], detail=detail[:2000])
     session.add(row)
-
-
-def read_audit(session: Session, limit: int) -> list[Audit]:
-    """The latest lines, newest first."""
-    return list(session.scalars(select(Audit).order_by(Audit.id.desc()).limit(limit)))

@@ -4,16 +4,14 @@ Recorded by `machines` (protocol v2) and `legacy` (v1), shown on the machine's p
 acknowledges it or a week passed without another one. The audit log keeps who claimed what.
 """
 
-from datetime import timedelta
-
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bootos.server.operation import audit
+from bootos.server.store.claim import open_claims
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Claim, Machine, read_clock
 
-SHOWN_FOR = timedelta(days=7)
 MOST = 20  # per machine: a client that claims on and on must not fill the disk
 
 
@@ -43,14 +41,6 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
     session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
     session.touch(f"machine:{machine.id}", "machines")
     return claim
-
-
-def open_claims(machine_id: int | None = None) -> Select[Claim]:
-    """The claims that are shown, latest first: of one machine, or of all."""
-    query = select(Claim).where(Claim.acknowledged_at.is_(None), Claim.last_at > read_clock() - SHOWN_FOR)
-    if machine_id is not None:
-        query = query.where(Claim.machine_id == machine_id)
-    return query.order_by(Claim.last_at.desc())
 
 
 def acknowledge_claims(session: WriteSession, machine: Machine) -> int:

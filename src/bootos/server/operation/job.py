@@ -11,17 +11,19 @@ from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
+from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
 from bootos.server.operation.machine import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job as find_active_job
+from bootos.server.store.job import find_job as find_job
+from bootos.server.store.job import find_latest_job as find_latest_job
 from bootos.server.store.table import Job, LogLine, Machine, read_clock
 from bootos.server.store.vault import find_unknown
 from bootos.template.check import find_secrets, read_template
 from bootos.template.placeholder import fill_document
-from bootos.wire import v2
 
 TEXT_MAX = 8192  # characters of one log line
 
@@ -106,30 +108,6 @@ def fill_template(
     """The document with this machine's values, and a problem for each that there is not."""
     variables = document.get("variables")
     return fill_document(document, build_machine_finder(session, machine, variables or {}))
-
-
-def find_job(session: Session, job_id: int | str) -> Job:
-    """Raises NotFoundError."""
-    word = str(job_id)
-    usable = word.isascii() and word.isdigit() and len(word) < 16
-    job = session.get(Job, int(word), with_for_update={"of": Job}) if usable else None
-    if job is None:
-        raise NotFoundError(f"there is no job {word!r}", hint="see bootos job list")
-    return job
-
-
-def find_active_job(session: Session, machine_id: int) -> Job | None:
-    query = select(Job).where(Job.machine_id == machine_id, Job.ended_at.is_(None))
-    return session.scalar(query.with_for_update(of=Job))
-
-
-def find_latest_job(session: Session, machine_id: int) -> Job | None:
-    return session.scalar(select(Job).where(Job.machine_id == machine_id).order_by(Job.id.desc()).limit(1))
-
-
-def is_rebooting(job: Job) -> bool:
-    """Whether the job's last word was that the machine reboots inside it."""
-    return any(step["state"] == v2.StepState.REBOOTING for step in (job.report or {}).get("steps", []))
 
 
 def touch(session: WriteSession, job: Job) -> None:

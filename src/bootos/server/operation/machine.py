@@ -26,8 +26,9 @@ from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.pool import give_out
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Claim, Mac, Machine, Moment, read_clock
-from bootos.server.support import Verdict, judge, read_lines, read_model
+from bootos.server.support import Verdict, judge, read_model
 from bootos.template.placeholder import FACTS, Find, build_finder, fill_text
 from bootos.wire.fact import read_facts
 from bootos.wire.inventory import Inventory

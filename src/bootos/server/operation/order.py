@@ -11,17 +11,16 @@ from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.operation.job import (
     TEXT_MAX,
     add_line,
-    find_active_job,
-    find_latest_job,
-    is_rebooting,
     keep_evidence,
     move,
 )
 from bootos.server.operation.machine import store_inventory
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job, find_latest_job, is_rebooting
+from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.server.store.vault import mask
-from bootos.server.support import Verdict, judge, read_lines, read_model, read_sections
+from bootos.server.support import Verdict, judge, read_model, read_sections
 from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bootos.errors import Problem
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.pool import find_held, find_pool, find_used, list_held
 from bootos.server.store.table import Allotment, Machine, Pool
 from bootos.template.placeholder import UnknownWordError
 
@@ -77,35 +78,6 @@ def _check_gateway(gateway: str, network: IPv4Network) -> list[Problem]:
     return [Problem(path="gateway", message=message)]
 
 
-def find_pool(session: Session, name: str) -> Pool:
-    """Raises NotFoundError."""
-    row = session.scalar(select(Pool).where(Pool.name == name).with_for_update())
-    if row is None:
-        raise NotFoundError(f"there is no pool {name!r}", hint="see bootos pool list")
-    return row
-
-
-def list_held(session: Session, pool: Pool) -> list[tuple[Machine, str]]:
-    """Who holds which address of the pool, by address."""
-    query = (
-        select(Machine, Allotment.value)
-        .join(Allotment, Allotment.machine_id == Machine.id)
-        .where(Allotment.series == f"pool:{pool.name}")
-        .order_by(Allotment.value)
-    )
-    return [(machine, str(IPv4Address(value))) for machine, value in session.execute(query)]
-
-
-def count_free(session: Session, pool: Pool) -> int:
-    """How many machines it can still serve."""
-    used = _find_used(session, pool)
-    return sum(
-        1
-        for value in range(int(IPv4Address(pool.first)), int(IPv4Address(pool.last)) + 1)
-        if value not in used
-    )
-
-
 def remove_pool(session: WriteSession, name: str) -> None:
     """Raises ConflictError while a machine holds one of its addresses."""
     pool = find_pool(session, name)
@@ -162,7 +134,7 @@ def give_out(session: Session, machine: Machine, word: str) -> str:
 
 def _give_number(session: Session, machine: Machine) -> int:
     series = f"number:{machine.variables.get('group', '')}"
-    held = _find_held(session, machine, series)
+    held = find_held(session, machine, series)
     if held is not None:
         return held
     highest = session.scalar(select(func.max(Allotment.value)).where(Allotment.series == series))
@@ -171,10 +143,10 @@ def _give_number(session: Session, machine: Machine) -> int:
 
 def _give_address(session: Session, machine: Machine, pool: Pool) -> IPv4Address:
     series = f"pool:{pool.name}"
-    held = _find_held(session, machine, series)
+    held = find_held(session, machine, series)
     if held is not None:
         return IPv4Address(held)
-    used = _find_used(session, pool)
+    used = find_used(session, pool)
     first, last = int(IPv4Address(pool.first)), int(IPv4Address(pool.last))
     value = next((value for value in range(first, last + 1) if value not in used), None)
     if value is None:
@@ -183,28 +155,6 @@ def _give_address(session: Session, machine: Machine, pool: Pool) -> IPv4Address
             f"see who holds its addresses: bootos pool show {pool.name}",
         )
     return IPv4Address(_keep(session, machine, series, value))
-
-
-def _find_used(session: Session, pool: Pool) -> set[int]:
-    """Addresses that nobody may get: given out, the network's own, the gateway, set for a machine by hand."""
-    used = set(session.scalars(select(Allotment.value).where(Allotment.series == f"pool:{pool.name}")))
-    network = IPv4Network(f"{pool.first}/{pool.prefix_length}", strict=False)
-    if network.prefixlen < 31:
-        used |= {int(network.network_address), int(network.broadcast_address)}
-    if pool.gateway:
-        used.add(int(IPv4Address(pool.gateway)))
-    for settings in session.scalars(select(Machine.settings)):
-        for key in ("address", "manage_ip", "gateway", "manage_gateway"):
-            try:
-                used.add(int(IPv4Address(settings.get(key) or "")))
-            except ValueError:
-                continue
-    return used
-
-
-def _find_held(session: Session, machine: Machine, series: str) -> int | None:
-    query = select(Allotment.value).where(Allotment.series == series, Allotment.machine_id == machine.id)
-    return session.scalar(query)
 
 
 def _keep(session: Session, machine: Machine, series: str, value: int) -> int:

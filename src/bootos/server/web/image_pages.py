@@ -8,8 +8,9 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from bootos.server.api.note import Caller
-from bootos.server.api.operator_image import go_back, make_default, view_images
+from bootos.server.api.operator_image import go_back, make_default
 from bootos.server.context import Context
+from bootos.server.view.image import view_images
 
 if TYPE_CHECKING:
     from bootos.server.web.pages import Pages

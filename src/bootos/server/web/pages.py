@@ -15,30 +15,27 @@ from litestar.response import Redirect
 from sqlalchemy import select
 
 from bootos import __version__
-from bootos.server import auth, support
+from bootos.server import auth
 from bootos.server.api import stream
 from bootos.server.api.note import Caller, note
-from bootos.server.api.view import (
-    view_audit,
-    view_job,
-    view_job_detail,
-    view_line,
-    view_machine_detail,
-    view_machines,
-    view_pxe_template,
-    view_support,
-    view_template,
-)
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
-from bootos.server.operation import audit, evidence
 from bootos.server.operation import job as jobs
 from bootos.server.operation import machine as machines
+from bootos.server.operation import support
 from bootos.server.operation import template as templates
 from bootos.server.operation.approval import approve_plan, describe_approval
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.pxe_template import find_pxe_template
-from bootos.server.store.table import Job, LogLine, PxeTemplate, Template
+from bootos.server.store.job import find_job
+from bootos.server.store.support import read_lines
+from bootos.server.store.table import Job, PxeTemplate, Template
+from bootos.server.view import template as shown_templates
+from bootos.server.view.audit import list_audit
+from bootos.server.view.job import list_last_lines, view_job, view_job_detail
+from bootos.server.view.machine import view_machine_detail, view_machines
+from bootos.server.view.support import view_support
+from bootos.server.view.template import view_pxe_template, view_template
 from bootos.server.web import shown
 from bootos.server.web.image_pages import build_image_pages
 from bootos.wire.password import find_secrets, mask_passwords
@@ -226,16 +223,16 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/support", sync_to_thread=True)
     def list_support(request: Caller) -> Page:
         with store.read() as session:
-            rows = [view_support(row) for row in support.read_lines(session)]
+            rows = [view_support(row) for row in read_lines(session)]
         return pages.render(request, "support.html", rows=rows)
 
     @post("/jobs/{job_id:int}/support", sync_to_thread=True)
     def add_support(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
         with store.write() as session:
-            job = jobs.find_job(session, job_id)
-            line = evidence.build_line(job, evidence.LineFromJob(job=job_id))
-            row = support.add_support(session, line, note=evidence.build_note(job))
+            job = find_job(session, job_id)
+            line = support.build_line(job, support.LineFromJob(job=job_id))
+            row = support.add_support(session, line, note=support.build_note(job))
             note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
         return Redirect("/support", status_code=303)
 
@@ -248,11 +245,8 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(request: Caller, job_id: FromPath[int]) -> Page:
         with store.read() as session:
-            job = view_job_detail(jobs.find_job(session, job_id))
-            query = (
-                select(LogLine).where(LogLine.job_id == job_id).order_by(LogLine.seq.desc()).limit(LOG_LINES)
-            )
-            lines = [view_line(row) for row in session.scalars(query)][::-1]
+            job = view_job_detail(find_job(session, job_id))
+            lines = list_last_lines(session, job_id, LOG_LINES)
         last = lines[-1].seq if lines else 0
         return pages.render(
             request,
@@ -267,14 +261,14 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/parts/jobs/{job_id:int}", sync_to_thread=True)
     def job_part(request: Caller, job_id: FromPath[int]) -> Page:
         with store.read() as session:
-            job = view_job_detail(jobs.find_job(session, job_id))
+            job = view_job_detail(find_job(session, job_id))
         return pages.render(request, "job_part.html", job=job)
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
     def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
         with store.write() as session:
-            plan = jobs.find_job(session, job_id)
+            plan = find_job(session, job_id)
             job = approve_plan(context, session, plan, approved_by="web")
             note(session, request, "job.approve", plan.id, describe_approval(job))
         return Redirect(f"/jobs/{job.id}", status_code=303)
@@ -283,7 +277,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     def cancel_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
         with store.write() as session:
-            job = jobs.find_job(session, job_id)
+            job = find_job(session, job_id)
             jobs.cancel_job(context, session, job)
             note(session, request, "job.cancel", job.id, job.machine.sn)
         return Redirect(f"/jobs/{job_id}", status_code=303)
@@ -291,9 +285,8 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/templates", sync_to_thread=True)
     def list_templates(request: Caller) -> Page:
         with store.read() as session:
-            rows = [view_template(row) for row in session.scalars(select(Template).order_by(Template.name))]
-            pxe = session.scalars(select(PxeTemplate).order_by(PxeTemplate.name))
-            pxe_rows = [view_pxe_template(row) for row in pxe]
+            rows = shown_templates.list_templates(session)
+            pxe_rows = shown_templates.list_pxe_templates(session)
         return pages.render(request, "templates.html", templates=rows, pxe_templates=pxe_rows)
 
     @get("/templates/{name:str}", sync_to_thread=True)
@@ -318,7 +311,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/audit", sync_to_thread=True)
     def show_audit(request: Caller) -> Page:
         with store.read() as session:
-            rows = [view_audit(row) for row in audit.read_audit(session, 500)]
+            rows = list_audit(session, 500)
         return pages.render(request, "audit.html", rows=rows)
 
     @get("/static/{name:str}", sync_to_thread=False)

@@ -1,0 +1,135 @@
+"""Adds lines to the support list and removes them: by hand, or from the evidence of a job."""
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.errors import Problem
+from bootos.server.fault import ConflictError, NotFoundError, UnusableError
+from bootos.server.lifecycle import ENDED, State
+from bootos.server.store.table import Job, Support
+from bootos.server.support import SECTIONS, read_sections
+from bootos.server.view.evidence import read_seen
+from bootos.template.version import parse_range, write_version
+
+GOOD = frozenset({State.DONE, State.INSTALLING})  # the agent's part ended well
+
+
+class NewLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A line as it is asked for. An empty `allow` allows everything."""
+
+    vendor: str
+    product: str
+    aliases: list[str] = []
+    bios: str = ""
+    bmc: str = ""
+    allow: list[str] = []
+
+
+def add_support(session: Session, wanted: NewLine, *, note: str = "") -> Support:
+    """Add a line. Raises UnusableError with every problem, ConflictError."""
+    vendor, product, bios, bmc = (
+        " ".join(text.split()) for text in (wanted.vendor, wanted.product, wanted.bios, wanted.bmc)
+    )
+    aliases = [" ".join(alias.split()) for alias in wanted.aliases]
+    problems = [
+        Problem(path=path, message="is empty", hint="use * for any")
+        for path, text in (("vendor", vendor), ("product", product))
+        if not text
+    ]
+    problems += [
+        Problem(path=f"aliases[{place}]", message="is empty")
+        for place, alias in enumerate(aliases)
+        if not alias
+    ]
+    for path, text in (("bios", bios), ("bmc", bmc)):
+        try:
+            parse_range(text)
+        except ValueError as cause:
+            problems.append(Problem(path=path, message=str(cause), hint="as >=2.10 <3"))
+    problems += [
+        Problem(
+            path="allow", message=f"{name!r} is nothing to configure", hint=f"one of {', '.join(SECTIONS)}"
+        )
+        for name in wanted.allow
+        if name not in SECTIONS
+    ]
+    if problems:
+        raise UnusableError(f"the line has {len(problems)} problem(s)", problems=problems)
+    same = select(Support).where(
+        Support.vendor == vendor, Support.product == product, Support.bios == bios, Support.bmc == bmc
+    )
+    known = session.scalar(same)
+    if known is not None:
+        raise ConflictError(
+            f"{vendor} / {product} is in the support list already, with the same versions: line {known.id}",
+            hint=f"to change it, remove it first: bootos support remove {known.id}",
+        )
+    line = Support(
+        vendor=vendor,
+        product=product,
+        aliases=list(dict.fromkeys(aliases)),
+        bios=bios,
+        bmc=bmc,
+        allow=[name for name in SECTIONS if name in wanted.allow],
+        note=note,
+    )
+    session.add(line)
+    session.flush()
+    return line
+
+
+def remove_support(session: Session, line_id: int) -> Support:
+    line = session.get(Support, line_id)
+    if line is None:
+        raise NotFoundError(f"the support list has no line {line_id}", hint="see bootos support list")
+    session.delete(line)
+    return line
+
+
+class LineFromJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the operator wants of the line; what is None is read from the evidence. `force`: though the job failed."""
+
+    job: int
+    force: bool = False
+    aliases: list[str] = []
+    bios: str | None = None
+    bmc: str | None = None
+    allow: list[str] | None = None
+
+
+def build_line(job: Job, wanted: LineFromJob) -> NewLine:
+    """The line for this model: from the versions that it had on, for what was configured. Raises ConflictError."""
+    seen = read_seen(job)
+    state = State(job.state)
+    configured = read_sections(job.template)
+    if state not in ENDED and state is not State.INSTALLING:
+        raise ConflictError(f"job {job.id} has not ended: it is {state}", hint="wait for its end")
+    if job.mode == "plan" or not configured:
+        raise ConflictError(
+            f"job {job.id} configured nothing, so it shows nothing of the model",
+            hint="run a template on it that configures what you want to support",
+        )
+    if state not in GOOD and not wanted.force:
+        raise ConflictError(
+            f"job {job.id} is {state}: {job.message}",
+            hint=f"to add the model all the same: bootos support add --from-job {job.id} --force",
+        )
+    return NewLine(
+        vendor=seen.vendor,
+        product=seen.product,
+        aliases=wanted.aliases,
+        bios=wanted.bios if wanted.bios is not None else read_from(seen.bios),
+        bmc=wanted.bmc if wanted.bmc is not None else read_from(seen.bmc),
+        allow=configured if wanted.allow is None else wanted.allow,
+    )
+
+
+def read_from(version: str) -> str:
+    """The range from a version on; any, when the machine did not tell its version."""
+    word = write_version(version)
+    return f">={word}" if word else ""
+
+
+def build_note(job: Job) -> str:
+    return f"from job {job.id}" + ("" if State(job.state) in GOOD else f", which is {job.state}")

@@ -1,0 +1,46 @@
+"""Looks for jobs, and reads from their rows what several parts ask. Changes nothing."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.server.fault import NotFoundError
+from bootos.server.lifecycle import State
+from bootos.server.store.table import Job
+from bootos.wire import v2
+
+
+def find_job(session: Session, job_id: int | str) -> Job:
+    """The job with this id, locked in a transaction that may change it. Raises NotFoundError."""
+    word = str(job_id)
+    usable = word.isascii() and word.isdigit() and len(word) < 16
+    job = session.get(Job, int(word), with_for_update={"of": Job}) if usable else None
+    if job is None:
+        raise NotFoundError(f"there is no job {word!r}", hint="see bootos job list")
+    return job
+
+
+def find_active_job(session: Session, machine_id: int) -> Job | None:
+    """The machine's job that has not ended, locked; there is at most one."""
+    query = select(Job).where(Job.machine_id == machine_id, Job.ended_at.is_(None))
+    return session.scalar(query.with_for_update(of=Job))
+
+
+def find_latest_job(session: Session, machine_id: int) -> Job | None:
+    """The machine's newest job, whatever its state."""
+    return session.scalar(select(Job).where(Job.machine_id == machine_id).order_by(Job.id.desc()).limit(1))
+
+
+def is_rebooting(job: Job) -> bool:
+    """Whether the job's last word was that the machine reboots inside it."""
+    return any(step["state"] == v2.StepState.REBOOTING for step in (job.report or {}).get("steps", []))
+
+
+def why_not_approvable(job: Job) -> str:
+    """Why this job's plan cannot be approved; empty when it can."""
+    if job.mode != "plan":
+        return f"job {job.id} is no plan: it applies its template"
+    if State(job.state) is not State.PLANNED:
+        return f"job {job.id} has no plan: it is {job.state}"
+    if not (job.report or {}).get("plan_hash"):
+        return f"the agent that planned job {job.id} gave its plan no hash"
+    return ""

@@ -1,0 +1,122 @@
+"""Jobs and their logs, as they are shown: in lists, on a job's page, in its stream of events."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.server.store.job import why_not_approvable
+from bootos.server.store.table import Job, LogLine
+from bootos.server.view.conversion import build_view
+from bootos.wire.password import find_secrets, mask_passwords
+
+
+class JobView(msgspec.Struct, kw_only=True):
+    """`machine` is the id, `sn` the serial number of the machine; `template` and `pxe` are names."""
+
+    id: int
+    machine: int
+    sn: str
+    state: str
+    mode: str
+    template: str
+    template_version: int
+    pxe: str
+    message: str
+    attempt: int
+    progress: float | None
+    cancel_requested: bool
+    developer: bool
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class JobDetail(JobView, kw_only=True):
+    """`evidence`: whether the machine as it was before is kept, for the support list. `template_text` is what the
+    operator wrote, `template_resolved` what the machine gets: with its `bases` and the machine's values. `plan_job`:
+    the job whose approved plan this one carries out; `can_approve`: this one's plan can be approved."""
+
+    evidence: bool
+    plan_job: int | None
+    can_approve: bool
+    bases: list[dict[str, Any]]
+    skip_hardware: bool
+    reboot: bool
+    pxe_file: str
+    template_format: str
+    template_text: str
+    template_resolved: dict[str, Any]
+    report: dict[str, Any] | None
+
+
+class LogView(msgspec.Struct, kw_only=True):
+    seq: int
+    at: str
+    level: str
+    source: str
+    text: str
+
+
+def view_job(row: Job) -> JobView:
+    """A job, as a list shows it."""
+    return build_view(JobView, row, **_read_names(row))
+
+
+def view_job_detail(row: Job) -> JobDetail:
+    """Everything of a job but its log. Passwords in its template are masked."""
+    return build_view(
+        JobDetail,
+        row,
+        **_read_names(row),
+        evidence=row.inventory_before is not None,
+        can_approve=not why_not_approvable(row),
+        template_text=mask_passwords(row.template_text, find_secrets(row.template_text)),
+        template_resolved=mask_plain(row.template),
+    )
+
+
+def _read_names(row: Job) -> dict[str, Any]:
+    return {
+        "machine": row.machine_id,
+        "sn": row.machine.sn,
+        "template": row.template_name,
+        "pxe": row.pxe_name,
+    }
+
+
+def mask_plain(value: Any, secrets: tuple[str, ...] | None = None) -> Any:
+    """Plain values of a template without the passwords that stand in its scripts."""
+    if secrets is None:
+        secrets = find_secrets("\n".join(_walk_texts(value)))
+    if isinstance(value, str):
+        return mask_passwords(value, secrets)
+    if isinstance(value, list):
+        return [mask_plain(item, secrets) for item in value]
+    return (
+        {key: mask_plain(item, secrets) for key, item in value.items()} if isinstance(value, dict) else value
+    )
+
+
+def _walk_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _walk_texts(item)
+
+
+def list_lines(session: Session, job_id: int, after: int, limit: int) -> list[LogView]:
+    """Log lines of a job in the order they came in, at most `limit`, from the one after number `after` on."""
+    query = select(LogLine).where(LogLine.job_id == job_id, LogLine.seq > after)
+    rows = session.scalars(query.order_by(LogLine.seq).limit(limit))
+    return [build_view(LogView, row) for row in rows]
+
+
+def list_last_lines(session: Session, job_id: int, limit: int) -> list[LogView]:
+    """The last `limit` lines of a job's log, in the order they came in."""
+    query = select(LogLine).where(LogLine.job_id == job_id).order_by(LogLine.seq.desc()).limit(limit)
+    return [build_view(LogView, row) for row in session.scalars(query)][::-1]

@@ -1,0 +1,169 @@
+"""Machines, as they are shown: in lists and on a machine's page."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session, lazyload
+
+from bootos.server.context import Context
+from bootos.server.image.choice import Pin, choose_image
+from bootos.server.image.versions import read_default, read_pins
+from bootos.server.lifecycle import State, read_machine_state
+from bootos.server.store.claim import open_claims
+from bootos.server.store.job import is_rebooting
+from bootos.server.store.support import read_lines
+from bootos.server.store.table import Job, Mac, Machine, Support
+from bootos.server.support import Model, Verdict, judge, read_model
+from bootos.server.view.conversion import build_view
+
+REBOOT_DEADLINE_S = (
+    1800.0  # a BIOS that updates itself takes its time; a machine that is away for longer is lost
+)
+
+
+class MachineView(msgspec.Struct, kw_only=True):
+    """`image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin of its
+    `model`, or as the `default`."""
+
+    id: int
+    sn: str
+    state: str
+    vendor: str
+    product: str
+    address: str
+    supported: bool
+    bios_version: str
+    bmc_version: str
+    developer: bool
+    protocol: int
+    agent_version: str
+    image_version: str
+    next_image: str
+    next_image_by: str
+    active_job: int | None
+    hostname: str
+    registered_at: datetime | None
+    last_heard_at: datetime | None
+    claims: int
+
+
+class MacView(msgspec.Struct, kw_only=True):
+    mac: str
+    bound: bool
+
+
+class ClaimView(msgspec.Struct, kw_only=True):
+    address: str
+    boot_id: str
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+class MachineDetail(MachineView, kw_only=True):
+    """`why_unsupported`: what in the support list does not fit, and how to proceed."""
+
+    why_unsupported: str
+    macs: list[MacView]
+    refused_claims: list[ClaimView]
+    settings: dict[str, Any]
+    variables: dict[str, Any]
+    saved_at: datetime | None
+    drivers: list[str]
+    inventory: dict[str, Any] | None
+    inventory_at: datetime | None
+    jobs: list[int]
+
+
+class ExportedTemplate(msgspec.Struct, kw_only=True):
+    """The template that describes a machine as it was when its state was saved; `notes` say what it leaves open."""
+
+    sn: str
+    saved_at: datetime | None
+    template: dict[str, Any]
+    notes: list[str]
+
+
+class _Lookup(msgspec.Struct):
+    """What a machine's view needs besides its row."""
+
+    active: dict[int, Job]
+    claims: dict[int, int]
+    support: list[Support]
+    pins: list[Pin]
+    default: str
+    verdicts: dict[Model, Verdict] = {}  # a thousand machines are of a few models
+
+    def judge(self, machine: Machine) -> Verdict:
+        model = read_model(machine)
+        if model not in self.verdicts:
+            self.verdicts[model] = judge(self.support, model)
+        return self.verdicts[model]
+
+
+def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -> list[MachineView]:
+    """Many machines, with a fixed number of queries."""
+    lookup = _read_lookup(session, None)
+    return [build_view(MachineView, row, **_compute(context, row, lookup)) for row in rows]
+
+
+def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
+    """Everything of a machine, with its inventory."""
+    macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
+    lookup = _read_lookup(session, row.id)
+    verdict = lookup.judge(row)
+    return build_view(
+        MachineDetail,
+        row,
+        **_compute(context, row, lookup),
+        why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
+        macs=list(macs),
+        refused_claims=list(session.scalars(open_claims(row.id))),
+        jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
+    )
+
+
+def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
+    active = select(Job).where(Job.ended_at.is_(None)).options(lazyload(Job.machine))
+    if machine_id is not None:
+        active = active.where(Job.machine_id == machine_id)
+    claims: Counter[int] = Counter()
+    for claim in session.scalars(open_claims(machine_id)):
+        claims[claim.machine_id] += claim.count
+    return _Lookup(
+        active={job.machine_id: job for job in session.scalars(active)},
+        claims=claims,
+        support=read_lines(session),
+        pins=read_pins(session),
+        default=read_default(session),
+    )
+
+
+def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
+    job = lookup.active.get(row.id)
+    presence = context.legacy_presence if row.protocol == 1 else context.presence
+    heard = presence.is_heard(row.id, row.last_heard_at)
+    last_heard = presence.last_heard(row.id, row.last_heard_at)
+    choice = choose_image(
+        lookup.pins, lookup.default, machine_id=row.id, vendor=row.vendor, product=row.product
+    )
+    state = read_machine_state(
+        registered=row.registered_at is not None,
+        heard=heard,
+        job=State(job.state) if job else None,
+        rebooting=job is not None and is_rebooting(job) and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
+    )
+    return {
+        "state": state.value,
+        "supported": lookup.judge(row).ok,
+        "next_image": choice.version,
+        "next_image_by": choice.by,
+        "active_job": job.id if job else None,
+        "hostname": str(row.settings.get("hostname") or ""),
+        "last_heard_at": last_heard,
+        "claims": lookup.claims.get(row.id, 0),
+    }

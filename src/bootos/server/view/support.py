@@ -1,0 +1,24 @@
+"""The lines of the support list, as they are shown."""
+
+import msgspec
+
+from bootos.server.store.table import Support
+from bootos.server.view.conversion import build_view
+
+
+class SupportView(msgspec.Struct, kw_only=True):
+    """An empty `allow` allows everything."""
+
+    id: int
+    vendor: str
+    product: str
+    aliases: list[str]
+    bios: str
+    bmc: str
+    allow: list[str]
+    note: str
+
+
+def view_support(row: Support) -> SupportView:
+    """A line of the list."""
+    return build_view(SupportView, row)
