@@ -23,9 +23,9 @@ from storagemachine import MIB, StorageMachine
 
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import plan_job
+from bootos.engine.run import Run
 from bootos.engine.savedstate import read_saved
 from bootos.errors import BootosError
-from bootos.wire.v2 import ActionView, StepState
 
 SECRETS = {"disk": "correct horse"}
 TEMPLATE = {
@@ -67,21 +67,6 @@ TEMPLATE = {
 }
 
 
-class Silent:
-    """A watcher that nobody asks."""
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None:
-        pass
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        pass
-
-    def is_cancelled(self) -> bool:
-        return False
-
-
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What one part of the job ran."""
 
@@ -105,11 +90,12 @@ def run_job(root: Path) -> tuple[list[Part], Counter[str]]:
         programs.update(call[0] for call in fake.calls)
         fake.calls.clear()
 
-    plan = plan_job(TEMPLATE, fake.machine, inventory, SECRETS)
+    job = Run(TEMPLATE, fake.machine, inventory, SECRETS)
+    plan = plan_job(job)
     if plan.problems:
         raise BootosError("; ".join(str(problem) for problem in plan.problems))
     close("plan")
-    apply_job(plan, fake.machine, inventory, SECRETS, Silent())
+    apply_job(job, plan)
     close("apply")
     read_saved(fake.machine, inventory)
     close("save the state")

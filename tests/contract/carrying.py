@@ -1,59 +1,102 @@
-"""What the agent's engine does with drivers, in its shortest form: plan all, apply one by one, plan again."""
+"""A template on a machine, carried out by the engine as the agent does; a watcher that remembers what it was told."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from bootos.drivers.contract import Action, Forecast, Machine, Planned
+from bootos.drivers.contract import Action, Driver, Machine
 from bootos.drivers.registry import choose_drivers
-from bootos.template.check import read_template
-from bootos.template.model import Template
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import JobPlan, plan_job
+from bootos.engine.run import NO_PAST, Past, Run
+from bootos.engine.watcher import Unwatched
+from bootos.errors import ProblemsError
 from bootos.wire.inventory import Inventory
+from bootos.wire.v2 import ActionView, StepState
+
+MOST_BOOTS = 6
 
 
-def read(document: Any) -> Template:
-    template, problems = read_template(document)
-    assert template is not None
-    assert problems == []
-    return template
+class Recorder(Unwatched):
+    """Remembers how every step and action stood last, as the server does."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepState] = {}
+        self.actions: dict[str, StepState] = {}
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        self.steps[id] = state
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        self.actions[action_id] = state
+
+
+def build_run(
+    document: Any,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str] | None = None,
+    *,
+    drivers: Sequence[Driver] | None = None,
+    watcher: Recorder | None = None,
+    past: Past = NO_PAST,
+) -> Run:
+    """`drivers` are those under test; without them they are the installed ones."""
+    choose = partial(choose_drivers, drivers=drivers)
+    return Run(document, machine, inventory, secrets, watcher=watcher, past=past, choose=choose)
 
 
 def plan(
-    template: Template, machine: Machine, inventory: Inventory, secrets: dict[str, str] | None = None
-) -> Planned:
-    """One plan over all drivers."""
-    whole, forecast = Planned(), Forecast()
-    chosen, whole.problems = choose_drivers(inventory, template)
-    for choice in chosen:
-        state = choice.driver.read(machine, inventory)
-        planned = choice.driver.plan(state, template, secrets or {}, forecast)
-        whole.actions += planned.actions
-        whole.problems += planned.problems
-        whole.notes += planned.notes
-    return whole
+    document: Any,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str] | None = None,
+    *,
+    drivers: Sequence[Driver] | None = None,
+) -> JobPlan:
+    """The plan of a template that has no mistakes of its own."""
+    run = build_run(document, machine, inventory, secrets, drivers=drivers)
+    assert run.problems == []
+    return plan_job(run)
 
 
 def apply(
-    template: Template, machine: Machine, inventory: Inventory, secrets: dict[str, str] | None = None
+    document: Any,
+    machine: Machine,
+    inventory: Inventory,
+    secrets: dict[str, str] | None = None,
+    *,
+    drivers: Sequence[Driver] | None = None,
 ) -> list[Action]:
-    """Carry the template out as the engine does; returns the actions."""
-    assert plan(template, machine, inventory, secrets).problems == []
-    done: list[Action] = []
-    settled = Forecast()
-    for choice in choose_drivers(inventory, template)[0]:
-        driver = choice.driver
-        before = Forecast(
-            arrays=dict(settled.arrays),
-            partitions=list(settled.partitions),
-            taken=dict(settled.taken),
-            freed=set(settled.freed),
-        )
-        planned = driver.plan(driver.read(machine, inventory), template, secrets or {}, settled)
-        assert planned.problems == []
-        for action in planned.actions:
-            assert not action.destroys or action.allowed
-            driver.apply(machine, action, secrets or {})
-        again = driver.plan(driver.read(machine, inventory), template, secrets or {}, before)
-        assert again.actions == []
-        assert again.problems == []
-        settled = before
-        done += planned.actions
-    return done
+    """Plan, carry out and verify; returns the actions of the plan in the order they were done. One on a device that
+    another action makes may have no name before, and is left out. Raises what the engine raises."""
+    recorder = Recorder()
+    run = build_run(document, machine, inventory, secrets, drivers=drivers, watcher=recorder)
+    made = plan_job(run)
+    assert made.problems == []
+    assert apply_job(run, made) == [], "it waits for a reboot"
+    named = {action.id: action for action in made.actions}
+    assert set(recorder.actions.values()) <= {StepState.DONE}
+    assert set(recorder.steps.values()) <= {StepState.DONE, StepState.UNCHANGED}
+    return [named[id] for id in recorder.actions if id in named]
+
+
+def carry_through(start: Callable[[Past, Recorder], Run], reboot: Callable[[], None]) -> list[str]:
+    """A whole job: `start` gives the run of each boot, `reboot` is what happens in between. Returns the actions' ids
+    in the order they were begun. Raises what the engine raises, ProblemsError."""
+    past, done = NO_PAST, []
+    for _ in range(MOST_BOOTS):
+        recorder = Recorder()
+        run = start(past, recorder)
+        made = plan_job(run)
+        if made.problems:
+            raise ProblemsError("the plan", made.problems)
+        waiting = apply_job(run, made)
+        done += recorder.actions
+        if not waiting:
+            return done
+        past = Past(actions={**past.actions, **recorder.actions}, rebooted=True)
+        reboot()
+    raise AssertionError("the job does not come to its end")

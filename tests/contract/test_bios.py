@@ -14,7 +14,9 @@ from bootos.drivers.bios.section import BiosState
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.bios.vendor_tool import VendorTool
 from bootos.drivers.contract import Batch, DriverError, Exporter, Forecast, Planned
-from bootos.engine.savedstate import plan_saved, read_saved
+from bootos.engine.offline import build_offline_run
+from bootos.engine.plan import plan_job
+from bootos.engine.savedstate import read_saved
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
@@ -287,12 +289,12 @@ def test_a_saved_state_is_planned_on_where_the_tool_is_not(tmp_path: Path, kind:
     bench = Bench(tmp_path, kind)
     saved = read_saved(bench.box.machine, bench.inventory, [bench.driver])
     document = {"name": "t", "bios": WANTED}
-    plan = plan_saved(document, saved, {})
+    plan = plan_job(build_offline_run(document, saved, {}))
     assert plan.problems == []
     assert [action.id for action in plan.actions] == [action.id for action in bench.plan(**WANTED).actions]
     bench.apply(bench.plan(**WANTED))
     bench.box.silicon.boot()
     golden = read_saved(bench.box.machine, bench.inventory, [bench.driver])
     assert golden.template["bios"]["c_states"] == "disabled"
-    again = plan_saved({"name": "t", "bios": golden.template["bios"]}, golden, {})
+    again = plan_job(build_offline_run({"name": "t", "bios": golden.template["bios"]}, golden, {}))
     assert (again.actions, again.problems) == ([], [])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from carrying import apply, plan, read
+from carrying import apply, plan
 from storagemachine import MIB, StorageMachine
 
 from bootos.drivers.contract import Exporter
@@ -75,9 +75,9 @@ def export(fake: StorageMachine) -> dict[str, Any]:
 def test_what_was_made_comes_back_as_a_template_that_plans_nothing(tmp_path: Path) -> None:
     disks = {f"sd{letter}": 2048 * MIB for letter in "abcd"} | {"sde": 4096 * MIB}
     fake = StorageMachine(tmp_path, disks)
-    apply(read(WANTED), fake.machine, fake.build_inventory(), {"s": "secret"})
+    apply(WANTED, fake.machine, fake.build_inventory(), {"s": "secret"})
     found = export(fake)
-    template = read({"name": "exported", "raid": WANTED["raid"], **found})
+    template = {"name": "exported", "raid": WANTED["raid"], **found}
     planned = plan(template, fake.machine, fake.build_inventory())
     assert (planned.actions, planned.problems) == ([], [])
     assert [disk["select"] for disk in found["disks"]] == [

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import read
+from carrying import apply, plan
 from drivetools import GOLDEN, Drive, DriveMachine
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
+from bootos.drivers.contract import Machine
 from bootos.drivers.erase.certificate import is_sealed
 from bootos.drivers.erase.erase import EraseDriver
-from bootos.process import ToolError
+from bootos.engine.plan import JobPlan
+from bootos.engine.watcher import StepFailed
 
 HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()
 FROZEN = (GOLDEN / "hdparm-frozen.txt").read_text()
@@ -21,7 +22,7 @@ NO_SECURITY = HDPARM.replace("\t\tsupported\n", "").replace("\t\tsupported: enha
 
 
 def template(**more: Any) -> Any:
-    return read({"name": "t", "erase": [{"select": {"drives": 0}, "confirm": "lose-all-data", **more}]})
+    return {"name": "t", "erase": [{"select": {"drives": 0}, "confirm": "lose-all-data", **more}]}
 
 
 class Bench:
@@ -35,18 +36,13 @@ class Bench:
         )
         self.driver = EraseDriver(pause=lambda seconds: None)
 
-    def plan(self, wanted: Any) -> Planned:
-        state = self.driver.read(self.machine, self.fake.build_inventory())
-        return self.driver.plan(state, wanted, {}, Forecast())
+    def plan(self, wanted: Any) -> JobPlan:
+        return plan(wanted, self.machine, self.fake.build_inventory(), drivers=[self.driver])
 
-    def apply(self, wanted: Any) -> list[Action]:
-        planned = self.plan(wanted)
-        assert planned.problems == []
-        for action in planned.actions:
+    def apply(self, wanted: Any) -> None:
+        for action in apply(wanted, self.machine, self.fake.build_inventory(), drivers=[self.driver]):
             assert action.destroys
             assert action.allowed == "erase[0].confirm"
-            self.driver.apply(self.machine, action, {})
-        return planned.actions
 
 
 def bench(tmp_path: Path, name: str = "sda", **drive: Any) -> Bench:
@@ -107,7 +103,7 @@ def test_a_drive_that_says_it_is_erased_and_is_not_gets_no_certificate(
     name: str, drive: dict[str, Any], tmp_path: Path
 ) -> None:
     run = bench(tmp_path, name, lies=True, **drive)
-    with pytest.raises(DriverError, match=r"not proven to be erased: .* still hold what was written before"):
+    with pytest.raises(StepFailed, match=r"not proven to be erased: .* still hold what was written before"):
         run.apply(template())
     assert run.certificates == []
     assert run.plan(template()).actions, "it is still to be erased"
@@ -115,13 +111,13 @@ def test_a_drive_that_says_it_is_erased_and_is_not_gets_no_certificate(
 
 @pytest.mark.parametrize(("name", "drive"), [("nvme0n1", {"id_ctrl": NVME}), ("sda", {"hdparm": HDPARM})])
 def test_a_sanitize_that_fails_fails_the_job(name: str, drive: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(DriverError, match="sanitize failed"):
+    with pytest.raises(StepFailed, match="sanitize failed"):
         bench(tmp_path, name, fails=True, **drive).apply(template())
 
 
 def test_a_security_erase_that_fails_leaves_no_password_behind(tmp_path: Path) -> None:
     run = bench(tmp_path, hdparm=HDPARM, fails=True)
-    with pytest.raises(ToolError):
+    with pytest.raises(StepFailed, match="security-erase"):
         run.apply(template(method="ata-security-erase"))
     assert run.fake.drives["/dev/sda"].password == ""
 

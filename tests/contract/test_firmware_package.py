@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from carrying import Recorder, build_run, carry_through
 from siliconmachine import SiliconMachine
 
-from bootos.drivers.contract import Action, Driver
+from bootos.drivers.contract import Driver
 from bootos.drivers.firmware.package import PackageDriver
-from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, Past, apply_job
 from bootos.engine.plan import JobPlan, plan_job
+from bootos.engine.run import NO_PAST, Past, Run
 from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.firmware_package import (
     FirmwarePackage,
@@ -22,7 +22,7 @@ from bootos.lab.vendor_tools.firmware_package import (
 )
 from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
 from bootos.wire.inventory import Bios, Bmc, Inventory, System
-from bootos.wire.v2 import ActionView, StepState
+from bootos.wire.v2 import StepState
 
 INVENTORY = Inventory(
     collected_at="2024-01-01T00:00:00Z",
@@ -32,23 +32,6 @@ INVENTORY = Inventory(
 )
 
 
-class Watch:
-    """Remembers how every action stands."""
-
-    def __init__(self) -> None:
-        self.actions: dict[str, StepState] = {}
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None: ...
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        self.actions[action_id] = state
-
-    def is_cancelled(self) -> bool:
-        return False
-
-
 class Bench:
     """A machine with BIOS 2.2.11 and BMC 3.0.0, packages for it, and the engine."""
 
@@ -56,7 +39,7 @@ class Bench:
         state = {"bios": {"version": "2.2.11"}, "firmware": {"versions": {"bmc": "3.0.0"}}}
         self.root = root
         self.here = SiliconMachine(root, SiliconSpec(state=state), tools=(FirmwarePackage(),))
-        self.watch = Watch()
+        self.watch = Recorder()
         self.reboots = 0
         self.has_tool = has_tool
         self.settle_s = 0.0
@@ -86,33 +69,27 @@ class Bench:
         return {"component": "bios", "version": "2.19.1", "packages": hops, **more}
 
     def plan(self, *items: dict[str, Any]) -> JobPlan:
-        return plan_job(
-            {"name": "t", "firmware": list(items)},
+        return plan_job(self.build_run(*items))
+
+    def build_run(self, *items: dict[str, Any], past: Past = NO_PAST) -> Run:
+        document = {"name": "t", "firmware": list(items)}
+        return build_run(
+            document,
             self.here.machine,
             INVENTORY,
-            {},
-            choose=lambda inventory, template: choose_drivers(inventory, template, [self.driver]),
+            drivers=[self.driver],
+            watcher=self.watch,
+            past=past,
         )
-
-    def start(self, plan: JobPlan, past: Past = NO_PAST) -> list[Action]:
-        """One boot's part of the job; returns what waits for the reboot."""
-        return apply_job(plan, self.here.machine, INVENTORY, {}, self.watch, past)
 
     def carry_out(self, *items: dict[str, Any]) -> list[str]:
         """The whole job; returns the ids in the order they were done."""
-        done: list[str] = []
-        past = NO_PAST
-        for _ in range(6):
-            plan = self.plan(*items)
-            assert plan.problems == []
-            self.watch.actions.clear()
-            waiting = self.start(plan, past)
-            done += self.watch.actions
-            if not waiting:
-                return done
-            past = Past(actions={**past.actions, **self.watch.actions}, rebooted=True)
-            self.reboot()
-        raise AssertionError("the job does not come to its end")
+
+        def start(past: Past, recorder: Recorder) -> Run:
+            self.watch = recorder
+            return self.build_run(*items, past=past)
+
+        return carry_through(start, self.reboot)
 
     def reboot(self) -> None:
         self.reboots += 1
@@ -160,7 +137,7 @@ def test_a_downgrade_is_forced_by_the_package_too(bench: Bench) -> None:
 def test_a_package_with_another_sha256_is_not_run(bench: Bench) -> None:
     item = {**bench.build_item("bios", "2.10.0"), "sha256": "0" * 64}
     with pytest.raises(StepFailed, match="has sha256"):
-        bench.start(bench.plan(item))
+        bench.carry_out(item)
     assert not any(words[0].endswith(".BIN") for words in bench.here.calls)
     assert list((bench.root / "run/bootos/firmware").iterdir()) == []
 
@@ -168,7 +145,7 @@ def test_a_package_with_another_sha256_is_not_run(bench: Bench) -> None:
 def test_the_packages_words_are_in_the_message_when_it_refuses(bench: Bench) -> None:
     item = bench.build_item("bios", "2.19.1", "2.10.0")
     with pytest.raises(StepFailed, match=r"BIOS to 2\.19\.1.*exit code 4.*prerequisite version 2\.10\.0"):
-        bench.start(bench.plan(item))
+        bench.carry_out(item)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +179,7 @@ def test_a_package_that_says_yes_and_does_nothing_is_found_out_after_the_reboot(
 def test_an_exit_code_that_says_failed_is_believed(bench: Bench) -> None:
     bench.here.silicon.knobs.append(Knob(tool="lab-firmware-package", kind="wrong-exit"))
     with pytest.raises(StepFailed, match=r"BMC to 4\.0\.0: the Dell Update Package ended with exit code 1"):
-        bench.start(bench.plan(bench.build_item("bmc", "4.0.0")))
+        bench.carry_out(bench.build_item("bmc", "4.0.0"))
 
 
 def test_an_exit_code_that_forgets_the_reboot_does_no_harm(bench: Bench) -> None:

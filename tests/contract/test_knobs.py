@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from carrying import Recorder, build_run, carry_through
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
@@ -20,16 +21,13 @@ from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
-from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, Past, apply_job
-from bootos.engine.plan import plan_job
-from bootos.errors import BootosError, ProblemsError
+from bootos.engine.run import Past, Run
+from bootos.errors import BootosError
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version
 from bootos.lab.vendor_tools.silicon import Knob, Misbehaviour, Silicon
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System
-from bootos.wire.v2 import ActionView, StepState
 
 ARRAY = "os"
 RAID: dict[str, Any] = {
@@ -38,23 +36,6 @@ RAID: dict[str, Any] = {
 }
 SETTINGS: dict[str, Any] = {"virtualization": "enabled", "hyperthreading": "disabled"}
 OLD, NEW = "2.2.11", "2.19.1"
-
-
-class Watch:
-    """Remembers how every action stands, as the server does."""
-
-    def __init__(self) -> None:
-        self.actions: dict[str, StepState] = {}
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None: ...
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        self.actions[action_id] = state
-
-    def is_cancelled(self) -> bool:
-        return False
 
 
 class Case:
@@ -167,25 +148,16 @@ CASES = {
 
 def run_job(case: Case, rig: RaidRig, inventory: Inventory, document: dict[str, Any]) -> str:
     """The whole job with its reboots; what it says when it fails, or nothing."""
-    past = NO_PAST
     machine = Machine(run=rig.hardware.run, root=rig.hardware.root)
 
-    def choose(given: Inventory, template: Any) -> Any:
-        return choose_drivers(given, template, [rig.driver])
+    def start(past: Past, recorder: Recorder) -> Run:
+        return build_run(document, machine, inventory, drivers=[rig.driver], watcher=recorder, past=past)
 
     try:
-        for _ in range(5):
-            plan = plan_job(document, machine, inventory, {}, choose=choose)
-            if plan.problems:
-                raise ProblemsError("the plan", plan.problems)
-            watch = Watch()
-            if not apply_job(plan, machine, inventory, {}, watch, past):
-                return ""
-            past = Past(actions={**past.actions, **watch.actions}, rebooted=True)
-            rig.silicon.boot()
+        carry_through(start, rig.silicon.boot)
     except BootosError as error:
         return str(error)
-    raise AssertionError("the job does not come to its end")
+    return ""
 
 
 @pytest.mark.parametrize("kind", [*get_args(Misbehaviour), None])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from carrying import plan
 from raidrig import RaidRig, build_drives
 from stillclock import Clock
 
@@ -13,8 +14,6 @@ from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.contract import DriverError
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
-from bootos.drivers.registry import choose_drivers
-from bootos.engine.plan import plan_job
 from bootos.lab.vendor_tools.megaraid import fail_drive, make_foreign
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.lab.vendor_tools.storcli import Storcli
@@ -317,16 +316,9 @@ def test_a_job_puts_partitions_on_the_array_it_has_just_made(rig: RaidRig) -> No
     }
     inventory = rig.build_inventory()
     assert not inventory.disks
-    drivers = [rig.driver, PartitionDriver()]
-    plan = plan_job(
-        document,
-        rig.machine,
-        inventory,
-        {},
-        choose=lambda found, wanted: choose_drivers(found, wanted, drivers),
-    )
-    assert plan.problems == []
-    assert [action.id for action in plan.actions] == [
+    made = plan(document, rig.machine, inventory, drivers=[rig.driver, PartitionDriver()])
+    assert made.problems == []
+    assert [action.id for action in made.actions] == [
         "raid.megaraid:create:os",
         "disk.partition:write:/dev/raid/os",
     ]

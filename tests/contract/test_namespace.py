@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import apply, plan, read
+from carrying import apply, plan
 from drivetools import GOLDEN as ERASE
 from namespacetools import GOLDEN, LBAFS, NamespaceMachine
 
-from bootos.drivers.contract import DriverError
 from bootos.drivers.nvme.namespace import parse_controller_list, parse_created, parse_namespace_list
+from bootos.engine.watcher import StepFailed
 from bootos.template.check import read_template
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
@@ -24,7 +24,7 @@ def template(*namespaces: Any, **more: Any) -> Any:
     items = [{"size": item} if isinstance(item, str) else item for item in namespaces]
     disks = {"disks": more.pop("disks")} if "disks" in more else {}
     entry = {"select": more.pop("select", SELECT), "namespaces": items, **more}
-    return read({"name": "t", "nvme": [entry], **disks})
+    return {"name": "t", "nvme": [entry], **disks}
 
 
 def find_problems(fake: NamespaceMachine, wanted: Any) -> list[tuple[str, str]]:
@@ -142,7 +142,7 @@ def test_what_a_cut_left_half_made_is_finished_by_the_next_attempt(command: str,
     cut = command != "ns-rescan"  # which is asked for, and whose end nobody waits for
     try:
         apply(wanted, fake.machine, inventory)
-    except DriverError as failure:
+    except StepFailed as failure:
         assert cut, failure
         assert "/dev/nvme0" in str(failure)
     fake.failing.clear()
@@ -166,7 +166,7 @@ def test_a_command_that_the_drive_refuses_fails_by_the_drives_name(command: str,
     fake = NamespaceMachine(tmp_path)
     fake.add(TIB)
     fake.failing[command] = "before"
-    with pytest.raises(DriverError, match=rf"{TITLE}: (no )?namespace .*Internal Error"):
+    with pytest.raises(StepFailed, match=rf"{TITLE}: (no )?namespace .*Internal Error"):
         apply(template("2TiB"), fake.machine, fake.build_inventory())
 
 
@@ -229,7 +229,7 @@ def test_two_entries_cannot_mean_the_same_drive(tmp_path: Path) -> None:
     fake.add(TIB)
     entry = {"select": SELECT, "namespaces": [{"size": "1TiB"}]}
     bare = {"select": {"drives": 0}, "sector_bytes": 4096}
-    problems = find_problems(fake, read({"name": "t", "nvme": [entry, entry, bare]}))
+    problems = find_problems(fake, {"name": "t", "nvme": [entry, entry, bare]})
     assert [path for path, _ in problems] == ["nvme[1].select", "nvme[2].select"]
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import apply, plan, read
+from carrying import apply, plan
 from drivetools import GOLDEN, Drive, DriveMachine
 
-from bootos.drivers.contract import DriverError
+from bootos.engine.watcher import StepFailed
 
 NVME = (GOLDEN / "nvme-id-ctrl-wdc-sn730.json").read_text()
 
 
 def template(**more: Any) -> Any:
-    return read({"name": "t", "nvme": [{"select": {"drives": 0}, "sector_bytes": 4096, **more}]})
+    return {"name": "t", "nvme": [{"select": {"drives": 0}, "sector_bytes": 4096, **more}]}
 
 
 def build(tmp_path: Path, **drive: Any) -> DriveMachine:
@@ -40,7 +40,7 @@ def test_data_needs_its_word(tmp_path: Path) -> None:
 
 def test_a_drive_that_did_not_change_its_format_fails_by_name(tmp_path: Path) -> None:
     fake = build(tmp_path, lies=True)
-    with pytest.raises(DriverError, match="/dev/nvme0n1 still has sectors of 512 bytes"):
+    with pytest.raises(StepFailed, match="/dev/nvme0n1 still has sectors of 512 bytes"):
         apply(template(), fake.machine, fake.build_inventory())
 
 
@@ -66,6 +66,6 @@ def test_what_the_drive_cannot_do_is_told_while_planning(
 
 def test_another_kind_of_disk_is_a_problem(tmp_path: Path) -> None:
     fake = DriveMachine(tmp_path, {"nvme0n1": Drive(id_ctrl=NVME), "sda": Drive()})
-    wanted = read({"name": "t", "nvme": [{"select": {"serial": "SER1"}, "sector_bytes": 4096}]})
+    wanted = {"name": "t", "nvme": [{"select": {"serial": "SER1"}, "sector_bytes": 4096}]}
     (problem,) = plan(wanted, fake.machine, fake.build_inventory()).problems
     assert "is not an NVMe drive" in problem.message

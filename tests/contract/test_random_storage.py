@@ -15,7 +15,6 @@ from storagemachine import MIB, StorageMachine
 
 from bootos.drivers.contract import Action
 from bootos.template.check import read_template
-from bootos.template.model import Template
 
 CASES = 120
 LEVELS = {0: 2, 1: 2, 5: 3, 6: 4, 10: 4}
@@ -64,12 +63,12 @@ def draw_content(dice: random.Random) -> dict[str, Any]:
     return {**content, "table": dice.choice(["gpt", "mbr"]), "partitions": parts}
 
 
-def read_random(dice: random.Random, disk_count: int) -> Template:
+def draw_whole(dice: random.Random, disk_count: int) -> dict[str, Any]:
     """The first that has no mistakes of its own."""
     while True:
-        template, problems = read_template(draw_template(dice, disk_count))
-        if template is not None and not problems:
-            return template
+        document = draw_template(dice, disk_count)
+        if not read_template(document)[1]:
+            return document
 
 
 def build_machine(dice: random.Random, root: Path) -> StorageMachine:
@@ -80,7 +79,7 @@ def build_machine(dice: random.Random, root: Path) -> StorageMachine:
     )
     inventory = fake.build_inventory()
     if dice.random() < 0.7:
-        past = read_random(dice, count)
+        past = draw_whole(dice, count)
         if not plan(past, fake.machine, inventory).problems:
             apply(past, fake.machine, inventory)
     for node, device in fake.devices.items():
@@ -118,7 +117,7 @@ def test_a_plan_keeps_its_word(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
     fake = build_machine(dice, tmp_path)
     inventory = fake.build_inventory()
-    template = read_random(dice, len(fake.devices))
+    template = draw_whole(dice, len(fake.devices))
     before = picture(fake)
     planned = plan(template, fake.machine, inventory)
     assert picture(fake) == before, "planning changed the machine"
@@ -140,7 +139,7 @@ def test_the_random_cases_reach_what_they_are_for(tmp_path: Path) -> None:
     for seed in seeds:
         dice = random.Random(seed)
         fake = build_machine(dice, tmp_path / str(seed))
-        template = read_random(dice, len(fake.devices))
+        template = draw_whole(dice, len(fake.devices))
         planned = plan(template, fake.machine, fake.build_inventory())
         carried += bool(planned.actions) and not planned.problems
         losing += any(action.destroys for action in planned.actions) and not planned.problems

@@ -10,21 +10,21 @@ import msgspec
 import pytest
 import yaml
 from bmcmachine import BmcMachine
+from carrying import apply, build_run, plan
 from storagemachine import MIB, StorageMachine
 from typer.testing import CliRunner
 
-from bootos.agent.main import PrintWatcher
 from bootos.cli import build_app
 from bootos.drivers.contract import Driver, DriverError, Machine
 from bootos.drivers.disk.filesystem import FilesystemDriver
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.oob.ipmi import IpmiDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
-from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import apply_job
+from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.planhash import hash_plan
-from bootos.engine.savedstate import build_upload, load_saved, plan_saved, read_saved
+from bootos.engine.run import Run
+from bootos.engine.savedstate import build_upload, load_saved, read_saved
 from bootos.process import Completed
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bmc, Cpu, Dimm, Inventory, System
@@ -74,13 +74,16 @@ class Rig:
         ]
         return inventory
 
-    def choose(self, inventory: Inventory, template: Any) -> Any:
-        return choose_drivers(inventory, template, self.drivers)
+    def build_run(self, document: Any) -> Run:
+        return build_run(document, self.machine, self.inventory, SECRETS, drivers=self.drivers)
 
     def plan(self, document: Any) -> JobPlan:
-        plan = plan_job(document, self.machine, self.inventory, SECRETS, choose=self.choose)
+        plan = plan_job(self.build_run(document))
         assert plan.problems == []
         return plan
+
+    def apply(self, document: Any) -> None:
+        apply(document, self.machine, self.inventory, SECRETS, drivers=self.drivers)
 
     def save(self) -> SavedState:
         """As it comes back from a file."""
@@ -89,7 +92,7 @@ class Rig:
         return msgspec.json.decode(msgspec.json.encode(saved), type=SavedState)
 
     def plan_saved(self, document: Any, saved: SavedState) -> JobPlan:
-        return plan_saved(document, saved, SECRETS, choose=self.choose)
+        return plan_job(build_offline_run(document, saved, SECRETS, self.drivers))
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_a_plan_on_the_saved_state_is_the_plan_on_the_machine(rig: Rig) -> None:
 
 
 def test_the_template_of_a_configured_machine_plans_nothing_there(rig: Rig) -> None:
-    apply_job(rig.plan(TEMPLATE), rig.machine, rig.inventory, SECRETS, PrintWatcher())
+    rig.apply(TEMPLATE)
     saved = rig.save()
     golden = yaml.safe_load(yaml.safe_dump(saved.template))
     again = yaml.safe_load(yaml.safe_dump(saved.template))
@@ -130,16 +133,15 @@ def test_another_machine_with_other_hardware_is_not_what_the_golden_one_expects(
     inventory = rig.inventory
     inventory.memory.dimms[0].size_bytes = 16 * GIB
     inventory.disks.pop()
-    found = plan_job(golden, rig.machine, inventory, SECRETS, choose=rig.choose).problems
+    found = plan(golden, rig.machine, inventory, SECRETS, drivers=rig.drivers).problems
     assert {"expect.memory.slots[0]", "expect.disks[0]"} <= {problem.path for problem in found}
 
 
 def test_on_a_saved_state_passwords_are_not_compared_and_that_is_said(rig: Rig) -> None:
-    apply_job(rig.plan(TEMPLATE), rig.machine, rig.inventory, SECRETS, PrintWatcher())
+    rig.apply(TEMPLATE)
     plan = rig.plan_saved(TEMPLATE, rig.save())
     assert plan.actions == []
-    notes = [note for part in plan.drivers for note in part.planned.notes]
-    assert "BMC user 'ops': its password cannot be compared on a saved state" in notes
+    assert "BMC user 'ops': its password cannot be compared on a saved state" in plan.notes
 
 
 def test_a_driver_whose_state_is_not_saved_is_told_by_its_name(rig: Rig) -> None:

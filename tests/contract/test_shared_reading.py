@@ -9,7 +9,8 @@ from storagemachine import MIB, StorageMachine
 
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import plan_job
-from bootos.engine.watcher import StepFailed
+from bootos.engine.run import Run
+from bootos.engine.watcher import StepFailed, Unwatched
 from bootos.wire.v2 import ActionView, StepState
 
 TEMPLATE = {
@@ -25,7 +26,7 @@ TEMPLATE = {
 }
 
 
-class Watching:
+class Watching(Unwatched):
     """Counts the looks at the storage from one step to the next."""
 
     def __init__(self, fake: StorageMachine) -> None:
@@ -39,9 +40,6 @@ class Watching:
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         self.said.append((action_id, state.value, count_looks(self.fake)))
-
-    def is_cancelled(self) -> bool:
-        return False
 
 
 def count_looks(fake: StorageMachine) -> int:
@@ -58,17 +56,18 @@ def fake(tmp_path: Path) -> StorageMachine:
 
 
 def test_a_plan_of_several_drivers_looks_once(fake: StorageMachine) -> None:
-    plan = plan_job(TEMPLATE, fake.machine, fake.build_inventory(), {})
+    plan = plan_job(Run(TEMPLATE, fake.machine, fake.build_inventory()))
     assert [part.driver.name for part in plan.drivers] == ["disk.partition", "disk.filesystem"]
     assert count_looks(fake) == 1
 
 
 def test_the_reading_after_each_driver_and_the_last_one_are_new(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
-    fake.calls.clear()
     watching = Watching(fake)
-    apply_job(plan, fake.machine, inventory, {}, watching)
+    run = Run(TEMPLATE, fake.machine, inventory, watcher=watching)
+    plan = plan_job(run)
+    fake.calls.clear()
+    apply_job(run, plan)
     # before the first driver; after it, which the second begins with; after the second; the whole at the end
     looks = [(id, state, count) for id, state, count in watching.said if ":" not in id]
     assert looks == [
@@ -84,10 +83,11 @@ def test_the_reading_after_each_driver_and_the_last_one_are_new(fake: StorageMac
 
 def test_a_disk_that_is_written_between_plan_and_apply_is_seen(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    run = Run(TEMPLATE, fake.machine, inventory, watcher=Watching(fake))
+    plan = plan_job(run)
     fake.put("/dev/vda", "ext4", "data")
     with pytest.raises(StepFailed, match="holds ext4"):
-        apply_job(plan, fake.machine, inventory, {}, Watching(fake))
+        apply_job(run, plan)
 
 
 def test_a_disk_that_is_changed_while_another_driver_works_is_seen_by_its_kernel_event(
@@ -104,9 +104,10 @@ def test_a_disk_that_is_changed_while_another_driver_works_is_seen_by_its_kernel
                 self.fake.put("/dev/vdb", "ext4", "data")
                 (self.fake.root / "sys/kernel/uevent_seqnum").write_text("9\n")
 
-    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    run = Run(TEMPLATE, fake.machine, inventory, watcher=Plugging(fake))
+    plan = plan_job(run)
     with pytest.raises(StepFailed, match="vdb holds ext4"):
-        apply_job(plan, fake.machine, inventory, {}, Plugging(fake))
+        apply_job(run, plan)
     assert fake.devices["/dev/vdb"].signatures[0]["label"] == "data"
 
 
@@ -121,6 +122,7 @@ def test_what_broke_after_its_driver_was_done_is_found_by_the_last_reading(fake:
             if (id, state) == ("disk.filesystem", StepState.DONE):
                 self.fake.devices["/dev/vda"].parts.clear()
 
-    plan = plan_job(TEMPLATE, fake.machine, inventory, {})
+    run = Run(TEMPLATE, fake.machine, inventory, watcher=Breaking(fake))
+    plan = plan_job(run)
     with pytest.raises(StepFailed, match="was as wanted, but is not any more"):
-        apply_job(plan, fake.machine, inventory, {}, Breaking(fake))
+        apply_job(run, plan)

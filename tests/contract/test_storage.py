@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import apply, plan, read
+from carrying import apply, plan
 from storagemachine import MIB, StorageMachine
 
 UUID = "3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11"
@@ -60,12 +60,12 @@ def build_array(**more: Any) -> dict[str, Any]:
 
 
 def test_a_whole_template_is_carried_out_and_then_plans_nothing(fake: StorageMachine) -> None:
-    template, inventory = read(WHOLE), fake.build_inventory()
+    template, inventory = WHOLE, fake.build_inventory()
     # drive 7 is the NVMe: `3-` takes 3, 4, 5 and 7 unless 7 is named
     inventory.disks[7].removable = False
     whole = dict(WHOLE)
     whole["raid"] = {"arrays": [WHOLE["raid"]["arrays"][0], {**WHOLE["raid"]["arrays"][1], "drives": "3-5"}]}  # type: ignore[index]
-    template = read(whole)
+    template = whole
     done = apply(template, fake.machine, inventory)
     assert [action.id for action in done] == [
         "raid.mdadm:create:os",
@@ -86,7 +86,7 @@ def test_a_whole_template_is_carried_out_and_then_plans_nothing(fake: StorageMac
 def test_after_a_reboot_the_arrays_are_looked_at_read_only_and_nothing_is_planned(
     fake: StorageMachine,
 ) -> None:
-    template, inventory = read(build_array()), fake.build_inventory()
+    template, inventory = build_array(), fake.build_inventory()
     apply(template, fake.machine, inventory)
     fake.restart()
     fake.calls.clear()
@@ -101,15 +101,15 @@ def test_an_array_that_was_started_read_only_is_made_writable_before_it_is_writt
     fake: StorageMachine,
 ) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
     fake.restart()
-    template = read({**build_array(), "disks": [{"select": {"array": "os"}, "filesystem": "ext4"}]})
+    template = {**build_array(), "disks": [{"select": {"array": "os"}, "filesystem": "ext4"}]}
     assert [a.id for a in apply(template, fake.machine, inventory)] == ["disk.filesystem:make:/dev/md/os"]
 
 
 def test_refuses_drives_with_data_and_names_what_was_found(fake: StorageMachine) -> None:
     fake.put("/dev/sdb", "ext4", "data")
-    found = plan(read(build_array()), fake.machine, fake.build_inventory())
+    found = plan(build_array(), fake.machine, fake.build_inventory())
     assert found.actions == []
     assert [(p.path, p.message) for p in found.problems] == [
         (
@@ -121,16 +121,16 @@ def test_refuses_drives_with_data_and_names_what_was_found(fake: StorageMachine)
 
 def test_wipe_allows_the_data_to_be_lost_and_says_so(fake: StorageMachine) -> None:
     fake.put("/dev/sdb", "ext4", "data")
-    done = apply(read(build_array(wipe=True)), fake.machine, fake.build_inventory())
+    done = apply(build_array(wipe=True), fake.machine, fake.build_inventory())
     assert done[0].destroys == ('ext4 file system "data" on /dev/sdb',)
     assert done[0].allowed == "raid.arrays[0].wipe"
 
 
 def test_refuses_to_delete_an_array_without_permission(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
     other = {"name": "t", "raid": {"arrays": [{"name": "new", "level": 1, "drives": "1,2"}]}}
-    found = plan(read(other), fake.machine, inventory)
+    found = plan(other, fake.machine, inventory)
     assert [p.path for p in found.problems] == ["raid.arrays[0]"]
     assert "array 'os' (RAID 1) exists on /dev/sda, /dev/sdb" in found.problems[0].message
 
@@ -146,7 +146,7 @@ def test_clear_deletes_what_is_not_wanted_and_keeps_what_is(fake: StorageMachine
             ]
         },
     }
-    apply(read(two), fake.machine, inventory)
+    apply(two, fake.machine, inventory)
     fake._find("/dev/md126").signatures = [{"type": "xfs", "label": "keepsake", "uuid": "1"}]
     new = {
         "name": "t",
@@ -158,7 +158,7 @@ def test_clear_deletes_what_is_not_wanted_and_keeps_what_is(fake: StorageMachine
             ],
         },
     }
-    done = apply(read(new), fake.machine, inventory)
+    done = apply(new, fake.machine, inventory)
     assert [action.id for action in done] == ["raid.mdadm:delete:old", "raid.mdadm:create:new"]
     assert done[0].destroys == (
         'md array "old" (RAID 5) on /dev/sdc, /dev/sdd, /dev/sde',
@@ -169,32 +169,32 @@ def test_clear_deletes_what_is_not_wanted_and_keeps_what_is(fake: StorageMachine
 
 def test_clear_works_on_arrays_that_do_not_run(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
     fake.restart()
-    done = apply(read({"name": "t", "raid": {"clear": True}}), fake.machine, inventory)
+    done = apply({"name": "t", "raid": {"clear": True}}, fake.machine, inventory)
     assert [action.id for action in done] == ["raid.mdadm:delete:os"]
     assert fake.arrays == []
 
 
 def test_a_hot_spare_is_added_to_and_taken_from_an_array_in_place(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
-    done = apply(read(build_array(hotspares="2")), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
+    done = apply(build_array(hotspares="2"), fake.machine, inventory)
     assert [action.id for action in done] == ["raid.mdadm:add:os:/dev/sdc"]
-    done = apply(read(build_array()), fake.machine, inventory)
+    done = apply(build_array(), fake.machine, inventory)
     assert [action.id for action in done] == ["raid.mdadm:remove:os:/dev/sdc"]
 
 
 def test_a_kept_partition_with_another_file_system_needs_wipe(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
     disk = {"select": {"drives": 0}, "partitions": [{"name": "a", "size": "rest", "filesystem": "ext4"}]}
-    apply(read({"name": "t", "disks": [disk]}), fake.machine, inventory)
+    apply({"name": "t", "disks": [disk]}, fake.machine, inventory)
     disk["partitions"] = [{"name": "a", "size": "rest", "filesystem": "xfs"}]
-    found = plan(read({"name": "t", "disks": [disk]}), fake.machine, inventory)
+    found = plan({"name": "t", "disks": [disk]}, fake.machine, inventory)
     assert [(p.path, p.message) for p in found.problems] == [
         ("disks[0].partitions[0].filesystem", "/dev/sda1 holds ext4 file system on /dev/sda1")
     ]
-    done = apply(read({"name": "t", "disks": [disk | {"wipe": True}]}), fake.machine, inventory)
+    done = apply({"name": "t", "disks": [disk | {"wipe": True}]}, fake.machine, inventory)
     assert [action.id for action in done] == ["disk.filesystem:make:/dev/sda1"]
     assert done[0].allowed == "disks[0].wipe"
 
@@ -205,13 +205,13 @@ def test_another_table_needs_wipe_and_names_everything_that_is_lost(fake: Storag
         "select": {"drives": 0},
         "partitions": [{"name": "a", "size": "1GiB", "filesystem": {"type": "ext4", "label": "home"}}],
     }
-    apply(read({"name": "t", "disks": [disk]}), fake.machine, inventory)
+    apply({"name": "t", "disks": [disk]}, fake.machine, inventory)
     disk["partitions"] = [{"name": "a", "size": "rest", "filesystem": "xfs"}]
-    found = plan(read({"name": "t", "disks": [disk]}), fake.machine, inventory)
+    found = plan({"name": "t", "disks": [disk]}, fake.machine, inventory)
     assert len(found.problems) == 1
     assert "GPT partition table with 1 partition on /dev/sda" in found.problems[0].message
     assert 'ext4 file system "home" on /dev/sda1' in found.problems[0].message
-    done = apply(read({"name": "t", "disks": [disk | {"wipe": True}]}), fake.machine, inventory)
+    done = apply({"name": "t", "disks": [disk | {"wipe": True}]}, fake.machine, inventory)
     assert done[0].destroys == (
         "GPT partition table with 1 partition on /dev/sda",
         'ext4 file system "home" on /dev/sda1',
@@ -220,24 +220,24 @@ def test_another_table_needs_wipe_and_names_everything_that_is_lost(fake: Storag
 
 def test_a_disk_of_an_array_that_the_template_uses_is_not_to_be_had(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
     disks = [
         {"select": {"drives": 1}, "wipe": True, "filesystem": "ext4"},
         {"select": {"array": "os"}, "filesystem": "ext4"},
     ]
-    found = plan(read({"name": "t", "disks": disks}), fake.machine, inventory)
+    found = plan({"name": "t", "disks": disks}, fake.machine, inventory)
     assert [problem.path for problem in found.problems] == ["disks[0].select"]
     assert found.problems[0].message.endswith("cannot be used: it is used by disks[1] through array 'os'")
 
 
 def test_wipe_frees_a_disk_from_an_array_of_its_former_life(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build_array()), fake.machine, inventory)
+    apply(build_array(), fake.machine, inventory)
     fake.restart()
     disk = {"select": {"drives": 1}, "filesystem": "ext4"}
-    found = plan(read({"name": "t", "disks": [disk]}), fake.machine, inventory)
+    found = plan({"name": "t", "disks": [disk]}, fake.machine, inventory)
     assert 'holds member of md array "os" on /dev/sdb' in found.problems[0].message
-    done = apply(read({"name": "t", "disks": [disk | {"wipe": True}]}), fake.machine, inventory)
+    done = apply({"name": "t", "disks": [disk | {"wipe": True}]}, fake.machine, inventory)
     assert done[0].destroys == ('member of md array "os" on /dev/sdb',)
 
 
@@ -245,23 +245,21 @@ def test_a_mounted_disk_is_refused_even_with_wipe(fake: StorageMachine) -> None:
     fake.put("/dev/sda", "ext4")
     fake.devices["/dev/sda"].mountpoint = "/mnt"
     disk = {"select": {"drives": 0}, "wipe": True, "filesystem": "xfs"}
-    found = plan(read({"name": "t", "disks": [disk]}), fake.machine, fake.build_inventory())
+    found = plan({"name": "t", "disks": [disk]}, fake.machine, fake.build_inventory())
     assert "mounted on /mnt" in found.problems[0].message
 
 
 def test_problems_of_all_drivers_come_together_before_anything_changes(fake: StorageMachine) -> None:
-    template = read(
-        {
-            "name": "t",
-            "raid": {"arrays": [{"name": "os", "level": 1, "drives": "0,99"}]},
-            "disks": [
-                {"select": {"array": "ghost"}, "filesystem": "ext4"},
-                {"select": {"drives": 2}, "partitions": [{"name": "a", "size": "5TiB"}]},
-                {"select": {"size": "2GiB"}, "filesystem": "ext4"},
-                {"select": {"drives": 3}, "partitions": [{"name": "x", "size": "9MiB", "filesystem": "xfs"}]},
-            ],
-        }
-    )
+    template = {
+        "name": "t",
+        "raid": {"arrays": [{"name": "os", "level": 1, "drives": "0,99"}]},
+        "disks": [
+            {"select": {"array": "ghost"}, "filesystem": "ext4"},
+            {"select": {"drives": 2}, "partitions": [{"name": "a", "size": "5TiB"}]},
+            {"select": {"size": "2GiB"}, "filesystem": "ext4"},
+            {"select": {"drives": 3}, "partitions": [{"name": "x", "size": "9MiB", "filesystem": "xfs"}]},
+        ],
+    }
     found = plan(template, fake.machine, fake.build_inventory())
     assert [problem.path for problem in found.problems] == [
         "raid.arrays[0].drives",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import apply, plan, read
+from carrying import apply, plan
 from storagemachine import MIB, StorageMachine
 
 from bootos.drivers.contract import Machine
@@ -40,7 +40,7 @@ def fake(tmp_path: Path) -> StorageMachine:
 
 
 def test_groups_and_volumes_are_made_and_then_nothing_is_planned(fake: StorageMachine) -> None:
-    template, inventory = read(build()), fake.build_inventory()
+    template, inventory = build(), fake.build_inventory()
     done = [action.id for action in apply(template, fake.machine, inventory)]
     assert done == [
         "disk.partition:write:/dev/sda",
@@ -62,25 +62,25 @@ def test_groups_and_volumes_are_made_and_then_nothing_is_planned(fake: StorageMa
 def test_a_volume_grows_and_never_shrinks(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
     small = [{"name": "root", "size": "1GiB", "filesystem": "xfs"}]
-    apply(read(build(volumes=small)), fake.machine, inventory)
+    apply(build(volumes=small), fake.machine, inventory)
     larger = [{"name": "root", "size": "2GiB", "filesystem": "xfs"}]
-    done = apply(read(build(volumes=larger)), fake.machine, inventory)
+    done = apply(build(volumes=larger), fake.machine, inventory)
     assert [action.id for action in done] == ["disk.lvm:grow:vg0/root"]
     assert done[0].destroys == ()
     assert fake.groups["vg0"].volumes["root"].extents == 512
-    problems = plan(read(build(volumes=small)), fake.machine, inventory).problems
+    problems = plan(build(volumes=small), fake.machine, inventory).problems
     assert [problem.path for problem in problems] == ["volume_groups[0].volumes[0].size"]
     assert "never shrunk" in problems[0].hint
 
 
 def test_a_new_disk_extends_the_group_and_the_volume_that_takes_the_rest(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build()), fake.machine, inventory)
+    apply(build(), fake.machine, inventory)
     before = fake.groups["vg0"].volumes["home"].extents
     wider = build()
     wider["disks"].append({"select": {"drives": 2}, "volume_group": "vg0"})
     wider["volume_groups"][0]["volumes"].pop()  # `var`: a share of the group would grow with it
-    done = [action.id for action in apply(read(wider), fake.machine, inventory)]
+    done = [action.id for action in apply(wider, fake.machine, inventory)]
     assert done == ["disk.lvm:extend:vg0:/dev/sdc", "disk.lvm:grow:vg0/home"]
     assert fake.groups["vg0"].volumes["home"].extents == before + (4096 * MIB - MIB) // (4 * MIB)
     assert fake.groups["vg0"].volumes["home"].signatures[0]["type"] == "ext4"
@@ -88,27 +88,27 @@ def test_a_new_disk_extends_the_group_and_the_volume_that_takes_the_rest(fake: S
 
 def test_what_is_on_a_volume_needs_its_word_to_be_lost(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build()), fake.machine, inventory)
+    apply(build(), fake.machine, inventory)
     other = build()
     other["volume_groups"][0]["volumes"][0]["filesystem"] = "ext4"
-    problems = plan(read(other), fake.machine, inventory).problems
+    problems = plan(other, fake.machine, inventory).problems
     assert [problem.path for problem in problems] == ["volume_groups[0].volumes[0].filesystem"]
     assert 'xfs file system "root" on /dev/vg0/root' in problems[0].message
     other["volume_groups"][0]["wipe"] = True
-    done = apply(read(other), fake.machine, inventory)
+    done = apply(other, fake.machine, inventory)
     assert [action.id for action in done] == ["disk.filesystem:make:/dev/vg0/root"]
 
 
 def test_a_disk_of_another_group_is_not_taken_without_its_word(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build()), fake.machine, inventory)
+    apply(build(), fake.machine, inventory)
     other = build(name="vg1")
     for disk in other["disks"]:
         disk["volume_group" if "volume_group" in disk else "wipe"] = (
             "vg1" if "volume_group" in disk else False
         )
     other["disks"][0]["partitions"][1]["volume_group"] = "vg1"
-    problems = plan(read(other), fake.machine, inventory).problems
+    problems = plan(other, fake.machine, inventory).problems
     assert {problem.path for problem in problems} == {"disks[0].partitions[1]", "disks[1]"}
     assert 'volume group "vg0"' in problems[0].message
     assert 'xfs file system "root" on /dev/vg0/root' in problems[0].message
@@ -122,8 +122,8 @@ def test_a_group_of_the_same_name_elsewhere_is_a_problem(fake: StorageMachine) -
         "disks": [{"select": {"drives": 2}, "volume_group": "vg0"}],
         "volume_groups": [{"name": "vg0", "volumes": [{"name": "precious", "size": "1GiB"}]}],
     }
-    apply(read(elsewhere), fake.machine, inventory)
-    problems = plan(read(build()), fake.machine, inventory).problems
+    apply(elsewhere, fake.machine, inventory)
+    problems = plan(build(), fake.machine, inventory).problems
     assert [problem.path for problem in problems] == ["volume_groups[0].name"]
     assert "/dev/sdc" in problems[0].message
 
@@ -132,16 +132,16 @@ def test_a_group_that_loses_a_disk_is_made_anew_only_where_all_of_it_may_be_lost
     fake: StorageMachine,
 ) -> None:
     inventory = fake.build_inventory()
-    apply(read(build()), fake.machine, inventory)
+    apply(build(), fake.machine, inventory)
     anew = build()
     anew["disks"][0]["wipe"] = True
     anew["disks"][0]["partitions"][0]["size"] = "600MiB"
-    problems = plan(read(anew), fake.machine, inventory).problems
+    problems = plan(anew, fake.machine, inventory).problems
     assert [problem.path for problem in problems] == ["volume_groups[0]"]
     assert "loses /dev/sda2" in problems[0].message
     anew["disks"][1]["wipe"] = True
-    shown = plan(read(anew), fake.machine, inventory).actions
-    done = apply(read(anew), fake.machine, inventory)
+    shown = plan(anew, fake.machine, inventory).actions
+    done = apply(anew, fake.machine, inventory)
     assert [action.id for action in done][:2] == ["disk.partition:write:/dev/sda", "disk.lvm:create:vg0"]
     told = {lost for action in shown for lost in action.destroys}
     assert {lost for action in done for lost in action.destroys} <= told, (
@@ -152,10 +152,10 @@ def test_a_group_that_loses_a_disk_is_made_anew_only_where_all_of_it_may_be_lost
 
 def test_volumes_that_are_not_named_stay(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
-    apply(read(build()), fake.machine, inventory)
+    apply(build(), fake.machine, inventory)
     fewer = build()
     fewer["volume_groups"][0]["volumes"] = [{"name": "root", "size": "1GiB", "filesystem": "xfs"}]
-    planned = plan(read(fewer), fake.machine, inventory)
+    planned = plan(fewer, fake.machine, inventory)
     assert (planned.actions, planned.problems) == ([], [])
     assert "logical volume vg0/home is not in the template and stays" in planned.notes
 
@@ -163,23 +163,23 @@ def test_volumes_that_are_not_named_stay(fake: StorageMachine) -> None:
 def test_what_does_not_fit_is_told_while_planning(fake: StorageMachine) -> None:
     huge = build()
     huge["volume_groups"][0]["volumes"] = [{"name": "a", "size": "6GiB"}, {"name": "b", "size": "3GiB"}]
-    problems = plan(read(huge), fake.machine, fake.build_inventory()).problems
+    problems = plan(huge, fake.machine, fake.build_inventory()).problems
     assert [problem.path for problem in problems] == ["volume_groups[0].volumes[1].size"]
 
 
 def test_a_group_whose_making_was_cut_off_is_finished(fake: StorageMachine) -> None:
     inventory = fake.build_inventory()
     machine = Machine(run=fake.run, root=fake.root, owner="SN001 7")
-    apply(read(build()), machine, inventory)
+    apply(build(), machine, inventory)
     group = fake.groups.pop("vg0")  # the power went between pvcreate and vgcreate
-    done = [action.id for action in apply(read(build()), machine, inventory)]
+    done = [action.id for action in apply(build(), machine, inventory)]
     assert done[0] == "disk.lvm:create:vg0"
     stranger = Machine(run=fake.run, root=fake.root, owner="SN001 8")
     fake.groups.pop("vg0")
-    assert plan(read(build()), stranger, inventory).problems, "physical volumes of somebody else"
+    assert plan(build(), stranger, inventory).problems, "physical volumes of somebody else"
     fake.groups["vg0"] = group
     group.volumes["root"].tags = ["bootos.unfinished"]  # ... and in the middle of mkfs
-    done = [action.id for action in apply(read(build()), machine, inventory)]
+    done = [action.id for action in apply(build(), machine, inventory)]
     assert done == ["disk.lvm:finish:vg0/root", "disk.filesystem:make:/dev/vg0/root"]
 
 
@@ -195,7 +195,7 @@ def encrypted() -> dict[str, Any]:
 
 
 def test_containers_are_made_closed_again_and_then_nothing_is_planned(fake: StorageMachine) -> None:
-    template, inventory = read(encrypted()), fake.build_inventory()
+    template, inventory = encrypted(), fake.build_inventory()
     done = [action.id for action in apply(template, fake.machine, inventory, SECRETS)]
     assert done[-2:] == ["disk.luks:make:/dev/sda1", "disk.luks:make:/dev/vg0/data"]
     assert fake.containers == {}
@@ -209,7 +209,7 @@ def test_containers_are_made_closed_again_and_then_nothing_is_planned(fake: Stor
 
 
 def test_a_passphrase_without_a_value_is_a_problem_of_its_place(fake: StorageMachine) -> None:
-    problems = plan(read(encrypted()), fake.machine, fake.build_inventory()).problems
+    problems = plan(encrypted(), fake.machine, fake.build_inventory()).problems
     assert [problem.path for problem in problems] == [
         "disks[0].partitions[0].encryption.passphrase",
         "volume_groups[0].volumes[0].encryption.passphrase",

@@ -58,12 +58,13 @@ def test_the_installed_driver_passes_its_own_test(package: Path) -> None:
 def test_without_the_package_the_template_is_refused_with_the_place(package: Path) -> None:
     script = (
         "from pathlib import Path\n"
-        "from bootos.engine.plan import plan_job\n"
         "from bootos.document import read_document\n"
         "from bootos.drivers.contract import Machine\n"
+        "from bootos.engine.plan import plan_job\n"
+        "from bootos.engine.run import Run\n"
         "from bootos.wire.inventory import Bmc, Inventory\n"
         "inventory = Inventory(collected_at='2026-01-01T00:00:00Z', bmc=Bmc())\n"
-        "plan = plan_job(read_document(Path('template.yaml')), Machine(), inventory, {})\n"
+        "plan = plan_job(Run(read_document(Path('template.yaml')), Machine(), inventory))\n"
         "print(*plan.problems)\n"
     )
     done = run_python(package, "-c", script)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from carrying import Recorder, build_run, carry_through
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
@@ -19,13 +20,11 @@ from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
-from bootos.drivers.registry import choose_drivers
-from bootos.engine.apply import NO_PAST, Past, apply_job
 from bootos.engine.plan import plan_job
+from bootos.engine.run import NO_PAST, Past, Run
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.wire.inventory import Bios, Inventory, System
-from bootos.wire.v2 import ActionView, StepState
 
 FIRST = "2.2.11"
 HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
@@ -40,23 +39,6 @@ FAMILIES: dict[str, tuple[type[Driver], type[Any], str, dict[str, str], dict[str
                 {"Intel Virtualization Technology": "Enable", "SR-IOV Support": "Enabled",
                  "Hyper-Threading [ALL]": "Disable"}),
 }  # fmt: skip
-
-
-class Watch:
-    """Remembers how every action stands, as the server does."""
-
-    def __init__(self) -> None:
-        self.actions: dict[str, StepState] = {}
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None: ...
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        self.actions[action_id] = state
-
-    def is_cancelled(self) -> bool:
-        return False
 
 
 def build_template(root: Path, bios: dict[str, str]) -> dict[str, Any]:
@@ -111,34 +93,28 @@ def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing
     ]
     template = build_template(tmp_path, words)
 
-    def start(past: Past) -> tuple[list[str], list[Any], dict[str, StepState]]:
-        """One boot: what is planned, what waits for the reboot, and how the actions stand."""
+    def start(past: Past = NO_PAST, recorder: Recorder | None = None) -> Run:
+        """One boot."""
         base = rig.build_inventory()
         inventory = Inventory(
             collected_at=base.collected_at, disks=base.disks, raid=base.raid,
             system=System(vendor=vendor, product="R1"), bios=Bios(version=FIRST),
         )  # fmt: skip
         machine = Machine(run=rig.hardware.run, root=rig.hardware.root)
-        plan = plan_job(
-            template, machine, inventory, {},
-            choose=lambda given, wanted: choose_drivers(given, wanted, drivers),
-        )  # fmt: skip
-        assert plan.problems == []
-        watch = Watch()
-        waiting = apply_job(plan, machine, inventory, {}, watch, past)
-        return [action.summary for action in plan.actions], waiting, watch.actions
+        return build_run(template, machine, inventory, drivers=drivers, watcher=recorder, past=past)
 
-    past, reboots = NO_PAST, 0
-    while True:
-        _, waiting, actions = start(past)
-        if not waiting:
-            break
-        past = Past(actions={**past.actions, **actions}, rebooted=True)
+    reboots = 0
+
+    def reboot() -> None:
+        nonlocal reboots
         rig.silicon.boot()
         reboots += 1
+
+    carry_through(start, reboot)
     assert reboots == 3
     assert list_history(rig.silicon) == [version for version, _ in HOPS]
     attributes = rig.silicon.state["bios"]["attributes"]
     assert {name: attributes[name] for name in settings} == settings
     assert len(rig.silicon.block.drives) == 2
-    assert start(NO_PAST)[0] == []
+    again = plan_job(start())
+    assert (again.actions, again.problems) == ([], [])

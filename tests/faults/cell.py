@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from carrying import plan, read
+from carrying import plan
 from faultmachine import TEMPLATE, FaultMachine, make_machine
 from rack import Clock, Door, Life, Nursery, RackServer
 from table import Cell
@@ -317,7 +317,7 @@ def find_wrong(run: Run, journal: list[list[str]], fault: str) -> str:
         return ""
     fake = FaultMachine(run.directory)
     machine = Machine(run=fake.run, root=fake.root)
-    left = plan(read(TEMPLATE), machine, collect_inventory(fake.root, fake.run))
+    left = plan(TEMPLATE, machine, collect_inventory(fake.root, fake.run))
     words = [action.summary for action in left.actions] + [str(problem) for problem in left.problems]
     half = [d for d in fake.devices.values() for s in d.signatures if "half" in s]
     return "; ".join(words) or ("something half made was taken for done" if half else "")

@@ -10,9 +10,10 @@ from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.progress import Progress
 from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
-from bootos.engine.apply import Past, apply_job
+from bootos.engine.apply import apply_job
 from bootos.engine.approval import check_approval, is_begun
 from bootos.engine.plan import plan_job, view_action
+from bootos.engine.run import Past, Run
 from bootos.engine.savedstate import build_upload, read_saved
 from bootos.engine.script import run_scripts
 from bootos.engine.watcher import StepFailed
@@ -99,18 +100,28 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     `running` when the machine must be rebooted first."""
     progress.add_step("plan", "Plan")
     progress.set_step("plan", v2.StepState.RUNNING)
-    begun = frozenset(id for id, state in order.earlier.items() if state is v2.StepState.RUNNING)
+    rebooted = bool(order.earlier_boot_id) and order.earlier_boot_id != host.boot_id
+    past = Past(actions=order.earlier, rebooted=rebooted)
     machine = Machine(
         run=host.machine.run,
         root=host.machine.root,
         owner=f"{host.sn} {order.job_id}",
-        begun=begun,
-        done=frozenset(id for id, state in order.earlier.items() if state is v2.StepState.DONE),
+        begun=past.find(v2.StepState.RUNNING),
+        done=past.find(v2.StepState.DONE),
         record=progress.add_certificate,
     )
     try:
         is_new = not set(order.earlier) - {"pre", "plan"}
-        plan = plan_job(order.template, machine, host.inventory, order.secrets, check_expected=is_new)
+        run = Run(
+            order.template,
+            machine,
+            host.inventory,
+            order.secrets,
+            watcher=progress,
+            past=past,
+            check_expected=is_new,
+        )
+        plan = plan_job(run)
     except BootosError as error:
         progress.set_step("plan", v2.StepState.FAILED, message=str(error))
         raise
@@ -138,9 +149,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     progress.show_plan(plan)
     if order.mode == "plan":
         return None
-    rebooted = bool(order.earlier_boot_id) and order.earlier_boot_id != host.boot_id
-    past = Past(actions=order.earlier, rebooted=rebooted)
-    waiting = apply_job(plan, machine, host.inventory, order.secrets, progress, past)
+    waiting = apply_job(run, plan)
     if waiting:
         message = "rebooting inside the job: " + "; ".join(action.summary for action in waiting)
         if order.attempt >= MOST_ATTEMPTS:
@@ -150,15 +159,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
         log.info("%s", message)
         return v2.JobState.RUNNING, message
     if plan.template is not None and plan.template.scripts:
-        run_scripts(
-            plan.template.scripts,
-            host.machine.run,
-            host.directory / "scripts",
-            order.secrets,
-            progress,
-            timeout_s=host.cmdline.script_timeout_s,
-            earlier=order.earlier,
-        )
+        run_scripts(run, timeout_s=host.cmdline.script_timeout_s)
     if count:
         collect(host)
     return None

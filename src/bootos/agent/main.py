@@ -22,12 +22,11 @@ from bootos.agent.host.cmdline import read_cmdline
 from bootos.drivers.contract import Machine
 from bootos.errors import BootosError, ProblemsError, read_chain
 from bootos.wire.inventory import Inventory
-from bootos.wire.v2 import ActionView, StepState
 
 if TYPE_CHECKING:
     import argparse
 
-    from bootos.engine.plan import JobPlan
+    from bootos.engine.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -121,20 +120,23 @@ def show_inventory(arguments: "argparse.Namespace") -> int:
     return 0
 
 
-def make_plan(arguments: "argparse.Namespace", inventory: Inventory) -> "tuple[JobPlan, Machine]":
+def build_run(arguments: "argparse.Namespace") -> "Run":
+    """The given file on this machine."""
     from bootos.engine.byhand import read_given, read_secrets, read_template_file
-    from bootos.engine.plan import plan_job
+    from bootos.engine.run import Run
+    from bootos.engine.watcher import PrintWatcher
 
-    machine = Machine()
+    inventory = collect_here()
     document = read_template_file(arguments.file, inventory, read_given(arguments.set))
-    plan = plan_job(document, machine, inventory, read_secrets(arguments.secrets))
-    return plan, machine
+    secrets = read_secrets(arguments.secrets)
+    return Run(document, Machine(), inventory, secrets, watcher=PrintWatcher())
 
 
 def show_plan(arguments: "argparse.Namespace") -> int:
+    from bootos.engine.plan import plan_job
     from bootos.engine.plantext import find_script_titles, format_plan
 
-    plan, _ = make_plan(arguments, collect_here())
+    plan = plan_job(build_run(arguments))
     if arguments.json:
         shown = {
             "problems": [msgspec.to_builtins(problem) for problem in plan.problems],
@@ -169,40 +171,18 @@ def show_state(arguments: "argparse.Namespace") -> int:
     return 0
 
 
-class PrintWatcher:
-    """Prints how it goes."""
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None:
-        print(f"{id}: {state.value}{': ' + message if message else ''}", flush=True)
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        print(f"{step_id}: {action_id}: {state.value}", flush=True)
-
-    def add_step(self, id: str, title: str) -> None:
-        print(f"{id}: {title}", flush=True)
-
-    def begin_step(self, id: str) -> None:
-        self.set_step(id, StepState.RUNNING)
-
-    def is_cancelled(self) -> bool:
-        return False
-
-
 def apply_by_hand(arguments: "argparse.Namespace") -> int:
     from bootos.engine.apply import apply_job
-    from bootos.engine.byhand import read_secrets
+    from bootos.engine.plan import plan_job
     from bootos.engine.script import run_scripts
 
     if os.geteuid() != 0:
         raise BootosError("only root can configure a machine")
-    inventory = collect_here()
-    plan, machine = make_plan(arguments, inventory)
+    run = build_run(arguments)
+    plan = plan_job(run)
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
-    secrets, watcher = read_secrets(arguments.secrets), PrintWatcher()
-    if apply_job(plan, machine, inventory, secrets, watcher):
+    if apply_job(run, plan):
         raise BootosError(
             "not done yet: what was set takes effect with a reboot",
             hint="reboot, then give the same command again: it reads again, compares, and goes on",
@@ -211,9 +191,7 @@ def apply_by_hand(arguments: "argparse.Namespace") -> int:
         logging.basicConfig(
             level=logging.INFO, format="%(message)s", stream=sys.stdout
         )  # the scripts' output
-        directory = machine.root / "run/bootos/scripts"
-        timeout_s = read_cmdline(machine.root).script_timeout_s
-        run_scripts(plan.template.scripts, machine.run, directory, secrets, watcher, timeout_s=timeout_s)
+        run_scripts(run, timeout_s=read_cmdline().script_timeout_s)
     return 0
 
 

@@ -89,7 +89,7 @@ class Machine:
     are those that ended well. `record` hands a certificate to the job's report.
 
     `template` and `secrets` are what is asked of the machine, for drivers that must log on somewhere to `read` (a
-    Redfish service); the engine sets them before it reads.
+    Redfish service); `engine.run.Run` sets them, once. The `secrets` that `plan` and `apply` are given are these.
 
     `look` is the reading that drivers share; None: nobody vouches that nothing changes, and each reads for itself.
     """

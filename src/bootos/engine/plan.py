@@ -4,26 +4,20 @@
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Driver, Forecast, Machine, Planned
-from bootos.drivers.registry import Chosen, choose_drivers
+from bootos.drivers.contract import Action, Forecast, Planned
 from bootos.engine.expectation import find_differences
 from bootos.engine.guard import find_forbidden
+from bootos.engine.run import Run
 from bootos.errors import Problem
-from bootos.template.check import read_template
 from bootos.template.model import Template
 from bootos.template.placeholder import find_secret_words
-from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView
 
 log = logging.getLogger(__name__)
-
-Reader = Callable[[Driver, Machine, Inventory], Any]
-Chooser = Callable[[Inventory, Template], tuple[list[Chosen], list[Problem]]]
 
 
 class DriverPlan(msgspec.Struct, kw_only=True):
@@ -47,42 +41,30 @@ class JobPlan(msgspec.Struct, kw_only=True):
     def actions(self) -> list[Action]:
         return [action for part in self.drivers for action in part.planned.actions]
 
+    @property
+    def notes(self) -> list[str]:
+        return [note for part in self.drivers for note in part.planned.notes]
 
-def plan_job(
-    document: Any,
-    machine: Machine,
-    inventory: Inventory,
-    secrets: dict[str, str],
-    *,
-    choose: Chooser = choose_drivers,
-    check_expected: bool = True,
-    read: Reader | None = None,
-) -> JobPlan:
+
+def plan_job(run: Run) -> JobPlan:
     """Plan a template as it was written. Every problem is found, those of the document and those of the machine.
-    `read` gives a driver's state when it is not read from the machine. `check_expected`: not for a job that goes on
-    after it changed what the template expected to find.
 
     Raises DriverError, ToolError when the machine cannot be read.
     """
-    template, problems = read_template(document)
-    result = JobPlan(template=template, problems=list(problems))
+    template = run.template
+    result = JobPlan(template=template, problems=list(run.problems))
     if template is None:
         return result
-    machine.template, machine.secrets = template, secrets
-    if template.expect is not None and check_expected:
-        result.problems += find_differences(template.expect, inventory)
-    chosen, unmatched = choose(inventory, template)
+    if template.expect is not None and run.check_expected:
+        result.problems += find_differences(template.expect, run.inventory)
+    chosen, unmatched = run.choose(run.inventory, template)
     result.problems += unmatched
-    result.problems += find_missing_secrets(template, secrets)
+    result.problems += find_missing_secrets(template, run.secrets)
     forecast = Forecast()
-    with machine.looking():
+    with run.machine.looking():
         for choice in chosen:
-            if read is None:
-                log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
-                state = choice.driver.read(machine, inventory)
-            else:
-                state = read(choice.driver, machine, inventory)
-            planned = choice.driver.plan(state, template, secrets, forecast)
+            log.info("%s: reading the machine (%s)", choice.driver.name, choice.reason)
+            planned = run.ask(choice.driver, forecast)
             result.drivers.append(DriverPlan(driver=choice.driver, reason=choice.reason, planned=planned))
             result.problems += planned.problems
             result.problems += find_forbidden(planned.actions)

@@ -1,7 +1,7 @@
-"""Saves what the drivers read, and gives it back to them: for the server, and to plan where the machine is not.
+"""Saves what the drivers read: for the server, and to plan where the machine is not (`offline`).
 
-Called by the agent at the end of a job, by `bootos-agent state`, and by `bootos template check --inventory`. It changes
-nothing, and what it cannot read it says: it never fails a job.
+Called by the agent at the end of a job, and by `bootos-agent state`. It changes nothing, and what it cannot read it
+says: it never fails a job.
 """
 
 import logging
@@ -13,19 +13,15 @@ from typing import Any
 import msgspec
 
 from bootos import __version__
-from bootos.drivers.contract import Driver, DriverError, Machine, Match
-from bootos.drivers.registry import Chosen, choose_drivers, load_drivers, match_drivers
+from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.registry import match_drivers
 from bootos.engine.export import build_template
-from bootos.engine.plan import Chooser, JobPlan, plan_job
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError
 from bootos.process import redact
-from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.saved import MOST_BYTES, SavedState
 
 log = logging.getLogger(__name__)
-
-PRIORITY_SAVED = 1000  # above that of any driver
 
 # The last five: a tool's output of another shape than its driver knows
 FAILURES = (BootosError, OSError, ValueError, LookupError, TypeError, AttributeError)
@@ -106,59 +102,3 @@ def load_saved(path: Path) -> SavedState:
             f"{path} holds no saved state: {cause}",
             hint="bootos machine state MACHINE > saved.json makes one",
         ) from cause
-
-
-class SavedDriver:
-    """A driver whose state is saved: it took the machine then, whatever the image it is planned on now has."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._driver, name)
-
-    def match(self, inventory: Inventory) -> Match:
-        return Match(reason="it read the machine when the state was saved", priority=PRIORITY_SAVED)
-
-
-def choose_saved(saved: SavedState) -> Chooser:
-    """Drivers with a saved state first. Others match by what the host has they are planned on: programs, sysfs."""
-
-    def choose(inventory: Inventory, template: Template) -> tuple[list[Chosen], list[Problem]]:
-        drivers: list[Any] = [
-            SavedDriver(driver) if driver.name in saved.states else driver for driver in load_drivers()
-        ]
-        return choose_drivers(inventory, template, drivers)
-
-    return choose
-
-
-def plan_saved(
-    document: Any, saved: SavedState, secrets: dict[str, str], *, choose: Chooser | None = None
-) -> JobPlan:
-    """Plan on a saved state, as the agent would have at that moment. Raises DriverError when the state of a driver
-    that the template needs is not in it."""
-
-    def read(driver: Driver, machine: Machine, inventory: Inventory) -> Any:
-        if driver.name not in saved.states:
-            reason = saved.unread.get(driver.name, "it is not in the file")
-            raise DriverError(
-                f"the saved state has nothing of {driver.name}: {reason}",
-                hint="save it again on the machine, or plan there",
-            )
-        try:
-            return msgspec.convert(saved.states[driver.name], driver.state_type)
-        except msgspec.ValidationError as cause:
-            raise DriverError(
-                f"the saved state of {driver.name} is of another version: {cause}", hint="save it again"
-            ) from cause
-
-    nowhere = Machine(run=refuse_to_run, root=Path("/nonexistent"))
-    return plan_job(
-        document, nowhere, saved.inventory, secrets, read=read, choose=choose or choose_saved(saved)
-    )
-
-
-def refuse_to_run(argv: Sequence[Any], **options: Any) -> Any:
-    """Offline nothing is run; a driver that tries has a `plan` that is not pure."""
-    raise DriverError(f"there is no machine here to run {argv[0]} on")

@@ -4,40 +4,27 @@ What a script did cannot be read back from the machine: what earlier attempts of
 whether it runs again. Called by the agent's `job`, and by hand.
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from bootos.engine.bash import run_script
-from bootos.engine.watcher import Cancelled, StepFailed, Watcher
-from bootos.process import Runner
-from bootos.template.model import Script, ScriptGroup
+from bootos.engine.run import Run
+from bootos.engine.watcher import Cancelled, StepFailed
+from bootos.template.model import Script
 from bootos.template.placeholder import fill_secret_words
 from bootos.wire.v2 import StepState
 
-
-class ScriptWatcher(Watcher, Protocol):
-    """A watcher that can be told of a new step, and that one begins."""
-
-    def add_step(self, id: str, title: str) -> None: ...
-
-    def begin_step(self, id: str) -> None: ...
+DIRECTORY = Path("run/bootos/scripts")
+"""Below the machine's root: memory."""
 
 
-def run_scripts(
-    groups: Sequence[ScriptGroup],
-    run: Runner,
-    directory: Path,
-    secrets: dict[str, str],
-    watcher: ScriptWatcher,
-    *,
-    timeout_s: float,
-    earlier: Mapping[str, StepState] | None = None,
-) -> None:
-    """Run every script; output goes to the log as it comes. Raises StepFailed at the first non-zero exit code.
+def run_scripts(run: Run, *, timeout_s: float) -> None:
+    """Run every script of the template, each for at most `timeout_s`; output goes to the log as it comes. One that an
+    earlier attempt of the job ran is not run again.
 
-    `earlier`: how the steps of earlier attempts stood last, by id.
+    Raises StepFailed at the first non-zero exit code, Cancelled.
     """
+    groups = run.template.scripts if run.template is not None else []
+    directory, watcher, secrets = run.machine.root / DIRECTORY, run.watcher, run.secrets
     named = [
         (f"script.{g}.{s}", group, script)
         for g, group in enumerate(groups)
@@ -47,7 +34,7 @@ def run_scripts(
         watcher.add_step(id, f"{group.name} - {script.name}")
     for id, _, script in named:
         try:
-            needed = is_needed(script, (earlier or {}).get(id))
+            needed = is_needed(script, run.past.actions.get(id))
         except StepFailed as error:
             watcher.set_step(id, StepState.FAILED, message=str(error))
             raise
@@ -61,7 +48,9 @@ def run_scripts(
             watcher.set_step(id, StepState.SKIPPED, message="cancelled by the operator")
             raise Cancelled(f"cancelled before the script {script.name}")
         text = fill_secret_words(script.script, secrets)
-        outcome = run_script(text, directory / f"{id}.sh", run, timeout_s, known=tuple(secrets.values()))
+        outcome = run_script(
+            text, directory / f"{id}.sh", run.machine.run, timeout_s, known=tuple(secrets.values())
+        )
         if not outcome.ok:
             message = f"the script {script.name} failed: {outcome.status}"
             watcher.set_step(id, StepState.FAILED, message=message)

@@ -1,4 +1,4 @@
-"""Who is told how the work on a machine goes, and how it can end early. The agent's is `session.progress`."""
+"""Who is told how the work on a machine goes, and how it can end early. The agent's watcher is `session.progress`."""
 
 from typing import Protocol
 
@@ -17,12 +17,63 @@ class Cancelled(BootosError):
 class Watcher(Protocol):
     """Who wants to know how it goes."""
 
+    def add_step(self, id: str, title: str) -> None:
+        """There will be a step that the plan did not name: a script."""
+        ...
+
+    def begin_step(self, id: str) -> None:
+        """Before a script begins it is told so, and may take its time to write that down."""
+        ...
+
     def set_step(
         self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None: ...
+    ) -> None:
+        """How a step stands: a driver's, with its `actions`, or a script's."""
+        ...
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         """Before an action begins it is told so (`running`), and may take its time to write that down."""
         ...
 
-    def is_cancelled(self) -> bool: ...
+    def is_cancelled(self) -> bool:
+        """Whether to stop before the next action or script."""
+        ...
+
+
+class Unwatched:
+    """A watcher that nobody asks, for a plan; others override what they want to know."""
+
+    def add_step(self, id: str, title: str) -> None:
+        """Nothing."""
+
+    def begin_step(self, id: str) -> None:
+        """Nothing."""
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        """Nothing."""
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        """Nothing."""
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+class PrintWatcher(Unwatched):
+    """Prints how it goes."""
+
+    def add_step(self, id: str, title: str) -> None:
+        print(f"{id}: {title}", flush=True)
+
+    def begin_step(self, id: str) -> None:
+        self.set_step(id, StepState.RUNNING)
+
+    def set_step(
+        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
+    ) -> None:
+        print(f"{id}: {state.value}{': ' + message if message else ''}", flush=True)
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        print(f"{step_id}: {action_id}: {state.value}", flush=True)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Action, Change, Driver, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.registry import Chosen
-from bootos.engine.apply import Past, apply_job
+from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
-from bootos.engine.watcher import Cancelled, StepFailed
+from bootos.engine.run import NO_PAST, Past, Run
+from bootos.engine.watcher import Cancelled, StepFailed, Unwatched, Watcher
 from bootos.errors import Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -65,7 +66,7 @@ class LampDriver:
             self.world["lamp"] = action.changes[0].after
 
 
-class Notes:
+class Notes(Unwatched):
     def __init__(self, *, cancel: bool = False) -> None:
         self.steps: list[tuple[str, StepState]] = []
         self.actions: list[tuple[str, StepState]] = []
@@ -83,28 +84,41 @@ class Notes:
         return self.cancel
 
 
-def plan(*drivers: LampDriver, document: Any = None) -> JobPlan:
+def build_run(
+    *drivers: Driver, document: Any = None, watcher: Watcher | None = None, past: Past = NO_PAST
+) -> Run:
     def choose(inventory: Inventory, template: Template) -> tuple[list[Chosen], list[Problem]]:
         return [Chosen(driver=driver, reason="always") for driver in drivers], []
 
-    return plan_job(document or {"name": "t", "description": "on"}, Machine(), INVENTORY, {}, choose=choose)
+    written = document or {"name": "t", "description": "on"}
+    return Run(written, Machine(), INVENTORY, watcher=watcher, past=past, choose=choose)
+
+
+def plan(*drivers: Driver, document: Any = None) -> JobPlan:
+    return plan_job(build_run(*drivers, document=document))
+
+
+def carry_out(*drivers: Driver, watcher: Watcher | None = None, past: Past = NO_PAST) -> list[Action]:
+    """Plan and apply, as one attempt of a job does."""
+    run = build_run(*drivers, watcher=watcher, past=past)
+    return apply_job(run, plan_job(run))
 
 
 def test_applies_reads_again_and_a_second_run_plans_nothing() -> None:
     lamp = LampDriver({})
     notes = Notes()
-    apply_job(plan(lamp), Machine(), INVENTORY, {}, notes)
+    carry_out(lamp, watcher=notes)
     assert lamp.world == {"lamp": "on"}
     assert notes.steps[-1] == ("test.lamp", StepState.DONE)
     assert plan(lamp).actions == []
-    apply_job(plan(lamp), Machine(), INVENTORY, {}, notes)
+    carry_out(lamp, watcher=notes)
     assert lamp.applied == ["lamp"]
     assert notes.steps[-1] == ("test.lamp", StepState.UNCHANGED)
 
 
 def test_a_change_that_was_accepted_but_not_applied_is_a_failure_that_says_so() -> None:
     with pytest.raises(StepFailed, match=r"reported success, but .*lamp: - -> on"):
-        apply_job(plan(LampDriver({}, deaf=True)), Machine(), INVENTORY, {}, Notes())
+        carry_out(LampDriver({}, deaf=True))
 
 
 def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> None:
@@ -118,7 +132,7 @@ def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> No
     second = Careless({}, name="test.two")
     notes = Notes()
     with pytest.raises(StepFailed, match=r"was as wanted, but is not any more: .*lamp: - -> on"):
-        apply_job(plan(first, second), Machine(), INVENTORY, {}, notes)
+        carry_out(first, second, watcher=notes)
     assert notes.steps[-1] == ("test.one", StepState.FAILED)
 
 
@@ -129,7 +143,7 @@ def test_problems_of_the_document_and_of_every_driver_come_back_together() -> No
     made = plan(first, second, document={"name": "t", "description": "on", "colour": "red"})
     assert [problem.path for problem in made.problems] == ["colour", "raid.arrays[0].drives", "disks[0]"]
     with pytest.raises(StepFailed):
-        apply_job(made, Machine(), INVENTORY, {}, Notes())
+        apply_job(build_run(first, second), made)
     assert first.applied == second.applied == []
 
 
@@ -146,7 +160,7 @@ def test_refuses_to_destroy_what_the_shown_plan_did_not_name() -> None:
     made = plan(lamp)
     lamp.destroys = ("data that came since",)
     with pytest.raises(StepFailed, match="the plan did not show"):
-        apply_job(made, Machine(), INVENTORY, {}, Notes())
+        apply_job(build_run(lamp), made)
     assert lamp.applied == []
 
 
@@ -155,7 +169,7 @@ def test_a_failing_tool_marks_the_action_and_later_drivers_are_not_touched() -> 
     first, second = LampDriver(world, name="test.one"), LampDriver({}, name="test.two")
     notes = Notes()
     with pytest.raises(StepFailed, match="Lamp: the lamp is broken"):
-        apply_job(plan(first, second), Machine(), INVENTORY, {}, notes)
+        carry_out(first, second, watcher=notes)
     assert notes.actions[-1] == ("lamp", StepState.FAILED)
     assert second.applied == []
 
@@ -163,7 +177,7 @@ def test_a_failing_tool_marks_the_action_and_later_drivers_are_not_touched() -> 
 def test_a_cancel_stops_before_the_next_action() -> None:
     lamp = LampDriver({})
     with pytest.raises(Cancelled):
-        apply_job(plan(lamp), Machine(), INVENTORY, {}, Notes(cancel=True))
+        carry_out(lamp, watcher=Notes(cancel=True))
     assert lamp.applied == []
 
 
@@ -175,7 +189,7 @@ def test_a_cancel_that_is_heard_while_the_server_is_told_of_an_action_keeps_it_f
 
     lamp, notes = LampDriver({}), Hearing()
     with pytest.raises(Cancelled, match="cancelled before: set the lamp"):
-        apply_job(plan(lamp), Machine(), INVENTORY, {}, notes)
+        carry_out(lamp, watcher=notes)
     assert lamp.applied == []
     assert notes.actions == [("lamp", StepState.RUNNING), ("lamp", StepState.SKIPPED)]
 
@@ -245,14 +259,14 @@ REBOOTING = {f"test.menu:set:{name}": StepState.REBOOTING for name in ("a", "b")
 
 def test_what_takes_effect_with_a_reboot_ends_the_attempt_and_the_next_one_reads_again() -> None:
     menu, lamp, notes = MenuDriver({"a": "on", "b": "on"}), LampDriver({}), Notes()
-    waiting = apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, notes)
+    waiting = carry_out(menu, lamp, watcher=notes)
     assert [action.id for action in waiting] == list(REBOOTING)
     assert notes.steps[-1] == ("test.menu", StepState.REBOOTING)
     assert [item for item in notes.actions if item[1] is StepState.REBOOTING] == list(REBOOTING.items())
     assert lamp.applied == []
     menu.boot()
     past = Past(actions=REBOOTING, rebooted=True)
-    assert apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, notes, past) == []
+    assert carry_out(menu, lamp, watcher=notes, past=past) == []
     assert ("test.menu", StepState.DONE) in notes.steps
     assert lamp.applied == ["lamp"]
     assert menu.applied == list(REBOOTING)
@@ -260,25 +274,25 @@ def test_what_takes_effect_with_a_reboot_ends_the_attempt_and_the_next_one_reads
 
 def test_a_setting_that_did_not_take_fails_by_its_name_after_the_reboot_and_nothing_goes_on() -> None:
     menu, lamp = MenuDriver({"a": "on", "b": "on"}, stubborn=frozenset("b")), LampDriver({})
-    apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, Notes())
+    carry_out(menu, lamp)
     menu.boot()
     past = Past(actions=REBOOTING, rebooted=True)
     with pytest.raises(StepFailed, match=r"rebooted, and it did not take: set b \(b: off -> on\)$"):
-        apply_job(plan(menu, lamp), Machine(), INVENTORY, {}, Notes(), past)
+        carry_out(menu, lamp, past=past)
     assert lamp.applied == []
 
 
 def test_an_agent_that_died_before_it_could_reboot_sets_nothing_twice() -> None:
     menu = MenuDriver({"a": "on", "b": "on"})
-    apply_job(plan(menu), Machine(), INVENTORY, {}, Notes())
-    waiting = apply_job(plan(menu), Machine(), INVENTORY, {}, Notes(), Past(actions=REBOOTING))
+    carry_out(menu)
+    waiting = carry_out(menu, past=Past(actions=REBOOTING))
     assert [action.id for action in waiting] == list(REBOOTING)
     assert menu.applied == list(REBOOTING)
 
 
 def test_a_batch_goes_to_the_hardware_at_once() -> None:
     menu, notes = BatchMenuDriver({"a": "on", "b": "on"}), Notes()
-    assert len(apply_job(plan(menu), Machine(), INVENTORY, {}, notes)) == 2
+    assert len(carry_out(menu, watcher=notes)) == 2
     assert menu.applied == ["a+b"]
 
 
@@ -288,11 +302,11 @@ def test_a_chain_is_rebooted_after_each_link() -> None:
 
     chain, past = Chain({"a": "on", "b": "on"}), Past()
     for name in ("a", "b"):
-        waiting = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past)
+        waiting = carry_out(chain, past=past)
         assert [action.summary for action in waiting] == [f"set {name}"]
         chain.boot()
         past = Past(actions={**past.actions, waiting[0].id: StepState.REBOOTING}, rebooted=True)
-    assert apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past) == []
+    assert carry_out(chain, past=past) == []
 
 
 def test_with_an_approved_plan_nothing_else_is_done_even_if_it_turns_up_later() -> None:
@@ -300,7 +314,7 @@ def test_with_an_approved_plan_nothing_else_is_done_even_if_it_turns_up_later() 
     made = plan(lamp)
     made.approved = frozenset({"another"})
     with pytest.raises(StepFailed, match="not in the approved plan: set the lamp"):
-        apply_job(made, Machine(), INVENTORY, {}, Notes())
+        apply_job(build_run(lamp), made)
     assert lamp.applied == []
 
 
@@ -309,8 +323,8 @@ def test_a_chain_whose_link_waits_for_its_reboot_says_so_of_that_link_alone() ->
         reboot_after_each = True
 
     chain = Chain({"a": "on", "b": "on"})
-    (waiting,) = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes())
+    (waiting,) = carry_out(chain)
     past = Past(actions={waiting.id: StepState.REBOOTING})
-    again = apply_job(plan(chain), Machine(), INVENTORY, {}, Notes(), past)
+    again = carry_out(chain, past=past)
     assert [action.summary for action in again] == ["set a"]
     assert chain.applied == [waiting.id]

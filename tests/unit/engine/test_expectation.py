@@ -9,6 +9,7 @@ import pytest
 from bootos.drivers.contract import Machine
 from bootos.engine.expectation import find_differences
 from bootos.engine.plan import plan_job
+from bootos.engine.run import Run
 from bootos.template.check import read_template
 from bootos.wire.inventory import Inventory
 
@@ -221,5 +222,5 @@ def test_mistakes_are_found_without_a_machine(expect: dict[str, Any], path: str)
 
 def test_a_job_on_a_machine_that_differs_is_refused_before_any_driver_works(tmp_path: Path) -> None:
     document = {"name": "t", "expect": {"memory": ">=1TiB"}, "raid": {"arrays": []}}
-    plan = plan_job(document, Machine(root=tmp_path), INVENTORY, {}, choose=lambda *_: ([], []))
+    plan = plan_job(Run(document, Machine(root=tmp_path), INVENTORY, choose=lambda *_: ([], [])))
     assert [problem.path for problem in plan.problems] == ["expect.memory"]

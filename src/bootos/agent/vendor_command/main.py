@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -21,10 +22,10 @@ from bootos.agent.vendor_command.raid import RaidCommand
 from bootos.agent.vendor_command.request import Command, Request, name_problem, name_words
 from bootos.drivers.contract import Action, Driver, Machine
 from bootos.drivers.registry import choose_drivers, load_drivers
+from bootos.engine.watcher import Unwatched
 from bootos.errors import BootosError, Problem, read_chain
-from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
-from bootos.wire.v2 import ActionView, StepState
+from bootos.wire.v2 import StepState
 
 COMMANDS: dict[str, Callable[[], Command]] = {
     "raid.sh": RaidCommand,
@@ -33,8 +34,9 @@ COMMANDS: dict[str, Callable[[], Command]] = {
 }
 
 
-class Printer:
-    """Prints what happens, or keeps it for the one document that `--json` prints at the end. A Watcher."""
+class Printer(Unwatched):
+    """Prints what happens, or keeps it for the one document that `--json` prints at the end. One driver is at work:
+    its actions are told, and `end` tells how it went."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -75,17 +77,9 @@ class Printer:
             print(json.dumps({"outcome": outcome, "message": text} | self.result, indent=2))
         return code
 
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None:
-        pass  # one driver at a time: `end` tells how it went
-
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         if state is StepState.RUNNING:
             self.say(f"doing: {self._summaries.get(action_id, action_id)}")
-
-    def is_cancelled(self) -> bool:
-        return False
 
 
 def run_here(path: str, words: list[str] | None) -> int:
@@ -149,13 +143,13 @@ def carry_out(
     """Plan, show, apply, compare. Raises BootosError."""
     from bootos.engine.apply import apply_job
     from bootos.engine.plan import plan_job
-
-    def choose(inventory: Inventory, template: Template) -> Any:
-        return choose_drivers(inventory, template, drivers)
+    from bootos.engine.run import Run
 
     request: Request = command.build(given, machine, inventory, drivers)
-    plan = plan_job(request.document, machine, inventory, request.secrets, choose=choose)
-    notes = [*request.notes, *(note for part in plan.drivers for note in part.planned.notes)]
+    choose = partial(choose_drivers, drivers=drivers)
+    run = Run(request.document, machine, inventory, request.secrets, watcher=printer, choose=choose)
+    plan = plan_job(run)
+    notes = [*request.notes, *plan.notes]
     printer.show_plan(command, given, plan.actions, notes)
     later = command.defer(given, plan.problems)
     if later:
@@ -169,7 +163,7 @@ def carry_out(
         return printer.end("unchanged", f"{command.name}: nothing to do: the machine is as wanted", 0)
     if "plan" in given:
         return printer.end("planned", f"{command.name}: planned only; nothing was changed", 0)
-    waiting = apply_job(plan, machine, inventory, request.secrets, printer)
+    waiting = apply_job(run, plan)
     command.finish(given, machine)
     if waiting:
         what = "; ".join(action.summary for action in waiting)

@@ -8,10 +8,11 @@ import msgspec
 import typer
 
 from bootos.engine.byhand import read_given, read_secrets, read_template_file
-from bootos.engine.plan import JobPlan, view_action
+from bootos.engine.offline import build_offline_run
+from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
-from bootos.engine.savedstate import load_saved, plan_saved
+from bootos.engine.savedstate import load_saved
 from bootos.errors import ProblemsError
 from bootos.template.check import find_secrets, read_template
 
@@ -54,7 +55,7 @@ def check_template(
     values = read_secrets(secrets)
     template, _ = read_template(document)
     left = sorted(find_secrets(template) - values.keys()) if template is not None else []
-    plan = plan_saved(document, saved, {**dict.fromkeys(left, STAND_IN), **values})
+    plan = plan_job(build_offline_run(document, saved, {**dict.fromkeys(left, STAND_IN), **values}))
     if as_json:
         print(json.dumps(build_json(plan), indent=2, ensure_ascii=False))
         if plan.problems:
