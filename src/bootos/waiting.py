@@ -3,6 +3,7 @@ sleeps, so that no test waits for real time to pass. The wall clock is no part o
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -22,6 +23,13 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
         time.sleep(seconds)
+
+    def wait(
+        self, condition: threading.Condition, is_true: Callable[[], bool], timeout_s: float | None = None
+    ) -> bool:
+        """Wait, holding `condition`, until a notified `is_true` holds or `timeout_s` have passed; returns whether it
+        holds."""
+        return condition.wait_for(is_true, timeout_s)
 
 
 CLOCK = Clock()

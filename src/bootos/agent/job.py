@@ -1,7 +1,6 @@
 """One job, from the order to its terminal report: plan, apply, MAC upload, POST. Called by `sequence.run`."""
 
 import logging
-import time
 from enum import StrEnum
 
 from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
@@ -206,7 +205,7 @@ def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) 
             )
             progress.set_step("mac", v2.StepState.DONE, message=message)
             return
-        time.sleep(wait_s)
+        host.clock.sleep(wait_s)
 
 
 def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:

@@ -6,7 +6,6 @@ Waiting is done for ever, with growing pauses, and said on every console. Only `
 import importlib
 import logging
 import threading
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,8 +14,8 @@ import msgspec
 from bootos import __version__
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.host.host import Host, collect, pauses
-from bootos.agent.network.link import delays, wait_until
 from bootos.agent.network.uplink import Network
+from bootos.waiting import CLOCK, Clock, find_within, grow_pauses
 from bootos.wire import v2
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     while True:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
-        order = wait_for_order(client, reporter)
+        order = wait_for_order(client, reporter, host.clock)
         from bootos.agent.host import power
         from bootos.agent.job import Next, carry_out
 
@@ -98,7 +97,7 @@ def work_by_v1(host: Host) -> None:
 
 def wait_for_server_address(host: Host) -> None:
     """Read the kernel command line until it has a usable SERVER_ADDR."""
-    for wait_s in delays(2.0, 300.0):
+    for wait_s in grow_pauses(2.0, 300.0):
         host.cmdline = read_cmdline(host.machine.root)
         for problem in host.cmdline.problems:
             log.error("kernel command line: %s", problem)
@@ -117,7 +116,12 @@ def wait_for_server_address(host: Host) -> None:
         )
         added = host.directory / "cmdline"
         before = added.stat().st_mtime_ns if added.exists() else 0
-        wait_until(lambda: added.exists() and added.stat().st_mtime_ns != before, wait_s, 1.0)  # noqa: B023
+        find_within(
+            lambda: added.exists() and added.stat().st_mtime_ns != before,  # noqa: B023
+            wait_s,
+            pause_s=1.0,
+            clock=host.clock,
+        )
 
 
 def bring_up_network(host: Host) -> str:
@@ -129,6 +133,7 @@ def bring_up_network(host: Host) -> str:
         host.cmdline.network,
         host.machine.root,
         on_change=lambda lines: host.status.set(network=lines),
+        clock=host.clock,
     )
     host.uplink = network.bring_up(host.cmdline.pxe_mac)
     return host.uplink.address
@@ -164,14 +169,14 @@ def load_layers(host: Host, client: "Client | None") -> bool:
     from bootos.agent.hardware_layer import load_hardware_layers
     from bootos.agent.session.client import Client
 
-    return load_hardware_layers(host, client or Client(host.server_addr))
+    return load_hardware_layers(host, client or Client(host.server_addr, host.http))
 
 
 def wait_for_server(host: Host) -> "Client | None":
     """Until the server answers: the client of protocol v2, or None when it speaks Cloudboot v1 only."""
     from bootos.agent.session.client import Client, Refused, Unreachable
 
-    client = Client(host.server_addr)
+    client = Client(host.server_addr, host.http)
     host.status.wait_for("the server")
     for wait_s in pauses():
         try:
@@ -190,7 +195,7 @@ def wait_for_server(host: Host) -> "Client | None":
             log.info("the server is %s (protocol v2)", greeting.server or "unnamed")
             host.status.set(protocol="v2")
             return client
-        time.sleep(wait_s)
+        host.clock.sleep(wait_s)
     raise AssertionError("pauses never end")
 
 
@@ -212,7 +217,9 @@ def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResu
     from bootos.agent.session.reporter import Reporter, ReportHandler
 
     outbox = Outbox(host.directory / "outbox.jsonl")
-    reporter = Reporter(client, host.boot_id, lambda: claim_session(host, client, address), outbox)
+    reporter = Reporter(
+        client, host.boot_id, lambda: claim_session(host, client, address), outbox, host.clock
+    )
     reporter.update(msgspec.structs.replace(reporter.state, hooks=hooks))
     host.early_log.hand_over(logging.getLogger("bootos"), ReportHandler(reporter))
     host.status.wait_for("the server to take the registration")
@@ -255,10 +262,10 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
                 f": {registered.message}" if registered.message else "",
             )
             return
-        time.sleep(wait_s)
+        host.clock.sleep(wait_s)
 
 
-def wait_for_order(client: "Client", reporter: "Reporter") -> v2.Order:
+def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK) -> v2.Order:
     """Long-poll until the operator starts a job for this machine."""
     from bootos.agent.session.client import Refused, Unreachable
 
@@ -278,4 +285,4 @@ def wait_for_order(client: "Client", reporter: "Reporter") -> v2.Order:
                 reporter.renew_session()
                 continue
             log.warning("the server gives no order: %s", error)
-        time.sleep(next(attempts))
+        clock.sleep(next(attempts))

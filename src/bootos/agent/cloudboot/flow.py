@@ -6,7 +6,6 @@ lost a report, hung or gave up, this one waits, says so, and goes on.
 
 import logging
 import random
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -18,9 +17,9 @@ from bootos.agent.cloudboot.productinfo import build_product_info, encode_produc
 from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host import power
 from bootos.agent.host.host import Host
-from bootos.agent.network.link import delays
 from bootos.engine.bash import run_script
 from bootos.errors import BootosError
+from bootos.waiting import grow_pauses
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire import v2
 
@@ -42,7 +41,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     farewell_s: float = 600.0  # for the last reports, before the reboot
 
     def pauses(self) -> Iterator[float]:
-        return (s * random.uniform(0.7, 1.3) for s in delays(self.first_pause_s, self.longest_pause_s))
+        return grow_pauses(self.first_pause_s, self.longest_pause_s, spread=0.3)
 
 
 class JobFailed(BootosError):
@@ -108,7 +107,7 @@ class Flow:
                 message = self.client.send_product_info(body)
             except V1Error as error:
                 log.warning("waiting for the server to take the product information: %s", error)
-                time.sleep(wait_s)
+                self.host.clock.sleep(wait_s)
             else:
                 log.info("serial number %s is known to the server: %s", self.host.sn, message or "accepted")
                 break
@@ -136,7 +135,7 @@ class Flow:
                     self.must_leave_list = queued
                     pauses = self.timing.pauses()
                     wait_s = self.timing.interval_s * random.uniform(0.9, 1.1)
-            time.sleep(wait_s)
+            self.host.clock.sleep(wait_s)
 
     def carry_out(self) -> None:
         """One job, to its reboot or to its -1."""
@@ -159,7 +158,7 @@ class Flow:
             self.host.status.set(job="install: cancelled at the server")
         else:
             self.host.status.do("rebooting")
-            self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s)
+            self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s, self.host.clock)
             self.must_leave_list = True
             self.reboot()
             log.error("the machine did not reboot; reset it by hand")
@@ -266,7 +265,7 @@ class Flow:
                 log.warning("asking again: %s", error)
             except NoAnswer as error:
                 log.warning("waiting for the server: %s", error)
-            time.sleep(wait_s)
+            self.host.clock.sleep(wait_s)
             rejected = self.outbox.rejected
             self.outbox.flush()
             self.check_queued(rejected)

@@ -4,10 +4,10 @@ Used by `flow`. A report that the server rejects is given up: it says no to the 
 """
 
 import logging
-import time
 from collections import deque
 
 from bootos.agent.cloudboot.client import Rejected, V1Client, V1Error
+from bootos.waiting import CLOCK, Clock, find_within
 from bootos.wire import cloudboot_v1 as v1
 
 log = logging.getLogger(__name__)
@@ -53,14 +53,9 @@ class Outbox:
             self._waiting.popleft()
         return True
 
-    def flush_within(self, timeout_s: float, pause_s: float) -> bool:
+    def flush_within(self, timeout_s: float, pause_s: float, clock: Clock = CLOCK) -> bool:
         """Try for some time; returns whether nothing is left."""
-        deadline = time.monotonic() + timeout_s
-        while not self.flush():
-            if time.monotonic() + pause_s > deadline:
-                return False
-            time.sleep(pause_s)
-        return True
+        return bool(find_within(self.flush, timeout_s, pause_s=pause_s, clock=clock))
 
 
 def clean(text: str) -> str:

@@ -42,6 +42,7 @@ def run_given_hook(name: Literal["PRE", "POST"], host: Host, job_id: str | None)
         host.directory / "hooks",
         build_hook_environment(host, job_id),
         timeout_s=host.cmdline.hook_timeout_s,
+        http=host.http,
     )
     host.hooks[name] = result
     if result.exit_code != 0:

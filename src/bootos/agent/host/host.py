@@ -1,20 +1,23 @@
 """The machine the agent runs on, and what was learned of it since the start. Shared by `sequence` and `job`."""
 
 import logging
-import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bootos.agent.console.status import Status
 from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.earlylog import EarlyLog
-from bootos.agent.network.link import delays
 from bootos.agent.network.uplink import Uplink
 from bootos.drivers.contract import Machine
+from bootos.waiting import CLOCK, Clock, grow_pauses
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import HookResult
+
+if TYPE_CHECKING:
+    import urllib3
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +27,17 @@ RUN_DIRECTORY = Path("run/bootos")
 class Host:
     """The machine the agent runs on, and what was learned of it since the start."""
 
-    def __init__(self, machine: Machine, boot_id: str) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        boot_id: str,
+        *,
+        clock: Clock = CLOCK,
+        http: "urllib3.PoolManager | None" = None,
+    ) -> None:
         self.machine = machine
+        self.clock = clock
+        self.http = http  # what calls go through; None: each client makes its own
         self.boot_id = boot_id
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
@@ -104,4 +116,4 @@ def collect(host: Host) -> None:
 
 def pauses() -> Iterator[float]:
     """Growing pauses with jitter: a thousand machines powered on together do not call together."""
-    return (wait_s * random.uniform(0.7, 1.3) for wait_s in delays(1.0, 30.0))
+    return grow_pauses(1.0, 30.0, spread=0.3)

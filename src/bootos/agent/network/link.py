@@ -1,14 +1,12 @@
 """Network interfaces as the kernel has them, and the eth0 rule: the NIC that PXE used is called eth0.
 
 `uplink.Network` calls this to name interfaces; which one is used to reach the server is decided there. Deciding
-(`plan_renames`) is pure. Waiting for things that may never come (`delays`, `wait_until`) is here too.
+(`plan_renames`) is pure.
 """
 
 import itertools
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -92,21 +90,3 @@ def apply_renames(run: Runner, renames: list[tuple[str, str]]) -> None:
     for old, new in renames:
         run(["ip", "link", "set", "dev", old, "down"], timeout_s=10)
         run(["ip", "link", "set", "dev", old, "name", new], timeout_s=10)
-
-
-def delays(first_s: float = 1.0, most_s: float = 30.0) -> Iterator[float]:
-    """Growing waits for things that are retried for ever."""
-    wait_s = first_s
-    while True:
-        yield wait_s
-        wait_s = min(most_s, wait_s * 2)
-
-
-def wait_until(check: Callable[[], bool], timeout_s: float, interval_s: float = 0.25) -> bool:
-    """Ask `check` until it holds or `timeout_s` seconds have passed; returns whether it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(interval_s)
-    return True

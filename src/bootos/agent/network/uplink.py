@@ -9,7 +9,6 @@ import ipaddress
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,11 +19,9 @@ from bootos.agent.network.addressing import Words
 from bootos.agent.network.link import (
     Interface,
     apply_renames,
-    delays,
     natural_key,
     plan_renames,
     read_interfaces,
-    wait_until,
 )
 from bootos.agent.network.networkfile import (
     PREFIX,
@@ -39,6 +36,7 @@ from bootos.agent.network.networkfile import (
 )
 from bootos.agent.network.reach import Grade, Reach, check_reach
 from bootos.process import Runner, ToolError
+from bootos.waiting import CLOCK, Clock, find_within, grow_pauses
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +138,9 @@ class Network:
         root: Path = Path("/"),
         timing: Timing | None = None,
         on_change: Callable[[list[str]], None] = lambda lines: None,
+        clock: Clock = CLOCK,
     ) -> None:
+        self._clock = clock
         self._run = run
         self._url = server_addr
         self._words = words
@@ -155,8 +155,8 @@ class Network:
 
     def bring_up(self, pxe_mac: str | None) -> Uplink:
         """From nothing to the interface that reaches the server; waits for ever if need be."""
-        began = time.monotonic()
-        pauses = delays(self._timing.first_word_s, 60.0)
+        began = self._clock.now()
+        pauses = grow_pauses(self._timing.first_word_s, 60.0)
         say_at = began + next(pauses)
         first: set[str] = set()  # tried alone for a while, and preferred after that
         renames_left, is_widened = RENAME_TRIES if pxe_mac else 0, False
@@ -170,31 +170,31 @@ class Network:
                 if renames:
                     renames_left -= 1
                     self._rename(renames)
-                    time.sleep(self._timing.pause_s)
+                    self._clock.sleep(self._timing.pause_s)
                     continue
                 renames_left = 0
                 log.info("eth0 is the PXE interface %s", pxe_mac)
             first = find_named_cards(self._words) or ({pxe_card.name} if pxe_card else first)
-            waited_s = time.monotonic() - began
+            waited_s = self._clock.now() - began
             if not is_widened and self._is_alone_over(waited_s, pxe_mac, first):
                 is_widened = True
             ports = self._configure(interfaces, None if is_widened else first)
             ports.sort(key=lambda port: (port.card not in first, natural_key(port.name)))
-            if self._tell_at is not None and time.monotonic() >= self._tell_at:
+            if self._tell_at is not None and self._clock.now() >= self._tell_at:
                 self._tell_networkd()
             findings = self._look(ports, interfaces)
             self._on_change([explain(item, self._url) for item in findings])
             if met_at is None and any(is_met(item) for item in findings):
-                met_at = time.monotonic()
-            met_s = time.monotonic() - met_at if met_at is not None else 0.0
+                met_at = self._clock.now()
+            met_s = self._clock.now() - met_at if met_at is not None else 0.0
             best = choose_port(findings, met_s, self._timing, only=not is_widened or len(cards) == 1)
             if best is not None:
                 return self._use(best, findings, interfaces)
             self._retry_dhcp(findings)
-            if time.monotonic() >= say_at:
+            if self._clock.now() >= say_at:
                 say_waiting(findings, self._url, describe_card_gaps(self._root, self._run))
-                say_at = time.monotonic() + next(pauses)
-            time.sleep(self._timing.pause_s)
+                say_at = self._clock.now() + next(pauses)
+            self._clock.sleep(self._timing.pause_s)
 
     def _is_alone_over(self, waited_s: float, pxe_mac: str | None, first: set[str]) -> bool:
         """Whether all interfaces are to be tried from now on, and says why."""
@@ -253,7 +253,7 @@ class Network:
         sends the signal (Type=notify-reload)."""
         verbs = ("reload-or-restart", "restart")
         is_told = any(self._try(["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
-        self._tell_at = None if is_told else time.monotonic() + self._timing.retry_s
+        self._tell_at = None if is_told else self._clock.now() + self._timing.retry_s
 
     def _try(self, argv: Sequence[str], timeout_s: float) -> bool:
         """Run a command; returns whether it did what it should, and logs why not."""
@@ -286,8 +286,8 @@ class Network:
             trial = self._trials[port.name] = Trial(address=str(item.address))
         if trial.future is not None and trial.future.done():
             trial.last, trial.future = trial.future.result(), None
-            trial.next_at = time.monotonic() + self._timing.again_s
-        if trial.future is None and time.monotonic() >= trial.next_at:
+            trial.next_at = self._clock.now() + self._timing.again_s
+        if trial.future is None and self._clock.now() >= trial.next_at:
             trial.future = self._pool.submit(
                 check_reach, self._url, port.name, self._names(port, item), self._root, self._timing.connect_s
             )
@@ -300,11 +300,11 @@ class Network:
         late = []
         for item in findings:
             is_waiting = item.carrier and item.address is None and item.port.addressing.address is None
-            since = self._retried_at.setdefault(item.port.name, time.monotonic()) if is_waiting else None
+            since = self._retried_at.setdefault(item.port.name, self._clock.now()) if is_waiting else None
             if since is None:
                 self._retried_at.pop(item.port.name, None)
-            elif time.monotonic() - since >= self._timing.retry_s:
-                self._retried_at[item.port.name] = time.monotonic()
+            elif self._clock.now() - since >= self._timing.retry_s:
+                self._retried_at[item.port.name] = self._clock.now()
                 late.append(item.port.name)
         for name in late:
             (self._root / NETWORK_DIRECTORY / f"{PREFIX}{name}.network").touch()
@@ -322,8 +322,11 @@ class Network:
         if (
             best.reach
             and best.reach.address
-            and not wait_until(
-                lambda: self._is_routed(str(best.reach and best.reach.address), best.port.name), 10.0
+            and not find_within(
+                lambda: self._is_routed(str(best.reach and best.reach.address), best.port.name),
+                10.0,
+                pause_s=0.25,
+                clock=self._clock,
             )
         ):
             log.warning("the route to %s does not lead through %s", best.reach.address, best.port.name)
@@ -338,7 +341,7 @@ class Network:
         """Say when the address goes and comes, keep the name servers right, begin DHCP anew. Ends with the agent."""
         had = True
         while True:
-            time.sleep(self._timing.watch_s)
+            self._clock.sleep(self._timing.watch_s)
             item = next((one for one in self._interfaces() if one.name == port.name), None)
             if item is None:
                 continue

@@ -20,6 +20,7 @@ import msgspec
 from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.outbox import Outbox
 from bootos.process import redact
+from bootos.waiting import CLOCK, Clock
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
 from bootos.wire.mask import mask
@@ -47,8 +48,14 @@ class Reporter:
     """Holds the state of the present job and gets it to the server."""
 
     def __init__(
-        self, client: Client, boot_id: str, claim_session: Callable[[], None], outbox: Outbox | None = None
+        self,
+        client: Client,
+        boot_id: str,
+        claim_session: Callable[[], None],
+        outbox: Outbox | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
+        self._clock = clock
         self._client = client
         self._claim_session = claim_session
         self._claiming = threading.Lock()
@@ -140,8 +147,8 @@ class Reporter:
             self._awaited += 1
             self._condition.notify_all()
             try:
-                return self._condition.wait_for(
-                    lambda: self._accepted >= version and not self._lines, timeout_s
+                return self._clock.wait(
+                    self._condition, lambda: self._accepted >= version and not self._lines, timeout_s
                 )
             finally:
                 self._awaited -= 1
@@ -155,7 +162,7 @@ class Reporter:
         failures = 0
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._dirty, HEARTBEAT_S)
+                self._clock.wait(self._condition, lambda: self._dirty, HEARTBEAT_S)
                 version, report = self._version, self._build()
                 self._dirty = False
             try:
@@ -165,7 +172,9 @@ class Reporter:
                 self._note_failure(error, failures)
                 with self._condition:
                     self._dirty = True
-                time.sleep(min(LONGEST_RETRY_S, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.7, 1.3))
+                self._clock.sleep(
+                    min(LONGEST_RETRY_S, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.7, 1.3)
+                )
                 continue
             failures = 0
             self._accept(version, receipt, bool(report.log))

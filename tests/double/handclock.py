@@ -1,0 +1,54 @@
+"""Clocks and a caller that tests hand in, so that no test waits for the seconds that a machine waits."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import urllib3
+
+from bootos.waiting import Clock
+
+SPEED = 10.0  # of a quick clock
+
+
+class StillClock(Clock):
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def now(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+class QuickClock(Clock):
+    """Time that passes ten times as fast, for what waits for a peer that is really there."""
+
+    def now(self) -> float:
+        return super().now() * SPEED
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / SPEED)
+
+    def wait(
+        self, condition: threading.Condition, is_true: Callable[[], bool], timeout_s: float | None = None
+    ) -> bool:
+        return super().wait(condition, is_true, None if timeout_s is None else timeout_s / SPEED)
+
+
+class QuickCaller(urllib3.PoolManager):
+    """HTTP calls that are given up ten times as soon."""
+
+    def __init__(self) -> None:
+        super().__init__(maxsize=4, retries=False)
+
+    def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
+        timeout = options.get("timeout")
+        if isinstance(timeout, urllib3.Timeout):
+            options["timeout"] = urllib3.Timeout(
+                connect=timeout.connect_timeout, read=float(timeout.read_timeout or 0) / SPEED
+            )
+        return super().request(method, url, **options)
