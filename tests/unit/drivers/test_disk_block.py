@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import pytest
 
 from bootos.drivers.contract import Machine
+from bootos.drivers.storage.content import Present, find_on_device
 from bootos.drivers.storage.lsblk import find_users, parse_lsblk
 from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs, read_storage
 from bootos.drivers.storage.signature import Signature, name_signature
@@ -77,7 +78,7 @@ def test_reads_disks_tables_arrays_and_what_is_on_them(root: Path) -> None:
     assert storage.arrays[1].chunk_bytes == 64 * 1024
     assert [member.role is None for member in storage.arrays[0].members] == [False, True, False]
     assert storage.blocks["/dev/md/os"].node == "/dev/md126"
-    assert storage.find_content("/dev/vdc") == [
+    assert list(find_on_device(storage, "/dev/vdc").content) == [
         'member of md array "os" on /dev/vdc',
         "GPT partition table with 4 partitions on /dev/md/os",
         'vfat file system "EFI" on /dev/md/os1',
@@ -85,8 +86,10 @@ def test_reads_disks_tables_arrays_and_what_is_on_them(root: Path) -> None:
         'swap space "swap" on /dev/md/os3',
         'xfs file system "root" on /dev/md/os4',
     ]
-    assert storage.find_content("/dev/sdc") == ["MBR partition table with 2 partitions on /dev/sdc"]
-    assert storage.find_content("/dev/sdc", freed={"/dev/sdc"}) == []
+    assert find_on_device(storage, "/dev/sdc").content == (
+        "MBR partition table with 2 partitions on /dev/sdc",
+    )
+    assert find_on_device(storage, "/dev/sdc", {"/dev/sdc"}) == Present()
 
 
 def test_reading_runs_few_tools_and_none_that_writes(root: Path) -> None:

@@ -20,26 +20,30 @@ from bootos.drivers.contract import (
 )
 from bootos.drivers.disk.export import export_whole
 from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.storage.content import Present, find_on_device, find_on_partition, find_on_volume
 from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
+from bootos.drivers.storage.mark import FILESYSTEM
 from bootos.drivers.storage.mkfs import (
     LEAST_BYTES,
     MKFS_TIMEOUT_S,
     build_mkfs,
     full_filesystem,
-    is_own_half,
     is_right,
     mark_filesystem,
 )
+from bootos.drivers.storage.own import is_own_filesystem
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks, select_targets
-from bootos.drivers.storage.signature import name_signature
-from bootos.drivers.storage.state import Block, Storage, partition_path
-from bootos.drivers.storage.volume import opened, tell_volume
+from bootos.drivers.storage.signature import Signature
+from bootos.drivers.storage.state import Storage
+from bootos.drivers.storage.volume import opened
 from bootos.errors import Problem
 from bootos.template.model import (
     DiskWanted,
     Filesystem,
+    FilesystemType,
     LogicalVolume,
     Partition,
     Template,
@@ -110,34 +114,52 @@ def wants_plain(place: Partition | LogicalVolume) -> bool:
     return place.filesystem is not None and place.encryption is None
 
 
+class Spot(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that wants a file system. `device` is how plans call it, `base` and `number` are the disk and the
+    partition for `apply`; `owner` is the place of the template whose `wipe` counts. `present` and `signatures` are what
+    is there now."""
+
+    title: str
+    device: str
+    base: str
+    path: str
+    owner: str
+    wipe: bool
+    size_bytes: int | None
+    number: int | None = None
+    volume: tuple[str, str] | None = None
+    has_table: bool = False
+    present: Present = Present()
+    signatures: tuple[Signature, ...] = ()
+
+
 def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned) -> None:
     assert wanted.filesystem is not None
-    filesystem = full_filesystem(wanted.filesystem)
     targets, problems = select_targets(wanted.select, at, state, forecast)
     planned.problems += problems
-    if len(targets) > 1 and filesystem.uuid is not None:
-        message = f"one UUID cannot be on {len(targets)} disks"
-        planned.problems.append(Problem(path=f"{at}.filesystem.uuid", message=message))
+    spots = []
     for target in targets:
         forecast.taken.setdefault(target.device, at)
-        _check_size(filesystem, target.size_bytes, f"{at}.filesystem", planned)
         found = state.blocks.get(target.device)
-        fresh = not target.exists or target.device in forecast.freed or found is None
-        content: list[str] = []
-        if found is not None and not fresh:
-            if found.layout is None and is_right(found.signatures, filesystem):
-                planned.notes.append(f"{target.title} has its {filesystem.type.value} file system already")
-                continue
-            _check_users(found, target.title, f"{at}.filesystem", planned)
-            if found.layout is not None or not is_own_half(
-                state, found.signatures, filesystem, target.device
-            ):
-                content = state.find_content(target.device, freed=forecast.freed)
-        marked = mark_filesystem(state, filesystem, target.device)
-        _plan_make(
-            filesystem, marked, target.device, None, content, wanted.wipe, f"{at}.filesystem", at, planned
+        spot = Spot(
+            title=target.title,
+            device=target.device,
+            base=target.device,
+            path=f"{at}.filesystem",
+            owner=at,
+            wipe=wanted.wipe,
+            size_bytes=target.size_bytes,
         )
-        forecast.freed.add(target.device)
+        if target.exists and target.device not in forecast.freed:
+            spot = msgspec.structs.replace(
+                spot,
+                has_table=found is not None and found.layout is not None,
+                present=find_on_device(state, target.device, forecast.freed),
+                signatures=found.signatures if found is not None else (),
+            )
+        spots.append(spot)
+    _plan_spots(state, spots, wanted.filesystem, planned)
+    forecast.freed |= {target.device for target in targets}
 
 
 def _plan_partitions(
@@ -146,41 +168,29 @@ def _plan_partitions(
     for index, part in enumerate(wanted.partitions):
         if part.filesystem is None or part.encryption is not None:
             continue
-        filesystem = full_filesystem(part.filesystem)
-        here = f"{at}.partitions[{index}]"
-        places = [place for place in forecast.partitions if place.path == here]
-        if len(places) > 1 and filesystem.uuid is not None:
-            message = f"one UUID cannot be on {len(places)} disks"
-            planned.problems.append(Problem(path=f"{here}.filesystem.uuid", message=message))
-        for place in places:
-            if place.size_bytes is not None:
-                _check_size(filesystem, place.size_bytes, f"{here}.filesystem", planned)
-            content: list[str] = []
-            disk = state.blocks.get(place.disk)
-            if place.kept and disk is not None and disk.layout is not None:
-                signatures = next(
-                    (found.signatures for found in disk.layout.slices if found.number == index + 1), ()
-                )
-                if is_right(signatures, filesystem):
-                    planned.notes.append(
-                        f"{place.device} has its {filesystem.type.value} file system already"
-                    )
-                    continue
-                _check_users(disk, place.device, f"{here}.filesystem", planned)
-                if not is_own_half(state, signatures, filesystem, place.device):
-                    content = [f"{name_signature(signature)} on {place.device}" for signature in signatures]
-            marked = mark_filesystem(state, filesystem, place.device)
-            _plan_make(
-                filesystem,
-                marked,
-                place.disk,
-                index + 1,
-                content,
-                wanted.wipe,
-                f"{here}.filesystem",
-                at,
-                planned,
+        spots = []
+        for place in forecast.partitions:
+            if place.path != f"{at}.partitions[{index}]":
+                continue
+            spot = Spot(
+                title=place.device,
+                device=place.device,
+                base=place.disk,
+                number=index + 1,
+                path=f"{place.path}.filesystem",
+                owner=at,
+                wipe=wanted.wipe,
+                size_bytes=place.size_bytes,
             )
+            if place.kept:
+                found = state.blocks[place.disk].find_slice(index + 1)
+                spot = msgspec.structs.replace(
+                    spot,
+                    present=find_on_partition(state, place.disk, index + 1, forecast.freed),
+                    signatures=found.signatures if found is not None else (),
+                )
+            spots.append(spot)
+        _plan_spots(state, spots, part.filesystem, planned)
 
 
 def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Forecast, planned: Planned) -> None:
@@ -188,68 +198,64 @@ def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Foreca
     for index, item in enumerate(wanted.volumes):
         if item.filesystem is None or item.encryption is not None:
             continue
-        filesystem, here = full_filesystem(item.filesystem), f"{at}.volumes[{index}]"
         for place in forecast.partitions:
-            if place.path != here:
+            if place.path != f"{at}.volumes[{index}]":
                 continue
-            if place.size_bytes is not None:
-                _check_size(filesystem, place.size_bytes, f"{here}.filesystem", planned)
-            content: list[str] = []
-            volume = present.find_volume(item.name) if present is not None and place.kept else None
-            if volume is not None and not volume.unfinished:
-                if is_right(volume.signatures, filesystem):
-                    planned.notes.append(
-                        f"{place.device} has its {filesystem.type.value} file system already"
-                    )
-                    continue
-                if volume.active:
-                    message = f"{place.device} cannot get a file system: it is active"
-                    planned.problems.append(Problem(path=f"{here}.filesystem", message=message))
-                if volume.signatures:  # an empty volume holds nothing
-                    content = list(tell_volume(wanted.name, volume))
-            _plan_make(
-                filesystem,
-                mark_filesystem(state, filesystem, place.device),
-                place.device,
-                None,
-                content,
-                wanted.wipe,
-                f"{here}.filesystem",
-                at,
-                planned,
+            spot = Spot(
+                title=place.device,
+                device=place.device,
+                base=place.device,
+                path=f"{place.path}.filesystem",
+                owner=at,
+                wipe=wanted.wipe,
+                size_bytes=place.size_bytes,
                 volume=(wanted.name, item.name),
             )
+            if place.kept and present is not None:
+                found = present.find_volume(item.name)
+                spot = msgspec.structs.replace(
+                    spot,
+                    present=find_on_volume(present, item.name),
+                    signatures=found.signatures if found is not None else (),
+                )
+            _plan_spots(state, [spot], item.filesystem, planned)
 
 
-def _check_size(filesystem: Filesystem, size_bytes: int, at: str, planned: Planned) -> None:
-    least = LEAST_BYTES[filesystem.type]
-    if size_bytes < least:
-        message = f"{format_size(size_bytes)} is too small for {filesystem.type.value}: it needs {format_size(least)}"
-        planned.problems.append(Problem(path=at, message=message))
-
-
-def _check_users(found: Block, title: str, at: str, planned: Planned) -> None:
-    if found.used_by:
-        message = f"{title} cannot get a file system: the disk is {', '.join(found.used_by)}"
-        planned.problems.append(Problem(path=at, message=message))
-
-
-def _plan_make(
-    filesystem: Filesystem,
-    marked: Filesystem,
-    device: str,
-    number: int | None,
-    content: list[str],
-    wipe: bool,
-    here: str,
-    at: str,
-    planned: Planned,
-    volume: tuple[str, str] | None = None,
+def _plan_spots(
+    state: Storage, spots: list[Spot], wanted: Filesystem | FilesystemType, planned: Planned
 ) -> None:
-    place = device if number is None else partition_path(device, number)
-    if content and not wipe:
-        hint = f"{at}.wipe: true allows this data to be lost"
-        planned.problems.append(Problem(path=here, message=f"{place} holds {'; '.join(content)}", hint=hint))
+    """The same file system in each of these places."""
+    filesystem = full_filesystem(wanted)
+    if len(spots) > 1 and filesystem.uuid is not None:
+        message = f"one UUID cannot be on {len(spots)} disks"
+        planned.problems.append(Problem(path=f"{spots[0].path}.uuid", message=message))
+    for spot in spots:
+        least = LEAST_BYTES[filesystem.type]
+        if spot.size_bytes is not None and spot.size_bytes < least:
+            has, needs = format_size(spot.size_bytes), format_size(least)
+            message = f"{has} is too small for {filesystem.type.value}: it needs {needs}"
+            planned.problems.append(Problem(path=spot.path, message=message))
+        if not spot.has_table and is_right(spot.signatures, filesystem):
+            planned.notes.append(f"{spot.title} has its {filesystem.type.value} file system already")
+            continue
+        _plan_make(state, spot, filesystem, planned)
+
+
+def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Planned) -> None:
+    is_own = not spot.has_table and is_own_filesystem(state, spot.signatures, filesystem, spot.device)
+    verdict = judge(
+        Taking(
+            title=spot.title,
+            path=spot.path,
+            cannot="cannot get a file system",
+            subject="the disk" if spot.number is not None else "it",
+        ),
+        spot.present,
+        wipe_word(spot.owner, spot.wipe),
+        is_own=is_own,
+    )
+    planned.problems += verdict.problems
+    if verdict.problems:
         return
     words = [filesystem.type.value]
     words += [f'label "{filesystem.label}"'] if filesystem.label else []
@@ -257,14 +263,19 @@ def _plan_make(
     words += [f"options {' '.join(filesystem.options)}"] if filesystem.options else []
     planned.actions.append(
         Action(
-            id=f"disk.filesystem:make:{place}",
+            id=f"{FILESYSTEM}{spot.device}",
             driver=FilesystemDriver.name,
-            summary=f"make {', '.join(words)} on {place}",
-            changes=(Change(what=place, before="; ".join(content), after=", ".join(words)),),
-            destroys=tuple(content),
-            allowed=f"{at}.wipe" if wipe else None,
-            path=here,
-            detail=Make(device=device, number=number, filesystem=marked, volume=volume),
+            summary=f"make {', '.join(words)} on {spot.device}",
+            changes=(Change(what=spot.device, before="; ".join(verdict.destroys), after=", ".join(words)),),
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
+            path=spot.path,
+            detail=Make(
+                device=spot.base,
+                number=spot.number,
+                filesystem=mark_filesystem(state, filesystem, spot.device),
+                volume=spot.volume,
+            ),
         )
     )
 

@@ -21,7 +21,9 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.storage.content import Present, find_on_partition, find_on_volume
 from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
 from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
 from bootos.drivers.storage.mkfs import (
@@ -31,11 +33,12 @@ from bootos.drivers.storage.mkfs import (
     full_filesystem,
     mark_filesystem,
 )
+from bootos.drivers.storage.own import is_unfinished_container
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
-from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature, name_signature
+from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
 from bootos.drivers.storage.state import Storage
-from bootos.drivers.storage.volume import opened, tell_volume
+from bootos.drivers.storage.volume import opened
 from bootos.errors import Problem
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size
@@ -93,7 +96,7 @@ class LuksDriver:
             before = len(planned.actions)
             for target in forecast.partitions:
                 if target.path == place.path:
-                    _plan_place(state, place, target, planned)
+                    _plan_place(state, place, target, forecast, planned)
             name = place.encryption.passphrase.secret
             if len(planned.actions) > before and not secrets.get(name):
                 message = f"the secret {name!r} has no value"
@@ -137,21 +140,21 @@ def find_places(template: Template) -> Iterator[Place]:
 
 
 def _find_present(
-    state: Storage, place: Place, target: PartitionForecast
-) -> tuple[tuple[Signature, ...], list[str]]:
+    state: Storage, place: Place, target: PartitionForecast, forecast: Forecast
+) -> tuple[tuple[Signature, ...], Present]:
     """What is there now: (signatures, the same in words)."""
     if not target.kept:
-        return (), []
-    if place.group:
+        return (), Present()
+    if place.number is None:
         group = next((group for group in state.groups if group.name == place.group), None)
         volume = group.find_volume(place.wanted.name) if group is not None else None
-        if group is None or volume is None or volume.unfinished:
-            return (), []
-        return volume.signatures, list(tell_volume(group.name, volume)) if volume.signatures else []
+        if group is None or volume is None:
+            return (), Present()
+        return volume.signatures, find_on_volume(group, volume.name)
     disk = state.blocks.get(target.disk)
-    slices = disk.layout.slices if disk is not None and disk.layout is not None else ()
-    found = next((part.signatures for part in slices if part.number == place.number), ())
-    return found, [f"{name_signature(signature)} on {target.device}" for signature in found]
+    found = disk.find_slice(place.number) if disk is not None else None
+    present = find_on_partition(state, target.disk, place.number, forecast.freed)
+    return found.signatures if found is not None else (), present
 
 
 def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
@@ -162,7 +165,9 @@ def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
     return label != UNFINISHED and wanted.label in (None, label)
 
 
-def _plan_place(state: Storage, place: Place, target: PartitionForecast, planned: Planned) -> None:
+def _plan_place(
+    state: Storage, place: Place, target: PartitionForecast, forecast: Forecast, planned: Planned
+) -> None:
     wanted = place.wanted
     filesystem = full_filesystem(wanted.filesystem) if wanted.filesystem is not None else None
     here = f"{place.path}.encryption"
@@ -172,20 +177,23 @@ def _plan_place(state: Storage, place: Place, target: PartitionForecast, planned
             f"{format_size(target.size_bytes)} is too small: header and content need {format_size(least)}"
         )
         planned.problems.append(Problem(path=here, message=message))
-    signatures, content = _find_present(state, place, target)
+    signatures, present = _find_present(state, place, target, forecast)
     if is_right(signatures, place.encryption):
         planned.notes.append(f"{target.device} is encrypted already")
         return
-    if any(signature.type == LUKS_SIGNATURE and signature.label == UNFINISHED for signature in signatures):
-        content = []
-    disk = state.blocks.get(target.disk)
-    if target.kept and disk is not None and disk.used_by:
-        message = f"{target.device} cannot be encrypted: the disk is {', '.join(disk.used_by)}"
-        planned.problems.append(Problem(path=here, message=message))
-    if content and not place.wipe:
-        hint = f"{place.owner}.wipe: true allows this data to be lost"
-        message = f"{target.device} holds {'; '.join(content)}"
-        planned.problems.append(Problem(path=here, message=message, hint=hint))
+    verdict = judge(
+        Taking(
+            title=target.device,
+            path=here,
+            cannot="cannot be encrypted",
+            subject="the disk" if place.number is not None else "it",
+        ),
+        present,
+        wipe_word(place.owner, place.wipe),
+        is_own=is_unfinished_container(signatures),
+    )
+    planned.problems += verdict.problems
+    if verdict.problems:
         return
     inside = f" with {filesystem.type.value}" if filesystem is not None else ""
     uuid = draw_uuid(state.owner, f"{target.device} luks")
@@ -194,9 +202,9 @@ def _plan_place(state: Storage, place: Place, target: PartitionForecast, planned
             id=f"disk.luks:make:{target.device}",
             driver=LuksDriver.name,
             summary=f"encrypt {target.device} (LUKS2){inside}",
-            changes=(Change(what=target.device, before="; ".join(content), after=f"LUKS2{inside}"),),
-            destroys=tuple(content),
-            allowed=f"{place.owner}.wipe" if content else None,
+            changes=(Change(what=target.device, before="; ".join(verdict.destroys), after=f"LUKS2{inside}"),),
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=here,
             detail=Encrypt(
                 device=target.device if place.group else target.disk,

@@ -22,7 +22,9 @@ from bootos.drivers.contract import (
 from bootos.drivers.disk.export import export_groups
 from bootos.drivers.storage import volume
 from bootos.drivers.storage.array import make_writable, resync_slowed
+from bootos.drivers.storage.content import find_on_partition
 from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, join_verdicts, judge, wipe_word
 from bootos.drivers.storage.device import empty_place, find_node
 from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
 from bootos.drivers.storage.membership import Membership, find_memberships
@@ -147,17 +149,19 @@ def _plan_group(
         _check_group(ours, wanted, at, state, forecast, planned)
     present = {item.device for item in ours.members} if ours is not None else set()
     missing = [member for member in members if member.fresh or member.device not in present]
-    destroys = {member.device: _check_content(member, state, planned) for member in missing}
+    verdicts = {member.device: _judge_member(member, state, forecast) for member in missing}
+    planned.problems += join_verdicts(verdicts.values()).problems
     if len(planned.problems) > before:
         _forecast_volumes(wanted, at, ours, {}, forecast)
         return
     extent_bytes = ours.extent_bytes if ours is not None else _read_extent(wanted)
     added = sum(_count_extents(member.size_bytes, extent_bytes) for member in missing)
     if ours is None:
-        _plan_create(state, wanted, at, members, extent_bytes, destroys, planned)
+        verdict = join_verdicts(verdicts.values())
+        _plan_create(state, wanted, at, members, extent_bytes, verdict, planned)
     else:
         for member in missing:
-            _plan_extend(state, wanted, at, member, destroys[member.device], planned)
+            _plan_extend(state, wanted, at, member, verdicts[member.device], planned)
         strangers = sorted(present - {member.device for member in members})
         if strangers:
             planned.notes.append(f"{wanted.name} has {', '.join(strangers)} as well, which stay")
@@ -202,20 +206,20 @@ def _check_group(
         )
 
 
-def _check_content(member: Membership, state: Storage, planned: Planned) -> tuple[str, ...]:
-    """What is lost where a physical volume is made; without permission that is a problem."""
+def _judge_member(member: Membership, state: Storage, forecast: Forecast) -> Verdict:
+    """Whether a physical volume may be made here."""
     if member.fresh:
-        return ()
-    found = state.blocks.get(member.disk)
-    if found is not None and found.used_by:
-        message = f"{member.device} cannot be a physical volume: the disk is {', '.join(found.used_by)}"
-        planned.problems.append(Problem(path=member.path, message=message))
-    content = tuple(state.find_content_at(member.disk, member.number))
-    if content and not member.wipe:
-        hint = f"{member.owner}.wipe: true allows this data to be lost"
-        message = f"{member.device} holds {'; '.join(content)}"
-        planned.problems.append(Problem(path=member.path, message=message, hint=hint))
-    return content
+        return NOTHING_LOST
+    return judge(
+        Taking(
+            title=member.device,
+            path=member.path,
+            cannot="cannot be a physical volume",
+            subject="the disk" if member.number is not None else "it",
+        ),
+        find_on_partition(state, member.disk, member.number, forecast.freed),
+        wipe_word(member.owner, member.wipe),
+    )
 
 
 def _read_extent(wanted: VolumeGroup) -> int:
@@ -236,20 +240,18 @@ def _plan_create(
     at: str,
     members: list[Membership],
     extent_bytes: int,
-    destroys: dict[str, tuple[str, ...]],
+    verdict: Verdict,
     planned: Planned,
 ) -> None:
     where = ", ".join(member.device for member in members)
-    lost = tuple(dict.fromkeys(text for texts in destroys.values() for text in texts))
     planned.actions.append(
         Action(
             id=f"disk.lvm:create:{wanted.name}",
             driver=LvmDriver.name,
             summary=f"create volume group {wanted.name} on {where}",
             changes=(Change(what=f"volume group {wanted.name}", after=where),),
-            destroys=lost,
-            allowed=", ".join(f"{member.owner}.wipe" for member in members if destroys[member.device])
-            or None,
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             detail=Create(
                 group=wanted.name,
@@ -261,7 +263,7 @@ def _plan_create(
 
 
 def _plan_extend(
-    state: Storage, wanted: VolumeGroup, at: str, member: Membership, lost: tuple[str, ...], planned: Planned
+    state: Storage, wanted: VolumeGroup, at: str, member: Membership, verdict: Verdict, planned: Planned
 ) -> None:
     planned.actions.append(
         Action(
@@ -269,8 +271,8 @@ def _plan_extend(
             driver=LvmDriver.name,
             summary=f"add {member.device} to volume group {wanted.name}",
             changes=(Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),),
-            destroys=lost,
-            allowed=f"{member.owner}.wipe" if lost else None,
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             detail=Extend(group=wanted.name, member=_detail(member, state)),
         )

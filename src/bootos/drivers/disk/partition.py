@@ -20,21 +20,21 @@ from bootos.drivers.contract import (
 )
 from bootos.drivers.disk.export import export_tables
 from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.storage.content import find_on_device
 from bootos.drivers.storage.current import has_or_makes_disks
+from bootos.drivers.storage.desk import NOTHING_LOST, Taking, judge, wipe_word
 from bootos.drivers.storage.device import check_partitions, empty_place, read_size
-from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.mark import TABLE, draw_uuid
+from bootos.drivers.storage.own import is_own_table
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import Target, reserve_disks, select_targets
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Block, Storage, partition_path
 from bootos.drivers.storage.table import ALIGN_BYTES, Placed, build_script, find_difference, place_partitions
-from bootos.errors import Problem
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Inventory
-
-WRITE = "disk.partition:write:"
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,10 +106,9 @@ def _plan_table(
     )
     planned.problems += problems
     found = state.blocks.get(target.device)
-    fresh = not target.exists or target.device in forecast.freed or found is None
-    right = False
-    if found is not None and not fresh and not problems:
-        right = find_difference(found.layout, table, placed) is None
+    fresh = not target.exists or target.device in forecast.freed
+    difference = find_difference(found.layout if found is not None else None, table, placed)
+    right = not fresh and not problems and difference is None
     _forecast_partitions(wanted, at, target, placed, right, forecast)
     if problems:
         return
@@ -117,33 +116,28 @@ def _plan_table(
     if right:
         planned.notes.append(f"{target.title} has its {count} already")
         return
-    destroys: list[str] = []
-    changes: list[Change] = []
-    if found is not None and not fresh:
-        if found.used_by:
-            message = f"{target.title} cannot be partitioned: it is {', '.join(found.used_by)}"
-            planned.problems.append(Problem(path=at, message=message))
-        destroys = state.find_content(target.device, freed=forecast.freed)
-        if is_own_half(state, found):
-            destroys = []
-        if destroys and not wanted.wipe:
-            message = f"{target.title} holds {'; '.join(destroys)}"
-            difference = find_difference(found.layout, table, placed)
-            if found.layout and found.layout.slices and difference:
-                message += f"; its table is not as wanted: {difference}"
-            hint = f"{at}.wipe: true allows this data to be lost"
-            planned.problems.append(Problem(path=at, message=message, hint=hint))
+    verdict, changes = NOTHING_LOST, [_tell_wanted(part, target) for part in placed]
+    if not fresh:
+        is_told = found is not None and found.layout is not None and found.layout.slices and difference
+        more = f"; its table is not as wanted: {difference}" if is_told else ""
+        verdict = judge(
+            Taking(title=target.title, path=at, cannot="cannot be partitioned", more=more),
+            find_on_device(state, target.device, forecast.freed),
+            wipe_word(at, wanted.wipe),
+            is_own=is_own_table(state, found),
+        )
+        planned.problems += verdict.problems
+        if verdict.problems:
             return
-        changes += _tell_present(found)
-    changes += [_tell_wanted(part, target) for part in placed]
+        changes = [*(_tell_present(found) if found is not None else ()), *changes]
     planned.actions.append(
         Action(
-            id=f"{WRITE}{target.device}",
+            id=f"{TABLE}{target.device}",
             driver=PartitionDriver.name,
             summary=f"write a {table.value.upper()} table with {count} on {target.title}",
             changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
-            destroys=tuple(destroys),
-            allowed=f"{at}.wipe" if wanted.wipe else None,
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             detail=Write(
                 device=target.device,
@@ -172,14 +166,6 @@ def _forecast_partitions(
                 kept=kept,
             )
         )
-
-
-def is_own_half(state: Storage, found: Block) -> bool:
-    """Whether this is a table that an earlier attempt of this job was cut off writing: the kernel cannot use it."""
-    layout = found.layout
-    if layout is None or not layout.unseen or f"{WRITE}{found.device}" not in state.begun:
-        return False
-    return is_same_uuid(layout.id, draw_uuid(state.owner, found.device))
 
 
 def _tell_present(found: Block) -> list[Change]:

@@ -14,6 +14,8 @@ from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machi
 from bootos.drivers.erase import tool as erasetool
 from bootos.drivers.erase.ability import Ability, choose_way
 from bootos.drivers.erase.certificate import read_certificate
+from bootos.drivers.storage.content import Present, find_on_device
+from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Storage, describe_disk
@@ -111,10 +113,14 @@ def _plan_drive(
     if disk.path in state.proven:
         planned.notes.append(f"{title} was erased by this job, which has its certificate")
         return
-    found = state.storage.blocks[disk.path]
-    if found.used_by:
-        message = f"{title} cannot be erased: it is {', '.join(found.used_by)}"
-        planned.problems.append(Problem(path=at, message=message))
+    size = format_size(disk.size_bytes)
+    found = find_on_device(state.storage, disk.path)
+    verdict = judge(
+        Taking(title=title, path=at, cannot="cannot be erased"),
+        Present(content=(f"everything on {title}, {size}", *found.content), users=found.users),
+        Word(path=f"{at}.confirm", is_given=wanted.confirm == "lose-all-data"),
+    )
+    planned.problems += verdict.problems
     ability, begun = state.abilities[disk.path], f"{ERASE}{disk.path}" in state.storage.begun
     if begun and ability.enabled:  # the password is the one that an earlier attempt set
         blocked = {key: text for key, text in ability.blocked.items() if key != "ata-security-erase"}
@@ -123,11 +129,11 @@ def _plan_drive(
     if way is None:
         hint = _find_hint(why)
         planned.problems.append(Problem(path=f"{at}.method", message=f"{title}: {why}", hint=hint))
+    if way is None or verdict.problems:
         return
     forecast.freed.add(disk.path)
     method, variant = way
     passes = f", {wanted.passes} passes" if method == "overwrite" and wanted.passes > 1 else ""
-    size = format_size(disk.size_bytes)
     estimate = disk.size_bytes / HOST_BYTES_PER_S * wanted.passes if method == "overwrite" else 120.0
     if method == "ata-security-erase" and ability.minutes:
         estimate = ability.minutes * 60.0
@@ -140,8 +146,8 @@ def _plan_drive(
                 Change(what=title, before=f"{disk.model or 'drive'}, {size}", after="erased and read back"),
                 Change(what="method", after=f"{method} ({variant}): {why}"),
             ),
-            destroys=(f"everything on {title}, {size}", *state.storage.find_content(disk.path)),
-            allowed=f"{at}.confirm",
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
             detail=erasetool.Erase(

@@ -7,6 +7,8 @@ is not, all go, since the order says which is which.
 from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
+from bootos.drivers.storage.content import Present, find_on_device
+from bootos.drivers.storage.desk import Taking, Verdict, join_verdicts, judge, wipe_word
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
 from bootos.errors import Problem
@@ -67,8 +69,9 @@ class NamespacePlan:
         if not (doomed or missing or loose):
             self.planned.notes.append(f"{drive.title} has its {_count(kept)} already")
             return
-        destroys = self._find_destroyed(drive, doomed, wanted, at)
-        if len(self.planned.problems) > before:
+        verdict = self._judge(drive, doomed, wanted, at)
+        self.planned.problems += verdict.problems
+        if verdict.problems:
             return
         coming = []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):
@@ -98,8 +101,8 @@ class NamespacePlan:
                         for item, new in zip(missing, coming, strict=True)
                     ),
                 ),
-                destroys=tuple(destroys),
-                allowed=f"{at}.wipe" if wanted.wipe else None,
+                destroys=verdict.destroys,
+                allowed=verdict.allowed,
                 path=at,
                 estimate_s=30.0,
                 detail=Rebuild(
@@ -183,27 +186,20 @@ class NamespacePlan:
                 exists=bool(device),
             )
 
-    def _find_destroyed(
-        self, drive: NvmeDrive, doomed: tuple[Held, ...], wanted: NvmeWanted, at: str
-    ) -> list[str]:
-        destroys: list[str] = []
+    def _judge(self, drive: NvmeDrive, doomed: tuple[Held, ...], wanted: NvmeWanted, at: str) -> Verdict:
+        """Whether these namespaces may be deleted."""
+        word, content, verdicts = wipe_word(at, wanted.wipe), list[str](), []
         for item in doomed:
-            found = self.storage.blocks.get(item.device)
-            if found is None:
-                destroys.append(
-                    f"{_name(drive, item)} ({_tell(item)}), of which nobody can say what it holds"
-                )
+            if item.device not in self.storage.blocks:
+                name, size = _name(drive, item), _tell(item)
+                content.append(f"{name} ({size}), of which nobody can say what it holds")
                 continue
-            if found.used_by:
-                message = f"{item.device} cannot be deleted: it is {', '.join(found.used_by)}"
-                self._complain(at, message)
-            if found.unreadable:
-                destroys.append(f"{item.device}, which cannot be read")
-            destroys += self.storage.find_content(item.device, freed=self.forecast.freed)
-        if destroys and not wanted.wipe:
-            hint = f"{at}.wipe: true allows this data to be lost"
-            self._complain(at, f"{drive.title} holds {'; '.join(destroys)}", hint)
-        return destroys
+            found = find_on_device(self.storage, item.device, self.forecast.freed)
+            content += found.content
+            taking = Taking(title=item.device, path=at, cannot="cannot be deleted")
+            verdicts.append(judge(taking, Present(users=found.users), word))
+        taking = Taking(title=drive.title, path=at, cannot="cannot be divided")
+        return join_verdicts([*verdicts, judge(taking, Present(content=tuple(content)), word)])
 
 
 def _is_right(drive: NvmeDrive, held: Held, item: NamespaceWanted, size_bytes: int) -> bool:

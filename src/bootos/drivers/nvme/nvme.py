@@ -20,6 +20,8 @@ from bootos.drivers.nvme.lbaformat import (
 )
 from bootos.drivers.nvme.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
 from bootos.drivers.nvme.namespaceplan import NamespacePlan, find_meant
+from bootos.drivers.storage.content import find_on_device
+from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import clear_device, read_size
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
@@ -180,14 +182,13 @@ def _plan_format(
     if problem or chosen is None:
         planned.problems.append(Problem(path=f"{at}.sector_bytes", message=problem, hint=hint))
         return
-    found = state.storage.blocks[disk.path]
-    if found.used_by:
-        message = f"{title} cannot be formatted: it is {', '.join(found.used_by)}"
-        planned.problems.append(Problem(path=at, message=message))
-    content = state.storage.find_content(disk.path, freed=forecast.freed)
-    if content and not wanted.wipe:
-        hint = f"{at}.wipe: true allows this data to be lost"
-        planned.problems.append(Problem(path=at, message=f"{title} holds {'; '.join(content)}", hint=hint))
+    verdict = judge(
+        Taking(title=title, path=at, cannot="cannot be formatted"),
+        find_on_device(state.storage, disk.path, forecast.freed),
+        wipe_word(at, wanted.wipe),
+    )
+    planned.problems += verdict.problems
+    if verdict.problems:
         return
     before = f"{present.sector_bytes} bytes" if present is not None else ""
     speed = PERFORMANCE[chosen.performance & 3]
@@ -203,8 +204,8 @@ def _plan_format(
                     after=f"{chosen.sector_bytes} bytes (LBA format {chosen.index}, {speed} performance)",
                 ),
             ),
-            destroys=tuple(content),
-            allowed=f"{at}.wipe" if wanted.wipe else None,
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             estimate_s=60.0,
             detail=Format(device=disk.path, lbaf=chosen.index, sector_bytes=chosen.sector_bytes),

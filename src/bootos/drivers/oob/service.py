@@ -12,6 +12,8 @@ import msgspec
 
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import parse_fields
+from bootos.drivers.storage.content import Present
+from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.errors import Problem
 from bootos.template.oob import Oob, OobSol
 
@@ -251,7 +253,14 @@ def _plan_log(found: EventLog | None, planned: Planned) -> None:
     change = Change(what="event log", before=f"{found.entries} entries", after="clear")
     lost = f"{found.entries} entries of the BMC's event log"
     action = _build("log", "clear the event log", (change,), at, ("sel", "clear"))
-    planned.actions.append(msgspec.structs.replace(action, destroys=(lost,), allowed=at))
+    verdict = judge(
+        Taking(title="the BMC", path=at, cannot="cannot lose its event log"),
+        Present(content=(lost,)),
+        Word(path=at, is_given=True),
+    )
+    planned.actions.append(
+        msgspec.structs.replace(action, destroys=verdict.destroys, allowed=verdict.allowed)
+    )
 
 
 def _build(

@@ -6,6 +6,7 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.drivers.storage.content import find_on_drive
 from bootos.drivers.storage.controller import (
     Array,
     Capability,
@@ -15,6 +16,7 @@ from bootos.drivers.storage.controller import (
     SpareKind,
     describe_drive,
 )
+from bootos.drivers.storage.desk import find_trouble
 from bootos.errors import Problem
 from bootos.template.raid import ArrayWanted, Drives, Raid
 from bootos.template.raidcheck import find_need
@@ -106,6 +108,13 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
     return demands, whole
 
 
+def is_cleared(state: ControllerState, controller: Controller, raid: Raid) -> bool:
+    """Whether the plan makes this controller forget the configurations of others."""
+    if raid.foreign != "clear" or not controller.foreign or not controller.capability.foreign:
+        return False
+    return raid.controller is None or find_controller(state, raid.controller, "", Planned()) is controller
+
+
 def _numbers(controller: Controller, ids: frozenset[str]) -> frozenset[int]:
     return frozenset(drive.number for drive in controller.drives if drive.id in ids)
 
@@ -125,18 +134,15 @@ def _build_picker(state: ControllerState, controller: Controller, raid: Raid, pl
 def _build_candidate(
     state: ControllerState, controller: Controller, drive: Drive, raid: Raid, wanted: set[str]
 ) -> Candidate:
-    trouble = busy = ""
-    if drive.id in controller.failed:
-        trouble = drive.trouble or {"missing": "it is missing"}.get(drive.state, "it has failed")
-    elif drive.state == "foreign" and raid.foreign != "clear":
-        trouble = "it belongs to a configuration of another controller (raid.foreign: import or clear)"
+    trouble = find_trouble(controller, drive, is_cleared=is_cleared(state, controller, raid))
+    busy = ""
     array = controller.find_array_of(drive.id)
     if array is not None and not raid.clear and array.name not in wanted:
         busy = f"it is in array {array.title!r}"
     elif drive.id in controller.hotspares and raid.hotspares is None and not raid.clear:
         busy = "it is a hot spare"
-    elif drive.state == "jbod" and state.storage.find_content(drive.device):
-        busy = f"it is a single disk with data ({drive.device})"
+    elif find_on_drive(state.storage, drive).content:
+        busy = f"it is a single disk with data ({drive.device or 'which the system does not show'})"
     return Candidate(
         number=drive.number,
         title=describe_drive(drive),

@@ -7,6 +7,7 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.drivers.storage.desk import find_use
 from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import ArrayWanted, Raid, Template
@@ -140,7 +141,7 @@ def _find_trouble(state: Storage, disk: Disk) -> str:
         return "it is removable"
     if disk.read_only:
         return "it is read-only"
-    return found.obstacle or ", ".join(f"it is {use}" for use in found.used_by)
+    return found.obstacle or find_use(found)
 
 
 def data_drives(level: int, drive_count: int) -> int:

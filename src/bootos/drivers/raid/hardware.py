@@ -8,7 +8,7 @@ An array that is not in the template is left alone unless `raid.clear` says othe
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
 from bootos.drivers.raid.demand import Demand, Whole, build_demands
-from bootos.drivers.raid.desk import Desk
+from bootos.drivers.raid.draft import Draft
 from bootos.drivers.raid.order import (
     CreateArray,
     SetBootArray,
@@ -22,6 +22,7 @@ from bootos.drivers.raid.whole import (
     plan_mode,
 )
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
+from bootos.drivers.storage.desk import find_word, keep_array
 from bootos.template.model import Template
 from bootos.template.size import format_size, parse_bytes
 
@@ -36,7 +37,7 @@ def plan_controllers(
     planned = Planned(notes=list(state.notes))
     forecast.arrays.update(find_forecasts(state))
     if template.raid is not None:
-        _Planner(Desk(state, template, template.raid, forecast, planned, driver)).plan()
+        _Planner(Draft(state, template, template.raid, forecast, planned, driver)).plan()
     return planned
 
 
@@ -59,28 +60,28 @@ def find_forecasts(state: ControllerState) -> dict[str, ArrayForecast]:
 
 
 class _Planner:
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
 
     def plan(self) -> None:
-        if plan_mode(self.desk):
+        if plan_mode(self.draft):
             return
-        demands, whole = build_demands(self.desk.state, self.desk.raid, self.desk.planned)
-        plan_foreign(self.desk)
+        demands, whole = build_demands(self.draft.state, self.draft.raid, self.draft.planned)
+        plan_foreign(self.draft)
         kept = self._sort_out(demands, whole)
         for demand in demands:
             if demand.sound and not demand.blocked:
                 self._free_drives(demand, kept.get(demand.at))
-        plan_global_spares_away(self.desk, demands, whole)
+        plan_global_spares_away(self.draft, demands, whole)
         for demand in demands:
             existing = kept.get(demand.at)
             if existing is not None:
                 self._plan_repair(demand, existing)
             elif demand.sound:
                 self._plan_create(demand)
-        plan_global_spares(self.desk, demands, whole)
+        plan_global_spares(self.draft, demands, whole)
         for part in whole:
-            plan_jbod(self.desk, part)
+            plan_jbod(self.draft, part)
 
     def _sort_out(self, demands: list[Demand], whole: list[Whole]) -> dict[str, Array]:
         """Existing arrays that are what is wanted, by its place. Those that must go are planned away; those in the
@@ -101,13 +102,13 @@ class _Planner:
                     f"array {same.title!r} is {same.state} and is on other drives: {'; '.join(by_drives)}"
                 )
                 hint = "repair it first, or delete it with raid: {clear: true} alone"
-                self.desk.complain(demand.at, message, hint)
+                self.draft.complain(demand.at, message, hint)
                 demand.blocked = True
                 saved.add((demand.controller.id, same.id))
             elif demand.sound:
                 told = "; ".join([*hard, *by_drives])
-                self.desk.planned.notes.append(f"array {same.title!r} exists and is not as wanted: {told}")
-        for controller in self.desk.state.controllers:
+                self.draft.planned.notes.append(f"array {same.title!r} exists and is not as wanted: {told}")
+        for controller in self.draft.state.controllers:
             for array in controller.arrays:
                 if (controller.id, array.id) not in matched | saved:
                     self._sort_out_one(controller, array, demands)
@@ -128,14 +129,10 @@ class _Planner:
     def _sort_out_one(self, controller: Controller, array: Array, demands: list[Demand]) -> None:
         members = set(array.drives)
         here = [demand for demand in demands if demand.controller is controller]
-        wiping = [demand for demand in here if demand.wanted.wipe and demand.sound]
-        covered = frozenset[str]().union(*(demand.ids for demand in wiping))
-        if self.desk.raid.clear:
-            self.desk.delete_array(controller, array, "raid.clear")
-            return
-        if members and members <= covered:
-            at = next(demand.at for demand in wiping if demand.ids & members)
-            self.desk.delete_array(controller, array, f"{at}.wipe")
+        wiping = [(demand.at, demand.ids) for demand in here if demand.wanted.wipe and demand.sound]
+        word = find_word(self.draft.raid.clear, members, wiping)
+        if word is not None:
+            self.draft.delete_array(controller, array, word)
             return
         named = controller.capability.name_length > 0
         in_way = [
@@ -144,63 +141,58 @@ class _Planner:
             if (named and demand.wanted.name == array.name) or demand.ids & (members | set(array.hotspares))
         ]
         for demand in in_way:
-            where = ", ".join(array.drives)
-            message = (
-                f"array {array.title!r} (RAID {array.level}) exists on {where} and is not what is wanted"
-            )
-            hint = "raid.clear: true deletes arrays that are not in the template"
-            self.desk.complain(demand.at, message, hint)
+            self.draft.planned.problems.append(keep_array(array.title, array.level, array.drives, demand.at))
             demand.blocked = True
         if not in_way:
-            self.desk.planned.notes.append(f"array {array.title!r} is not in the template and is left alone")
+            self.draft.planned.notes.append(f"array {array.title!r} is not in the template and is left alone")
 
     def _free_drives(self, demand: Demand, existing: Array | None) -> None:
         """JBOD drives and hot spares become free for the array."""
         controller, there = demand.controller, set(existing.drives) if existing is not None else set()
         for drive in [*demand.drives, *demand.hotspares]:
             if drive.state == "jbod" and drive.id not in there:
-                self.desk.take_jbod(controller, drive, demand.at, demand.wanted.wipe)
+                self.draft.take_jbod(controller, drive, demand.at, demand.wanted.wipe)
         if existing is None:
             for drive in demand.drives:
-                self.desk.take_spare(controller, drive.id, demand.at)
+                self.draft.take_spare(controller, drive.id, demand.at)
 
     def _plan_create(self, demand: Demand) -> None:
         wanted, controller, at = demand.wanted, demand.controller, demand.at
-        before = len(self.desk.planned.problems)
+        before = len(self.draft.planned.problems)
         for drive in [*demand.drives, *demand.hotspares]:
             if drive.id in controller.failed:
-                self.desk.complain(
+                self.draft.complain(
                     f"{at}.drives", f"{describe_drive(drive)} cannot be used: it is {drive.state}"
                 )
         most = controller.capability.most_arrays
-        left = sum((controller.id, array.id) not in self.desk.doomed for array in controller.arrays)
+        left = sum((controller.id, array.id) not in self.draft.doomed for array in controller.arrays)
         if most is not None and left >= most:
-            self.desk.complain(at, f"{controller.title} holds at most {most} arrays, and has {left}")
+            self.draft.complain(at, f"{controller.title} holds at most {most} arrays, and has {left}")
         room = min(drive.room_bytes for drive in demand.drives)
         spans = split_spans(wanted.level, [drive.id for drive in demand.drives], wanted.span)
         size_bytes = room * count_data(wanted.level, spans)
         asked = parse_bytes(wanted.size) if wanted.size is not None else None
         if asked is not None and asked > size_bytes:
-            self.desk.complain(
+            self.draft.complain(
                 f"{at}.size", f"{wanted.size} is too large: these drives give {format_size(size_bytes)}"
             )
         ids = tuple(drive.id for drive in demand.drives)
         spares = tuple(drive.id for drive in demand.hotspares)
-        self.desk.forecast.arrays[wanted.name] = ArrayForecast(
+        self.draft.forecast.arrays[wanted.name] = ArrayForecast(
             name=wanted.name,
             device=f"{COMING}{wanted.name}",
             size_bytes=asked or size_bytes - size_bytes // 100,
             exists=False,
             members=(*ids, *spares),
         )
-        if demand.blocked or len(self.desk.planned.problems) > before:
+        if demand.blocked or len(self.draft.planned.problems) > before:
             return
         after = f"RAID {wanted.level} on {tell_drives(controller, ids)}"
         if spares:
             after += (
                 f"; {demand.kind} hot spare{'s' if len(spares) > 1 else ''} {tell_drives(controller, spares)}"
             )
-        self.desk.act(
+        self.draft.act(
             f"create:{wanted.name}",
             f"create array {wanted.name}: {after}",
             CreateArray(
@@ -219,7 +211,6 @@ class _Planner:
             ),
             at,
             Change(what=f"array {wanted.name}", after=after),
-            allowed=f"{at}.wipe" if wanted.wipe else None,
             estimate_s=CREATE_S,
         )
 
@@ -228,10 +219,10 @@ class _Planner:
         controller, wanted, at = demand.controller, demand.wanted, demand.at
         if demand.blocked:
             return
-        count = len(self.desk.planned.actions)
+        count = len(self.draft.planned.actions)
         ids = demand.ids
         for spare in sorted(set(array.hotspares) - ids):
-            self.desk.take_spare(controller, spare, at)
+            self.draft.take_spare(controller, spare, at)
         for drive in [*demand.drives, *demand.hotspares]:
             self._plan_absent(demand, array, drive)
         changed = {
@@ -240,7 +231,7 @@ class _Planner:
             if getattr(wanted, key) is not None and getattr(array, key) not in (None, getattr(wanted, key))
         }
         if changed:
-            self.desk.act(
+            self.draft.act(
                 f"policy:{array.title}",
                 f"set of array {array.title}: {', '.join(f'{k} {v}' for k, v in changed.items())}",
                 SetPolicy(controller=controller.id, array=array.id, name=array.title, **changed),
@@ -252,20 +243,20 @@ class _Planner:
                 ),
             )
         if wanted.boot and array.is_boot is False:
-            self.desk.act(
+            self.draft.act(
                 f"boot:{array.title}",
                 f"boot from array {array.title}",
                 SetBootArray(controller=controller.id, array=array.id, name=array.title),
                 at,
                 Change(what=f"boot array of controller {controller.number}", after=array.title),
             )
-        if not array.device and any(disk.select.array == wanted.name for disk in self.desk.template.disks):
+        if not array.device and any(disk.select.array == wanted.name for disk in self.draft.template.disks):
             message = f"array {array.title!r} exists ({array.state}), but the system sees no disk of it"
-            self.desk.complain(at, message)
-        if len(self.desk.planned.actions) == count:
+            self.draft.complain(at, message)
+        if len(self.draft.planned.actions) == count:
             state = f", {array.state}" if array.state != "optimal" else ""
             progress = f" ({array.progress})" if array.progress else ""
-            self.desk.planned.notes.append(
+            self.draft.planned.notes.append(
                 f"array {array.title!r} is as wanted: RAID {array.level}{state}{progress}"
             )
 
@@ -278,21 +269,21 @@ class _Planner:
         is_spare = drive in demand.hotspares
         if drive.id in controller.failed:
             why = drive.trouble or drive.state
-            self.desk.planned.notes.append(
+            self.draft.planned.notes.append(
                 f"{describe_drive(drive)} of array {array.title!r}: {why}: replace it"
             )
             return
         if drive.id in controller.hotspares and (demand.kind == "global" or not is_spare):
             return
         owner = next((other for other in controller.arrays if drive.id in other.drives), None)
-        if owner is not None and (controller.id, owner.id) not in self.desk.doomed:
+        if owner is not None and (controller.id, owner.id) not in self.draft.doomed:
             if demand.kind == "dedicated":
-                self.desk.complain(at, f"{describe_drive(drive)} is in array {owner.title!r}")
+                self.draft.complain(at, f"{describe_drive(drive)} is in array {owner.title!r}")
             return
         if demand.kind not in controller.capability.hotspares:
-            self.desk.complain(at, f"{describe_drive(drive)} cannot be added to array {array.title!r}")
+            self.draft.complain(at, f"{describe_drive(drive)} cannot be added to array {array.title!r}")
             return
         if demand.kind == "global" and is_spare:
             return  # with the others
-        self.desk.take_spare(controller, drive.id, at)
-        self.desk.add_spare(controller, drive, array if demand.kind == "dedicated" else None, at)
+        self.draft.take_spare(controller, drive.id, at)
+        self.draft.add_spare(controller, drive, array if demand.kind == "dedicated" else None, at)

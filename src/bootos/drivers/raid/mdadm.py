@@ -31,8 +31,21 @@ from bootos.drivers.raid.drives import (
 )
 from bootos.drivers.storage import md
 from bootos.drivers.storage.array import find_array_node, make_writable, resync_slowed, stop_array
+from bootos.drivers.storage.content import find_on_device, find_on_md
+from bootos.drivers.storage.desk import (
+    NOTHING_LOST,
+    Taking,
+    Verdict,
+    Word,
+    find_word,
+    join_verdicts,
+    judge,
+    keep_array,
+    wipe_word,
+)
 from bootos.drivers.storage.device import clear_device, find_node
-from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.mark import ARRAY, draw_uuid
+from bootos.drivers.storage.own import is_own_array
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage, describe_disk
@@ -41,7 +54,6 @@ from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk, Inventory
 
-CREATE = "raid.mdadm:create:"
 CREATE_TIMEOUT_S = 120.0
 CHANGE_S = 5.0  # of one change, about; a new array is built in the background
 
@@ -162,8 +174,8 @@ def _plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecas
         for disk in item.disks:
             forecast.taken.setdefault(disk.path, item.at)
     kept, doomed = _sort_out(state, raid, resolved, planned)
-    for array in doomed:
-        _plan_delete(state, array, raid, resolved, forecast, planned)
+    for array, word in doomed:
+        _plan_delete(state, array, word, forecast, planned)
     for item in resolved:
         existing = kept.get(item.at)
         if existing is not None:
@@ -174,11 +186,11 @@ def _plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecas
 
 def _sort_out(
     state: Storage, raid: Raid, resolved: list[Resolved], planned: Planned
-) -> tuple[dict[str, md.Array], list[md.Array]]:
-    """(existing arrays that are what is wanted, by its place; existing arrays that must go)."""
+) -> tuple[dict[str, md.Array], list[tuple[md.Array, Word]]]:
+    """(existing arrays that are what is wanted, by its place; existing arrays that must go, by which word)."""
     kept: dict[str, md.Array] = {}
-    doomed: list[md.Array] = []
-    wiping = frozenset[str]().union(*(item.paths for item in resolved if item.wanted.wipe))
+    doomed: list[tuple[md.Array, Word]] = []
+    wiping = [(item.at, item.paths) for item in resolved if item.wanted.wipe]
     matched: set[str] = set()
     for item in resolved:
         same = next((array for array in state.arrays if array.name == item.wanted.name), None)
@@ -193,25 +205,19 @@ def _sort_out(
     for array in state.arrays:
         if array.device in matched:
             continue
-        if raid.clear or (array.nodes and array.nodes <= wiping) or is_own_half(state, array):
-            doomed.append(array)
+        word = find_word(raid.clear, array.nodes, wiping)
+        if word is None and is_own_array(state, array):
+            word = Word(path="raid.clear", is_given=False)
+        if word is not None:
+            doomed.append((array, word))
             continue
         in_way = [item for item in resolved if item.wanted.name == array.name or item.paths & _disks(array)]
         for item in in_way:
-            where = ", ".join(sorted(array.nodes))
-            message = f"array {array.name!r} (RAID {array.level}) exists on {where} and is not what is wanted"
-            hint = "raid.clear: true deletes arrays that are not in the template"
-            planned.problems.append(Problem(path=item.at, message=message, hint=hint))
+            planned.problems.append(keep_array(array.name, array.level, sorted(array.nodes), item.at))
             item.blocked = True
         if not in_way:
             planned.notes.append(f"array {array.name!r} is not in the template and is left alone")
     return kept, doomed
-
-
-def is_own_half(state: Storage, array: md.Array) -> bool:
-    """Whether an earlier attempt of this job was cut off creating this array, so that it cannot be started."""
-    begun = f"{CREATE}{array.name}" in state.begun and not array.node
-    return begun and is_same_uuid(array.uuid, draw_uuid(state.owner, array.device))
 
 
 def _disks(array: md.Array) -> set[str]:
@@ -245,38 +251,34 @@ def find_differences(
     return told
 
 
-def _plan_delete(
-    state: Storage,
-    array: md.Array,
-    raid: Raid,
-    resolved: list[Resolved],
-    forecast: Forecast,
-    planned: Planned,
-) -> None:
-    users = state.blocks[array.device].used_by if array.device in state.blocks else ()
-    at = "raid.clear"
-    half = is_own_half(state, array)
-    if not raid.clear and not half:
-        at = next(f"{item.at}.wipe" for item in resolved if item.wanted.wipe and item.paths & array.nodes)
-    if users:
-        message = f"array {array.name!r} cannot be deleted: it is {', '.join(users)}"
-        planned.problems.append(Problem(path=at, message=message))
+def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast, planned: Planned) -> None:
+    half = is_own_array(state, array)
+    at = word.path.removesuffix(".wipe")
+    verdict = judge(
+        Taking(title=f"array {array.name!r}", path=word.path, cannot="cannot be deleted"),
+        find_on_md(state, array),
+        word,
+        is_own=half,
+    )
+    planned.problems += verdict.problems
     members = tuple(sorted(member.node for member in array.members))
     where = ", ".join(members)
-    content = state.find_content(array.device)
-    planned.actions.append(
-        Action(
-            id=f"raid.mdadm:delete:{array.name}",
-            driver=MdadmDriver.name,
-            estimate_s=CHANGE_S,
-            summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
-            changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
-            destroys=() if half else (f'md array "{array.name}" (RAID {array.level}) on {where}', *content),
-            allowed=at,
-            path=at.removesuffix(".wipe"),
-            detail=Delete(name=array.name, device=array.device, running=bool(array.node), members=members),
+    if not verdict.problems:
+        planned.actions.append(
+            Action(
+                id=f"raid.mdadm:delete:{array.name}",
+                driver=MdadmDriver.name,
+                estimate_s=CHANGE_S,
+                summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
+                changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
+                destroys=verdict.destroys,
+                allowed=verdict.allowed,
+                path=at,
+                detail=Delete(
+                    name=array.name, device=array.device, running=bool(array.node), members=members
+                ),
+            )
         )
-    )
     forecast.arrays.pop(array.name, None)
     forecast.freed |= {array.device, *members}
 
@@ -290,9 +292,9 @@ def _plan_repair(
     absent = [disk for disk in item.disks if disk.path not in array.nodes]
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
-        before = len(planned.problems)
-        content = _check_content(state, disk, item, forecast, planned)
-        if len(planned.problems) > before:
+        verdict = _judge_disk(state, disk, item, forecast)
+        planned.problems += verdict.problems
+        if verdict.problems:
             continue
         planned.actions.append(
             Action(
@@ -301,8 +303,8 @@ def _plan_repair(
                 estimate_s=CHANGE_S,
                 summary=f"add {describe_disk(disk)} to array {array.name}",
                 changes=(Change(what=f"array {array.name}", after=f"with {disk.path}"),),
-                destroys=tuple(content),
-                allowed=f"{item.at}.wipe" if item.wanted.wipe else None,
+                destroys=verdict.destroys,
+                allowed=verdict.allowed,
                 path=item.at,
                 detail=Add(device=array.device, drive=disk.path),
             )
@@ -324,27 +326,24 @@ def _plan_repair(
         planned.notes.append(f"array {array.name!r} is as wanted: RAID {array.level}{progress}")
 
 
-def _check_content(
-    state: Storage, disk: Disk, item: Resolved, forecast: Forecast, planned: Planned
-) -> list[str]:
-    """What is lost on a drive; without permission that is a problem."""
-    own = state.find_array_of(disk.path)
-    content = state.find_content(disk.path, freed=forecast.freed)
-    if content and own is not None and own.device not in forecast.freed:
-        return content  # `_sort_out` has told about the array that is in the way
-    if content and not item.wanted.wipe:
-        message = f"{describe_disk(disk)} holds {'; '.join(content)}"
-        hint = f"{item.at}.wipe: true allows this data to be lost"
-        planned.problems.append(Problem(path=f"{item.at}.drives", message=message, hint=hint))
-    return content
+def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) -> Verdict:
+    """Whether a drive may become part of an array."""
+    if item.blocked:
+        return NOTHING_LOST  # nothing is planned: `_sort_out` has told about the array that is in the way
+    return judge(
+        Taking(
+            title=describe_disk(disk), path=item.at, cannot="cannot be used", content_path=f"{item.at}.drives"
+        ),
+        find_on_device(state, disk.path, forecast.freed),
+        wipe_word(item.at, item.wanted.wipe),
+    )
 
 
 def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Planned) -> None:
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
-    destroys: list[str] = []
-    for disk in item.disks:
-        destroys += _check_content(state, disk, item, forecast, planned)
+    verdict = join_verdicts(_judge_disk(state, disk, item, forecast) for disk in item.disks)
+    planned.problems += verdict.problems
     sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
     tell_waste(item, sizes, planned)
     member_bytes: int | None = None
@@ -380,13 +379,13 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
         after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
     planned.actions.append(
         Action(
-            id=f"{CREATE}{wanted.name}",
+            id=f"{ARRAY}{wanted.name}",
             driver=MdadmDriver.name,
             estimate_s=CHANGE_S,
             summary=f"create array {wanted.name}: {after}",
             changes=(Change(what=f"array {wanted.name}", after=after),),
-            destroys=tuple(dict.fromkeys(destroys)),
-            allowed=f"{at}.wipe" if wanted.wipe else None,
+            destroys=verdict.destroys,
+            allowed=verdict.allowed,
             path=at,
             detail=Create(
                 name=wanted.name,

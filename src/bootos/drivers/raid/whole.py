@@ -6,47 +6,50 @@ from typing import Literal
 
 from bootos.drivers.contract import Change
 from bootos.drivers.raid.demand import Demand, Whole, find_controller
-from bootos.drivers.raid.desk import Desk
+from bootos.drivers.raid.draft import Draft
 from bootos.drivers.raid.order import (
     ClearForeign,
     ImportForeign,
     SetJbod,
     SetMode,
 )
+from bootos.drivers.storage.content import Present
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
+from bootos.drivers.storage.desk import Taking, Word, find_word, judge
 
 
-def plan_mode(desk: Desk) -> bool:
+def plan_mode(draft: Draft) -> bool:
     """Whether the mode changes: everything else is planned after the reboot."""
-    wanted = desk.raid.mode
+    wanted = draft.raid.mode
     if wanted is None:
-        if desk.raid.arrays:
-            for controller in desk.state.controllers:
+        if draft.raid.arrays:
+            for controller in draft.state.controllers:
                 if controller.mode == "hba":
                     message = f"{controller.title} is in HBA mode and has no arrays"
-                    desk.complain("raid.mode", message, "raid.mode: raid switches it")
+                    draft.complain("raid.mode", message, "raid.mode: raid switches it")
         return False
-    meant = find_controller(desk.state, desk.raid.controller, "raid.controller", desk.planned)
+    meant = find_controller(draft.state, draft.raid.controller, "raid.controller", draft.planned)
     if meant is None or meant.mode == wanted:
         return False
-    return plan_switch(desk, meant, wanted)
+    return plan_switch(draft, meant, wanted)
 
 
-def plan_switch(desk: Desk, controller: Controller, wanted: Literal["raid", "hba"]) -> bool:
+def plan_switch(draft: Draft, controller: Controller, wanted: Literal["raid", "hba"]) -> bool:
     if controller.mode == "mixed" and wanted == "raid":
         return False
     if wanted not in controller.capability.modes:
-        desk.complain("raid.mode", f"{controller.model or controller.title} cannot be switched to {wanted}")
+        draft.complain("raid.mode", f"{controller.model or controller.title} cannot be switched to {wanted}")
         return False
     if controller.arrays and wanted == "hba":
         names = ", ".join(array.title for array in controller.arrays)
-        if not desk.raid.clear:
+        word = find_word(draft.raid.clear, frozenset(), ())
+        if word is None:
             hint = "raid.clear: true deletes them"
-            desk.complain("raid.mode", f"{controller.title} has arrays: {names}", hint)
+            draft.complain("raid.mode", f"{controller.title} has arrays: {names}", hint)
             return True
         for array in controller.arrays:
-            desk.delete_array(controller, array, "raid.clear")
-    desk.act(
+            draft.delete_array(controller, array, word)
+    draft.act(
         f"mode:{controller.number}",
         f"switch {controller.title} to {wanted} mode",
         SetMode(controller=controller.id, mode=wanted),
@@ -54,24 +57,24 @@ def plan_switch(desk: Desk, controller: Controller, wanted: Literal["raid", "hba
         Change(what=f"mode of controller {controller.number}", before=controller.mode, after=wanted),
         reboot=True,
     )
-    desk.planned.notes.append(f"the rest of raid is planned once {controller.title} is in {wanted} mode")
+    draft.planned.notes.append(f"the rest of raid is planned once {controller.title} is in {wanted} mode")
     return True
 
 
-def plan_foreign(desk: Desk) -> None:
-    if desk.raid.foreign is None:
+def plan_foreign(draft: Draft) -> None:
+    if draft.raid.foreign is None:
         return
-    asked = desk.raid.controller
-    one = find_controller(desk.state, asked, "raid.controller", desk.planned) if asked is not None else None
-    for controller in desk.state.controllers:
+    asked = draft.raid.controller
+    one = find_controller(draft.state, asked, "raid.controller", draft.planned) if asked is not None else None
+    for controller in draft.state.controllers:
         if not controller.foreign or (asked is not None and controller is not one):
             continue
         titles = [entry.title or entry.id for entry in controller.foreign]
         what = f"foreign configuration on controller {controller.number}"
         if not controller.capability.foreign:
-            desk.complain("raid.foreign", f"{controller.title} cannot import or clear: {'; '.join(titles)}")
-        elif desk.raid.foreign == "import":
-            desk.act(
+            draft.complain("raid.foreign", f"{controller.title} cannot import or clear: {'; '.join(titles)}")
+        elif draft.raid.foreign == "import":
+            draft.act(
                 f"import:{controller.number}",
                 f"import what drives brought with them: {'; '.join(titles)}",
                 ImportForeign(controller=controller.id),
@@ -79,19 +82,25 @@ def plan_foreign(desk: Desk) -> None:
                 Change(what=what, before="; ".join(titles), after="arrays of this controller"),
             )
         else:
-            desk.act(
+            lost = tuple(f"foreign configuration {title}" for title in titles)
+            verdict = judge(
+                Taking(title=controller.title, path="raid.foreign", cannot="cannot be cleared"),
+                Present(content=lost),
+                Word(path="raid.foreign", is_given=draft.raid.foreign == "clear"),
+            )
+            draft.planned.problems += verdict.problems
+            draft.act(
                 f"clear-foreign:{controller.number}",
                 f"forget what drives brought with them: {'; '.join(titles)}",
                 ClearForeign(controller=controller.id),
                 "raid.foreign",
                 Change(what=what, before="; ".join(titles)),
-                destroys=[f"foreign configuration {title}" for title in titles],
-                allowed="raid.foreign",
+                verdict=verdict,
             )
 
 
 def wanted_globals(
-    desk: Desk, controller: Controller, demands: list[Demand], whole: list[Whole]
+    draft: Draft, controller: Controller, demands: list[Demand], whole: list[Whole]
 ) -> dict[str, tuple[Drive, str]]:
     found: dict[str, tuple[Drive, str]] = {}
     for demand in demands:
@@ -103,45 +112,45 @@ def wanted_globals(
     return found
 
 
-def plan_global_spares_away(desk: Desk, demands: list[Demand], whole: list[Whole]) -> None:
-    for controller in desk.state.controllers:
+def plan_global_spares_away(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+    for controller in draft.state.controllers:
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
-        if not desk.raid.clear and not said:
+        if not draft.raid.clear and not said:
             continue
-        meant = set(wanted_globals(desk, controller, demands, whole))
+        meant = set(wanted_globals(draft, controller, demands, whole))
         for demand in demands:
             if demand.controller is controller:
                 meant |= {drive.id for drive in demand.drives}  # fell back to being a spare
         for spare in controller.hotspares:
             if spare not in meant:
-                desk.take_spare(controller, spare, "raid.hotspares" if said else "raid.clear")
+                draft.take_spare(controller, spare, "raid.hotspares" if said else "raid.clear")
 
 
-def plan_global_spares(desk: Desk, demands: list[Demand], whole: list[Whole]) -> None:
-    for controller in desk.state.controllers:
-        for drive_id, (drive, at) in wanted_globals(desk, controller, demands, whole).items():
-            gone = (controller.id, drive_id) in desk.removed
+def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+    for controller in draft.state.controllers:
+        for drive_id, (drive, at) in wanted_globals(draft, controller, demands, whole).items():
+            gone = (controller.id, drive_id) in draft.removed
             if drive_id in controller.hotspares and not gone:
                 continue
             if "global" not in controller.capability.hotspares:
                 if at == "raid.hotspares":
-                    desk.complain(at, f"{controller.title} has no global hot spares")
+                    draft.complain(at, f"{controller.title} has no global hot spares")
                 continue
             if drive_id in controller.failed:
-                desk.planned.notes.append(f"{describe_drive(drive)} has failed: replace it")
+                draft.planned.notes.append(f"{describe_drive(drive)} has failed: replace it")
                 continue
             owner = controller.find_array_of(drive_id)
-            if owner is not None and (controller.id, owner.id) not in desk.doomed:
+            if owner is not None and (controller.id, owner.id) not in draft.doomed:
                 if drive_id in owner.hotspares and not gone:
-                    desk.take_spare(controller, drive_id, at)
+                    draft.take_spare(controller, drive_id, at)
                 elif drive_id in owner.drives:
                     continue  # it has taken over
             if drive.state == "jbod":
-                desk.take_jbod(controller, drive, at.removesuffix(".hotspares"), False)
-            desk.add_spare(controller, drive, None, at)
+                draft.take_jbod(controller, drive, at.removesuffix(".hotspares"), False)
+            draft.add_spare(controller, drive, None, at)
 
 
-def plan_jbod(desk: Desk, part: Whole) -> None:
+def plan_jbod(draft: Draft, part: Whole) -> None:
     controller = part.controller
     for drive in part.jbod:
         if drive.state == "jbod":
@@ -149,14 +158,14 @@ def plan_jbod(desk: Desk, part: Whole) -> None:
         owner = controller.find_array_of(drive.id)
         if not controller.capability.jbod:
             message = f"{controller.model or controller.title} cannot hand single drives to the system"
-            desk.complain("raid.jbod", message, "an array of level 0 on one drive does nearly the same")
+            draft.complain("raid.jbod", message, "an array of level 0 on one drive does nearly the same")
             return
-        if owner is not None and (controller.id, owner.id) not in desk.doomed:
+        if owner is not None and (controller.id, owner.id) not in draft.doomed:
             hint = "raid.clear: true deletes arrays that are not in the template"
-            desk.complain("raid.jbod", f"{describe_drive(drive)} is in array {owner.title!r}", hint)
+            draft.complain("raid.jbod", f"{describe_drive(drive)} is in array {owner.title!r}", hint)
             continue
-        desk.take_spare(controller, drive.id, "raid.jbod")
-        desk.act(
+        draft.take_spare(controller, drive.id, "raid.jbod")
+        draft.act(
             f"jbod:{controller.number}:{drive.id}",
             f"hand {describe_drive(drive)} to the system as a single disk",
             SetJbod(controller=controller.id, drive=drive.id, on=True),

@@ -6,8 +6,8 @@ writes. Changes nothing.
 from collections.abc import Set
 
 from bootos.drivers.contract import Machine
+from bootos.drivers.storage.mark import FILESYSTEM
 
-MAKE = "disk.filesystem:make:"  # how the actions of disk.filesystem are named
 CHECK_TIMEOUT_S = 1800.0
 
 # The checkers of the file systems themselves, told to change nothing; exit code 0 means sound. Swap is one page.
@@ -21,7 +21,7 @@ CHECKERS = {
 
 def find_doubted(begun: Set[str]) -> frozenset[str]:
     """The devices, by their names in plans, whose file systems are to be checked."""
-    return frozenset(id.removeprefix(MAKE) for id in begun if id.startswith(MAKE))
+    return frozenset(id.removeprefix(FILESYSTEM) for id in begun if id.startswith(FILESYSTEM))
 
 
 def is_complete(machine: Machine, type: str, node: str) -> bool:

@@ -7,6 +7,10 @@ import uuid
 UNFINISHED = (
     "bootos.unfinished"  # label of a LUKS container, tag of a logical volume, until its content is made
 )
+# How actions are named whose work may be half done: with `Machine.begun`
+TABLE = "disk.partition:write:"
+FILESYSTEM = "disk.filesystem:make:"
+ARRAY = "raid.mdadm:create:"
 _NAMESPACE = uuid.UUID("6f1d3c1e-7a55-4f0e-9d0b-0b8f2f4a6c11")
 
 

@@ -5,7 +5,7 @@ Used by `disk.filesystem`, and by `disk.luks` for what lies in a container.
 
 import msgspec
 
-from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
+from bootos.drivers.storage.mark import draw_uuid
 from bootos.drivers.storage.signature import Signature
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Filesystem, FilesystemType
@@ -32,15 +32,6 @@ def is_right(signatures: tuple[Signature, ...], wanted: Filesystem) -> bool:
     found = signatures[0]
     label_right = wanted.label is None or found.label == wanted.label
     return label_right and (wanted.uuid is None or plain_uuid(found.uuid) == plain_uuid(wanted.uuid))
-
-
-def is_own_half(state: Storage, signatures: tuple[Signature, ...], wanted: Filesystem, device: str) -> bool:
-    """Whether all that is there is what an earlier attempt of this job left half made."""
-    mark = mark_filesystem(state, wanted, device).uuid or ""
-    return bool(mark) and all(
-        signature.half_made and signature.type == wanted.type.value and is_same_uuid(signature.uuid, mark)
-        for signature in signatures
-    )
 
 
 def mark_filesystem(state: Storage, wanted: Filesystem, device: str) -> Filesystem:

@@ -154,7 +154,11 @@ def _build_block(
         layout = parse_sfdisk(done.stdout, device) if done.returncode == 0 else None
     if layout is not None:
         parts = tuple(
-            msgspec.structs.replace(part, signatures=_check_signatures(machine, part.device, path, found))
+            msgspec.structs.replace(
+                part,
+                signatures=_check_signatures(machine, part.device, path, found),
+                unreadable=path in unreadable,
+            )
             for part in layout.slices
             for path in [partition_path(node, part.number)]
             for found in [signatures.get(path, ())]

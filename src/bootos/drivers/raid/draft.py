@@ -2,8 +2,6 @@
 Pure; nothing here decides whether a move is wanted.
 """
 
-from collections.abc import Iterable
-
 from bootos.drivers.contract import Action, Change, Forecast, Planned
 from bootos.drivers.raid.compare import tell_drives
 from bootos.drivers.raid.order import (
@@ -13,14 +11,16 @@ from bootos.drivers.raid.order import (
     RemoveSpare,
     SetJbod,
 )
+from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
+from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, Word, judge, wipe_word
 from bootos.errors import Problem
 from bootos.template.model import Raid, Template
 
 CHANGE_S = 5.0
 
 
-class Desk:
+class Draft:
     """One planning: what is read, what is wanted, and what is planned so far."""
 
     def __init__(
@@ -53,8 +53,7 @@ class Desk:
         path: str,
         change: Change,
         *,
-        destroys: Iterable[str] = (),
-        allowed: str | None = None,
+        verdict: Verdict = NOTHING_LOST,
         reboot: bool = False,
         estimate_s: float = CHANGE_S,
     ) -> None:
@@ -64,8 +63,8 @@ class Desk:
                 driver=self.driver,
                 summary=summary,
                 changes=(change,),
-                destroys=tuple(dict.fromkeys(destroys)),
-                allowed=allowed,
+                destroys=verdict.destroys,
+                allowed=verdict.allowed,
                 path=path,
                 reboot=reboot,
                 estimate_s=estimate_s,
@@ -73,26 +72,23 @@ class Desk:
             )
         )
 
-    def delete_array(self, controller: Controller, array: Array, allowed: str) -> None:
-        storage = self.state.storage
-        block = storage.blocks.get(array.device)
-        if block is not None and block.used_by:
-            message = f"array {array.title!r} cannot be deleted: it is {', '.join(block.used_by)}"
-            self.complain(allowed, message)
+    def delete_array(self, controller: Controller, array: Array, word: Word) -> None:
         what = f"RAID {array.level} on {tell_drives(controller, array.drives)}"
-        content = storage.find_content(array.device, freed=self.forecast.freed) if array.device else []
-        lost = f'array "{array.title}" ({what})'
-        if not array.device:
-            lost += ", whose data could not be looked at"
-        self.act(
-            f"delete:{controller.number}:{array.title}",
-            f"delete array {array.title} ({what})",
-            DeleteArray(controller=controller.id, array=array.id, name=array.title),
-            allowed.removesuffix(".wipe"),
-            Change(what=f"array {array.title}", before=what),
-            destroys=[lost, *content],
-            allowed=allowed,
+        verdict = judge(
+            Taking(title=f"array {array.title!r}", path=word.path, cannot="cannot be deleted"),
+            find_on_array(self.state.storage, array, what, self.forecast.freed),
+            word,
         )
+        self.planned.problems += verdict.problems
+        if not verdict.problems:
+            self.act(
+                f"delete:{controller.number}:{array.title}",
+                f"delete array {array.title} ({what})",
+                DeleteArray(controller=controller.id, array=array.id, name=array.title),
+                word.path.removesuffix(".wipe"),
+                Change(what=f"array {array.title}", before=what),
+                verdict=verdict,
+            )
         self.doomed.add((controller.id, array.id))
         self.removed |= {(controller.id, spare) for spare in array.hotspares}  # they go with it
         self.forecast.arrays.pop(array.title, None)
@@ -123,14 +119,15 @@ class Desk:
         if (controller.id, drive.id) in self.freed_jbod:
             return
         self.freed_jbod.add((controller.id, drive.id))
-        storage = self.state.storage
-        block = storage.blocks.get(drive.device)
-        content = storage.find_content(drive.device, freed=self.forecast.freed)
-        if block is not None and block.used_by:
-            self.complain(at, f"{describe_drive(drive)} cannot be used: it is {', '.join(block.used_by)}")
-        if content and not wipe:
-            hint = f"{at}.wipe: true allows this data to be lost"
-            self.complain(f"{at}.drives", f"{describe_drive(drive)} holds {'; '.join(content)}", hint)
+        verdict = judge(
+            Taking(
+                title=describe_drive(drive), path=at, cannot="cannot be used", content_path=f"{at}.drives"
+            ),
+            find_on_drive(self.state.storage, drive, self.forecast.freed),
+            wipe_word(at, wipe),
+        )
+        self.planned.problems += verdict.problems
+        if verdict.problems:
             return
         if drive.device:
             self.forecast.taken.setdefault(drive.device, at)
@@ -141,8 +138,7 @@ class Desk:
             SetJbod(controller=controller.id, drive=drive.id, on=False),
             at,
             Change(what=describe_drive(drive), before="JBOD", after="free"),
-            destroys=content,
-            allowed=f"{at}.wipe" if wipe else None,
+            verdict=verdict,
         )
 
     def add_spare(self, controller: Controller, drive: Drive, array: Array | None, at: str) -> None:

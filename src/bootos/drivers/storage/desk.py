@@ -1,0 +1,123 @@
+"""The one place that says whether something may be lost. Pure; every driver that would write over data asks it.
+
+It is given what would be taken, what lies there (`content`), the word of the template that allows the loss, and whether
+this job made it and was cut off (`own`). It answers with problems, or with what an action has to say: `destroys` and
+`allowed`. The guard of the engine checks that no action destroys anything that its word does not allow.
+"""
+
+from collections.abc import Iterable, Sequence, Set
+
+import msgspec
+
+from bootos.drivers.storage.content import Present
+from bootos.drivers.storage.controller import Controller, Drive
+from bootos.drivers.storage.state import Block
+from bootos.errors import Problem
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """A word of the template by its place (`disks[0].wipe`), and whether it is given there."""
+
+    path: str
+    is_given: bool
+
+
+class Taking(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be taken, for the words of a problem. `title` is what it is called, `path` the place of the template
+    that wants it, `cannot` what it would be taken for: `/dev/sda cannot be partitioned: it is mounted on /mnt`.
+
+    `subject` is who is in use; `more` is told with its content, at `content_path` where that is another place."""
+
+    title: str
+    path: str
+    cannot: str
+    subject: str = "it"
+    more: str = ""
+    content_path: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """With problems, nothing may be planned. Else an action says what it `destroys`, by which word."""
+
+    problems: tuple[Problem, ...] = ()
+    destroys: tuple[str, ...] = ()
+    allowed: str | None = None
+
+
+NOTHING_LOST = Verdict()
+
+
+def wipe_word(at: str, is_given: bool) -> Word:
+    """The `wipe` of a place of the template."""
+    return Word(path=f"{at}.wipe", is_given=is_given)
+
+
+def judge(taking: Taking, present: Present, word: Word, *, is_own: bool = False) -> Verdict:
+    """Whether a place may be taken. What is in use never is, whatever the template says; what holds data is with the
+    word that allows it, or when `is_own`: this job made it, and was cut off making it."""
+    problems = []
+    if present.users:
+        message = f"{taking.title} {taking.cannot}: {taking.subject} is {', '.join(present.users)}"
+        problems.append(Problem(path=taking.path, message=message))
+    content = () if is_own else tuple(dict.fromkeys(present.content))
+    if content and not word.is_given:
+        message = f"{taking.title} holds {'; '.join(content)}{taking.more}"
+        hint = f"{word.path}: true allows this data to be lost"
+        problems.append(Problem(path=taking.content_path or taking.path, message=message, hint=hint))
+    if problems:
+        return Verdict(problems=tuple(problems))
+    return Verdict(destroys=content, allowed=word.path if content else None)
+
+
+def find_use(block: Block) -> str:
+    """Why a disk that is in use cannot be meant at all; empty: it is not. Use of an array that lies on it does not
+    count, since that array may be the one that is wanted."""
+    return ", ".join(f"it is {user}" for user in block.used_by)
+
+
+def join_verdicts(verdicts: Iterable[Verdict]) -> Verdict:
+    """One for an action that takes several places: all problems, everything that is destroyed, every word."""
+    listed = list(verdicts)
+    problems = tuple(problem for verdict in listed for problem in verdict.problems)
+    if problems:
+        return Verdict(problems=problems)
+    words = dict.fromkeys(verdict.allowed for verdict in listed if verdict.allowed is not None)
+    return Verdict(
+        destroys=tuple(dict.fromkeys(text for verdict in listed for text in verdict.destroys)),
+        allowed=", ".join(words) or None,
+    )
+
+
+def find_word(clear: bool, members: Set[str], wiping: Sequence[tuple[str, Set[str]]]) -> Word | None:
+    """The word that allows an array on `members` to be deleted: `raid.clear`, or the `wipe` of wanted arrays whose
+    drives cover all of its own. `wiping` are those that have it, as (place, drives). None: there is no such word."""
+    if clear:
+        return Word(path="raid.clear", is_given=True)
+    covered = frozenset[str]().union(*(drives for _, drives in wiping))
+    if not members or not members <= covered:
+        return None
+    return Word(path=f"{next(at for at, drives in wiping if drives & members)}.wipe", is_given=True)
+
+
+def keep_array(title: str, level: str, where: Iterable[str], path: str) -> Problem:
+    """What is said of an array that is in the way, when no word allows it to be deleted."""
+    return Problem(
+        path=path,
+        message=f"array {title!r} (RAID {level}) exists on {', '.join(where)} and is not what is wanted",
+        hint="raid.clear: true deletes arrays that are not in the template",
+    )
+
+
+def find_trouble(controller: Controller, drive: Drive, *, is_cleared: bool) -> str:
+    """Why a drive behind a controller cannot be used, whatever the template allows; empty: it can. A drive is free only
+    when its controller says so: one that works in something which is not shown is in use. `is_cleared`: the plan makes
+    the controller forget foreign configurations first."""
+    if drive.id in controller.failed:
+        return drive.trouble or {"missing": "it is missing"}.get(drive.state, "it has failed")
+    if drive.state == "foreign" and not is_cleared:
+        return "it belongs to a configuration of another controller (raid.foreign: import or clear)"
+    if controller.find_array_of(drive.id) is not None or drive.id in controller.hotspares:
+        return ""
+    if drive.state in ("online", "rebuilding"):
+        return "its controller uses it for something that it does not show as an array"
+    return "it is a hot spare of something that is not shown" if drive.state == "hotspare" else ""

@@ -1,0 +1,43 @@
+"""What an earlier attempt of this job was cut off making, known by the job's mark: it is replaced without a word. Pure.
+
+Volumes and containers whose content was not made carry `mark.UNFINISHED` instead, whichever job it was.
+"""
+
+from bootos.drivers.storage import md
+from bootos.drivers.storage.mark import ARRAY, TABLE, UNFINISHED, draw_uuid, is_same_uuid
+from bootos.drivers.storage.mkfs import mark_filesystem
+from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
+from bootos.drivers.storage.state import Block, Storage
+from bootos.template.model import Filesystem
+
+
+def is_own_table(state: Storage, found: Block | None) -> bool:
+    """Whether the partition table was not written to its end: the kernel cannot use it."""
+    if found is None or found.layout is None or not found.layout.unseen:
+        return False
+    is_begun = f"{TABLE}{found.device}" in state.begun
+    return is_begun and is_same_uuid(found.layout.id, draw_uuid(state.owner, found.device))
+
+
+def is_own_array(state: Storage, array: md.Array) -> bool:
+    """Whether the array was not created to its end, so that it cannot be started."""
+    is_begun = f"{ARRAY}{array.name}" in state.begun and not array.node
+    return is_begun and is_same_uuid(array.uuid, draw_uuid(state.owner, array.device))
+
+
+def is_own_filesystem(
+    state: Storage, signatures: tuple[Signature, ...], wanted: Filesystem, device: str
+) -> bool:
+    """Whether all that is there is the wanted file system, half made."""
+    mark = mark_filesystem(state, wanted, device).uuid or ""
+    return bool(mark) and all(
+        signature.half_made and signature.type == wanted.type.value and is_same_uuid(signature.uuid, mark)
+        for signature in signatures
+    )
+
+
+def is_unfinished_container(signatures: tuple[Signature, ...]) -> bool:
+    """Whether all that is there is a LUKS container in which nothing was made."""
+    return bool(signatures) and all(
+        signature.type == LUKS_SIGNATURE and signature.label == UNFINISHED for signature in signatures
+    )

@@ -1,0 +1,59 @@
+"""Whether data may be lost is decided by one module, `drivers/storage/desk.py`: others hand on what it says."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src/bootos"
+FOLDERS = ("drivers", "engine")
+DESK = "drivers/storage/desk.py"
+LOSS = {"destroys", "allowed"}
+BUILDERS = {"Action", "replace"}  # what makes an action, or changes one
+
+
+def walk(*folders: str) -> Iterator[tuple[str, ast.AST]]:
+    """(file, node) of everything in these folders."""
+    for folder in folders:
+        for file in sorted((SOURCE / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                yield str(file.relative_to(SOURCE)), node
+
+
+def read_called(node: ast.Call) -> str:
+    """The last name of what is called."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def test_an_action_says_what_it_destroys_in_the_words_of_a_verdict() -> None:
+    found = 0
+    for file, node in walk(*FOLDERS):
+        if not isinstance(node, ast.Call) or read_called(node) not in BUILDERS:
+            continue
+        given = {key.arg: key.value for key in node.keywords if key.arg in LOSS}
+        if not given:
+            continue
+        found += 1
+        for key, value in given.items():
+            is_of_verdict = isinstance(value, ast.Attribute) and value.attr == key
+            assert is_of_verdict, f"{file}:{node.lineno} must take {key} from a Verdict of the desk"
+        owners = {ast.unparse(value.value) for value in given.values() if isinstance(value, ast.Attribute)}
+        assert len(given) == 2 and len(owners) == 1, f"{file}:{node.lineno} must take both from one Verdict"
+    assert found > 10
+
+
+def test_only_the_desk_makes_verdicts() -> None:
+    makers = {
+        file
+        for file, node in walk("drivers", "engine", "agent")
+        if isinstance(node, ast.Call) and read_called(node) == "Verdict"
+    }
+    assert makers == {DESK}
+
+
+def test_only_the_storage_room_looks_who_uses_a_disk() -> None:
+    readers = {
+        file
+        for file, node in walk("drivers", "engine", "agent")
+        if isinstance(node, ast.Attribute) and node.attr == "used_by"
+    }
+    assert readers == {"drivers/storage/content.py", DESK}
