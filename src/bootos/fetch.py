@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 
 from bootos.errors import BootosError
-from bootos.process import redact
+from bootos.masking import Masker
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class TryAgain(FetchError):
 
 def mask_url(url: str) -> str:
     """The URL with its password masked."""
-    return redact(url, find_passwords(url))
+    return Masker(find_passwords(url)).text(url)
 
 
 def find_passwords(url: str) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ def _read_remote(
             hint="and is this machine's clock right?",
         ) from cause
     except urllib3.exceptions.HTTPError as cause:
-        reason = redact(str(getattr(cause, "reason", None) or cause), find_passwords(url))
+        reason = Masker(find_passwords(url)).text(str(getattr(cause, "reason", None) or cause))
         raise TryAgain(f"{shown} cannot be fetched: {reason}") from cause
     if answer.status in (429, 500, 502, 503, 504):
         raise TryAgain(f"{shown} answered HTTP status {answer.status}")

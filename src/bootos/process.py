@@ -1,4 +1,4 @@
-"""The only door to subprocesses: deadline, log, redaction of secrets. Nothing else imports `subprocess`.
+"""The only door to subprocesses: deadline, log, masked secrets. Nothing else imports `subprocess`.
 
 `run` is for commands that end, `start` for those that live on (QEMU, ipmi_sim, a server under test), `attach` for
 a shell that a person or a script works in.
@@ -6,7 +6,6 @@ a shell that a person or a script works in.
 
 import logging
 import os
-import re
 import selectors
 import shlex
 import signal
@@ -20,10 +19,10 @@ from typing import IO, Literal, Protocol, TypedDict, Unpack
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.masking import Masker
 
 log = logging.getLogger(__name__)
 
-MASK = "********"
 KILL_S = 5.0  # how long the end of what was killed is waited for
 LINGER_S = 1.0  # how long a command that has ended may be silent while its output stays open
 
@@ -71,7 +70,7 @@ class Command:
 
     `timeout_s` seconds it may take. `input` is its standard input; None: it has none. With `check` an exit code that is
     not zero is an error. `secrets` are masked in logs and error messages, never in the returned text. `env` is added to
-    this process's environment. `on_line` gets each line of stdout and stderr as it comes (redacted).
+    this process's environment. `on_line` gets each line of stdout and stderr as it comes, masked.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Command:
     @property
     def shown(self) -> str:
         """The command as a shell would take it, with its secrets masked."""
-        return redact(shlex.join(self.words), self.secrets)
+        return Masker(self.secrets).text(shlex.join(self.words))
 
     def complete(
         self, returncode: int, stdout: str = "", stderr: str = "", duration_s: float = 0.0
@@ -108,7 +107,7 @@ class Command:
             argv=self.words, returncode=returncode, stdout=stdout, stderr=stderr, duration_s=duration_s
         )
         if self.check and returncode != 0:
-            said = redact((stderr.strip() or stdout.strip())[-2000:], self.secrets)
+            said = Masker(self.secrets).text((stderr.strip() or stdout.strip())[-2000:])
             raise ToolError(f"{self.shown} failed with exit code {returncode}: {said}", completed=completed)
         return completed
 
@@ -128,13 +127,6 @@ class Runner(Protocol):
     """How code that reads or changes a machine calls tools; `run` is the real one."""
 
     def __call__(self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Completed: ...
-
-
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Replace every secret in `text` by a mask. Empty secrets are ignored."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = re.sub(re.escape(secret), MASK, text)
-    return text
 
 
 def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Completed:
@@ -180,7 +172,7 @@ def _collect(
     child: "subprocess.Popen[bytes]", command: Command, deadline: float
 ) -> tuple[bytes, bytes, bool]:
     """Read both pipes to their end; returns (stdout, stderr, whether the deadline passed first)."""
-    input, on_line = command.input, command.on_line
+    input, on_line, masker = command.input, command.on_line, Masker(command.secrets)
     if on_line is None:
         try:
             out, err = child.communicate(
@@ -215,7 +207,7 @@ def _collect(
                 if not chunk and rest[pipe]:
                     lines.append(rest[pipe])
                 for line in lines:
-                    on_line(redact(line.decode(errors="replace").rstrip("\r"), command.secrets))
+                    on_line(masker.text(line.decode(errors="replace").rstrip("\r")))
     try:
         child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
@@ -288,7 +280,7 @@ def start(
 ) -> Child:
     """Start a command that lives on, in a process group of its own; output is appended to `log_path`."""
     words = tuple(os.fspath(word) for word in argv)
-    log.debug("start %s", redact(shlex.join(words), secrets))
+    log.debug("start %s", Masker(secrets).text(shlex.join(words)))
     sink: int | IO[bytes] = subprocess.DEVNULL
     if log_path is not None:
         log_path.parent.mkdir(parents=True, exist_ok=True)

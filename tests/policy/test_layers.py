@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
-SHARED = {"", "errors", "process", "document", "waiting"}
+SHARED = {"", "errors", "masking", "process", "document", "waiting"}
 MAY_IMPORT = {
     "template": SHARED,
     "wire": SHARED | {"template"},
@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "image": SHARED | {"wire", "repository", "loader"},
     "lab": SHARED | {"wire", "image", "loader", "fetch"},
     "errors": set(),
-    "process": {"errors"},
+    "masking": set(),
+    "process": {"errors", "masking"},
     "document": {"errors"},
     "waiting": {"errors"},
-    "fetch": {"errors", "process"},
+    "fetch": {"errors", "masking"},
     "repository": set(),
     "loader": set(),
 }

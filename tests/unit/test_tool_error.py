@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.process import MASK, Command, ToolError, run
+from bootos.masking import MASK
+from bootos.process import Command, ToolError, run
 
 
 def test_an_error_says_by_a_field_whether_the_program_is_missing_failed_or_was_late(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import msgspec
 
 from bootos.engine.planhash import build_canonical, hash_plan
 from bootos.errors import Problem
-from bootos.wire.mask import mask
-from bootos.wire.v2 import ActionView, Order
+from bootos.masking import Masker
+from bootos.wire.v2 import FREE_TEXT, ActionView, Order
 
 HINT = "plan again, and approve the new plan"
 
@@ -84,7 +84,7 @@ def _mask(action: ActionView, secrets: tuple[str, ...]) -> ActionView:
     """As the server got it: what was approved was masked on its way."""
     if not secrets:
         return action
-    return msgspec.convert(mask(msgspec.to_builtins(action), secrets), ActionView)
+    return msgspec.convert(Masker(secrets).plain(msgspec.to_builtins(action), keys=FREE_TEXT), ActionView)
 
 
 def _words(action: ActionView) -> str:

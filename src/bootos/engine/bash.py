@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.process import Runner, ToolError
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker, find_secrets
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,11 @@ def run_script(text: str, file: Path, run: Runner, timeout_s: float, *, known: S
     """Write and run one script; its exit code decides. stdout and stderr are one stream, in order. `known` are more
     values to mask."""
     secrets = (*known, *find_secrets(text))
+    masker = ScriptMasker(secrets)
     tail: deque[str] = deque(maxlen=MOST_TAIL_LINES)
 
     def take(line: str) -> None:
-        shown = mask_passwords(line, secrets)
+        shown = masker.text(line)
         tail.append(shown)
         log.info("%s", shown)
 
@@ -52,7 +53,7 @@ def run_script(text: str, file: Path, run: Runner, timeout_s: float, *, known: S
         )
         status, ok = f"exit status {done.returncode}", done.returncode == 0
     except (ToolError, OSError) as error:
-        status, ok = mask_passwords(str(error), secrets), False
+        status, ok = masker.text(str(error)), False
     return Outcome(ok=ok, status=status, tail="\n".join(tail)[-MOST_TAIL_CHARACTERS:])
 
 

@@ -17,7 +17,7 @@ from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.registry import match_drivers
 from bootos.engine.export import build_template
 from bootos.errors import BootosError
-from bootos.process import redact
+from bootos.masking import Masker
 from bootos.wire.inventory import Inventory
 from bootos.wire.saved import MOST_BYTES, SavedState
 
@@ -77,17 +77,8 @@ def build_upload(saved: SavedState, secrets: tuple[str, ...]) -> dict[str, Any]:
         largest = max(saved.states, key=lambda name: len(msgspec.json.encode(saved.states[name])))
         del saved.states[largest]
         saved.unread[largest] = "it is too large to be sent"
-    plain: dict[str, Any] = hide(msgspec.to_builtins(saved), secrets)
+    plain: dict[str, Any] = Masker(secrets).plain(msgspec.to_builtins(saved))
     return plain
-
-
-def hide(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Plain values with every secret masked."""
-    if isinstance(value, str):
-        return redact(value, secrets)
-    if isinstance(value, list):
-        return [hide(item, secrets) for item in value]
-    return {key: hide(item, secrets) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def load_saved(path: Path) -> SavedState:

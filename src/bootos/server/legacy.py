@@ -31,7 +31,7 @@ from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
 from bootos.server.support import Model, Verdict, judge, read_sections
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker, find_secrets
 
 # Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made,
 # 0.5 reboots; from 0.6 on the installer speaks.
@@ -289,7 +289,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
     if events is None:
         raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
     secrets = read_passwords(context, session, job)
-    title = mask_passwords(said.title[:MOST_TITLE], secrets)
+    title = ScriptMasker(secrets).text(said.title[:MOST_TITLE])
     _store_log(session, job, said, title, secrets)
     if progress >= 0:
         # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
@@ -349,7 +349,7 @@ def _store_log(
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
     jobs.add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
-    text = mask_passwords((v1.decode_text(said.install_log) or "")[-MOST_LOG:], secrets)
+    text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-MOST_LOG:])
     for line in text.splitlines()[:2000]:
         if line.strip():
             jobs.add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")

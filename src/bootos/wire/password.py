@@ -5,7 +5,7 @@ Both ends mask: the agent what it uploads, the server what other agents upload.
 
 import re
 
-from bootos.process import MASK, redact
+from bootos.masking import MASK, Masker
 
 LOOKS_BACK = 300  # characters of a line, for its command: what others upload must not take long to mask
 SHORTEST_SECRET = 3  # shorter ones are masked behind their option only, not wherever the characters occur
@@ -44,11 +44,19 @@ def resolve(word: str, text: str) -> list[str]:
     return [value.strip("\"'") for match in assigned if not (value := match["value"]).startswith("$")]
 
 
-def mask_passwords(text: str, secrets: tuple[str, ...]) -> str:
-    """Mask the secrets wherever they are, and whatever follows a password's option."""
-    masked = OPTION.sub(lambda match: match[0] if is_plain(match) else match["before"] + MASK, text)
-    masked = ATTACHED.sub(lambda match: match["before"] + MASK, masked)
-    return redact(masked, secrets)
+class ScriptMasker(Masker):
+    """Masks the secrets wherever they are in a script or its output, and whatever follows a password's option."""
+
+    @classmethod
+    def of(cls, *texts: str) -> "ScriptMasker":
+        """The masker of the passwords that stand in these scripts."""
+        return cls(find_secrets("\n".join(texts)))
+
+    def text(self, text: str) -> str:
+        """`text` with its secrets masked."""
+        masked = OPTION.sub(lambda match: match[0] if is_plain(match) else match["before"] + MASK, text)
+        masked = ATTACHED.sub(lambda match: match["before"] + MASK, masked)
+        return super().text(masked)
 
 
 def is_plain(match: re.Match[str]) -> bool:

@@ -27,6 +27,8 @@ from bootos.wire.inventory import Inventory
 
 PREFIX = "/api/v2/agent"
 VERSION = 2
+FREE_TEXT = frozenset({"message", "summary", "text", "what", "before", "after", "hint", "title", "destroys"})
+"""The fields of a report that a person reads: there secrets are masked, and nowhere else."""
 
 
 class Greeting(msgspec.Struct, kw_only=True):

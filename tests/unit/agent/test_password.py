@@ -2,7 +2,7 @@
 
 import pytest
 
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker, find_secrets
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ from bootos.wire.password import find_secrets, mask_passwords
 def test_a_password_is_found_and_masked_wherever_it_is_printed(text: str) -> None:
     secrets = find_secrets(text)
     assert "calvin" in secrets
-    assert mask_passwords("+ the password is calvin.", secrets) == "+ the password is ********."
+    assert ScriptMasker(secrets).text("+ the password is calvin.") == "+ the password is ********."
 
 
 def test_what_follows_the_option_is_masked_even_when_it_is_not_known() -> None:
-    assert mask_passwords("+ oob.sh -u root -p 12 -r", ()) == "+ oob.sh -u root -p ******** -r"
-    assert mask_passwords("+ oob.sh -u root -p12 -r", ()) == "+ oob.sh -u root -p******** -r"
-    assert mask_passwords("usage: --password hunter2", ()) == "usage: --password ********"
+    assert ScriptMasker().text("+ oob.sh -u root -p 12 -r") == "+ oob.sh -u root -p ******** -r"
+    assert ScriptMasker().text("+ oob.sh -u root -p12 -r") == "+ oob.sh -u root -p******** -r"
+    assert ScriptMasker().text("usage: --password hunter2") == "usage: --password ********"
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_what_follows_the_option_is_masked_even_when_it_is_not_known() -> None:
 )
 def test_other_commands_have_no_password_behind_their_option(text: str) -> None:
     assert find_secrets(text) == ()
-    assert mask_passwords(text, ()) == text
+    assert ScriptMasker().text(text) == text

@@ -6,7 +6,8 @@ from peer import Peer, wait_for
 
 from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.outbox import Outbox
-from bootos.agent.session.reporter import Reporter, mask
+from bootos.agent.session.reporter import Reporter
+from bootos.masking import Masker
 from bootos.wire import v2
 
 
@@ -80,7 +81,7 @@ def test_a_secret_never_leaves_in_free_text_and_names_stay_readable(peer: Peer) 
 
 def test_masking_covers_lists_and_changes() -> None:
     value = {"destroys": ["old secret1"], "id": "secret1", "changes": [{"what": "x", "after": "secret1"}]}
-    assert mask(value, ("secret1",)) == {
+    assert Masker(["secret1"]).plain(value, keys=v2.FREE_TEXT) == {
         "destroys": ["old ********"],
         "id": "secret1",
         "changes": [{"what": "x", "after": "********"}],

@@ -12,9 +12,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bootos.masking import Masker
+
 FILE_NAME = "status.json"
 WAKE_NAME = "console.wake"
-MASK = "********"
 
 
 class View:
@@ -45,19 +46,16 @@ class Status:
         self.view = View()
         self._path = directory / FILE_NAME
         self._lock = threading.Lock()
-        self._secrets: tuple[str, ...] = ()
+        self._masker = Masker()
 
     def add_secrets(self, secrets: tuple[str, ...]) -> None:
         """Values that are masked in all that consoles show from now on."""
         with self._lock:
-            found = {*self._secrets, *filter(None, secrets)}
-            self._secrets = tuple(sorted(found, key=len, reverse=True))
+            self._masker.add(secrets)
 
     def redact(self, text: str) -> str:
-        """Mask the secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+        """`text` with the secrets masked."""
+        return self._masker.text(text)
 
     def set(self, **facts: str | int | bool | list[str]) -> None:
         """Change fields of the view and write it, when that changes anything."""

@@ -21,7 +21,8 @@ from bootos.agent.host.cmdline import find_hook_fault, split_sha256
 from bootos.agent.host.host import Host, build_hook_environment
 from bootos.errors import BootosError
 from bootos.fetch import PAUSES_S, FetchError, fetch_into, find_passwords, mask_url
-from bootos.process import Runner, redact, run
+from bootos.masking import Masker
+from bootos.process import Runner, run
 from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def run_hook(
             )
     except (BootosError, OSError) as error:
         hint = getattr(error, "hint", "")
-        message = redact(f"{error} ({hint})" if hint else str(error), secrets)
+        message = Masker(secrets).text(f"{error} ({hint})" if hint else str(error))
         log.error("%s hook failed: %s", name, message)
         return HookResult(name=name, url=shown, sha256=sha256, message=message)
     level = logging.INFO if done.returncode == 0 else logging.ERROR

@@ -19,11 +19,10 @@ import msgspec
 
 from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.outbox import Outbox
-from bootos.process import redact
+from bootos.masking import Masker
 from bootos.waiting import CLOCK, Clock
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
-from bootos.wire.mask import mask
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class Reporter:
         self._condition = threading.Condition()
         self._state = v2.Report(number=0, boot_id=boot_id)
         self._lines: deque[v2.LogLine] = deque(maxlen=MOST_LINES_KEPT)
-        self._secrets: tuple[str, ...] = ()
+        self._masker = Masker()
         self._outbox = outbox
         self._line_number = 0
         for line in outbox.read() if outbox is not None else ():
@@ -83,7 +82,7 @@ class Reporter:
     def add_secrets(self, secrets: tuple[str, ...]) -> None:
         """Values that are masked in everything reported from now on."""
         with self._condition:
-            self._secrets = tuple({*self._secrets, *secrets})
+            self._masker.add(secrets)
 
     def begin_job(self, job_id: str) -> None:
         """A new job: its own state, from nothing."""
@@ -110,7 +109,7 @@ class Reporter:
             self._line_number = max(self._line_number + 1, boot_milliseconds())
             added = [
                 v2.LogLine(n=n, at=now(), text=line, level=level)
-                for n, line in enumerate(redact(text, self._secrets).splitlines() or [""], self._line_number)
+                for n, line in enumerate(self._masker.text(text).splitlines() or [""], self._line_number)
             ]
             self._line_number += len(added)
             self._lines.extend(added)
@@ -185,9 +184,9 @@ class Reporter:
         self._number = max(self._number + 1, boot_milliseconds())
         lines = [line for line, _ in zip(self._lines, range(MOST_LINES_IN_A_REPORT), strict=False)]
         whole = msgspec.structs.replace(self._state, number=self._number, boot_id=self._boot_id, log=lines)
-        if not self._secrets:
+        if not self._masker:
             return whole
-        return msgspec.convert(mask(msgspec.to_builtins(whole), self._secrets), v2.Report)
+        return msgspec.convert(self._masker.plain(msgspec.to_builtins(whole), keys=v2.FREE_TEXT), v2.Report)
 
     def _accept(self, version: int, receipt: v2.Receipt, report_had_lines: bool) -> None:
         with self._condition:

@@ -9,8 +9,8 @@ import msgspec
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
 from bootos.drivers.oob.service import Commands, Service
-from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
+from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, OobUser, Secret
 from bootos.template.oobcheck import check_password
 

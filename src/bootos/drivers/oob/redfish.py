@@ -30,7 +30,7 @@ from bootos.drivers.redfish.client import ROOT, Client, RedfishError, open_clien
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.resource import find_manager, find_system
-from bootos.drivers.secret import Hidden
+from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
 from bootos.wire.inventory import Inventory
 

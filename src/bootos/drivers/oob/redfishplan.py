@@ -13,8 +13,8 @@ from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import Lan, compare_lan
 from bootos.drivers.oob.ipmiplan import resolve_password
 from bootos.drivers.redfish.endpoint import Endpoint
-from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
+from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, OobUser
 
 NAME = "oob.redfish"

@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.secret import Hidden
 from bootos.errors import Problem
+from bootos.masking import Hidden
 from bootos.process import ToolError
 from bootos.template.model import Oob, Secret, Template
 from bootos.wire.inventory import Inventory, RedfishInterface

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.masking import Masker
 from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.operation.job import (
@@ -19,7 +20,6 @@ from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job, find_latest_job, is_rebooting
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
-from bootos.server.store.vault import mask
 from bootos.server.support import Verdict, judge, read_model, read_sections
 from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
@@ -130,19 +130,20 @@ def apply_report(
     """Take in a report. One that is older than what is known of this boot only adds its log lines."""
     job = _find_reported_job(session, machine, report)
     line_job = job or _find_held_job(session, boot)
-    secrets = [] if line_job is None else list(context.vault.resolve(session, line_job.secret_names).values())
-    _store_lines(session, machine, boot, line_job, report.log, secrets)
+    known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names)
+    masker = Masker(known.values())  # what an agent sends is not trusted to be clean
+    _store_lines(session, machine, boot, line_job, report.log, masker)
     is_newer = report.number > boot.report_number
     if is_newer:
         boot.report_number = report.number
         if report.inventory is not None:
             store_inventory(session, machine, report.inventory)
         if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
-            machine.saved = mask(report.saved, secrets)
+            machine.saved = masker.plain(report.saved)
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
     if job is not None and is_newer and is_holder:
-        _apply_state(context, session, job, boot, report, secrets)
+        _apply_state(context, session, job, boot, report, masker)
     session.touch(f"machine:{machine.id}")
     if job is not None:
         session.touch(f"job:{job.id}")
@@ -168,7 +169,7 @@ def _find_held_job(session: Session, boot: Boot) -> Job | None:
 
 
 def _apply_state(
-    context: Context, session: WriteSession, job: Job, boot: Boot, report: v2.Report, secrets: list[str]
+    context: Context, session: WriteSession, job: Job, boot: Boot, report: v2.Report, masker: Masker
 ) -> None:
     event = read_event(
         report.state,
@@ -183,12 +184,12 @@ def _apply_state(
     del snapshot["log"], snapshot["inventory"], snapshot["saved"]
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     snapshot["certificates"] = join_certificates(job, report)
-    job.report = mask(snapshot, secrets)
+    job.report = masker.plain(snapshot)
     job.said = report.state.value
     if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):
         boot.closing = True
     if allowed and event is not None:
-        message = str(mask(report.message, secrets)) if report.state in v2.TERMINAL else ""
+        message = masker.text(report.message) if report.state in v2.TERMINAL else ""
         move(context, session, job, event, message=message)
 
 
@@ -198,7 +199,7 @@ def _store_lines(
     boot: Boot,
     job: Job | None,
     lines: list[v2.LogLine],
-    secrets: list[str],
+    masker: Masker,
 ) -> None:
     """Store what is not stored yet; a line is known by its boot and number."""
     if not lines:
@@ -217,7 +218,7 @@ def _store_lines(
             n=line.n,
             at=line.at[:40],
             level=line.level[:20],
-            text=str(mask(line.text, secrets))[:TEXT_MAX],
+            text=masker.text(line.text)[:TEXT_MAX],
         )
         session.add(row)
     boot.log_next = max(boot.log_next, *(n + 1 for n in numbers))

@@ -6,14 +6,12 @@ logs a value, and the operator API has no call that returns one.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.process import redact
 from bootos.server.fault import NotFoundError
 from bootos.server.files import read_or_create
 from bootos.server.store.table import Secret, read_clock
@@ -71,16 +69,3 @@ def remove_secret(session: Session, name: str) -> None:
     if row is None:
         raise NotFoundError(f"there is no secret {name!r}")
     session.delete(row)
-
-
-def mask(value: Any, secrets: list[str]) -> Any:
-    """Plain values with every secret in their texts masked; what an agent sends is not trusted to be clean."""
-    if not secrets:
-        return value
-    if isinstance(value, str):
-        return redact(value, secrets)
-    if isinstance(value, list):
-        return [mask(item, secrets) for item in value]
-    if isinstance(value, dict):
-        return {key: mask(item, secrets) for key, item in value.items()}
-    return value

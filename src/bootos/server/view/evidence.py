@@ -12,7 +12,7 @@ from bootos.server.fault import UnusableError
 from bootos.server.store.table import Job, LogLine
 from bootos.server.support import read_sections
 from bootos.server.view.conversion import build_view
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker
 
 
 class SeenModel(msgspec.Struct, kw_only=True):
@@ -80,7 +80,7 @@ def read_evidence(session: Session, job: Job) -> Evidence:
         mode=job.mode,
         template=job.template_name,
         template_version=job.template_version,
-        template_text=mask_passwords(job.template_text, find_secrets(job.template_text)),
+        template_text=ScriptMasker.of(job.template_text).text(job.template_text),
         configured=read_sections(job.template),
         model=seen,
         inventory_before=job.inventory_before or {},

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bootos.server.store.job import why_not_approvable
 from bootos.server.store.table import Job, LogLine
 from bootos.server.view.conversion import build_view
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker
 
 
 class JobView(msgspec.Struct, kw_only=True):
@@ -75,7 +75,7 @@ def view_job_detail(row: Job) -> JobDetail:
         **_read_names(row),
         evidence=row.inventory_before is not None,
         can_approve=not why_not_approvable(row),
-        template_text=mask_passwords(row.template_text, find_secrets(row.template_text)),
+        template_text=ScriptMasker.of(row.template_text).text(row.template_text),
         template_resolved=mask_plain(row.template),
     )
 
@@ -89,17 +89,9 @@ def _read_names(row: Job) -> dict[str, Any]:
     }
 
 
-def mask_plain(value: Any, secrets: tuple[str, ...] | None = None) -> Any:
+def mask_plain(value: Any) -> Any:
     """Plain values of a template without the passwords that stand in its scripts."""
-    if secrets is None:
-        secrets = find_secrets("\n".join(_walk_texts(value)))
-    if isinstance(value, str):
-        return mask_passwords(value, secrets)
-    if isinstance(value, list):
-        return [mask_plain(item, secrets) for item in value]
-    return (
-        {key: mask_plain(item, secrets) for key, item in value.items()} if isinstance(value, dict) else value
-    )
+    return ScriptMasker.of(*_walk_texts(value)).plain(value)
 
 
 def _walk_texts(value: Any) -> Iterator[str]:

@@ -38,7 +38,7 @@ from bootos.server.view.support import view_support
 from bootos.server.view.template import view_pxe_template, view_template
 from bootos.server.web import shown
 from bootos.server.web.image_pages import build_image_pages
-from bootos.wire.password import find_secrets, mask_passwords
+from bootos.wire.password import ScriptMasker
 from bootos.wire.plantext import describe_plan, format_cost
 
 LOG_LINES = 1000  # of a job, on its page; all of them are one link away
@@ -298,7 +298,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             "template.html",
             title=f"Template {row.name}",
             row=row,
-            texts={"": mask_passwords(row.text, find_secrets(row.text))},
+            texts={"": ScriptMasker.of(row.text).text(row.text)},
         )
 
     @get("/pxe-templates/{name:str}", sync_to_thread=True)
