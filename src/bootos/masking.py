@@ -3,8 +3,15 @@
 What is a secret is said by its callers: the vault's values, a script's passwords (`wire.password`), a URL's (`fetch`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable
-from typing import Any
+
+TYPE_CHECKING = (
+    False  # in the words of type checkers: the console's process does without `typing`, which is large
+)
+if TYPE_CHECKING:
+    from typing import Any
 
 MASK = "********"
 
