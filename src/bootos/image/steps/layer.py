@@ -18,7 +18,8 @@ from bootos.process import run
 from bootos.repository import build_repo_file
 
 AGENT_PARTS = (
-    *("__init__.py", "errors.py", "process.py", "document.py", "fetch.py", "repository.py", "waiting.py"),
+    *("__init__.py", "errors.py", "masking.py", "process.py", "document.py", "fetch.py", "repository.py"),
+    "waiting.py",
     *("template", "wire", "hardware", "drivers", "engine", "agent"),
 )
 """What of the package the agent needs; server, lab and image stay out of the in-memory OS."""
