@@ -58,14 +58,11 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 def find_machine(session: Session, word: str) -> Machine | None:
-    """By serial number, or by a MAC in its place; a bound MAC before a serial number that looks like it."""
+    """By serial number, or by a MAC in its place; None when there is none. A MAC that a machine has comes before a
+    serial number that looks like it: a machine whose serial number is another one's MAC does not answer for it."""
     mac = parse_mac(word) if ":" in word else None
-    owners = select(Mac).where(Mac.mac == mac).order_by(Mac.bound.desc(), Mac.id)
-    owner = session.scalars(owners).first() if mac is not None else None
-    if owner is not None and owner.bound:
-        return session.get(Machine, owner.machine_id)
-    row = session.scalar(select(Machine).where(Machine.sn_key == word.strip().casefold()))
-    return session.get(Machine, owner.machine_id) if row is None and owner is not None else row
+    owner = machines.find_mac_owner(session, mac) if mac is not None else None
+    return owner or machines.find_by_sn(session, word)
 
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:

@@ -85,7 +85,7 @@ def test_a_claim_is_shown_everywhere_until_it_is_acknowledged(server: Running, a
     assert (line["action"], line["subject"], line["actor"]) == ("machine.claim", "SN001", "a client")
     form = urlencode({"form_token": form_token(page)}).encode()
     answer = server.request("POST", "/machines/SN001/acknowledge", form, {**headers, **FORM})
-    assert (answer.status, answer.headers["location"]) == (303, "/machines/SN001")
+    assert (answer.status, answer.headers["location"]) == (303, "/machines/id:1")
     assert "Another client claimed" not in read(server, "/machines/SN001", headers)
     assert read_claims(server) == []
     second.register()

@@ -70,7 +70,7 @@ def test_all_pages_show_what_is_there_and_escape_it(server: Running) -> None:
     agent.register()
     server.put_template("t", f"name: t\ndescription: '{EVIL}'\n")
     server.operate("PUT", "/pxe-templates/p", {"content": EVIL, "answer": EVIL})
-    server.create_job(machine="1", pxe="p")
+    server.create_job(machine="id:1", pxe="p")
     order = agent.order()
     action = {"id": "1", "driver": EVIL, "summary": EVIL, "changes": [{"what": EVIL}], "destroys": [EVIL]}
     agent.report(
@@ -85,7 +85,7 @@ def test_all_pages_show_what_is_there_and_escape_it(server: Running) -> None:
     headers = log_in(server)
     paths = [
         "/",
-        "/machines/1",
+        "/machines/id:1",
         "/jobs",
         "/jobs/1",
         "/templates",

@@ -99,7 +99,7 @@ class PostCalls:
         sn = self._read_sn(body, malformed_content="")
         refusal = None
         with self._context.store.write() as session:
-            machine = session_machine(session, sn)
+            machine = machines.find_by_sn(session, sn)  # this call knows no MAC in its place
             job = legacy.find_open_job(self._context, session, machine) if machine is not None else None
             if machine is None or job is None or job.skip_hardware:
                 raise SaidError(NOT_FOUND, "")
@@ -163,15 +163,6 @@ class PostCalls:
         if not sn:
             raise SaidError(NO_SN)
         return sn
-
-
-def session_machine(session: Any, sn: str) -> Machine | None:
-    """By serial number only: getHardwareBySn knows no MAC in its place."""
-    try:
-        row = machines.find_machine(session, sn)
-    except NotFoundError:
-        return None
-    return row if row.sn_key == sn.casefold() else None
 
 
 class GetCalls:

@@ -41,7 +41,7 @@ class Publication(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewPin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """For a machine (serial number or id), or for a model: wildcard patterns, as in the support list."""
+    """For a machine (serial number, or id as `id:5`), or for a model: wildcard patterns, as in the support list."""
 
     version: str
     machine: str = ""

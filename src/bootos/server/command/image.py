@@ -293,7 +293,7 @@ def pin_image(
     client: Client,
     out: Output,
     version: VersionArgument,
-    machine: Annotated[str, typer.Option(metavar="MACHINE", help="Serial number, or id.")] = "",
+    machine: Annotated[str, typer.Option(metavar="MACHINE", help="Serial number, or id as id:5.")] = "",
     vendor: Annotated[str, typer.Option(metavar="PATTERN", help="With --product: a model.")] = "",
     product: Annotated[str, typer.Option(metavar="PATTERN", help="*, ? and [...] are wildcards.")] = "",
 ) -> None:

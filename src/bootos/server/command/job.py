@@ -50,7 +50,9 @@ def create_job(
     out: Output,
     machine: Annotated[
         str,
-        typer.Option(metavar="MACHINE", help="Serial number or id; an unknown serial number is enrolled."),
+        typer.Option(
+            metavar="MACHINE", help="Serial number, or id as id:5; an unknown serial number is enrolled."
+        ),
     ],
     template: Annotated[str, typer.Option(metavar="NAME", help="The template.")],
     pxe: Annotated[str, typer.Option(metavar="NAME", help="The PXE template for the boot after it.")] = "",

@@ -35,7 +35,10 @@ def list_machines(client: Client, out: Output) -> None:
         "active_job": "JOB",
         "last_heard_at": "LAST HEARD",
     }
-    out.table(client.call("GET", "machines"), columns, "no machine has registered yet")
+    rows = client.call("GET", "machines")
+    if not out.as_json:
+        rows = [{**row, "id": f"id:{row['id']}"} for row in rows]  # as commands take it
+    out.table(rows, columns, "no machine has registered yet")
 
 
 @operator_command(machine_app, "show")
@@ -48,6 +51,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
     if out.as_json:
         out.json(value)
         return
+    value["id"] = f"id:{value['id']}"  # as commands take it
     value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
     keys = {
         "id": "id",

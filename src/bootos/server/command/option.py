@@ -153,4 +153,4 @@ def read_file(path: Path) -> str:
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
-MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Serial number, or id.")]
+MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Serial number, or id as id:5.")]

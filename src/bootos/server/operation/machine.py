@@ -37,6 +37,8 @@ from bootos.wire.v2 import Registration
 log = logging.getLogger(__name__)
 
 SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
+"""How a machine's id is written, wherever a serial number may stand as well."""
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 PLAIN = re.compile(r"[A-Za-z0-9 _.,:=+/-]{0,200}")
@@ -47,12 +49,17 @@ class MacTakenError(ConflictError):
 
 
 def parse_sn(text: str) -> str:
-    """A serial number, trimmed. Raises UnusableError."""
+    """A serial number, trimmed. One that looks like an id is none: commands and links would be about another machine.
+    Raises UnusableError."""
     sn = text.strip()
     if not SN.fullmatch(sn):
         raise UnusableError(
             "the serial number is empty, too long or holds control characters",
             hint="the machine's SMBIOS must tell a serial number (type 1)",
+        )
+    if ID.fullmatch(sn):
+        raise UnusableError(
+            f"{sn!r} cannot be a serial number", hint="it stands for the machine with this id"
         )
     return sn
 
@@ -62,13 +69,38 @@ def hash_token(token: str) -> str:
 
 
 def find_machine(session: Session, word: str) -> Machine:
-    """A machine by serial number (any case) or else by id. Raises NotFoundError."""
-    row = session.scalar(select(Machine).where(Machine.sn_key == word.strip().casefold()))
-    if row is None and word.isascii() and word.isdigit():
-        row = session.get(Machine, int(word)) if len(word) < 16 else None
+    """A machine by serial number (any case), or by id as `id:5`.
+
+    A number alone is a serial number, always: machines choose their serial numbers without a login, and none of them
+    may be taken for the id of another machine. Raises NotFoundError, with the way to write an id.
+    """
+    word = word.strip()
+    if (found := ID.fullmatch(word)) is not None:
+        row = session.get(Machine, int(found[1]))
+    else:
+        row = find_by_sn(session, word)
     if row is None:
-        raise NotFoundError(f"there is no machine {word!r}", hint="see bootos machine list")
+        hint = f"use id:{int(word)}: a number alone is a serial number" if is_id(session, word) else ""
+        raise NotFoundError(f"there is no machine {word!r}", hint=hint or "see bootos machine list")
     return row
+
+
+def find_by_sn(session: Session, sn: str) -> Machine | None:
+    """The machine with this serial number (any case), and with no other word for it."""
+    return session.scalar(select(Machine).where(Machine.sn_key == sn.strip().casefold()))
+
+
+def find_mac_owner(session: Session, mac: str) -> Machine | None:
+    """The machine that a MAC counts for: the one that has it for its PXE file, else the first that has shown it."""
+    owners = select(Mac.machine_id).where(Mac.mac == mac).order_by(Mac.bound.desc(), Mac.id).limit(1)
+    owner = session.scalar(owners)
+    return session.get(Machine, owner) if owner is not None else None
+
+
+def is_id(session: Session, word: str) -> bool:
+    """Whether this number is the id of a machine."""
+    is_number = ID.fullmatch(f"id:{word}") is not None
+    return is_number and session.get(Machine, int(word)) is not None
 
 
 def find_machines(session: Session, text: str = "") -> list[Machine]:
@@ -259,10 +291,13 @@ class MachineSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def find_or_enrol_word(session: Session, word: str) -> Machine:
-    """A machine by serial number or id; a word that is neither becomes the serial number of a new one."""
+    """A machine as `find_machine` finds it; a serial number that is not known becomes that of a new machine. A number
+    that is the id of a machine does not: that machine was meant, most likely. Raises NotFoundError."""
     try:
         return find_machine(session, word)
     except NotFoundError:
+        if ID.fullmatch(word.strip()) or is_id(session, word.strip()):
+            raise
         return find_or_enrol(session, word)
 
 

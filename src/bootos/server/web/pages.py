@@ -218,7 +218,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             machine = machines.find_machine(session, word)
             count = acknowledge_claims(session, machine)
             note(session, request, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
-        return Redirect(shown.machine_path(machine.sn, machine.id), status_code=303)
+        return Redirect(shown.machine_path(machine.id), status_code=303)
 
     @get("/support", sync_to_thread=True)
     def list_support(request: Caller) -> Page:

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from litestar import Response
@@ -43,9 +42,9 @@ def show_age(at: datetime | None) -> str:
     return f"{seconds / 86400:.0f} days ago"
 
 
-def machine_path(sn: str, machine_id: int) -> str:
-    """The path of a machine's page; a serial number with a slash cannot be part of one."""
-    return f"/machines/{machine_id if '/' in sn else quote(sn, safe='')}"
+def machine_path(machine_id: int) -> str:
+    """The path of a machine's page. By id: a serial number is what the machine says, and may hold a slash."""
+    return f"/machines/id:{machine_id}"
 
 
 class Shown(msgspec.Struct, kw_only=True):
