@@ -1,5 +1,5 @@
-"""Who is the operator: a token made at the first start. API calls carry it, the web UI's cookie is derived
-from it, so a new token ends every login. Boot files and agent endpoints never come here."""
+"""Who is the operator, and who says to act. The proof is a token made at the first start: API calls carry it, the web
+UI's cookie is derived from it, so a new token ends every login. Boot files and agent endpoints never come here."""
 
 import hashlib
 import hmac
@@ -8,12 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from bootos.errors import BootosError
 from bootos.server.fault import ForbiddenError, UnauthorizedError
 from bootos.server.files import read_or_create
+from bootos.server.operation.audit import Actor
+
+Caller = Request[Any, Any, Any]
 
 COOKIE = "bootos_session"
 COOKIE_AGE_S = 12 * 3600
@@ -31,7 +35,17 @@ def read_operator_token(path: Path) -> tuple[str, bool]:
     return token, created
 
 
+def read_actor(request: Caller, door: str = "") -> Actor:
+    """Who this request says to be: the CLI sends the user's login name. `door`: `web` for the pages."""
+    return Actor(
+        name=request.headers.get("x-bootos-actor", "")[:100] or "operator",
+        address=request.client.host if request.client else "",
+        door=door,
+    )
+
+
 def sign(token: str, purpose: str, text: str) -> str:
+    """A keyed hash (HMAC-SHA256) of `text`, in hex; another `purpose` gives another one."""
     return hmac.new(token.encode(), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -42,6 +56,7 @@ def build_cookie(token: str) -> str:
 
 
 def is_cookie_valid(token: str, cookie: str | None) -> bool:
+    """Whether the cookie is a login of this token that has not run out."""
     body, _, signature = (cookie or "").rpartition(".")
     if not body or not hmac.compare_digest(signature.encode(), sign(token, "login", body).encode()):
         return False

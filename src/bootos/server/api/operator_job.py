@@ -1,8 +1,7 @@
 """The operator's calls about jobs: make, watch, cancel."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import msgspec
 from litestar import MediaType, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
@@ -10,26 +9,16 @@ from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
 from bootos.server.api import stream
-from bootos.server.api.note import Caller, note, read_actor
+from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.operation import job as jobs
+from bootos.server.operation import job
 from bootos.server.operation import machine as machines
-from bootos.server.operation.approval import approve_plan, describe_approval
+from bootos.server.operation.approval import approve_plan
+from bootos.server.operation.job import NewJob
 from bootos.server.store.job import find_job
 from bootos.server.store.table import Job
 from bootos.server.view import evidence
 from bootos.server.view.job import JobDetail, JobView, LogView, view_job, view_job_detail
-
-
-class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`machine` is an id or a serial number; a serial number not seen yet is enrolled, and the job waits."""
-
-    machine: str
-    template: str
-    pxe: str = ""
-    mode: Literal["apply", "plan"] = "apply"
-    skip_hardware: bool = False
-    reboot: bool = True
 
 
 def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -52,21 +41,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @post("/jobs", sync_to_thread=True)
     def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:
-        with store.write() as session:
-            job = jobs.create_job(
-                context,
-                session,
-                machines.find_or_enrol_word(session, data.machine),
-                template_name=data.template,
-                pxe_name=data.pxe,
-                mode=data.mode,
-                skip_hardware=data.skip_hardware,
-                reboot=data.reboot,
-                created_by=read_actor(request),
-                require_approval=context.settings.require_approval,
-            )
-            note(session, request, "job.create", job.id, f"{job.machine.sn}: {job.mode} {job.template_name}")
-            return view_job_detail(job)
+        return job.create_job(context, read_actor(request), data, enrol=True)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(job_id: FromPath[int]) -> JobDetail:
@@ -80,19 +55,11 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
     def approve_job(job_id: FromPath[int], request: Caller) -> JobDetail:
-        with store.write() as session:
-            plan, actor = find_job(session, job_id), read_actor(request)
-            job = approve_plan(context, session, plan, approved_by=actor)
-            note(session, request, "job.approve", plan.id, describe_approval(job))
-            return view_job_detail(job)
+        return approve_plan(context, read_actor(request), job_id)
 
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
     def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
-        with store.write() as session:
-            job = find_job(session, job_id)
-            jobs.cancel_job(context, session, job)
-            note(session, request, "job.cancel", job.id, job.machine.sn)
-            return view_job_detail(job)
+        return job.cancel_job(context, read_actor(request), job_id)
 
     @get("/jobs/{job_id:int}/log", sync_to_thread=True)
     def read_log(

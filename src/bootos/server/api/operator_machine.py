@@ -7,14 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
-from bootos.server.api.note import Caller, note
+from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.operation import job as jobs
 from bootos.server.operation import machine as machines
-from bootos.server.operation import support
-from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation import removal, support
 from bootos.server.operation.machine import find_machines
-from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.table import Support
 from bootos.server.view.machine import (
     ExportedTemplate,
@@ -57,31 +54,15 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @delete("/machines/{word:str}", sync_to_thread=True, status_code=204)
     def delete_machine(word: FromPath[str], request: Caller) -> None:
-        with store.write() as session:
-            machine = machines.find_machine(session, word)
-            jobs.delete_machine(context, session, machine)
-            session.flush()
-            write_pinned_files(context, session)
-            session.after_commit(lambda: context.presence.forget(machine.id))
-            note(session, request, "machine.delete", machine.sn)
+        removal.delete_machine(context, read_actor(request), word)
 
     @patch("/machines/{word:str}/settings", sync_to_thread=True)
     def set_machine(word: FromPath[str], data: JSONBody[dict[str, str]], request: Caller) -> MachineDetail:
-        with store.write() as session:
-            machine = machines.find_or_enrol_word(session, word)
-            machines.change_settings(session, machine, data)
-            note(session, request, "machine.set", machine.sn)
-            session.flush()
-            return view_machine_detail(context, session, machine)
+        return machines.set_machine(context, read_actor(request), word, data)
 
     @post("/machines/{word:str}/acknowledge", sync_to_thread=True, status_code=200)
     def acknowledge(word: FromPath[str], request: Caller) -> MachineDetail:
-        with store.write() as session:
-            machine = machines.find_machine(session, word)
-            count = acknowledge_claims(session, machine)
-            note(session, request, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
-            session.flush()
-            return view_machine_detail(context, session, machine)
+        return machines.acknowledge_claims(context, read_actor(request), word)
 
     @get("/support", sync_to_thread=True)
     def list_support() -> list[SupportView]:
@@ -91,25 +72,15 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @post("/support", sync_to_thread=True)
     def add_support(data: JSONBody[support.NewLine], request: Caller) -> SupportView:
-        with store.write() as session:
-            row = support.add_support(session, data)
-            note(session, request, "support.add", f"{row.vendor} / {row.product}")
-            return view_support(row)
+        return support.add_support(context, read_actor(request), data)
 
     @post("/support/from-job", sync_to_thread=True)
     def add_support_from_job(data: JSONBody[support.LineFromJob], request: Caller) -> SupportView:
-        with store.write() as session:
-            job = jobs.find_job(session, data.job)
-            line = support.build_line(job, data)
-            row = support.add_support(session, line, note=support.build_note(job))
-            note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
-            return view_support(row)
+        return support.add_support_from_job(context, read_actor(request), data)
 
     @delete("/support/{line:int}", sync_to_thread=True, status_code=204)
     def delete_support(line: FromPath[int], request: Caller) -> None:
-        with store.write() as session:
-            row = support.remove_support(session, line)
-            note(session, request, "support.remove", f"{row.vendor} / {row.product}")
+        support.remove_support(context, read_actor(request), line)
 
     return [
         list_machines,

@@ -5,11 +5,11 @@ from litestar import delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from bootos.server.api.note import Caller, note
+from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.operation import template as templates
-from bootos.server.operation.pxe_template import find_pxe_template, put_pxe_template
-from bootos.server.store import vault
+from bootos.server.operation import pxe_template, secret, template
+from bootos.server.operation.pxe_template import NewPxeTemplate, find_pxe_template
+from bootos.server.operation.template import NewTemplate, find_template
 from bootos.server.view import template as shown
 from bootos.server.view.template import (
     Checked,
@@ -20,18 +20,6 @@ from bootos.server.view.template import (
     view_pxe_template,
     view_template,
 )
-from bootos.template.check import find_secrets
-
-
-class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    text: str
-    format: str = "yaml"
-
-
-class NewPxeTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    content: str
-    answer: str = ""
-    reports: bool = True
 
 
 class NewSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -49,51 +37,24 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @post("/templates/check", sync_to_thread=True, status_code=200)
     def check_template(data: JSONBody[NewTemplate]) -> Checked:
-        with store.read() as session:
-            draft = templates.read_text(session, data.text, data.format)
-            template = draft.template
-            names = sorted(find_secrets(template)) if template is not None else []
-            missing = vault.find_unknown(session, names)
-        return Checked(
-            ok=not draft.problems,
-            name=template.name if template is not None else str(draft.document.get("name") or ""),
-            problems=draft.problems,
-            secrets=names,
-            missing_secrets=missing,
-            bases=draft.bases,
-            resolved=draft.resolved,
-        )
+        return template.check_template(context, data)
 
     @get("/templates/{name:str}/resolved", sync_to_thread=True)
     def show_resolved(name: FromPath[str]) -> ResolvedTemplate:
-        with store.read() as session:
-            row = templates.find_template(session, name)
-            draft = templates.read_text(session, row.text, row.format)
-        return ResolvedTemplate(
-            name=row.name,
-            version=row.version,
-            bases=draft.bases,
-            problems=draft.problems,
-            resolved=draft.resolved,
-        )
+        return template.resolve_template(context, name)
 
     @get("/templates/{name:str}", sync_to_thread=True)
     def show_template(name: FromPath[str]) -> TemplateView:
         with store.read() as session:
-            return view_template(templates.find_template(session, name), with_text=True)
+            return view_template(find_template(session, name), with_text=True)
 
     @put("/templates/{name:str}", sync_to_thread=True)
     def put_template(name: FromPath[str], data: JSONBody[NewTemplate], request: Caller) -> TemplateView:
-        with store.write() as session:
-            row = templates.put_template(session, name, data.text, data.format)
-            note(session, request, "template.put", name, f"version {row.version}")
-            return view_template(row)
+        return template.put_template(context, read_actor(request), name, data)
 
     @delete("/templates/{name:str}", sync_to_thread=True, status_code=204)
     def delete_template(name: FromPath[str], request: Caller) -> None:
-        with store.write() as session:
-            templates.remove_template(session, name)
-            note(session, request, "template.delete", name)
+        template.remove_template(context, read_actor(request), name)
 
     @get("/pxe-templates", sync_to_thread=True)
     def list_pxe_templates() -> list[PxeTemplateView]:
@@ -107,16 +68,11 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @put("/pxe-templates/{name:str}", sync_to_thread=True)
     def put_pxe(name: FromPath[str], data: JSONBody[NewPxeTemplate], request: Caller) -> PxeTemplateView:
-        with store.write() as session:
-            row = put_pxe_template(session, name, data.content, data.answer, data.reports)
-            note(session, request, "pxe.put", name, f"version {row.version}")
-            return view_pxe_template(row)
+        return pxe_template.put_pxe_template(context, read_actor(request), name, data)
 
     @delete("/pxe-templates/{name:str}", sync_to_thread=True, status_code=204)
     def delete_pxe(name: FromPath[str], request: Caller) -> None:
-        with store.write() as session:
-            session.delete(find_pxe_template(session, name))
-            note(session, request, "pxe.delete", name)
+        pxe_template.remove_pxe_template(context, read_actor(request), name)
 
     @get("/secrets", sync_to_thread=True)
     def list_secrets() -> list[SecretView]:
@@ -125,16 +81,11 @@ def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @put("/secrets/{name:str}", sync_to_thread=True, status_code=204)
     def put_secret(name: FromPath[str], data: JSONBody[NewSecret], request: Caller) -> None:
-        templates.check_name(name, "secret")
-        with store.write() as session:
-            is_new = context.vault.put(session, name, data.value)
-            note(session, request, "secret.set", name, "new" if is_new else "changed")
+        secret.put_secret(context, read_actor(request), name, data.value)
 
     @delete("/secrets/{name:str}", sync_to_thread=True, status_code=204)
     def delete_secret(name: FromPath[str], request: Caller) -> None:
-        with store.write() as session:
-            vault.remove_secret(session, name)
-            note(session, request, "secret.remove", name)
+        secret.remove_secret(context, read_actor(request), name)
 
     return [
         list_templates,

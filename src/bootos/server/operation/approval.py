@@ -3,16 +3,28 @@ the web. The agent compares (`agent.approval`): if its plan is another one by th
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.job import add_line, queue_job
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.job import why_not_approvable
+from bootos.server.store.job import find_job, why_not_approvable
 from bootos.server.store.table import Job
 from bootos.server.store.vault import find_unknown
+from bootos.server.view.job import JobDetail, view_job_detail
 
 
-def approve_plan(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:
-    """Queue the job that carries out this plan, with the plan's own copy of the template. Raises ConflictError,
-    UnusableError."""
+def approve_plan(context: Context, actor: Actor, job_id: int) -> JobDetail:
+    """Queue the job that carries out the plan of this one, with the plan's own copy of the template; returns the new
+    job. Raises NotFoundError, ConflictError (no plan to approve, or the machine has a job), UnusableError (a secret of
+    the template is gone)."""
+    with context.store.write() as session:
+        plan = find_job(session, job_id)
+        job = queue_approved(context, session, plan, approved_by=actor.signature)
+        record(session, actor, "job.approve", plan.id, describe_approval(job))
+        return view_job_detail(job)
+
+
+def queue_approved(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:
+    """Queue the job that carries out this plan. Raises ConflictError, UnusableError."""
     reason = why_not_approvable(plan)
     if reason:
         raise ConflictError(

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bootos.server.operation import audit
+from bootos.server.operation.audit import Actor
 from bootos.server.store.claim import open_claims
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Claim, Machine, read_clock
@@ -35,7 +36,7 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
         and (session.scalar(select(func.count()).select_from(open_claims(machine.id).subquery())) or 0) < MOST
     ):
         detail = f"boot {boot_id[:60]}: refused, {machine.address or 'another client'} holds the identity"
-        audit.record(session, "machine.claim", machine.sn, detail, actor="a client", address=address)
+        audit.record(session, Actor(name="a client", address=address), "machine.claim", machine.sn, detail)
     kept = select(Claim.id).where(Claim.machine_id == machine.id).order_by(Claim.last_at.desc()).limit(MOST)
     old = set(session.scalars(select(Claim.id).where(Claim.machine_id == machine.id)))
     session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
@@ -43,8 +44,8 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
     return claim
 
 
-def acknowledge_claims(session: WriteSession, machine: Machine) -> int:
-    """The operator has seen them; how many there were. Another claim is shown again."""
+def settle_open_claims(session: WriteSession, machine: Machine) -> int:
+    """The operator has seen them; returns how many there were. Another claim is shown again."""
     claims = list(session.scalars(open_claims(machine.id)))
     for claim in claims:
         claim.acknowledged_at = read_clock()

@@ -3,7 +3,7 @@
 Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import select
@@ -13,7 +13,8 @@ from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
-from bootos.server.operation.machine import build_machine_finder
+from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.machine import build_machine_finder, find_machine, find_or_enrol_word
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.store.engine import WriteSession
@@ -22,34 +23,56 @@ from bootos.server.store.job import find_job as find_job
 from bootos.server.store.job import find_latest_job as find_latest_job
 from bootos.server.store.table import Job, LogLine, Machine, read_clock
 from bootos.server.store.vault import find_unknown
+from bootos.server.view.job import JobDetail, view_job_detail
 from bootos.template.check import find_secrets, read_template
 from bootos.template.placeholder import fill_document
 
 TEXT_MAX = 8192  # characters of one log line
 
 
-def create_job(
-    context: Context,
-    session: WriteSession,
-    machine: Machine,
-    *,
-    template_name: str,
-    pxe_name: str = "",
-    mode: str = "apply",
-    skip_hardware: bool = False,
-    reboot: bool = True,
-    created_by: str = "",
-    require_approval: bool = False,
-) -> Job:
-    """Queue a job. Raises NotFoundError, ConflictError (the machine has one), UnusableError with problems, and with
-    `require_approval` ForbiddenError for everything that would configure hardware without an approved plan."""
-    if require_approval and mode == "apply" and not skip_hardware:
-        raise ForbiddenError(
-            "this server carries out approved plans only",
-            hint="plan first (bootos job create --plan), look at it, then bootos job approve JOB",
-        )
-    stored = find_template(session, template_name)
-    pxe = find_pxe_template(session, pxe_name) if pxe_name else None
+class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`machine` is a serial number, or an id as `id:5`; a serial number not seen yet is enrolled, and the job waits."""
+
+    machine: str
+    template: str
+    pxe: str = ""
+    mode: Literal["apply", "plan"] = "apply"
+    skip_hardware: bool = False
+    reboot: bool = True
+
+
+def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -> JobDetail:
+    """Queue a job; returns it. `enrol`: a machine that is not known is made. Raises NotFoundError, ConflictError (the
+    machine has one), UnusableError with problems, and on a server with --require-approval ForbiddenError for
+    everything that would configure hardware without an approved plan."""
+    find = find_or_enrol_word if enrol else find_machine
+    with context.store.write() as session:
+        machine = find(session, wanted.machine)
+        if context.settings.require_approval and wanted.mode == "apply" and not wanted.skip_hardware:
+            raise ForbiddenError(
+                "this server carries out approved plans only",
+                hint="plan first (bootos job create --plan), look at it, then bootos job approve JOB",
+            )
+        job = queue_job(context, session, build_job(session, machine, wanted, created_by=actor.signature))
+        record(session, actor, "job.create", job.id, f"{machine.sn}: {job.mode} {job.template_name}")
+        return view_job_detail(job)
+
+
+def cancel_job(context: Context, actor: Actor, job_id: int) -> JobDetail:
+    """Cancel a job; returns it. A running one whose agent is heard of is asked to stop first; a second cancel does not
+    wait. Raises NotFoundError, ConflictError (it has ended)."""
+    with context.store.write() as session:
+        job = find_job(session, job_id)
+        _cancel(context, session, job)
+        record(session, actor, "job.cancel", job.id, job.machine.sn)
+        return view_job_detail(job)
+
+
+def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by: str) -> Job:
+    """The job, not yet queued, with copies of its template and PXE template, and the machine's values filled in. Raises
+    NotFoundError, UnusableError with problems."""
+    stored = find_template(session, wanted.template)
+    pxe = find_pxe_template(session, wanted.pxe) if wanted.pxe else None
     draft = read_text(session, stored.text, stored.format)
     value, template, problems = draft.resolved, draft.template, list(draft.problems)
     if not problems:
@@ -61,10 +84,10 @@ def create_job(
         hint = f"set it: bootos secret set {name}"
         problems.append(Problem(path="", message=f"the secret {name!r} is not stored", hint=hint))
     if problems or template is None:
-        raise UnusableError(f"the template {template_name!r} cannot be used", problems=problems)
-    job = Job(
+        raise UnusableError(f"the template {wanted.template!r} cannot be used", problems=problems)
+    return Job(
         machine=machine,
-        mode=mode,
+        mode=wanted.mode,
         template_name=stored.name,
         template_version=stored.version,
         template_format=stored.format,
@@ -76,12 +99,11 @@ def create_job(
         pxe_content=pxe.content if pxe else "",
         pxe_answer=pxe.answer if pxe else "",
         pxe_reports=pxe.reports if pxe else True,
-        skip_hardware=skip_hardware,
-        skip_reason="the operator asked for it" if skip_hardware else "",
-        reboot=reboot,
+        skip_hardware=wanted.skip_hardware,
+        skip_reason="the operator asked for it" if wanted.skip_hardware else "",
+        reboot=wanted.reboot,
         created_by=created_by,
     )
-    return queue_job(context, session, job)
 
 
 def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
@@ -96,7 +118,7 @@ def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
             )
     session.add(job)
     session.flush()
-    _drop_pxe_files(context, session, machine.id)
+    drop_pxe_files(context, session, machine.id)
     add_line(session, job, f"job {job.id} was created by {job.created_by or 'an operator'}")
     touch(session, job)
     return job
@@ -111,6 +133,7 @@ def fill_template(
 
 
 def touch(session: WriteSession, job: Job) -> None:
+    """Wake whoever waits for something new of the job or its machine, once this is committed."""
     session.touch(f"job:{job.id}", f"machine:{job.machine_id}", "machines", "jobs")
 
 
@@ -154,8 +177,7 @@ def move(context: Context, session: WriteSession, job: Job, event: Event, *, mes
     return True
 
 
-def cancel_job(context: Context, session: WriteSession, job: Job) -> None:
-    """Cancel. A running job whose agent is heard of is asked to stop first; a second cancel does not wait."""
+def _cancel(context: Context, session: WriteSession, job: Job) -> None:
     state = State(job.state)
     if state in ENDED:
         raise ConflictError(f"job {job.id} has ended already: it is {state}")
@@ -169,20 +191,10 @@ def cancel_job(context: Context, session: WriteSession, job: Job) -> None:
     move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
 
 
-def _drop_pxe_files(context: Context, session: WriteSession, machine_id: int) -> None:
+def drop_pxe_files(context: Context, session: WriteSession, machine_id: int) -> None:
     """Forget the machine's PXE files: its next boot comes to BootOS."""
     held = list(session.scalars(select(Job).where(Job.machine_id == machine_id, Job.pxe_file != "")))
     names = {job.pxe_file for job in held}
     for job in held:
         job.pxe_file = ""
     session.after_commit(lambda: context.pxe.remove(names))
-
-
-def delete_machine(context: Context, session: WriteSession, machine: Machine) -> None:
-    """Delete the machine, its jobs and logs; its PXE files go too."""
-    _drop_pxe_files(context, session, machine.id)
-    topics = [
-        f"job:{number}" for number in session.scalars(select(Job.id).where(Job.machine_id == machine.id))
-    ]
-    session.delete(machine)
-    session.touch(f"machine:{machine.id}", "machines", "jobs", *topics)

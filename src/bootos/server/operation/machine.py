@@ -19,16 +19,19 @@ from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnauthorizedError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.nic import drop_unsound_addresses, is_address
-from bootos.server.operation.claim import record_claim, settle_claim
-from bootos.server.operation.pool import give_out
+from bootos.server.operation.allotment import give_out
+from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.claim import record_claim, settle_claim, settle_open_claims
 from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Claim, Mac, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_model
+from bootos.server.view.machine import MachineDetail, view_machine_detail
 from bootos.template.placeholder import FACTS, Find, build_finder, fill_text
 from bootos.wire.fact import read_facts
 from bootos.wire.inventory import Inventory
@@ -299,6 +302,28 @@ def find_or_enrol_word(session: Session, word: str) -> Machine:
         if ID.fullmatch(word.strip()) or is_id(session, word.strip()):
             raise
         return find_or_enrol(session, word)
+
+
+def set_machine(context: Context, actor: Actor, word: str, changes: dict[str, str]) -> MachineDetail:
+    """Change settings and variables of a machine, which is enrolled when it is not known; returns it. Raises
+    UnusableError with every problem."""
+    with context.store.write() as session:
+        machine = find_or_enrol_word(session, word)
+        change_settings(session, machine, changes)
+        record(session, actor, "machine.set", machine.sn)
+        session.flush()
+        return view_machine_detail(context, session, machine)
+
+
+def acknowledge_claims(context: Context, actor: Actor, word: str) -> MachineDetail:
+    """The operator has seen the refused claims of a machine's identity; returns the machine. Another claim is shown
+    again. Raises NotFoundError."""
+    with context.store.write() as session:
+        machine = find_machine(session, word)
+        count = settle_open_claims(session, machine)
+        record(session, actor, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
+        session.flush()
+        return view_machine_detail(context, session, machine)
 
 
 def find_setting_problems(settings: MachineSettings) -> list[Problem]:

@@ -4,8 +4,10 @@ import msgspec
 from sqlalchemy import select
 
 from bootos.errors import Problem
+from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
 from bootos.server.operation import machine as machines
+from bootos.server.operation.audit import Actor, record
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine
 
@@ -27,8 +29,16 @@ class Imported(msgspec.Struct, kw_only=True):
     new: int
 
 
-def import_machines(session: WriteSession, rows: list[NewMachine]) -> Imported:
-    """Enrol and set every machine of the list. Raises UnusableError with every problem, each with its line."""
+def import_machines(context: Context, actor: Actor, rows: list[NewMachine]) -> Imported:
+    """Enrol and set every machine of the list; returns how many. Raises UnusableError with every problem, each with its
+    line."""
+    with context.store.write() as session:
+        done = _import(session, rows)
+        record(session, actor, "machine.import", f"{done.count} machine(s)", f"{done.new} of them new")
+        return done
+
+
+def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
     problems: list[Problem] = []
     lines: dict[str, int] = {}
     known, new = set(session.scalars(select(Machine.sn_key))), 0

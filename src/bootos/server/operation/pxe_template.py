@@ -2,14 +2,26 @@
 
 import re
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
+from bootos.server.context import Context
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.netboot.pxe_file import PLACEHOLDERS
+from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.template import check_name
 from bootos.server.store.table import PxeTemplate, read_clock
+from bootos.server.view.template import PxeTemplateView, view_pxe_template
+
+
+class NewPxeTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`reports`: the system it boots reports its progress; `answer`: the installer's answer file."""
+
+    content: str
+    answer: str = ""
+    reports: bool = True
 
 
 def find_problems(content: str) -> list[Problem]:
@@ -33,8 +45,26 @@ def find_pxe_template(session: Session, name: str) -> PxeTemplate:
     return row
 
 
-def put_pxe_template(session: Session, name: str, content: str, answer: str, reports: bool) -> PxeTemplate:
-    """Store it, with line ends as LF. Raises UnusableError with every problem."""
+def put_pxe_template(context: Context, actor: Actor, name: str, wanted: NewPxeTemplate) -> PxeTemplateView:
+    """Store a PXE template; returns it, with a new version when it is another one. Raises UnusableError with every
+    problem."""
+    with context.store.write() as session:
+        row = _put(session, name, wanted.content, wanted.answer, wanted.reports)
+        record(session, actor, "pxe.put", name, f"version {row.version}")
+        return view_pxe_template(row)
+
+
+def remove_pxe_template(context: Context, actor: Actor, name: str) -> PxeTemplateView:
+    """Remove a PXE template; returns it. Jobs keep their copies. Raises NotFoundError."""
+    with context.store.write() as session:
+        row = find_pxe_template(session, name)
+        session.delete(row)
+        record(session, actor, "pxe.delete", name)
+        return view_pxe_template(row)
+
+
+def _put(session: Session, name: str, content: str, answer: str, reports: bool) -> PxeTemplate:
+    """With line ends as LF."""
     check_name(name, "PXE template")
     problems = find_problems(content)
     if problems:

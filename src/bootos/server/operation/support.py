@@ -5,11 +5,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, State
+from bootos.server.operation.audit import Actor, record
+from bootos.server.store.job import find_job
 from bootos.server.store.table import Job, Support
 from bootos.server.support import SECTIONS, read_sections
 from bootos.server.view.evidence import read_seen
+from bootos.server.view.support import SupportView, view_support
 from bootos.template.version import parse_range, write_version
 
 GOOD = frozenset({State.DONE, State.INSTALLING})  # the agent's part ended well
@@ -26,8 +30,47 @@ class NewLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     allow: list[str] = []
 
 
-def add_support(session: Session, wanted: NewLine, *, note: str = "") -> Support:
-    """Add a line. Raises UnusableError with every problem, ConflictError."""
+class LineFromJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the operator wants of the line; what is None is read from the evidence. `force`: though the job failed."""
+
+    job: int
+    force: bool = False
+    aliases: list[str] = []
+    bios: str | None = None
+    bmc: str | None = None
+    allow: list[str] | None = None
+
+
+def add_support(context: Context, actor: Actor, wanted: NewLine) -> SupportView:
+    """Add a line; returns it. Raises UnusableError with every problem, ConflictError (it is there)."""
+    with context.store.write() as session:
+        row = _add(session, wanted)
+        record(session, actor, "support.add", f"{row.vendor} / {row.product}")
+        return view_support(row)
+
+
+def add_support_from_job(context: Context, actor: Actor, wanted: LineFromJob) -> SupportView:
+    """Add the line that the evidence of a job gives; returns it. Raises NotFoundError, UnusableError (there is no
+    evidence), ConflictError (it has not ended or shows nothing, or the line is there)."""
+    with context.store.write() as session:
+        job = find_job(session, wanted.job)
+        row = _add(session, build_line(job, wanted), note=build_note(job))
+        record(session, actor, "support.add", f"{row.vendor} / {row.product}", row.note)
+        return view_support(row)
+
+
+def remove_support(context: Context, actor: Actor, line_id: int) -> SupportView:
+    """Remove a line; returns it. Raises NotFoundError."""
+    with context.store.write() as session:
+        line = session.get(Support, line_id)
+        if line is None:
+            raise NotFoundError(f"the support list has no line {line_id}", hint="see bootos support list")
+        session.delete(line)
+        record(session, actor, "support.remove", f"{line.vendor} / {line.product}")
+        return view_support(line)
+
+
+def _add(session: Session, wanted: NewLine, *, note: str = "") -> Support:
     vendor, product, bios, bmc = (
         " ".join(text.split()) for text in (wanted.vendor, wanted.product, wanted.bios, wanted.bmc)
     )
@@ -79,25 +122,6 @@ def add_support(session: Session, wanted: NewLine, *, note: str = "") -> Support
     return line
 
 
-def remove_support(session: Session, line_id: int) -> Support:
-    line = session.get(Support, line_id)
-    if line is None:
-        raise NotFoundError(f"the support list has no line {line_id}", hint="see bootos support list")
-    session.delete(line)
-    return line
-
-
-class LineFromJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What the operator wants of the line; what is None is read from the evidence. `force`: though the job failed."""
-
-    job: int
-    force: bool = False
-    aliases: list[str] = []
-    bios: str | None = None
-    bmc: str | None = None
-    allow: list[str] | None = None
-
-
 def build_line(job: Job, wanted: LineFromJob) -> NewLine:
     """The line for this model: from the versions that it had on, for what was configured. Raises ConflictError."""
     seen = read_seen(job)
@@ -132,4 +156,5 @@ def read_from(version: str) -> str:
 
 
 def build_note(job: Job) -> str:
+    """Where a line is from, for its note."""
     return f"from job {job.id}" + ("" if State(job.state) in GOOD else f", which is {job.state}")

@@ -3,21 +3,30 @@
 import re
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.document import parse_document
 from bootos.errors import BootosError, Problem
+from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
+from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.machine import MachineSettings
-from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Template, read_clock
-from bootos.template.check import find_plain_passwords
+from bootos.server.store.vault import find_unknown
+from bootos.server.view.template import Checked, ResolvedTemplate, TemplateView, view_template
+from bootos.template.check import find_plain_passwords, find_secrets
 from bootos.template.draft import Draft, check_draft
 from bootos.template.inheritance import Find
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 FORMATS = ("yaml", "yml", "toml", "json")
+
+
+class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    text: str
+    format: str = "yaml"
 
 
 def check_name(name: str, what: str) -> None:
@@ -47,6 +56,39 @@ def read_text(session: Session, text: str, format: str) -> Draft:
     return draft
 
 
+def check_template(context: Context, wanted: NewTemplate) -> Checked:
+    """What a template would be if it were stored, with everything that is wrong with it; changes nothing. Raises
+    UnusableError when its format is none."""
+    with context.store.read() as session:
+        draft = read_text(session, wanted.text, wanted.format)
+        template = draft.template
+        names = sorted(find_secrets(template)) if template is not None else []
+        missing = find_unknown(session, names)
+    return Checked(
+        ok=not draft.problems,
+        name=template.name if template is not None else str(draft.document.get("name") or ""),
+        problems=draft.problems,
+        secrets=names,
+        missing_secrets=missing,
+        bases=draft.bases,
+        resolved=draft.resolved,
+    )
+
+
+def resolve_template(context: Context, name: str) -> ResolvedTemplate:
+    """A stored template with everything that it inherits; changes nothing. Raises NotFoundError."""
+    with context.store.read() as session:
+        row = find_template(session, name)
+        draft = read_text(session, row.text, row.format)
+    return ResolvedTemplate(
+        name=row.name,
+        version=row.version,
+        bases=draft.bases,
+        problems=draft.problems,
+        resolved=draft.resolved,
+    )
+
+
 def build_base_finder(session: Session) -> Find:
     """Finds the document and version of a stored template."""
 
@@ -68,15 +110,18 @@ def find_heirs(session: Session, name: str) -> list[str]:
     return heirs
 
 
-def remove_template(session: WriteSession, name: str) -> None:
-    """Raises NotFoundError, ConflictError when another template takes over from it."""
-    row = find_template(session, name)
-    heirs = find_heirs(session, name)
-    if heirs:
-        raise ConflictError(
-            f"the template {name!r} is a base of {', '.join(heirs)}", hint="change or remove those first"
-        )
-    session.delete(row)
+def remove_template(context: Context, actor: Actor, name: str) -> TemplateView:
+    """Remove a template; returns it. Raises NotFoundError, ConflictError when another template takes over from it."""
+    with context.store.write() as session:
+        row = find_template(session, name)
+        heirs = find_heirs(session, name)
+        if heirs:
+            raise ConflictError(
+                f"the template {name!r} is a base of {', '.join(heirs)}", hint="change or remove those first"
+            )
+        session.delete(row)
+        record(session, actor, "template.delete", name)
+        return view_template(row)
 
 
 def find_template(session: Session, name: str) -> Template:
@@ -87,8 +132,16 @@ def find_template(session: Session, name: str) -> Template:
     return row
 
 
-def put_template(session: Session, name: str, text: str, format: str) -> Template:
-    """Store a template under its own name. Raises UnusableError with every problem."""
+def put_template(context: Context, actor: Actor, name: str, wanted: NewTemplate) -> TemplateView:
+    """Store a template under its own name; returns it, with a new version when its text is another one. Raises
+    UnusableError with every problem."""
+    with context.store.write() as session:
+        row = _put(session, name, wanted.text, wanted.format)
+        record(session, actor, "template.put", name, f"version {row.version}")
+        return view_template(row)
+
+
+def _put(session: Session, name: str, text: str, format: str) -> Template:
     check_name(name, "template")
     draft = read_text(session, text, format)
     template, problems = draft.template, draft.problems

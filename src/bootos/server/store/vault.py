@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.server.fault import NotFoundError
 from bootos.server.files import read_or_create
 from bootos.server.store.table import Secret, read_clock
 
@@ -62,10 +61,3 @@ def find_unknown(session: Session, names: Iterable[str]) -> list[str]:
     wanted = set(names)
     known = set(session.scalars(select(Secret.name).where(Secret.name.in_(wanted)))) if wanted else set()
     return sorted(wanted - known)
-
-
-def remove_secret(session: Session, name: str) -> None:
-    row = session.scalar(select(Secret).where(Secret.name == name))
-    if row is None:
-        raise NotFoundError(f"there is no secret {name!r}")
-    session.delete(row)

@@ -7,9 +7,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from bootos.server.api.note import Caller
-from bootos.server.api.operator_image import go_back, make_default
+from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
+from bootos.server.operation import image
 from bootos.server.view.image import view_images
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def build_image_pages(context: Context, pages: "Pages") -> list[HTTPRouteHandler
     @post("/images/{version:str}/default", sync_to_thread=True)
     def choose_default(request: Caller, version: FromPath[str], data: Form) -> Redirect:
         pages.check_form(request, data)
-        make_default(context, request, version)
+        image.make_default(context, read_actor(request, "web"), version)
         return Redirect("/images", status_code=303)
 
     @post("/images/rollback", sync_to_thread=True)
     def roll_back(request: Caller, data: Form) -> Redirect:
         pages.check_form(request, data)
-        go_back(context, request)
+        image.roll_back(context, read_actor(request, "web"))
         return Redirect("/images", status_code=303)
 
     return [list_images, choose_default, roll_back]

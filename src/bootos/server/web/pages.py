@@ -17,16 +17,16 @@ from sqlalchemy import select
 from bootos import __version__
 from bootos.server import auth
 from bootos.server.api import stream
-from bootos.server.api.note import Caller, note
+from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
-from bootos.server.operation import job as jobs
+from bootos.server.operation import job as operation
 from bootos.server.operation import machine as machines
 from bootos.server.operation import support
-from bootos.server.operation import template as templates
-from bootos.server.operation.approval import approve_plan, describe_approval
-from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation.approval import approve_plan
+from bootos.server.operation.job import NewJob
 from bootos.server.operation.pxe_template import find_pxe_template
+from bootos.server.operation.template import find_template
 from bootos.server.store.job import find_job
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Job, PxeTemplate, Template
@@ -184,26 +184,15 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     def create_job(request: Caller, word: FromPath[str], data: Form) -> Response[Any]:
         pages.check_form(request, data)
         try:
-            with store.write() as session:
-                job = jobs.create_job(
-                    context,
-                    session,
-                    machines.find_machine(session, word),
-                    template_name=data.get("template", ""),
-                    pxe_name=data.get("pxe", ""),
-                    mode="plan" if data.get("mode") == "plan" else "apply",
-                    skip_hardware=data.get("skip_hardware") == "yes",
-                    reboot=data.get("reboot") == "yes",
-                    created_by="web",
-                    require_approval=context.settings.require_approval,
-                )
-                note(
-                    session,
-                    request,
-                    "job.create",
-                    job.id,
-                    f"{job.machine.sn}: {job.mode} {job.template_name}",
-                )
+            wanted = NewJob(
+                machine=word,
+                template=data.get("template", ""),
+                pxe=data.get("pxe", ""),
+                mode="plan" if data.get("mode") == "plan" else "apply",
+                skip_hardware=data.get("skip_hardware") == "yes",
+                reboot=data.get("reboot") == "yes",
+            )
+            job = operation.create_job(context, read_actor(request, "web"), wanted, enrol=False)
         except RequestError as fault:
             values = machine_values(word)
             return pages.render(
@@ -214,10 +203,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @post("/machines/{word:str}/acknowledge", sync_to_thread=True)
     def acknowledge(request: Caller, word: FromPath[str], data: Form) -> Redirect:
         pages.check_form(request, data)
-        with store.write() as session:
-            machine = machines.find_machine(session, word)
-            count = acknowledge_claims(session, machine)
-            note(session, request, "machine.acknowledge", machine.sn, f"{count} refused claim(s)")
+        machine = machines.acknowledge_claims(context, read_actor(request, "web"), word)
         return Redirect(shown.machine_path(machine.id), status_code=303)
 
     @get("/support", sync_to_thread=True)
@@ -229,11 +215,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @post("/jobs/{job_id:int}/support", sync_to_thread=True)
     def add_support(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
-        with store.write() as session:
-            job = find_job(session, job_id)
-            line = support.build_line(job, support.LineFromJob(job=job_id))
-            row = support.add_support(session, line, note=support.build_note(job))
-            note(session, request, "support.add", f"{row.vendor} / {row.product}", row.note)
+        support.add_support_from_job(context, read_actor(request, "web"), support.LineFromJob(job=job_id))
         return Redirect("/support", status_code=303)
 
     @get("/jobs", sync_to_thread=True)
@@ -267,19 +249,13 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
     def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
-        with store.write() as session:
-            plan = find_job(session, job_id)
-            job = approve_plan(context, session, plan, approved_by="web")
-            note(session, request, "job.approve", plan.id, describe_approval(job))
+        job = approve_plan(context, read_actor(request, "web"), job_id)
         return Redirect(f"/jobs/{job.id}", status_code=303)
 
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True)
     def cancel_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
         pages.check_form(request, data)
-        with store.write() as session:
-            job = find_job(session, job_id)
-            jobs.cancel_job(context, session, job)
-            note(session, request, "job.cancel", job.id, job.machine.sn)
+        operation.cancel_job(context, read_actor(request, "web"), job_id)
         return Redirect(f"/jobs/{job_id}", status_code=303)
 
     @get("/templates", sync_to_thread=True)
@@ -292,7 +268,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/templates/{name:str}", sync_to_thread=True)
     def show_template(request: Caller, name: FromPath[str]) -> Page:
         with store.read() as session:
-            row = view_template(templates.find_template(session, name), with_text=True)
+            row = view_template(find_template(session, name), with_text=True)
         return pages.render(
             request,
             "template.html",

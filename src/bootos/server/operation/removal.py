@@ -1,0 +1,25 @@
+"""Removes machines, with everything that belongs to them."""
+
+from sqlalchemy import select
+
+from bootos.server.context import Context
+from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.job import drop_pxe_files
+from bootos.server.operation.machine import find_machine
+from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.store.table import Job
+
+
+def delete_machine(context: Context, actor: Actor, word: str) -> None:
+    """Delete a machine, its jobs and logs; its PXE files go too. Raises NotFoundError."""
+    with context.store.write() as session:
+        machine = find_machine(session, word)
+        drop_pxe_files(context, session, machine.id)
+        numbers = session.scalars(select(Job.id).where(Job.machine_id == machine.id))
+        topics = [f"job:{number}" for number in numbers]
+        session.delete(machine)
+        session.touch(f"machine:{machine.id}", "machines", "jobs", *topics)
+        session.flush()
+        write_pinned_files(context, session)
+        session.after_commit(lambda: context.presence.forget(machine.id))
+        record(session, actor, "machine.delete", machine.sn)
