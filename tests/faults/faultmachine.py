@@ -18,7 +18,8 @@ from storagemachine import FakeArray, FakeDevice, StorageMachine
 
 from bootos.agent import sequence
 from bootos.agent.host.host import Host, collect
-from bootos.agent.job import Next, carry_out
+from bootos.agent.job.ending import Next
+from bootos.agent.job.job import carry_out
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture
 from bootos.process import Completed, run

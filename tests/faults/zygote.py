@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "contract")]
 
 import faultmachine  # noqa: E402
 
-import bootos.agent.job  # noqa: E402
+import bootos.agent.job.job  # noqa: E402
 import bootos.agent.session.reporter  # noqa: E402
 import bootos.drivers.registry  # noqa: E402
 import bootos.hardware.inventory  # noqa: E402, F401

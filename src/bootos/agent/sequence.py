@@ -34,7 +34,7 @@ LATER = (
     "bootos.agent.session.reporter",
     "bootos.drivers.registry",
 )
-FOR_A_JOB = ("bootos.agent.job",)
+FOR_A_JOB = ("bootos.agent.job.job",)
 
 
 def run(host: Host) -> None:
@@ -72,20 +72,10 @@ def work(host: Host, client: "Client", reporter: "Reporter") -> None:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
         order = wait_for_order(client, reporter, host.clock)
-        from bootos.agent.host import power
-        from bootos.agent.job import Next, carry_out
+        from bootos.agent.job.ending import leave
+        from bootos.agent.job.job import carry_out
 
-        after = carry_out(order, host, client, reporter)
-        if after is Next.ORDER:
-            continue
-        host.status.do(
-            "rebooting" if after is Next.REBOOT else "rebooting inside the job, which then goes on"
-        )
-        power.reboot(host.machine.run, host.inventory, host.machine.root)
-        log.error("the machine did not reboot; reset it by hand")
-        if after is Next.REBOOT_INSIDE:
-            host.status.wait_for("a reset by hand: the job goes on after it")
-            threading.Event().wait()
+        leave(host, carry_out(order, host, client, reporter))
 
 
 def work_by_v1(host: Host) -> None:

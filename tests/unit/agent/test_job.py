@@ -12,7 +12,8 @@ from peer import Peer
 
 from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.host import Host
-from bootos.agent.job import Next, carry_out
+from bootos.agent.job.ending import Next
+from bootos.agent.job.job import carry_out
 from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_order, wait_for_server
 from bootos.agent.session.client import Client
 from bootos.agent.session.reporter import Reporter

@@ -15,10 +15,9 @@ from bootos.agent.cloudboot.client import BadAnswer, NoAnswer, Rejected, V1Clien
 from bootos.agent.cloudboot.outbox import Outbox
 from bootos.agent.cloudboot.productinfo import build_product_info, encode_product_info
 from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
-from bootos.agent.host import power
 from bootos.agent.host.host import Host
+from bootos.agent.job.ending import Ending, JobFailed, Next, Outcome, Withdrawn, end_job, leave
 from bootos.engine.bash import run_script
-from bootos.errors import BootosError
 from bootos.waiting import grow_pauses
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire import v2
@@ -28,6 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FAILED = -1.0
+HARDWARE_FAILED = "初始化硬件失败"
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,19 +42,6 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     def pauses(self) -> Iterator[float]:
         return grow_pauses(self.first_pause_s, self.longest_pause_s, spread=0.3)
-
-
-class JobFailed(BootosError):
-    """Ends the job with -1 and this title; `text` goes into its log at the server."""
-
-    def __init__(self, title: str, text: str) -> None:
-        super().__init__(f"{title}: {text}")
-        self.title = title
-        self.text = text
-
-
-class Dequeued(BootosError):
-    """The operator took the machine out of the install list while it was being configured."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,22 +62,20 @@ def work_v1(
         host,
         client or V1Client(host.server_addr),
         timing or Timing(interval_s=host.cmdline.loop_interval_s, script_s=host.cmdline.script_timeout_s),
-        reboot or (lambda: power.reboot(host.machine.run, host.inventory, host.machine.root)),
     )
     flow.enrol()
     while True:
         flow.wait_until_queued()
-        flow.carry_out()
+        leave(host, flow.carry_out(), reboot)
 
 
 class Flow:
     """The documented flow, one method for each part of it."""
 
-    def __init__(self, host: Host, client: V1Client, timing: Timing, reboot: Callable[[], None]) -> None:
+    def __init__(self, host: Host, client: V1Client, timing: Timing) -> None:
         self.host = host
         self.client = client
         self.timing = timing
-        self.reboot = reboot
         self.info = build_product_info(
             host.inventory, host.sn, host.mac, (host.uplink.mac, host.uplink.address) if host.uplink else None
         )
@@ -137,31 +122,36 @@ class Flow:
                     wait_s = self.timing.interval_s * random.uniform(0.9, 1.1)
             self.host.clock.sleep(wait_s)
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> Next:
         """One job, to its reboot or to its -1."""
         log.info("this machine is in the install list")
         self.host.status.set(job="install")
         self.host.status.do("configuring this machine")
-        try:
-            self.repeat_pre_hook()
-            if self.wants_hardware():
-                self.configure_hardware()
-            self.upload_mac()
-            self.run_post_hook()
-            self.report(0.5, "系统开始重启", "the machine reboots now")
-        except JobFailed as failure:
-            log.error("%s", failure)
-            self.host.status.set(job="install: failed")
-            self.fail(failure)
-        except Dequeued as reason:
-            log.warning("%s", reason)
-            self.host.status.set(job="install: cancelled at the server")
-        else:
+        return end_job("install", self.perform, self.tell)
+
+    def perform(self) -> Ending:
+        """The steps; the last report says that the machine reboots. Raises JobFailed, Withdrawn."""
+        self.repeat_pre_hook()
+        if self.wants_hardware():
+            self.configure_hardware()
+        self.upload_mac()
+        self.run_post_hook()
+        self.report(0.5, "系统开始重启", "the machine reboots now")
+        return Ending(outcome=Outcome.SUCCEEDED)
+
+    def tell(self, ending: Ending) -> None:
+        """-1 when it failed: the server takes the machine out of its list, and the operator may put it in again. Before
+        a reboot the server gets its time for the reports it does not have yet."""
+        if ending.outcome is Outcome.SUCCEEDED:
             self.host.status.do("rebooting")
             self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s, self.host.clock)
             self.must_leave_list = True
-            self.reboot()
-            log.error("the machine did not reboot; reset it by hand")
+            return
+        self.host.status.set(job=f"install: {ending.outcome}")
+        if ending.outcome is Outcome.FAILED:
+            rejected = self.outbox.rejected
+            self.outbox.put(FAILED, ending.title or HARDWARE_FAILED, ending.message)
+            self.must_leave_list = self.outbox.rejected > rejected
 
     def wants_hardware(self) -> bool:
         """Ask what is to be done and decide, as v1 leaves it to the agent. Raises JobFailed."""
@@ -184,7 +174,7 @@ class Flow:
         return True
 
     def configure_hardware(self) -> None:
-        """Get the template and run its scripts; the first that fails ends the job. Raises JobFailed, Dequeued."""
+        """Get the template and run its scripts; the first that fails ends the job. Raises JobFailed, Withdrawn."""
         self.report(0.15, "配置查询", f"{self.info.company} {self.info.model_name}")
         title = "获取硬件配置模板失败"
         groups = read_groups(self.ask(title, lambda: self.client.read_hardware(self.info.sn)))
@@ -208,11 +198,11 @@ class Flow:
         file = self.host.directory / "scripts" / file_name
         outcome = run_script(text, file, self.host.machine.run, self.timing.script_s)
         if not outcome.ok:
-            raise JobFailed("初始化硬件失败", f"{title}: {outcome.status}\n{outcome.tail}")
+            raise JobFailed(HARDWARE_FAILED, f"{title}: {outcome.status}\n{outcome.tail}")
         self.report(progress, title, outcome.tail or "no output")
 
     def upload_mac(self) -> None:
-        """Hand over the PXE NIC's MAC, from which the server makes the PXE file. Raises JobFailed, Dequeued."""
+        """Hand over the PXE NIC's MAC, from which the server makes the PXE file. Raises JobFailed, Withdrawn."""
         mac = self.info.mac
         self.host.status.set(step="MAC address and PXE configuration", step_number=0, step_count=0)
         self.ask("生成PXE文件失败", lambda: self.client.upload_mac(self.info.sn, mac))
@@ -239,16 +229,10 @@ class Flow:
                 raise JobFailed("POST脚本执行失败", describe_failure(result))
 
     def report(self, progress: float, title: str, text: str) -> None:
-        """Tell the server. A rejected report may mean that the operator cancelled. Raises Dequeued then."""
+        """Tell the server. A rejected report may mean that the operator cancelled. Raises Withdrawn then."""
         rejected = self.outbox.rejected
         self.outbox.put(progress, title, text)
         self.check_queued(rejected)
-
-    def fail(self, failure: JobFailed) -> None:
-        """-1: the server takes the machine out of its list, and the operator may put it in again."""
-        rejected = self.outbox.rejected
-        self.outbox.put(FAILED, failure.title, failure.text)
-        self.must_leave_list = self.outbox.rejected > rejected
 
     def ask(self, title: str, call: Callable[[], T]) -> T:
         """Call until there is an answer; JobFailed with `title` when the server says no or only gives bad answers."""
@@ -272,7 +256,7 @@ class Flow:
         raise AssertionError("pauses never end")
 
     def check_queued(self, rejected_before: int) -> None:
-        """After a rejected report: is the machine still in the list? No answer counts as yes. Raises Dequeued."""
+        """After a rejected report: is the machine still in the list? No answer counts as yes. Raises Withdrawn."""
         if self.outbox.rejected == rejected_before:
             return
         try:
@@ -281,7 +265,7 @@ class Flow:
             log.warning("the install list cannot be asked: %s", error)
             return
         if not queued:
-            raise Dequeued("the server has taken this machine out of its install list: the job ends here")
+            raise Withdrawn("the server has taken this machine out of its install list: the job ends here")
 
 
 def read_groups(content: v1.HardwareContent) -> list[Group]:

@@ -7,6 +7,7 @@ server then knows what may be half done, and what was never begun.
 import copy
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from bootos.agent.console.status import Status
 from bootos.agent.session.reporter import Reporter, now
 from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.planhash import hash_plan
+from bootos.errors import Problem
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 
 log = logging.getLogger(__name__)
@@ -102,14 +104,15 @@ class Progress:
             known = [*state.certificates, certificate]
             self._reporter.update(msgspec.structs.replace(state, certificates=known))
 
-    def end(self, state: JobState, message: str = "", *, problems: list[ProblemView] | None = None) -> None:
+    def end(self, state: JobState, message: str = "", *, problems: Sequence[Problem] = ()) -> None:
         """The terminal state; steps that never began are marked as skipped."""
         with self._lock:
             for step in self._steps:
                 if step.state is StepState.PENDING:
                     step.state = StepState.SKIPPED
+            views = [ProblemView(path=item.path, message=item.message, hint=item.hint) for item in problems]
             changed = msgspec.structs.replace(
-                self._reporter.state, state=state, message=message, problems=problems or []
+                self._reporter.state, state=state, message=message, problems=views
             )
             self._reporter.update(msgspec.structs.replace(changed, steps=copy.deepcopy(self._steps)))
 

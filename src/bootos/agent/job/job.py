@@ -1,10 +1,11 @@
 """One job, from the order to its terminal report: plan, apply, MAC upload, POST. Called by `sequence.run`."""
 
 import logging
-from enum import StrEnum
+from typing import NoReturn
 
 from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host.host import Host, collect, pauses
+from bootos.agent.job.ending import Ending, JobRefused, Next, Outcome, RebootFirst, end_job
 from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.progress import Progress
 from bootos.agent.session.reporter import Reporter
@@ -24,14 +25,6 @@ log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 24  # a job that wants yet another reboot then goes round in circles
 
 
-class Next(StrEnum):
-    """What comes after `carry_out`."""
-
-    ORDER = "order"
-    REBOOT = "reboot"  # the job is done
-    REBOOT_INSIDE = "reboot inside"  # the job goes on after it
-
-
 def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> Next:
     """Do one job to its end, or to the next reboot that it needs. Never raises for what a job does."""
     reporter.add_secrets(tuple(order.secrets.values()))
@@ -41,62 +34,52 @@ def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -
     host.status.do("configuring this machine")
     progress = Progress(reporter, order.job_id, host.status)
     log.info("job %s: %s%s", order.job_id, order.template_name or "no template", attempt_words(order))
-    try:
-        state, message = perform(order, host, client, progress, reporter)
-    except BootosError as error:
-        state, message = v2.JobState.FAILED, f"{error} ({error.hint})" if error.hint else str(error)
-    if state is v2.JobState.FAILED:
-        log.error("job %s failed: %s", order.job_id, message)
-    else:
-        log.info("job %s: %s%s", order.job_id, state.value, f": {message}" if message else "")
-    if state is v2.JobState.RUNNING:
-        host.status.wait_for("the server to take the report that the machine reboots")
+
+    def tell(ending: Ending) -> None:
+        if ending.outcome is Outcome.REBOOTING:
+            host.status.wait_for("the server to take the report that the machine reboots")
+        else:
+            progress.end(v2.JobState(ending.outcome), ending.message, problems=ending.problems)
+            host.status.set(job=f"{name}: {ending.outcome}")
+            host.status.wait_for("the server to take the last report")
         reporter.wait_until_accepted()
-        return Next.REBOOT_INSIDE
-    if state is not v2.JobState.REFUSED:  # that report went out with its problems
-        progress.end(state, message)
-    host.status.set(job=f"{name}: {state.value}")
-    host.status.wait_for("the server to take the last report")
-    reporter.wait_until_accepted()
-    return Next.REBOOT if state is v2.JobState.SUCCEEDED and order.reboot else Next.ORDER
+
+    def work() -> Ending:
+        return perform(order, host, client, progress, reporter)
+
+    return end_job(order.job_id, work, tell, reboots=order.reboot)
 
 
 def attempt_words(order: v2.Order) -> str:
     return f" (attempt {order.attempt}: an earlier boot began it)" if order.attempt > 1 else ""
 
 
-def perform(
-    order: v2.Order, host: Host, client: Client, progress: Progress, reporter: Reporter
-) -> tuple[v2.JobState, str]:
-    """Plan, apply, upload the MAC, POST. Returns the terminal state and a sentence, or `running`: a reboot is needed to
-    go on. Raises what a step raises."""
-    refused = repeat_pre_hook(order, host, progress)
-    if refused is not None:
-        return refused
+def perform(order: v2.Order, host: Host, client: Client, progress: Progress, reporter: Reporter) -> Ending:
+    """Plan, apply, upload the MAC, POST. Raises JobRefused, RebootFirst, and what a step raises."""
+    repeat_pre_hook(order, host, progress)
     if order.skip_hardware:
         progress.add_step("plan", "Hardware configuration")
         progress.set_step(
             "plan", v2.StepState.SKIPPED, message=order.skip_reason or "skipped as the job says"
         )
     else:
-        stopped = configure_hardware(order, host, progress)
-        if stopped is not None:
-            return stopped
+        configure_hardware(order, host, progress)
     if order.mode == "plan":
         save_state(order, host, reporter)
-        return v2.JobState.PLANNED, "nothing was changed"
+        return Ending(outcome=Outcome.PLANNED, message="nothing was changed")
     progress.add_step("mac", "MAC address and PXE configuration")
     progress.add_step("post", "POST hook")
     upload_mac(order, host, client, progress)
     run_post_hook(order, host, progress)
     reporter.attach_inventory(host.inventory)
     save_state(order, host, reporter)
-    return v2.JobState.SUCCEEDED, "the machine is as wanted" + ("; it reboots now" if order.reboot else "")
+    message = "the machine is as wanted" + ("; it reboots now" if order.reboot else "")
+    return Ending(outcome=Outcome.SUCCEEDED, message=message)
 
 
-def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:
-    """Plan the template and, unless only the plan is wanted, apply it. Returns a terminal state when refused, and
-    `running` when the machine must be rebooted first."""
+def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> None:
+    """Plan the template and, unless only the plan is wanted, apply it. Raises JobRefused before anything is changed,
+    RebootFirst, and what a step raises."""
     progress.add_step("plan", "Plan")
     progress.set_step("plan", v2.StepState.RUNNING)
     rebooted = bool(order.earlier_boot_id) and order.earlier_boot_id != host.boot_id
@@ -126,7 +109,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
         raise
     if plan.problems:
         message = f"{len(plan.problems)} problem(s) in the template; nothing was changed"
-        return refuse(plan.problems, message, progress)
+        refuse(plan.problems, message, progress)
     differences = check_approval(order, [view_action(action) for action in plan.actions])
     if differences and is_begun(order):
         raise StepFailed(
@@ -135,7 +118,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
         )
     if differences:
         message = f"the plan is not the approved one ({len(differences)} difference(s)); nothing was changed"
-        return refuse(differences, message, progress)
+        refuse(differences, message, progress)
     if order.approved is not None:
         plan.approved = frozenset(action.id for action in order.approved.actions)
     count = len(plan.actions)
@@ -147,7 +130,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
     progress.set_step("plan", v2.StepState.DONE, message=f"{count} action(s)" if count else "nothing to do")
     progress.show_plan(plan)
     if order.mode == "plan":
-        return None
+        return
     waiting = apply_job(run, plan)
     if waiting:
         message = "rebooting inside the job: " + "; ".join(action.summary for action in waiting)
@@ -156,22 +139,19 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> tuple
                 f"not {message}", hint=f"it was begun {order.attempt} times already; look at the job's log"
             )
         log.info("%s", message)
-        return v2.JobState.RUNNING, message
+        raise RebootFirst(message)
     if plan.template is not None and plan.template.scripts:
         run_scripts(run, timeout_s=host.cmdline.script_timeout_s)
     if count:
         collect(host)
-    return None
 
 
-def refuse(problems: list[Problem], message: str, progress: Progress) -> tuple[v2.JobState, str]:
-    """End the job before anything was changed, with every reason."""
+def refuse(problems: list[Problem], message: str, progress: Progress) -> NoReturn:
+    """End the job before anything was changed: raises JobRefused with every reason."""
     for problem in problems:
         log.error("template: %s", problem)
     progress.set_step("plan", v2.StepState.FAILED, message=message)
-    views = [v2.ProblemView(path=item.path, message=item.message, hint=item.hint) for item in problems]
-    progress.end(v2.JobState.REFUSED, message, problems=views)
-    return v2.JobState.REFUSED, message
+    raise JobRefused(message, problems)
 
 
 def save_state(order: v2.Order, host: Host, reporter: Reporter) -> None:
@@ -208,10 +188,10 @@ def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) 
         host.clock.sleep(wait_s)
 
 
-def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> tuple[v2.JobState, str] | None:
-    """With PRE_ON_ERROR=stop, a PRE that failed is run once more; returns a terminal state when it fails again."""
+def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> None:
+    """With PRE_ON_ERROR=stop, a PRE that failed is run once more. Raises JobRefused when it fails again."""
     if not is_stopping(host, host.hooks.get("PRE")):
-        return None
+        return
     progress.add_step("pre", "PRE hook")
     progress.set_step("pre", v2.StepState.RUNNING)
     result = run_given_hook("PRE", host, order.job_id)
@@ -220,15 +200,12 @@ def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> tuple[v2
     if result is None or not is_stopping(host, result):
         progress.set_step("pre", v2.StepState.DONE)
         collect(host)  # it may have made hardware known
-        return None
+        return
     progress.set_step("pre", v2.StepState.FAILED, message=result.message)
     reason = describe_failure(result)
-    problem = v2.ProblemView(
-        path="PRE", message=reason, hint="PRE_ON_ERROR=stop: mend the hook and start the job again"
-    )
+    hint = "PRE_ON_ERROR=stop: mend the hook and start the job again"
     message = f"{reason}; nothing was configured (PRE_ON_ERROR=stop)"
-    progress.end(v2.JobState.REFUSED, message, problems=[problem])
-    return v2.JobState.REFUSED, message
+    raise JobRefused(message, [Problem(path="PRE", message=reason, hint=hint)])
 
 
 def run_post_hook(order: v2.Order, host: Host, progress: Progress) -> None:
