@@ -11,7 +11,8 @@ from typing import Any, Unpack
 import msgspec
 
 from bootos.agent.host.cmdline import parse_cmdline
-from bootos.agent.network.uplink import Network, Timing
+from bootos.agent.network.finding import Timing
+from bootos.agent.network.uplink import Network
 from bootos.process import Command, Completed, Options, Runner, run
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from bootos.agent.network.addressing import Addressing
+from bootos.agent.network.finding import Finding, Timing, choose_port, explain
 from bootos.agent.network.networkfile import Port
 from bootos.agent.network.reach import Grade, Reach, build_query, find_in_hosts, parse_answer
-from bootos.agent.network.uplink import Finding, Timing, choose_port, explain
 
 DOWN, WAITING, TRYING = "down", "waiting", "trying"
 

@@ -1,0 +1,88 @@
+"""systemd-networkd, as far as `uplink` needs it: its files, being told of them, its leases, DHCP begun anew.
+
+There is no D-Bus in the image: systemd sends the signal (Type=notify-reload).
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bootos.agent.network.finding import Finding
+from bootos.agent.network.link import Interface
+from bootos.agent.network.networkfile import PREFIX, Names, parse_lease
+from bootos.process import Runner, ToolError
+from bootos.waiting import Clock
+
+log = logging.getLogger(__name__)
+
+NETWORK_DIRECTORY = Path("run/systemd/network")
+LEASE_DIRECTORY = Path("run/systemd/netif/leases")
+UNIT = "systemd-networkd.service"
+
+
+class Networkd:
+    """`retry_s`: how long it has for a DHCP answer before DHCP is begun anew, and to be told when it could not be."""
+
+    def __init__(self, run: Runner, root: Path, *, retry_s: float, clock: Clock) -> None:
+        self._run = run
+        self._directory = root / NETWORK_DIRECTORY
+        self._leases = root / LEASE_DIRECTORY
+        self._retry_s = retry_s
+        self._clock = clock
+        self._retried_at: dict[str, float] = {}
+        self._tell_at: float | None = None  # when it is to be told again of its files
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write the files that differ, and let it read them again."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            file = self._directory / name
+            if not file.exists() or file.read_text() != text:
+                file.write_text(text)
+        self._tell()
+
+    def tell_again(self) -> None:
+        """When it could not be told a while ago, do that now."""
+        if self._tell_at is not None and self._clock.now() >= self._tell_at:
+            self._tell()
+
+    def retry_dhcp(self, findings: Sequence[Finding]) -> None:
+        """Begin DHCP anew where a link is up and no answer came for a while: a file with a new time is read again
+        (systemd compares them), and only its interface is set up again. The link stays up: a switch port that went
+        down would begin its waiting anew."""
+        late = []
+        for item in findings:
+            is_waiting = item.carrier and item.address is None and item.port.addressing.address is None
+            since = self._retried_at.setdefault(item.port.name, self._clock.now()) if is_waiting else None
+            if since is None:
+                self._retried_at.pop(item.port.name, None)
+            elif self._clock.now() - since >= self._retry_s:
+                self._retried_at[item.port.name] = self._clock.now()
+                late.append(item.port.name)
+        for name in late:
+            (self._directory / f"{PREFIX}{name}.network").touch()
+        if late:
+            self._tell()
+
+    def read_leased(self, item: Interface) -> Names:
+        """The name servers of the interface's lease; none without one."""
+        try:
+            return parse_lease((self._leases / str(item.index)).read_text())
+        except OSError:
+            return Names()
+
+    def _tell(self) -> None:
+        """Reloading leaves interfaces alone whose files are as they were."""
+        verbs = ("reload-or-restart", "restart")
+        is_told = any(is_done(self._run, ["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
+        self._tell_at = None if is_told else self._clock.now() + self._retry_s
+
+
+def is_done(run: Runner, argv: Sequence[str], timeout_s: float) -> bool:
+    """Run a command that is given again when it fails; returns whether it did what it should, and logs why not."""
+    try:
+        run(argv, timeout_s=timeout_s)
+    except ToolError as error:
+        log.warning("%s", error)
+        return False
+    return True
