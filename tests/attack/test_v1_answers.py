@@ -8,9 +8,9 @@ import pytest
 from serving import INVENTORY, Agent, Running
 
 from bootos.process import run
-from bootos.server.api.cloudboot_v1 import build_calls
 from bootos.server.app import build_app
 from bootos.server.cloudboot.answer import Variables, format_variables
+from bootos.server.cloudboot.api import build_calls
 from bootos.server.operation.machine import find_machine
 from bootos.wire import cloudboot_v1 as v1
 

@@ -16,10 +16,10 @@ from sqlalchemy.exc import DatabaseError
 from bootos import __version__
 from bootos.errors import BootosError
 from bootos.server.api.agent_v2 import build_agent_router
-from bootos.server.api.cloudboot_v1 import build_legacy_handler
 from bootos.server.api.operator import build_operator_router
 from bootos.server.auth import read_operator_token
 from bootos.server.cloudboot.answer import shield
+from bootos.server.cloudboot.api import build_legacy_handler
 from bootos.server.context import Context
 from bootos.server.fault import Fault, RequestError
 from bootos.server.hub import Hub

@@ -16,7 +16,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 from bootos.errors import BootosError
-from bootos.server import legacy
+from bootos.server.cloudboot import legacy
 from bootos.server.cloudboot.answer import Answer, Text, Unserved, Variables, render
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError, UnusableError

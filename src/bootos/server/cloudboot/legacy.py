@@ -13,8 +13,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.server.cloudboot.declared import build_group, read_declared
 from bootos.server.context import Context
-from bootos.server.declared import build_group, read_declared
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
 from bootos.server.netboot import pxe_file
