@@ -4,6 +4,7 @@ another directory, at another hour, and it is killed in the middle and repeated.
 Both share only the downloaded packages and the lock. A build takes minutes, so all is `full`.
 """
 
+import json
 import shutil
 import signal
 import sys
@@ -13,14 +14,19 @@ from pathlib import Path
 import pytest
 from rpmchain import CHAIN, build_repository, find_package
 
+import bootos
 from bootos.image.build import choose_mirrors
+from bootos.image.cache import Stage
 from bootos.image.difference import Difference, compare_images
 from bootos.image.layers.core import read_image
+from bootos.image.layers.package import Wanted
 from bootos.image.lock import read_lock
 from bootos.image.manifest import hash_file
+from bootos.image.reach import UNCOUNTED, Reach
 from bootos.image.recipe import read_recipe
-from bootos.image.steps.rpmdb import build_rpmdb
-from bootos.image.steps.snapshot import build_snapshot
+from bootos.image.steps.layer import ROOTFS
+from bootos.image.steps.rpmdb import LOADER_PATHS, build_rpmdb
+from bootos.image.steps.snapshot import build_snapshot, read_question
 from bootos.process import Child, run, start
 from bootos.waiting import wait_for
 
@@ -28,6 +34,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.full, pytest.mark.timeout(3 * 3600)]
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = PROJECT / "build/cache/debs"
+STAGES = "tests/double/stages.py"
 BUILD_S = 3600.0
 USER = "bootos-build-test"
 FINISHED, KILLED_IN = "base", "root: packing"
@@ -36,7 +43,7 @@ FINISHED, KILLED_IN = "base", "root: packing"
 
 def start_build(work: Path, lock: Path, prefix: Sequence[str | Path], project: Path, python: str) -> Child:
     """Start a build with a cache of its own in `work`."""
-    argv = [*prefix, python, "-m", "bootos.cli", "image", "build"]
+    argv = [*prefix, python, project / STAGES, work / "ran.json", "image", "build"]
     argv += ["--recipe", project / "recipes/bootos.toml", "--lock", lock]
     argv += ["--output", work / "image", "--cache", work / "cache"]
     return start(argv, cwd=work, log_path=work / "log")
@@ -145,21 +152,45 @@ def test_two_builds_with_one_lock_give_the_same_bytes(first: Path, second: Path)
     assert not [name for name in names[0] if (trees[0] / name).read_bytes() != (trees[1] / name).read_bytes()]
 
 
+def test_what_runs_in_a_stage_is_in_its_key(first: Path) -> None:
+    source = Reach(Path(bootos.__file__).parent)
+    ran: dict[str, list[str]] = json.loads((first / "ran.json").read_text())
+    assert len([stage for stage, names in ran.items() if len(names) > 1]) == len(ran) - 1, (
+        "all but the workshop"
+    )
+    for stage, names in ran.items():
+        reached = source.collect(*stage.split(":"))
+        beyond = [name for name in names if name not in reached and name.partition(":")[0] not in UNCOUNTED]
+        assert not beyond, stage
+
+
 def test_a_build_goes_on_where_it_was_killed(second: Path) -> None:
     assert f"  {FINISHED:8} from the cache" in read_log(second)
     assert not list((second / "cache").glob("unfinished-*"))
 
 
 def test_the_recipes_own_packages_make_the_same_layer_twice(first: Path, tmp_path: Path) -> None:
-    base = next((first / "cache").glob("base-*/root"))
+    base = Stage(name="base", key="", directory=next((first / "cache").glob("base-*")))
     repository = build_repository(tmp_path / "repository")
     names = [find_package(repository, name).relative_to(tmp_path).as_posix() for name in CHAIN]
     site = tmp_path / "site.toml"
     site.write_text(f'include = ["{PROJECT}/recipes/bootos.toml"]\nrpms = {names}\n')
-    found = []
+    loaded = read_recipe(site)
+    recipe, found = loaded.recipe, []
     for work in (tmp_path / "a", tmp_path / "b"):
         work.mkdir()
-        build_rpmdb(read_recipe(site), base, "1", work, lambda line: None)
+        build_rpmdb(
+            base=base,
+            wanted=Wanted(rpms=loaded.rpms),
+            keys=(),
+            cut=recipe.cut,
+            enabled=recipe.boot.units,
+            compression=recipe.compression,
+            loader_paths=ROOTFS / LOADER_PATHS,
+            version="1",
+            directory=work,
+            say=lambda line: None,
+        )
         found.append({path.name: hash_file(path).sha256 for path in work.rglob("*") if path.is_file()})
     assert found[0] == found[1]
     assert set(found[0]) == {"packages.json", "packages.squashfs", "rpmdb.sqlite"}
@@ -168,7 +199,8 @@ def test_the_recipes_own_packages_make_the_same_layer_twice(first: Path, tmp_pat
 @pytest.mark.parametrize("profile", ["minimal", "server", "all"])
 def test_the_archive_offers_the_packages_of(profile: str, tmp_path: Path) -> None:
     recipe = read_recipe(PROJECT / "recipes/bootos.toml", profile).recipe
-    build_snapshot(recipe, "", choose_mirrors(recipe.debian), tmp_path)
+    mirrors = choose_mirrors(recipe.debian)
+    build_snapshot(question=read_question(recipe), asked="", mirrors=mirrors, directory=tmp_path)
     found = {package.name for package in read_lock(tmp_path / "lock.json").kernel}
     assert {*recipe.firmware.packages, "busybox-static"} <= found
     assert ("intel-microcode" in found) is (profile == "all")

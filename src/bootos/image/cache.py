@@ -1,14 +1,14 @@
 """The build cache: one directory per stage result, named by the hash of everything that went into it.
 
-A stage is: a name, its inputs (plain values, files' contents, other stages' keys), the source code that does the
-work, and a function that fills a directory. A result appears under its name only when complete (made beside it,
+A stage is: a name, its inputs (plain values, files' contents, other stages' keys), the code that its function reaches
+(see `reach`), and what that leaves in a directory. A result appears under its name only when complete (made beside it,
 then renamed), so an interrupted build leaves nothing that could be taken for a result.
 """
 
 import contextlib
 import fcntl
+import functools
 import hashlib
-import inspect
 import json
 import os
 import shutil
@@ -16,12 +16,12 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.image.reach import collect_code
 
 KEPT_RESULTS = 3
 """How many results of one stage stay in the cache, so that going back to the previous recipe is quick."""
@@ -75,17 +75,23 @@ class Cache:
     def make(
         self,
         name: str,
-        inputs: Mapping[str, Any],
-        code: Sequence[ModuleType],
-        fill: Callable[[Path], None],
+        work: functools.partial[None],
+        makes: Sequence[str],
+        tools: Mapping[str, Any] | None = None,
         *,
         renew: bool = False,
     ) -> Stage:
-        """Return the stage's result, calling `fill(directory)` only when no result with this key exists (or always,
-        with `renew`)."""
-        key = compute_key(name, inputs, code)
+        """Return the stage's result. Its work is done only when there is no result with this key, or always with
+        `renew`.
+
+        `work` is a function with all that it reads bound to its keywords: these, and the code it reaches, are the key.
+        `tools`, and the `directory` to fill, are handed over when it works, and must not matter for the result.
+        `makes` names what lies in the directory afterwards, and nothing else does; `name?` is not always there.
+        Raises BootosError: it does not; and whatever the work raises.
+        """
+        key = compute_key(name, work.keywords, collect_code(work.func))
         final = self.directory / f"{name}-{key[:20]}"
-        if final.is_dir() and not renew:
+        if not renew and final.is_dir() and not find_amiss(final, makes):
             os.utime(final)
             self.report(Event(stage=name, state="cached"))
             return Stage(name=name, key=key, directory=final)
@@ -94,7 +100,9 @@ class Cache:
         unfinished = self.directory / f"unfinished-{name}-{os.getpid()}"
         unfinished.mkdir()
         try:
-            fill(unfinished)
+            work(directory=unfinished, **(tools or {}))
+            if amiss := find_amiss(unfinished, makes):
+                raise BootosError(f"stage {name} made something else than its row says: {', '.join(amiss)}")
             remove_tree(final)
             unfinished.rename(final)
         finally:
@@ -120,14 +128,22 @@ def read_cpu_s() -> float:
     return taken.user + taken.system + taken.children_user + taken.children_system
 
 
-def compute_key(name: str, inputs: Mapping[str, Any], code: Sequence[ModuleType]) -> str:
-    """Hash a stage's name, inputs and code. Inputs are plain values, msgspec models, or `Path`s: a path counts
-    by what it contains (a file's bytes and mode, a tree's names and contents), never by where it is or when it
-    was changed."""
-    sources = {
-        module.__name__: hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in code
+def find_amiss(directory: Path, makes: Sequence[str]) -> list[str]:
+    """What a result lacks of `makes`, or holds beside it, by name."""
+    there = {path.name for path in directory.iterdir()}
+    needed = {name for name in makes if not name.endswith("?")}
+    return sorted(needed - there | there - {name.removesuffix("?") for name in makes})
+
+
+def compute_key(name: str, inputs: Mapping[str, Any], code: Mapping[str, str] | None = None) -> str:
+    """Hash a stage's name, inputs and code (of `reach`). Inputs are plain values, msgspec models, stages, or `Path`s: a
+    path counts by what it contains (a file's name, bytes and mode, a tree's names and contents), never by where it is
+    or when it was changed."""
+    value = {
+        "name": name,
+        "code": dict(code or {}),
+        "inputs": {key: _plain(item) for key, item in inputs.items()},
     }
-    value = {"name": name, "code": sources, "inputs": {key: _plain(item) for key, item in inputs.items()}}
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -135,7 +151,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Stage):
         return {"stage": value.name, "key": value.key}
     if isinstance(value, Path):
-        return {"content": hash_path(value)}
+        return {"content": hash_path(value)} | ({} if value.is_dir() else {"name": value.name})
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

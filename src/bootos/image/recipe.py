@@ -128,6 +128,15 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hot: Hot = Hot()
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """[system] and the shell of a recipe, with the files that it names."""
+
+    system: System
+    shell: Literal["on", "off", "password"]
+    files: dict[str, list[Path]]
+    """By the list of the recipe they stand in: overlays, ca_certificates, units, scripts."""
+
+
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """A checked recipe and the directory its relative paths start from."""
 
@@ -154,9 +163,15 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.directory / name for name in self.recipe.rpms)
 
     @property
-    def keys(self) -> tuple[Path, ...]:
-        """The keys of the repositories."""
-        return tuple(self.directory / repo.key for repo in self.recipe.repositories.values() if repo.key)
+    def keys(self) -> dict[str, Path]:
+        """The keys of the repositories, by the repository's name."""
+        repositories = self.recipe.repositories
+        return {name: self.directory / repo.key for name, repo in repositories.items() if repo.key}
+
+    @property
+    def site(self) -> Site:
+        """What the site adds to the running system."""
+        return Site(system=self.recipe.system, shell=self.recipe.shell, files=self.find_files())
 
 
 def read_recipe(path: Path, profile: str = "") -> Loaded:

@@ -1,11 +1,31 @@
 import os
-import types
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bootos.image import cpio, kernel_module
+from bootos.errors import BootosError
 from bootos.image.cache import Cache, Event, compute_key
+from bootos.image.recipe import read_recipe
+from bootos.image.steps.snapshot import read_question
+
+RESULT = ["result"]
+RECIPE = """
+name = "x"
+[debian]
+packages = ["systemd", "udev", "kmod", "python3", "python3-msgspec", "python3-urllib3"]
+[firmware]
+packages = ["firmware-bnx2"]
+microcode = true
+[modules]
+keep = ["drivers/net"]
+[boot]
+units = []
+udev_rules = []
+"""
+ASKED = "3ad1566abbeb5f141c54c1adc9d35b88268599370a9c07bc9333d1c8fc9ad63a"
+"""What release 0.1.0 wrote as `asked` into a lock for this recipe."""
 
 
 @pytest.fixture
@@ -20,16 +40,24 @@ def cache(tmp_path: Path, events: list[Event]) -> Cache:
     return cache
 
 
-def fill(directory: Path) -> None:
-    (directory / "result").write_text("done")
+def fill(*, directory: Path, **inputs: object) -> None:
+    (directory / "result").write_text(repr(inputs))
 
 
 def test_a_second_build_with_the_same_inputs_takes_the_cached_result(cache, events):
-    first = cache.make("part", {"a": 1}, (cpio,), fill)
-    second = cache.make("part", {"a": 1}, (cpio,), lambda _: pytest.fail("built again"))
+    first = cache.make("part", partial(fill, a=1), RESULT)
+    (first.directory / "result").write_text("kept")
+    second = cache.make("part", partial(fill, a=1), RESULT)
     assert second == first
-    assert (second.directory / "result").read_text() == "done"
+    assert (second.directory / "result").read_text() == "kept"
     assert [event.state for event in events] == ["started", "done", "cached"]
+
+
+def test_a_result_is_made_anew_when_it_is_asked_for(cache):
+    first = cache.make("part", partial(fill, a=1), RESULT)
+    (first.directory / "result").write_text("old")
+    assert cache.make("part", partial(fill, a=1), RESULT, renew=True) == first
+    assert (first.directory / "result").read_text() == "{'a': 1}"
 
 
 def test_an_interrupted_stage_leaves_no_result(cache):
@@ -38,7 +66,7 @@ def test_an_interrupted_stage_leaves_no_result(cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.make("part", {}, (), fail)
+        cache.make("part", partial(fail), RESULT)
     assert list(cache.directory.iterdir()) == []
 
 
@@ -48,18 +76,52 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(cache):
         assert [path.name for path in cache.directory.iterdir()] == ["lock"]
 
 
+def test_a_stage_that_makes_more_or_less_than_its_row_says_leaves_no_result(cache):
+    with pytest.raises(
+        BootosError, match=r"stage part made something else than its row says: other, result$"
+    ):
+        cache.make("part", partial(fill), ["other"])
+    with pytest.raises(BootosError, match=r"its row says: other$"):
+        cache.make("part", partial(fill), ["other", "result"])
+    assert list(cache.directory.iterdir()) == []
+    assert cache.make("part", partial(fill), ["other?", "result"]).directory.is_dir()
+
+
+def test_a_cached_result_that_lost_a_file_is_made_again(cache, events):
+    first = cache.make("part", partial(fill), RESULT)
+    (first.directory / "result").unlink()
+    assert cache.make("part", partial(fill), RESULT) == first
+    assert (first.directory / "result").exists()
+    assert [event.state for event in events] == ["started", "done", "started", "done"]
+
+
 def test_the_key_changes_with_values_code_name_and_earlier_stages(cache):
-    earlier = cache.make("base", {"packages": ["a"]}, (), fill)
-    later = cache.make("base", {"packages": ["a", "b"]}, (), fill)
-    keys = {
-        compute_key("part", {"a": 1}, (cpio,)),
-        compute_key("part", {"a": 2}, (cpio,)),
-        compute_key("part", {"a": 1}, (kernel_module,)),
-        compute_key("other", {"a": 1}, (cpio,)),
-        compute_key("part", {"a": earlier}, (cpio,)),
-        compute_key("part", {"a": later}, (cpio,)),
-    }
-    assert len(keys) == 6
+    def fill_otherwise(*, directory: Path, a: int) -> None:
+        fill(directory=directory)
+
+    earlier = cache.make("base", partial(fill, packages=["a"]), RESULT)
+    later = cache.make("base", partial(fill, packages=["a", "b"]), RESULT)
+    made = [
+        cache.make("part", partial(fill, a=1), RESULT),
+        cache.make("part", partial(fill, a=2), RESULT),
+        cache.make("part", partial(fill_otherwise, a=1), RESULT),
+        cache.make("other", partial(fill, a=1), RESULT),
+        cache.make("part", partial(fill, a=earlier), RESULT),
+        cache.make("part", partial(fill, a=later), RESULT),
+    ]
+    assert len({stage.key for stage in made}) == 6
+
+
+def test_tools_and_the_directory_are_handed_over_and_do_not_count(cache):
+    said = []
+
+    def work(*, word: str, directory: Path, say) -> None:
+        say(word)
+        (directory / "result").touch()
+
+    made = cache.make("part", partial(work, word="hello"), RESULT, {"say": said.append})
+    assert said == ["hello"]
+    assert cache.make("part", partial(work, word="hello"), RESULT, {"say": print}) == made
 
 
 def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path):
@@ -72,7 +134,7 @@ def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path):
     (tmp_path / "two/__pycache__/x.pyc").write_text("compiled")
 
     def key(name: str) -> str:
-        return compute_key("part", {"tree": tmp_path / name}, ())
+        return compute_key("part", {"tree": tmp_path / name})
 
     assert key("one") == key("two")
     (tmp_path / "two/sub/file").chmod(0o755)
@@ -83,26 +145,32 @@ def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path):
     assert key("one") != key("two")
 
 
+def test_a_file_counts_by_its_name_too_and_so_inside_a_model(tmp_path):
+    class Wanted(msgspec.Struct):
+        files: tuple[Path, ...]
+
+    for name in ("a/x.deb", "b/x.deb", "b/y.deb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("same")
+    first, moved, renamed = (
+        compute_key("part", {"wanted": Wanted(files=(tmp_path / name,))})
+        for name in ("a/x.deb", "b/x.deb", "b/y.deb")
+    )
+    assert first == moved
+    assert first != renamed
+
+
 def test_only_the_latest_results_of_a_stage_are_kept(cache):
     stages = []
     for number in range(5):
-        stages.append(cache.make("part", {"n": number}, (), fill))
+        stages.append(cache.make("part", partial(fill, n=number), RESULT))
         os.utime(stages[-1].directory, (number, number))
-    cache.make("part", {"n": 5}, (), fill)
+    cache.make("part", partial(fill, n=5), RESULT)
     assert not stages[0].directory.exists()
     assert len(list(cache.directory.iterdir())) == 3
 
 
-def test_a_stage_is_rebuilt_when_its_code_changes(tmp_path):
-    def module(body: str) -> types.ModuleType:
-        path = tmp_path / "step.py"
-        path.write_text(body)
-        made = types.ModuleType("step")
-        made.__file__ = str(path)
-        return made
-
-    import linecache
-
-    first = compute_key("part", {}, (module("x = 1\n"),))
-    linecache.clearcache()
-    assert compute_key("part", {}, (module("x = 2\n"),)) != first
+def test_a_lock_of_the_first_release_answers_the_same_recipe(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    question = read_question(read_recipe(tmp_path / "recipe.toml").recipe)
+    assert compute_key("asked", msgspec.structs.asdict(question)) == ASKED

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bootos.image.lock import Lock, Package
+from bootos.image.lock import Package
 from bootos.image.manifest import hash_file
 from bootos.image.package_store import PackageStore
 from bootos.image.steps.loader import PACKAGES, build_loaders
@@ -40,12 +40,11 @@ def test_the_loaders_of_all_packages_lie_in_one_directory_under_their_own_names(
         if package == "pxelinux":
             del files[LOADERS["pxelinux.0"].path]
         packages.append(build_deb(store.directory, package, files))
-    lock = Lock(asked="", sources="", base=(), kernel=(), loaders=tuple(packages))
     said = list[str]()
     directory = tmp_path / "stage"
     directory.mkdir()
 
-    build_loaders(lock, store, directory, said.append)
+    build_loaders(packages=packages, loaders=ALL, store=store, directory=directory, say=said.append)
 
     found = {path.name: path.read_bytes() for path in (directory / "loaders").iterdir()}
     assert found == {name: name.encode() for name in ALL if name != "pxelinux.0"}

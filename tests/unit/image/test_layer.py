@@ -6,7 +6,10 @@ import msgspec
 from bootos.image.recipe import Repository, read_recipe
 from bootos.image.steps.layer import (
     ROOTFS,
+    build_wheel,
+    collect_agent_sources,
     copy_rootfs,
+    find_project,
     install_agent,
     link_units,
     link_vendor_scripts,
@@ -31,6 +34,22 @@ def test_the_layer_takes_the_agent_and_its_entry_points_and_not_the_server(tmp_p
         "bootos/agent/main.py",
         "bootos/errors.py",
     ]
+
+
+def test_the_wheel_has_what_the_key_of_the_layer_counts_and_nothing_else(tmp_path):
+    sources = collect_agent_sources(find_project())
+    wheel = build_wheel(sources, tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if name.startswith("bootos/")}
+        metadata = archive.read(
+            next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        ).decode()
+    assert {f"src/bootos/{name.split('/')[1]}" for name in names} == {
+        name for name in sources if name.startswith("src/")
+    }
+    assert {"bootos/agent/main.py", "bootos/drivers/bios/names/lenovo.toml"} <= names
+    assert not [name for name in names if "__pycache__" in name]
+    assert sources["README.md"].read_text() in metadata
 
 
 def make_root(tmp_path: Path, *, shell: bool) -> Path:
@@ -87,7 +106,8 @@ def test_the_recipes_repositories_become_files_and_their_keys_are_named(tmp_path
         "open": Repository(url="http://a/open"),
     }
     recipe = msgspec.structs.replace(loaded.recipe, repositories=repositories)
-    write_repositories(msgspec.structs.replace(loaded, recipe=recipe, directory=tmp_path), tmp_path / "root")
+    loaded = msgspec.structs.replace(loaded, recipe=recipe, directory=tmp_path)
+    write_repositories(loaded.recipe.repositories, loaded.keys, tmp_path / "root")
     repos = tmp_path / "root/etc/yum.repos.d"
     assert "gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/hw\n" in (repos / "hw.repo").read_text()
     assert (tmp_path / "root/etc/pki/rpm-gpg/hw").read_text() == "key"

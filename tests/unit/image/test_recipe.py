@@ -97,7 +97,7 @@ def test_package_files_and_keys_are_found_beside_the_recipe_and_bad_ones_are_nam
     (tmp_path / "hw.asc").touch()
     repository = '[repositories.hw]\nurl = "http://a/hw"\nkey = "hw.asc"\n'
     loaded = read(tmp_path, 'debs = ["a.deb"]\n' + GOOD + repository)
-    assert (loaded.debs, loaded.keys) == ((tmp_path / "a.deb",), (tmp_path / "hw.asc",))
+    assert (loaded.debs, loaded.keys) == ((tmp_path / "a.deb",), {"hw": tmp_path / "hw.asc"})
     found = problems_of(
         tmp_path,
         'debs = ["a.deb", "b.deb"]\nrpms = ["a.deb"]\n'

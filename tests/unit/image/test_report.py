@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from fakeimage import build_fake_image
 
+from bootos.image.cache import Stage
 from bootos.image.content import Entry
 from bootos.image.layers.core import read_image
 from bootos.image.report import build_report, collect_uses, name_group
@@ -76,14 +77,22 @@ def test_a_page_is_made_of_a_real_image(tmp_path):
         assert re.search(rf'class="s"><td>{segment}<', page)
 
 
+def make_stage(name, directory):
+    return Stage(name=name, key="", directory=directory)
+
+
 def test_estimates_know_packages_and_how_well_a_file_packs(tmp_path):
-    base = tmp_path / "base"
+    base = tmp_path / "base/root"
     (base / "var/lib/dpkg/info").mkdir(parents=True)
     (base / "var/lib/dpkg/info/tool:amd64.list").write_text("/.\n/bin\n/bin/tool\n")
     (base / "usr/bin").mkdir(parents=True)
     (base / "usr/bin/tool").write_bytes(b"a" * 100_000)
-    (tmp_path / "kernel").mkdir()
-    build_estimate(base, tmp_path / "kernel", tmp_path)
+    (tmp_path / "kernel/root").mkdir(parents=True)
+    build_estimate(
+        base=make_stage("base", tmp_path / "base"),
+        kernel=make_stage("kernel", tmp_path / "kernel"),
+        directory=tmp_path,
+    )
     text = (tmp_path / "estimate.json").read_text()
     found = re.search(r'"/usr/bin/tool": \[\s*(\d+),\s*"tool"', text)
     assert found and 0 < int(found[1]) < 2000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootos.errors import BootosError
-from bootos.image.recipe import Loaded, read_recipe
+from bootos.image.recipe import Site, read_recipe
 from bootos.image.squash import build_squashfs
 from bootos.image.steps.site import apply_system, find_targets
 from bootos.process import run
@@ -21,7 +21,7 @@ NEEDS_OVERLAY = pytest.mark.skipif(
 )
 
 
-def load(tmp_path: Path, system: str, head: str = "") -> Loaded:
+def load(tmp_path: Path, system: str, head: str = "") -> Site:
     (tmp_path / "recipe.toml").write_text(
         f"""{head}
 name = "site"
@@ -36,7 +36,7 @@ udev_rules = []
 {system}
 """
     )
-    return read_recipe(tmp_path / "recipe.toml")
+    return read_recipe(tmp_path / "recipe.toml").site
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path, trees):
 
 def test_only_root_gets_the_password(tmp_path, trees):
     base, root = trees
-    loaded = load(tmp_path, 'root_password_hash = "$6$salt$hashhashhash"', 'shell = "password"')
-    apply_system(loaded, base, NO_PACKAGES, root, tmp_path / "work")
+    site = load(tmp_path, 'root_password_hash = "$6$salt$hashhashhash"', 'shell = "password"')
+    apply_system(site, base, NO_PACKAGES, root, tmp_path / "work")
     lines = (root / "etc/shadow").read_text().splitlines()
     assert [line.split(":")[1] for line in lines] == ["$6$salt$hashhashhash", "*"]
     assert (root / "etc/shadow").stat().st_mode & 0o777 == 0o600
@@ -131,8 +131,8 @@ def test_scripts_see_what_the_recipes_own_packages_brought(tmp_path, trees, busy
     (tmp_path / "vendor/etc/vendor.conf").write_text("port = 1\n")
     build_squashfs(tmp_path / "vendor", tmp_path / "packages", "zstd")
     (tmp_path / "a.sh").write_text("#!/bin/sh\necho port = 2 >> /etc/vendor.conf\n")
-    loaded = load(tmp_path, 'scripts = ["a.sh"]')
-    apply_system(loaded, busybox_base, tmp_path / "packages", trees[1], tmp_path / "work")
+    site = load(tmp_path, 'scripts = ["a.sh"]')
+    apply_system(site, busybox_base, tmp_path / "packages", trees[1], tmp_path / "work")
     assert (trees[1] / "etc/vendor.conf").read_text() == "port = 1\nport = 2\n"
 
 

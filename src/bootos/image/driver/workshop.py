@@ -5,7 +5,8 @@ Called by `build` and, for the kernel's symbols, by `check`. Nothing is ever wri
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bootos.errors import BootosError
@@ -31,14 +32,12 @@ def make_workshop(release: str, sources: str, cache_dir: Path, report: Report) -
     with cache.locked():
         return cache.make(
             "workshop",
-            {"release": release, "packages": PACKAGES},
-            (equipment,),
-            lambda directory: build_workshop(
-                release,
-                sources,
-                directory / "root",
-                lambda line: report(Event(stage="workshop", state="progress", detail=line)),
-            ),
+            partial(build_workshop, release=release, packages=PACKAGES),
+            makes=["root"],
+            tools={
+                "sources": sources,
+                "say": lambda line: report(Event(stage="workshop", state="progress", detail=line)),
+            },
         )
 
 
@@ -63,15 +62,19 @@ def find_headers(release: str) -> str:
     return f"usr/src/linux-headers-{release}"
 
 
-def build_workshop(release: str, sources: str, root: Path, say: Callable[[str], None]) -> None:
-    """Install it into `root`. A kernel that the release itself does not have is looked for in its backports."""
+def build_workshop(
+    *, release: str, packages: Sequence[str], sources: str, directory: Path, say: Callable[[str], None]
+) -> None:
+    """Fill `directory/root`. A kernel that the release itself does not have is looked for in its backports. Raises
+    BootosError."""
+    root = directory / "root"
     package = f"linux-headers-{release}"
     suite, lines = choose_sources(sources)
     for tried in (lines, [*lines, add_backports(lines[0], suite)]):
         done = run(
             [
                 *("mmdebstrap", "--mode=root", "--variant=apt", "--architectures=amd64", "--components=main"),
-                f"--include={','.join((*PACKAGES, package))}",
+                f"--include={','.join((*packages, package))}",
                 *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
                 '--aptopt=Acquire::Retries "3"',
                 *(suite, str(root), *tried),

@@ -1,10 +1,11 @@
 """Stage `boot`: the first segment of the initrd, which mounts the layers: busybox, a few kernel modules, `/init`."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
+from bootos.image.cache import Stage
 from bootos.image.cpio import ALIGNMENT, write_cpio
+from bootos.image.document_file import read_json
 from bootos.process import run
 
 INIT = Path(__file__).parent.parent / "boot" / "init"
@@ -14,22 +15,24 @@ APPLETS = (
 )
 
 
-def build_boot(kernel: Path, release: str, modules: Sequence[str], directory: Path, *, shell: bool) -> None:
-    """Fill `directory/boot.cpio.zst` from the kernel stage's directory; `modules` are in loading order. Without
-    `shell`, `/init` gives none either when it cannot go on."""
+def build_boot(*, kernel: Stage, init: Path, shell: bool, directory: Path) -> None:
+    """Fill `directory/boot.cpio.zst` from the kernel stage's modules and the file `init`. Without `shell`, `/init`
+    gives none either when it cannot go on."""
+    info = read_json(kernel.directory / "kernel.json")
     root = directory / "root"
     (root / "bin").mkdir(parents=True)
     (root / "modules").mkdir()
-    shutil.copyfile(kernel / "busybox", root / "bin/busybox")
+    shutil.copyfile(kernel.directory / "busybox", root / "bin/busybox")
     (root / "bin/busybox").chmod(0o755)
     for applet in APPLETS:
         (root / "bin" / applet).symlink_to("busybox")
-    shutil.copyfile(INIT, root / "init")
+    shutil.copyfile(init, root / "init")
     (root / "init").chmod(0o755)
     if not shell:
         (root / "no-shell").touch()
+    tree, modules = kernel.directory / "root/usr/lib/modules" / info["release"], info["boot_modules"]
     for path in modules:
-        shutil.copyfile(kernel / "root/usr/lib/modules" / release / path, root / "modules" / Path(path).name)
+        shutil.copyfile(tree / path, root / "modules" / Path(path).name)
     (root / "modules/order").write_text("".join(f"{Path(path).name}\n" for path in modules))
     archive = directory / "boot.cpio"
     with archive.open("wb") as output:

@@ -5,10 +5,10 @@ that the network offers.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bootos.image.lock import Lock
+from bootos.image.lock import Package
 from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Debian
 from bootos.image.squash import SOURCE_DATE
@@ -26,12 +26,18 @@ TAKEN_IN = ("/usr/share/doc/*/copyright",)
 
 
 def build_base(
-    debian: Debian, lock: Lock, store: PackageStore, directory: Path, say: Callable[[str], None]
+    *,
+    debian: Debian,
+    packages: Sequence[Package],
+    sources: str,
+    store: PackageStore,
+    directory: Path,
+    say: Callable[[str], None],
 ) -> None:
-    """Fill `directory/root`."""
+    """Fill `directory/root` with the packages, which are in the store; `sources` becomes its sources.list."""
     root, repository = directory / "root", directory / "repository"
-    say(f"installing {len(lock.base)} packages")
-    source = store.build_repository(lock.base, debian.suite, repository)
+    say(f"installing {len(packages)} packages")
+    source = store.build_repository(packages, debian.suite, repository)
     run(
         [
             "mmdebstrap",
@@ -52,5 +58,5 @@ def build_base(
         env={"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "SOURCE_DATE_EPOCH": SOURCE_DATE},
         on_line=lambda line: say(line.removeprefix("I: ")) if line.startswith("I: ") else None,
     )
-    (root / "etc/apt/sources.list").write_text(lock.sources)
+    (root / "etc/apt/sources.list").write_text(sources)
     shutil.rmtree(repository)

@@ -5,6 +5,7 @@ has a packed size of its own; this compresses a sample of each by zlib. The repo
 import zlib
 from pathlib import Path
 
+from bootos.image.cache import Stage
 from bootos.image.document_file import write_json
 
 SAMPLE_BYTES = 64 * 1024
@@ -13,11 +14,12 @@ MERGED = ("/bin/", "/sbin/", "/lib/", "/lib64/")
 """Where packages put files before /usr was merged; in the image they lie below /usr."""
 
 
-def build_estimate(base: Path, kernel: Path, directory: Path) -> None:
+def build_estimate(*, base: Stage, kernel: Stage, directory: Path) -> None:
     """Fill `directory/estimate.json`: path -> [estimated packed bytes, package]."""
-    owners = read_owners(base)
+    roots = [stage.directory / "root" for stage in (base, kernel)]
+    owners = read_owners(roots[0])
     found: dict[str, tuple[int, str]] = {}
-    for root in (base, kernel):
+    for root in roots:
         for path in root.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 inside = f"/{path.relative_to(root)}"

@@ -12,10 +12,12 @@ from pathlib import Path
 from bootos.errors import BootosError
 from bootos.image import kernel_module as km
 from bootos.image.archive import extract_package
+from bootos.image.cache import Stage
 from bootos.image.document_file import write_json
-from bootos.image.lock import Lock
+from bootos.image.lock import Package
 from bootos.image.package_store import PackageStore
-from bootos.image.recipe import Recipe
+from bootos.image.recipe import Firmware, Hot, Modules
+from bootos.image.squash import build_layers
 from bootos.image.steps.microcode import build_microcode
 from bootos.process import run
 
@@ -26,14 +28,20 @@ UNUSED_TABLES = ("modules.alias", "modules.symbols", "modules.symbols.bin", "mod
 
 
 def build_kernel(
-    recipe: Recipe, lock: Lock, store: PackageStore, directory: Path, say: Callable[[str], None]
+    *,
+    packages: Sequence[Package],
+    modules: Modules,
+    firmware: Firmware,
+    store: PackageStore,
+    directory: Path,
+    say: Callable[[str], None],
 ) -> None:
     """Fill `directory`: `vmlinuz`, `busybox`, `root/` (modules and firmware as they lie in the image), and
     `kernel.json` (release, package versions, module counts, the modules `/init` loads in order)."""
     work = directory / "work"
     say("unpacking")
     tree = work / "tree"
-    for package in lock.kernel:
+    for package in packages:
         extract_package(store.directory / package.file, tree)
     release = find_release(tree)
     shutil.copy2(find_vmlinuz(tree, release), directory / "vmlinuz")
@@ -43,12 +51,12 @@ def build_kernel(
     source = tree / "usr/lib/modules" / release
     dependencies = km.parse_dependencies((source / "modules.dep").read_text())
     soft = km.parse_soft_dependencies((source / "modules.softdep").read_text())
-    chosen = km.select_modules(dependencies, recipe.modules.keep, recipe.modules.drop)
+    chosen = km.select_modules(dependencies, modules.keep, modules.drop)
     kept = km.close_dependencies(chosen, dependencies, soft)
-    for pattern in km.find_unmatched(dependencies, recipe.modules.keep):
+    for pattern in km.find_unmatched(dependencies, modules.keep):
         say(f"modules.keep: {pattern} matches no module of {release}")
     try:
-        load_order = km.order_modules(recipe.modules.boot, dependencies)
+        load_order = km.order_modules(modules.boot, dependencies)
     except KeyError as cause:
         raise BootosError(f"modules.boot: kernel {release} has no module {cause}") from cause
 
@@ -63,23 +71,31 @@ def build_kernel(
     (directory / "root/lib").unlink()
     for name in UNUSED_TABLES:
         (target / name).unlink(missing_ok=True)
-    if recipe.firmware.microcode:
+    if firmware.microcode:
         say("collecting microcode")
-        build_microcode(tree, recipe.firmware.microcode_files, directory)
+        build_microcode(tree, firmware.microcode_files, directory)
     copy_licenses(tree, directory / "copyright")
-    firmware = _copy_firmware(recipe, tree, directory / "root", target)
+    copied = _copy_firmware(tree, directory / "root", target, firmware.drop)
     write_json(
         directory / "kernel.json",
         {
             "release": release,
-            "packages": {package.name: package.version for package in lock.kernel},
+            "packages": {package.name: package.version for package in packages},
             "modules": len(kept | set(load_order)),
             "modules_available": len(dependencies),
-            "firmware_files": firmware,
+            "firmware_files": copied,
             "boot_modules": [strip_compression(path) for path in load_order],
         },
     )
     shutil.rmtree(work)
+
+
+def build_modules(*, kernel: Stage, hot: Hot, compression: str, directory: Path) -> None:
+    """Fill `directory`: `modules.squashfs` and `modules-hot.squashfs`, kernel modules and firmware as layers of their
+    own."""
+    build_layers(
+        kernel.directory / "root", directory, "modules", compression, hot.paths, all_root=True, programs=False
+    )
 
 
 def find_release(tree: Path) -> str:
@@ -132,13 +148,13 @@ def read_firmware_names(modules: Sequence[Path]) -> set[str]:
     return names
 
 
-def _copy_firmware(recipe: Recipe, tree: Path, root: Path, modules: Path) -> int:
+def _copy_firmware(tree: Path, root: Path, modules: Path, drop: Sequence[str]) -> int:
     source = tree / "usr/lib/firmware"
     if not source.is_dir():
         return 0
     available = [path.relative_to(source).as_posix() for path in _files(source)]
     wanted = read_firmware_names(sorted(modules.rglob("*.ko")))
-    chosen = km.select_firmware(available, wanted, recipe.firmware.drop)
+    chosen = km.select_firmware(available, wanted, drop)
     for name in sorted(chosen):
         target = root / "usr/lib/firmware" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,14 +5,16 @@ units and settings in `image/rootfs/`, and the recipe's overlay. Rebuilt in seco
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bootos
 from bootos.errors import BootosError
-from bootos.image.recipe import Loaded
+from bootos.image.cache import Stage
+from bootos.image.recipe import Repository, Site
 from bootos.image.squash import build_squashfs
 from bootos.image.steps.bytecode import compile_python
+from bootos.image.steps.rpmdb import PACKAGES as OWN_PACKAGES
 from bootos.image.steps.site import apply_system
 from bootos.process import run
 from bootos.repository import build_repo_file
@@ -23,6 +25,9 @@ AGENT_PARTS = (
     *("template", "wire", "hardware", "drivers", "engine", "agent"),
 )
 """What of the package the agent needs; server, lab and image stay out of the in-memory OS."""
+
+PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
+"""What the wheel's metadata, which lie in the image, are made from."""
 
 ROOTFS = Path(__file__).parent.parent / "rootfs"
 PACKAGES = "usr/lib/python3/dist-packages"
@@ -74,42 +79,57 @@ def find_project() -> Path:
     return project
 
 
-def collect_agent_sources(project: Path) -> Iterator[Path]:
-    """The files and directories the agent's wheel is made of: the layer's cache key."""
-    yield project / "pyproject.toml"
-    for name in AGENT_PARTS:
-        if (project / "src/bootos" / name).exists():
-            yield project / "src/bootos" / name
+def collect_agent_sources(project: Path) -> dict[str, Path]:
+    """The files and directories the agent's wheel is made of, by their place in the project."""
+    names = (*PROJECT_FILES, *(f"src/bootos/{name}" for name in AGENT_PARTS))
+    return {name: project / name for name in names if (project / name).exists()}
 
 
 def build_layer(
-    loaded: Loaded, project: Path, base: Path, rpmdb: Path, packages: Path, directory: Path
+    *,
+    base: Stage,
+    rpmdb: Stage,
+    agent: Mapping[str, Path],
+    rootfs: Path,
+    repositories: Mapping[str, Repository],
+    keys: Mapping[str, Path],
+    site: Site,
+    directory: Path,
 ) -> None:
-    """Fill `directory/layer.squashfs`. `base` is the installed base, `packages` the squashfs of the recipe's own
-    packages, if it has any, `rpmdb` the tree with rpm's database."""
-    root = directory / "root"
-    shutil.copytree(rpmdb, root)
-    install_agent(build_wheel(project, directory / "wheel"), root)
-    copy_rootfs(ROOTFS, root, programs=PROGRAMS)
-    write_repositories(loaded, root)
-    for overlay in loaded.find_files()["overlays"]:
+    """Fill `directory/layer.squashfs`. `agent`: of `collect_agent_sources`; `rootfs`: the tree of units and settings;
+    `keys`: of the repositories, by name."""
+    root, installed = directory / "root", base.directory / "root"
+    shutil.copytree(rpmdb.directory / "root", root)
+    install_agent(build_wheel(agent, directory / "wheel"), root)
+    copy_rootfs(rootfs, root, programs=PROGRAMS)
+    write_repositories(repositories, keys, root)
+    for overlay in site.files["overlays"]:
         copy_rootfs(overlay, root)
-    link_units(root, shell=loaded.recipe.shell != "off")
+    link_units(root, shell=site.shell != "off")
     link_vendor_scripts(root)
-    compile_python(root, base, [root / PACKAGES])
-    apply_system(loaded, base, packages, root, directory / "site")
+    compile_python(root, installed, [root / PACKAGES])
+    apply_system(site, installed, rpmdb.directory / OWN_PACKAGES, root, directory / "site")
     # A script may have given files to other users; all else was made here and is root's.
-    all_root = not loaded.recipe.system.scripts
+    all_root = not site.system.scripts
     build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=all_root)
     shutil.rmtree(root)
     shutil.rmtree(directory / "wheel")
     shutil.rmtree(directory / "site", ignore_errors=True)
 
 
-def build_wheel(project: Path, directory: Path) -> Path:
-    """Build the project's wheel with hatchling, without network."""
+def build_wheel(sources: Mapping[str, Path], directory: Path) -> Path:
+    """Build a wheel of these files and directories of the project, and of nothing else of it, with hatchling and
+    without network. Returns the wheel, in `directory`. Raises ToolError."""
+    project = directory / "project"
+    for name, source in sources.items():
+        target = project / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
     run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory],
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory.resolve()],
         cwd=project,
         timeout_s=300,
     )
@@ -149,17 +169,17 @@ def copy_rootfs(source: Path, root: Path, *, programs: Sequence[str] = ()) -> No
     (root / "root").mkdir(mode=0o700, exist_ok=True)
 
 
-def write_repositories(loaded: Loaded, root: Path) -> None:
-    """The recipe's yum repositories, and their keys."""
-    repos, keys = root / "etc/yum.repos.d", root / "etc/pki/rpm-gpg"
-    repos.mkdir(parents=True)
-    for name, repo in sorted(loaded.recipe.repositories.items()):
+def write_repositories(repositories: Mapping[str, Repository], keys: Mapping[str, Path], root: Path) -> None:
+    """The recipe's yum repositories, and their keys by the repository's name."""
+    target, target_keys = root / "etc/yum.repos.d", root / "etc/pki/rpm-gpg"
+    target.mkdir(parents=True)
+    for name, repo in sorted(repositories.items()):
         gpgkey = ""
-        if repo.key:
-            keys.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(loaded.directory / repo.key, keys / name)
+        if name in keys:
+            target_keys.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(keys[name], target_keys / name)
             gpgkey = f"file:///etc/pki/rpm-gpg/{name}"
-        (repos / f"{name}.repo").write_text(build_repo_file(name, repo.url, gpgkey))
+        (target / f"{name}.repo").write_text(build_repo_file(name, repo.url, gpgkey))
 
 
 def link_units(root: Path, *, shell: bool) -> None:

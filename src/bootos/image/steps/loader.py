@@ -5,25 +5,32 @@ unpacked, not installed; none of their programs runs.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bootos.image.archive import extract_package
-from bootos.image.lock import Lock
+from bootos.image.lock import Package
 from bootos.image.package_store import PackageStore
 from bootos.image.steps.kernel import copy_licenses
-from bootos.loader import DIRECTORY, LOADERS, MEDIUM_LOADERS
+from bootos.loader import DIRECTORY, LOADERS, Loader
 
 PACKAGES = tuple(sorted({loader.package for loader in LOADERS.values()}))
 
 
-def build_loaders(lock: Lock, store: PackageStore, directory: Path, say: Callable[[str], None]) -> None:
+def build_loaders(
+    *,
+    packages: Sequence[Package],
+    loaders: Mapping[str, Loader],
+    store: PackageStore,
+    directory: Path,
+    say: Callable[[str], None],
+) -> None:
     """Fill `directory`: `loaders/` with the loaders by their names, `copyright/` with what is said of each package."""
     tree, target = directory / "work", directory / DIRECTORY
     target.mkdir()
-    for package in lock.loaders:
+    for package in packages:
         extract_package(store.directory / package.file, tree)
-    for name, loader in {**LOADERS, **MEDIUM_LOADERS}.items():
+    for name, loader in loaders.items():
         if (tree / loader.path).is_file():
             shutil.copyfile(tree / loader.path, target / name)
         else:  # of another Debian release: its boot path is missing, and the server says so

@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from bootos.image.cache import Stage
 from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
-from bootos.image.recipe import Boot, Cut, Recipe
+from bootos.image.recipe import Boot, Cut, Hot
 from bootos.image.squash import SOURCE_DATE, build_layers
 from bootos.image.steps.bytecode import compile_python
 from bootos.image.steps.repeated import drop_repeated
@@ -34,25 +35,35 @@ ALLOWED_FILES = {
 }
 
 
-def build_root(recipe: Recipe, base: Path, directory: Path, say: Callable[[str], None]) -> None:
-    """Fill `directory`: `root.squashfs` and `root.json` (packages with versions, unpacked size)."""
+def build_root(
+    *,
+    base: Stage,
+    cut: Cut,
+    boot: Boot,
+    hot: Hot,
+    compression: str,
+    directory: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Fill `directory`: `root.squashfs`, `root-hot.squashfs`, `root.json` (packages with versions, unpacked bytes)."""
+    source = base.directory / "root"
     root = directory / "root"
     say("copying the base")
-    run(["cp", "--archive", "--reflink=auto", base, root], timeout_s=600)
+    run(["cp", "--archive", "--reflink=auto", source, root], timeout_s=600)
     say("cutting")
-    drop_repeated(root, recipe.cut.repeated)
+    drop_repeated(root, cut.repeated)
     packages = read_packages(root)
-    cut_paths(root, recipe.cut)
-    cut_boot(root, recipe.boot)
+    cut_paths(root, cut)
+    cut_boot(root, boot)
     make_stateless(root)
     say("compiling Python")
     modules = [root / "usr/lib/python3.13", root / "usr/lib/python3/dist-packages"]
-    compile_python(root, base, modules, sourceless=True)
+    compile_python(root, source, modules, sourceless=True)
     size_bytes = sum(
         path.lstat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink()
     )
-    say(f"packing {size_bytes / 1e6:.0f} MB with {recipe.compression}")
-    build_layers(root, directory, "root", recipe.compression, recipe.hot.paths)
+    say(f"packing {size_bytes / 1e6:.0f} MB with {compression}")
+    build_layers(root, directory, "root", compression, hot.paths)
     write_json(directory / "root.json", {"packages": packages, "uncompressed_bytes": size_bytes})
     shutil.rmtree(root)
 

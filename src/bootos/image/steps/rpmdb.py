@@ -7,19 +7,19 @@ and symbol versions of every library in the image, the interpreters' paths, and 
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.image.cache import Stage
 from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.core import open_trees
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper, read_clock
-from bootos.image.recipe import Cut, Loaded
+from bootos.image.recipe import Cut
 from bootos.image.squash import build_squashfs
-from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.root import cut_paths, read_packages, select_cut
 
 NAME = "bootos-base"
@@ -40,39 +40,50 @@ NOTHING = Cut()
 
 
 def build_rpmdb(
-    loaded: Loaded, base: Path, version: str, directory: Path, say: Callable[[str], None]
+    *,
+    base: Stage,
+    wanted: Wanted,
+    keys: Sequence[Path],
+    cut: Cut,
+    enabled: Sequence[str],
+    compression: str,
+    loader_paths: Path,
+    version: str,
+    directory: Path,
+    say: Callable[[str], None],
 ) -> None:
     """Fill `directory`: `root/var/lib/rpm`; `packages.json` (of the recipe's .deb and .rpm files, for the SBOM); and
-    `packages.squashfs` with their files, if there are any. What the recipe cuts is not promised to anybody."""
-    recipe, work, since = loaded.recipe, directory / "work", read_clock(directory)
-    with open_trees([base], work) as root:
+    `packages.squashfs` with their files, if there are any. `keys`: whose signatures rpm trusts. What `cut` takes is not
+    promised to anybody. `enabled`: the units, rules and generators of packages that may act by themselves.
+    `loader_paths`: the file that says where the loader looks for libraries. `version`: of bootos-base."""
+    work, since = directory / "work", read_clock(directory)
+    with open_trees([base.directory / "root"], work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
-            shutil.copyfile(ROOTFS / LOADER_PATHS, root / LOADER_PATHS)  # before the first ldconfig
-            if loaded.debs:
-                say(f"installing {len(loaded.debs)} .deb files")
-                install_debs(root, Wanted(debs=loaded.debs), say, archive=False)
-            register_base(root, version, say, cut=recipe.cut)
-            for key in loaded.keys:
+            shutil.copyfile(loader_paths, root / LOADER_PATHS)  # before the first ldconfig
+            if wanted.debs:
+                say(f"installing {len(wanted.debs)} .deb files")
+                install_debs(root, Wanted(debs=wanted.debs), say, archive=False)
+            register_base(root, version, say, cut=cut)
+            for key in keys:
                 shutil.copyfile(key, root / "tmp/key")
                 run_inside(root, ["rpm", "--import", "/tmp/key"])
-            if loaded.rpms:
-                say(f"installing {len(loaded.rpms)} .rpm files")
-                install_rpms(root, Wanted(rpms=loaded.rpms), (), say)
+            if wanted.rpms:
+                say(f"installing {len(wanted.rpms)} .rpm files")
+                install_rpms(root, Wanted(rpms=wanted.rpms), (), say)
             after = read_versions(root)
             added = {name: after[name] for name in after if before.get(name) != after[name] and name != NAME}
-            components = collect_origins(root, added, Wanted(debs=loaded.debs, rpms=loaded.rpms))
+            components = collect_origins(root, added, wanted)
         if not (root / DATABASE).is_file():
             raise BootosError("rpm left no database in /var/lib/rpm")
-        acting = (*recipe.boot.units, *recipe.boot.udev_rules, *recipe.boot.generators)
-        clean_upper(root.upper, acting, since)
+        clean_upper(root.upper, enabled, since)
     write_json(directory / "packages.json", components)
     (directory / "root" / DATABASE).parent.mkdir(parents=True)
     (work / "upper" / DATABASE).rename(directory / "root" / DATABASE)
     if added:
-        cut_paths(work / "upper", recipe.cut)
+        cut_paths(work / "upper", cut)
         clamp_times(work / "upper", since)
-        build_squashfs(work / "upper", directory / PACKAGES, recipe.compression, keep_times=True)
+        build_squashfs(work / "upper", directory / PACKAGES, compression, keep_times=True)
     shutil.rmtree(work)
 
 

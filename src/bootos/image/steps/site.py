@@ -13,7 +13,7 @@ from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.core import open_trees
 from bootos.image.layers.upper import expand_opaque
-from bootos.image.recipe import Loaded
+from bootos.image.recipe import Site
 from bootos.image.steps.root import lock_passwords
 from bootos.process import run
 
@@ -36,15 +36,15 @@ WantedBy=multi-user.target
 """
 
 
-def apply_system(loaded: Loaded, base: Path, packages: Path, root: Path, work: Path) -> None:
+def apply_system(site: Site, base: Path, packages: Path, root: Path, work: Path) -> None:
     """Lay the recipe's [system] over the layer's tree `root`; `base` is what lies below it, and between them the
     squashfs `packages`, where the recipe has packages of its own. Scripts come last."""
-    system, files = loaded.recipe.system, loaded.find_files()
+    system, files = site.system, site.files
     if system.ssh_keys:
         add_ssh_keys(root, system.ssh_keys)
     if system.root_password_hash:
         set_password(base, root, system.root_password_hash)
-    if loaded.recipe.shell == "password":
+    if site.shell == "password":
         ask_password(root)
     for unit in files["units"]:
         add_unit(root, unit.name, unit.read_text())

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, Archive, Mirrors, build_sources
 from bootos.image.lock import Lock, write_lock
@@ -20,60 +22,60 @@ FIXED = ("?essential", "apt")
 """What every base holds, whatever the recipe names."""
 
 
-def list_question(recipe: Recipe) -> dict[str, object]:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What of a recipe decides on its packages."""
-    debian = recipe.debian
-    return {
-        "suite": debian.suite,
-        "components": debian.components,
-        "packages": debian.packages,
-        "kernel": recipe.kernel,
-        "unpacked": list_kernel_packages(recipe),
-        "loaders": loader_step.PACKAGES,
-    }
 
-
-def list_kernel_packages(recipe: Recipe) -> list[str]:
+    suite: str
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+    kernel: str
+    unpacked: tuple[str, ...]
     """What is unpacked beside the kernel, not installed."""
-    microcode = microcode_step.PACKAGES if recipe.firmware.microcode else ()
-    return [BUSYBOX, *recipe.firmware.packages, *(p for p in microcode if p not in recipe.firmware.packages)]
+    loaders: tuple[str, ...] = loader_step.PACKAGES
 
 
-def build_snapshot(recipe: Recipe, asked: str, mirrors: Mirrors, directory: Path) -> None:
-    """Fill `directory/lock.json`."""
-    sources = build_image_sources(recipe, mirrors)
-    archive = Archive(directory / "apt", add_backports(sources, recipe))
-    backports = f"{recipe.debian.suite}-backports" if recipe.kernel == "backports" else ""
+def read_question(recipe: Recipe) -> Question:
+    """What a recipe asks the archive."""
+    debian, firmware = recipe.debian, recipe.firmware
+    microcode = microcode_step.PACKAGES if firmware.microcode else ()
+    return Question(
+        suite=debian.suite,
+        components=debian.components,
+        packages=debian.packages,
+        kernel=recipe.kernel,
+        unpacked=(BUSYBOX, *firmware.packages, *(p for p in microcode if p not in firmware.packages)),
+    )
+
+
+def build_snapshot(*, question: Question, asked: str, mirrors: Mirrors, directory: Path) -> None:
+    """Fill `directory/lock.json` with what the archive answers today; `asked` is the hash of the question."""
+    sources = build_image_sources(question, mirrors)
+    archive = Archive(directory / "apt", add_backports(sources, question.suite, question.kernel))
+    backports = f"{question.suite}-backports" if question.kernel == "backports" else ""
     kernel = archive.find_kernel(suite=backports)
+    unpacked = {*archive.locate(kernel, suite=backports), *archive.locate(question.unpacked)}
     lock = Lock(
         asked=asked,
         sources=sources,
-        base=archive.resolve([*FIXED, *recipe.debian.packages]),
-        kernel=tuple(
-            sorted(
-                {
-                    *archive.locate(kernel, suite=backports),
-                    *archive.locate(list_kernel_packages(recipe)),
-                },
-                key=lambda package: package.file,
-            )
-        ),
-        loaders=archive.locate(loader_step.PACKAGES),
+        base=archive.resolve([*FIXED, *question.packages]),
+        kernel=tuple(sorted(unpacked, key=lambda package: package.file)),
+        loaders=archive.locate(question.loaders),
     )
     write_lock(directory / "lock.json", lock)
     shutil.rmtree(directory / "apt")
 
 
-def build_image_sources(recipe: Recipe, mirrors: Mirrors) -> str:
-    """The image's sources.list; where no mirror is known, with mmdebstrap's own default."""
+def build_image_sources(question: Question, mirrors: Mirrors) -> str:
+    """The image's sources.list; where no mirror is known, with mmdebstrap's own default. Raises BootosError: it has
+    none."""
     if mirrors.main:
-        return build_sources(mirrors, recipe.debian.suite, recipe.debian.components)
+        return build_sources(mirrors, question.suite, question.components)
     with tempfile.TemporaryDirectory(prefix="sources-") as work:
         run(
             [
                 *("mmdebstrap", "--mode=root", "--variant=custom", "--skip=update", "--architectures=amd64"),
-                f"--components={','.join(recipe.debian.components)}",
-                *(recipe.debian.suite, f"{work}/root"),
+                f"--components={','.join(question.components)}",
+                *(question.suite, f"{work}/root"),
             ],
             timeout_s=120,
         )
@@ -87,10 +89,9 @@ def build_image_sources(recipe: Recipe, mirrors: Mirrors) -> str:
     )
 
 
-def add_backports(sources: str, recipe: Recipe) -> str:
-    """The sources to look into for the kernel."""
-    if recipe.kernel != "backports":
+def add_backports(sources: str, suite: str, kernel: str) -> str:
+    """The sources to look into for a recipe's `kernel`: with the suite's backports, where it comes from there."""
+    if kernel != "backports":
         return sources
-    suite = recipe.debian.suite
     main = [line for line in sources.splitlines() if f" {suite} " in line]
     return sources + "".join(line.replace(f" {suite} ", f" {suite}-backports ") + "\n" for line in main)
