@@ -126,11 +126,18 @@ def main() -> None:
         build_app(sys.argv[1:])()
     except BootosError as error:
         for sentence in read_chain(error):
-            typer.echo(f"bootos: {sentence}", err=True)
+            _complain(sentence)
         sys.exit(1)
     except OSError as error:  # whatever file it is, there is nothing more to say
-        typer.echo(f"bootos: {describe_os_error(error)}", err=True)
+        _complain(describe_os_error(error))
         sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    """What a tool printed may be part of it."""
+    from bootos.screen import write_out  # rich takes its time, and --help needs none of it
+
+    write_out(f"bootos: {sentence}\n", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ MAY_IMPORT = {
     "drivers": SHARED | {"template", "wire", "hardware", "fetch"},
     "engine": SHARED | {"template", "wire", "hardware", "drivers"},
     "agent": SHARED | {"template", "wire", "hardware", "drivers", "engine", "fetch", "repository"},
-    "server": SHARED | {"template", "wire", "engine", "loader"},
-    "image": SHARED | {"wire", "repository", "loader"},
-    "lab": SHARED | {"wire", "image", "loader", "fetch"},
+    "server": SHARED | {"template", "wire", "engine", "loader", "screen"},
+    "image": SHARED | {"wire", "repository", "loader", "screen"},
+    "lab": SHARED | {"wire", "image", "loader", "fetch", "screen"},
     "errors": set(),
     "masking": set(),
     "process": {"errors", "masking"},
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "fetch": {"errors", "masking"},
     "repository": set(),
     "loader": set(),
+    "screen": set(),
 }
 # In drivers: rooms that several drivers use. Every other folder is a leaf, which no other imports.
 SHARED_ROOMS = {"storage", "redfish"}

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from bootos.image.build import build_image, check_host
@@ -17,6 +16,7 @@ from bootos.image.look_command import diff, extract, inspect
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
 from bootos.image.recipe import read_recipe
+from bootos.screen import Screen
 from bootos.wire.manifest import Manifest
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
@@ -57,7 +57,7 @@ def build(
 
     Example: bootos image build --recipe recipes/bootos.toml --output build/image
     """
-    screen = Console(stderr=json)
+    screen = Screen(stderr=json)
     loaded = read_recipe(recipe, profile)
     check_host()
     enter_namespace()
@@ -70,7 +70,7 @@ def build(
         _print_summary(screen, manifest, output, time.monotonic() - began)
 
 
-def _print_summary(screen: Console, manifest: Manifest, output: Path, seconds: float) -> None:
+def _print_summary(screen: Screen, manifest: Manifest, output: Path, seconds: float) -> None:
     title = f"{manifest.name} {manifest.version}, kernel {manifest.kernel_release}"
     table = Table(title=title, title_justify="left")
     table.add_column("part")
@@ -81,4 +81,4 @@ def _print_summary(screen: Console, manifest: Manifest, output: Path, seconds: f
         table.add_row(entry.name, f"{entry.size_bytes / 1e6:.1f} MB")
     table.add_row("together", f"{manifest.size_bytes / 1e6:.1f} MB")
     screen.print(table)
-    screen.print(f"{output} in {seconds:.0f} s", highlight=False)
+    screen.print(f"{output} in {seconds:.0f} s")

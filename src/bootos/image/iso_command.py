@@ -6,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from bootos.image.iso import build_iso
 from bootos.image.layers.core import read_image
+from bootos.screen import Screen
 
 
 def iso(
@@ -38,7 +38,7 @@ def iso(
     if server and not server.startswith(("http://", "https://")):
         raise typer.BadParameter(f"{server!r} is not a URL like http://10.0.0.1:8083", param_hint="--server")
     manifest = read_image(image).manifest
-    with Console(stderr=True).status("writing the ISO"):
+    with Screen(stderr=True).status("writing the ISO"):
         medium = build_iso(image, manifest, output or image / "bootos.iso", server=server, append=append)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(medium), indent=2).decode() + "\n")

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from bootos.errors import BootosError
@@ -19,6 +17,7 @@ from bootos.image.content import Entry, list_files, read_layers, unpack_layer
 from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, list_segments, read_image
 from bootos.image.manifest import hash_file
+from bootos.screen import Screen
 
 BIGGEST = 15
 """How many of the largest files are shown."""
@@ -74,7 +73,7 @@ def extract(
     if json:
         _print_json({"directory": str(target), "files": count})
     else:
-        Console().print(f"{count} files in {target}", highlight=False)
+        Screen().print(f"{count} files in {target}")
 
 
 def inspect_image(image: Image) -> dict[str, Any]:
@@ -209,7 +208,7 @@ def _megabytes(size_bytes: int) -> str:
 
 
 def _print_overview(image: Image, found: dict[str, Any]) -> None:
-    screen = Console()
+    screen = Screen()
     title = f"{found['name']} {found['version']}, kernel {found['kernel_release']}"
     table = Table("part", "size", title=title, title_justify="left")
     table.columns[1].justify = "right"
@@ -236,28 +235,28 @@ def _print_overview(image: Image, found: dict[str, Any]) -> None:
     biggest = Table("biggest file", "size unpacked", "layer")
     biggest.columns[1].justify = "right"
     for item in found["biggest"]:
-        biggest.add_row(escape(item["path"]), _megabytes(item["size_bytes"]), item["layer"])
+        biggest.add_row(item["path"], _megabytes(item["size_bytes"]), item["layer"])
     screen.print(biggest)
 
 
 def _print_path(found: dict[str, Any]) -> None:
-    screen = Console(highlight=False)
+    screen = Screen()
     if "entries" in found:
-        table = Table("name", "mode", "size", "layer", title=escape(found["path"]), title_justify="left")
+        table = Table("name", "mode", "size", "layer", title=found["path"], title_justify="left")
         table.columns[2].justify = "right"
         for entry in found["entries"]:
             name = PurePosixPath(entry["path"]).name
             shown = f"{name} -> {entry['target']}" if entry["target"] else name
-            table.add_row(escape(shown), entry["mode"], _megabytes(entry["size_bytes"]), entry["layer"])
+            table.add_row(shown, entry["mode"], _megabytes(entry["size_bytes"]), entry["layer"])
         screen.print(table)
         return
     for key in ("path", "target", "mode", "owner", "size_bytes", "sha256", "layer", "package"):
         if found.get(key) not in (None, ""):
-            screen.print(f"{key:10} {found[key]}", markup=False, soft_wrap=True)
+            screen.print(f"{key:10} {found[key]}", soft_wrap=True)
 
 
 def _print_difference(difference: Difference, most: int) -> None:
-    screen = Console(highlight=False)
+    screen = Screen()
     if difference.is_same:
         screen.print("the images are equal, byte for byte")
         return
@@ -282,12 +281,12 @@ def _print_difference(difference: Difference, most: int) -> None:
             screen.print(f"{segment.name}: {sizes}; the same files, packed otherwise")
 
 
-def _print_changes(screen: Console, title: str, changes: Sequence[Change], most: int) -> None:
+def _print_changes(screen: Screen, title: str, changes: Sequence[Change], most: int) -> None:
     if not changes:
         return
     table = Table(title, "before", "after")
     for change in changes[:most]:
-        table.add_row(escape(change.name), escape(change.before) or "-", escape(change.after) or "-")
+        table.add_row(change.name, change.before or "-", change.after or "-")
     screen.print(table)
     if len(changes) > most:
         screen.print(f"and {len(changes) - most} more (--files {len(changes)} shows all)")

@@ -5,11 +5,10 @@ Fed with the events of `cache`; used by `bootos image build`. Not on a terminal 
 
 from types import TracebackType
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from bootos.image.cache import Event
+from bootos.screen import Screen
 
 STAGES = (
     "snapshot",
@@ -29,14 +28,14 @@ STAGES = (
 class BuildScreen:
     """A context: `show` is the build's report function."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("[bold]{task.description:9}"),
+            TextColumn("{task.description:9}", style="bold", markup=False),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -63,10 +62,10 @@ class BuildScreen:
         self._progress.update(self._whole, completed=len(self._ended & set(STAGES)))
         self._progress.update(self._stage, visible=False)
         if event.state == "cached":
-            self._console.print(f"  {event.stage:8} from the cache", highlight=False)
+            self._console.print(f"  {event.stage:8} from the cache")
         elif event.seconds:
             line = f"  {event.stage:8} {event.seconds:.1f} s, {event.cpu_seconds:.1f} CPU s"
-            self._console.print(line, highlight=False)
+            self._console.print(line)
 
     def _show_work(self, event: Event) -> None:
         total = None if event.share is None else 1.0
@@ -75,10 +74,10 @@ class BuildScreen:
             description=event.stage,
             total=total,
             completed=event.share or 0.0,
-            detail=escape(event.detail[:60]),
+            detail=event.detail[:60],
             visible=True,
             refresh=True,
         )
         if not self._console.is_terminal:
             line = f"{event.stage}: {event.detail or 'started'}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bootos.errors import BootosError
 from bootos.lab.accelerator import choose_accelerator
@@ -33,6 +33,7 @@ from bootos.lab.spec import (
     parse_size_mib,
     read_spec,
 )
+from bootos.screen import Screen
 
 app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
 
@@ -73,9 +74,10 @@ def check(
     else:
         table = Table("needed for", "what", "found")
         for finding in findings:
-            place = finding.path or f"[bold red]missing[/], package {finding.requirement.package}"
+            package = Text.assemble(("missing", "bold red"), f", package {finding.requirement.package}")
+            place = finding.path or package
             table.add_row(finding.requirement.part, finding.requirement.name, place)
-        screen = Console()
+        screen = Screen()
         screen.print(table)
         screen.print(f"accelerator: {accelerator or 'unknown without QEMU'}")
         if missing:
@@ -133,7 +135,7 @@ def run(
     needs: list[Part] = ["machine", "pxe"]
     needs += ["bmc"] if machine_spec.bmc else []
     needs += ["uefi"] if machine_spec.firmware != "bios" else []
-    screen = Console(stderr=json, highlight=False, markup=False, soft_wrap=True)
+    screen = Screen(stderr=json, soft_wrap=True)
     with Scenario(directory, keep=keep, needs=needs) as scenario:
         if machine_spec.silicon is not None:
             if server:
@@ -217,7 +219,7 @@ def _parse_nic(word: str, number: int, words: list[str]) -> NicSpec:
     )
 
 
-def _prepare_netboot(scenario: Scenario, screen: Console, *, image: Path, server: str, append: str) -> Path:
+def _prepare_netboot(scenario: Scenario, screen: Screen, *, image: Path, server: str, append: str) -> Path:
     """The TFTP directory: of a server started for this run, or one that points at a server that runs already."""
     if not server:
         for name in ("vmlinuz", "initrd.img"):

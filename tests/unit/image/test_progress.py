@@ -1,14 +1,13 @@
 import io
 
-from rich.console import Console
-
 from bootos.image.cache import Event
 from bootos.image.progress import BuildScreen
+from bootos.screen import Screen
 
 
 def show(events: list[Event], *, terminal: bool) -> str:
     output = io.StringIO()
-    console = Console(file=output, force_terminal=terminal, width=120)
+    console = Screen(file=output, force_terminal=terminal, width=120)
     with BuildScreen(console) as screen:
         for event in events:
             screen.show(event)

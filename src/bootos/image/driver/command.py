@@ -7,9 +7,8 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from bootos.errors import BootosError
 from bootos.image.cache import Event, Report
@@ -21,6 +20,7 @@ from bootos.image.driver.shell import work_in_shell
 from bootos.image.driver.source import read_source
 from bootos.image.driver.workshop import make_workshop, read_sources
 from bootos.image.layers.core import read_image
+from bootos.screen import Screen, ScreenStatus
 
 app = typer.Typer(help="Kernel drivers of an image, without building it anew.", no_args_is_help=True)
 
@@ -50,7 +50,7 @@ def list_modules(
     if json:
         print_json(found)
         return
-    screen = Console()
+    screen = Screen()
     table = Table(box=None, pad_edge=False)
     for column in ("class", "module", "version", "PCI ids", "layer", ""):
         table.add_column(column, justify="right" if column == "PCI ids" else "left", no_wrap=column != "")
@@ -92,7 +92,7 @@ def build(
 
     Example: bootos driver build igb-5.3.2.tar.gz --image build/image
     """
-    screen = Console(stderr=json)
+    screen = Screen(stderr=json)
     began = time.monotonic()
     tar = read_source(source, spec)
     check_root()
@@ -114,7 +114,7 @@ def build(
         )
         return
     for path in built.rpms:
-        screen.print(describe_rpm(path), highlight=False, soft_wrap=True)
+        screen.print(describe_rpm(path), soft_wrap=True)
     screen.print(
         f"for kernel {release} in {time.monotonic() - began:.0f} s; to lay it in: "
         f"bootos driver add {image} {built.rpms[0]}",
@@ -138,7 +138,7 @@ def shell(
 
     Example: bootos driver shell --image build/image < instructions.sh
     """
-    screen = Console(stderr=True)
+    screen = Screen(stderr=True)
     check_root()
     found = read_image(image)
     release = found.manifest.kernel_release
@@ -155,7 +155,7 @@ def shell(
         print_json({**msgspec.structs.asdict(worked), "rpms": [str(path) for path in worked.rpms]})
     else:
         for path in worked.rpms:
-            screen.print(describe_rpm(path), highlight=False, soft_wrap=True)
+            screen.print(describe_rpm(path), soft_wrap=True)
     if worked.exit_code != 0 and not sys.stdin.isatty():
         kept = f"; {len(worked.rpms)} rpms are kept in {output}" if worked.rpms else ""
         raise BootosError(f"a command ended with exit code {worked.exit_code}, none after it was run{kept}")
@@ -189,7 +189,7 @@ def add(
     if json:
         print_json(done)
         return
-    screen = Console(highlight=False, soft_wrap=True)
+    screen = Screen(soft_wrap=True)
     for name, version in done.layer.modules.items():
         screen.print(f"{name} {version}".rstrip())
     for path in done.layer.replaces:
@@ -216,17 +216,17 @@ def remove(
     if json:
         print_json(removed)
     else:
-        Console(highlight=False, soft_wrap=True).print(f"{name} is out of {image}")
+        Screen(soft_wrap=True).print(f"{name} is out of {image}")
 
 
-def show_on(screen: Console, status: Status) -> Report:
+def show_on(screen: Screen, status: ScreenStatus) -> Report:
     """Say on a line of its own how far the clean root and a build are."""
 
     def show(event: Event) -> None:
         if event.state in ("started", "progress"):
-            status.update(f"[bold]{event.stage}[/] {event.detail}")
+            status.update(Text.assemble((event.stage, "bold"), " ", event.detail))
         elif event.state == "done":
-            screen.print(f"  {event.stage}: {event.seconds:.0f} s", highlight=False)
+            screen.print(f"  {event.stage}: {event.seconds:.0f} s")
 
     return show
 

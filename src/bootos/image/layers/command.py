@@ -6,9 +6,9 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from bootos.image.layers.add import Added, add_packages, remove_packages
+from bootos.screen import Screen
 
 ImageDirectory = Annotated[Path, typer.Argument(metavar="IMAGE", help="The directory of a built image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
@@ -40,7 +40,7 @@ def add(
 
     Example: bootos image add build/image dell-hw-tools --repo http://10.0.0.1/hwtools
     """
-    screen = Console(stderr=True, highlight=False)
+    screen = Screen(stderr=True)
     with screen.status("reading the image") as status:
         added = add_packages(
             image,
@@ -53,7 +53,7 @@ def add(
     if json:
         _print_json(added)
         return
-    _print_added(Console(highlight=False, soft_wrap=True, markup=False), added, image)
+    _print_added(Screen(soft_wrap=True), added, image)
 
 
 def remove(
@@ -72,7 +72,7 @@ def remove(
         sys.stdout.write(f"removed {removed.name} ({removed.size_bytes / 1e6:.1f} MB) from {image}\n")
 
 
-def _print_added(screen: Console, added: Added, image: Path) -> None:
+def _print_added(screen: Screen, added: Added, image: Path) -> None:
     size_mb, whole_mb = added.layer.size_bytes / 1e6, added.image_bytes / 1e6
     for name, version in sorted(added.layer.packages.items()):
         screen.print(f"  {name} {version}")

@@ -5,11 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
 from bootos.errors import BootosError, read_chain
 from bootos.lab.demo.report import print_report, write_report
 from bootos.lab.demo.run import run_demo
+from bootos.screen import Screen
 
 
 def main() -> int:
@@ -22,12 +23,11 @@ def main() -> int:
         "--kill-server", action="store_true", help="kill the server in mid-job, start it again"
     )
     arguments = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen(soft_wrap=True)
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f}[/] ", end="")
-        console.print(text, markup=False)
+        console.print(Text.assemble((f"{time.monotonic() - began:6.1f} ", "dim"), text))
 
     try:
         report = run_demo(arguments.image, arguments.output, say, kill_server=arguments.kill_server)
@@ -36,7 +36,7 @@ def main() -> int:
             print(f"demo: {sentence}", file=sys.stderr)
         return 1
     write_report(report, arguments.output / "report.json")
-    print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
+    print_report(report, Screen(width=None if sys.stdout.isatty() else 140))
     return 0 if report.is_good() else 1
 
 

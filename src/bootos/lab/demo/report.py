@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from bootos.screen import Screen
 
 
 class Check(msgspec.Struct, kw_only=True, frozen=True):
@@ -40,7 +41,7 @@ def write_report(report: Report, path: Path) -> None:
     path.write_text(json.dumps(msgspec.to_builtins(report), indent=2, ensure_ascii=False) + "\n")
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: Report, console: Screen) -> None:
     """The table a person reads at the end."""
     table = Table(title="what was found from outside the machine", title_justify="left", box=None)
     table.add_column("")

@@ -4,6 +4,7 @@ sign images. `bootos.cli` puts them beside those of `bootos.image`.
 
 import base64
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -25,6 +25,7 @@ from rich.progress import (
 
 from bootos.errors import BootosError
 from bootos.loader import DIRECTORY as LOADERS
+from bootos.screen import Screen, write_out
 from bootos.server.command.client import AnswerError, Client, UnreachableError
 from bootos.server.command.option import DEFAULT_DATA, DataOption, Output, operator_command
 
@@ -123,13 +124,13 @@ def check_file(path: Path, manifest: bytes) -> None:
 @contextmanager
 def show_progress() -> Iterator[Progress]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Screen(stderr=True)) as progress:
         yield progress
 
 
@@ -309,7 +310,7 @@ def pin_image(
     body = {"version": version, "machine": machine, "vendor": vendor, "product": product}
     answer = client.call("POST", "pins", body=body)
     for sentence in answer["left"] if not out.as_json else ():
-        typer.echo(sentence, err=True)
+        write_out(f"{sentence}\n", sys.stderr)
     out.say(f"pin {describe_pin(answer['pin'])} boots {version}", answer)
 
 

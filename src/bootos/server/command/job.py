@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.option import COLORS, Output, operator_command
 from bootos.wire.plantext import describe_plan, format_cost
@@ -328,7 +329,7 @@ def watch(client: Client, out: Output, job_id: int) -> None:
     end: dict[str, Any] = {}
     for event, data in client.follow(job_id):
         if out.as_json:
-            print(json.dumps({"event": event, **data}, ensure_ascii=False), flush=True)
+            write_out(json.dumps({"event": event, **data}, ensure_ascii=False) + "\n")
         elif event == "line":
             print_line(out, data)
         if event == "end":

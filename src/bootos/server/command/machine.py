@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
 from bootos.server.command.template import format_yaml
@@ -189,8 +189,8 @@ def export_template(client: Client, out: Output, machine: MachineArgument) -> No
         out.json(value)
         return
     for line in (f"{value['sn']}, as it was at {value['saved_at']}", *value["notes"]):
-        print(f"# {line}")
-    sys.stdout.write(format_yaml(value["template"]))
+        write_out(f"# {line}\n")
+    write_out(format_yaml(value["template"]))
 
 
 @operator_command(machine_app, "delete")

@@ -14,6 +14,7 @@ from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
 from bootos.engine.savedstate import load_saved
 from bootos.errors import ProblemsError
+from bootos.screen import write_out
 from bootos.template.check import find_secrets, read_template
 
 STAND_IN = "not-given-offline"  # for a secret: at most what IPMI can hold
@@ -65,7 +66,7 @@ def check_template(
         raise ProblemsError(str(file), plan.problems)
     told = [f"the secret {name!r} is not given (--secrets FILE): planned with a stand-in" for name in left]
     for line in [*told, *format_notes(plan), *format_plan(plan)]:
-        print(line)
+        write_out(f"{line}\n")
 
 
 def build_json(plan: JobPlan) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.screen import Screen, write_out
 from bootos.server.command.client import Client, read_token
 
 ServerOption = Annotated[
@@ -52,10 +52,10 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+        self.console = Screen(width=None if sys.stdout.isatty() else 240)
 
     def json(self, value: Any) -> None:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        write_out(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def say(self, text: str, value: Any = None) -> None:
         """A sentence, or with `--json` the value."""

@@ -1,6 +1,5 @@
 """`bootos template`, `bootos pxe` and `bootos secret`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.option import NameArgument, Output, operator_command, read_file
 
@@ -55,13 +55,13 @@ def show_template(
             out.console.print(Text(f"# from {base['name']}, version {base['version']}"))
         for problem in value["problems"]:
             out.console.print(Text(f"# {problem['path']}: {problem['message']}", style="red"))
-        sys.stdout.write(format_yaml(value["resolved"]))
+        write_out(format_yaml(value["resolved"]))
         return
     value = client.call("GET", "templates", name)
     if out.as_json:
         out.json(value)
     else:
-        sys.stdout.write(value["text"])
+        write_out(value["text"])
 
 
 def format_yaml(document: Any) -> str:
@@ -140,7 +140,7 @@ def show_pxe(client: Client, out: Output, name: NameArgument) -> None:
     if out.as_json:
         out.json(value)
     else:
-        print(value["content"])
+        write_out(value["content"] + "\n")
 
 
 @operator_command(pxe_app, "add")

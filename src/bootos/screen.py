@@ -1,0 +1,83 @@
+"""What the commands print for people. Text comes from tools, packages, machines and files, so it is only ever text: no
+markup in it is obeyed, and no control character reaches the terminal. Colours are given as styles beside the text.
+
+Used by every command that prints more than JSON; what is printed to a file or a pipe by `write_out` stays as it is.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Self, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.status import Status
+from rich.text import Text
+
+CONTROLS = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
+    0x7F: "\u2421",
+    **dict.fromkeys(range(0x80, 0xA0), "\N{REPLACEMENT CHARACTER}"),
+}
+"""Control characters (ECMA-48: C0, DEL, C1), which a terminal would obey -> their pictures in Unicode."""
+
+
+def show_controls(text: str) -> str:
+    """The text with every control character made visible, but for line feed and tabulator."""
+    return text.translate(CONTROLS)
+
+
+def write_out(text: str, stream: TextIO | None = None) -> None:
+    """Write text as it is, to standard output; to a terminal, with control characters made visible."""
+    stream = stream or sys.stdout
+    stream.write(show_controls(text) if stream.isatty() else text)
+    stream.flush()
+
+
+class Screen(Console):
+    """A console that takes text as text. `stderr`: what stands beside JSON on standard output."""
+
+    def __init__(
+        self,
+        *,
+        stderr: bool = False,
+        file: TextIO | None = None,
+        width: int | None = None,
+        soft_wrap: bool = False,
+        force_terminal: bool | None = None,
+    ) -> None:
+        super().__init__(
+            stderr=stderr,
+            file=file,
+            width=width,
+            soft_wrap=soft_wrap,
+            force_terminal=force_terminal,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Every text on its way to the terminal; rich's own movements of the cursor are no text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=show_controls(segment.text))
+
+    def status(self, status: RenderableType, **more: Any) -> "ScreenStatus":
+        """A line that changes while the work goes on; none without a terminal."""
+        return ScreenStatus(_as_text(status), console=self, **more)
+
+
+class ScreenStatus(Status):
+    """The line of `Screen.status`."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
+
+    def update(self, status: RenderableType | None = None, **more: Any) -> None:
+        """Say something else."""
+        super().update(_as_text(status) if status is not None else None, **more)
+
+
+def _as_text(shown: RenderableType) -> RenderableType:
+    """rich reads markup in the text of a status, whatever the console says."""
+    return Text(shown) if isinstance(shown, str) else shown

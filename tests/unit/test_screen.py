@@ -1,0 +1,97 @@
+"""What a tool, a package, a machine or a file says is shown as it is: neither markup nor a word to the terminal."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.progress import Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from bootos.image.cache import Event
+from bootos.image.driver.command import show_on
+from bootos.image.progress import BuildScreen
+from bootos.screen import Screen, show_controls, write_out
+
+HOSTILE = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: \x1b[2J\x1b]0;title\x07 \x9b2J"
+SHOWN = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: ␛[2J␛]0;title␇ \N{REPLACEMENT CHARACTER}2J"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def show_table(screen: Screen) -> None:
+    table = Table("a", title=HOSTILE, title_justify="left")
+    table.add_row(HOSTILE)
+    screen.print(table)
+
+
+def show_status(screen: Screen) -> None:
+    with screen.status(HOSTILE):
+        pass
+
+
+def show_changed_status(screen: Screen) -> None:
+    with screen.status("at work") as status:
+        status.update(HOSTILE)
+
+
+def show_build_of_a_driver(screen: Screen) -> None:
+    with screen.status("building") as status:
+        show_on(screen, status)(Event(stage="rpmbuild", state="progress", detail=HOSTILE))
+
+
+def show_build_of_an_image(screen: Screen) -> None:
+    half = HOSTILE.index("[link")  # a line is cut at 60 characters
+    with BuildScreen(screen) as build:
+        build.show(Event(stage="base", state="progress", detail=HOSTILE[:half]))
+        build.show(Event(stage="base", state="progress", detail=HOSTILE[half:]))
+
+
+def show_progress(screen: Screen) -> None:
+    with Progress(TextColumn("{task.description}", markup=False), console=screen) as progress:
+        progress.add_task(HOSTILE)
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda screen: screen.print(HOSTILE),
+        lambda screen: screen.print(Text(HOSTILE, style="red")),
+        show_table,
+        show_status,
+        show_changed_status,
+        show_build_of_a_driver,
+        show_build_of_an_image,
+        show_progress,
+    ],
+)
+def test_a_terminal_gets_the_text_and_no_command(show: Callable[[Screen], None]) -> None:
+    terminal = Terminal()
+    show(Screen(file=terminal, width=300, force_terminal=True))
+    printed = terminal.getvalue()
+    for hostile in ("\x1b[2J", "\x1b]", "\x07", "\x9b"):
+        assert hostile not in printed
+    for shown in ("[/foo]", "[bold]x[/bold]", "[link=http://a]y", ":boom:", "␛[2J"):
+        assert shown in printed
+
+
+def test_colours_are_styles_and_reach_the_terminal() -> None:
+    terminal = Terminal()
+    Screen(file=terminal, force_terminal=True).print(Text("failed", style="red"))
+    assert terminal.getvalue() == "\x1b[31mfailed\x1b[0m\n"
+
+
+def test_every_control_character_is_shown_but_line_feed_and_tabulator() -> None:
+    assert show_controls(HOSTILE) == SHOWN
+    assert show_controls("a\tb\nc\rd\x00\x7f é 文") == "a\tb\nc␍d␀␡ é 文"
+
+
+def test_what_goes_to_a_file_stays_as_it_is_and_a_terminal_is_spared() -> None:
+    file, terminal = io.StringIO(), Terminal()
+    for stream in (file, terminal):
+        write_out(HOSTILE, stream)
+    assert file.getvalue() == HOSTILE
+    assert terminal.getvalue() == SHOWN
