@@ -68,13 +68,12 @@ class Tracer:
 
 def main(output: Path, words: list[str]) -> None:
     """Run `bootos` with these words, traced."""
-    from bootos.cli import main as run_bootos
+    from bootos.cli import build_app
 
     tracer = Tracer(list_stages())
-    sys.argv = ["bootos", *words]
     sys.setprofile(tracer.note)
     try:
-        run_bootos()
+        build_app(words)(args=words)
     finally:
         sys.setprofile(None)
         output.write_text(json.dumps({stage: sorted(names) for stage, names in tracer.ran.items()}))
