@@ -91,8 +91,7 @@ def wait_for_server_address(host: Host) -> None:
         host.cmdline = read_cmdline(host.machine.root)
         for problem in host.cmdline.problems:
             log.error("kernel command line: %s", problem)
-        if host.cmdline.server_addr:
-            host.server_addr = host.cmdline.server_addr
+        if host.server_addr:
             host.status.set(server=host.server_addr, mode="developer" if host.cmdline.developer else "user")
             log.info(
                 "server %s, %s mode", host.server_addr, "developer" if host.cmdline.developer else "user"

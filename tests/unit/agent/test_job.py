@@ -27,7 +27,6 @@ def host(tmp_path: Path, peer: Peer, caplog: pytest.LogCaptureFixture) -> Host:
     host = Host(Machine(root=tmp_path), "boot-1")
     host.directory.mkdir(parents=True)
     host.cmdline = Cmdline(server_addr=peer.url, pxe_mac="52:54:00:00:00:01")
-    host.server_addr = peer.url
     return host
 
 

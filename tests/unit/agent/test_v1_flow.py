@@ -88,7 +88,6 @@ def host(tmp_path: Path, peer: V1Server, caplog: pytest.LogCaptureFixture) -> Ho
     caplog.set_level(logging.INFO, "bootos")
     host = Host(Machine(root=tmp_path), "boot-1")
     host.cmdline = Cmdline(server_addr=peer.url, pxe_mac=MAC)
-    host.server_addr = peer.url
     host.inventory = msgspec.json.decode(MACHINE.read_bytes(), type=Inventory)
     return host
 
@@ -444,7 +443,7 @@ def test_a_server_of_v1_is_recognised(host: Host, peer: V1Server) -> None:
 def test_a_server_of_v2_is_never_asked_for_v1(host: Host) -> None:
     modern = Peer()
     try:
-        host.server_addr = modern.url
+        host.cmdline = msgspec.structs.replace(host.cmdline, server_addr=modern.url)
         assert isinstance(wait_for_server(host), Client)
     finally:
         modern.close()

@@ -31,7 +31,6 @@ def run_until_reboot(server: Running, directory: Path) -> str:
     """One boot of the agent to the end of its job; the machine's serial number."""
     host = Host(Machine(root=directory), "boot-1")
     host.cmdline = Cmdline(server_addr=server.url, pxe_mac=MAC)
-    host.server_addr = server.url
     host.inventory = msgspec.json.decode(MACHINE.read_bytes(), type=Inventory)
     server.create_job(machine=host.sn, pxe="p")
     timing = Timing(interval_s=0.05, first_pause_s=0.01, longest_pause_s=0.05, farewell_s=5.0)

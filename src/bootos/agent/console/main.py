@@ -8,11 +8,9 @@ up nothing. It lives as long as the machine is on, so it imports little (no msgs
 import os
 import re
 import select
-import signal
 import sys
-import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from bootos.agent.console import page
 from bootos.agent.console.status import FILE_NAME as STATUS_NAME
 from bootos.agent.console.status import WAKE_NAME, View, read_view
 from bootos.agent.console.tail import Tail
+from bootos.agent.console.terminal import Console
 
 RUN_DIRECTORY = Path("/run/bootos")
 SHELL = Path("/usr/lib/bootos/shell")
@@ -29,11 +28,6 @@ LOOK_S = 2.0
 """How often it is looked whether the agent lives, when nothing comes from it."""
 GATHER_S = 0.05
 """Log lines that come in a burst are shown together."""
-REDRAW_S = 15.0
-"""A terminal that is attached late, or that something else wrote to, has the whole page again after this time."""
-REOPEN_S = 5.0
-MOST_LINES_AT_ONCE = 20
-SHELL_KEYS = b"\r\nsS"
 
 
 def find_consoles(root: Path = Path("/")) -> list[Path]:
@@ -73,202 +67,6 @@ def is_alive(pid: int) -> bool:
     return pid > 0
 
 
-def find_session(terminal: Path) -> int | None:
-    """The leader of the session on a terminal: a shell that an earlier console process opened."""
-    with suppress(OSError):
-        device = terminal.stat().st_rdev
-        for file in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                # proc_pid_stat(5): state, parent, group, session, terminal
-                fields = file.read_text().rpartition(")")[2].split()
-                pid = int(file.parent.name)
-                if int(fields[3]) == pid and int(fields[4]) == device:
-                    return pid
-    return None
-
-
-class Console:
-    """One terminal: what was drawn there, which log lines it has, and the shell that may be open on it."""
-
-    def __init__(self, path: Path, tail: Tail, shell: Path) -> None:
-        self.path = path
-        self.name = path.name
-        self.file = -1
-        self.pidfd = -1
-        self._tail = tail
-        self._shell = shell
-        self._next = 0
-        self._pending = b""
-        self._page: list[str] | None = None
-        self._facts: object = None
-        self._drawn_at = 0.0
-        self._tried_at = -REOPEN_S
-        self._repaint = False
-        self.rows, self.columns = 24, 80
-
-    @property
-    def has_shell(self) -> bool:
-        return self.pidfd >= 0
-
-    @property
-    def blocks(self) -> bool:
-        return bool(self._pending)
-
-    def open(self) -> None:
-        """Open the terminal when it is not; one that cannot be opened is tried again later."""
-        now = time.monotonic()
-        if self.file >= 0 or self.has_shell or now < self._tried_at + REOPEN_S:
-            return
-        self._tried_at = now
-        with suppress(OSError, termios.error):
-            self.file = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-            set_terminal(self.file, page_mode=True)
-            self._page = None
-
-    def close(self) -> None:
-        """Give the terminal up, with what it did not take: a blocked line would hold up the close."""
-        if self.file >= 0:
-            with suppress(OSError, termios.error):
-                if self._pending:
-                    termios.tcflush(self.file, termios.TCOFLUSH)
-            os.close(self.file)
-        self.file, self._pending = -1, b""
-
-    def show(self, facts: object, build: Callable[[], list[str]]) -> None:
-        """Bring the terminal up to date: what it did not take before, then the page, then log lines. `build` makes the
-        page, which is asked for when `facts` are others than before."""
-        self.open()
-        if self.file < 0 or not self._flush():
-            return
-        now = time.monotonic()
-        if self._page is None or now >= self._drawn_at + REDRAW_S:
-            self.rows, self.columns = read_size(self.file)
-            self._page, self._drawn_at = None, now
-        if self._page is None or facts != self._facts:
-            rows, self._facts = build(), facts
-            self._pending = page.encode_page(rows, self._page, self.rows)
-            self._page = rows
-        if self._repaint:
-            self._repaint = False
-            seen = self._tail.read_last(self._next, self.rows)
-            self._pending += page.encode_tail(seen, self.rows, self.columns)
-        while self._flush():
-            lines, self._next = self._tail.pick(self._next, MOST_LINES_AT_ONCE)
-            if not lines:
-                break
-            self._pending = page.encode_lines(lines)
-
-    def skip_lines(self) -> None:
-        """Take the lines that there are for shown."""
-        self._next = self._tail.end
-
-    def adopt_shell(self) -> None:
-        """Leave the terminal to the shell that an earlier console process opened on it, if there is one."""
-        if (leader := find_session(self.path)) is not None:
-            self._watch(leader)
-
-    def hear(self) -> None:
-        """Read one key, and no more: what is typed after it is the shell's."""
-        try:
-            key = os.read(self.file, 1)
-        except BlockingIOError:
-            return
-        except OSError:
-            key = b""
-        if not key:  # hung up
-            self.close()
-        elif key in SHELL_KEYS and self._shell.exists():
-            self._open_shell()
-        else:
-            self.repaint()
-
-    def repaint(self) -> None:
-        """Draw everything, at the next `show`, as for a terminal that has seen nothing."""
-        self._page, self._repaint = None, True
-
-    def end_shell(self) -> None:
-        """The shell has ended: the page comes back. Its end hung the terminal up, so it is opened again."""
-        os.close(self.pidfd)
-        self.pidfd = -1
-        with suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        self._tried_at = -REOPEN_S
-        self.repaint()
-
-    def _open_shell(self) -> None:
-        """A session of its own with this terminal as its controlling one: setsid comes first, and a session leader's
-        first terminal becomes that (tty_ioctl(4)). Its input is what was typed after the key."""
-        if not self._flush():  # a slow line: what it has not shown yet would come between prompt and command
-            with suppress(termios.error):
-                termios.tcflush(self.file, termios.TCOFLUSH)
-        self._pending = page.encode_leave(self.rows)
-        self._flush()
-        terminal = os.fspath(self.path)
-        is_screen = re.fullmatch(r"tty\d+", self.name)
-        try:
-            set_terminal(self.file, page_mode=False)
-            pid = os.posix_spawn(
-                self._shell,
-                [os.fspath(self._shell)],
-                {**os.environ, "TERM": "linux" if is_screen else "vt220"},
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
-                    (os.POSIX_SPAWN_DUP2, 0, 1),
-                    (os.POSIX_SPAWN_DUP2, 0, 2),
-                ],
-                setsid=True,
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
-            )
-        except (OSError, termios.error) as cause:
-            self._tail.add(f"console {self.name}: the shell cannot be started: {cause}")
-            self.close()
-            return
-        self._watch(pid)
-        self.close()
-
-    def _watch(self, pid: int) -> None:
-        with suppress(OSError):  # it has ended already
-            self.pidfd = os.pidfd_open(pid)
-
-    def _flush(self) -> bool:
-        """Write what the terminal takes; whether that was all."""
-        while self._pending:
-            try:
-                taken = os.write(self.file, self._pending)
-            except BlockingIOError:
-                return False
-            except OSError:  # gone, or hung up by the end of somebody's session
-                self.close()
-                return False
-            self._pending = self._pending[taken:]
-            if not taken:
-                return False
-        return True
-
-
-def set_terminal(file: int, *, page_mode: bool) -> None:
-    """For the page: keys come one by one, unseen, and none is a signal. For a shell: as a login expects it. Never
-    waits for output, and drops no input."""
-    mode = termios.tcgetattr(file)
-    line = termios.ICANON | termios.ECHO | termios.ISIG
-    mode[0] |= termios.ICRNL
-    mode[1] |= termios.OPOST | termios.ONLCR
-    mode[3] = (
-        mode[3] & ~line if page_mode else mode[3] | line | termios.IEXTEN | termios.ECHOE | termios.ECHOK
-    )
-    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-    termios.tcsetattr(file, termios.TCSANOW, mode)
-
-
-def read_size(file: int) -> tuple[int, int]:
-    """Rows and columns; 24 and 80 where the terminal does not know, as on a serial line."""
-    try:
-        columns, rows = os.get_terminal_size(file)
-    except OSError:
-        columns = rows = 0
-    return (rows, columns) if rows > page.ROWS + 1 and columns >= 40 else (24, 80)
-
-
 def open_wake_pipe(directory: Path) -> int:
     """The pipe through which the agent says that it wrote something. Open for writing too, so that it never ends."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -277,7 +75,7 @@ def open_wake_pipe(directory: Path) -> int:
     return os.open(directory / WAKE_NAME, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-class Desk:
+class Consoles:
     """All consoles, and the files of the agent that their pages are made of."""
 
     def __init__(self, paths: Sequence[Path], directory: Path, shell: Path) -> None:
@@ -356,10 +154,10 @@ class Desk:
 
 def main(paths: Sequence[Path] = (), directory: Path = RUN_DIRECTORY, shell: Path = SHELL) -> None:
     """For ever."""
-    desk = Desk(paths or find_consoles(), directory, shell)
+    consoles = Consoles(paths or find_consoles(), directory, shell)
     while True:
-        desk.show()
-        desk.wait(LOOK_S)
+        consoles.show()
+        consoles.wait(LOOK_S)
 
 
 if __name__ == "__main__":  # the tests' way in: DIRECTORY SHELL TERMINAL...

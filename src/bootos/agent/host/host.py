@@ -41,12 +41,16 @@ class Host:
         self.boot_id = boot_id
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
-        self.server_addr = ""
         self.early_log = EarlyLog()
         self.machine_id = ""  # the server's, known from the registration on
         self.hooks: dict[str, HookResult] = {}  # by name: how each ended last
         self.uplink: Uplink | None = None  # the interface that reaches the server
         self.status = Status(self.directory)
+
+    @property
+    def server_addr(self) -> str:
+        """SERVER_ADDR of the kernel command line; empty as long as it has none."""
+        return self.cmdline.server_addr or ""
 
     @property
     def directory(self) -> Path:
