@@ -11,7 +11,7 @@ from bootos.process import run
 from bootos.server.app import build_app
 from bootos.server.cloudboot.answer import Variables, format_variables
 from bootos.server.cloudboot.api import build_calls
-from bootos.server.operation.machine import find_machine
+from bootos.server.store.machine import find_machine
 from bootos.wire import cloudboot_v1 as v1
 
 SCRIPT = "<script>fetch('/api/operator/jobs')</script>"

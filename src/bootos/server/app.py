@@ -11,7 +11,6 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError
 
 from bootos import __version__
 from bootos.errors import BootosError
@@ -27,9 +26,9 @@ from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
-from bootos.server.netboot.tree import Tree
-from bootos.server.operation import machine as machines
+from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
+from bootos.server.operation.registration import write_heard
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
@@ -75,7 +74,7 @@ def open_context(settings: Settings) -> Context:
         shelf=shelf,
         uploads=Uploads(settings.images),
         pxe=PxeDirectory(settings.pxe_directory),
-        tree=Tree(settings, settings.machine_url, shelf),
+        tree=NetbootTree(settings, settings.machine_url, shelf),
         operator_token=token,
     )
 
@@ -90,15 +89,6 @@ def prepare(context: Context) -> None:
         done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
-
-
-def write_heard(context: Context) -> None:
-    """Write down who was heard of: after a restart an identity is still held by who held it."""
-    try:
-        with context.store.write() as session:
-            machines.write_heard(session, context.presence.take_unwritten())
-    except DatabaseError as cause:
-        log.warning("who was heard of could not be written down: %s", cause)
 
 
 async def write_presence(context: Context) -> None:

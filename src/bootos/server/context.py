@@ -6,7 +6,7 @@ from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.pxe_directory import PxeDirectory
-from bootos.server.netboot.tree import Tree
+from bootos.server.netboot.tree import NetbootTree
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
@@ -23,7 +23,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     shelf: Shelf
     uploads: Uploads
     pxe: PxeDirectory
-    tree: Tree
+    tree: NetbootTree
     operator_token: str
 
     @property

@@ -20,7 +20,7 @@ from bootos.server.netboot.pxe_file import (
     parse_mac,
     render,
 )
-from bootos.server.netboot.tree import Tree, render_default
+from bootos.server.netboot.tree import NetbootTree, render_default
 from bootos.server.settings import Settings
 
 DOCUMENTED = """\
@@ -45,14 +45,14 @@ def test_the_default_file_has_the_documented_form() -> None:
 def test_the_default_file_follows_the_settings_until_it_is_edited(settings: Settings) -> None:
     settings.pxe_directory.mkdir(parents=True)
     path = settings.pxe_directory / "default"
-    assert Tree(settings, "http://a", Shelf(settings)).write_default()
-    assert Tree(settings, "http://b", Shelf(settings)).write_default()
+    assert NetbootTree(settings, "http://a", Shelf(settings)).write_default()
+    assert NetbootTree(settings, "http://b", Shelf(settings)).write_default()
     assert "http://b/" in path.read_text()
     path.write_text(path.read_text() + "# mine\n")
-    assert not Tree(settings, "http://c", Shelf(settings)).write_default()
+    assert not NetbootTree(settings, "http://c", Shelf(settings)).write_default()
     assert "# mine" in path.read_text()
     path.unlink()
-    assert Tree(settings, "http://c", Shelf(settings)).write_default()
+    assert NetbootTree(settings, "http://c", Shelf(settings)).write_default()
     assert "http://c/" in path.read_text()
 
 
@@ -67,7 +67,7 @@ def make_host(root: Path) -> Path:
 def test_the_boot_loaders_are_copied(settings: Settings, tmp_path: Path) -> None:
     settings.pxe_directory.mkdir(parents=True)
     wanted = msgspec.structs.replace(settings, tftp=True)
-    Tree(wanted, "http://a", Shelf(settings)).lay_out(host_root=make_host(tmp_path / "host"))
+    NetbootTree(wanted, "http://a", Shelf(settings)).lay_out(host_root=make_host(tmp_path / "host"))
     configuration = {"pxelinux.cfg", "grub", "ipxe", "boot.ipxe", "kexec.sh", "bootos"}
     assert {path.name for path in settings.tftp_root.iterdir()} == {*LOADERS, *configuration}
     assert {"lpxelinux.0", "menu.c32", "ldlinux.c32", "libutil.c32", "libcom32.c32"} <= set(LOADERS)
@@ -77,12 +77,12 @@ def test_missing_boot_loaders_are_an_error_only_when_they_are_asked_for(
     settings: Settings, tmp_path: Path
 ) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    Tree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(
+    NetbootTree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(
         host_root=tmp_path
     )
     assert (settings.pxe_directory / "default").is_file()
     with pytest.raises(BootosError) as caught:
-        Tree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(
+        NetbootTree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(
             host_root=tmp_path
         )
     assert (
@@ -94,17 +94,19 @@ def test_one_missing_boot_loader_does_not_keep_the_others_away(settings: Setting
     settings.pxe_directory.mkdir(parents=True)
     host = make_host(tmp_path / "host")
     (host / LOADERS["ipxe.efi"].path).unlink()
-    Tree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(host_root=host)
+    NetbootTree(msgspec.structs.replace(settings, tftp=None), "http://a", Shelf(settings)).lay_out(
+        host_root=host
+    )
     assert (settings.tftp_root / "shimx64.efi").is_file()
     assert not (settings.tftp_root / "ipxe.efi").exists()
 
 
 def test_what_the_operator_edited_is_what_ipxe_and_grub_boot(settings: Settings) -> None:
     settings.pxe_directory.mkdir(parents=True)
-    Tree(settings, "http://a", Shelf(settings)).lay_out()
+    NetbootTree(settings, "http://a", Shelf(settings)).lay_out()
     path = settings.pxe_directory / "default"
     path.write_text(path.read_text().replace("selinux=0", "selinux=0 EDITED=1"))
-    Tree(settings, "http://b", Shelf(settings)).lay_out()
+    NetbootTree(settings, "http://b", Shelf(settings)).lay_out()
     for name in ("grub/grub.cfg", "boot.ipxe", "kexec.sh"):
         text = (settings.tftp_root / name).read_text()
         assert "EDITED=1" in text and "http://a" in text
@@ -118,7 +120,9 @@ def test_the_loaders_of_the_default_image_come_before_those_of_the_host(
         settings.boot_files, "local", loaders={"shimx64.efi": b"of the image", "boot.ipxe": b"no loader"}
     )
     host = make_host(tmp_path / "host")
-    Tree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(host_root=host)
+    NetbootTree(msgspec.structs.replace(settings, tftp=True), "http://a", Shelf(settings)).lay_out(
+        host_root=host
+    )
     assert (settings.tftp_root / "shimx64.efi").read_bytes() == b"of the image"
     assert (settings.tftp_root / "ipxe.efi").read_bytes() == b"ipxe.efi"
     assert (settings.tftp_root / "boot.ipxe").read_text().startswith("#!ipxe")
@@ -343,7 +347,7 @@ def test_operators_own_files_are_served(server: Running) -> None:
 
 def test_the_tftp_root_is_served_by_http_and_grub_finds_its_own(server: Running) -> None:
     server.context.settings.pxe_directory.mkdir(parents=True, exist_ok=True)
-    Tree(server.context.settings, "http://a", server.context.shelf).lay_out()
+    NetbootTree(server.context.settings, "http://a", server.context.shelf).lay_out()
     expected = (server.context.settings.tftp_root / "grub/grub.cfg").read_bytes()
     assert server.request("GET", "/bootos/netboot/grub/grub.cfg").data == expected
     assert server.request("GET", "/grub/grub.cfg").data == expected

@@ -1,7 +1,6 @@
 """The agent's API, protocol v2 (`wire.v2`). Needs no operator token: a session proves the machine."""
 
 import asyncio
-import logging
 import time
 from typing import Annotated
 
@@ -11,17 +10,13 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from bootos import __version__
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError
 from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
-from bootos.server.operation import job as jobs
-from bootos.server.operation import machine as machines
-from bootos.server.operation import next_boot
-from bootos.server.operation import order as orders
-from bootos.server.store.table import Claim, Machine
+from bootos.server.operation import registration
+from bootos.server.operation.next_boot import upload_mac
+from bootos.server.operation.order import find_order, take_report
+from bootos.server.store.machine import find_session
 from bootos.wire import v2
-
-log = logging.getLogger(__name__)
 
 WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a poll looks into the store
 
@@ -49,45 +44,11 @@ def build_agent_router(context: Context) -> Router:
 
     @post("/register", sync_to_thread=True, status_code=200)
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
-        address = request.client.host if request.client else ""
-        with store.write() as session:
-            outcome = machines.register(session, presence, data, address)
-            if isinstance(outcome, Claim):
-                machine = session.get_one(Machine, outcome.machine_id)
-                left_s = presence.grace_left_s(machine.id, machine.last_heard_at)
-            else:
-                machine, token = outcome
-                verdict = machines.judge_model(session, machine)
-                for sentence in next_boot.write_pinned_files(context, session, machine):
-                    log.warning("%s", sentence)
-        if isinstance(outcome, Claim):
-            raise ConflictError(
-                f"another client holds the identity of machine {data.sn}",
-                hint="two machines with one serial number, or the last boot is still alive; this call may work "
-                "when that client has been silent for a while; the operator sees this on the machine's page",
-                retry_after_s=max(1, round(left_s)),
-            )
-        message = "" if verdict.ok or data.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
-        return v2.Registered(
-            machine_id=str(machine.id),
-            session=token,
-            poll_s=settings.poll_s,
-            verified=verdict.ok,
-            message=message,
-        )
+        return registration.register(context, data, request.client.host if request.client else "")
 
     def identify(authorization: str | None) -> int:
         with store.read() as session:
-            return machines.find_session(session, authorization)[0].id
-
-    def take(authorization: str | None) -> v2.Order | None:
-        with store.read() as session:
-            machine, _ = machines.find_session(session, authorization)
-            if jobs.find_active_job(session, machine.id) is None:
-                return None
-        with store.write() as session:
-            machine, boot = machines.find_session(session, authorization)
-            return orders.take_order(context, session, machine, boot)
+            return find_session(session, authorization)[0].id
 
     # Who waits, and since which mark of its machine there is nothing for it: whoever asks again after that, as
     # all do every `poll_s`, is answered without a look into the store.
@@ -107,7 +68,7 @@ def build_agent_router(context: Context) -> Router:
         while True:
             mark = hub.mark(topic)
             if mark != waiter.mark:
-                found = await asyncio.to_thread(take, authorization)
+                found = await asyncio.to_thread(find_order, context, authorization)
                 presence.hear(waiter.machine_id)
                 if found is not None:
                     return Response(content=found, status_code=200)
@@ -122,23 +83,10 @@ def build_agent_router(context: Context) -> Router:
 
     @post("/report", sync_to_thread=True, status_code=200)
     def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
-        authorization = request.headers.get("authorization")
-        with store.write() as session:
-            machine, boot = machines.find_session(session, authorization)
-            presence.hear(machine.id)
-            if data.boot_id != boot.boot_id:
-                raise ConflictError("the report is of another boot than the session")
-            return orders.apply_report(context, session, machine, boot, data)
+        return take_report(context, request.headers.get("authorization"), data)
 
     @post("/mac", sync_to_thread=True, status_code=200)
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
-        authorization = request.headers.get("authorization")
-        with store.write() as session:
-            machine, boot = machines.find_session(session, authorization)
-            presence.hear(machine.id)
-            job = jobs.find_job(session, data.job_id)
-            if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
-                raise ConflictError(f"this boot does not hold the order of job {job.id}")
-            return next_boot.accept_mac(context, session, machine, job, data.mac)
+        return upload_mac(context, request.headers.get("authorization"), data)
 
     return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac])

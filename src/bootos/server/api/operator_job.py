@@ -12,10 +12,10 @@ from bootos.server.api import stream
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import job
-from bootos.server.operation import machine as machines
 from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import NewJob
 from bootos.server.store.job import find_job
+from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Job
 from bootos.server.view import evidence
 from bootos.server.view.job import JobDetail, JobView, LogView, view_job, view_job_detail
@@ -34,7 +34,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         query = select(Job).order_by(Job.id.desc()).limit(limit)
         with store.read() as session:
             if machine:
-                query = query.where(Job.machine_id == machines.find_machine(session, machine).id)
+                query = query.where(Job.machine_id == find_machine(session, machine).id)
             if in_state:
                 query = query.where(Job.state == in_state)
             return [view_job(row) for row in session.scalars(query)]

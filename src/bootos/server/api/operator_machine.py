@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.operation import machine as machines
-from bootos.server.operation import removal, support
-from bootos.server.operation.machine import find_machines
+from bootos.server.operation import removal, setting, support
+from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.store.machine import find_machine, find_machines, read_saved
 from bootos.server.store.table import Support
 from bootos.server.view.machine import (
     ExportedTemplate,
@@ -35,18 +35,18 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/machines/{word:str}", sync_to_thread=True)
     def show_machine(word: FromPath[str]) -> MachineDetail:
         with store.read() as session:
-            return view_machine_detail(context, session, machines.find_machine(session, word))
+            return view_machine_detail(context, session, find_machine(session, word))
 
     @get("/machines/{word:str}/state", sync_to_thread=True)
     def read_state(word: FromPath[str]) -> dict[str, Any]:
         with store.read() as session:
-            return machines.read_saved(machines.find_machine(session, word))
+            return read_saved(find_machine(session, word))
 
     @get("/machines/{word:str}/template", sync_to_thread=True)
     def export_template(word: FromPath[str]) -> ExportedTemplate:
         with store.read() as session:
-            machine = machines.find_machine(session, word)
-            saved = machines.read_saved(machine)
+            machine = find_machine(session, word)
+            saved = read_saved(machine)
         template = saved.get("template") or {}
         return ExportedTemplate(
             sn=machine.sn, saved_at=machine.saved_at, template=template, notes=saved.get("notes") or []
@@ -58,11 +58,11 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @patch("/machines/{word:str}/settings", sync_to_thread=True)
     def set_machine(word: FromPath[str], data: JSONBody[dict[str, str]], request: Caller) -> MachineDetail:
-        return machines.set_machine(context, read_actor(request), word, data)
+        return setting.set_machine(context, read_actor(request), word, data)
 
     @post("/machines/{word:str}/acknowledge", sync_to_thread=True, status_code=200)
     def acknowledge(word: FromPath[str], request: Caller) -> MachineDetail:
-        return machines.acknowledge_claims(context, read_actor(request), word)
+        return acknowledge_claims(context, read_actor(request), word)
 
     @get("/support", sync_to_thread=True)
     def list_support() -> list[SupportView]:

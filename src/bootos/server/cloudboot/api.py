@@ -22,7 +22,8 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation import job as jobs
-from bootos.server.operation import machine as machines
+from bootos.server.operation.mac import MacTakenError
+from bootos.server.store.machine import find_by_sn
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 
@@ -99,7 +100,7 @@ class PostCalls:
         sn = self._read_sn(body, malformed_content="")
         refusal = None
         with self._context.store.write() as session:
-            machine = machines.find_by_sn(session, sn)  # this call knows no MAC in its place
+            machine = find_by_sn(session, sn)  # this call knows no MAC in its place
             job = legacy.find_open_job(self._context, session, machine) if machine is not None else None
             if machine is None or job is None or job.skip_hardware:
                 raise SaidError(NOT_FOUND, "")
@@ -149,7 +150,7 @@ class PostCalls:
             legacy.hear(self._context, session, machine)
             try:
                 legacy.accept_mac(self._context, session, machine, said.mac)
-            except machines.MacTakenError as cause:
+            except MacTakenError as cause:
                 raise SaidError("该MAC地址已被其他设备录入") from cause
             except ConflictError as cause:
                 raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause

@@ -21,11 +21,13 @@ from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.nic import is_address
 from bootos.server.operation import job as jobs
-from bootos.server.operation import machine as machines
 from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
 from bootos.server.operation.claim import record_claim
+from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.inventory import store_inventory
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import find_by_sn, find_mac_owner
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, Mac, Machine, read_clock
 from bootos.server.support import Model, Verdict, judge, read_sections
@@ -61,8 +63,8 @@ def find_machine(session: Session, word: str) -> Machine | None:
     """By serial number, or by a MAC in its place; None when there is none. A MAC that a machine has comes before a
     serial number that looks like it: a machine whose serial number is another one's MAC does not answer for it."""
     mac = parse_mac(word) if ":" in word else None
-    owner = machines.find_mac_owner(session, mac) if mac is not None else None
-    return owner or machines.find_by_sn(session, word)
+    owner = find_mac_owner(session, mac) if mac is not None else None
+    return owner or find_by_sn(session, word)
 
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
@@ -90,7 +92,7 @@ def hear(context: Context, session: WriteSession, machine: Machine) -> None:
 
 def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:
     """Enrol the machine, or renew what is known of it; False when it is another's (the claim must be committed)."""
-    machine = machines.find_or_enrol(session, said.sn)
+    machine = find_or_enrol(session, said.sn)
     if refuse_claim(context, session, machine, sender):
         return False
     machine.registered_at = read_clock()
@@ -98,7 +100,7 @@ def store_product(context: Context, session: WriteSession, said: v1.ProductInfo,
     machine.address = next((ip for ip in told if is_address(ip)), sender.address)
     machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
     machine.developer = False
-    machines.store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
+    store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
     hear(context, session, machine)
     session.touch(f"machine:{machine.id}", "machines")
     return True

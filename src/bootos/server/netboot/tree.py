@@ -30,7 +30,7 @@ IPXE_SCRIPT = "boot.ipxe"
 KEXEC_SCRIPT = "kexec.sh"
 
 
-class Tree:
+class NetbootTree:
     """The TFTP root of a server that machines reach at `public_url`; it follows the default of the `shelf`."""
 
     def __init__(self, settings: Settings, public_url: str, shelf: Shelf) -> None:

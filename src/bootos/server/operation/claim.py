@@ -7,11 +7,13 @@ acknowledges it or a week passed without another one. The audit log keeps who cl
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from bootos.server.operation import audit
-from bootos.server.operation.audit import Actor
+from bootos.server.context import Context
+from bootos.server.operation.audit import Actor, record
 from bootos.server.store.claim import open_claims
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Claim, Machine, read_clock
+from bootos.server.view.machine import MachineDetail, view_machine_detail
 
 MOST = 20  # per machine: a client that claims on and on must not fill the disk
 
@@ -36,7 +38,7 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
         and (session.scalar(select(func.count()).select_from(open_claims(machine.id).subquery())) or 0) < MOST
     ):
         detail = f"boot {boot_id[:60]}: refused, {machine.address or 'another client'} holds the identity"
-        audit.record(session, Actor(name="a client", address=address), "machine.claim", machine.sn, detail)
+        record(session, Actor(name="a client", address=address), "machine.claim", machine.sn, detail)
     kept = select(Claim.id).where(Claim.machine_id == machine.id).order_by(Claim.last_at.desc()).limit(MOST)
     old = set(session.scalars(select(Claim.id).where(Claim.machine_id == machine.id)))
     session.execute(delete(Claim).where(Claim.id.in_(old - set(session.scalars(kept)))))
@@ -44,13 +46,18 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
     return claim
 
 
-def settle_open_claims(session: WriteSession, machine: Machine) -> int:
-    """The operator has seen them; returns how many there were. Another claim is shown again."""
-    claims = list(session.scalars(open_claims(machine.id)))
-    for claim in claims:
-        claim.acknowledged_at = read_clock()
-    session.touch(f"machine:{machine.id}", "machines")
-    return len(claims)
+def acknowledge_claims(context: Context, actor: Actor, word: str) -> MachineDetail:
+    """The operator has seen the refused claims of a machine's identity; returns the machine. Another claim is shown
+    again. Raises NotFoundError."""
+    with context.store.write() as session:
+        machine = find_machine(session, word)
+        claims = list(session.scalars(open_claims(machine.id)))
+        for claim in claims:
+            claim.acknowledged_at = read_clock()
+        session.touch(f"machine:{machine.id}", "machines")
+        record(session, actor, "machine.acknowledge", machine.sn, f"{len(claims)} refused claim(s)")
+        session.flush()
+        return view_machine_detail(context, session, machine)
 
 
 def settle_claim(session: Session, machine: Machine, boot_id: str, address: str) -> None:

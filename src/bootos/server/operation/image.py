@@ -14,8 +14,8 @@ from bootos.server.image.manifest import LOCAL, parse_manifest
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.machine import find_machine
 from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.store.machine import find_machine
 from bootos.server.view.image import ImageView, PinsView, PinView, UploadView, find_image_view, view_pin
 from bootos.wire.manifest import Manifest
 

@@ -14,13 +14,15 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.machine import build_machine_finder, find_machine, find_or_enrol_word
+from bootos.server.operation.enrolment import find_or_enrol_word
+from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job as find_active_job
 from bootos.server.store.job import find_job as find_job
 from bootos.server.store.job import find_latest_job as find_latest_job
+from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Job, LogLine, Machine, read_clock
 from bootos.server.store.vault import find_unknown
 from bootos.server.view.job import JobDetail, view_job_detail

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
-from bootos.server.operation import machine as machines
 from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.setting import change_settings
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine
 
@@ -50,12 +51,10 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
             continue
         lines[key] = row.line
         try:
-            machine = machines.find_or_enrol(session, row.sn)
+            machine = find_or_enrol(session, row.sn)
             new += machine.sn_key not in known
             # an empty cell says nothing: it does not take a value away
-            machines.change_settings(
-                session, machine, {name: value for name, value in row.values.items() if value}
-            )
+            change_settings(session, machine, {name: value for name, value in row.values.items() if value})
         except RequestError as fault:
             found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]
             problems += [

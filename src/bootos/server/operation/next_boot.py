@@ -13,10 +13,24 @@ from bootos.server.image.versions import read_default, read_pins
 from bootos.server.lifecycle import State
 from bootos.server.netboot import pxe_file
 from bootos.server.operation.job import add_line, touch
-from bootos.server.operation.machine import bind_mac
+from bootos.server.operation.mac import bind_mac
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_job
+from bootos.server.store.machine import find_session
 from bootos.server.store.table import Job, Mac, Machine
 from bootos.wire import v2
+
+
+def upload_mac(context: Context, authorization: str | None, upload: v2.MacUpload) -> v2.MacAccepted:
+    """Bind the MAC of the boot that this `Authorization` header proves to its machine, for the job whose order it
+    holds; returns the PXE file. Raises UnauthorizedError, NotFoundError, ConflictError, UnusableError."""
+    with context.store.write() as session:
+        machine, boot = find_session(session, authorization)
+        context.presence.hear(machine.id)
+        job = find_job(session, upload.job_id)
+        if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
+            raise ConflictError(f"this boot does not hold the order of job {job.id}")
+        return accept_mac(context, session, machine, job, upload.mac)
 
 
 def accept_mac(

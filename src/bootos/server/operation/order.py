@@ -8,16 +8,18 @@ from sqlalchemy.orm import Session
 
 from bootos.masking import Masker
 from bootos.server.context import Context
+from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State, find_next, read_event
+from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.job import (
     TEXT_MAX,
     add_line,
     keep_evidence,
     move,
 )
-from bootos.server.operation.machine import store_inventory
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job, find_latest_job, is_rebooting
+from bootos.server.store.machine import find_session
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.server.support import Verdict, judge, read_model, read_sections
@@ -26,6 +28,28 @@ from bootos.wire.saved import MOST_BYTES
 
 SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
+
+
+def find_order(context: Context, authorization: str | None) -> v2.Order | None:
+    """The order for the boot that this `Authorization` header proves, if there is one. Raises UnauthorizedError."""
+    with context.store.read() as session:  # most who ask have none, and need not wait for their turn to write
+        machine, _ = find_session(session, authorization)
+        if find_active_job(session, machine.id) is None:
+            return None
+    with context.store.write() as session:
+        machine, boot = find_session(session, authorization)
+        return take_order(context, session, machine, boot)
+
+
+def take_report(context: Context, authorization: str | None, report: v2.Report) -> v2.Receipt:
+    """Take in a report of the boot that this `Authorization` header proves. Raises UnauthorizedError, ConflictError (it
+    is of another boot)."""
+    with context.store.write() as session:
+        machine, boot = find_session(session, authorization)
+        context.presence.hear(machine.id)
+        if report.boot_id != boot.boot_id:
+            raise ConflictError("the report is of another boot than the session")
+        return apply_report(context, session, machine, boot, report)
 
 
 def take_order(context: Context, session: WriteSession, machine: Machine, boot: Boot) -> v2.Order | None:

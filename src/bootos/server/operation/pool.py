@@ -10,8 +10,8 @@ from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.machine import find_machine
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import find_machine
 from bootos.server.store.pool import find_pool, list_held
 from bootos.server.store.table import Allotment, Pool
 from bootos.server.view.pool import PoolView, view_pool

@@ -12,7 +12,7 @@ from bootos.errors import BootosError, Problem
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.machine import MachineSettings
+from bootos.server.operation.setting import MachineSettings
 from bootos.server.store.table import Template, read_clock
 from bootos.server.store.vault import find_unknown
 from bootos.server.view.template import Checked, ResolvedTemplate, TemplateView, view_template

@@ -21,13 +21,14 @@ from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.fault import ForbiddenError, RequestError
 from bootos.server.operation import job as operation
-from bootos.server.operation import machine as machines
 from bootos.server.operation import support
 from bootos.server.operation.approval import approve_plan
+from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.job import NewJob
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template
 from bootos.server.store.job import find_job
+from bootos.server.store.machine import find_machine, find_machines
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Job, PxeTemplate, Template
 from bootos.server.view import template as shown_templates
@@ -152,7 +153,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
 
     def machine_rows(text: str) -> dict[str, Any]:
         with store.read() as session:
-            rows = view_machines(context, session, machines.find_machines(session, text))
+            rows = view_machines(context, session, find_machines(session, text))
         return {"machines": rows, "text": text}
 
     @get("/", sync_to_thread=True)
@@ -165,7 +166,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
 
     def machine_values(word: str) -> dict[str, Any]:
         with store.read() as session:
-            machine = view_machine_detail(context, session, machines.find_machine(session, word))
+            machine = view_machine_detail(context, session, find_machine(session, word))
             query = select(Job).where(Job.machine_id == machine.id).order_by(Job.id.desc()).limit(50)
             return {
                 "machine": machine,
@@ -203,7 +204,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @post("/machines/{word:str}/acknowledge", sync_to_thread=True)
     def acknowledge(request: Caller, word: FromPath[str], data: Form) -> Redirect:
         pages.check_form(request, data)
-        machine = machines.acknowledge_claims(context, read_actor(request, "web"), word)
+        machine = acknowledge_claims(context, read_actor(request, "web"), word)
         return Redirect(shown.machine_path(machine.id), status_code=303)
 
     @get("/support", sync_to_thread=True)

@@ -1,0 +1,130 @@
+"""Registrations of protocol v2. One boot at a time holds a machine's identity, proven by a random token; another boot
+takes over only when the present one has not been heard of for a while."""
+
+import logging
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.operation.claim import record_claim, settle_claim
+from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.presence import Presence
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import hash_token
+from bootos.server.store.support import read_lines
+from bootos.server.store.table import Boot, Claim, Machine, Moment, read_clock
+from bootos.server.support import Verdict, judge, read_model
+from bootos.wire import v2
+
+log = logging.getLogger(__name__)
+
+
+def register(context: Context, said: v2.Registration, address: str) -> v2.Registered:
+    """Give a boot of a machine a session; the machine is made when it is new. Raises UnusableError, and ConflictError
+    with the seconds to wait when another client holds the identity: that claim is recorded, and shown to the
+    operator."""
+    with context.store.write() as session:
+        outcome = _claim_identity(session, context.presence, said, address)
+        if isinstance(outcome, Claim):
+            machine = session.get_one(Machine, outcome.machine_id)
+            left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
+        else:
+            machine, token = outcome
+            verdict = judge_model(session, machine)
+            for sentence in write_pinned_files(context, session, machine):
+                log.warning("%s", sentence)
+    if isinstance(outcome, Claim):
+        raise ConflictError(
+            f"another client holds the identity of machine {said.sn}",
+            hint="two machines with one serial number, or the last boot is still alive; this call may work "
+            "when that client has been silent for a while; the operator sees this on the machine's page",
+            retry_after_s=max(1, round(left_s)),
+        )
+    message = "" if verdict.ok or said.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
+    return v2.Registered(
+        machine_id=str(machine.id),
+        session=token,
+        poll_s=context.settings.poll_s,
+        verified=verdict.ok,
+        message=message,
+    )
+
+
+def _claim_identity(
+    session: WriteSession, presence: Presence, said: v2.Registration, address: str
+) -> tuple[Machine, str] | Claim:
+    """The machine and the token of its new session; or the refused claim, which must be committed too."""
+    if not 0 < len(said.boot_id) <= 128:
+        raise UnusableError("the boot id is empty or too long")
+    machine = find_or_enrol(session, said.sn)
+    present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
+    is_new_boot = present is None or present.boot_id != said.boot_id
+    if (
+        present is not None
+        and is_new_boot
+        and not present.closing
+        and presence.is_heard(machine.id, present.last_heard_at)
+    ):
+        return record_claim(session, machine, said.boot_id, address)
+    token = secrets.token_urlsafe(32)
+    known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
+    boot = session.scalar(known)
+    if boot is None:
+        boot = Boot(machine_id=machine.id, boot_id=said.boot_id, serial=0)
+        session.add(boot)
+    if present is not None and is_new_boot:
+        present.token_hash = None
+        session.flush()
+    boot.token_hash = hash_token(token)
+    boot.serial += 1
+    boot.closing = False
+    boot.developer = said.developer
+    boot.last_heard_at = read_clock()
+    session.flush()
+    settle_claim(session, machine, said.boot_id, address)
+    machine.boot_pk = boot.id
+    machine.protocol = 2
+    machine.developer = said.developer
+    machine.agent_version = said.agent_version[:100]
+    machine.image_version = said.image_version[:100]
+    machine.address = address
+    machine.registered_at = machine.last_heard_at = read_clock()
+    machine.drivers = said.drivers
+    store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
+    session.touch(f"machine:{machine.id}", "machines")
+    presence.hear(machine.id)
+    return machine, token
+
+
+def judge_model(session: Session, machine: Machine) -> Verdict:
+    """Whether the support list covers the machine's model, whatever a job may ask for."""
+    return judge(read_lines(session), read_model(machine))
+
+
+def write_heard(context: Context) -> None:
+    """Write down who was heard of: after a restart an identity is still held by who held it. What cannot be written is
+    logged."""
+    try:
+        with context.store.write() as session:
+            _write_moments(session, context.presence.take_unwritten())
+    except DatabaseError as cause:
+        log.warning("who was heard of could not be written down: %s", cause)
+
+
+def _write_moments(session: Session, moments: dict[int, datetime]) -> None:
+    """When these machines, by id, and the boots that hold their identities were heard of last."""
+    rows = [{"machine": machine_id, "at": moments[machine_id]} for machine_id in sorted(moments)]
+    if not rows:
+        return
+    machine_id, at = bindparam("machine", type_=Integer), bindparam("at", type_=Moment)
+    present = select(Machine.boot_pk).where(Machine.id == machine_id).scalar_subquery()
+    connection = session.connection()
+    connection.execute(update(Machine).where(Machine.id == machine_id).values(last_heard_at=at), rows)
+    connection.execute(update(Boot).where(Boot.id == present).values(last_heard_at=at), rows)

@@ -1,0 +1,91 @@
+"""Looks for machines: by the words that people and agents have for them, by their sessions, by their MACs. Changes
+nothing.
+
+A machine is known by its serial number, whatever its case.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bootos.server.fault import NotFoundError, UnauthorizedError
+from bootos.server.store.table import Boot, Mac, Machine
+
+ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
+"""How a machine's id is written, wherever a serial number may stand as well."""
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a session's token: its SHA-256, in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find_machine(session: Session, word: str) -> Machine:
+    """A machine by serial number (any case), or by id as `id:5`.
+
+    A number alone is a serial number, always: machines choose their serial numbers without a login, and none of them
+    may be taken for the id of another machine. Raises NotFoundError, with the way to write an id.
+    """
+    word = word.strip()
+    if (found := ID.fullmatch(word)) is not None:
+        row = session.get(Machine, int(found[1]))
+    else:
+        row = find_by_sn(session, word)
+    if row is None:
+        hint = f"use id:{int(word)}: a number alone is a serial number" if is_id(session, word) else ""
+        raise NotFoundError(f"there is no machine {word!r}", hint=hint or "see bootos machine list")
+    return row
+
+
+def find_by_sn(session: Session, sn: str) -> Machine | None:
+    """The machine with this serial number (any case), and with no other word for it."""
+    return session.scalar(select(Machine).where(Machine.sn_key == sn.strip().casefold()))
+
+
+def find_mac_owner(session: Session, mac: str) -> Machine | None:
+    """The machine that a MAC counts for: the one that has it for its PXE file, else the first that has shown it."""
+    owners = select(Mac.machine_id).where(Mac.mac == mac).order_by(Mac.bound.desc(), Mac.id).limit(1)
+    owner = session.scalar(owners)
+    return session.get(Machine, owner) if owner is not None else None
+
+
+def is_id(session: Session, word: str) -> bool:
+    """Whether this number is the id of a machine."""
+    is_number = ID.fullmatch(f"id:{word}") is not None
+    return is_number and session.get(Machine, int(word)) is not None
+
+
+def find_machines(session: Session, text: str = "") -> list[Machine]:
+    """All machines by serial number, without their inventories; `text` must occur in what the list shows."""
+    query = select(Machine).order_by(Machine.sn_key)
+    for word in text.split():
+        columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    return list(session.scalars(query))
+
+
+def find_session(session: Session, authorization: str | None) -> tuple[Machine, Boot]:
+    """The machine and boot that this `Authorization` header proves. Raises UnauthorizedError."""
+    kind, _, token = (authorization or "").partition(" ")
+    found = None
+    if kind.lower() == "bearer" and token:
+        # By the machine's id as well: `boot_pk` has no index, and alone it would mean reading all machines.
+        holder = (Machine.id == Boot.machine_id) & (Machine.boot_pk == Boot.id)
+        query = select(Machine, Boot).join(Boot, holder)
+        found = session.execute(query.where(Boot.token_hash == hash_token(token.strip()))).one_or_none()
+    if found is None:
+        raise UnauthorizedError("this session is not known", hint="register again")
+    return found[0], found[1]
+
+
+def read_saved(machine: Machine) -> dict[str, Any]:
+    """The newest state that the machine's agent sent. Raises NotFoundError."""
+    if machine.saved is None:
+        raise NotFoundError(
+            f"there is no saved state of machine {machine.sn} yet",
+            hint="it comes with the end of a job; a plan is enough: bootos job create --plan",
+        )
+    return machine.saved
