@@ -144,7 +144,7 @@ class Run:
 
     def wait_for_end(self) -> Any:
         return wait_for(
-            self.is_ended, JOB_DEADLINE_S, what=f"the end of job {self.job} ({self.directory})", pause_s=0.4
+            self.is_ended, JOB_DEADLINE_S, what=f"the end of job {self.job} ({self.directory})", pause_s=0.1
         )
 
     def wait_for_agent(self) -> None:
@@ -154,7 +154,7 @@ class Run:
             lambda: agent.poll() is not None,
             JOB_DEADLINE_S,
             what=f"the agent's end ({self.directory})",
-            pause_s=0.2,
+            pause_s=0.05,
         )
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ def kill_server(run: Run) -> None:
     run.server.kill()
     run.misbehave(let_pass)
     run.go_on()
-    wait_for(lambda: run.calls >= 1, STEP_DEADLINE_S, what="a call to the killed server")
+    wait_for(lambda: run.calls >= 1, STEP_DEADLINE_S, what="a call to the killed server", pause_s=0.05)
     run.server.start()
     run.proxy.heal()
 
@@ -181,14 +181,14 @@ def kill_server(run: Run) -> None:
 def hang_server(run: Run) -> None:
     run.misbehave(lambda call: Fate.HANG)
     run.go_on()
-    wait_for(lambda: run.calls >= 2, STEP_DEADLINE_S, what="the end of the agent's patience")
+    wait_for(lambda: run.calls >= 2, STEP_DEADLINE_S, what="the end of the agent's patience", pause_s=0.05)
     run.proxy.heal()
 
 
 def cut_network(run: Run) -> None:
     run.misbehave(lambda call: Fate.LOSE_CALL)
     run.go_on()
-    wait_for(lambda: run.calls >= 2, STEP_DEADLINE_S, what="calls into the cut network")
+    wait_for(lambda: run.calls >= 2, STEP_DEADLINE_S, what="calls into the cut network", pause_s=0.05)
     run.proxy.heal()
 
 
@@ -241,7 +241,12 @@ def judge(run: Run, fault: str, began: float) -> Cell:
         run.wait_for_agent()
     else:  # the next agent has what the killed one left, and waits for another order
         outbox = run.directory / "root/run/bootos/outbox.jsonl"
-        wait_for(lambda: outbox.exists() and not outbox.read_bytes(), STEP_DEADLINE_S, what="the last lines")
+        wait_for(
+            lambda: outbox.exists() and not outbox.read_bytes(),
+            STEP_DEADLINE_S,
+            what="the last lines",
+            pause_s=0.05,
+        )
     cell = Cell(fault=fault, step=run.step, outcome="WRONG", attempts=job.get("attempt", 0))
     cell.seconds = round(time.monotonic() - began, 1)
     journal = [line.split() for line in (run.directory / "journal").read_text().splitlines()]

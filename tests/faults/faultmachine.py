@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from handclock import QuickCaller, QuickClock
 from storagemachine import FakeArray, FakeDevice, StorageMachine
 
 from bootos.agent import sequence
@@ -202,7 +203,7 @@ class FaultMachine(StorageMachine):
 def run_agent(directory: Path, boot_id: str, stop: str, door: str) -> None:
     """One life of an agent: as `sequence.run`, without DHCP and without the reboot at the end."""
     machine = FaultMachine(directory, stop, door)
-    host = Host(Machine(run=machine.run, root=machine.root), boot_id)
+    host = Host(Machine(run=machine.run, root=machine.root), boot_id, clock=QuickClock(), http=QuickCaller())
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)8d %(levelname)s %(name)s: %(message)s")
     sequence.wait_for_server_address(host)
     collect(host)
@@ -211,7 +212,7 @@ def run_agent(directory: Path, boot_id: str, stop: str, door: str) -> None:
     own = OwnLog(directory / f"said-{boot_id}.json")
     logging.getLogger("bootos").addHandler(own)
     reporter = sequence.register(host, client, "", [])
-    order = sequence.wait_for_order(client, reporter)
+    order = sequence.wait_for_order(client, reporter, host.clock)
     after = carry_out(order, host, client, reporter)
     (directory / "final.json").write_bytes(msgspec.json.encode(reporter.state))
     machine.write_journal("reboot" if after is Next.REBOOT else "stay")

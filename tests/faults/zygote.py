@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "contract")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "contract"), str(HERE.parent / "double")]
 
 import faultmachine  # noqa: E402
 
 import bootos.agent.job.job  # noqa: E402
 import bootos.agent.session.reporter  # noqa: E402
-import bootos.drivers.registry  # noqa: E402
 import bootos.hardware.inventory  # noqa: E402, F401
+from bootos.drivers.registry import load_drivers  # noqa: E402
 from bootos.server.serve import run_server  # noqa: E402
 from bootos.server.settings import Settings  # noqa: E402
 
-POLL_S, GRACE_S = 2, 4  # a machine whose power was cut comes back in seconds here
+POLL_S, GRACE_S = 1, 2  # a machine whose power was cut comes back in seconds here
 
 
 def start_agent(said: dict[str, Any]) -> None:
@@ -65,6 +65,7 @@ def fork(deed: Callable[[dict[str, Any]], None], said: dict[str, Any], listener:
 
 
 def serve(path: str) -> None:
+    load_drivers()
     gc.freeze()
     ended: dict[int, int] = {}
     with socket.socket(socket.AF_UNIX) as listener:
