@@ -118,7 +118,7 @@ def _find_members(block: Block) -> list[str]:
 
 def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
     if block.unreadable:
-        yield f"{block.device}, which cannot be read"
+        yield f"what cannot be read on {block.device}"
     yield from _tell_signatures(state, block.signatures, block.device, freed)
     slices = block.layout.slices if block.layout else ()
     if block.layout and slices:
@@ -132,7 +132,7 @@ def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
 
 def _tell_slice(state: Storage, part: Slice, freed: Set[str], *, is_alone: bool = False) -> Iterator[str]:
     if part.unreadable and part.device not in freed:
-        yield f"{part.device}, which cannot be read"
+        yield f"what cannot be read on {part.device}"
     yield from _tell_signatures(state, part.signatures, part.device, freed)
     if is_alone and part.device not in freed:  # a table of its own: a virtual machine's disk
         yield from _tell_tables(part.signatures, part.device, "")

@@ -30,7 +30,7 @@ def is_own_filesystem(
 ) -> bool:
     """Whether all that is there is the wanted file system, half made."""
     mark = mark_filesystem(state, wanted, device).uuid or ""
-    return bool(mark) and all(
+    return bool(mark and signatures) and all(
         signature.half_made and signature.type == wanted.type.value and is_same_uuid(signature.uuid, mark)
         for signature in signatures
     )

@@ -1,0 +1,70 @@
+"""What the tools cannot read is no free place: it is told, and needs its word like data does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from carrying import plan
+from storagemachine import MIB, FakeDevice, FakePart, StorageMachine
+
+
+class Damaged(StorageMachine):
+    """`broken` are devices that wipefs cannot read, or of which sfdisk does not understand the table."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, {"sda": 4096 * MIB, "sdb": 4096 * MIB})
+        self.broken: set[str] = set()
+        part = FakePart(
+            start=2048, size_bytes=2048 * MIB, type="0FC63DAF-8483-4772-8E79-3D69D8477DE4", name="a"
+        )
+        self.devices["/dev/sda"] = FakeDevice(size_bytes=4096 * MIB, table="gpt", parts={1: part})
+
+    def _run_wipefs(self, words: list[str], input: str | None) -> str:
+        if "--all" not in words and self.broken & set(words):
+            raise self.refusal("error: cannot read: Input/output error")
+        return super()._run_wipefs(words, input)
+
+    def _run_sfdisk(self, words: list[str], input: str | None) -> str:
+        if words[0] == "--json" and f"table of {words[-1]}" in self.broken:
+            raise self.refusal("does not contain a recognized partition table")
+        return super()._run_sfdisk(words, input)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Damaged:
+    return Damaged(tmp_path)
+
+
+def on_sda(**wanted: Any) -> Any:
+    return {"name": "t", "disks": [{"select": {"path": "/dev/sda"}, **wanted}]}
+
+
+PARTITION = {"name": "a", "size": "2048MiB", "filesystem": "xfs"}
+
+
+def test_a_partition_that_cannot_be_read_is_not_formatted_without_a_word(fake: Damaged) -> None:
+    assert plan(on_sda(partitions=[PARTITION]), fake.machine, fake.build_inventory()).problems == []
+    fake.broken = {"/dev/sda1"}
+    found = plan(on_sda(partitions=[PARTITION]), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [
+        "/dev/sda1 holds what cannot be read on /dev/sda1"
+    ]
+    wiped = plan(on_sda(partitions=[PARTITION], wipe=True), fake.machine, fake.build_inventory())
+    assert [(action.destroys, action.allowed) for action in wiped.actions] == [
+        (("what cannot be read on /dev/sda1",), "disks[0].wipe")
+    ]
+
+
+def test_a_table_that_no_tool_understands_is_not_overwritten_without_a_word(fake: Damaged) -> None:
+    fake.broken = {"table of /dev/sda"}
+    found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [
+        "/dev/sda (drive 0, serial SER0) holds GPT partition table that cannot be read on /dev/sda"
+    ]
+
+
+def test_a_disk_that_cannot_be_read_is_not_chosen(fake: Damaged) -> None:
+    fake.broken = {"/dev/sda"}
+    found = plan(on_sda(filesystem="xfs", wipe=True), fake.machine, fake.build_inventory())
+    assert "it cannot be read" in found.problems[0].message
+    assert found.actions == []
