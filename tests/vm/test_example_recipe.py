@@ -10,7 +10,7 @@ import pytest
 from bootos.errors import BootosError
 from bootos.image.content import list_files
 from bootos.image.layers.core import Image, read_image
-from bootos.image.layers.segment import read_segments
+from bootos.image.segment import read_segments
 from bootos.lab.machine import Machine
 from bootos.lab.network import LabNetwork
 from bootos.lab.scenario import Scenario

@@ -3,16 +3,18 @@
 Used by `inspect`, `diff` and `extract`. Knows how `/init` stacks the layers: by name, later ones on top.
 """
 
+import io
 import re
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image.layers.segment import Segment, read_segments
+from bootos.image.cpio import is_header, read_cpio
+from bootos.image.segment import Segment, read_segments
 from bootos.process import run
 
 _LINE = re.compile(
@@ -113,15 +115,20 @@ def unpack_layer(initrd: Path, layer: Segment, target: Path, paths: Sequence[str
 
 
 def unpack_boot(initrd: Path, segment: Segment, target: Path) -> None:
-    """Unpack a segment that is no layer: the compressed one that holds `/init`, or early microcode."""
+    """Unpack a segment that is no layer: the compressed one that holds `/init`, or early microcode. Raises BootosError:
+    it is damaged, or a name in it leads out of `target`."""
     target.mkdir(parents=True, exist_ok=True)
     with initrd.open("rb") as source:
         source.seek(segment.offset)
         content = source.read(segment.size_bytes)
-    if not content.startswith(b"0707"):
+    if not is_header(content):
         content = _decompress(content)
-    for name, mode, data in parse_cpio(content):
-        path = target / name
+    for name, mode, offset, size_bytes in read_cpio(io.BytesIO(content))[0]:
+        path, data = target / name, content[offset : offset + size_bytes]
+        if not path.parent.resolve().is_relative_to(target.resolve()):
+            raise BootosError(
+                f"segment {segment.name} holds {name!r}, which would be written outside {target}"
+            )
         if stat.S_ISDIR(mode):
             path.mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(mode):
@@ -130,21 +137,6 @@ def unpack_boot(initrd: Path, segment: Segment, target: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             path.chmod(stat.S_IMODE(mode))
-
-
-def parse_cpio(content: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """(name, mode, data) of each entry of a "newc" archive, up to its trailer."""
-    position = 0
-    while content[position : position + 4] == b"0707":
-        fields = [int(content[position + 6 + 8 * i : position + 14 + 8 * i], 16) for i in range(13)]
-        mode, size, name_size = fields[1], fields[6], fields[11]
-        name = content[position + 110 : position + 110 + name_size - 1].decode()
-        data = position + (110 + name_size + 3) // 4 * 4
-        if name == "TRAILER!!!":
-            return
-        yield name, mode, content[data : data + size]
-        position = data + (size + 3) // 4 * 4
-    raise BootosError("a segment of the initrd is damaged: a cpio header is missing")
 
 
 def _decompress(content: bytes) -> bytes:

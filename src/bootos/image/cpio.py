@@ -1,18 +1,57 @@
-"""Write cpio archives in the "newc" form the kernel unpacks (Documentation/driver-api/early-userspace/
-buffer-format.rst). Names are sorted, owners are root, times are zero: the same input gives the same bytes.
+"""Read and write cpio archives in the "newc" form the kernel unpacks (Documentation/driver-api/early-userspace/
+buffer-format.rst). What is written has sorted names, root as owner and no times: the same input gives the same bytes.
 """
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from bootos.errors import BootosError
 
 ALIGNMENT = 512
 """Segments of an initrd are padded to this; the kernel needs four bytes and skips zeros between segments."""
 
+HEADER_BYTES = 110
+_HEADER = re.compile(rb"07070[12][0-9A-Fa-f]{104}")
 _TRAILER = "TRAILER!!!"
+
+
+class Entry(NamedTuple):
+    """One name in an archive. `offset`: where its content, or a symlink's target, begins in the file that was read."""
+
+    name: str
+    mode: int
+    offset: int
+    size_bytes: int
+
+
+def is_header(data: bytes, at: int = 0) -> bool:
+    """Whether an archive, or an entry of one, begins at this place of the data."""
+    return _HEADER.match(data, at) is not None
+
+
+def read_cpio(source: BinaryIO, position: int = 0) -> tuple[list[Entry], int]:
+    """The entries of the archive that begins at `position` of a file, up to its trailer, and where that ends. Raises
+    BootosError: it is damaged, or no archive."""
+    entries: list[Entry] = []
+    while True:
+        source.seek(position)
+        header = source.read(HEADER_BYTES)
+        if not is_header(header):
+            raise BootosError(
+                f"the initrd is damaged at byte {position}: not a cpio header", hint="bootos image build"
+            )
+        mode, size_bytes, name_bytes = (int(header[at : at + 8], 16) for at in (14, 54, 94))
+        name = source.read(name_bytes).rstrip(b"\0").decode(errors="replace")
+        offset = position + (HEADER_BYTES + name_bytes + 3) // 4 * 4
+        position = offset + (size_bytes + 3) // 4 * 4
+        if name == _TRAILER:
+            return entries, position
+        entries.append(Entry(name=name, mode=mode, offset=offset, size_bytes=size_bytes))
 
 
 def write_cpio(output: BinaryIO, root: Path) -> None:
@@ -65,7 +104,7 @@ def _write_header(output: BinaryIO, number: int, mode: int, size: int, name: str
     links = 2 if stat.S_ISDIR(mode) else 1
     fields = (number, mode, 0, 0, links, 0, size, 0, 0, os.major(device), os.minor(device), len(encoded), 0)
     output.write(b"070701" + b"".join(b"%08X" % field for field in fields) + encoded)
-    output.write(b"\0" * (-(110 + len(encoded)) % 4))
+    output.write(b"\0" * (-(HEADER_BYTES + len(encoded)) % 4))
 
 
 def _pad(output: BinaryIO, start: int, alignment: int) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from bootos.image.content import unpack_boot, unpack_layer
 from bootos.image.kernel_module import COMPRESSED_SUFFIX, read_name
 from bootos.image.layers.core import Image
-from bootos.image.layers.segment import Segment, read_segments
+from bootos.image.segment import Segment, read_segments
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 import io
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
-from bootos.image.cpio import ALIGNMENT, write_cpio, write_cpio_entries
+from bootos.errors import BootosError
+from bootos.image.cpio import ALIGNMENT, is_header, read_cpio, write_cpio, write_cpio_entries
 from bootos.process import run
 
 needs_cpio = pytest.mark.skipif(shutil.which("cpio") is None, reason="cpio is not installed")
@@ -54,3 +56,50 @@ def test_the_same_tree_gives_the_same_bytes_wherever_it_is(tmp_path):
 
 def test_archives_are_padded_so_that_another_may_follow(tmp_path):
     assert len(archive_of(make_tree(tmp_path))) % ALIGNMENT == 0
+
+
+def list_entries(archive: bytes) -> dict[str, tuple[str, bytes]]:
+    """Name -> (mode as ls shows it, content) of the archive's entries."""
+    entries, _ = read_cpio(io.BytesIO(archive))
+    return {
+        entry.name: (stat.filemode(entry.mode), archive[entry.offset : entry.offset + entry.size_bytes])
+        for entry in entries
+    }
+
+
+CONTENTS = {
+    "bin": ("drwxr-xr-x", b""),
+    "bin/busybox": ("-rwxr-xr-x", b"\x7fELF" * 1000),
+    "bin/sh": ("lrwxrwxrwx", b"busybox"),
+    "empty": ("-rw-r--r--", b""),
+    "init": ("-rw-r--r--", b"#!/bin/sh\n"),
+}
+
+
+def test_what_was_written_reads_back(tmp_path):
+    assert list_entries(archive_of(make_tree(tmp_path))) == CONTENTS
+
+
+@needs_cpio
+def test_what_cpio_wrote_reads(tmp_path):
+    make_tree(tmp_path / "root")
+    script = "find . -mindepth 1 | LC_ALL=C sort | cut -c3- | cpio --quiet -o -H newc > ../a.cpio"
+    run(["sh", "-c", script], cwd=tmp_path / "root")
+    assert list_entries((tmp_path / "a.cpio").read_bytes()) == CONTENTS
+
+
+def test_an_archive_ends_where_its_trailer_does_and_the_next_one_reads_from_its_place(tmp_path):
+    first, second = archive_of(make_tree(tmp_path / "one")), archive_of(tmp_path / "one/bin")
+    file = io.BytesIO(first + second)
+    _, end = read_cpio(file)
+    assert end <= len(first) < end + ALIGNMENT
+    assert [entry.name for entry in read_cpio(file, len(first))[0]] == ["busybox", "sh"]
+
+
+def test_a_damaged_archive_is_told_with_its_place(tmp_path):
+    archive = archive_of(make_tree(tmp_path))
+    assert is_header(archive) and not is_header(archive, 1)
+    second = archive.index(b"070701", 1)
+    for damaged in (archive[:second], archive[:second] + b"x" + archive[second + 1 :]):
+        with pytest.raises(BootosError, match=f"damaged at byte {second}: not a cpio header"):
+            read_cpio(io.BytesIO(damaged))

@@ -19,8 +19,8 @@ from bootos.image.driver.listing import Listed, find_group, list_drivers
 from bootos.image.layers.add import remove_packages
 from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
 from bootos.image.layers.sbom import PACKAGE_LIST
-from bootos.image.layers.segment import read_segments
 from bootos.image.manifest import hash_file
+from bootos.image.segment import read_segments
 from bootos.process import run
 from bootos.wire.manifest import LayerEntry
 

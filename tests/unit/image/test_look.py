@@ -9,10 +9,11 @@ from fakeimage import LAYERS, RELEASE, build_fake_image
 
 from bootos.errors import BootosError
 from bootos.image.content import merge_layers, parse_listing, unpack_boot
+from bootos.image.cpio import write_cpio_entries
 from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
-from bootos.image.layers.segment import read_segments
 from bootos.image.look_command import extract_image, inspect_image, inspect_path
+from bootos.image.segment import read_segments
 from bootos.wire.manifest import FileEntry, LayerEntry
 
 pytestmark = pytest.mark.skipif(
@@ -158,3 +159,17 @@ def test_the_compressed_segment_is_unpacked_as_well(tmp_path):
     assert initrd.read_bytes()[:4] != b"0707"
     unpack_boot(initrd, boot, tmp_path / "boot")
     assert (tmp_path / "boot/init").read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize("names", [["../outside"], ["/{}/outside"], ["link", "link/outside"]])
+def test_a_segment_that_would_write_outside_its_directory_is_refused(tmp_path, names):
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "outside").write_text("as it was")
+    initrd, target = tmp_path / "initrd", tmp_path / "boot/in"
+    with initrd.open("wb") as output:
+        entries = ((name.format(tmp_path), tmp_path / Path(name).name) for name in names)
+        write_cpio_entries(output, entries)
+    with pytest.raises(BootosError, match="outside"):
+        unpack_boot(initrd, read_segments(initrd)[0], target)
+    assert (tmp_path / "outside").read_text() == "as it was"
+    assert not (tmp_path / "boot/outside").exists()

@@ -30,10 +30,10 @@ from bootos.image.layers.core import (
 )
 from bootos.image.layers.origin import read_file
 from bootos.image.layers.sbom import renew_sbom
-from bootos.image.layers.segment import read_segments
 from bootos.image.license import NO_ASSERTION
 from bootos.image.manifest import hash_file
 from bootos.image.sbom import Component
+from bootos.image.segment import read_segments
 from bootos.wire.manifest import LayerEntry, Manifest
 
 LAYERS = "layers"

@@ -12,7 +12,7 @@ from bootos.image.content import unpack_boot
 from bootos.image.driver.kernel import MODULES
 from bootos.image.kernel_module import order_modules, parse_dependencies, read_name
 from bootos.image.layers.core import BOOT_FILES, Image, set_boot_files
-from bootos.image.layers.segment import read_segments
+from bootos.image.segment import read_segments
 from bootos.wire.manifest import Manifest
 
 OWN = "kernel/"

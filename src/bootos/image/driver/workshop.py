@@ -14,7 +14,7 @@ from bootos.image.archive import KEYRING, build_sources, read_host_mirrors
 from bootos.image.cache import Cache, Event, Report, Stage, remove_tree
 from bootos.image.driver import equipment
 from bootos.image.layers.core import Image
-from bootos.image.layers.segment import read_segments
+from bootos.image.segment import read_segments
 from bootos.process import run
 
 PACKAGES = (

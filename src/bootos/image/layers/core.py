@@ -20,9 +20,9 @@ from bootos.errors import BootosError
 from bootos.image import release
 from bootos.image.cpio import ALIGNMENT, write_cpio_entries, write_layer
 from bootos.image.document_file import write_json
-from bootos.image.layers.segment import Segment, read_segments
-from bootos.image.layers.segment import list_segments as list_segments
 from bootos.image.manifest import hash_file, read_manifest
+from bootos.image.segment import Segment, read_segments
+from bootos.image.segment import list_segments as list_segments
 from bootos.image.squash import BLOCK_BYTES, SOURCE_DATE
 from bootos.process import ToolError, run
 from bootos.wire.manifest import FileEntry, LayerEntry, Manifest

@@ -11,13 +11,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from bootos.errors import BootosError
-from bootos.image.cpio import ALIGNMENT
+from bootos.image.cpio import ALIGNMENT, HEADER_BYTES, Entry, is_header, read_cpio
 
 LAYER_FILE = re.compile(r"rootfs/([^/]+)\.squashfs")
 MICROCODE = "kernel/x86/microcode/"
-_HEADER = re.compile(rb"07070[12][0-9A-Fa-f]{104}")
-_HEADER_BYTES = 110
 _CHUNK_BYTES = 2048 * ALIGNMENT
 
 
@@ -48,12 +45,12 @@ def read_segments(initrd: Path) -> list[Segment]:
         found = []
         for (start, entries), (end, _) in zip(starts, [*starts[1:], (size, [])], strict=True):
             name, file_offset, file_bytes = "boot", 0, 0
-            for path, offset, length in entries:
-                layer = LAYER_FILE.fullmatch(path)
+            for entry in entries:
+                layer = LAYER_FILE.fullmatch(entry.name)
                 if layer:
-                    name, file_offset, file_bytes = layer[1], offset, length
-                elif name == "boot" and length:
-                    name = "microcode" if path.startswith(MICROCODE) else path
+                    name, file_offset, file_bytes = layer[1], entry.offset, entry.size_bytes
+                elif name == "boot" and entry.size_bytes:
+                    name = "microcode" if entry.name.startswith(MICROCODE) else entry.name
             found.append(
                 Segment(
                     name=name,
@@ -66,36 +63,18 @@ def read_segments(initrd: Path) -> list[Segment]:
     return found
 
 
-def _find_starts(handle: BinaryIO, size: int) -> Iterator[tuple[int, list[tuple[str, int, int]]]]:
-    """(where a segment starts, its files as (path, offset, size)); a compressed one shows no files."""
+def _find_starts(handle: BinaryIO, size: int) -> Iterator[tuple[int, list[Entry]]]:
+    """(where a segment starts, its entries); a compressed one shows none."""
     position = _skip_zeros(handle, 0, size)
     while position < size:
         handle.seek(position)
-        if _HEADER.fullmatch(handle.read(_HEADER_BYTES)):
-            entries, end = _read_archive(handle, position)
+        if is_header(handle.read(HEADER_BYTES)):
+            entries, end = read_cpio(handle, position)
             yield position, entries
             position = _skip_zeros(handle, end, size)
         else:
             yield position, []
             position = _find_archive(handle, position, size)
-
-
-def _read_archive(handle: BinaryIO, position: int) -> tuple[list[tuple[str, int, int]], int]:
-    entries: list[tuple[str, int, int]] = []
-    while True:
-        handle.seek(position)
-        header = handle.read(_HEADER_BYTES)
-        if not _HEADER.fullmatch(header):
-            raise BootosError(
-                f"the initrd is damaged at byte {position}: not a cpio header", hint="bootos image build"
-            )
-        length, name_bytes = int(header[54:62], 16), int(header[94:102], 16)
-        name = handle.read(name_bytes).rstrip(b"\0").decode(errors="replace")
-        data = position + (_HEADER_BYTES + name_bytes + 3) // 4 * 4
-        position = data + (length + 3) // 4 * 4
-        if name == "TRAILER!!!":
-            return entries, position
-        entries.append((name, data, length))
 
 
 def _find_archive(handle: BinaryIO, position: int, size: int) -> int:
@@ -104,9 +83,9 @@ def _find_archive(handle: BinaryIO, position: int, size: int) -> int:
     position = position // ALIGNMENT * ALIGNMENT + ALIGNMENT
     while position < size:
         handle.seek(position)
-        chunk = handle.read(_CHUNK_BYTES + _HEADER_BYTES)
+        chunk = handle.read(_CHUNK_BYTES + HEADER_BYTES)
         for inside in range(0, min(_CHUNK_BYTES, len(chunk)), ALIGNMENT):
-            if _HEADER.match(chunk, inside):
+            if is_header(chunk, inside):
                 return position + inside
         position += _CHUNK_BYTES
     return size
