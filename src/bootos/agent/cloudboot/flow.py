@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from bootos.agent.cloudboot.backlog import Backlog
 from bootos.agent.cloudboot.client import BadAnswer, NoAnswer, Rejected, V1Client, V1Error
-from bootos.agent.cloudboot.outbox import Outbox
 from bootos.agent.cloudboot.productinfo import build_product_info, encode_product_info
 from bootos.agent.hook.hook import describe_failure, is_stopping, run_given_hook
 from bootos.agent.host.host import Host
@@ -79,7 +79,7 @@ class Flow:
         self.info = build_product_info(
             host.inventory, host.sn, host.mac, (host.uplink.mac, host.uplink.address) if host.uplink else None
         )
-        self.outbox = Outbox(client, host.sn)
+        self.backlog = Backlog(client, host.sn)
         # Set when the server still has this job in its list though it is over here: it must not begin again.
         self.must_leave_list = False
 
@@ -96,7 +96,7 @@ class Flow:
             else:
                 log.info("serial number %s is known to the server: %s", self.host.sn, message or "accepted")
                 break
-        self.outbox.put(0.1, "进入bootos", "正常进入bootos")
+        self.backlog.put(0.1, "进入bootos", "正常进入bootos")
 
     def wait_until_queued(self) -> None:
         """Poll the install list, at once and then in every interval; every poll is a heartbeat too.
@@ -109,7 +109,7 @@ class Flow:
         pauses = self.timing.pauses()
         while True:
             wait_s = next(pauses)
-            if self.outbox.flush():
+            if self.backlog.flush():
                 try:
                     queued = self.client.is_queued(self.host.sn)
                 except V1Error as error:
@@ -144,14 +144,14 @@ class Flow:
         a reboot the server gets its time for the reports it does not have yet."""
         if ending.outcome is Outcome.SUCCEEDED:
             self.host.status.do("rebooting")
-            self.outbox.flush_within(self.timing.farewell_s, self.timing.first_pause_s, self.host.clock)
+            self.backlog.flush_within(self.timing.farewell_s, self.timing.first_pause_s, self.host.clock)
             self.must_leave_list = True
             return
         self.host.status.set(job=f"install: {ending.outcome}")
         if ending.outcome is Outcome.FAILED:
-            rejected = self.outbox.rejected
-            self.outbox.put(FAILED, ending.title or HARDWARE_FAILED, ending.message)
-            self.must_leave_list = self.outbox.rejected > rejected
+            rejected = self.backlog.rejected
+            self.backlog.put(FAILED, ending.title or HARDWARE_FAILED, ending.message)
+            self.must_leave_list = self.backlog.rejected > rejected
 
     def wants_hardware(self) -> bool:
         """Ask what is to be done and decide, as v1 leaves it to the agent. Raises JobFailed."""
@@ -230,8 +230,8 @@ class Flow:
 
     def report(self, progress: float, title: str, text: str) -> None:
         """Tell the server. A rejected report may mean that the operator cancelled. Raises Withdrawn then."""
-        rejected = self.outbox.rejected
-        self.outbox.put(progress, title, text)
+        rejected = self.backlog.rejected
+        self.backlog.put(progress, title, text)
         self.check_queued(rejected)
 
     def ask(self, title: str, call: Callable[[], T]) -> T:
@@ -250,14 +250,14 @@ class Flow:
             except NoAnswer as error:
                 log.warning("waiting for the server: %s", error)
             self.host.clock.sleep(wait_s)
-            rejected = self.outbox.rejected
-            self.outbox.flush()
+            rejected = self.backlog.rejected
+            self.backlog.flush()
             self.check_queued(rejected)
         raise AssertionError("pauses never end")
 
     def check_queued(self, rejected_before: int) -> None:
         """After a rejected report: is the machine still in the list? No answer counts as yes. Raises Withdrawn."""
-        if self.outbox.rejected == rejected_before:
+        if self.backlog.rejected == rejected_before:
             return
         try:
             queued = self.client.is_queued(self.info.sn)

@@ -19,6 +19,7 @@ from bootos.agent.vendor_command.slot import (
 from bootos.drivers.contract import Driver, Forecast, Machine
 from bootos.drivers.registry import choose_drivers
 from bootos.drivers.storage.controller import ControllerState
+from bootos.engine.run import Run
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.template.check import read_template
 from bootos.template.drivelist import parse_drives
@@ -234,8 +235,7 @@ def find_name(
     with -c delete it. None: it lacks drives and does not run, so there is nothing to keep. Raises BootosError when
     the driver does not know an array that is whole."""
     forecast = Forecast()
-    nothing = Template(name=RaidCommand.name, raid=Raid())
-    driver.plan(driver.read(machine, inventory), nothing, {}, forecast)
+    Run({"name": RaidCommand.name, "raid": {}}, machine, inventory).ask(driver, forecast)
     names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]
     alike = [other for other in present if other.name == array.name]
     if len(names) == 1 and len(alike) == 1:

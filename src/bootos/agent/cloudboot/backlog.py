@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 MOST_TITLE_CHARACTERS = 255
 
 
-class Outbox:
+class Backlog:
     """What is still to be told. `rejected` counts the reports that the server refused."""
 
     def __init__(self, client: V1Client, sn: str) -> None:
