@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from serving import Agent, Answer, Running
 
-from bootos.server.cloudboot.legacy import find_events
+from bootos.server.cloudboot.progress import find_events
 from bootos.server.lifecycle import Event, State
 from bootos.wire import cloudboot_v1 as v1
 

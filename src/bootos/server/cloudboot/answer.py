@@ -2,7 +2,7 @@
 
 Most of what v1 answers was sent by machines without a login, and the answers come from the address at which
 operators are logged in. So each is plain text or JSON, by its own type and no guessed one, and in a sandbox.
-Called by `api.cloudboot_v1` for its answers and by `app` for those that the framework makes.
+Called by `api` for its answers and by the server's `app` for those that the framework makes.
 """
 
 import re
@@ -24,6 +24,15 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "Referrer-Policy": "no-referrer",
 }
+
+# The messages of existing servers: some clients show them, and some compare them.
+DONE = "操作成功"
+MALFORMED = "参数错误"
+NO_SN = "SN参数不能为空!"
+NO_DEVICE = "该设备不存在!"
+NOT_IN_LIST = "该设备不在安装列表里!"
+NOT_FOUND = "record not found"
+HELD = "another agent holds the identity of this machine"  # no existing server says this
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -47,6 +56,19 @@ class Unserved(msgspec.Struct, frozen=True):
 
 
 Answer = v1.Envelope | Text | Variables | Unserved
+
+
+class SaidError(Exception):
+    """Ends a call with an answer whose Status is error. `content` UNSET leaves the key out."""
+
+    def __init__(self, message: str, content: Any = msgspec.UNSET) -> None:
+        super().__init__(message)
+        self.answer = v1.Envelope(status=v1.ERROR, message=message, content=content)
+
+
+def succeed(content: Any = msgspec.UNSET, message: str = DONE) -> v1.Envelope:
+    """An answer whose Status is success. `content` UNSET leaves the key out."""
+    return v1.Envelope(status=v1.SUCCESS, message=message, content=content)
 
 
 def render(answer: Answer) -> Response[bytes]:

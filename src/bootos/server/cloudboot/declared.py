@@ -1,7 +1,7 @@
 """A declarative template as a v1 script: for an agent of ours that speaks only Cloudboot v1. Pure.
 
 The image has `bootos-agent apply`, which does what the agent does in v2; the document travels in the script. Secrets
-do not: v1 has no session that would keep them from others, so such templates are refused (`legacy.why_not`).
+do not: v1 has no session that would keep them from others, so such templates are refused (`order.why_not`).
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ bootos-agent apply "$directory/template.json"
 
 
 def read_declared(template: dict[str, Any]) -> list[str]:
-    """What the template asks for besides script groups."""
+    """The names of the sections that the template has besides its script groups, such as `raid`."""
     return [name for name in read_sections(template) if name != "scripts"]
 
 

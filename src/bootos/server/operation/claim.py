@@ -1,7 +1,7 @@
 """Refused claims: another client said to be a machine whose identity a session holds.
 
-Recorded by `machines` (protocol v2) and `legacy` (v1), shown on the machine's page and in lists until the operator
-acknowledges it or a week passed without another one. The audit log keeps who claimed what.
+Recorded by `machines` (protocol v2) and `cloudboot.caller` (v1), shown on the machine's page and in lists until the
+operator acknowledges it or a week passed without another one. The audit log keeps who claimed what.
 """
 
 from sqlalchemy import delete, func, select

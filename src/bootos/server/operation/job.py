@@ -1,4 +1,4 @@
-"""The jobs: made, found, moved from state to state, cancelled. Called by `orders`, `legacy`, the APIs and the web.
+"""The jobs: made, found, moved from state to state, cancelled. Called by `order`, `cloudboot`, the APIs and the web.
 
 Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
 """

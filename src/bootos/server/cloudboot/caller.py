@@ -1,0 +1,60 @@
+"""Who sends a call of Cloudboot v1, and for which machine.
+
+v1 has no sessions: anybody on the network can send these calls. While a v2 agent holds the identity of a machine, a v1
+agent that claims the machine is refused and shown to the operator.
+"""
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from bootos.server.context import Context
+from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.operation.claim import record_claim
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import find_by_sn, find_mac_owner
+from bootos.server.store.table import Boot, Machine, read_clock
+from bootos.wire import cloudboot_v1 as v1
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who sent a request: its address, and what it calls itself."""
+
+    address: str
+    agent: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is an image of ours, which has `bootos-agent apply`."""
+        return self.agent.startswith(v1.OUR_AGENT)
+
+
+def find_machine(session: Session, word: str) -> Machine | None:
+    """By serial number, or by a MAC in its place; None when there is none. A MAC that a machine has comes before a
+    serial number that looks like it: a machine whose serial number is another one's MAC does not answer for it."""
+    mac = parse_mac(word) if ":" in word else None
+    owner = find_mac_owner(session, mac) if mac is not None else None
+    return owner or find_by_sn(session, word)
+
+
+def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
+    """Whether a v2 agent holds the machine's identity at present."""
+    boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
+    return boot is not None and not boot.closing and context.presence.is_heard(machine.id, boot.last_heard_at)
+
+
+def refuse_claim(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> bool:
+    """Whether this v1 client claims a machine whose identity a v2 agent holds; it is then shown to the operator."""
+    if not has_v2_agent(context, session, machine):
+        return False
+    record_claim(session, machine, "cloudboot v1", sender.address)
+    return True
+
+
+def hear(context: Context, session: WriteSession, machine: Machine) -> None:
+    """Note that a v1 agent of this machine gave a sign of life. One that does so while a v2 agent is there is not
+    it."""
+    if not has_v2_agent(context, session, machine):
+        machine.protocol = 1
+        machine.last_heard_at = read_clock()
+        context.legacy_presence.hear(machine.id)
+        session.touch(f"machine:{machine.id}", "machines")

@@ -1,0 +1,172 @@
+"""A job as a v1 agent gets it: whether its model is listed, its script groups, the PXE file for its MAC.
+
+v1 has no sessions, so a call changes a job only where it fits its state (`lifecycle`), and never while a v2 agent holds
+the machine's identity.
+"""
+
+from sqlalchemy.orm import Session
+
+from bootos.server.cloudboot.caller import Sender, has_v2_agent
+from bootos.server.cloudboot.declared import build_group, read_declared
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError, ForbiddenError
+from bootos.server.lifecycle import Event, State
+from bootos.server.netboot import pxe_file
+from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.operation import job as jobs
+from bootos.server.operation import next_boot
+from bootos.server.operation import order as orders
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.support import read_lines
+from bootos.server.store.table import Job, Machine
+from bootos.server.support import Model, Verdict, judge, read_sections
+from bootos.wire import cloudboot_v1 as v1
+
+# What the server answered to getPrepareInstallInfo, kept as the job's last word.
+LISTED, UNLISTED = "v1: listed", "v1: not listed"
+
+
+def judge_said(session: Session, machine: Machine | None, job: Job | None, said: v1.ModelQuery) -> Verdict:
+    """Whether the support list covers the model as the agent tells it, and allows what the job asks for. `machine` and
+    `job` None: not known, there is none.
+
+    v1 tells product and model apart; either may be what the list has, or both together. It tells no versions:
+    those are known only when this machine has sent them in another way.
+    """
+    names = (said.model_name, said.product, f"{said.product} {said.model_name}".strip())
+    model = Model(
+        vendor=said.company,
+        products=tuple(name for name in names if name),
+        bios=machine.bios_version if machine is not None else "",
+        bmc=machine.bmc_version if machine is not None else "",
+    )
+    wanted = read_sections(job.template) if job is not None and not job.skip_hardware else []
+    return judge(read_lines(session), model, wanted)
+
+
+def find_open_job(context: Context, session: Session, machine: Machine) -> Job | None:
+    """The job that a v1 agent may work on: active, before the installer's part, and no v2 agent is there; or None."""
+    job = jobs.find_active_job(session, machine.id)
+    if job is None or State(job.state) not in (State.QUEUED, State.RUNNING):
+        return None
+    return None if has_v2_agent(context, session, machine) else job
+
+
+def why_not(job: Job, sender: Sender | None) -> str:
+    """The reason why a v1 agent cannot carry out this job; empty when it can. `sender` None: an agent that goes without
+    hardware configuration."""
+    if job.mode == "plan":
+        return "a v1 agent cannot make a plan"
+    if job.approval is not None:
+        return "a v1 agent cannot tell whether its plan is the approved one"
+    declared = ", ".join(read_declared(job.template))
+    if not declared or job.skip_hardware:
+        return ""
+    asks = f"the template {job.template_name} asks for {declared}"
+    if sender is None:
+        return f"{asks}, and Cloudboot v1 configures no hardware of virtual machines: make a job with --skip-hardware"
+    if not sender.is_ours:
+        return (
+            f"this machine runs a Cloudboot v1 agent, which only runs script groups, and {asks}: boot the machine with "
+            "this server's BootOS, or make a template of script groups"
+        )
+    if job.secret_names:
+        return (
+            f"{asks} and refers to secrets ({', '.join(job.secret_names)}), which are given only to agents of protocol "
+            "v2: let the machine reach /api/v2/agent on this server"
+        )
+    return ""
+
+
+def take_scripts(
+    context: Context, session: WriteSession, machine: Machine, job: Job, sender: Sender
+) -> list[v1.HardwareGroup] | None:
+    """Hand the order to a v1 agent: the script groups, None when the template has none. The job runs from now on.
+
+    Raises ConflictError when a v1 agent cannot carry it out; the job is refused then, which the caller commits. Raises
+    ForbiddenError for a model that is not listed, when the agent never asked whether it is.
+    """
+    reason = why_not(job, sender)
+    if reason:
+        jobs.move(context, session, job, Event.REFUSED, message=reason)
+        raise ConflictError(reason)
+    check_listed(session, machine, job)
+    start(context, session, machine, job)
+    template = job.template
+    groups = [build_group(template)] if read_declared(template) else []
+    return [
+        v1.HardwareGroup(
+            name=group["name"],
+            scripts=[
+                v1.HardwareScript(
+                    name=script["name"], script=v1.encode_text(script["script"].replace("\r\n", "\n"))
+                )
+                for script in group["scripts"]
+            ]
+            or None,
+        )
+        for group in [*groups, *(template.get("scripts") or [])]
+    ] or None
+
+
+def prepare(
+    context: Context, session: WriteSession, machine: Machine, said: v1.ModelQuery
+) -> tuple[bool, bool]:
+    """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the
+    first."""
+    job = jobs.find_active_job(session, machine.id)
+    listed = judge_said(session, machine, job, said).ok
+    if job is not None and find_open_job(context, session, machine) is not None:
+        job.said = LISTED if listed else UNLISTED
+    if not machine.product:
+        machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+    return listed, job is not None and job.skip_hardware
+
+
+def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
+    """Check that the agent may have the scripts. In v1 the agent decides on user mode: an agent that was told that its
+    model is not listed, and goes on all the same, is in developer mode, and its run is kept as evidence. For an agent
+    that never asked, the support list decides. Raises ForbiddenError."""
+    if job.said == UNLISTED:
+        machine.developer = True
+        jobs.keep_evidence(session, job)
+    elif job.said != LISTED:
+        verdict = orders.judge_job(session, machine, job)
+        if not verdict.ok:
+            raise ForbiddenError(f"{verdict.reason}; ask device/getPrepareInstallInfo first")
+
+
+def start(context: Context, session: WriteSession, machine: Machine, job: Job) -> None:
+    """Move the job on: a new attempt of it runs now, on a v1 agent."""
+    job.handed_to = "v1"
+    job.attempt += 1
+    job.progress = None
+    jobs.move(context, session, job, Event.ORDERED)
+    jobs.add_line(session, job, f"the order was handed to a v1 agent (attempt {job.attempt})")
+
+
+def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str) -> None:
+    """Bind the MAC and write the PXE file, while a job of the machine is in progress on a v1 agent.
+
+    A queued job begins with it: that is how virtual machines and jobs without hardware configuration go in v1. Raises
+    ConflictError when the job's state does not take it, MacTakenError and UnusableError of the MAC.
+    """
+    job = jobs.find_active_job(session, machine.id)
+    if job is None or has_v2_agent(context, session, machine):
+        raise ConflictError("no job of this machine is in progress")
+    state = State(job.state)
+    if state is State.RUNNING and job.handed_to != "v1":
+        raise ConflictError("an agent of another protocol works on this job")
+    mac = parse_mac(text) or ""
+    if state is State.INSTALLING and job.pxe_file != pxe_file.file_name(mac):
+        raise ConflictError("the installer is at work: the PXE file stays as it is")
+    if state is State.QUEUED:
+        reason = why_not(job, None)
+        if reason:
+            raise ConflictError(reason)
+        start(context, session, machine, job)
+        if job.template.get("scripts") and not job.skip_hardware:
+            jobs.add_line(
+                session, job, "the v1 agent went without hardware configuration, as for a virtual machine"
+            )
+    next_boot.accept_mac(context, session, machine, job, text)

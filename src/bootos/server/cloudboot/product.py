@@ -1,0 +1,60 @@
+"""The product information of a v1 agent (`report/deviceProductInfo`) as a machine with an inventory."""
+
+from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
+from bootos.server.context import Context
+from bootos.server.nic import is_address
+from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.inventory import store_inventory
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import read_clock
+from bootos.wire import cloudboot_v1 as v1
+from bootos.wire.inventory import Cpu, Inventory, Nic, System
+
+MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
+
+
+def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:
+    """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity: nothing is
+    renewed, and the caller commits the claim. Raises UnusableError when the serial number is none."""
+    machine = find_or_enrol(session, said.sn)
+    if refuse_claim(context, session, machine, sender):
+        return False
+    machine.registered_at = read_clock()
+    told = (*(nic.ip for nic in said.nic), said.ip)
+    machine.address = next((ip for ip in told if is_address(ip)), sender.address)
+    machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
+    machine.developer = False
+    store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
+    hear(context, session, machine)
+    session.touch(f"machine:{machine.id}", "machines")
+    return True
+
+
+def read_inventory(said: v1.ProductInfo) -> Inventory:
+    """The inventory of a v1 report: what it tells for certain. Sizes are free text there, so they become notes."""
+    notes = [f"reported by a Cloudboot v1 agent; IsVm: {said.is_vm or '-'}"]
+    notes += [f"memory {item.name}: {item.size}" for item in said.memory[:MOST_PARTS]]
+    notes += [f"disk {item.name}: {item.size}" for item in said.disk[:MOST_PARTS]]
+    for label, number in (("memory", said.memory_sum), ("disks", said.disk_sum)):
+        notes += [f"sum of {label}: {number}"] if number else []
+    for label, text in (("RAID", said.raid), ("OOB", said.oob), ("NIC device", said.nic_device)):
+        notes += [f"{label}: {text}"] if text else []
+    nics = [
+        Nic(name=nic.name, mac=nic.mac, addresses=[nic.ip] if nic.ip else []) for nic in said.nic[:MOST_PARTS]
+    ]
+    inventory = Inventory(
+        collected_at=read_clock().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        system=System(
+            vendor=said.company,
+            product=said.model_name or said.product or None,
+            serial=said.sn,
+            family=said.product,
+        ),
+        cpu=Cpu(model=said.cpu.model or None, cores=int(said.cpu.core) if said.cpu.core.isdigit() else None),
+        nics=nics,
+        virtual="unknown" if said.is_vm == "Yes" else None,
+        notes=notes,
+    )
+    inventory.board.vendor = said.motherboard.name or None
+    inventory.board.product = said.motherboard.model or None
+    return inventory

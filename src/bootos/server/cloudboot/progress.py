@@ -1,0 +1,116 @@
+"""The progress that v1 agents and installers report (`report/deviceInstallInfo`), and what it does to a job.
+
+v1 has no sessions, so a report changes a job only where it fits its state (`lifecycle`) and never backwards; while a v2
+agent holds the machine's identity, only the installer's reports count.
+"""
+
+import math
+import re
+
+from sqlalchemy.orm import Session
+
+from bootos.server.cloudboot.caller import has_v2_agent
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError
+from bootos.server.lifecycle import Event, State
+from bootos.server.operation import job as jobs
+from bootos.server.operation import order as orders
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.table import Job, Machine
+from bootos.wire import cloudboot_v1 as v1
+from bootos.wire.password import ScriptMasker, find_secrets
+
+# Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made,
+# 0.5 reboots; from 0.6 on the installer speaks.
+AGENT_ENDS = 0.5
+INSTALLER_STARTS = 0.6
+
+# Of what anybody may send: characters of a title and of a log (its end), and lines of a log.
+MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
+
+
+def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:
+    """Take in a progress report: its text goes into the job's log without passwords, its number moves the job on.
+    Raises ConflictError when it does not fit the job's state; nothing is changed then."""
+    job = jobs.find_active_job(session, machine.id)
+    if job is None:
+        raise ConflictError("no job of this machine is in progress")
+    state, progress = State(job.state), said.install_progress
+    if state is not State.INSTALLING and has_v2_agent(context, session, machine):
+        raise ConflictError("a v2 agent is at work on this machine")
+    events = find_events(
+        state,
+        progress,
+        ran_v1=job.handed_to == "v1",
+        installer_expected=bool(job.pxe_file) and job.pxe_reports,
+    )
+    if events is None:
+        raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
+    secrets = read_passwords(context, session, job)
+    title = ScriptMasker(secrets).text(said.title[:MOST_TITLE])
+    _store_log(session, job, said, title, secrets)
+    if progress >= 0:
+        # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
+        known = job.progress or 0.0
+        job.progress = max(known, math.floor(progress * 10000) / 10000) if state is not State.QUEUED else None
+    for event in events:
+        message = title if event in (Event.FAILED, Event.INSTALL_FAILED, Event.INSTALLED) else ""
+        if event is Event.REFUSED:
+            message = title
+            verdict = orders.judge_job(session, machine, job)
+            if not verdict.ok:
+                message += f": {orders.refusal_text(verdict)}"
+        jobs.move(context, session, job, event, message=message)
+    jobs.touch(session, job)
+
+
+def find_events(
+    state: State, progress: float, *, ran_v1: bool, installer_expected: bool
+) -> list[Event] | None:
+    """What a progress number does to a job in this state; None: it does not fit, and changes nothing. Pure.
+
+    `ran_v1`: the order was handed to a v1 agent. `installer_expected`: a PXE file was made, and its installer reports.
+    Existing agents do not repeat a report that was lost, so a report of the installer also says that the agent has
+    succeeded; but only after a PXE file was made, because without one there is no installer.
+    """
+    if state is State.INSTALLING:
+        if progress == -1:
+            return [Event.INSTALL_FAILED]
+        return [Event.INSTALLED if progress == 1 else Event.INSTALL_WORKED]
+    if state is State.QUEUED:
+        if progress == -1:
+            return [Event.REFUSED]
+        return [] if progress < 0.2 else None
+    if not ran_v1:
+        return None
+    if progress == -1:
+        return [Event.FAILED]
+    if progress < AGENT_ENDS:
+        return [Event.WORKED]
+    succeeded = Event.HANDED_OVER if installer_expected else Event.SUCCEEDED
+    if progress < INSTALLER_STARTS:
+        return [succeeded]
+    if not installer_expected:
+        return None
+    return [succeeded, Event.INSTALLED if progress == 1 else Event.INSTALL_WORKED]
+
+
+def read_passwords(context: Context, session: Session, job: Job) -> tuple[str, ...]:
+    """The passwords of this job that no log may show, from its secrets and its scripts: existing agents upload the
+    whole text of a script that failed."""
+    values = context.vault.resolve(session, job.secret_names).values()
+    scripts = (script["script"] for group in job.template.get("scripts") or [] for script in group["scripts"])
+    return (*values, *(secret for text in scripts for secret in find_secrets(text)))
+
+
+def _store_log(
+    session: Session, job: Job, said: v1.InstallInfo, title: str, secrets: tuple[str, ...]
+) -> None:
+    """Add the report to the job's log: its title, and the end of its log line by line, control characters replaced."""
+    level = "error" if said.install_progress == -1 else "info"
+    share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
+    jobs.add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
+    text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-MOST_LOG:])
+    for line in text.splitlines()[:MOST_LINES]:
+        if line.strip():
+            jobs.add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")

@@ -1,0 +1,69 @@
+"""The calls of Cloudboot v1 with a query, of which installers make most."""
+
+from sqlalchemy.orm import Session
+
+from bootos.server.cloudboot import caller, installer
+from bootos.server.cloudboot.answer import NOT_FOUND, Answer, Text, Variables, succeed
+from bootos.server.context import Context
+from bootos.server.fault import NotFoundError
+from bootos.server.operation import job as jobs
+from bootos.server.store.table import Machine
+
+
+class GetCalls:
+    """The calls with a query. Each takes the serial number, or a MAC in its place, and returns what `type=raw` gets, or
+    the envelope. Each raises NotFoundError when there is no such machine, or nothing of it to answer with."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def get_network_by_sn(self, sn: str, raw: bool) -> Answer:
+        """The network of the installed system, for installers that source it."""
+        with self._context.store.read() as session:
+            machine = self._find(session, sn)
+            network = installer.read_network(session, machine)
+        if not raw:
+            return succeed(network, "成功获取network信息")
+        names = {
+            "Hostname": "HOSTNAME",
+            "Ip": "IPADDR",
+            "Netmask": "NETMASK",
+            "Gateway": "GATEWAY",
+            "Vlan": "VLAN",
+        }
+        values = {names.get(key, key): value for key, value in network.items()}
+        return Variables(values, always=("HWADDR",))
+
+    def get_system_by_sn(self, sn: str, raw: bool) -> Answer:
+        """The installer's answer file: kickstart, preseed, unattend.xml or another."""
+        with self._context.store.read() as session:
+            job = installer.find_answer(session, self._find(session, sn))
+            answer = job.pxe_answer
+        if raw:
+            return Text(answer)
+        at = job.created_at.isoformat()
+        row = {"ID": job.id, "CreatedAt": at, "UpdatedAt": at, "DeletedAt": None}
+        return succeed({**row, "Name": job.pxe_name, "Content": answer}, "成功获取system信息")
+
+    def get_device_by_sn(self, sn: str, raw: bool) -> Answer:
+        """How the machine stands. Always the envelope."""
+        with self._context.store.read() as session:
+            machine = self._find(session, sn)
+            latest = jobs.find_latest_job(session, machine.id)
+        content = {
+            "ID": machine.id,
+            "CreatedAt": machine.created_at.isoformat(),
+            "Sn": machine.sn,
+            "Hostname": machine.settings.get("hostname", ""),
+            "Ip": machine.settings.get("address", ""),
+            "Status": installer.read_status(latest),
+            "InstallProgress": (latest.progress or 0) if latest is not None else 0,
+        }
+        return succeed(content)
+
+    def _find(self, session: Session, sn: str) -> Machine:
+        """Raises NotFoundError, in v1's words."""
+        machine = caller.find_machine(session, sn)
+        if machine is None:
+            raise NotFoundError(NOT_FOUND)
+        return machine
