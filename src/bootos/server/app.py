@@ -34,7 +34,8 @@ from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
 from bootos.server.store.table import Image
 from bootos.server.store.vault import Vault
-from bootos.server.web.pages import Pages, build_web_router, is_page
+from bootos.server.web.pages import build_web_router
+from bootos.server.web.render import Pages, is_page
 
 log = logging.getLogger(__name__)
 

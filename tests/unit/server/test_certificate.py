@@ -8,7 +8,7 @@ from serving import Agent, Running
 from typer.testing import CliRunner
 
 from bootos.cli import build_app
-from bootos.server.command.job import write_certificates
+from bootos.server.command.certificate import write_certificates
 
 
 def certificate(serial: str, digest: str) -> dict[str, Any]:

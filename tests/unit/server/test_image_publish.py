@@ -13,7 +13,7 @@ from publishing import begin, make_image, publish, run_bootos, send_files, send_
 from serving import Agent, Running, run_in_thread
 
 from bootos.server.command.client import Client
-from bootos.server.command.image import hand_over
+from bootos.server.command.publication import hand_over
 from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import create_key, sign
 from bootos.server.settings import Settings

@@ -10,9 +10,8 @@ from litestar.response.sse import ServerSentEventMessage
 from bootos.server.context import Context
 from bootos.server.lifecycle import ENDED, State
 from bootos.server.store.job import find_job
-from bootos.server.view.job import LogView, list_lines, view_job
+from bootos.server.view.job import BATCH, LogView, list_lines, view_job
 
-BATCH = 500
 KEEPALIVE_S = 15.0
 
 

@@ -8,9 +8,10 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.screen import write_out
+from bootos.server.command.certificate import write_certificates
 from bootos.server.command.client import Client
-from bootos.server.command.option import COLORS, Output, operator_command
+from bootos.server.command.joblog import print_line, watch
+from bootos.server.command.option import Output, operator_command
 from bootos.wire.plantext import describe_plan, format_cost
 
 job_app = typer.Typer(
@@ -288,26 +289,6 @@ def show_certificates(
     out.table(rows, columns, "no certificate")
 
 
-def write_certificates(certificates: list[dict[str, Any]], directory: Path) -> list[str]:
-    """One file per drive, named by its serial number; returns their paths. Raises BootosError."""
-    files: list[str] = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for item in certificates:
-            name = str(item["drive"].get("serial") or item["sha256"][:16])
-            plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).lstrip(
-                "."
-            )
-            path = directory / f"{plain or item['sha256'][:16]}.json"
-            if str(path) in files:  # two drives of one serial number: they exist
-                path = directory / f"{path.stem}-{item['sha256'][:8]}.json"
-            path.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n")
-            files.append(str(path))
-    except OSError as cause:
-        raise BootosError(f"{directory} cannot be written: {cause.strerror}") from cause
-    return files
-
-
 @operator_command(job_app, "follow")
 def follow_job(client: Client, out: Output, job: JobArgument) -> None:
     """Show a job's live log until it has ended; exit code 0 only when it ended well.
@@ -315,29 +296,3 @@ def follow_job(client: Client, out: Output, job: JobArgument) -> None:
     Example: bootos job follow 12
     """
     watch(client, out, job)
-
-
-def print_line(out: Output, line: dict[str, Any]) -> None:
-    style = {"error": "red", "warning": "yellow"}.get(
-        line["level"], "dim" if line["source"] == "server" else ""
-    )
-    out.console.print(Text(f"{line['at'][11:23]} {line['text']}", style=style))
-
-
-def watch(client: Client, out: Output, job_id: int) -> None:
-    """Print a job's events as they come; with --json one object per line. Exits with the job's result."""
-    end: dict[str, Any] = {}
-    for event, data in client.follow(job_id):
-        if out.as_json:
-            write_out(json.dumps({"event": event, **data}, ensure_ascii=False) + "\n")
-        elif event == "line":
-            print_line(out, data)
-        if event == "end":
-            end = data
-    state = end.get("state", "")
-    if not out.as_json:
-        out.console.print(
-            Text(f"job {job_id} is {state} {end.get('message', '')}".rstrip(), COLORS.get(state, ""))
-        )
-    if state not in ("done", "planned"):
-        raise typer.Exit(1)

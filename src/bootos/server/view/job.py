@@ -13,6 +13,8 @@ from bootos.server.store.table import Job, LogLine
 from bootos.server.view.conversion import build_view
 from bootos.wire.password import ScriptMasker
 
+BATCH = 500  # log lines that are read at once
+
 
 class JobView(msgspec.Struct, kw_only=True):
     """`machine` is the id, `sn` the serial number of the machine; `template` and `pxe` are names."""

@@ -1,26 +1,22 @@
 """The page of the images: what is published, what is the default, who runs what; two buttons. Used by `pages`."""
 
-from typing import TYPE_CHECKING
-
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, URLEncodedBody
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import image
 from bootos.server.view.image import view_images
-
-if TYPE_CHECKING:
-    from bootos.server.web.pages import Pages
-
-Form = URLEncodedBody[dict[str, str]]
+from bootos.server.web.render import Form, Page, Pages
 
 
-def build_image_pages(context: Context, pages: "Pages") -> list[HTTPRouteHandler]:
+def build_image_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
+    """`/images`."""
+
     @get("/images", sync_to_thread=True)
-    def list_images(request: Caller) -> Response[str]:
+    def list_images(request: Caller) -> Page:
         with context.store.read() as session:
             images = view_images(context, session)
         require_signature = context.settings.require_signature

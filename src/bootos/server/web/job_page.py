@@ -1,0 +1,72 @@
+"""The pages of the jobs: all of them, and each with its log and what may be done with it. Used by `pages`."""
+
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Redirect
+from sqlalchemy import select
+
+from bootos.server.auth import Caller, read_actor
+from bootos.server.context import Context
+from bootos.server.operation import job as operation
+from bootos.server.operation import support
+from bootos.server.operation.approval import approve_plan
+from bootos.server.store.job import find_job
+from bootos.server.store.table import Job
+from bootos.server.view.job import BATCH, list_last_lines, view_job, view_job_detail
+from bootos.server.web.render import Form, Page, Pages
+
+LOG_LINES = 1000  # of a job, on its page; all of them are one link away
+
+
+def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
+    """`/jobs`."""
+    store = context.store
+
+    @post("/jobs/{job_id:int}/support", sync_to_thread=True)
+    def add_support(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        support.add_support_from_job(context, read_actor(request, "web"), support.LineFromJob(job=job_id))
+        return Redirect("/support", status_code=303)
+
+    @get("/jobs", sync_to_thread=True)
+    def list_jobs(request: Caller) -> Page:
+        with store.read() as session:
+            rows = [view_job(job) for job in session.scalars(select(Job).order_by(Job.id.desc()).limit(200))]
+        return pages.render(request, "jobs.html", jobs=rows)
+
+    @get("/jobs/{job_id:int}", sync_to_thread=True)
+    def show_job(request: Caller, job_id: FromPath[int]) -> Page:
+        with store.read() as session:
+            job = view_job_detail(find_job(session, job_id))
+            lines = list_last_lines(session, job_id, LOG_LINES)
+        last = lines[-1].seq if lines else 0
+        return pages.render(
+            request,
+            "job.html",
+            job=job,
+            lines=lines,
+            last=last,
+            is_cut=len(lines) == LOG_LINES,
+            batch=BATCH,
+        )
+
+    @get("/parts/jobs/{job_id:int}", sync_to_thread=True)
+    def job_part(request: Caller, job_id: FromPath[int]) -> Page:
+        with store.read() as session:
+            job = view_job_detail(find_job(session, job_id))
+        return pages.render(request, "job_part.html", job=job)
+
+    @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
+    def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        job = approve_plan(context, read_actor(request, "web"), job_id)
+        return Redirect(f"/jobs/{job.id}", status_code=303)
+
+    @post("/jobs/{job_id:int}/cancel", sync_to_thread=True)
+    def cancel_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        operation.cancel_job(context, read_actor(request, "web"), job_id)
+        return Redirect(f"/jobs/{job_id}", status_code=303)
+
+    return [add_support, list_jobs, show_job, job_part, approve_job, cancel_job]

@@ -1,0 +1,85 @@
+"""The pages of the machines: all of them, and each with what may be done with it. Used by `pages`."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
+from sqlalchemy import select
+
+from bootos.server.auth import Caller, read_actor
+from bootos.server.context import Context
+from bootos.server.fault import RequestError
+from bootos.server.operation import job as operation
+from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation.job import NewJob
+from bootos.server.store.machine import find_machine, find_machines
+from bootos.server.store.table import Job, PxeTemplate, Template
+from bootos.server.view.job import view_job
+from bootos.server.view.machine import view_machine_detail, view_machines
+from bootos.server.web import shown
+from bootos.server.web.render import Form, Page, Pages
+
+
+def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
+    """`/` and `/machines`."""
+    store = context.store
+
+    def machine_rows(text: str) -> dict[str, Any]:
+        with store.read() as session:
+            rows = view_machines(context, session, find_machines(session, text))
+        return {"machines": rows, "text": text}
+
+    @get("/", sync_to_thread=True)
+    def list_machines(request: Caller, q: FromQuery[str] = "") -> Page:
+        return pages.render(request, "machines.html", **machine_rows(q))
+
+    @get("/parts/machines", sync_to_thread=True)
+    def machines_part(request: Caller, q: FromQuery[str] = "") -> Page:
+        return pages.render(request, "machines_part.html", **machine_rows(q))
+
+    def machine_values(word: str) -> dict[str, Any]:
+        with store.read() as session:
+            machine = view_machine_detail(context, session, find_machine(session, word))
+            query = select(Job).where(Job.machine_id == machine.id).order_by(Job.id.desc()).limit(50)
+            return {
+                "machine": machine,
+                "jobs": [view_job(job) for job in session.scalars(query)],
+                "templates": list(session.scalars(select(Template.name).order_by(Template.name))),
+                "pxe_templates": list(session.scalars(select(PxeTemplate.name).order_by(PxeTemplate.name))),
+                "inventory": shown.read_inventory(machine.inventory),
+                "require_approval": context.settings.require_approval,
+            }
+
+    @get("/machines/{word:str}", sync_to_thread=True)
+    def show_machine(request: Caller, word: FromPath[str]) -> Page:
+        return pages.render(request, "machine.html", **machine_values(word), fault=None, given={})
+
+    @post("/machines/{word:str}/jobs", sync_to_thread=True)
+    def create_job(request: Caller, word: FromPath[str], data: Form) -> Response[Any]:
+        pages.check_form(request, data)
+        try:
+            wanted = NewJob(
+                machine=word,
+                template=data.get("template", ""),
+                pxe=data.get("pxe", ""),
+                mode="plan" if data.get("mode") == "plan" else "apply",
+                skip_hardware=data.get("skip_hardware") == "yes",
+                reboot=data.get("reboot") == "yes",
+            )
+            job = operation.create_job(context, read_actor(request, "web"), wanted, enrol=False)
+        except RequestError as fault:
+            values = machine_values(word)
+            return pages.render(
+                request, "machine.html", status=fault.status, **values, fault=fault, given=data
+            )
+        return Redirect(f"/jobs/{job.id}", status_code=303)
+
+    @post("/machines/{word:str}/acknowledge", sync_to_thread=True)
+    def acknowledge(request: Caller, word: FromPath[str], data: Form) -> Redirect:
+        pages.check_form(request, data)
+        machine = acknowledge_claims(context, read_actor(request, "web"), word)
+        return Redirect(shown.machine_path(machine.id), status_code=303)
+
+    return [list_machines, machines_part, show_machine, create_job, acknowledge]
