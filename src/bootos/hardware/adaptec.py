@@ -29,6 +29,10 @@ _DEVICE = re.compile(r"^Device #(\d+)$")
 _HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
 _SEGMENT = re.compile(r"^(?:Group (\d+), )?(?:Segment|Device) (\d+)$", re.IGNORECASE)
+_PLACES = re.compile(
+    r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE
+)  # of ServeRAID 7 and 8
+_PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
 _MEMBER = re.compile(r"^(\w[\w /-]*?)(?:\s*\((.*?)\)\s*(.*))?$")
 _LOCATION = re.compile(r"Enclosure\s*:?\s*(\d+|Direct Attached),\s*Slot\s*:?\s*(\d+)", re.IGNORECASE)
 _PORT = re.compile(r"Connector\s*:?\s*(?:CN)?(\d+),\s*Device\s*:?\s*(\d+)", re.IGNORECASE)
@@ -108,10 +112,14 @@ def parse_config(text: str) -> ArcController:
             found_devices.append((values, False))
         elif found_devices and values is found_devices[-1][0] and _HARD_DRIVE.match(line):
             found_devices[-1] = (values, True)
+        elif volume is not None and values is volume.values and _PAIRS.match(line):
+            _keep_places(volume, line)  # the line before it went on
         elif values is not None and (found := _VALUE.match(line)):
             _keep(values, volume, found[1], (found[2] or "").strip())
     if "controller model" not in controller.values:
         raise ValueError("it prints no controller")
+    for read in controller.volumes:
+        _drop_incomplete(read)
     controller.devices = [device for device in map(_build_device, found_devices) if device is not None]
     return controller
 
@@ -127,10 +135,27 @@ def _keep(values: dict[str, str], volume: ArcVolume | None, key: str, value: str
                     state=state, group=int(segment[1] or 0), place=place or "", serial=(serial or "").strip()
                 )
             )
+    elif volume is not None and _PLACES.match(key):
+        _keep_places(volume, value)
     elif volume is not None and key.lower() == "dedicated hot-spare":
         volume.hotspares.append(value)
+    elif volume is not None:  # older releases call it a logical drive
+        values.setdefault(key.lower().replace("logical drive", "logical device"), value)
     else:
         values.setdefault(key.lower(), value)
+
+
+def _keep_places(volume: ArcVolume, text: str) -> None:
+    """The members as older releases print them: `0,0 0,1`. What is written in another way is left out."""
+    for place in text.split() if _PAIRS.match(text) else ():
+        volume.members.append(ArcMember(state="Present", place=place))
+
+
+def _drop_incomplete(volume: ArcVolume) -> None:
+    """Better no members than a part of them: the drives that are not read here are in use all the same."""
+    count = volume.values.get("number of segments", "")
+    if count.isdigit() and len(volume.members) != int(count):
+        volume.members.clear()
 
 
 def _build_device(found: tuple[dict[str, str], bool]) -> ArcDevice | None:

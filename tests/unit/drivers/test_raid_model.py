@@ -1,16 +1,20 @@
 """Controllers as they were in published outputs, in the words that the planner knows."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from bootos.drivers.contract import Forecast, Planned
+from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.smartarray import build_controller as build_smartarray
 from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, smartarray
+from bootos.template.check import read_template
 from bootos.wire.inventory import Disk
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers"
@@ -133,6 +137,64 @@ def test_a_rebuild_and_a_failed_drive() -> None:
     assert [array.state for array in failed.arrays] == ["optimal", "degraded"]
     assert failed.find_drive("0,2") is not None and failed.failed == {"0,2"}
     assert failed.capability.levels == (0, 1, 10)
+
+
+def plan_on(controller: Controller, **raid: Any) -> Planned:
+    template, problems = read_template({"name": "t", "raid": raid})
+    assert template is not None and problems == []
+    return AdaptecDriver().plan(ControllerState(controllers=(controller,)), template, {}, Forecast())
+
+
+def read_serveraid(*changed: tuple[str, str]) -> Controller:
+    """The capture of a ServeRAID 8k; `changed` are words of it that other releases write in another way."""
+    text = (GOLDEN / "raid.adaptec/serveraid-8k.txt").read_text()
+    for old, new in changed:
+        assert old in text
+        text = text.replace(old, new)
+    return build_adaptec(adaptec.parse_config(text), 0, [], Storage())
+
+
+@pytest.mark.parametrize("asked", ["0", {"type": "ssd"}, {"size": "<130GB"}])
+@pytest.mark.parametrize("words", [{}, {"clear": True}])
+def test_a_drive_that_caches_others_is_not_free(asked: Any, words: dict[str, Any]) -> None:
+    controller = read_adaptec("6805q-maxcache")
+    assert [array.drives for array in controller.arrays] == [
+        ("0,3", "0,2", "0,7", "0,4", "0,6", "0,1", "0,5")
+    ]
+    array = {"name": "new", "level": 0, "drives": asked, "wipe": True}
+    planned = plan_on(controller, arrays=[array], **words)
+    assert any("it caches other drives (maxCache)" in f"{problem}" for problem in planned.problems)
+    spare = plan_on(controller, hotspares="0")
+    assert spare.actions == [] and "it caches other drives (maxCache)" in spare.notes[-1]
+
+
+def test_members_are_read_as_older_releases_print_them() -> None:
+    controller = read_serveraid()
+    (array,) = controller.arrays
+    assert (array.name, array.level, array.state, array.drives) == ("data01", "1", "optimal", ("0,0", "0,1"))
+    place = "Drive(s) (Channel,Device)                : 0,0 0,1 "
+    wrapped = read_serveraid((place, "Stripe order (Channel,Device) : 0,0\n      0,1"))
+    assert wrapped.arrays[0].drives == ("0,0", "0,1")
+    planned = plan_on(controller, arrays=[{"name": "new", "level": 1, "drives": "0,1"}])
+    assert "array 'data01' (RAID 1) exists on 0,0, 0,1" in planned.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [("Drive(s) (Channel,Device)", "Tomorrow's members"), (": 0,0 0,1 ", ": 0,0 ")],
+    ids=["none is read", "one of two is read"],
+)
+@pytest.mark.parametrize("words", [{}, {"clear": True}])
+def test_drives_of_an_array_in_an_unread_notation_are_not_free(
+    changed: tuple[str, str], words: dict[str, Any]
+) -> None:
+    controller = read_serveraid(changed)
+    assert controller.arrays[0].drives == ()
+    for asked in ("0,1", {"size": ">1GB", "count": 2}):
+        array = {"name": "new", "level": 1, "drives": asked, "wipe": True}
+        planned = plan_on(controller, arrays=[array], **words)
+        told = "; ".join(f"{problem}" for problem in planned.problems)
+        assert "its controller uses it for something that it does not show as an array" in told
 
 
 def test_smartraid_3154_and_its_arrays() -> None:

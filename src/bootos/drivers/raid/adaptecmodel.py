@@ -101,6 +101,9 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
     said = values.get("state", "")
     state = _STATES.get(said, "hotspare" if "hot-spare" in said.lower() else "unusable")
     node = values.get("disk name", "")
+    trouble = said if state in ("failed", "missing", "unusable") else ""
+    if values.get("maxcache assigned", "").lower() == "yes" and state not in ("failed", "missing"):
+        state, trouble = "unusable", "it caches other drives (maxCache)"
     if state == "good" and mode == "mixed" and node.startswith("/dev/"):
         state = "jbod"  # a disk of the system until an array takes it
     size_bytes = _read_size(values.get("total size") or values.get("size", ""))
@@ -121,7 +124,7 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
         type=_find_type(values),
         interface=values.get("transfer speed", "").partition(" ")[0],
         state=state,
-        trouble=said if state in ("failed", "missing", "unusable") else "",
+        trouble=trouble,
         device=disk.path if disk else "",
     )
 
@@ -210,7 +213,7 @@ def _find_hotspares(config: arc.ArcController, volume: arc.ArcVolume) -> tuple[s
 
 def _find_state(volume: arc.ArcVolume, tasks: list[arc.ArcTask]) -> tuple[ArrayState, str]:
     """(state, progress in the tool's words)."""
-    status = volume.values.get("status of logical device") or volume.values.get("status of logical drive", "")
+    status = volume.values.get("status of logical device", "")
     task = next((task for task in tasks if task.volume == volume.id), None)
     progress = f"{task.operation.lower()} {task.percent}%" if task else ""
     word = status.split(" ")[0].strip(",").lower()

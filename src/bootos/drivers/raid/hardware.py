@@ -269,8 +269,9 @@ class _Planner:
         is_spare = drive in demand.hotspares
         if drive.id in controller.failed:
             why = drive.trouble or drive.state
+            advice = "" if drive.state == "unusable" else ": replace it"
             self.draft.planned.notes.append(
-                f"{describe_drive(drive)} of array {array.title!r}: {why}: replace it"
+                f"{describe_drive(drive)} of array {array.title!r}: {why}{advice}"
             )
             return
         if drive.id in controller.hotspares and (demand.kind == "global" or not is_spare):

@@ -137,7 +137,9 @@ def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) 
                     draft.complain(at, f"{controller.title} has no global hot spares")
                 continue
             if drive_id in controller.failed:
-                draft.planned.notes.append(f"{describe_drive(drive)} has failed: replace it")
+                is_fit = drive.state != "unusable"
+                why = "has failed: replace it" if is_fit else f"cannot be a hot spare: {drive.trouble}"
+                draft.planned.notes.append(f"{describe_drive(drive)} {why}")
                 continue
             owner = controller.find_array_of(drive_id)
             if owner is not None and (controller.id, owner.id) not in draft.doomed:
