@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.lab.capture import Capture, read_capture
 from bootos.lab.machine import Machine
@@ -171,7 +170,7 @@ def run_benchmark(
     image: Path, output: Path, *, runs: int, memory_mib: int, cpus: int, direct: bool, screen: Console
 ) -> Benchmark:
     """Start a server once and boot `runs` machines, one after another."""
-    results = []
+    results, accelerator = [], ""
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
         for number in range(runs):
@@ -181,9 +180,10 @@ def run_benchmark(
             machine = scenario.add_machine(spec, tftp_root=server.tftp_root)
             with screen.status(f"boot {number + 1} of {runs}"):
                 results.append(measure_boot(machine))
+            accelerator = machine.accelerator
     sizes = {name: (image / name).stat().st_size for name in ("vmlinuz", "initrd.img")}
     return Benchmark(
-        accelerator=choose_accelerator(),
+        accelerator=accelerator,
         memory_mib=memory_mib,
         cpus=cpus,
         image_bytes=sizes,

@@ -55,7 +55,8 @@ class Bench:
 def measure(bench: Bench, version: str, *, memory_mib: int, floor_from_mib: int) -> None:
     """Boot once with `memory_mib`, then look for the floor if `floor_from_mib` says where to begin."""
     is_registered = bench.boot(memory_mib)
-    record = PathRecord(result=bench.results[memory_mib], image=version)
+    result = bench.results[memory_mib]
+    record = PathRecord(result=result, image=version, accelerator=result.accelerator)
     write_record(RECORD, record)
     if is_registered and floor_from_mib:
         floor_mib = find_floor(bench.boot, first_mib=floor_from_mib, most_mib=memory_mib)

@@ -1,6 +1,7 @@
 """What a BIOS boots, as small as can be: it writes a line to the serial port and stops; on a disk or a CD."""
 
 _SECTOR_BYTES = 2048
+_SETUP_BYTES = 512  # of a kernel: its first sector, and as much again with the code
 
 
 def build_boot_sector(text: bytes) -> bytes:
@@ -17,3 +18,18 @@ def build_boot_cd(text: bytes) -> bytes:
     entry = b"\x88".ljust(6, b"\0") + (4).to_bytes(2, "little") + image.to_bytes(4, "little")
     sectors = [b"\1CD001\1", boot_record, b"\xffCD001\1", validation + entry, build_boot_sector(text)]
     return bytes(16 * _SECTOR_BYTES) + b"".join(sector.ljust(_SECTOR_BYTES, b"\0") for sector in sectors)
+
+
+def build_kernel(text: bytes) -> bytes:
+    """What QEMU's `-kernel` takes for a Linux kernel (Documentation/arch/x86/boot.rst, protocol 2.0): its real-mode
+    part writes `text` to the serial port and stops, and it has no other part."""
+    header = bytearray(2 * _SETUP_BYTES)
+    header[0x1F1] = 1  # sectors with code after the first
+    header[0x1FE:0x200] = b"\x55\xaa"
+    header[0x202:0x206], header[0x206:0x208] = b"HdrS", (0x200).to_bytes(2, "little")
+    header[0x211] = 1  # loaded high
+    code = bytes.fromhex("fa 0e 1f be9000 baf803 ac 84c0 7403 ee ebf8 f4 ebfd")  # cs:0 is the second sector
+    header[0x200:0x202] = b"\xeb\x6e"
+    header[0x270 : 0x270 + len(code)] = code
+    header[0x290 : 0x290 + len(text) + 1] = text + b"\0"
+    return bytes(header) + bytes(4096)

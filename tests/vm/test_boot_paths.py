@@ -24,7 +24,7 @@ def records() -> Iterator[list[PathRecord]]:
 @pytest.mark.parametrize("path", PATHS, ids=[path.name for path in PATHS])
 def test_a_machine_registers_by(path: BootPath, image: Path, output: Path, records: list[PathRecord]) -> None:
     result = measure_path(path, image, output / path.name)
-    records.append(PathRecord(result=result))
+    records.append(PathRecord(result=result, accelerator=result.accelerator))
     log.info(
         "%s: registered %s, %.1f MB loaded, %.1f CPU seconds, %d MiB",
         result.title,

@@ -81,6 +81,7 @@ class PathResult(msgspec.Struct, frozen=True, kw_only=True):
     pxe_mac: str = ""
     lockdown: bool = False
     ended: str = ""
+    accelerator: str = ""
 
 
 def find_path(name: str) -> BootPath:
@@ -145,6 +146,7 @@ def measure_path(
             pxe_mac="" if ended else _read_pxe_mac(server, spec.identity.serial),
             lockdown=not ended and path.firmware == "uefi-secure" and _is_locked_down(machine),
             ended=ended,
+            accelerator=machine.accelerator,
         )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import choose_accelerator
 from bootos.lab.boot_path import PATHS, PathResult
 
 RECORD = Path("build/bench/boot_paths.json")
@@ -23,7 +22,7 @@ class PathRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     result: PathResult
     image: str = ""
-    accelerator: str = msgspec.field(default_factory=choose_accelerator)
+    accelerator: str = ""
     at_s: float = msgspec.field(default_factory=lambda: round(time.time(), 1))
     floor_mib: int = 0
     below_floor: str = ""

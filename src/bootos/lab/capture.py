@@ -89,6 +89,16 @@ def read_capture(path: Path) -> Capture:
         raise BootosError(f"the capture {path} cannot be read: {cause.strerror}") from cause
 
 
+def has_asked(path: Path) -> bool:
+    """Whether the guest has asked for a file or opened a connection, by the packets in a pcap file. DHCP is no such
+    request. A file that is missing or empty, as before the first packet, holds none."""
+    try:
+        packets = list(_split_packets(path.read_bytes()))
+    except (OSError, BootosError):
+        return False
+    return any(packet.protocol == 6 or packet.target[1] == 69 for packet in packets)
+
+
 def parse_capture(content: bytes) -> Capture:
     """Parse the bytes of a pcap file. Raises BootosError when it is none."""
     packets = list(_split_packets(content))

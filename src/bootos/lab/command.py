@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import choose_accelerator
+from bootos.lab.accelerator import Host, Verdict
 from bootos.lab.machine import Machine
 from bootos.lab.netboot import build_default_menu, build_tftp_root
 from bootos.lab.preflight import Part, find_missing_packages, find_requirements
@@ -47,24 +47,32 @@ def lab() -> None:
 
 @app.command()
 def check(
+    image: Annotated[Path, typer.Option(help="The directory with the image's vmlinuz.")] = Path(
+        "build/image"
+    ),
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON, and nothing else.")
     ] = False,
 ) -> None:
-    """Say what the lab needs, where it is, and how to install what is missing.
+    """Say what the lab needs, where it is, and how to install what is missing; what kvm was tried with, and what came
+    of it.
 
-    Exit code 1 when something is missing.
+    Exit code 1 when something is missing. What was tried once on this host is remembered; remove the file that is named
+    to have it tried again.
 
     Example: bootos lab check
     """
     findings = find_requirements()
     missing = find_missing_packages(findings)
     has_qemu = any(finding.path and finding.requirement.part == "machine" for finding in findings)
-    accelerator = choose_accelerator() if has_qemu else ""
+    verdict = Host().judge(image / "vmlinuz") if has_qemu else None
     if json:
         facts = {
             "ok": not missing,
-            "accelerator": accelerator,
+            "accelerator": verdict.accelerator if verdict is not None else "",
+            "reason": verdict.reason if verdict is not None else "",
+            "trials": msgspec.to_builtins(verdict.trials) if verdict is not None else [],
+            "memory": verdict.memory if verdict is not None else "",
             "missing_packages": missing,
             "requirements": [
                 {**msgspec.to_builtins(finding.requirement), "path": finding.path} for finding in findings
@@ -79,11 +87,26 @@ def check(
             table.add_row(finding.requirement.part, finding.requirement.name, place)
         screen = Screen()
         screen.print(table)
-        screen.print(f"accelerator: {accelerator or 'unknown without QEMU'}")
+        _print_verdict(screen, verdict)
         if missing:
             screen.print(f"install: apt-get install --no-install-recommends {' '.join(missing)}")
     if missing:
         raise typer.Exit(1)
+
+
+def _print_verdict(screen: Screen, verdict: Verdict | None) -> None:
+    if verdict is None:
+        screen.print("accelerator: unknown without QEMU")
+        return
+    if verdict.trials:
+        table = Table("tried with kvm", "seconds", "came of it")
+        for trial in verdict.trials:
+            table.add_row(
+                trial.name, f"{trial.seconds:g}", "ran" if trial.ok else Text(trial.words, style="red")
+            )
+        screen.print(table)
+        screen.print(f"remembered in {verdict.memory}", soft_wrap=True)
+    screen.print(f"accelerator: {verdict.accelerator} ({verdict.reason})", soft_wrap=True)
 
 
 @app.command()
@@ -160,16 +183,17 @@ def run(
             login = f"-k -u {machine_spec.redfish.user}:{machine_spec.redfish.password}"
             url = f"{machine.redfish.scheme}://127.0.0.1:{machine.redfish.port}/redfish/v1/"
             screen.print(f"Redfish: curl {login} {url}", soft_wrap=True)
-        screen.print(
-            f"{machine_spec.name}: on, {choose_accelerator()}; logs and disks in {machine.directory}"
-        )
+        machine.power_on()
+        screen.print(f"{machine_spec.name}: on, {machine.accelerator}; logs and disks in {machine.directory}")
         ended = _watch(machine, until=until, timeout_s=timeout)
         summary = _summarize(machine, ended)
     if json:
         sys.stdout.write(json_codec.dumps(summary, indent=2) + "\n")
     else:
         screen.print(f"{machine_spec.name}: {ended} after {summary['elapsed_s']} s")
-    if ended == "timeout":
+    if ended == "failed" and machine.end is not None:
+        screen.print(f"{machine_spec.name}: {machine.end.words}")
+    if ended in ("timeout", "failed"):
         raise typer.Exit(1)
 
 
@@ -247,8 +271,8 @@ def guest_url(url: str) -> str:
 
 
 def _watch(machine: Machine, *, until: str, timeout_s: float) -> str:
-    """Power on and wait: `matched`, `timeout`, `off` (by itself) or `interrupted` (Ctrl-C)."""
-    machine.power_on()
+    """Wait for its end: `matched`, `timeout`, `off` (by itself), `failed` (QEMU or the guest's kernel) or `interrupted`
+    (Ctrl-C)."""
     if sys.stdin.isatty():
         threading.Thread(target=_pass_input, args=[machine], name="keyboard", daemon=True).start()
     deadline = time.monotonic() + timeout_s if timeout_s else None
@@ -261,7 +285,11 @@ def _watch(machine: Machine, *, until: str, timeout_s: float) -> str:
             time.sleep(0.2)
     except KeyboardInterrupt:
         return "interrupted"
-    return "matched" if until and machine.serial.has(until) else "timeout" if until else "off"
+    if until and machine.serial.has(until):
+        return "matched"
+    if machine.end is not None and machine.end.kind != "off":
+        return "failed"
+    return "timeout" if until else "off"
 
 
 def _pass_input(machine: Machine) -> None:
@@ -277,7 +305,7 @@ def _summarize(machine: Machine, ended: str) -> dict[str, object]:
     return {
         "machine": machine.spec.name,
         "ended": ended,
-        "accelerator": choose_accelerator(),
+        "accelerator": machine.accelerator,
         "elapsed_s": round(machine.elapsed_s(), 3),
         "cpu_s": machine.read_cpu_s(),
         "directory": str(machine.directory),

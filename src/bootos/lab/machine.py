@@ -4,22 +4,24 @@ One `Machine` may be powered on again and again; its disks, its UEFI variables a
 """
 
 import contextlib
-import os
 import re
-import shutil
-import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bootos.errors import BootosError
-from bootos.lab.accelerator import choose_accelerator
+from bootos.lab.accelerator import Accelerator, Host
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc
+from bootos.lab.capture import has_asked
 from bootos.lab.chassis import Chassis
+from bootos.lab.disk_file import create_disk
+from bootos.lab.emulator import Emulator, End, MachineEnded
+from bootos.lab.firmware import create_variables, find_code
 from bootos.lab.network import LabNetwork
 from bootos.lab.qemu import (
     HOST_ADDRESS,
@@ -29,29 +31,26 @@ from bootos.lab.qemu import (
     build_host_interface,
     find_boot_order,
 )
-from bootos.lab.qmp import Event, Qmp
+from bootos.lab.qmp import Event, Qmp, QmpEnded
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog
-from bootos.lab.spec import DiskSpec, MachineSpec, check_spec
+from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, check_spec
 from bootos.lab.vendor_tools.redfish import find_state
 from bootos.lab.vendor_tools.redfish_remote import find_boot_target, find_medium, use_up_override
 from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.process import Child, run, start
-
-UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-UEFI_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
-SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 
 PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
 _FIRMWARE_BOOTS = re.compile(r"Booting from |BdsDxe: loading Boot")  # SeaBIOS's and OVMF's words
 
-_CONNECT_DEADLINE_S = 30.0
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_SETTLE_S = 60.0  # how long the end of a run may take to be understood; a start anew is a part of it
 
 
 class Machine(Chassis):
-    """A machine in `directory`. `tftp_root` is what its boot card loads from; `bmc` must be started by the caller."""
+    """A machine in `directory`. `tftp_root` is what its boot card loads from; `bmc` must be started by the caller.
+    `kernel`: the image's, if it will boot one over the network; what accelerator is chosen depends on it.
+
+    A machine that kvm fails before its guest asked a server anything is started anew with tcg, and a line that begins
+    with `lab: ` says so; waits go on. Whatever else ends it ends every wait."""
 
     def __init__(
         self,
@@ -64,6 +63,8 @@ class Machine(Chassis):
         silicon: Silicon | None = None,
         redfish: RedfishService | None = None,
         network: LabNetwork | None = None,
+        kernel: Path | None = None,
+        host: Host | None = None,
     ) -> None:
         check_spec(spec)
         self.spec = spec
@@ -74,15 +75,16 @@ class Machine(Chassis):
         self.silicon = silicon
         self.redfish = redfish
         self.network = network
+        self.kernel = kernel
+        self.host = host or Host()
         self._tap = network.add_tap() if network is not None else ""
-        self._backplane = QemuBackplane(directory, lambda: self._qmp if self.is_on() else None)
-        self._child: Child | None = None
+        self._backplane = QemuBackplane(directory, self._find_qmp)
         self._serial: SerialLog | None = None
-        self._qmp: Qmp | None = None
-        self._began = 0.0
+        self._emulator: Emulator | None = None
+        self._accelerator: Accelerator | None = None  # what it runs with, or ran with last
+        self._remote = ("", "")
         self._power_ons = 0
         self._switching = threading.RLock()
-        self._last_cpu_s = 0.0
         directory.mkdir(parents=True, exist_ok=True)
         if bmc is not None:
             bmc.chassis = self
@@ -100,12 +102,20 @@ class Machine(Chassis):
     @property
     def events(self) -> tuple[Event, ...]:
         """What QEMU told since the last power-on (RESET for each reboot, SHUTDOWN, ...)."""
-        return self._qmp.events if self._qmp is not None else ()
+        return self._emulator.qmp.events if self._emulator is not None else ()
 
     @property
     def pid(self) -> int | None:
         """QEMU's process id, or None when the machine is off."""
-        return self._child.pid if self._child is not None and self._child.poll() is None else None
+        return self._emulator.pid if self._emulator is not None else None
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """What QEMU runs it with: what the host was found able to, or tcg after kvm failed. Raises BootosError before
+        the first power-on."""
+        if self._accelerator is None:
+            raise BootosError(f"{self.spec.name} was never powered on")
+        return self._accelerator
 
     @property
     def capture_path(self) -> Path:
@@ -122,32 +132,56 @@ class Machine(Chassis):
         return self._backplane.find_path(name)
 
     def elapsed_s(self) -> float:
-        """Seconds since the last power-on."""
-        return time.monotonic() - self._began
+        """Seconds since the last power-on (since the start anew, if there was one); 0 before the first."""
+        return time.monotonic() - self._emulator.began if self._emulator is not None else 0.0
 
     def is_on(self) -> bool:
-        """Whether QEMU runs."""
-        return self.pid is not None
+        """Whether QEMU runs, or is started anew."""
+        return self._emulator is not None and self._emulator.end is None
+
+    @property
+    def end(self) -> End | None:
+        """How it went off; None while it is on, and before the first power-on."""
+        return self._emulator.end if self._emulator is not None else None
+
+    def check_on(self) -> None:
+        """Raises MachineEnded, with the reason and the last lines of the serial line, when the machine is not on."""
+        if not self.is_on():
+            why = self.end.words if self.end is not None else "it was never powered on"
+            tail = (
+                f"; its serial line ended with\n{self._serial.read_tail()}"
+                if self._serial is not None
+                else ""
+            )
+            raise MachineEnded(f"{self.spec.name}: {why}{tail}")
 
     def power_on(self) -> None:
         """Start QEMU; nothing happens when it runs. Raises BootosError with QEMU's words when it does not start."""
+        if self._emulator is not None and self._emulator.pid is None:
+            self._emulator.wait_until_settled(_SETTLE_S)  # it has just ended, and may be started anew
         with self._switching:
             if self.is_on():
                 return
-            self._close()
-            self._create_files()
-            with tempfile.TemporaryDirectory(prefix="bootos-lab-") as sockets:
-                self._start(Path(sockets))
+            for disk in self.spec.disks:
+                create_disk(disk, self.disk_path(disk.name))
+            self._power_ons += 1
+            self._emulator = None
+            self._remote = self._read_remote()
+            self._serial = SerialLog(
+                self.directory / self._numbered("serial"),
+                read_cpu_s=self.read_cpu_s,
+                on_line=self._hear_line,
+                find_end=lambda: self.end.words if self.end is not None else "",
+            )
+            self._start()
         if self.silicon is not None:  # not while switching: a tool that is at work may want to switch
             self.silicon.boot()
 
     def power_off(self) -> None:
         """Pull the plug: QEMU ends at once, the disks keep what was written."""
         with self._switching:
-            if self._child is not None:
-                self._last_cpu_s = self.read_cpu_s()
-                self._child.stop(grace_s=0.0)
-            self._close()
+            if self._emulator is not None:
+                self._emulator.stop()
 
     def press_power_button(self) -> None:
         """Send the ACPI power button; what the guest does with it is its affair."""
@@ -182,21 +216,34 @@ class Machine(Chassis):
                 self._ask("qom-set", path=path, property="bootindex", value=index)
 
     def wait_for_exit(self, deadline_s: float) -> int:
-        """Wait until QEMU ended by itself (the guest powered off); returns its exit code. Raises ToolError."""
-        if self._child is None:
-            raise BootosError(f"{self.spec.name} is not on")
-        code = self._child.wait(deadline_s)
-        with self._switching:
-            self._close()
-        return code
+        """Wait up to `deadline_s` seconds until QEMU ended by itself (the guest powered off); returns its exit code.
+        Raises BootosError when it still runs then, MachineEnded when it ended by an error."""
+        until = time.monotonic() + deadline_s
+        while (emulator := self._emulator) is not None:
+            if not emulator.wait_until_settled(max(0.0, until - time.monotonic())):
+                raise BootosError(f"{self.spec.name} (pid {emulator.pid}) still runs after {deadline_s:g} s")
+            if (end := emulator.end) is not None:
+                if end.kind != "off":
+                    self.check_on()
+                return end.code
+        raise BootosError(f"{self.spec.name} is not on")
 
     def wait_for_serial(self, pattern: str, deadline_s: float, *, after: int = 0) -> SerialLine:
         """Wait for a line that matches; see `SerialLog.wait_for`."""
         return self.serial.wait_for(pattern, deadline_s, after=after)
 
     def wait_for_event(self, name: str, deadline_s: float, *, after: int = 0) -> Event:
-        """Wait for an event of QEMU from number `after` on, as RESET."""
-        return self._need_qmp().wait_for_event(name, deadline_s, after=after)
+        """Wait up to `deadline_s` seconds for an event of QEMU from number `after` on, as RESET. Raises BootosError
+        when none came, MachineEnded when the machine went off meanwhile."""
+        until = time.monotonic() + deadline_s
+        while True:
+            self.check_on()
+            emulator = self._emulator
+            assert emulator is not None
+            try:
+                return emulator.qmp.wait_for_event(name, max(0.0, until - time.monotonic()), after=after)
+            except QmpEnded:
+                emulator.wait_until_settled(_SETTLE_S)
 
     def type_text(self, text: str) -> None:
         """Type into the serial line, as to the shell there; a command ends with a newline."""
@@ -215,14 +262,8 @@ class Machine(Chassis):
         return str(self._ask("query-status")["status"])
 
     def read_cpu_s(self) -> float:
-        """CPU seconds QEMU has used since it started; the last value when it has ended."""
-        if (pid := self.pid) is not None:
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                self._last_cpu_s = (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
-            except (OSError, IndexError):
-                pass  # it ended between the two
-        return self._last_cpu_s
+        """CPU seconds QEMU has used since it started; the last value when it has ended, 0 before the first start."""
+        return self._emulator.read_cpu_s() if self._emulator is not None else 0.0
 
     def read_registers(self) -> str:
         """The processor's registers, as QEMU's monitor prints them."""
@@ -230,11 +271,8 @@ class Machine(Chassis):
 
     def read_memory_bytes(self) -> dict[str, int]:
         """What QEMU's process holds on the host now and held at most: `resident`, `peak`. Raises BootosError."""
-        if (pid := self.pid) is None:
-            raise BootosError(f"{self.spec.name} is not on")
-        names = {"VmRSS": "resident", "VmHWM": "peak"}
-        lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        return {names[words[0][:-1]]: int(words[1]) * 1024 for words in lines if words[0][:-1] in names}
+        self.check_on()
+        return self._emulator.read_memory_bytes() if self._emulator is not None else {}
 
     def cut_network(self, mac: str) -> None:
         """Pull the cable of a card."""
@@ -289,30 +327,17 @@ class Machine(Chassis):
                 return
         raise BootosError(f"{self.spec.name} has no card {mac}")
 
+    def _find_qmp(self) -> Qmp | None:
+        emulator = self._emulator
+        return emulator.qmp if emulator is not None and emulator.pid is not None else None
+
     def _need_qmp(self) -> Qmp:
-        if self._qmp is None or not self.is_on():
+        if (qmp := self._find_qmp()) is None:
             raise BootosError(f"{self.spec.name} is off")
-        return self._qmp
+        return qmp
 
     def _ask(self, command: str, **arguments: Any) -> Any:
         return self._need_qmp().execute(command, arguments)
-
-    def _create_files(self) -> None:
-        for disk in self.spec.disks:
-            path = self.disk_path(disk.name)
-            if path.exists():
-                continue
-            if disk.path:
-                raise BootosError(f"disk {disk.name}: {disk.path} does not exist")
-            if disk.format == "raw":
-                with path.open("wb") as file:
-                    file.truncate(disk.size_mib * 1024**2)
-            else:
-                run(["qemu-img", "create", "-q", "-f", disk.format, path, f"{disk.size_mib}M"])
-        variables = self.directory / "uefi-variables.fd"
-        if self.spec.firmware != "bios" and not variables.exists():
-            secure = self.spec.firmware == "uefi-secure"
-            shutil.copyfile(SECURE_VARIABLES if secure else UEFI_VARIABLES, variables)
 
     def _use_up_override(self) -> None:
         """Not with a RESET: firmware resets itself on its way, SeaBIOS twice for one reset from outside."""
@@ -336,88 +361,88 @@ class Machine(Chassis):
         path.write_bytes(build_host_interface(HOST_ADDRESS, self.redfish.port))
         return str(path.resolve())
 
-    def _start(self, sockets: Path) -> None:
-        self._power_ons += 1
-        virtual_medium, boot_target = self._read_remote()
-        paths = RunPaths(
-            serial_socket=str(sockets / "serial"),
-            qmp_socket=str(sockets / "qmp"),
-            kcs_socket=str(self.bmc.kcs_socket) if self.bmc is not None else "",
-            tftp_root=str(self.tftp_root.resolve()) if self.tftp_root is not None else "",
-            capture=str(self.capture_path.resolve()),
-            disks={disk.name: str(self.disk_path(disk.name).resolve()) for disk in self.spec.disks},
-            uefi_code=str(SECURE_CODE if self.spec.firmware == "uefi-secure" else UEFI_CODE),
-            uefi_variables=str((self.directory / "uefi-variables.fd").resolve()),
-            host_interface=self._write_host_interface(),
-            tap=self._tap,
-            medium=str(Path(self.spec.medium).resolve()) if self.spec.medium else "",
-            virtual_medium=virtual_medium,
-            boot_target=boot_target,
-        )
-        drives = self.silicon.block.drives if self.silicon is not None else {}
-        argv = build_argv(
-            self.spec,
-            paths,
-            accelerator=choose_accelerator(),
-            drives={self._backplane.find_path(name).resolve(): drive for name, drive in drives.items()},
-        )
-        log_path = self.directory / "qemu.log"
-        with _listen(sockets / "serial") as serial, _listen(sockets / "qmp") as qmp:
-            self._began = time.monotonic()
-            self._last_cpu_s = 0.0
-            child = start([*(self.network.prefix if self.network else ()), *argv], log_path=log_path)
-            until = self._began + _CONNECT_DEADLINE_S
-            serial_connection = _accept(serial, child, until)
-            qmp_connection = _accept(qmp, child, until)
-        self._serial = SerialLog(
-            serial_connection,
-            self.directory / self._numbered("serial"),
-            began=self._began,
-            read_cpu_s=self.read_cpu_s,
-            on_line=self._hear_line,
-        )
+    def _start(self) -> None:
+        """Start QEMU with what the host is able to; with tcg where kvm cannot even start it."""
+        self._accelerator = self._accelerator or self.host.judge(self._find_kernel()).accelerator
         try:
-            self._qmp = Qmp(qmp_connection, began=self._began, on_event=self._hear_event)
-        except BootosError as cause:
-            child.stop()
-            raise BootosError(f"QEMU did not start: {_read_end(log_path)}") from cause
-        self._child = child  # the last, so that a machine that is on has its serial line
+            self._run(self._accelerator)
+        except BootosError as error:
+            if self._accelerator != "kvm":
+                raise
+            self._run("tcg")  # where this fails too, kvm is not to blame
+            self._leave_kvm(str(error))
+
+    def _run(self, accelerator: Accelerator) -> None:
+        """Start QEMU and let go of the one before. Raises BootosError with its words when it does not start."""
+        drives = self.silicon.block.drives if self.silicon is not None else {}
+
+        def build(serial_socket: str, qmp_socket: str) -> list[str]:
+            argv = build_argv(
+                self.spec,
+                self._find_paths(serial_socket, qmp_socket),
+                accelerator=accelerator,
+                drives={self._backplane.find_path(name).resolve(): drive for name, drive in drives.items()},
+            )
+            return [*(self.network.prefix if self.network else ()), *argv]
+
+        self._emulator = Emulator(
+            build,
+            log_path=self.directory / "qemu.log",
+            serial=self.serial,
+            env=self.host.env,
+            on_event=self._hear_event,
+            on_end=self._hear_end,
+            earlier=self.events,
+        )
         for nic in self.spec.nics:
             if not nic.connected:
                 self.cut_network(nic.mac)
 
-    def _close(self) -> None:
-        """Let go of the connections of a QEMU that has ended; the serial lines stay readable."""
-        if self._serial is not None:
-            self._serial.close()
-        if self._qmp is not None:
-            self._qmp.close()
-        self._child = None
+    def _hear_end(self, emulator: Emulator, end: End) -> End | None:
+        """Start the machine anew with tcg when kvm failed it before a server heard of it. Later it ends: a new start
+        would be a power cut that nobody ordered."""
+        with self._switching:
+            if end.kind != "error" or self._accelerator != "kvm" or self._emulator is not emulator:
+                return end
+            if self._has_asked():
+                self.host.remember_failure(end.words)
+                words = f"kvm failed after the machine's first request to the server: {end.words}"
+                return msgspec.structs.replace(end, words=words)
+            self._leave_kvm(end.words)
+            try:
+                self._run("tcg")
+            except BootosError as error:
+                return msgspec.structs.replace(end, words=f"{end.words}; then, with tcg: {error}")
+            return None
 
+    def _leave_kvm(self, words: str) -> None:
+        """Use tcg from now on, for this machine and, remembered, on this host."""
+        self._accelerator = "tcg"
+        self.host.remember_failure(words)
+        self.serial.note(f"lab: kvm failed ({words}); the machine starts anew with tcg")
 
-def _accept(listener: socket.socket, child: Child, until: float) -> socket.socket:
-    """QEMU's connection. Raises BootosError with QEMU's words when it ended, and ends it when it is too slow."""
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError as cause:
-            if child.poll() is None and time.monotonic() < until:
-                continue
-            child.stop(grace_s=0.0)
-            words = _read_end(child.log_path) if child.log_path is not None else ""
-            raise BootosError(f"QEMU did not start: {words}") from cause
-        connection.settimeout(None)
-        return connection
+    def _has_asked(self) -> bool:
+        """Whether the guest asked a server anything since power-on, by what its boot card sent; without one, whether a
+        kernel runs."""
+        return has_asked(self.capture_path) if self.spec.boot_nic else self.serial.has("Linux version")
 
+    def _find_kernel(self) -> Path | None:
+        """The kernel that it will run, as far as that is known before."""
+        return Path(self.spec.boot.kernel) if isinstance(self.spec.boot, KernelBoot) else self.kernel
 
-def _read_end(path: Path) -> str:
-    """The end of a log, for an error message."""
-    return path.read_text(errors="replace").strip()[-1000:] or "it said nothing"
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(1)
-    listener.settimeout(0.1)
-    return listener
+    def _find_paths(self, serial_socket: str, qmp_socket: str) -> RunPaths:
+        return RunPaths(
+            serial_socket=serial_socket,
+            qmp_socket=qmp_socket,
+            kcs_socket=str(self.bmc.kcs_socket) if self.bmc is not None else "",
+            tftp_root=str(self.tftp_root.resolve()) if self.tftp_root is not None else "",
+            capture=str(self.capture_path.resolve()),
+            disks={disk.name: str(self.disk_path(disk.name).resolve()) for disk in self.spec.disks},
+            uefi_code=str(find_code(self.spec)),
+            uefi_variables=str(create_variables(self.spec, self.directory).resolve()),
+            host_interface=self._write_host_interface(),
+            tap=self._tap,
+            medium=str(Path(self.spec.medium).resolve()) if self.spec.medium else "",
+            virtual_medium=self._remote[0],
+            boot_target=self._remote[1],
+        )

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,10 @@ from typing import Any
 import urllib3
 
 from bootos.errors import BootosError
+from bootos.lab.machine import Machine
+from bootos.lab.watch import while_on
 from bootos.process import Completed, run
+from bootos.waiting import find_within
 
 
 class Operator:
@@ -37,19 +39,28 @@ class Operator:
         return self._ask(f"jobs/{job}")
 
     def wait_for_job(
-        self, job: int, states: Sequence[str], deadline_s: float, *, pause_s: float = 1.0
+        self,
+        job: int,
+        states: Sequence[str],
+        deadline_s: float,
+        *,
+        pause_s: float = 1.0,
+        machine: Machine | None = None,
     ) -> dict[str, Any]:
         """The job with its newest report, once it is in one of `states` or over. Raises BootosError with what it is
-        when the deadline passed."""
-        until = time.monotonic() + deadline_s
-        while True:
-            shown = self.find_job(job)
-            if shown and (shown["state"] in states or shown["ended_at"]):
-                return shown
-            if time.monotonic() > until:
-                state = f"{shown['state']} ({shown['message']})" if shown else "unknown"
-                raise BootosError(f"after {deadline_s:g} s the state of job {job} is {state}")
-            time.sleep(pause_s)
+        when `deadline_s` seconds passed, MachineEnded as soon as `machine`, which does the job, is off."""
+        shown: dict[str, Any] = {}
+
+        def find_wanted() -> dict[str, Any] | None:
+            nonlocal shown
+            shown = self.find_job(job) or {}
+            return shown if shown and (shown["state"] in states or shown["ended_at"]) else None
+
+        find = while_on(machine, find_wanted) if machine is not None else find_wanted
+        if found := find_within(find, deadline_s, pause_s=pause_s):
+            return found
+        state = f"{shown['state']} ({shown['message']})" if shown else "unknown"
+        raise BootosError(f"after {deadline_s:g} s the state of job {job} is {state}")
 
     def find_machine(self, serial: str) -> dict[str, Any] | None:
         """The machine with its inventory, or None when it has not registered or the server does not answer."""

@@ -1,6 +1,6 @@
 """A small client of QEMU's machine protocol (QMP): commands, and the events that came in between.
 
-Used by `machine.Machine` only. Protocol: QEMU's docs/interop/qmp-spec.
+Used by `emulator.Emulator` only. Protocol: QEMU's docs/interop/qmp-spec.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,19 +24,31 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
+class QmpEnded(BootosError):
+    """QEMU closed the connection: it has ended, or is about to."""
+
+
 class Qmp:
-    """One connection. A thread reads it; commands may come from several threads, one after the other. `on_event` is
-    called by that thread, and must not ask QEMU anything."""
+    """One connection. A thread reads it; commands may come from several threads, one after the other. `on_event` and
+    `on_end` (the connection has ended) are called by that thread, and must not ask QEMU anything. `earlier` are the
+    events before those of this connection, so that their numbers go on."""
 
     def __init__(
-        self, connection: socket.socket, *, began: float, on_event: Callable[[Event], None] | None = None
+        self,
+        connection: socket.socket,
+        *,
+        began: float,
+        on_event: Callable[[Event], None] | None = None,
+        on_end: Callable[[], None] | None = None,
+        earlier: Sequence[Event] = (),
     ) -> None:
         self._connection = connection
         self._began = began
         self._on_event = on_event
+        self._on_end = on_end
         self._one_at_a_time = threading.Lock()
         self._changed = threading.Condition()
-        self._events: list[Event] = []
+        self._events: list[Event] = list(earlier)
         self._answers: dict[int, dict[str, Any]] = {}
         self._last_id = 0
         self._ended = False
@@ -53,7 +65,8 @@ class Qmp:
     def execute(
         self, command: str, arguments: dict[str, Any] | None = None, *, timeout_s: float = 10.0
     ) -> Any:
-        """Run one command and return its answer. Raises BootosError: refused, closed, or no answer in time."""
+        """Run one command and return its answer. Raises BootosError: refused, or no answer in `timeout_s` seconds;
+        QmpEnded when QEMU has ended."""
         until = time.monotonic() + timeout_s
         with self._one_at_a_time:
             self._last_id += 1
@@ -62,13 +75,14 @@ class Qmp:
             try:
                 self._connection.sendall(json.dumps(message).encode() + b"\n")
             except OSError as cause:
-                raise BootosError(f"QEMU cannot be asked to {command}: it has ended") from cause
+                raise QmpEnded(f"QEMU cannot be asked to {command}: it has ended") from cause
             with self._changed:
                 while number not in self._answers:
                     left = until - time.monotonic()
-                    if self._ended or left <= 0:
-                        why = "it has ended" if self._ended else f"no answer in {timeout_s:g} s"
-                        raise BootosError(f"QEMU did not {command}: {why}")
+                    if self._ended:
+                        raise QmpEnded(f"QEMU did not {command}: it has ended")
+                    if left <= 0:
+                        raise BootosError(f"QEMU did not {command}: no answer in {timeout_s:g} s")
                     self._changed.wait(left)
                 answer = self._answers.pop(number)
         if "error" in answer:
@@ -76,7 +90,8 @@ class Qmp:
         return answer.get("return")
 
     def wait_for_event(self, name: str, deadline_s: float, *, after: int = 0, **data: Any) -> Event:
-        """Wait for an event from number `after` on whose data contains `data`. Raises BootosError."""
+        """Wait up to `deadline_s` seconds for an event from number `after` on whose data contains `data`. Raises
+        BootosError when none came, QmpEnded when QEMU has ended."""
         until = time.monotonic() + deadline_s
         with self._changed:
             while True:
@@ -84,7 +99,9 @@ class Qmp:
                     if event.name == name and data.items() <= event.data.items():
                         return event
                 left = until - time.monotonic()
-                if self._ended or left <= 0:
+                if self._ended:
+                    raise QmpEnded(f"QEMU sent no {name} event: it has ended")
+                if left <= 0:
                     raise BootosError(f"QEMU sent no {name} event in {deadline_s:g} s")
                 self._changed.wait(left)
 
@@ -105,6 +122,8 @@ class Qmp:
             self._ended = True
             self._changed.notify_all()
         self._connection.close()
+        if self._on_end is not None:
+            self._on_end()
 
     def _take(self, message: dict[str, Any]) -> None:
         event = None

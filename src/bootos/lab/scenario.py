@@ -160,6 +160,7 @@ class Scenario:
         self._needs = tuple(needs)
         self._ending = contextlib.ExitStack()
         self._silicon_service: SiliconService | None = None
+        self._kernel: Path | None = None
 
     def __enter__(self) -> "Scenario":
         check_host(*self._needs)
@@ -218,6 +219,7 @@ class Scenario:
         self, network: LabNetwork, *, boot_files: Path, append: str = "", arguments: Sequence[str] = ()
     ) -> LabServer:
         """`bootos serve --netboot` in that network, on port 80, giving out addresses."""
+        self._kernel = boot_files / "vmlinuz"
         words = ["--netboot", BRIDGE, "--dhcp-range", DHCP_RANGE, "--boot-files", str(boot_files.resolve())]
         words += ["--append", f"{SERIAL_CONSOLE} {append}".strip(), *arguments]
         server = LabServer(self.directory / "server", arguments=words, network=network)
@@ -233,7 +235,10 @@ class Scenario:
         env: Mapping[str, str] | None = None,
     ) -> LabServer:
         """The server, not started: its address is known before, for arguments that need it."""
-        words = ["--boot-files", str(boot_files.resolve())] if boot_files is not None else []
+        words: list[str] = []
+        if boot_files is not None:
+            words = ["--boot-files", str(boot_files.resolve())]
+            self._kernel = boot_files / "vmlinuz"
         server = LabServer(self.directory / "server", arguments=[*words, *arguments], env=env)
         self._ending.callback(server.stop)
         return server
@@ -289,6 +294,7 @@ class Scenario:
             silicon=silicon,
             redfish=redfish,
             network=network,
+            kernel=self._kernel,
         )
         self._ending.callback(machine.power_off)
         return machine

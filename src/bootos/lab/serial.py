@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -56,31 +55,55 @@ def clean_text(raw: str) -> str:
 
 
 class SerialLog:
-    """Reads one connection until it ends. Safe to use from several threads."""
+    """The lines of one power-on. It reads the connection that `follow` gave it until that ends; a machine that starts
+    anew gives it another one, and the lines go on. Safe to use from several threads.
+
+    `find_end` says, once the connection has ended, why nothing more will come; while it says nothing, waits go on.
+    It is asked again after `wake`."""
 
     def __init__(
         self,
-        connection: socket.socket,
         path: Path,
         *,
-        began: float,
         read_cpu_s: Callable[[], float],
         on_line: Callable[[SerialLine], None] | None = None,
+        find_end: Callable[[], str] = lambda: "the machine went off",
         clock: Clock = CLOCK,
     ) -> None:
-        self._connection = connection
-        self._began = began
+        self._path = path
         self._clock = clock
         self._read_cpu_s = read_cpu_s
         self._on_line = on_line
+        self._find_end = find_end
         self._lines: list[SerialLine] = []
         self._partial = ""
         self._changed = threading.Condition()
-        self._ended = False
-        self._stamped: IO[str] = path.with_suffix(".log").open("a", encoding="utf-8")
-        self._raw: IO[bytes] = path.with_suffix(".raw").open("ab")
-        self._thread = threading.Thread(target=self._read, name=f"serial {path.name}", daemon=True)
+        self._connection: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._began = 0.0
+
+    def follow(self, connection: socket.socket, *, began: float) -> None:
+        """Read this connection from now on. The one before, if there was one, has ended. `began` is the time of
+        `time.monotonic` from which the seconds of the lines are counted."""
+        if self._thread is not None:
+            self._thread.join(5)
+        with self._changed:
+            self._began = began
+            self._partial = ""
+            self._connection = connection
+        self._thread = threading.Thread(
+            target=self._read, args=[connection], name=f"serial {self._path.name}", daemon=True
+        )
         self._thread.start()
+
+    def note(self, text: str) -> None:
+        """Add a line that the lab itself says, not the machine."""
+        self._take(f"{text}\n", begin=True)
+
+    def wake(self) -> None:
+        """Let every wait ask `find_end` again."""
+        with self._changed:
+            self._changed.notify_all()
 
     @property
     def lines(self) -> tuple[SerialLine, ...]:
@@ -100,12 +123,28 @@ class SerialLog:
         with self._changed:
             while (found := self._find(wanted, after)) is None:
                 left = until - time.monotonic()
-                if left <= 0 or self._ended:
-                    tail = "\n".join(f"  {line.at_s:9.3f}  {line.text}" for line in self._lines[-15:])
-                    why = "the machine went off" if self._ended else f"{deadline_s:g} s passed"
-                    raise SerialTimeout(f"no {pattern!r} on the serial line: {why}; it ended with\n{tail}")
+                why = self._find_end() if self._connection is None else ""
+                if left <= 0 or why:
+                    why = why or f"{deadline_s:g} s passed"
+                    raise SerialTimeout(
+                        f"no {pattern!r} on the serial line: {why}; it ended with\n{self.read_tail()}"
+                    )
                 self._changed.wait(left)
             return found
+
+    def read_tail(self) -> str:
+        """The last 15 lines with their seconds, for an error message; a line without an end is one of them."""
+        with self._changed:
+            lines = self._lines[-15:]
+            if partial := clean_text(self._partial):
+                lines = [*lines[-14:], self._stamp(partial)]
+        return "\n".join(f"  {line.at_s:9.3f}  {line.text}" for line in lines)
+
+    def read_last_words(self) -> str:
+        """The last text that is not blank, also of a line without an end; empty when there is none."""
+        with self._changed:
+            texts = (clean_text(self._partial), *(line.text for line in reversed(self._lines)))
+            return next((text.strip() for text in texts if text.strip()), "")
 
     def wait_until_registered(self, deadline_s: float, *, after: int = 0) -> SerialLine:
         """Wait until the agent says so. Raises BootosError, as soon as a line says that it will not come to that."""
@@ -116,16 +155,22 @@ class SerialLog:
 
     def send(self, text: str) -> None:
         """Type `text` into the serial line. Raises BootosError when the machine is off."""
+        connection = self._connection
         try:
-            self._connection.sendall(text.encode())
+            if connection is None:
+                raise BootosError("the serial line is closed")
+            connection.sendall(text.encode())
         except OSError as cause:
             raise BootosError("the serial line is closed") from cause
 
     def close(self) -> None:
         """End the connection and wait for the last lines to be written."""
+        connection = self._connection
         with contextlib.suppress(OSError):  # the other end may be first
-            self._connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+            if connection is not None:
+                connection.shutdown(socket.SHUT_RDWR)
+        if self._thread is not None:
+            self._thread.join(5)
 
     def _find(self, wanted: re.Pattern[str], after: int) -> SerialLine | None:
         for line in self._lines[after:]:
@@ -140,36 +185,36 @@ class SerialLog:
         at_s = self._clock.now() - self._began
         return SerialLine(number=len(self._lines), at_s=at_s, cpu_s=self._read_cpu_s(), text=text)
 
-    def _read(self) -> None:
+    def _read(self, connection: socket.socket) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two chunks
-        while True:
-            try:
-                chunk = self._connection.recv(65536)
-            except OSError:
-                chunk = b""
-            if not chunk:
-                break
-            self._raw.write(chunk)
-            self._raw.flush()
-            self._take(decoder.decode(chunk))
+        with self._path.with_suffix(".raw").open("ab") as raw:
+            while True:
+                try:
+                    chunk = connection.recv(65536)
+                except OSError:
+                    chunk = b""
+                if not chunk:
+                    break
+                raw.write(chunk)
+                raw.flush()
+                self._take(decoder.decode(chunk))
+        connection.close()
         with self._changed:
-            self._ended = True
+            self._connection = None
             self._changed.notify_all()
-        self._connection.close()
-        self._stamped.close()
-        self._raw.close()
 
-    def _take(self, text: str) -> None:
+    def _take(self, text: str, *, begin: bool = False) -> None:
         fresh: list[SerialLine] = []
         with self._changed:
-            *whole, self._partial = (self._partial + text).split("\n")
+            head = "\n" if begin and self._partial else ""
+            *whole, self._partial = (self._partial + head + text).split("\n")
             for raw in whole:
                 line = self._stamp(clean_text(raw))
                 self._lines.append(line)
                 fresh.append(line)
             self._changed.notify_all()
-        for line in fresh:
-            self._stamped.write(f"{line.at_s:9.3f} {line.text}\n")
-            if self._on_line is not None:
+        with self._path.with_suffix(".log").open("a", encoding="utf-8") as stamped:
+            stamped.writelines(f"{line.at_s:9.3f} {line.text}\n" for line in fresh)
+        if self._on_line is not None:
+            for line in fresh:
                 self._on_line(line)
-        self._stamped.flush()

@@ -1,12 +1,13 @@
 """`two-boots.pcap` was written by QEMU's filter-dump while a lab machine booted twice through pxelinux, then thinned
 out: of each transfer only the request and its first two answers were kept."""
 
+import struct
 from pathlib import Path
 
 import pytest
 
 from bootos.errors import BootosError
-from bootos.lab.capture import parse_capture, read_capture
+from bootos.lab.capture import has_asked, parse_capture, read_capture
 
 GOLDEN = Path(__file__).parents[2] / "golden/lab/capture/two-boots.pcap"
 
@@ -73,3 +74,32 @@ def test_a_file_that_is_still_written_is_read_up_to_its_last_whole_packet() -> N
 def test_refuses_what_is_no_capture(content: bytes) -> None:
     with pytest.raises(BootosError, match="not a pcap file"):
         parse_capture(content)
+
+
+def test_a_request_is_a_file_asked_for_or_a_connection_and_not_dhcp(tmp_path: Path) -> None:
+    content = GOLDEN.read_bytes()
+    first_fetch = read_capture(GOLDEN).fetches[0]
+    assert has_asked(GOLDEN)
+    path = tmp_path / "dhcp.pcap"
+    path.write_bytes(cut_before(content, first_fetch.at_s))
+    assert read_capture(path).dhcp
+    assert not has_asked(path)
+
+
+def test_before_the_first_packet_nothing_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "empty.pcap").touch()
+    assert not has_asked(tmp_path / "empty.pcap")
+    assert not has_asked(tmp_path / "missing.pcap")
+
+
+def cut_before(content: bytes, at_s: float) -> bytes:
+    """The capture up to the packet that came `at_s` seconds after the first."""
+    offset, first = 24, None
+    while offset < len(content):
+        seconds, microseconds, kept = struct.unpack_from("<III", content, offset)
+        now = seconds + microseconds / 1e6
+        first = now if first is None else first
+        if now - first >= at_s:
+            break
+        offset += 16 + kept
+    return content[:offset]

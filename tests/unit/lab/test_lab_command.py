@@ -1,11 +1,21 @@
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 import typer
+from bootsector import build_kernel
+from failing_qemu import PROGRAM, build_environment, choose, install
 from typer.testing import CliRunner
 
+from bootos.lab.accelerator import VARIABLE
 from bootos.lab.command import app, build_spec, guest_url
 from bootos.lab.netboot import build_default_menu
+from bootos.process import Completed, run
+
+RUN = ["--kernel-only", "--memory", "64M", "--timeout", "60"]
+needs_qemu = pytest.mark.skipif(not shutil.which(PROGRAM), reason="needs qemu-system-x86")
 
 
 def test_the_words_of_the_command_line_become_a_machine() -> None:
@@ -50,10 +60,31 @@ def test_a_guest_reaches_this_hosts_loopback_under_another_address(url: str, see
     assert guest_url(url) == seen
 
 
-def test_check_prints_one_json_document() -> None:
-    result = CliRunner().invoke(app, ["check", "--json"])
+class Bench:
+    """A directory with an image whose kernel only says that it runs, and a QEMU whose kvm fails."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        image = directory / "build/image"
+        image.mkdir(parents=True)
+        (image / "vmlinuz").write_bytes(
+            build_kernel(b"Probing EDD (edd=off)... ok\r\nLinux version 0\r\nlogin: ")
+        )
+        (image / "initrd.img").write_bytes(bytes(512))
+        self.programs = install(directory / "bin", how="start")
+
+    def lab(self, *words: str, **environment: str) -> Completed:
+        """`bootos lab` in that directory, as a process."""
+        env = build_environment(self.programs, COLUMNS="240", **environment)
+        argv = [sys.executable, "-m", "bootos.cli", "lab", *words]
+        return run(argv, env=env, cwd=self.directory, check=False)
+
+
+@needs_qemu
+def test_check_prints_one_json_document(tmp_path: Path) -> None:
+    result = Bench(tmp_path).lab("check", "--json")
     facts = json.loads(result.stdout)
-    assert facts["ok"] is (result.exit_code == 0)
+    assert facts["ok"] is (result.returncode == 0)
     assert {entry["part"] for entry in facts["requirements"]} == {
         "machine",
         "pxe",
@@ -62,6 +93,44 @@ def test_check_prints_one_json_document() -> None:
         "disk",
         "layer",
     }
+
+
+@needs_qemu
+def test_check_tells_what_was_tried_and_what_came_of_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    facts = json.loads(bench.lab("check", "--json").stdout)
+    assert facts["accelerator"] == "tcg"
+    (trial,) = facts["trials"]
+    assert trial["ok"] is False
+    assert trial["words"].startswith(
+        "QEMU did not start: qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69"
+    )
+    assert facts["reason"] == f"kvm failed: {trial['name']}: {trial['words']}"
+    assert Path(facts["memory"]) == tmp_path / "build/cache/lab/accelerator.json"
+    told = bench.lab("check").stdout
+    assert "tried with kvm" in told
+    assert f"remembered in {facts['memory']}" in told
+    assert f"accelerator: tcg ({facts['reason']})" in told
+
+
+@needs_qemu
+def test_run_goes_on_with_tcg_when_kvm_fails_before_the_kernel_runs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    choose(bench.programs, how="internal-error", when="Probing EDD")
+    result = bench.lab("run", *RUN, "--until", "login:", **{VARIABLE: "kvm"})
+    assert result.returncode == 0
+    assert "lab: kvm failed (QEMU stopped the machine with an internal error" in result.stdout
+    assert "machine: matched after" in result.stdout
+
+
+@needs_qemu
+def test_run_ends_with_1_and_the_reason_when_the_machine_fails(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    choose(bench.programs, how="panic", when="Linux version 0")
+    result = bench.lab("run", *RUN, "--until", "login:", **{VARIABLE: "kvm"})
+    assert result.returncode == 1
+    assert "machine: failed after" in result.stdout
+    assert "machine: the machine's kernel panicked" in result.stdout
 
 
 def test_wrong_usage_ends_with_2() -> None:

@@ -9,7 +9,6 @@ import pytest
 from bootsector import build_boot_sector
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import is_working
 from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
 from bootos.lab.serial import SerialTimeout
@@ -122,11 +121,6 @@ def test_a_scenario_does_not_empty_a_directory_it_did_not_make(tmp_path: Path) -
     with pytest.raises(BootosError, match="was not made by a lab run"), Scenario(tmp_path, needs=["machine"]):
         pass
     assert (tmp_path / "thesis.txt").exists()
-
-
-def test_software_emulation_always_works_and_an_unknown_accelerator_never() -> None:
-    assert is_working("tcg")
-    assert not is_working("steam")
 
 
 def test_a_virtual_drive_is_there_while_its_controller_has_it(tmp_path: Path) -> None:

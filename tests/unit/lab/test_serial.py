@@ -20,7 +20,8 @@ class LateClock(Clock):
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[tuple[socket.socket, SerialLog]]:
     guest, host = socket.socketpair()
-    log = SerialLog(host, tmp_path / "serial", began=1000.0, read_cpu_s=lambda: 1.5, clock=LateClock())
+    log = SerialLog(tmp_path / "serial", read_cpu_s=lambda: 1.5, clock=LateClock())
+    log.follow(host, began=1000.0)
     yield guest, log
     guest.close()
     log.close()

@@ -24,6 +24,7 @@ from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import LabServer, Scenario
 from bootos.lab.serial import SerialLine
+from bootos.lab.watch import while_on
 from bootos.waiting import wait_for
 
 BOOT_DEADLINE_S = 600.0
@@ -58,11 +59,11 @@ def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) 
         )
         store_documents(operator, server, evidence, say)
         power_on(machine, say)
-        evidence.machine = wait_for_registration(operator, say)
+        evidence.machine = wait_for_registration(machine, operator, say)
         job = start_job(operator, say)
         if kill_server:
-            kill_in_mid_job(server, operator, job, say)
-        wait_for_handover(operator, job, server, evidence, say)
+            kill_in_mid_job(machine, server, operator, job, say)
+        wait_for_handover(machine, operator, job, server, evidence, say)
         wait_for_second_boot(machine, operator, job, say)
         collect(machine, server, operator, job, evidence)
         report.timings_s = check.read_timings(evidence)
@@ -102,20 +103,20 @@ def power_on(machine: Machine, say: Say) -> None:
         f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC"
     )
     machine.power_on()
+    say(f"QEMU runs it with {machine.accelerator}")
 
 
 def show_line(line: SerialLine, say: Say) -> None:
-    """The machine's console as it comes: what BootOS and its loader say, without the kernel's own lines."""
-    if re.search(r"^Loading |BootOS: |bootos: |\.\.\. ok$", line.text):
+    """The machine's console as it comes: what BootOS, its loader and the lab say, without the kernel's own lines."""
+    if re.search(r"^Loading |BootOS: |bootos: |\.\.\. ok$|^lab: ", line.text):
         say(f"{line.at_s:7.1f} s | {line.text}")
 
 
-def wait_for_registration(operator: Operator, say: Say) -> dict[str, Any]:
-    machine = wait_for(
-        lambda: operator.find_machine(SERIAL), BOOT_DEADLINE_S, what="the registration", pause_s=1.0
-    )
-    say(f"registered: {machine['vendor']} {machine['product']}, serial number {machine['sn']}")
-    return machine
+def wait_for_registration(machine: Machine, operator: Operator, say: Say) -> dict[str, Any]:
+    find = while_on(machine, lambda: operator.find_machine(SERIAL))
+    shown = wait_for(find, BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
+    say(f"registered: {shown['vendor']} {shown['product']}, serial number {shown['sn']}")
+    return shown
 
 
 def start_job(operator: Operator, say: Say) -> int:
@@ -126,14 +127,14 @@ def start_job(operator: Operator, say: Say) -> int:
     return int(created["id"])
 
 
-def kill_in_mid_job(server: LabServer, operator: Operator, job: int, say: Say) -> None:
+def kill_in_mid_job(machine: Machine, server: LabServer, operator: Operator, job: int, say: Say) -> None:
     """SIGKILL while an action is under way, and a new start ten seconds later."""
 
     def is_working() -> bool:
         steps = ((operator.find_job(job) or {}).get("report") or {}).get("steps", [])
         return any(step["state"] == "running" and step["id"] != "plan" for step in steps)
 
-    wait_for(is_working, JOB_DEADLINE_S, what="a running step", pause_s=0.2)
+    wait_for(while_on(machine, is_working), JOB_DEADLINE_S, what="a running step")
     server.kill()
     say("the server was killed in mid-job")
     threading.Event().wait(10.0)  # as long as the server is away: the fault itself, not a wait for something
@@ -141,9 +142,11 @@ def kill_in_mid_job(server: LabServer, operator: Operator, job: int, say: Say) -
     say("the server was started again")
 
 
-def wait_for_handover(operator: Operator, job: int, server: LabServer, evidence: Evidence, say: Say) -> None:
+def wait_for_handover(
+    machine: Machine, operator: Operator, job: int, server: LabServer, evidence: Evidence, say: Say
+) -> None:
     """Until the job waits for its installer; the PXE file is read now, since it goes away at the end."""
-    shown = operator.wait_for_job(job, ["installing"], JOB_DEADLINE_S)
+    shown = operator.wait_for_job(job, ["installing"], JOB_DEADLINE_S, machine=machine)
     if shown["state"] != "installing":
         raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
     evidence.pxe_file = find_pxe_file(server).read_text()
@@ -156,7 +159,7 @@ def find_pxe_file(server: LabServer) -> Path:
 
 def wait_for_second_boot(machine: Machine, operator: Operator, job: int, say: Say) -> None:
     """Until the second boot's installer reported its end and switched the machine off."""
-    shown = operator.wait_for_job(job, ["done"], INSTALL_DEADLINE_S)
+    shown = operator.wait_for_job(job, ["done"], INSTALL_DEADLINE_S, machine=machine)
     if shown["state"] != "done":
         raise BootosError(f"the job ended as {shown['state']}: {shown['message']}")
     machine.wait_for_exit(120.0)
