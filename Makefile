@@ -4,23 +4,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(shell grep -v '^\#' debian-packages.txt)
+TEST_PACKAGES := $(shell grep -v '^\#' debian-packages-test.txt)
 IMAGE := build/image
 # the tests that build whole images
 BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup host image demo test test-all lint unit vm vm-faults vm-matrix vm-builds bench budgets lock schema clean
+.PHONY: help setup host host-test image demo test test-all lint unit vm vm-faults vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
+# $(call install,NAMES): those of these Debian packages that are missing
+define install
+missing=$$(for name in $(1); do \
+  dpkg-query -W -f '$${db:Status-Abbrev}' $$name 2>/dev/null | grep -q '^ii' || echo $$name; done); \
+if [ -n "$$missing" ]; then \
+  echo "installing:" $$missing; \
+  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+fi
+endef
+
 host: ## install the Debian packages that are missing (root)
-	@missing=$$(for name in $(PACKAGES); do \
-	  dpkg-query -W -f '$${db:Status-Abbrev}' $$name 2>/dev/null | grep -q '^ii' || echo $$name; done); \
-	if [ -n "$$missing" ]; then \
-	  echo "installing:" $$missing; \
-	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
-	fi
+	@$(call install,$(PACKAGES))
+
+host-test: host ## and those that only tests need
+	@$(call install,$(TEST_PACKAGES))
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	@$(MAKE) --no-print-directory host
@@ -42,10 +51,10 @@ lint: setup ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: setup ## the tests that need no virtual machine
+unit: setup host-test ## the tests that need no virtual machine
 	$(BIN)/pytest -q -m 'not vm' -n auto --dist worksteal
 
-vm: image ## the tests that boot virtual machines
+vm: image host-test ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO
 
 test: lint image unit vm ## everything that has to hold before a change lands
@@ -54,13 +63,13 @@ test: lint image unit vm ## everything that has to hold before a change lands
 test-all: lint image unit ## `test` and the full matrices
 	@$(MAKE) --no-print-directory -j2 vm-faults vm-matrix vm-builds
 
-vm-faults: image ## every fault at every step of a job
+vm-faults: image host-test ## every fault at every step of a job
 	$(BIN)/pytest -q -m vm tests/vm/faults -o log_cli=true -o log_cli_level=INFO
 
-vm-matrix: image ## every hardware family, boot path and misbehaving tool, and all other tests with virtual machines
+vm-matrix: image host-test ## every hardware family, boot path and misbehaving tool, and all other tests with virtual machines
 	$(BIN)/pytest -q -m vm $(addprefix --ignore=,tests/vm/faults $(BUILDS)) -o log_cli=true -o log_cli_level=INFO
 
-vm-builds: image ## images built twice, interrupted, and by a recipe with every setting
+vm-builds: image host-test ## images built twice, interrupted, and by a recipe with every setting
 	$(BIN)/pytest -q -m vm $(BUILDS) -o log_cli=true -o log_cli_level=INFO
 
 bench: image ## what a boot, an inventory and a rebuild cost; how fast a job reaches one of 1,000 machines

@@ -1,6 +1,9 @@
-"""What holds for the whole run: the table of the fault cells, of all processes that tests run in, is printed last."""
+"""What holds for the whole run: which tests may be skipped where all of them have to pass (CI=true), and the table of
+the fault cells, of all processes that tests run in, which is printed last.
+"""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,6 +11,33 @@ import pytest
 from table import Cell, format_table, write_table
 
 FAULT_TABLE = Path(__file__).parents[1] / "build/faults/table.txt"
+
+LOOP_DEVICES = "loop devices, which a container may not have"
+MAY_BE_SKIPPED = {
+    "tests/contract/test_real_lvm.py": LOOP_DEVICES,
+    "tests/unit/lab/test_foreign.py::test_a_physical_volume_is_recognised": LOOP_DEVICES,
+    "tests/unit/lab/test_volume.py::test_what_lvm2_wrote_is_understood": LOOP_DEVICES,
+    "tests/unit/test_deadline.py::test_a_command_that_cannot_even_be_killed_is_not_waited_for": LOOP_DEVICES,
+}
+"""Tests that a host may be unable to run, and what they need of it; everywhere else a skip fails with CI=true."""
+
+
+def may_be_skipped(node_id: str) -> bool:
+    return any(node_id == name or node_id.startswith((f"{name}::", f"{name}[")) for name in MAY_BE_SKIPPED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not may_be_skipped(item.nodeid):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = (
+            f"{reason}\nWith CI=true only what MAY_BE_SKIPPED names in tests/conftest.py may be skipped."
+        )
+    return report
 
 
 def find_cells(reporter: pytest.TerminalReporter) -> Iterator[Cell]:
