@@ -228,7 +228,6 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         agent_version=__version__,
         image_version=host.image_version,
         developer=host.cmdline.developer,
-        loop_interval_s=host.cmdline.loop_interval_s,
         pxe_mac=host.mac or None,
         address=address,
         drivers=find_driver_names(host.inventory),
@@ -262,7 +261,7 @@ def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK)
     attempts = pauses()
     while True:
         try:
-            order = client.fetch_order(wait_s=25)
+            order = client.fetch_order(client.poll_s)
             attempts = pauses()
             if order is not None:
                 return order

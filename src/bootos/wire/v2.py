@@ -58,7 +58,6 @@ class Registration(msgspec.Struct, kw_only=True):
     agent_version: str
     image_version: str = ""  # of the image that was booted, as its manifest calls it
     developer: bool = False
-    loop_interval_s: int | None = None
     pxe_mac: str | None = None
     address: str | None = None
     protocol: int = VERSION
@@ -69,8 +68,7 @@ class Registration(msgspec.Struct, kw_only=True):
 class Registered(msgspec.Struct, kw_only=True):
     machine_id: str
     session: str
-    poll_s: int = 25  # how long a long-poll may wait
-    verified: bool = False  # the model is in the support list
+    poll_s: int = 25  # how long a long-poll waits, which the agent asks for
     message: str = ""
 
 
@@ -115,7 +113,6 @@ class Order(msgspec.Struct, kw_only=True):
     skip_hardware: bool = False  # hardware configuration is skipped: only MAC upload, hooks, reboot
     skip_reason: str = ""
     reboot: bool = True
-    poll_timeout_s: int = 25
 
 
 class Approval(msgspec.Struct, kw_only=True):

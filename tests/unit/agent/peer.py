@@ -28,6 +28,8 @@ class Peer:
         self.registrations = 0
         self.answers: dict[str, list[tuple[int, Any]]] = {}
         self.macs: list[str] = []
+        self.queries: list[str] = []  # of all calls, as `/order?wait_s=25`
+        self.poll_s = 25
         self.orders: list[v2.Order] = []
         self.cancel = False
         peer = self
@@ -42,6 +44,7 @@ class Peer:
                 self.answer(self.rfile.read(int(self.headers["Content-Length"])))
 
             def answer(self, body: bytes | None) -> None:
+                peer.queries.append(self.path.removeprefix(v2.PREFIX))
                 path = self.path.removeprefix(v2.PREFIX).partition("?")[0]
                 planned = peer.answers.get(path) or []
                 status, value = planned.pop(0) if planned else peer.serve(path, body)
@@ -69,7 +72,7 @@ class Peer:
             return 200, []
         if path == "/register":
             self.registrations += 1
-            return 200, v2.Registered(machine_id="m1", session=f"s{self.registrations}")
+            return 200, v2.Registered(machine_id="m1", session=f"s{self.registrations}", poll_s=self.poll_s)
         if path == "/order":
             return (200, self.orders.pop(0)) if self.orders else (204, None)
         if path == "/mac":

@@ -2,8 +2,13 @@
 
 import pytest
 import urllib3
+from peer import Peer
 
+from bootos.agent.sequence import wait_for_order
 from bootos.agent.session.client import Client, Unreachable, describe_cause
+from bootos.agent.session.reporter import Reporter
+from bootos.wire import v2
+from bootos.wire.inventory import Inventory
 
 REFUSED = "Failed to establish a new connection: [Errno 111] Connection refused"
 
@@ -24,3 +29,16 @@ def test_a_server_that_is_not_there_is_said_in_one_row() -> None:
     with pytest.raises(Unreachable) as raised:
         Client("http://127.0.0.1:1").greet()
     assert str(raised.value) == f"http://127.0.0.1:1 does not answer: {REFUSED}"
+
+
+@pytest.mark.parametrize(("said", "asked"), [(7, 7), (25, 25), (0, 1), (-3, 1), (86_400, 120)])
+def test_the_agent_waits_for_an_order_as_long_as_the_server_says(peer: Peer, said: int, asked: int) -> None:
+    peer.poll_s = said
+    peer.orders = [v2.Order(job_id="1")]
+    client = Client(peer.url)
+    client.register(
+        v2.Registration(sn="A", boot_id="b", agent_version="0", inventory=Inventory(collected_at=""))
+    )
+    order = wait_for_order(client, Reporter(client, "b", lambda: None))
+    assert order.job_id == "1"
+    assert [query for query in peer.queries if query.startswith("/order")] == [f"/order?wait_s={asked}"]

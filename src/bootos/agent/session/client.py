@@ -17,6 +17,8 @@ from bootos.wire import v2
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
+# A server that says 0 is not asked without a pause; within the longest one a server that is gone is noticed.
+LEAST_POLL_S, MOST_POLL_S = 1, 120
 LAYERS_TIMEOUT_S = 5.0  # a machine goes on without them
 
 
@@ -45,6 +47,7 @@ class Client:
         self.server_addr = server_addr
         self._http = http or urllib3.PoolManager(maxsize=4, retries=False)
         self._session: str | None = None
+        self.poll_s = 25  # how long `fetch_order` waits, as the server said last
 
     def greet(self) -> v2.Greeting:
         """Ask whether the server speaks v2. Raises Refused (404: it does not), Unreachable."""
@@ -57,9 +60,10 @@ class Client:
         return self._call("GET", f"/layers{query}", None, list[v2.LayerOffer], timeout_s=LAYERS_TIMEOUT_S)
 
     def register(self, registration: v2.Registration) -> v2.Registered:
-        """Register and keep the session for the calls that follow."""
+        """Register and keep the session for the calls that follow, and how long a long-poll waits."""
         registered = self._call("POST", "/register", registration, v2.Registered, timeout_s=60.0)
         self._session = registered.session
+        self.poll_s = min(max(registered.poll_s, LEAST_POLL_S), MOST_POLL_S)
         return registered
 
     def fetch_order(self, wait_s: int) -> v2.Order | None:

@@ -85,7 +85,6 @@ def take_order(context: Context, session: WriteSession, machine: Machine, boot: 
         skip_hardware=job.skip_hardware,
         skip_reason=job.skip_reason,
         reboot=job.reboot,
-        poll_timeout_s=context.settings.poll_s,
     )
 
 

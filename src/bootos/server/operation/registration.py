@@ -52,7 +52,6 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
         machine_id=str(machine.id),
         session=token,
         poll_s=context.settings.poll_s,
-        verified=verdict.ok,
         message=message,
     )
 

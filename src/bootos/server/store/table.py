@@ -69,7 +69,7 @@ class Machine(Base):
 
     `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
     `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
-    its agent sent (`wire.v2.SavedState`).
+    its agent sent (`wire.saved.SavedState`).
     """
 
     __tablename__ = "machine"
