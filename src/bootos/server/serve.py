@@ -39,6 +39,7 @@ class Server(uvicorn.Server):
         self._context = context
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, after everybody who waits was told to come back."""
         self._context.hub.close_soon()
         super().handle_exit(sig, frame)
 

@@ -33,6 +33,8 @@ class MalformedError(BootosError):
 
 
 class NicSaid(msgspec.Struct, kw_only=True, rename="pascal"):
+    """A NIC as an agent tells it. Nothing checks the texts here; the server drops what is no MAC or address."""
+
     name: str = ""
     mac: str = ""
     ip: str = ""
@@ -53,6 +55,8 @@ class SizeSaid(msgspec.Struct, kw_only=True, rename="pascal"):
 
 
 class MotherboardSaid(msgspec.Struct, kw_only=True, rename="pascal"):
+    """The maker and the model of the main board."""
+
     name: str = ""
     model: str = ""
 
@@ -119,6 +123,8 @@ class HardwareScript(msgspec.Struct, kw_only=True, rename="pascal"):
 
 
 class HardwareGroup(msgspec.Struct, kw_only=True, rename="pascal"):
+    """A group of a hardware template, such as RAID; `scripts` None: it has none."""
+
     name: str = ""
     scripts: list[HardwareScript] | None = None
 

@@ -56,7 +56,6 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
     post_calls, get_calls = build_calls(context)
 
     async def answer(request: Request[Any, Any, Any]) -> Answer:
-        # what the request asks for, or that there is no such call
         if not context.settings.legacy_api:
             return Unserved(404, "Cloudboot v1 is switched off on this server")
         call = request.url.path.removeprefix(v1.PREFIX).strip("/")

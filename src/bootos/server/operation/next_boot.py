@@ -133,6 +133,7 @@ def write_pinned_files(context: Context, session: Session, machine: Machine | No
 
 
 def is_of_a_job(session: Session, name: str) -> bool:
+    """Whether a job has written the per-MAC PXE file of this name."""
     return session.scalar(select(Job.id).where(Job.pxe_file == name).limit(1)) is not None
 
 
