@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from carrying import apply, plan
 from siliconmachine import SiliconMachine
 from storagemachine import FakeDevice, StorageMachine
 
-from bootos.drivers.contract import Driver, Exporter, Forecast, Machine, Planned
+from bootos.drivers.contract import Driver, Exporter, Machine
+from bootos.engine.plan import JobPlan
 from bootos.lab.vendor_tools.silicon import Knob, PhysicalDrive, SiliconSpec
 from bootos.process import Completed
-from bootos.template.check import read_template
 from bootos.wire.inventory import Disk, Inventory, RaidController
 
 HDD = 960_197_124_096
 
 
 class RaidRig:
-    """`plan` and `apply` as the engine does. `names` are the kernel's names of the virtual drives; with `shows_disks`
+    """`plan` and `settle` are the engine's. `names` are the kernel's names of the virtual drives; with `shows_disks`
     False the kernel sees none of them."""
 
     def __init__(
@@ -93,26 +94,25 @@ class RaidRig:
         card = RaidController(name="0000:5c:00.0", driver=self.driver.name, model="stand-in")
         return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=[card])
 
-    def plan(self, text: str) -> Planned:
-        template, wrong = read_template({"name": "t", **yaml.safe_load(text)})
-        assert template is not None and not wrong, wrong
-        inventory = self.build_inventory()
-        assert self.driver.match(inventory) is not None
-        return self.driver.plan(self.driver.read(self.machine, inventory), template, {}, Forecast())
+    def plan(self, text: str) -> JobPlan:
+        document = {"name": "t", **yaml.safe_load(text)}
+        return plan(document, self.machine, self.build_inventory(), drivers=[self.driver])
 
     def export(self) -> dict[str, Any]:
         assert isinstance(self.driver, Exporter)
         return self.driver.export(self.driver.read(self.machine, self.build_inventory()))
 
-    def apply(self, planned: Planned) -> None:
+    def apply(self, planned: JobPlan) -> None:
+        """What the driver does of a plan, whatever became of the machine since: the engine would plan again."""
         assert not planned.problems, planned.problems
         for action in planned.actions:
             self.driver.apply(self.machine, action, {})
 
-    def settle(self, text: str) -> Planned:
-        """Plan, apply, and the second plan, which must be empty."""
+    def settle(self, text: str) -> JobPlan:
+        """The whole job, after which nothing is left to plan; returns its plan."""
         planned = self.plan(text)
-        self.apply(planned)
+        document = {"name": "t", **yaml.safe_load(text)}
+        apply(document, self.machine, self.build_inventory(), drivers=[self.driver])
         again = self.plan(text)
         assert not again.problems and not again.actions, again
         return planned

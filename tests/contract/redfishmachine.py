@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bootos.drivers.contract import Machine
+from carrying import apply, build_run, plan
+
+from bootos.drivers.contract import Action, Driver, Machine
+from bootos.engine.plan import JobPlan
+from bootos.engine.run import Run
 from bootos.lab.redfish import RedfishService
 from bootos.lab.vendor_tools.redfish import RedfishTool, find_state, start_redfish
 from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
 from bootos.lab.vendor_tools.silicon import Knob, Silicon, SiliconSpec
-from bootos.template.check import read_template
-from bootos.template.model import Template
 from bootos.wire.inventory import Bmc, Inventory, System
 
 ADMIN = {"user": "labadmin", "password": {"secret": "oob-admin"}}
@@ -39,20 +41,24 @@ class RedfishMachine:
     def misbehave(self, kind: str, when: str, times: int | None = None) -> None:
         self.silicon.knobs.append(Knob(tool="redfish", kind=kind, when=when, times=times))  # type: ignore[arg-type]
 
-    def build(self, document: dict[str, Any]) -> Template:
-        """The template, with the way to the service in it, told to the machine."""
+    def build(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document, with the way to the service in it."""
         access = {
             "address": f"{self.service.scheme}://127.0.0.1:{self.service.port}",
             "fingerprint": self.service.fingerprint or None,
             **ADMIN,
         }
         oob = document.get("oob", {})
-        oob = {**oob, "redfish": {**access, **oob.get("redfish", {})}}
-        template, problems = read_template({"name": "t", **document, "oob": oob})
-        assert problems == []
-        assert template is not None
-        self.machine.template, self.machine.secrets = template, self.secrets
-        return template
+        return {"name": "t", **document, "oob": {**oob, "redfish": {**access, **oob.get("redfish", {})}}}
+
+    def plan(self, driver: Driver, document: dict[str, Any]) -> JobPlan:
+        return plan(document, self.machine, self.inventory, self.secrets, drivers=[driver])
+
+    def apply(self, driver: Driver, document: dict[str, Any]) -> list[Action]:
+        return apply(document, self.machine, self.inventory, self.secrets, drivers=[driver])
+
+    def build_run(self, driver: Driver, document: dict[str, Any], **more: Any) -> Run:
+        return build_run(document, self.machine, self.inventory, self.secrets, drivers=[driver], **more)
 
 
 @contextmanager

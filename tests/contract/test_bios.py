@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from carrying import build_run
 from siliconmachine import SiliconMachine
 
 from bootos.drivers.bios.ilorest import IlorestDriver
@@ -13,10 +14,12 @@ from bootos.drivers.bios.racadm import RacadmDriver
 from bootos.drivers.bios.section import BiosState
 from bootos.drivers.bios.sum import SumDriver
 from bootos.drivers.bios.vendor_tool import VendorTool
-from bootos.drivers.contract import Batch, DriverError, Exporter, Forecast, Planned
+from bootos.drivers.contract import Batch, DriverError, Exporter
+from bootos.engine.apply import apply_job
 from bootos.engine.offline import build_offline_run
-from bootos.engine.plan import plan_job
+from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.savedstate import read_saved
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
@@ -24,7 +27,6 @@ from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
 from bootos.lab.vendor_tools.sum import Sum
 from bootos.lab.vendor_tools.tool import Tool
 from bootos.process import ToolError
-from bootos.template.check import read_template
 from bootos.wire.inventory import Inventory, System
 
 WANTED: dict[str, Any] = {"virtualization": "enabled", "c_states": "disabled", "power_profile": "custom"}
@@ -79,15 +81,15 @@ class Bench:
     def read(self) -> BiosState:
         return self.driver.read(self.box.machine, self.inventory)
 
-    def plan(self, **bios: Any) -> Planned:
-        template, problems = read_template({"name": "t", "bios": bios})
-        assert template is not None
-        assert problems == []
-        return self.driver.plan(self.read(), template, self.secrets, Forecast())
+    def plan(self, **bios: Any) -> JobPlan:
+        document = {"name": "t", "bios": bios}
+        self.run = build_run(document, self.box.machine, self.inventory, self.secrets, drivers=[self.driver])
+        return plan_job(self.run)
 
-    def apply(self, planned: Planned) -> None:
-        assert planned.problems == []
-        self.driver.apply_batch(self.box.machine, planned.actions, self.secrets)
+    def apply(self, planned: JobPlan) -> None:
+        """The part of the job of the last plan before its restart."""
+        waiting = apply_job(self.run, planned)
+        assert [action.id for action in waiting] == [action.id for action in planned.actions]
 
     @property
     def bios(self) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def test_a_tool_that_misbehaves_is_a_failure_that_names_the_setting(
             action.id for action in planned.actions
         ]
         return
-    with pytest.raises(DriverError) as caught:
+    with pytest.raises(StepFailed) as caught:
         bench.apply(planned)
     assert any(name in caught.value.message for name in bench.after)
 
@@ -216,7 +218,7 @@ def test_racadm_leaves_nothing_half_set_behind(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "racadm")
     planned = bench.plan(**WANTED)
     bench.box.silicon.knobs.append(Knob(tool="racadm", when="set *proccstates", kind="fail-half"))
-    with pytest.raises(DriverError, match="ProcCStates"):
+    with pytest.raises(StepFailed, match="ProcCStates"):
         bench.apply(planned)
     assert bench.bios["pending"] == {}
     assert bench.box.silicon.state["racadm"]["jobs"] == []
@@ -226,14 +228,14 @@ def test_a_job_that_was_not_scheduled_is_no_success(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "racadm")
     planned = bench.plan(**WANTED)
     bench.box.silicon.knobs.append(Knob(tool="racadm", when="jobqueue create", kind="junk"))
-    with pytest.raises(DriverError, match="did not schedule the job for"):
+    with pytest.raises(StepFailed, match="did not schedule the job for"):
         bench.apply(planned)
 
 
 def test_another_job_for_the_bios_is_not_trampled_on(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "racadm")
     bench.apply(bench.plan(virtualization="enabled"))
-    with pytest.raises(DriverError) as caught:
+    with pytest.raises(StepFailed) as caught:
         bench.apply(bench.plan(hyperthreading="disabled"))
     assert "LogicalProc cannot be set: the job JID_" in caught.value.message
     assert "jobqueue delete -i JID_" in caught.value.hint

@@ -1,13 +1,13 @@
 from typing import Any
 
+import carrying
 import pytest
 from bmcmachine import BmcMachine
 from stillclock import Clock
 
-from bootos.drivers.contract import Action, Forecast, Planned
+from bootos.drivers.contract import Action
 from bootos.drivers.oob.ipmi import IpmiDriver
-from bootos.template.check import read_template
-from bootos.template.model import Template
+from bootos.engine.plan import JobPlan
 from bootos.wire.inventory import Bmc, Inventory
 
 INVENTORY = Inventory(collected_at="2024-01-01T00:00:00Z", bmc=Bmc())
@@ -19,26 +19,16 @@ def build_driver() -> IpmiDriver:
     return IpmiDriver(sleep=clock.sleep, now=clock.now)
 
 
-def build(**oob: Any) -> Template:
-    template, problems = read_template({"name": "t", "oob": oob})
-    assert problems == []
-    assert template is not None
-    return template
+def build(**oob: Any) -> dict[str, Any]:
+    return {"name": "t", "oob": oob}
 
 
-def plan(driver: IpmiDriver, bmc: BmcMachine, template: Template, **secrets: str) -> Planned:
-    state = driver.read(bmc.machine, INVENTORY)
-    return driver.plan(state, template, SECRETS | secrets, Forecast())
+def plan(driver: IpmiDriver, bmc: BmcMachine, template: dict[str, Any], **secrets: str) -> JobPlan:
+    return carrying.plan(template, bmc.machine, INVENTORY, SECRETS | secrets, drivers=[driver])
 
 
-def apply(driver: IpmiDriver, bmc: BmcMachine, template: Template, **secrets: str) -> list[Action]:
-    planned = plan(driver, bmc, template, **secrets)
-    assert planned.problems == []
-    for action in planned.actions:
-        driver.apply(bmc.machine, action, SECRETS | secrets)
-    again = plan(driver, bmc, template, **secrets)
-    assert (again.actions, again.problems) == ([], [])
-    return planned.actions
+def apply(driver: IpmiDriver, bmc: BmcMachine, template: dict[str, Any], **secrets: str) -> list[Action]:
+    return carrying.apply(template, bmc.machine, INVENTORY, SECRETS | secrets, drivers=[driver])
 
 
 STATIC = {"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.1"}
@@ -65,7 +55,8 @@ def test_address_and_administrator_are_set_and_then_nothing_is_planned() -> None
 def test_no_password_is_in_a_command_line_a_plan_or_a_note() -> None:
     bmc, driver = BmcMachine(), build_driver()
     template = build(users=[OPS, {"name": "plain", "password": "open-sesame"}])
-    shown = repr(plan(driver, bmc, template))
+    shown = repr([part.planned for part in plan(driver, bmc, template).drivers])
+    assert "BMC user plain" in shown
     apply(driver, bmc, template)
     for secret in (SECRETS["oob-ops"], "open-sesame", b"open-sesame".hex(" ")):
         assert secret not in shown

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import carrying
 import pytest
 from bmcmachine import BmcMachine, FakeUser
-from test_oob import INVENTORY, OPS, STATIC, apply, build, build_driver, plan
+from test_oob import OPS, STATIC, apply, build, build_driver, plan
 
-from bootos.drivers.contract import Forecast
+from bootos.engine.watcher import StepFailed
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bios, Bmc, Inventory
 
@@ -45,10 +46,9 @@ def test_a_boot_device_holds_for_every_boot_in_the_mode_of_the_machine(boot_mode
     bmc, driver = BmcMachine(), build_driver()
     inventory = Inventory(collected_at="t", bmc=Bmc(), bios=Bios(boot_mode=boot_mode))
     template = build(boot_device="disk")
-    (action,) = driver.plan(driver.read(bmc.machine, inventory), template, {}, Forecast()).actions
-    driver.apply(bmc.machine, action, {})
+    carrying.apply(template, bmc.machine, inventory, drivers=[driver])
     assert bmc.boot == f"disk options={options}"
-    assert driver.plan(driver.read(bmc.machine, inventory), template, {}, Forecast()).actions == []
+    assert carrying.plan(template, bmc.machine, inventory, drivers=[driver]).actions == []
 
 
 def test_the_event_log_is_shown_named_as_lost_and_clear_with_the_entry_that_says_so() -> None:
@@ -68,8 +68,8 @@ def test_the_event_log_is_shown_named_as_lost_and_clear_with_the_entry_that_says
 def test_what_was_accepted_and_not_applied_is_planned_again(deaf: str, wanted: Any, named: str) -> None:
     bmc, driver = BmcMachine(), build_driver()
     bmc.deaf_settings.add(deaf)
-    (action,) = plan(driver, bmc, build(**wanted)).actions
-    driver.apply(bmc.machine, action, {})
+    with pytest.raises(StepFailed, match=f"reported success, but .*{named}"):
+        apply(driver, bmc, build(**wanted))
     assert plan(driver, bmc, build(**wanted)).actions[0].changes[0].what == named
 
 
@@ -110,7 +110,5 @@ def test_what_would_lock_everybody_out_or_in_is_a_mistake_of_the_template(oob: A
 
 
 def test_nothing_is_planned_for_what_the_template_does_not_name() -> None:
-    driver = build_driver()
-    state = driver.read(BmcMachine().machine, INVENTORY)
-    assert driver.plan(state, build(users=[]), {}, Forecast()).actions == []
-    assert not driver.wants(build())
+    assert plan(build_driver(), BmcMachine(), build(users=[])).actions == []
+    assert plan(build_driver(), BmcMachine(), build()).drivers == []

@@ -8,9 +8,11 @@ import pytest
 from redfishmachine import RedfishMachine, serve
 
 from bootos.drivers.bios.redfish import BiosRedfishDriver, RedfishBiosState
-from bootos.drivers.contract import DriverError, Forecast, Planned
+from bootos.drivers.contract import Forecast
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import plan_job
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_tree import BIOS, BIOS_PENDING, RedfishSpec
-from bootos.template.model import Template
 
 WANTED = {
     "vendor": {"ProcVirtualization": "Enabled", "SriovGlobalEnable": "Enabled", "LogicalProc": "Disabled"}
@@ -23,16 +25,13 @@ def bmc() -> Iterator[RedfishMachine]:
         yield machine
 
 
-def plan(driver: BiosRedfishDriver, bmc: RedfishMachine, template: Template) -> Planned:
-    return driver.plan(driver.read(bmc.machine, bmc.inventory), template, bmc.secrets, Forecast())
-
-
-def stage(driver: BiosRedfishDriver, bmc: RedfishMachine, bios: dict[str, Any]) -> Template:
+def stage(driver: BiosRedfishDriver, bmc: RedfishMachine, bios: dict[str, Any]) -> dict[str, Any]:
+    """The part of a job before its restart."""
     template = bmc.build({"bios": bios})
-    planned = plan(driver, bmc, template)
-    assert planned.problems == []
-    assert all(action.reboot for action in planned.actions)
-    driver.apply_batch(bmc.machine, planned.actions, bmc.secrets)
+    run = bmc.build_run(driver, template)
+    made = plan_job(run)
+    assert made.problems == []
+    assert [action.id for action in apply_job(run, made)] == [action.id for action in made.actions]
     return template
 
 
@@ -47,7 +46,7 @@ def test_settings_are_staged_in_one_request_and_there_after_the_restart(bmc: Red
     assert bmc.tree[BIOS]["Attributes"]["ProcVirtualization"] == "Disabled"
     restart(bmc)
     assert bmc.tree[BIOS]["Attributes"]["ProcVirtualization"] == "Enabled"
-    assert plan(driver, bmc, template).actions == []
+    assert bmc.plan(driver, template).actions == []
 
 
 def test_neutral_names_become_the_vendors(bmc: RedfishMachine) -> None:
@@ -60,7 +59,7 @@ def test_neutral_names_become_the_vendors(bmc: RedfishMachine) -> None:
     attributes = bmc.tree[BIOS]["Attributes"]
     found = [attributes[name] for name in ("ProcVirtualization", "SriovGlobalEnable", "LogicalProc")]
     assert found == ["Enabled", "Enabled", "Disabled"]
-    assert plan(driver, bmc, template).actions == []
+    assert bmc.plan(driver, template).actions == []
 
 
 def test_the_registry_finds_all_mistakes_while_planning(bmc: RedfishMachine) -> None:
@@ -70,7 +69,7 @@ def test_the_registry_finds_all_mistakes_while_planning(bmc: RedfishMachine) -> 
         "ProcVirtualisation": "Enabled",
         "ProcCStates": "Disabled",
     }
-    planned = plan(BiosRedfishDriver(), bmc, bmc.build({"bios": {"vendor": vendor}}))
+    planned = bmc.plan(BiosRedfishDriver(), bmc.build({"bios": {"vendor": vendor}}))
     said = " | ".join(str(problem) for problem in planned.problems)
     assert "does not take 'Maybe'" in said
     assert "SystemServiceTag is read-only" in said
@@ -82,16 +81,16 @@ def test_a_setting_is_free_when_what_locks_it_changes_too(bmc: RedfishMachine) -
     driver = BiosRedfishDriver()
     template = stage(driver, bmc, {"vendor": {"SysProfile": "Custom", "ProcCStates": "Disabled"}})
     restart(bmc)
-    assert plan(driver, bmc, template).actions == []
+    assert bmc.plan(driver, template).actions == []
 
 
 def test_what_is_pending_already_needs_only_the_restart(bmc: RedfishMachine) -> None:
     driver = BiosRedfishDriver()
     template = stage(driver, bmc, WANTED)
     before = len(bmc.silicon.calls)
-    planned = plan(driver, bmc, template)
+    planned = bmc.plan(driver, template)
     assert all(action.detail.staged and action.reboot for action in planned.actions)
-    driver.apply_batch(bmc.machine, planned.actions, bmc.secrets)
+    stage(driver, bmc, WANTED)
     assert not [call for call in bmc.silicon.calls[before:] if call[1] == "PATCH"]
 
 
@@ -100,7 +99,7 @@ def test_a_setting_the_bios_does_not_take_over_is_planned_again_by_name(bmc: Red
     driver = BiosRedfishDriver()
     template = stage(driver, bmc, WANTED)
     restart(bmc)
-    assert [action.id for action in plan(driver, bmc, template).actions] == ["bios.redfish:set:LogicalProc"]
+    assert [action.id for action in bmc.plan(driver, template).actions] == ["bios.redfish:set:LogicalProc"]
 
 
 def test_a_bios_that_takes_half_of_them_over_is_found_out(bmc: RedfishMachine) -> None:
@@ -108,7 +107,7 @@ def test_a_bios_that_takes_half_of_them_over_is_found_out(bmc: RedfishMachine) -
     driver = BiosRedfishDriver()
     template = stage(driver, bmc, WANTED)
     restart(bmc)
-    left = [action.id.rpartition(":")[2] for action in plan(driver, bmc, template).actions]
+    left = [action.id.rpartition(":")[2] for action in bmc.plan(driver, template).actions]
     assert 0 < len(left) < 3
     assert set(left) < set(WANTED["vendor"])
 
@@ -116,7 +115,7 @@ def test_a_bios_that_takes_half_of_them_over_is_found_out(bmc: RedfishMachine) -
 def test_a_service_that_stages_nothing_fails_before_the_restart(bmc: RedfishMachine) -> None:
     bmc.misbehave("ignore", f"PATCH {BIOS_PENDING}")
     with pytest.raises(
-        DriverError, match=r"did not take: .*ProcVirtualization \(wanted Enabled, it will be Disabled\)"
+        StepFailed, match=r"did not take: .*ProcVirtualization \(wanted Enabled, it will be Disabled\)"
     ):
         stage(BiosRedfishDriver(), bmc, WANTED)
 
@@ -125,24 +124,24 @@ def test_a_service_that_stages_nothing_fails_before_the_restart(bmc: RedfishMach
     ("kind", "said"), [("hang", "does not answer"), ("junk", "makes no sense"), ("wrong-exit", "refused it")]
 )
 def test_a_service_that_breaks_names_the_settings(bmc: RedfishMachine, kind: str, said: str) -> None:
-    driver = BiosRedfishDriver(timeout_s=0.5)
-    planned = plan(driver, bmc, bmc.build({"bios": WANTED}))
     bmc.misbehave(kind, f"PATCH {BIOS_PENDING}")
-    with pytest.raises(DriverError, match=rf"set .*ProcVirtualization.*{said}"):
-        driver.apply_batch(bmc.machine, planned.actions, bmc.secrets)
+    with pytest.raises(StepFailed, match=rf"set .*ProcVirtualization.*{said}"):
+        stage(BiosRedfishDriver(timeout_s=0.5), bmc, WANTED)
 
 
 def test_a_state_survives_being_saved_and_can_be_planned_on_elsewhere(bmc: RedfishMachine) -> None:
-    template = bmc.build({"bios": WANTED})
-    state = BiosRedfishDriver().read(bmc.machine, bmc.inventory)
-    saved = msgspec.json.decode(msgspec.json.encode(state), type=RedfishBiosState)
-    assert len(BiosRedfishDriver().plan(saved, template, {}, Forecast()).actions) == 3
+    driver = BiosRedfishDriver()
+    run = bmc.build_run(driver, bmc.build({"bios": WANTED}))
+    assert run.template is not None
+    saved = msgspec.json.decode(
+        msgspec.json.encode(driver.read(bmc.machine, bmc.inventory)), type=RedfishBiosState
+    )
+    assert len(driver.plan(saved, run.template, {}, Forecast()).actions) == 3
 
 
 def test_without_an_account_the_words_are_told(bmc: RedfishMachine) -> None:
     template = bmc.build({"bios": WANTED})
-    assert template.oob is not None
-    template.oob.redfish = None
-    assert [problem.path for problem in plan(BiosRedfishDriver(), bmc, template).problems] == [
+    del template["oob"]["redfish"]
+    assert [problem.path for problem in bmc.plan(BiosRedfishDriver(), template).problems] == [
         "oob.redfish.user"
     ]

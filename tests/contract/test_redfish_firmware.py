@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from carrying import Recorder, carry_through
 from redfishmachine import RedfishMachine, serve
 from stillclock import Clock
 
-from bootos.drivers.contract import DriverError, Forecast, Planned
+from bootos.drivers.contract import Forecast
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver, RedfishFirmwareState
-from bootos.errors import BootosError
+from bootos.engine.run import Past, Run
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_tree import INVENTORY, SYSTEM, UPDATE, RedfishSpec
-from bootos.template.model import Template
 
 
 class Shop:
@@ -73,25 +74,13 @@ def build_driver() -> FirmwareRedfishDriver:
     return FirmwareRedfishDriver(timeout_s=20, sleep=clock.sleep, now=clock.now)
 
 
-def plan(driver: FirmwareRedfishDriver, bmc: RedfishMachine, template: Template) -> Planned:
-    return driver.plan(driver.read(bmc.machine, bmc.inventory), template, bmc.secrets, Forecast())
+def carry_out(driver: FirmwareRedfishDriver, bmc: RedfishMachine, template: dict[str, Any]) -> list[str]:
+    """The whole job with its restarts; returns the ids that were carried out."""
 
+    def start(past: Past, recorder: Recorder) -> Run:
+        return bmc.build_run(driver, template, past=past, watcher=recorder)
 
-def carry_out(
-    driver: FirmwareRedfishDriver, bmc: RedfishMachine, template: Template, *, most: int = 5
-) -> list[str]:
-    """As the engine: one hop, a restart where it takes one, and again; returns the ids that were carried out."""
-    done: list[str] = []
-    for _ in range(most):
-        planned = plan(driver, bmc, template)
-        assert planned.problems == []
-        if not planned.actions or planned.actions[0].id in done:
-            return done
-        driver.apply(bmc.machine, planned.actions[0], bmc.secrets)
-        done.append(planned.actions[0].id)
-        if planned.actions[0].reboot:
-            bmc.silicon.boot()
-    return done
+    return carry_through(start, bmc.silicon.boot)
 
 
 def test_a_bios_is_pushed_and_runs_after_the_restart(bmc: RedfishMachine, shop: Shop) -> None:
@@ -99,7 +88,7 @@ def test_a_bios_is_pushed_and_runs_after_the_restart(bmc: RedfishMachine, shop: 
     template = bmc.build({"firmware": [item]})
     assert carry_out(build_driver(), bmc, template) == ["firmware.redfish:bios:2.2.0"]
     assert bmc.tree[SYSTEM]["BiosVersion"] == "2.2.0"
-    assert plan(build_driver(), bmc, template).actions == []
+    assert bmc.plan(build_driver(), template).actions == []
 
 
 def test_two_hops_go_one_after_the_other(bmc: RedfishMachine, shop: Shop) -> None:
@@ -130,7 +119,7 @@ def test_a_service_without_push_fetches_the_package_itself(bmc: RedfishMachine, 
 
 def test_a_wrong_checksum_reaches_no_bmc(bmc: RedfishMachine, shop: Shop) -> None:
     item = {"component": "bmc", "method": "redfish", **shop.add("BMC", "1.11.0"), "sha256": "ab" * 32}
-    with pytest.raises(BootosError, match=r"sha256|SHA-256"):
+    with pytest.raises(StepFailed, match=r"sha256|SHA-256"):
         carry_out(build_driver(), bmc, bmc.build({"firmware": [item]}))
     assert not any("push" in call[2] for call in bmc.silicon.calls)
 
@@ -138,9 +127,7 @@ def test_a_wrong_checksum_reaches_no_bmc(bmc: RedfishMachine, shop: Shop) -> Non
 def test_a_task_that_fails_half_way_names_the_part_and_says_why(bmc: RedfishMachine, shop: Shop) -> None:
     bmc.misbehave("fail-half", f"task {INVENTORY}/BIOS")
     item = {"component": "bios", "method": "redfish", **shop.add("BIOS", "2.2.0")}
-    with pytest.raises(
-        DriverError, match=r"BIOS to 2\.2\.0: .*ended with Exception: .*could not be verified"
-    ):
+    with pytest.raises(StepFailed, match=r"BIOS to 2\.2\.0: .*ended with Exception: .*could not be verified"):
         carry_out(build_driver(), bmc, bmc.build({"firmware": [item]}))
 
 
@@ -148,8 +135,9 @@ def test_a_bios_that_says_yes_and_keeps_its_version_is_planned_again(bmc: Redfis
     bmc.misbehave("ignore", f"boot {INVENTORY}/BIOS")
     item = {"component": "bios", "method": "redfish", **shop.add("BIOS", "2.2.0")}
     template = bmc.build({"firmware": [item]})
-    assert carry_out(build_driver(), bmc, template) == ["firmware.redfish:bios:2.2.0"]
-    assert [action.id for action in plan(build_driver(), bmc, template).actions] == [
+    with pytest.raises(StepFailed, match=r"rebooted, and it did not take: .*2\.2\.0"):
+        carry_out(build_driver(), bmc, template)
+    assert [action.id for action in bmc.plan(build_driver(), template).actions] == [
         "firmware.redfish:bios:2.2.0"
     ]
 
@@ -157,19 +145,21 @@ def test_a_bios_that_says_yes_and_keeps_its_version_is_planned_again(bmc: Redfis
 def test_a_bmc_that_says_yes_and_keeps_its_version_fails_by_name(bmc: RedfishMachine, shop: Shop) -> None:
     bmc.misbehave("ignore", f"task {INVENTORY}/BMC")
     item = {"component": "bmc", "method": "redfish", **shop.add("BMC", "1.11.0")}
-    with pytest.raises(DriverError, match=r"BMC to 1\.11\.0: .*reported success, but BMC has 1\.10\.0"):
+    with pytest.raises(StepFailed, match=r"BMC to 1\.11\.0: .*reported success, but BMC has 1\.10\.0"):
         carry_out(build_driver(), bmc, bmc.build({"firmware": [item]}))
 
 
 def test_what_the_service_says_against_an_image_is_told(bmc: RedfishMachine, shop: Shop) -> None:
     item = {"component": "bios", "method": "redfish", **shop.add("CPLD", "9.9.9")}
-    with pytest.raises(DriverError, match="The image is for CPLD, which this machine does not have"):
+    with pytest.raises(StepFailed, match="The image is for CPLD, which this machine does not have"):
         carry_out(build_driver(), bmc, bmc.build({"firmware": [item]}))
 
 
 def test_a_state_survives_being_saved(bmc: RedfishMachine, shop: Shop) -> None:
     item = {"component": "bios", "method": "redfish", **shop.add("BIOS", "2.2.0")}
-    template = bmc.build({"firmware": [item]})
-    state = build_driver().read(bmc.machine, bmc.inventory)
+    driver = build_driver()
+    run = bmc.build_run(driver, bmc.build({"firmware": [item]}))
+    assert run.template is not None
+    state = driver.read(bmc.machine, bmc.inventory)
     saved = msgspec.json.decode(msgspec.json.encode(state), type=RedfishFirmwareState)
-    assert len(build_driver().plan(saved, template, {}, Forecast()).actions) == 1
+    assert len(driver.plan(saved, run.template, {}, Forecast()).actions) == 1

@@ -9,11 +9,11 @@ import pytest
 from redfishmachine import RedfishMachine, serve
 from stillclock import Clock
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Planned
+from bootos.drivers.contract import DriverError, Forecast
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.drivers.oob.redfishplan import State
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_tree import ACCOUNTS, MANAGER, ROOT, SYSTEM, RedfishSpec
-from bootos.template.model import Template
 from bootos.wire.inventory import System
 
 STATIC = {"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.1", "vlan": 7}
@@ -38,22 +38,6 @@ def build_driver(timeout_s: float = 20.0) -> RedfishDriver:
     return RedfishDriver(timeout_s=timeout_s, sleep=clock.sleep, now=clock.now)
 
 
-def plan(driver: RedfishDriver, bmc: RedfishMachine, template: Template) -> Planned:
-    state = driver.read(bmc.machine, bmc.inventory)
-    return driver.plan(state, template, bmc.secrets, Forecast())
-
-
-def carry_out(driver: RedfishDriver, bmc: RedfishMachine, template: Template) -> list[Action]:
-    """Apply the plan; returns what a second plan still has to do."""
-    planned = plan(driver, bmc, template)
-    assert planned.problems == []
-    for action in planned.actions:
-        driver.apply(bmc.machine, action, bmc.secrets)
-    again = plan(driver, bmc, template)
-    assert again.problems == []
-    return again.actions
-
-
 def test_everything_is_set_and_then_nothing_is_planned(bmc: RedfishMachine) -> None:
     template = bmc.build(
         {
@@ -66,7 +50,7 @@ def test_everything_is_set_and_then_nothing_is_planned(bmc: RedfishMachine) -> N
             }
         }
     )
-    assert carry_out(build_driver(), bmc, template) == []
+    bmc.apply(build_driver(), template)
     eth0, system = bmc.tree[ETH0], bmc.tree[SYSTEM]
     assert eth0["IPv4Addresses"][0]["Address"] == "10.0.8.21"
     assert eth0["VLAN"] == {"VLANEnable": True, "VLANId": 7}
@@ -82,83 +66,77 @@ def test_everything_is_set_and_then_nothing_is_planned(bmc: RedfishMachine) -> N
 
 
 def test_no_session_is_left_open(bmc: RedfishMachine) -> None:
-    assert carry_out(build_driver(), bmc, bmc.build({"oob": {"power_policy": "off"}})) == []
+    bmc.apply(build_driver(), bmc.build({"oob": {"power_policy": "off"}}))
     assert not [path for path in bmc.tree if path.startswith(f"{ROOT}SessionService/Sessions/")]
 
 
 def test_dhcp_is_asked_for(bmc: RedfishMachine) -> None:
-    assert carry_out(build_driver(), bmc, bmc.build({"oob": {"network": STATIC}})) == []
-    assert (
-        carry_out(build_driver(), bmc, bmc.build({"oob": {"network": {"source": "dhcp", "vlan": 0}}})) == []
-    )
+    bmc.apply(build_driver(), bmc.build({"oob": {"network": STATIC}}))
+    bmc.apply(build_driver(), bmc.build({"oob": {"network": {"source": "dhcp", "vlan": 0}}}))
     assert bmc.tree[ETH0]["DHCPv4"] == {"DHCPEnabled": True}
     assert bmc.tree[ETH0]["VLAN"]["VLANEnable"] is False
 
 
 def test_with_fixed_slots_a_free_one_is_named_and_the_first_never(slots: RedfishMachine) -> None:
     template = slots.build({"oob": {"users": [OPS, {**OPS, "name": "guest", "role": "user"}]}})
-    assert carry_out(build_driver(), slots, template) == []
+    slots.apply(build_driver(), template)
     names = [slots.tree[f"{ACCOUNTS}/{number}"]["UserName"] for number in range(1, 5)]
     assert names == ["", "labadmin", "ops", "guest"]
     full = slots.build({"oob": {"users": [OPS, {**OPS, "name": "third"}]}})
-    assert "no free slot" in str(plan(build_driver(), slots, full).problems)
+    assert "no free slot" in str(slots.plan(build_driver(), full).problems)
 
 
 def test_a_wrong_password_is_found_by_logging_on_and_asked_for_once(bmc: RedfishMachine) -> None:
     driver, template = build_driver(), bmc.build({"oob": {"users": [OPS]}})
-    assert carry_out(driver, bmc, template) == []
+    bmc.apply(driver, template)
     bmc.state["passwords"][f"{ACCOUNTS}/2"] = "somebody-else"
     before = len(bmc.silicon.calls)
-    planned = plan(driver, bmc, template)
+    planned = bmc.plan(driver, template)
     assert [change.what for change in planned.actions[0].changes] == ["BMC user ops password"]
     logins = sum(
         call == ("redfish", "POST", f"{ROOT}SessionService/Sessions") for call in bmc.silicon.calls[before:]
     )
-    plan(driver, bmc, template)
+    bmc.plan(driver, template)
     again = sum(
         call == ("redfish", "POST", f"{ROOT}SessionService/Sessions") for call in bmc.silicon.calls[before:]
     )
     assert (logins, again) == (2, 3)  # the driver's own twice, the user's once
-    assert carry_out(driver, bmc, template) == []
+    bmc.apply(driver, template)
 
 
 def test_the_password_of_the_account_it_is_logged_on_with_can_be_changed(bmc: RedfishMachine) -> None:
     users = [{"name": "labadmin", "password": {"secret": "oob-ops"}}]
     template = bmc.build({"oob": {"users": users}})
-    assert carry_out(build_driver(), bmc, template) == []
+    bmc.apply(build_driver(), template)
     assert bmc.state["passwords"][f"{ACCOUNTS}/1"] == "s3cret-Enough"
 
 
 def test_other_users_are_disabled_but_not_the_one_that_is_logged_on(bmc: RedfishMachine) -> None:
-    assert carry_out(build_driver(), bmc, bmc.build({"oob": {"users": [OPS]}})) == []
+    bmc.apply(build_driver(), bmc.build({"oob": {"users": [OPS]}}))
     admin = {"name": "labadmin", "password": {"secret": "oob-admin"}}
-    assert (
-        carry_out(build_driver(), bmc, bmc.build({"oob": {"users": [admin], "other_users": "disable"}})) == []
-    )
+    bmc.apply(build_driver(), bmc.build({"oob": {"users": [admin], "other_users": "disable"}}))
     assert bmc.tree[f"{ACCOUNTS}/2"]["Enabled"] is False
     boss = {"name": "boss", "password": {"secret": "oob-ops"}}
-    planned = plan(build_driver(), bmc, bmc.build({"oob": {"users": [boss], "other_users": "disable"}}))
+    planned = bmc.plan(build_driver(), bmc.build({"oob": {"users": [boss], "other_users": "disable"}}))
     assert "'labadmin'" in str(planned.problems)
 
 
 def test_a_reset_is_waited_for_and_everything_read_again(bmc: RedfishMachine) -> None:
     template = bmc.build({"oob": {"power_policy": "on", "reset": True}})
-    assert carry_out(build_driver(), bmc, template) == []
+    bmc.apply(build_driver(), template)
     assert (bmc.state["resets"], bmc.state["deaf"]) == (1, 0)
 
 
 def test_a_service_of_another_machine_is_not_touched(bmc: RedfishMachine) -> None:
     bmc.inventory.system = System(serial="OTHER1", uuid="11111111-2222-3333-4444-555555555555")
-    bmc.build({"oob": {"power_policy": "on"}})
     with pytest.raises(DriverError, match="manages another machine: Virtual Bare Metal LAB0001"):
-        build_driver().read(bmc.machine, bmc.inventory)
+        bmc.plan(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
 
 
 def test_without_an_account_the_words_to_add_are_told(bmc: RedfishMachine) -> None:
     template = bmc.build({"oob": {"power_policy": "on"}})
-    assert template.oob is not None
-    template.oob.redfish = None
-    planned = plan(build_driver(), bmc, template)
+    del template["oob"]["redfish"]
+    planned = bmc.plan(build_driver(), template)
     assert planned.problems[0].path == "oob.redfish.user"
     assert "redfish: {user: NAME, password: {secret: NAME}}" in planned.problems[0].hint
 
@@ -167,16 +145,15 @@ def test_a_wrong_account_is_told_and_never_shown(
     bmc: RedfishMachine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    bmc.build({"oob": {"power_policy": "on"}})
     bmc.secrets["oob-admin"] = "Not-The-Password"
     with pytest.raises(DriverError, match="refuses 'labadmin'") as caught:
-        build_driver().read(bmc.machine, bmc.inventory)
+        bmc.plan(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
     assert "Not-The-Password" not in caplog.text + str(caught.value) + repr(caught.value.__cause__)
 
 
 def test_no_password_is_logged(bmc: RedfishMachine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    assert carry_out(build_driver(), bmc, bmc.build({"oob": {"users": [OPS]}})) == []
+    bmc.apply(build_driver(), bmc.build({"oob": {"users": [OPS]}}))
     assert not any(secret in caplog.text for secret in bmc.secrets.values())
 
 
@@ -188,9 +165,8 @@ def test_no_password_is_logged(bmc: RedfishMachine, caplog: pytest.LogCaptureFix
     ],
 )
 def test_a_certificate_that_is_not_trusted_is_refused(bmc: RedfishMachine, access: Any, hint: str) -> None:
-    bmc.build({"oob": {"power_policy": "on", "redfish": access}})
     with pytest.raises(DriverError) as caught:
-        build_driver().read(bmc.machine, bmc.inventory)
+        bmc.plan(build_driver(), bmc.build({"oob": {"power_policy": "on", "redfish": access}}))
     assert hint in caught.value.hint
 
 
@@ -198,7 +174,7 @@ def test_any_certificate_is_taken_when_the_template_says_so_and_the_log_tells(
     bmc: RedfishMachine, caplog: pytest.LogCaptureFixture
 ) -> None:
     template = bmc.build({"oob": {"power_policy": "on", "redfish": {"fingerprint": None, "verify": False}}})
-    assert carry_out(build_driver(), bmc, template) == []
+    bmc.apply(build_driver(), template)
     assert "certificate is not checked" in caplog.text
 
 
@@ -216,69 +192,63 @@ def test_what_is_accepted_but_not_applied_is_planned_again_by_name(
     bmc: RedfishMachine, when: str, oob: Any, name: str
 ) -> None:
     bmc.misbehave("ignore", when)
-    left = carry_out(build_driver(), bmc, bmc.build({"oob": oob}))
-    assert name in [change.what for change in left[0].changes]
+    with pytest.raises(StepFailed, match=rf"reported success, but .*{name}[^:]*: "):
+        bmc.apply(build_driver(), bmc.build({"oob": oob}))
 
 
 def test_a_service_that_hangs_ends_with_the_deadline(bmc: RedfishMachine) -> None:
     template = bmc.build({"oob": {"power_policy": "on"}})
-    driver = build_driver(timeout_s=0.3)
-    planned = plan(driver, bmc, template)
     bmc.misbehave("hang", f"PATCH {SYSTEM}")
-    with pytest.raises(DriverError, match=r"set the power policy: on.*does not answer"):
-        driver.apply(bmc.machine, planned.actions[0], bmc.secrets)
+    with pytest.raises(StepFailed, match=r"set the power policy: on.*does not answer"):
+        bmc.apply(build_driver(timeout_s=0.3), template)
 
 
 def test_junk_instead_of_a_resource_is_told(bmc: RedfishMachine) -> None:
-    bmc.build({"oob": {"power_policy": "on"}})
     bmc.misbehave("junk", f"GET {MANAGER}")
     with pytest.raises(DriverError, match=f"read {MANAGER}: .*makes no sense"):
-        build_driver().read(bmc.machine, bmc.inventory)
+        bmc.plan(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
 
 
 def test_an_error_half_way_names_the_account_and_what_the_service_said(bmc: RedfishMachine) -> None:
     template = bmc.build({"oob": {"users": [{**OPS, "name": "labadmin", "role": "user", "enabled": False}]}})
-    driver = build_driver()
-    planned = plan(driver, bmc, template)
     bmc.misbehave("fail-half", f"PATCH {ACCOUNTS}/1")
-    with pytest.raises(DriverError, match=r"change BMC user labadmin.*500.*stopped by an internal error"):
-        driver.apply(bmc.machine, planned.actions[0], bmc.secrets)
+    with pytest.raises(StepFailed, match=r"change BMC user labadmin.*500.*stopped by an internal error"):
+        bmc.apply(build_driver(), template)
 
 
 def test_what_was_done_and_said_to_have_failed_is_a_failure_and_done_the_next_time(
     bmc: RedfishMachine,
 ) -> None:
     template = bmc.build({"oob": {"power_policy": "on"}})
-    driver = build_driver()
-    planned = plan(driver, bmc, template)
     bmc.misbehave("wrong-exit", f"PATCH {SYSTEM}")
-    with pytest.raises(DriverError, match="set the power policy: on"):
-        driver.apply(bmc.machine, planned.actions[0], bmc.secrets)
-    assert plan(driver, bmc, template).actions == []
+    with pytest.raises(StepFailed, match="set the power policy: on"):
+        bmc.apply(build_driver(), template)
+    assert bmc.plan(build_driver(), template).actions == []
 
 
 def test_a_resource_that_changed_meanwhile_is_read_again(bmc: RedfishMachine) -> None:
-    assert carry_out(build_driver(), bmc, bmc.build({"oob": {"power_policy": "on"}})) == []
+    bmc.apply(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
     patched = [call for call in bmc.silicon.calls if call[1] == "PATCH"]
     assert patched == [("redfish", "PATCH", SYSTEM)]
 
 
 def test_a_state_survives_being_saved(bmc: RedfishMachine) -> None:
-    template = bmc.build({"oob": {"network": STATIC, "users": [OPS]}})
     driver = build_driver()
+    run = bmc.build_run(driver, bmc.build({"oob": {"network": STATIC, "users": [OPS]}}))
+    assert run.template is not None
     state = driver.read(bmc.machine, bmc.inventory)
     saved = msgspec.json.decode(msgspec.json.encode(state), type=State)
     assert saved == state
-    ids = [action.id for action in driver.plan(saved, template, bmc.secrets, Forecast()).actions]
+    ids = [action.id for action in driver.plan(saved, run.template, bmc.secrets, Forecast()).actions]
     assert ids == ["oob.redfish:user:ops", "oob.redfish:lan"]
 
 
 def test_what_only_ipmi_can_is_refused_by_name(bmc: RedfishMachine) -> None:
-    planned = plan(build_driver(), bmc, bmc.build({"oob": {"lan": "disabled", "event_log": "clear"}}))
+    planned = bmc.plan(build_driver(), bmc.build({"oob": {"lan": "disabled", "event_log": "clear"}}))
     assert [problem.path for problem in planned.problems] == ["oob.lan", "oob.event_log"]
 
 
 def test_plain_http_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with serve(RedfishSpec(tls=False)) as bmc:
-        assert carry_out(build_driver(), bmc, bmc.build({"oob": {"boot_device": "disk"}})) == []
+        bmc.apply(build_driver(), bmc.build({"oob": {"boot_device": "disk"}}))
     assert "nothing is encrypted" in caplog.text
