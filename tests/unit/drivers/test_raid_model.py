@@ -10,7 +10,7 @@ from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
-from bootos.drivers.raid.smartarray import build_controller as build_smartarray
+from bootos.drivers.raid.smartarraymodel import build_controller as build_smartarray
 from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, smartarray

@@ -9,15 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import (
-    Action,
-    Change,
-    DriverError,
-    Forecast,
-    Machine,
-    Match,
-    Planned,
-)
+from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.export import export_whole
 from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.content import Present, find_on_device, find_on_partition, find_on_volume

@@ -7,75 +7,33 @@ Nothing is left active.
 
 from typing import Any
 
-import msgspec
-
-from bootos.drivers.contract import (
-    Action,
-    Change,
-    DriverError,
-    Forecast,
-    Machine,
-    Match,
-    PartitionForecast,
-    Planned,
-)
+from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.export import export_groups
+from bootos.drivers.disk.group import (
+    CreateGroup,
+    ExtendGroup,
+    FinishVolume,
+    GrowVolume,
+    MakeVolume,
+    apply_create,
+    apply_size,
+    make_member,
+    run_lvm,
+)
+from bootos.drivers.disk.groupplan import DRIVER, plan_group
 from bootos.drivers.storage import volume
-from bootos.drivers.storage.array import make_writable, resync_slowed
-from bootos.drivers.storage.content import find_on_partition
+from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.current import has_or_makes_disks
-from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, join_verdicts, judge, wipe_word
-from bootos.drivers.storage.device import empty_place, find_node
-from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
-from bootos.drivers.storage.membership import Membership, find_memberships
+from bootos.drivers.storage.membership import find_memberships
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks
-from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
-from bootos.errors import Problem
-from bootos.template.model import Template, VolumeGroup
-from bootos.template.size import format_size, parse_bytes, parse_size
+from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
-
-EXTENT_BYTES = 4 * 1024**2
-START_BYTES = 1024**2  # LVM's own: where the extents of a physical volume begin
-
-
-class Create(msgspec.Struct, frozen=True, kw_only=True):
-    """`members` are (disk, partition number or None, UUID of the physical volume)."""
-
-    group: str
-    extent_bytes: int
-    members: tuple[tuple[str, int | None, str], ...]
-
-
-class Extend(msgspec.Struct, frozen=True, kw_only=True):
-    group: str
-    member: tuple[str, int | None, str]
-
-
-class MakeVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """`size` is the template's: the group's real number of extents is known when it exists."""
-
-    group: str
-    name: str
-    size: str
-    disks: tuple[str, ...]
-
-
-class Grow(MakeVolume, frozen=True, kw_only=True):
-    """A volume that is there already."""
-
-
-class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    """A volume whose making was cut off."""
-
-    group: str
-    name: str
 
 
 class LvmDriver:
-    name = "disk.lvm"
+    name = DRIVER
     section = "disks.lvm"
     title = "Logical volumes"
     state_type = Storage
@@ -98,20 +56,20 @@ class LvmDriver:
             at = f"volume_groups[{index}]"
             members = find_memberships(template, wanted.name, state, forecast, planned.problems)
             if members:
-                _plan_group(state, wanted, at, members, forecast, planned)
+                plan_group(state, wanted, at, members, forecast, planned)
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         with resync_slowed(machine):
             match action.detail:
-                case Create():
+                case CreateGroup():
                     apply_create(machine, action.detail)
-                case Extend():
-                    node = _make_member(machine, action.detail.member)
-                    _lvm(machine, "vgextend", "--yes", action.detail.group, node)
-                case Grow() | MakeVolume():
+                case ExtendGroup():
+                    node = make_member(machine, action.detail.member)
+                    run_lvm(machine, "vgextend", "--yes", action.detail.group, node)
+                case GrowVolume() | MakeVolume():
                     apply_size(machine, action.detail)
-                case Finish(group=group, name=name):
+                case FinishVolume(group=group, name=name):
                     with volume.opened(machine, group, name) as node:
                         machine.run(["wipefs", "--all", "--force", "--quiet", node])
                 case _:
@@ -120,300 +78,3 @@ class LvmDriver:
     def export(self, state: Storage) -> dict[str, Any]:
         found = export_groups(state)
         return {"volume_groups": found} if found else {}
-
-
-def _plan_group(
-    state: Storage,
-    wanted: VolumeGroup,
-    at: str,
-    members: list[Membership],
-    forecast: Forecast,
-    planned: Planned,
-) -> None:
-    devices = {member.device for member in members if not member.fresh}
-    named = [
-        group for group in state.groups if group.name == wanted.name and not _is_gone(group, state, forecast)
-    ]
-    ours = next((group for group in named if devices & {item.device for item in group.members}), None)
-    before = len(planned.problems)
-    if ours is not None and _is_wiped(ours, members, state, forecast):
-        named.remove(ours)
-        ours = None
-    for group in named:
-        if group is not ours:
-            where = ", ".join(item.device for item in group.members) or "disks that are not there"
-            message = f"another volume group {wanted.name!r} exists on {where}"
-            hint = "two groups of one name cannot be used together: rename one, or wipe its disks in this template"
-            planned.problems.append(Problem(path=f"{at}.name", message=message, hint=hint))
-    if ours is not None:
-        _check_group(ours, wanted, at, state, forecast, planned)
-    present = {item.device for item in ours.members} if ours is not None else set()
-    missing = [member for member in members if member.fresh or member.device not in present]
-    verdicts = {member.device: _judge_member(member, state, forecast) for member in missing}
-    planned.problems += join_verdicts(verdicts.values()).problems
-    if len(planned.problems) > before:
-        _forecast_volumes(wanted, at, ours, {}, forecast)
-        return
-    extent_bytes = ours.extent_bytes if ours is not None else _read_extent(wanted)
-    added = sum(_count_extents(member.size_bytes, extent_bytes) for member in missing)
-    if ours is None:
-        verdict = join_verdicts(verdicts.values())
-        _plan_create(state, wanted, at, members, extent_bytes, verdict, planned)
-    else:
-        for member in missing:
-            _plan_extend(state, wanted, at, member, verdicts[member.device], planned)
-        strangers = sorted(present - {member.device for member in members})
-        if strangers:
-            planned.notes.append(f"{wanted.name} has {', '.join(strangers)} as well, which stay")
-    total = (ours.extent_count if ours is not None else 0) + added
-    free = (ours.free_count if ours is not None else 0) + added
-    _plan_volumes(wanted, at, members, ours, extent_bytes, total, free, forecast, planned)
-
-
-def _is_gone(group: volume.Group, state: Storage, forecast: Forecast) -> bool:
-    """Whether an earlier part of the plan removes all of the group."""
-    return bool(group.members) and all(state.is_freed(item.device, forecast.freed) for item in group.members)
-
-
-def _is_wiped(group: volume.Group, members: list[Membership], state: Storage, forecast: Forecast) -> bool:
-    """Whether a group that is not whole, or will not be, lies only where the template allows it to be lost: it is then
-    made anew."""
-    left = {item.device for item in group.members if not state.is_freed(item.device, forecast.freed)}
-    broken = group.missing > 0 or len(left) < len(group.members)
-    return broken and left <= {member.device for member in members if member.wipe}
-
-
-def _check_group(
-    group: volume.Group, wanted: VolumeGroup, at: str, state: Storage, forecast: Forecast, planned: Planned
-) -> None:
-    message = ""
-    lost = [item.device for item in group.members if state.is_freed(item.device, forecast.freed)]
-    if lost:
-        message = f"{group.name!r} loses {', '.join(lost)} to another part of the template"
-    elif group.missing:
-        message = f"{group.missing} physical volume(s) of {group.name!r} are missing"
-    elif group.exported:
-        message = f"{group.name!r} is exported"
-    elif wanted.extent is not None and parse_bytes(wanted.extent) != group.extent_bytes:
-        message = f"{group.name!r} has extents of {format_size(group.extent_bytes)}, not {wanted.extent}"
-    if message:
-        planned.problems.append(
-            Problem(
-                path=at,
-                message=message,
-                hint="it cannot be changed as it is; with wipe: true on all of its disks it is made anew",
-            )
-        )
-
-
-def _judge_member(member: Membership, state: Storage, forecast: Forecast) -> Verdict:
-    """Whether a physical volume may be made here."""
-    if member.fresh:
-        return NOTHING_LOST
-    return judge(
-        Taking(
-            title=member.device,
-            path=member.path,
-            cannot="cannot be a physical volume",
-            subject="the disk" if member.number is not None else "it",
-        ),
-        find_on_partition(state, member.disk, member.number, forecast.freed),
-        wipe_word(member.owner, member.wipe),
-    )
-
-
-def _read_extent(wanted: VolumeGroup) -> int:
-    return parse_bytes(wanted.extent) if wanted.extent is not None else EXTENT_BYTES
-
-
-def _count_extents(size_bytes: int | None, extent_bytes: int) -> int:
-    return max(0, (size_bytes or 0) - START_BYTES) // extent_bytes
-
-
-def _detail(member: Membership, state: Storage) -> tuple[str, int | None, str]:
-    return (member.disk, member.number, volume.format_uuid(draw_uuid(state.owner, member.device)))
-
-
-def _plan_create(
-    state: Storage,
-    wanted: VolumeGroup,
-    at: str,
-    members: list[Membership],
-    extent_bytes: int,
-    verdict: Verdict,
-    planned: Planned,
-) -> None:
-    where = ", ".join(member.device for member in members)
-    planned.actions.append(
-        Action(
-            id=f"disk.lvm:create:{wanted.name}",
-            driver=LvmDriver.name,
-            summary=f"create volume group {wanted.name} on {where}",
-            changes=(Change(what=f"volume group {wanted.name}", after=where),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
-            path=at,
-            detail=Create(
-                group=wanted.name,
-                extent_bytes=extent_bytes,
-                members=tuple(_detail(member, state) for member in members),
-            ),
-        )
-    )
-
-
-def _plan_extend(
-    state: Storage, wanted: VolumeGroup, at: str, member: Membership, verdict: Verdict, planned: Planned
-) -> None:
-    planned.actions.append(
-        Action(
-            id=f"disk.lvm:extend:{wanted.name}:{member.device}",
-            driver=LvmDriver.name,
-            summary=f"add {member.device} to volume group {wanted.name}",
-            changes=(Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
-            path=at,
-            detail=Extend(group=wanted.name, member=_detail(member, state)),
-        )
-    )
-
-
-def _plan_volumes(
-    wanted: VolumeGroup,
-    at: str,
-    members: list[Membership],
-    ours: volume.Group | None,
-    extent_bytes: int,
-    total: int,
-    free: int,
-    forecast: Forecast,
-    planned: Planned,
-) -> None:
-    """New volumes and longer ones; the one that takes the rest comes last."""
-    sizes: dict[str, int] = {}
-    disks = tuple(dict.fromkeys(member.disk for member in members))
-    order = sorted(enumerate(wanted.volumes), key=lambda pair: parse_size(pair[1].size).rest)
-    for index, item in order:
-        here = f"{at}.volumes[{index}]"
-        present = ours.find_volume(item.name) if ours is not None else None
-        has = present.size_bytes // extent_bytes if present is not None else 0
-        if present is not None and not present.readable:
-            message = f"{item.name!r} exists and is {present.kind}: only linear volumes are made and extended"
-            planned.problems.append(Problem(path=here, message=message))
-            continue
-        needs = count_wanted(item.size, total, extent_bytes)
-        needs = has + free if needs is None else needs
-        sizes[item.name] = needs * extent_bytes
-        if needs < has:
-            message = f"{item.name!r} has {format_size(has * extent_bytes)}, which is more than {item.size}"
-            hint = "a volume is never shrunk: ask for as much, or remove it by hand"
-            planned.problems.append(Problem(path=f"{here}.size", message=message, hint=hint))
-            continue
-        if needs - has > free or needs == 0:
-            left = format_size(free * extent_bytes)
-            message = f"{item.size} does not fit: {left} of {format_size(total * extent_bytes)} are left"
-            planned.problems.append(Problem(path=f"{here}.size", message=message))
-            continue
-        free -= needs - has
-        place = f"{wanted.name}/{item.name}"
-        size = format_size(needs * extent_bytes)
-        if present is None:
-            change = Change(what=f"logical volume {place}", after=size if ours else f"about {size}")
-            detail: MakeVolume = MakeVolume(group=wanted.name, name=item.name, size=item.size, disks=disks)
-            _add(planned, f"disk.lvm:volume:{place}", f"create logical volume {place}", change, here, detail)
-            continue
-        if needs > has:
-            change = Change(
-                what=f"logical volume {place}", before=format_size(present.size_bytes), after=size
-            )
-            detail = Grow(group=wanted.name, name=item.name, size=item.size, disks=disks)
-            _add(planned, f"disk.lvm:grow:{place}", f"extend logical volume {place}", change, here, detail)
-            planned.notes.append(f"what is on {place} keeps its size: the installed system makes it grow")
-        if present.unfinished:
-            change = Change(what=f"logical volume {place}", before="half made", after="empty")
-            finish = Finish(group=wanted.name, name=item.name)
-            _add(planned, f"disk.lvm:finish:{place}", f"finish logical volume {place}", change, here, finish)
-        if needs == has and not present.unfinished:
-            planned.notes.append(f"logical volume {place} is as wanted")
-    for other in ours.volumes if ours is not None else ():
-        if other.name not in {item.name for item in wanted.volumes}:
-            planned.notes.append(
-                f"logical volume {wanted.name}/{other.name} is not in the template and stays"
-            )
-    _forecast_volumes(wanted, at, ours, sizes, forecast)
-
-
-def _add(
-    planned: Planned, id: str, summary: str, change: Change, path: str, detail: MakeVolume | Finish
-) -> None:
-    planned.actions.append(
-        Action(id=id, driver=LvmDriver.name, summary=summary, changes=(change,), path=path, detail=detail)
-    )
-
-
-def count_wanted(size: str, total: int, extent_bytes: int) -> int | None:
-    """Extents of a volume in a group of `total`; None: all that are left."""
-    wanted = parse_size(size)
-    if wanted.share is not None:
-        return int(total * wanted.share)
-    return None if wanted.size_bytes is None else -(-wanted.size_bytes // extent_bytes)
-
-
-def _forecast_volumes(
-    wanted: VolumeGroup, at: str, ours: volume.Group | None, sizes: dict[str, int], forecast: Forecast
-) -> None:
-    for index, item in enumerate(wanted.volumes):
-        present = ours.find_volume(item.name) if ours is not None else None
-        forecast.partitions.append(
-            PartitionForecast(
-                path=f"{at}.volumes[{index}]",
-                disk=f"/dev/{wanted.name}",
-                device=volume.volume_device(wanted.name, item.name),
-                size_bytes=sizes.get(item.name),
-                kept=present is not None and not present.unfinished,
-            )
-        )
-
-
-def _lvm(machine: Machine, *argv: str) -> str:
-    return machine.run([*argv], timeout_s=volume.LVM_TIMEOUT_S).stdout
-
-
-def _make_member(machine: Machine, member: tuple[str, int | None, str]) -> str:
-    """Make a physical volume, with the job's mark where there is one; returns its node."""
-    disk, number, uuid = member
-    node = empty_place(machine, disk, number)
-    named = ["--uuid", uuid, "--norestorefile"] if uuid else []
-    _lvm(machine, "pvcreate", "--yes", "--force", *named, node)
-    return node
-
-
-def apply_create(machine: Machine, wanted: Create) -> None:
-    """Physical volumes first, then the group over them: cut off in between, the job knows them by their mark."""
-    nodes = [_make_member(machine, member) for member in wanted.members]
-    extent = f"{wanted.extent_bytes}b"
-    _lvm(machine, "vgcreate", "--yes", "--physicalextentsize", extent, wanted.group, *nodes)
-    settle(machine)
-
-
-def apply_size(machine: Machine, wanted: MakeVolume) -> None:
-    """Create or extend a volume. A new one is tagged until what shone through from before is wiped."""
-    for disk in wanted.disks:
-        make_writable(machine, find_node(machine, disk))
-    columns = "vg_extent_size,vg_extent_count,vg_free_count"
-    argv = ["vgs", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns, wanted.group]
-    found = volume.parse_report(_lvm(machine, *argv), "vg")[0]
-    free = int(found["vg_free_count"])
-    count = count_wanted(wanted.size, int(found["vg_extent_count"]), int(found["vg_extent_size"]))
-    place = f"{wanted.group}/{wanted.name}"
-    if isinstance(wanted, Grow):
-        extents = f"+{free}" if count is None else str(count)
-        _lvm(machine, "lvextend", "--yes", "--extents", extents, place)
-        return
-    extents = str(free if count is None else count)
-    argv = ["lvcreate", "--yes", "--activate", "n", "--wipesignatures", "n", "--zero", "n"]
-    argv += ["--addtag", UNFINISHED, "--extents", extents, "--name", wanted.name, wanted.group]
-    _lvm(machine, *argv)
-    with volume.opened(machine, wanted.group, wanted.name) as node:
-        machine.run(["wipefs", "--all", "--force", "--quiet", node])

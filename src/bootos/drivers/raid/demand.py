@@ -234,11 +234,8 @@ def find_incapable(demand: Demand) -> list[Problem]:
             complain(key, f"{model} has no {noun} {value!r}", hint)
     if wanted.hotspares is not None and demand.kind not in can.hotspares:
         hint = f"it has {', '.join(can.hotspares)}" if can.hotspares else ""
-        complain(
-            "hotspare_kind" if wanted.hotspare_kind else "hotspares",
-            f"{model} has no {demand.kind} hot spares",
-            hint,
-        )
+        key = "hotspare_kind" if wanted.hotspare_kind else "hotspares"
+        complain(key, f"{model} has no {demand.kind} hot spares", hint)
     if wanted.boot and not can.boot:
         complain("boot", f"{model} cannot be told which array to boot from", "leave it out")
     if wanted.level in (10, 50, 60) and wanted.span is not None and wanted.level == 10:

@@ -4,13 +4,7 @@ Pure; nothing here decides whether a move is wanted.
 
 from bootos.drivers.contract import Action, Change, Forecast, Planned
 from bootos.drivers.raid.compare import tell_drives
-from bootos.drivers.raid.order import (
-    AddSpare,
-    DeleteArray,
-    Order,
-    RemoveSpare,
-    SetJbod,
-)
+from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare, SetJbod
 from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, Word, judge, wipe_word

@@ -7,6 +7,7 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
+from bootos.drivers.storage import md
 from bootos.drivers.storage.desk import find_use
 from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
@@ -142,6 +143,33 @@ def _find_trouble(state: Storage, disk: Disk) -> str:
     if disk.read_only:
         return "it is read-only"
     return found.obstacle or find_use(found)
+
+
+def find_differences(
+    state: Storage, wanted: ArrayWanted, paths: frozenset[str], drive_count: int, array: md.Array
+) -> list[str]:
+    """Why an existing array cannot be what is wanted, not even by adding or removing a spare."""
+    told: list[str] = []
+    if not array.node:
+        told.append("it cannot be started")
+    if array.level != str(wanted.level):
+        told.append(f"level {array.level}, not {wanted.level}")
+    if array.drive_count != drive_count:
+        told.append(f"{array.drive_count} drives, not {drive_count}")
+    spares = {member.node for member in array.members if member.role is None}
+    strangers = array.nodes - paths - spares
+    if strangers:
+        told.append(f"{', '.join(sorted(strangers))} should not be in it")
+    elif not array.nodes & paths:
+        told.append("it is on other drives")
+    if wanted.strip is not None and array.chunk_bytes not in (None, parse_bytes(wanted.strip)):
+        told.append(f"strip {format_size(array.chunk_bytes or 0)}, not {wanted.strip}")
+    if wanted.size is not None and array.device in state.blocks:
+        asked, has = parse_bytes(wanted.size), state.blocks[array.device].size_bytes
+        member_bytes = round_member(wanted, drive_count, asked)
+        if has != member_bytes * data_drives(wanted.level, drive_count):
+            told.append(f"size {format_size(has)}, not {wanted.size}")
+    return told
 
 
 def data_drives(level: int, drive_count: int) -> int:

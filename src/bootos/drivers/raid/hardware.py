@@ -9,11 +9,7 @@ from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
 from bootos.drivers.raid.demand import Demand, Whole, build_demands
 from bootos.drivers.raid.draft import Draft
-from bootos.drivers.raid.order import (
-    CreateArray,
-    SetBootArray,
-    SetPolicy,
-)
+from bootos.drivers.raid.order import CreateArray, SetBootArray, SetPolicy
 from bootos.drivers.raid.whole import (
     plan_foreign,
     plan_global_spares,

@@ -7,12 +7,7 @@ from typing import Literal
 from bootos.drivers.contract import Change
 from bootos.drivers.raid.demand import Demand, Whole, find_controller
 from bootos.drivers.raid.draft import Draft
-from bootos.drivers.raid.order import (
-    ClearForeign,
-    ImportForeign,
-    SetJbod,
-    SetMode,
-)
+from bootos.drivers.raid.order import ClearForeign, ImportForeign, SetJbod, SetMode
 from bootos.drivers.storage.content import Present
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
