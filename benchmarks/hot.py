@@ -17,7 +17,7 @@ from frame import run_main
 from rich.console import Console
 
 from bootos.image.kernel_module import is_below
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell

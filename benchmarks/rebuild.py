@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bootos.errors import BootosError
 from bootos.image.layers.core import add_layer, pack_layer, read_image
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 from bootos.lab.budget import FIGURES, write_figure
 from bootos.process import run
 from bootos.wire.manifest import LayerEntry

@@ -16,7 +16,8 @@ from bootos.image.driver.add import add_driver
 from bootos.image.driver.index import add_index
 from bootos.image.driver.kernel import MODULES
 from bootos.image.driver.workshop import read_sources
-from bootos.image.layers.core import Image, add_layer, open_root, pack_layer, read_image
+from bootos.image.layers.core import Image, add_layer, pack_layer, read_image
+from bootos.image.layers.overlay import open_root
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.shell import run_in_shell

@@ -23,7 +23,7 @@ from bootos.image.layers.package import Wanted
 from bootos.image.lock import read_lock
 from bootos.image.manifest import hash_file
 from bootos.image.reach import UNCOUNTED, Reach
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 from bootos.image.steps.layer import ROOTFS
 from bootos.image.steps.rpmdb import LOADER_PATHS, build_rpmdb
 from bootos.image.steps.snapshot import build_snapshot, read_question

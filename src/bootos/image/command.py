@@ -15,7 +15,7 @@ from bootos.image.layers import command as layer_command
 from bootos.image.look_command import diff, extract, inspect
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 from bootos.screen import Screen
 from bootos.wire.manifest import Manifest
 

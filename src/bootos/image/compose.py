@@ -1,8 +1,8 @@
 """Put a recipe together from its parts, as plain values: what it includes, the profile that was chosen, itself.
 
 Tables are merged key by key, lists are joined (what is there already is not repeated), single values of a later part
-win; `[without]`, of the same shape, takes items out of lists at the end. Used by `recipe.read_recipe`, which checks the
-result; `Composed.place` says in which file the user finds what a problem is about.
+win; `[without]`, of the same shape, takes items out of lists at the end. Used by `recipe_file`, which checks it;
+`Composed.place` says in which file the user finds what a problem is about.
 """
 
 import os.path

@@ -15,8 +15,9 @@ from rich.table import Table
 from bootos.errors import BootosError
 from bootos.image.content import Entry, list_files, read_layers, unpack_layer
 from bootos.image.difference import Change, Difference, compare_images
-from bootos.image.layers.core import Image, list_segments, read_image
+from bootos.image.layers.core import Image, read_image
 from bootos.image.manifest import hash_file
+from bootos.image.segment import list_segments
 from bootos.screen import Screen
 
 BIGGEST = 15

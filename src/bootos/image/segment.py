@@ -1,4 +1,4 @@
-"""Where the segments of an initrd lie. Reads only; `core` copies them, `core.open_root` mounts them where they lie.
+"""Where the segments of an initrd lie. Reads only; `layers.core` copies them, `layers.overlay` mounts them in place.
 
 A segment is one cpio archive, compressed (the first, with `/init`) or not (one for each layer), and ends where the
 next begins. All begin at a multiple of `cpio.ALIGNMENT`.

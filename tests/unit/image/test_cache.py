@@ -7,7 +7,7 @@ import pytest
 
 from bootos.errors import BootosError
 from bootos.image.cache import Cache, Event, compute_key
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 from bootos.image.steps.snapshot import read_question
 
 RESULT = ["result"]

@@ -17,10 +17,11 @@ from bootos.image.driver.add import add_driver, remove_driver
 from bootos.image.driver.index import INDEX
 from bootos.image.driver.listing import Listed, find_group, list_drivers
 from bootos.image.layers.add import remove_packages
-from bootos.image.layers.core import Image, add_layer, list_segments, open_root, pack_layer, read_image
+from bootos.image.layers.core import Image, add_layer, pack_layer, read_image
+from bootos.image.layers.overlay import open_root
 from bootos.image.layers.sbom import PACKAGE_LIST
 from bootos.image.manifest import hash_file
-from bootos.image.segment import read_segments
+from bootos.image.segment import list_segments, read_segments
 from bootos.process import run
 from bootos.wire.manifest import LayerEntry
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.image.layers.core import open_root, read_image
+from bootos.image.layers.core import read_image
+from bootos.image.layers.overlay import open_root
 from bootos.process import Completed, run
 
 IMAGE = Path(__file__).parents[3] / "build/image"

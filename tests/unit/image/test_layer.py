@@ -3,7 +3,8 @@ from pathlib import Path
 
 import msgspec
 
-from bootos.image.recipe import Repository, read_recipe
+from bootos.image.recipe import Repository
+from bootos.image.recipe_file import read_recipe
 from bootos.image.steps.layer import (
     ROOTFS,
     build_wheel,

@@ -9,9 +9,11 @@ from fakeimage import LAYERS, build_fake_image
 
 from bootos.errors import BootosError
 from bootos.image.cpio import write_cpio
-from bootos.image.layers.core import add_layer, list_segments, open_root, pack_layer, read_image, remove_layer
+from bootos.image.layers.core import add_layer, pack_layer, read_image, remove_layer
+from bootos.image.layers.overlay import open_root
 from bootos.image.manifest import hash_file
 from bootos.image.release import NAME
+from bootos.image.segment import list_segments
 from bootos.process import run
 from bootos.wire.manifest import LayerEntry
 

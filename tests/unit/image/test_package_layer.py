@@ -14,7 +14,8 @@ from fakeimage import build_fake_image
 from bootos.errors import BootosError
 from bootos.image.document_file import write_json
 from bootos.image.layers.add import check_enabled, check_name, choose_name, find_number, remove_packages
-from bootos.image.layers.core import add_layer, open_trees, pack_layer, read_image
+from bootos.image.layers.core import add_layer, pack_layer, read_image
+from bootos.image.layers.overlay import open_trees
 from bootos.image.layers.package import Wanted, sort_wanted
 from bootos.image.layers.upper import clean_upper, find_kernel_modules, find_self_acting, read_clock
 from bootos.image.squash import SOURCE_DATE

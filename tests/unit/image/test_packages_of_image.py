@@ -15,7 +15,8 @@ from bootos.agent.host.repository import write_repositories
 from bootos.errors import BootosError
 from bootos.image.layers.add import add_packages, remove_packages
 from bootos.image.layers.chroot import bind_directory, prepare_chroot, run_inside
-from bootos.image.layers.core import open_root, read_image
+from bootos.image.layers.core import read_image
+from bootos.image.layers.overlay import open_root
 from bootos.image.manifest import hash_file
 from bootos.process import Completed, run
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bootos.errors import BootosError, ProblemsError
-from bootos.image.recipe import read_recipe
+from bootos.image.recipe_file import read_recipe
 
 PROJECT = Path(__file__).parents[3]
 

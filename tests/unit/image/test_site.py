@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bootos.errors import BootosError
-from bootos.image.recipe import Site, read_recipe
+from bootos.image.recipe import Site
+from bootos.image.recipe_file import read_recipe
 from bootos.image.squash import build_squashfs
 from bootos.image.steps.site import apply_system, find_targets
 from bootos.process import run

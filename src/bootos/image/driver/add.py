@@ -20,15 +20,9 @@ from bootos.image.driver.index import INDEX, add_index
 from bootos.image.driver.kernel import MODULES, find_dependents, list_modules, read_kernel, read_modules
 from bootos.image.driver.package import Unpacked, unpack
 from bootos.image.kernel_module import read_name
-from bootos.image.layers.core import (
-    Image,
-    add_layer,
-    open_root,
-    pack_layer,
-    read_image,
-    remove_layer,
-)
+from bootos.image.layers.core import Image, add_layer, pack_layer, read_image, remove_layer
 from bootos.image.layers.origin import read_file
+from bootos.image.layers.overlay import open_root
 from bootos.image.layers.sbom import renew_sbom
 from bootos.image.license import NO_ASSERTION
 from bootos.image.manifest import hash_file

@@ -11,7 +11,8 @@ from bootos.image.driver.add import LAYERS
 from bootos.image.driver.kernel import MODULES, list_modules, read_modules
 from bootos.image.driver.module_file import ModuleFile
 from bootos.image.kernel_module import read_name
-from bootos.image.layers.core import Image, open_root, read_image
+from bootos.image.layers.core import Image, read_image
+from bootos.image.layers.overlay import open_root
 from bootos.wire.manifest import LayerEntry
 
 

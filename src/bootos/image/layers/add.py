@@ -13,16 +13,9 @@ import msgspec
 
 from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot
-from bootos.image.layers.core import (
-    NAME,
-    Image,
-    add_layer,
-    open_root,
-    pack_layer,
-    read_image,
-    remove_layer,
-)
+from bootos.image.layers.core import NAME, Image, add_layer, pack_layer, read_image, remove_layer
 from bootos.image.layers.origin import collect_origins
+from bootos.image.layers.overlay import open_root
 from bootos.image.layers.package import (
     Wanted,
     install_debs,

@@ -1,4 +1,4 @@
-"""The one mechanism under every layer: read an image, open its root, pack a layer, put it in or take it out.
+"""The one mechanism under every layer: read an image, pack a layer, put it in or take it out.
 
 Used by `bootos image add`, `bootos driver add` and the lab. What is in a layer is its maker's business; the image's
 files are replaced as whole files, so that an interruption leaves the old image or the new one.
@@ -9,9 +9,9 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path, PosixPath
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -21,10 +21,9 @@ from bootos.image import release
 from bootos.image.cpio import ALIGNMENT, write_cpio_entries, write_layer
 from bootos.image.document_file import write_json
 from bootos.image.manifest import hash_file, read_manifest
-from bootos.image.segment import Segment, read_segments
-from bootos.image.segment import list_segments as list_segments
+from bootos.image.segment import read_segments
 from bootos.image.squash import BLOCK_BYTES, SOURCE_DATE
-from bootos.process import ToolError, run
+from bootos.process import run
 from bootos.wire.manifest import FileEntry, LayerEntry, Manifest
 
 INITRD = "initrd.img"
@@ -50,12 +49,6 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         return self.directory / INITRD
 
 
-class Root(PosixPath):
-    """The path of an image's merged root; what was written to it since it was opened lies in `upper`."""
-
-    upper: Path
-
-
 def read_image(directory: Path) -> Image:
     """Read an image and check that its files are those of its manifest. Raises BootosError."""
     path = directory / "manifest.json"
@@ -79,93 +72,6 @@ def read_image(directory: Path) -> Image:
     if INITRD not in {entry.name for entry in manifest.files}:
         raise BootosError(f"{path} names no {INITRD}", hint="build the image anew")
     return Image(directory=directory, manifest=manifest)
-
-
-@contextmanager
-def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> Iterator[Root]:
-    """Merge the layers as `/init` does, below `work` (an empty or new directory), and give the root: to look at, to
-    write to, to run commands in. The image is not changed. `names`: only these squashfs, as 10-base.
-
-    They are mounted where they lie in the initrd; where the host cannot, they are unpacked. Needs root.
-    """
-    if os.geteuid() != 0:
-        raise BootosError(
-            f"opening {image.directory} needs root: its layers are mounted", hint="run it with sudo"
-        )
-    layers = [segment for segment in read_segments(image.initrd) if segment.is_layer]
-    missing = sorted(set(names or ()) - {segment.name for segment in layers})
-    if missing:
-        known = ", ".join(segment.name for segment in layers)
-        raise BootosError(f"{image.directory} has no layer {', '.join(missing)}", hint=f"it has {known}")
-    with ExitStack() as stack:
-        lower = [
-            _open_layer(image.initrd, segment, work.resolve() / "layers", stack)
-            for segment in sorted(layers, key=lambda layer: layer.name)
-            if names is None or segment.name in names
-        ]
-        yield _stack(lower, work.resolve(), work.resolve() / "upper", stack)
-
-
-@contextmanager
-def open_trees(trees: Sequence[Path], work: Path, upper: Path | None = None) -> Iterator[Root]:
-    """The same with trees of files, the last one on top, which are not changed. What is written lands in `upper`, else
-    in `work/upper`."""
-    with ExitStack() as stack:
-        layers = []
-        for number, tree in enumerate(trees):
-            layer = work.resolve() / f"layers/{number}"
-            layer.mkdir(parents=True)
-            run(["mount", "--bind", "-o", "ro", tree, layer])
-            stack.callback(_unmount, layer)
-            layers.append(layer)
-        yield _stack(layers, work.resolve(), upper or work.resolve() / "upper", stack)
-
-
-def _stack(lower: Sequence[Path], work: Path, upper: Path, stack: ExitStack) -> Root:
-    """Lay the directories over each other, the last one on top."""
-    root = Root(work / "root")
-    root.upper = upper.resolve()
-    empty = work / "empty"  # an overlay needs two directories below, and an image may have one layer
-    for directory in (root, root.upper, work / "overlay", empty):
-        directory.mkdir(parents=True, exist_ok=True)
-    odd = [str(path) for path in (work, root.upper) if set(str(path)) & set(",:\\")]
-    if odd:
-        raise BootosError(f"{odd[0]} has a character in its path that overlay mounts do not take")
-    below = ":".join(map(str, [*reversed(lower), empty]))
-    options = f"lowerdir={below},upperdir={root.upper},workdir={work}/overlay,{choose_options()}"
-    try:
-        run(["mount", "-t", "overlay", "-o", options, "overlay", root])
-    except ToolError as cause:
-        hint = "run it as root, in a container with CAP_SYS_ADMIN"
-        raise BootosError("the image's layers cannot be stacked on this host", hint=hint) from cause
-    stack.callback(_unmount, root)
-    return root
-
-
-def choose_options() -> str:
-    """Everything in the upper directory must mean the same to the booted machine's kernel: no redirects. In a user
-    namespace the kernel refuses trusted attributes, and with `userxattr` it makes no redirects either."""
-    ids = Path("/proc/self/uid_map").read_text().split()
-    return "redirect_dir=off,metacopy=off,index=off" if ids == ["0", "0", "4294967295"] else "userxattr"
-
-
-def _open_layer(initrd: Path, segment: Segment, layers: Path, stack: ExitStack) -> Path:
-    target = layers / segment.name
-    target.mkdir(parents=True)
-    place = f"offset={segment.file_offset},sizelimit={segment.file_bytes}"
-    if (
-        run(["mount", "-t", "squashfs", "-o", f"loop,ro,{place}", initrd, target], check=False).returncode
-        == 0
-    ):
-        stack.callback(_unmount, target)
-    else:
-        argv = ["unsquashfs", "-quiet", "-no-progress", "-force", "-offset", str(segment.file_offset)]
-        run([*argv, "-dest", target, initrd], timeout_s=600)
-    return target
-
-
-def _unmount(target: Path) -> None:
-    run(["umount", target], timeout_s=30)
 
 
 def pack_layer(

@@ -99,7 +99,7 @@ def flatten_database(path: Path) -> None:
 
 def expand_opaque(upper: Path, opened: Path) -> None:
     """A directory that hides the one below it says so in an attribute, which a layer does not carry: hide each of the
-    names below instead. `opened`: where `core.open_root` keeps the opened layers."""
+    names below instead. `opened`: where `overlay.open_root` keeps the opened layers."""
     for directory in (path for path in upper.rglob("*") if path.is_dir() and not path.is_symlink()):
         if not set(OPAQUE) & set(os.listxattr(directory)):
             continue

@@ -14,8 +14,8 @@ from bootos.errors import BootosError
 from bootos.image.cache import Stage
 from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
-from bootos.image.layers.core import open_trees
 from bootos.image.layers.origin import collect_origins
+from bootos.image.layers.overlay import open_trees
 from bootos.image.layers.package import Wanted, install_debs, install_rpms, read_versions
 from bootos.image.layers.upper import clamp_times, clean_upper, read_clock
 from bootos.image.recipe import Cut

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.image.layers.chroot import prepare_chroot, run_inside
-from bootos.image.layers.core import open_trees
+from bootos.image.layers.overlay import open_trees
 from bootos.image.layers.upper import expand_opaque
 from bootos.image.recipe import Site
 from bootos.image.steps.root import lock_passwords
