@@ -241,6 +241,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """The process id, also after the command has ended."""
         return self._process.pid
 
     def poll(self) -> int | None:

@@ -42,44 +42,55 @@ class Builtin(NamedTuple):
 
 
 def needs_nothing(inventory: Inventory) -> bool:
+    """True: the driver may take any machine."""
     return True
 
 
 def has_bmc(inventory: Inventory) -> bool:
+    """Whether the machine has a BMC, however it is reached."""
     return inventory.bmc is not None
 
 
 def has_ipmi(inventory: Inventory) -> bool:
+    """Whether the machine has a BMC that may speak IPMI."""
     return inventory.bmc is not None and inventory.bmc.may_speak_ipmi
 
 
 def has_disks(inventory: Inventory) -> bool:
+    """Whether the kernel sees any disk."""
     return bool(inventory.disks)
 
 
 def has_fixed_disks(inventory: Inventory) -> bool:
+    """Whether the kernel sees a disk that is not removable."""
     return any(not disk.removable for disk in inventory.disks)
 
 
 def has_or_makes_disks(inventory: Inventory) -> bool:
+    """Whether there are disks, or a RAID controller that makes them."""
     return bool(inventory.disks or inventory.raid)
 
 
 def has_nvme(inventory: Inventory) -> bool:
+    """Whether there is an NVMe namespace, or a PCI device of the NVMe class that has none yet."""
     return any(disk.path.startswith("/dev/nvme") for disk in inventory.disks) or any(
         device.class_id.startswith(NVME_CLASS) for device in inventory.pci
     )
 
 
 def has_firmware_attributes(inventory: Inventory) -> bool:
+    """Whether the kernel has the BIOS settings in sysfs (Documentation/ABI/testing/sysfs-class-firmware-attributes)."""
     return any(FIRMWARE_ATTRIBUTES.glob("*/attributes"))
 
 
 def has_controller_of(name: str) -> Need:
+    """A question: whether the inventory has a RAID controller that the driver `name` takes."""
     return lambda inventory: any(entry.driver == name for entry in inventory.raid)
 
 
 def is_made_by(maker: str) -> Need:
+    """A question: whether the machine is of this maker, by the patterns in `MAKERS`."""
+
     def needs(inventory: Inventory) -> bool:
         vendor = (inventory.system.vendor or "").strip().lower()
         return any(fnmatchcase(vendor, pattern) for pattern in MAKERS[maker])

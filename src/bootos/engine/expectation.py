@@ -102,14 +102,17 @@ def is_text(pattern: str | None, text: str | None) -> bool:
 
 
 def is_number(wanted: Count | None, number: int | None) -> bool:
+    """Whether a number is in the range that is expected; what is not known is in none."""
     return wanted is None or (number is not None and parse_range(wanted).holds(number))
 
 
 def is_size(wanted: str | None, size_bytes: int | None, slack: Fraction = Fraction(0)) -> bool:
+    """Whether a size in bytes is as expected, within `slack`; what is not known is not."""
     return wanted is None or (size_bytes is not None and parse_sizes(wanted, slack=slack).holds(size_bytes))
 
 
 def is_disk(wanted: DiskExpected, disk: Disk) -> bool:
+    """Whether a disk is as expected."""
     return (
         is_size(wanted.size, disk.size_bytes, TOLERANCE)
         and (wanted.type is None or disk.type.value == wanted.type)
@@ -120,6 +123,7 @@ def is_disk(wanted: DiskExpected, disk: Disk) -> bool:
 
 
 def is_nic(wanted: NicExpected, nic: Nic) -> bool:
+    """Whether a network card is as expected."""
     speed = wanted.speed is None or (
         nic.speed_mbps is not None and parse_range(wanted.speed, read_speed).holds(nic.speed_mbps)
     )
@@ -133,6 +137,7 @@ def is_nic(wanted: NicExpected, nic: Nic) -> bool:
 
 
 def is_controller(wanted: RaidExpected, controller: RaidController) -> bool:
+    """Whether a RAID controller is as expected, with all of its drives."""
     sizes = [drive.size_bytes for drive in controller.drives]
     return (
         is_text(wanted.model, controller.model)
@@ -180,6 +185,7 @@ def _compare_memory(found: _Differences, wanted: MemoryExpected, inventory: Inve
 
 
 def is_slot(wanted: SlotExpected, dimm: Dimm) -> bool:
+    """Whether a memory slot holds what is expected, or is empty as expected."""
     if wanted.empty:
         return not dimm.size_bytes
     return bool(dimm.size_bytes) and (
@@ -246,14 +252,17 @@ def describe_kind(wanted: DiskExpected | NicExpected | RaidExpected | GpuExpecte
 
 
 def describe_disk(disk: Disk) -> str:
+    """A disk in one line: name, size, type, model."""
     return " ".join([disk.name, format_size(disk.size_bytes), disk.type.value, disk.model or ""]).strip()
 
 
 def describe_nic(nic: Nic) -> str:
+    """A network card in one line: name, model, link."""
     link = f"{nic.speed_mbps} Mb/s" if nic.link and nic.speed_mbps else "link" if nic.link else "no link"
     return " ".join(word for word in (nic.name, nic.model or nic.driver or "", link) if word)
 
 
 def describe_controller(controller: RaidController) -> str:
+    """A RAID controller in one line: model, firmware, number of drives."""
     firmware = f" {controller.firmware}" if controller.firmware else ""
     return f"{controller.model or controller.name}{firmware} with {len(controller.drives)} drives"

@@ -39,10 +39,12 @@ class JobPlan(msgspec.Struct, kw_only=True):
 
     @property
     def actions(self) -> list[Action]:
+        """The actions of all drivers, in the order in which they are carried out."""
         return [action for part in self.drivers for action in part.planned.actions]
 
     @property
     def notes(self) -> list[str]:
+        """The notes of all drivers."""
         return [note for part in self.drivers for note in part.planned.notes]
 
 

@@ -217,6 +217,7 @@ def find_device(controller: ArcController, member: ArcMember) -> ArcDevice | Non
 
 
 def read_serial(device: ArcDevice) -> str:
+    """The serial number of a device as arcconf prints it; empty: it prints none."""
     return device.values.get("serial number", "")
 
 

@@ -76,6 +76,7 @@ class Superblock:
 
     @property
     def is_spare(self) -> bool:
+        """Whether the member is a hot spare."""
         return self.role == "spare"
 
     @property
@@ -207,6 +208,7 @@ class MdDevice:
 
     @property
     def members(self) -> list[str]:
+        """The names of all members, hot spares last."""
         return [*self.active, *self.spares]
 
 

@@ -168,6 +168,7 @@ def _parse_exact(text: str, sector_bytes: int) -> int:
 
 
 def find_type(drive: StorDrive) -> DiskType:
+    """The kind of drive, from the interface and the medium that storcli prints."""
     if drive.interface.startswith("NVMe"):
         return DiskType.NVME
     return {"SSD": DiskType.SSD, "HDD": DiskType.HDD}.get(drive.media, DiskType.UNKNOWN)

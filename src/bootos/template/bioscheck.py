@@ -8,6 +8,7 @@ from bootos.template.bios import Bios
 
 
 def check_bios(bios: Bios) -> list[Problem]:
+    """The problems of the section `bios` that show without a machine."""
     problems: list[Problem] = []
     if bios.secure_boot == "enabled" and bios.boot_mode == "legacy":
         message = "does not go with boot_mode: legacy"

@@ -10,6 +10,7 @@ from bootos.template.size import parse_size
 
 
 def check_erase(template: Template, places: Places) -> list[Problem]:
+    """The problems of the sections `erase` and `nvme` that show without a machine."""
     problems: list[Problem] = []
     for index, wanted in zip(places.indices(EraseWanted, "erase"), template.erase, strict=False):
         at = f"erase[{index}]"

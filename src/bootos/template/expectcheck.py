@@ -15,10 +15,12 @@ Check = Callable[[Any], object]
 
 
 def check_count(value: Any) -> object:
+    """The range of a number of things. Raises ValueError with a sentence."""
     return parse_range(value, read_count)
 
 
 def check_speed(value: Any) -> object:
+    """The range of a speed. Raises ValueError with a sentence."""
     return parse_range(value, read_speed)
 
 
@@ -40,6 +42,7 @@ CHECKS: dict[str, Check] = {
 
 
 def check_expect(expect: Expect) -> list[Problem]:
+    """The problems of the section `expect` that show without a machine."""
     problems: list[Problem] = []
 
     def check_fields(part: Any, at: str, **more: Check) -> None:

@@ -10,6 +10,7 @@ _MANY = ("raid", "nic", "drive")  # components of which a machine may have sever
 
 
 def check_firmware(wanted: list[FirmwareWanted], places: Places) -> list[Problem]:
+    """The problems of the section `firmware` that show without a machine."""
     problems: list[Problem] = []
     seen: dict[tuple[object, ...], str] = {}
     for index, item in zip(places.indices(FirmwareWanted, "firmware"), wanted, strict=False):

@@ -12,6 +12,7 @@ PASSWORD_MOST_BYTES = 20  # IPMI 2.0, 22.30 Set User Password
 
 
 def check_oob(oob: Oob, places: Places) -> list[Problem]:
+    """The problems of the section `oob` that show without a machine."""
     problems: list[Problem] = []
     if oob.network is not None:
         problems += _check_network(oob.network)

@@ -12,6 +12,7 @@ class Places:
         self._data = data
 
     def raw(self, *keys: str | int) -> Any:
+        """The value at these keys of the document as it was written; None: there is none."""
         value = self._data
         for key in keys:
             try:
@@ -21,6 +22,7 @@ class Places:
         return value
 
     def indices(self, model: Any, *keys: str | int) -> list[int]:
+        """The places in a list of the document whose entries are a `model`: entries that are not were told already."""
         listed = self.raw(*keys)
         items = listed if isinstance(listed, list) else []
         return [number for number, item in enumerate(items) if convert_all(item, model)[0] is not None]

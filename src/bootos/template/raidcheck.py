@@ -17,6 +17,7 @@ FEWEST_PER_SPAN = {10: 2, 50: 3, 60: 4}
 
 
 def read_drives(value: str | int, path: str, problems: list[Problem]) -> DriveList | None:
+    """A drive list (`0,2-5`); None with a problem at `path` when it is none."""
     try:
         return parse_drives(value)
     except ValueError as cause:
@@ -25,6 +26,7 @@ def read_drives(value: str | int, path: str, problems: list[Problem]) -> DriveLi
 
 
 def check_raid(template: Template, places: Places) -> list[Problem]:
+    """The problems of the section `raid` that show without a machine."""
     raid = template.raid
     if raid is None:
         return []

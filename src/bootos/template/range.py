@@ -22,6 +22,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     maximum: int | None = None
 
     def holds(self, number: int) -> bool:
+        """Whether the number is in the range; both ends belong to it."""
         return (self.minimum is None or number >= self.minimum) and (
             self.maximum is None or number <= self.maximum
         )

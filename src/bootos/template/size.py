@@ -45,6 +45,7 @@ class SizeRange(msgspec.Struct, frozen=True, kw_only=True):
     maximum_bytes: int | None = None
 
     def holds(self, size_bytes: int) -> bool:
+        """Whether the size in bytes is in the range; both ends belong to it."""
         return (self.minimum_bytes is None or size_bytes >= self.minimum_bytes) and (
             self.maximum_bytes is None or size_bytes <= self.maximum_bytes
         )

@@ -179,6 +179,7 @@ def convert_value(setting: Setting, value: Value) -> Value | Problem:
 
 
 def make_action_id(driver: str, name: str) -> str:
+    """The id of the action that sets one setting: it names what is changed (`contract.Action`)."""
     return f"{driver}:set:{name}"
 
 

@@ -71,6 +71,7 @@ def export_groups(state: Storage) -> list[dict[str, Any]]:
 
 
 def is_exportable(group: Group) -> bool:
+    """Whether a template can say this volume group: it is whole, not exported, and its name is allowed."""
     return not group.missing and not group.exported and _NAME.fullmatch(group.name) is not None
 
 

@@ -113,6 +113,7 @@ class LuksDriver:
 
 
 def find_places(template: Template) -> Iterator[Place]:
+    """Every partition and logical volume of the template that is to be encrypted, in the order of the template."""
     for index, disk in enumerate(template.disks):
         for number, part in enumerate(disk.partitions):
             if part.encryption is not None:

@@ -93,6 +93,7 @@ class PartitionDriver:
 
 
 def wants_table(disk: DiskWanted) -> bool:
+    """Whether an entry of `disks` asks for a partition table."""
     return bool(disk.partitions) or disk.table is not None
 
 

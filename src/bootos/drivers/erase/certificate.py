@@ -29,10 +29,12 @@ def is_sealed(content: dict[str, Any]) -> bool:
 
 
 def name_file(owner: str, device: str) -> str:
+    """The file name of a drive's certificate: the hash of job and device, as both may have any characters."""
     return hashlib.sha256(f"{owner} {device}".encode()).hexdigest()[:24] + ".json"
 
 
 def write_certificate(root: Path, owner: str, device: str, content: dict[str, Any]) -> None:
+    """Store the certificate of a drive below `root`, so that it outlives the process. Raises OSError."""
     directory = root / DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     (directory / name_file(owner, device)).write_text(

@@ -72,6 +72,7 @@ class Medium:
             raise DriverError(f"{self._path} cannot be read at byte {offset}: {cause.strerror}") from cause
 
     def write(self, offset: int, content: bytes) -> None:
+        """Write at a byte offset, past the page cache. Raises DriverError when not all of it was taken."""
         view = memoryview(self._buffer)[: len(content)]
         view[:] = content
         try:

@@ -130,6 +130,7 @@ def parse_devices(text: str) -> list[Installed]:
 
 
 def find_component(device: dict[str, Any]) -> Component | None:
+    """The component of the template that a device of `fwupdmgr get-devices --json` is; None: none of them."""
     plugin, name = device.get("Plugin"), str(device.get("Name") or "").lower()
     if plugin == "uefi_capsule":
         return "bios" if name == "system firmware" else None

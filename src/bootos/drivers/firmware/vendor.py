@@ -58,6 +58,7 @@ def _read() -> _Document:
 
 
 def list_formats() -> Mapping[str, Format]:
+    """The formats of firmware packages by name, from `vendor.toml`."""
     return _read().format
 
 
@@ -78,4 +79,5 @@ def find_format(vendor: str | None, component: Component, url: str) -> str | Non
 
 
 def is_of(vendor: str | None, patterns: tuple[str, ...]) -> bool:
+    """Whether the vendor of a machine matches one of the patterns, in any case."""
     return any(fnmatchcase((vendor or "").strip().lower(), pattern) for pattern in patterns)

@@ -89,6 +89,7 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
 
 
 def is_same(one: str, other: str, component: str = "") -> bool:
+    """Whether two versions are equal in the way that `compare_versions` compares them for this component."""
     return compare_versions(one, other, component) == 0
 
 

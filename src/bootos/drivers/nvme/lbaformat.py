@@ -38,10 +38,12 @@ def parse_current(identity: dict[str, Any]) -> int:
 
 
 def build_flbas(index: int) -> int:
+    """The FLBAS field for a format: bits 0 to 3 and 5 to 6 of the byte (NVM Express, Identify Namespace)."""
     return index & 15 | (index >> 4) << 5
 
 
 def find_format(formats: Iterable[LbaFormat], index: int) -> LbaFormat | None:
+    """The format with this index; None: the drive does not have it."""
     return next((item for item in formats if item.index == index), None)
 
 

@@ -56,6 +56,7 @@ class NvmeDrive(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
+        """The drive in words that find it in the rack."""
         return tell_drive(self.node, self.disk)
 
 
@@ -84,6 +85,7 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tell_drive(node: str, disk: Disk) -> str:
+    """`/dev/nvme0 (MODEL, serial S)`: enough to find the drive in the rack."""
     return f"{node} ({', '.join(filter(None, [disk.model, disk.serial and f'serial {disk.serial}']))})"
 
 

@@ -37,6 +37,7 @@ class NamespacePlan:
         self.planned.problems.append(Problem(path=path, message=message, hint=hint))
 
     def plan_entry(self, wanted: NvmeWanted, at: str) -> None:
+        """Plan the drives that one entry of `nvme` selects; problems and actions go to the plan. `at` is its path."""
         targets, problems = select_targets(wanted.select, at, self._build_view(), Forecast())
         self.planned.problems += problems
         for target in targets:

@@ -97,6 +97,7 @@ def export_oob(state: State) -> dict[str, Any]:
 
 
 def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
+    """Plan every user of the template: name, password, privilege, and whether it is enabled. Adds to `planned`."""
     taken: set[int] = set()
     for index, wanted in enumerate(oob.users):
         at = f"oob.users[{index}]"
@@ -149,6 +150,7 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
 
 
 def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
+    """Plan the LAN port: source, address, gateway, VLAN, and open access. Adds to `planned`."""
     changes = compare_lan(state.lan, wanted)
     if not state.access_open:
         changes.append(Change(what="BMC LAN access", before="off", after="on"))
@@ -190,6 +192,7 @@ def asks_settings(oob: Oob) -> bool:
 
 
 def plan_access(state: State, wanted: bool, planned: Planned) -> None:
+    """Plan that the LAN channel answers, or does not. Adds to `planned`."""
     if state.access_open == wanted or any(action.id == "oob.ipmi:lan" for action in planned.actions):
         return
     words = {True: "on", False: "off"}
@@ -232,6 +235,7 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
 
 
 def resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:
+    """A user's password and the problems with it; None: none is wanted, or its secret has no value."""
     if not isinstance(wanted.password, Secret):
         return wanted.password, []
     value = secrets.get(wanted.password.secret)

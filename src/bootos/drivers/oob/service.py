@@ -40,6 +40,7 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usable(self) -> tuple[int, ...]:
+        """The cipher suites that somebody may log on with."""
         return tuple(suite for suite, level in zip(self.suites, self.levels, strict=False) if level != UNUSED)
 
 

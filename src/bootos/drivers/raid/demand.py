@@ -44,6 +44,7 @@ class Demand(msgspec.Struct, kw_only=True):
 
     @property
     def ids(self) -> frozenset[str]:
+        """The ids of all drives of the array, hot spares as well."""
         return frozenset(drive.id for drive in [*self.drives, *self.hotspares])
 
 

@@ -37,6 +37,7 @@ class Draft:
         self.freed_jbod: set[tuple[str, str]] = set()
 
     def complain(self, path: str, message: str, hint: str = "") -> None:
+        """Add a problem at a path of the template."""
         self.planned.problems.append(Problem(path=path, message=message, hint=hint))
 
     def act(
@@ -51,6 +52,7 @@ class Draft:
         reboot: bool = False,
         estimate_s: float = CHANGE_S,
     ) -> None:
+        """Add an action. `verdict` is the desk's: what is lost, and the word that allows it."""
         self.planned.actions.append(
             Action(
                 id=f"{self.driver}:{id}",
@@ -67,6 +69,7 @@ class Draft:
         )
 
     def delete_array(self, controller: Controller, array: Array, word: Word) -> None:
+        """Plan that an array is deleted, if the desk allows it; it is reckoned as gone from then on."""
         what = f"RAID {array.level} on {tell_drives(controller, array.drives)}"
         verdict = judge(
             Taking(title=f"array {array.title!r}", path=word.path, cannot="cannot be deleted"),
@@ -110,6 +113,7 @@ class Draft:
         )
 
     def take_jbod(self, controller: Controller, drive: Drive, at: str, wipe: bool) -> None:
+        """Plan that a drive which the system has is taken back for arrays, once, if the desk allows it."""
         if (controller.id, drive.id) in self.freed_jbod:
             return
         self.freed_jbod.add((controller.id, drive.id))
@@ -136,6 +140,7 @@ class Draft:
         )
 
     def add_spare(self, controller: Controller, drive: Drive, array: Array | None, at: str) -> None:
+        """Plan a hot spare: of one array, or (None) of the controller."""
         kind = f"hot spare of array {array.title}" if array is not None else "global hot spare"
         self.act(
             f"spare:{controller.number}:{drive.id}",

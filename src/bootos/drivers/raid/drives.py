@@ -43,10 +43,12 @@ class Resolved(msgspec.Struct, kw_only=True):
 
     @property
     def disks(self) -> list[Disk]:
+        """Drives and hot spares."""
         return [*self.drives, *self.hotspares]
 
     @property
     def paths(self) -> frozenset[str]:
+        """The device paths of drives and hot spares."""
         return frozenset(disk.path for disk in self.disks)
 
 
@@ -194,6 +196,7 @@ def usable_bytes(drive_bytes: int) -> int:
 
 
 def tell_waste(item: Resolved, sizes: list[int], planned: Planned) -> None:
+    """Add a note when the drives differ in size by more than one percent: each counts as the smallest."""
     least, most = min(sizes), max(sizes)
     if most - least > least // 100:
         planned.notes.append(

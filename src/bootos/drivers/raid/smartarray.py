@@ -48,6 +48,7 @@ class Hand:
         self.controller = controller
 
     def carry_out(self, detail: order.Order) -> None:
+        """Carry out one order by the vendor's tool. Raises DriverError that names the array or drive, ToolError."""
         match detail:
             case order.CreateArray():
                 self._create(detail)

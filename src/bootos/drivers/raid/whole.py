@@ -30,6 +30,7 @@ def plan_mode(draft: Draft) -> bool:
 
 
 def plan_switch(draft: Draft, controller: Controller, wanted: Literal["raid", "hba"]) -> bool:
+    """Plan another mode of the controller. Returns whether nothing more is to be planned on it."""
     if controller.mode == "mixed" and wanted == "raid":
         return False
     if wanted not in controller.capability.modes:
@@ -57,6 +58,7 @@ def plan_switch(draft: Draft, controller: Controller, wanted: Literal["raid", "h
 
 
 def plan_foreign(draft: Draft) -> None:
+    """Plan what the template says of foreign configurations: import them, or clear them if the desk allows it."""
     if draft.raid.foreign is None:
         return
     asked = draft.raid.controller
@@ -97,6 +99,7 @@ def plan_foreign(draft: Draft) -> None:
 def wanted_globals(
     draft: Draft, controller: Controller, demands: list[Demand], whole: list[Whole]
 ) -> dict[str, tuple[Drive, str]]:
+    """The drives that are to be global hot spares of a controller, by id, each with its place in the template."""
     found: dict[str, tuple[Drive, str]] = {}
     for demand in demands:
         if demand.controller is controller and demand.kind == "global" and not demand.blocked:
@@ -108,6 +111,7 @@ def wanted_globals(
 
 
 def plan_global_spares_away(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+    """Plan that global hot spares which nobody wants are taken away."""
     for controller in draft.state.controllers:
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
         if not draft.raid.clear and not said:
@@ -122,6 +126,7 @@ def plan_global_spares_away(draft: Draft, demands: list[Demand], whole: list[Who
 
 
 def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+    """Plan the global hot spares that are wanted and are none yet."""
     for controller in draft.state.controllers:
         for drive_id, (drive, at) in wanted_globals(draft, controller, demands, whole).items():
             gone = (controller.id, drive_id) in draft.removed
@@ -148,6 +153,7 @@ def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) 
 
 
 def plan_jbod(draft: Draft, part: Whole) -> None:
+    """Plan that single drives are handed to the system."""
     controller = part.controller
     for drive in part.jbod:
         if drive.state == "jbod":

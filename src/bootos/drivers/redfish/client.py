@@ -184,9 +184,11 @@ class Client:
         raise AssertionError("unreachable")
 
     def post(self, path: str, body: Mapping[str, Any], *, what: str, timeout_s: float | None = None) -> Reply:
+        """An action, or a new member of a collection (DSP0266, POST). Raises RedfishError."""
         return self._ask("post", path, what, data=dict(body), timeout=timeout_s)
 
     def delete(self, path: str, *, what: str) -> Reply:
+        """Remove a resource (DSP0266, DELETE). Raises RedfishError."""
         return self._ask("delete", path, what)
 
     def upload(

@@ -81,6 +81,7 @@ class Drive(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def room_bytes(self) -> int:
+        """The bytes that an array can use of the drive."""
         return self.usable_bytes or self.size_bytes
 
 
@@ -149,6 +150,7 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
         return f"controller {self.number}" + (f" ({known})" if known else "")
 
     def find_drive(self, drive_id: str) -> Drive | None:
+        """The drive with this id; None: the controller has none."""
         return next((drive for drive in self.drives if drive.id == drive_id), None)
 
     def find_array_of(self, drive_id: str) -> Array | None:

@@ -37,6 +37,7 @@ def find_users(item: dict[str, Any]) -> list[str]:
 
 
 def read_devices(machine: Machine) -> dict[str, dict[str, Any]]:
+    """Every block device by its path, as `lsblk -J -b` lists it. Raises ToolError."""
     return parse_lsblk(machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS]).stdout)
 
 
@@ -50,4 +51,5 @@ def read_device(machine: Machine, node: str) -> dict[str, Any]:
 
 
 def find_parts(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """The partitions of a device of `lsblk`."""
     return [child for child in item.get("children", []) if child["type"] == "part"]

@@ -206,6 +206,7 @@ def _name_apart(arrays: list[Array]) -> list[Array]:
 
 
 def read_mdstat(machine: Machine) -> list[MdstatEntry]:
+    """What /proc/mdstat lists; empty when md is not loaded."""
     path = machine.root / "proc/mdstat"
     try:
         return parse_mdstat(path.read_text())
@@ -214,10 +215,12 @@ def read_mdstat(machine: Machine) -> list[MdstatEntry]:
 
 
 def read_detail(machine: Machine, name: str) -> dict[str, str]:
+    """The fields of `mdadm --detail --export` of an array that runs (`md127`). Raises ToolError."""
     return parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{name}"]).stdout)
 
 
 def read_superblocks(machine: Machine, nodes: Iterable[str]) -> list[Superblock]:
+    """The superblocks on these devices, as `mdadm --examine --export` says; a device without one is left out."""
     found: list[Superblock] = []
     for node in nodes:
         done = machine.run(["mdadm", "--examine", "--export", node], check=False)

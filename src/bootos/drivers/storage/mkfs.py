@@ -22,6 +22,7 @@ MKFS_TIMEOUT_S = 1800.0  # a discard of a large disk takes its time
 
 
 def full_filesystem(wanted: Filesystem | FilesystemType) -> Filesystem:
+    """The file system with all of its fields, where the template gives its type alone."""
     return Filesystem(type=wanted) if isinstance(wanted, FilesystemType) else wanted
 
 
@@ -45,6 +46,7 @@ def mark_filesystem(state: Storage, wanted: Filesystem, device: str) -> Filesyst
 
 
 def plain_uuid(text: str) -> str:
+    """A UUID as it is compared: in lower case and without hyphens."""
     return text.lower().replace("-", "")
 
 

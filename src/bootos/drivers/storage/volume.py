@@ -44,6 +44,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def readable(self) -> bool:
+        """Whether what is on it can be read without activating it."""
         return self.kind == "linear"
 
 
@@ -61,6 +62,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
 
     def find_volume(self, name: str) -> Volume | None:
+        """The logical volume of this name; None: there is none."""
         return next((volume for volume in self.volumes if volume.name == name), None)
 
 
