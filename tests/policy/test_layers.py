@@ -129,6 +129,32 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
 
 
+def build_neighbours(folder: str) -> dict[str, frozenset[str]]:
+    """What the files and folders that lie side by side in a folder import of each other; `` is bootos itself."""
+    above = folder.split(".") if folder else []
+
+    def find_neighbour(module: str) -> str | None:
+        parts = module.split(".")
+        return parts[len(above)] if parts[: len(above)] == above and len(parts) > len(above) else None
+
+    neighbours: dict[str, set[str]] = {}
+    for module, imported in build_graph().items():
+        if name := find_neighbour(module):
+            others = {other for other in map(find_neighbour, imported) if other}
+            neighbours.setdefault(name, set()).update(others - {name})
+    return {name: frozenset(others) for name, others in neighbours.items()}
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    folders = {"", *(name for name, file in list_modules().items() if file.name == "__init__.py")}
+    found = [
+        {f"{folder}.{name}" for name in circle}
+        for folder in folders
+        for circle in find_circles(build_neighbours(folder))
+    ]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
+
+
 def test_a_circle_is_found_and_a_chain_is_none() -> None:
     chain = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset[str]()}
     assert find_circles(chain) == []

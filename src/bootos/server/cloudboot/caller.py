@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.claim import record_claim
+from bootos.server.operation.identity import find_holder
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import find_by_sn, find_mac_owner
-from bootos.server.store.table import Boot, Machine, read_clock
+from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 
 
@@ -38,8 +39,7 @@ def find_machine(session: Session, word: str) -> Machine | None:
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
     """Whether a v2 agent holds the machine's identity at present."""
-    boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
-    return boot is not None and not boot.closing and context.presence.is_heard(machine.id, boot.last_heard_at)
+    return find_holder(context, session, machine) is not None
 
 
 def refuse_claim(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> bool:

@@ -13,10 +13,11 @@ from bootos.server.fault import ConflictError, ForbiddenError
 from bootos.server.lifecycle import Event, State
 from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
-from bootos.server.operation import job as jobs
 from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
+from bootos.server.operation.transition import add_line, keep_evidence, move
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Job, Machine
 from bootos.server.support import Model, Verdict, judge, read_sections
@@ -46,7 +47,7 @@ def judge_said(session: Session, machine: Machine | None, job: Job | None, said:
 
 def find_open_job(context: Context, session: Session, machine: Machine) -> Job | None:
     """The job that a v1 agent may work on: active, before the installer's part, and no v2 agent is there; or None."""
-    job = jobs.find_active_job(session, machine.id)
+    job = find_active_job(session, machine.id)
     if job is None or State(job.state) not in (State.QUEUED, State.RUNNING):
         return None
     return None if has_v2_agent(context, session, machine) else job
@@ -88,7 +89,7 @@ def take_scripts(
     """
     reason = why_not(job, sender)
     if reason:
-        jobs.move(context, session, job, Event.REFUSED, message=reason)
+        move(context, session, job, Event.REFUSED, message=reason)
         raise ConflictError(reason)
     check_listed(session, machine, job)
     start(context, session, machine, job)
@@ -114,7 +115,7 @@ def prepare(
 ) -> tuple[bool, bool]:
     """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the
     first."""
-    job = jobs.find_active_job(session, machine.id)
+    job = find_active_job(session, machine.id)
     listed = judge_said(session, machine, job, said).ok
     if job is not None and find_open_job(context, session, machine) is not None:
         job.said = LISTED if listed else UNLISTED
@@ -129,7 +130,7 @@ def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
     that never asked, the support list decides. Raises ForbiddenError."""
     if job.said == UNLISTED:
         machine.developer = True
-        jobs.keep_evidence(session, job)
+        keep_evidence(session, job)
     elif job.said != LISTED:
         verdict = orders.judge_job(session, machine, job)
         if not verdict.ok:
@@ -141,8 +142,8 @@ def start(context: Context, session: WriteSession, machine: Machine, job: Job) -
     job.handed_to = "v1"
     job.attempt += 1
     job.progress = None
-    jobs.move(context, session, job, Event.ORDERED)
-    jobs.add_line(session, job, f"the order was handed to a v1 agent (attempt {job.attempt})")
+    move(context, session, job, Event.ORDERED)
+    add_line(session, job, f"the order was handed to a v1 agent (attempt {job.attempt})")
 
 
 def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str) -> None:
@@ -151,7 +152,7 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
     A queued job begins with it: that is how virtual machines and jobs without hardware configuration go in v1. Raises
     ConflictError when the job's state does not take it, MacTakenError and UnusableError of the MAC.
     """
-    job = jobs.find_active_job(session, machine.id)
+    job = find_active_job(session, machine.id)
     if job is None or has_v2_agent(context, session, machine):
         raise ConflictError("no job of this machine is in progress")
     state = State(job.state)
@@ -166,7 +167,7 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
             raise ConflictError(reason)
         start(context, session, machine, job)
         if job.template.get("scripts") and not job.skip_hardware:
-            jobs.add_line(
+            add_line(
                 session, job, "the v1 agent went without hardware configuration, as for a virtual machine"
             )
     next_boot.accept_mac(context, session, machine, job, text)

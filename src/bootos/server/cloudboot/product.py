@@ -2,9 +2,9 @@
 
 from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
-from bootos.server.nic import is_address
 from bootos.server.operation.enrolment import find_or_enrol
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.nic import is_address
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import read_clock
 from bootos.wire import cloudboot_v1 as v1

@@ -13,9 +13,10 @@ from bootos.server.cloudboot.caller import has_v2_agent
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
-from bootos.server.operation import job as jobs
 from bootos.server.operation import order as orders
+from bootos.server.operation.transition import add_line, move, touch
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job
 from bootos.server.store.table import Job, Machine
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.password import ScriptMasker, find_secrets
@@ -32,7 +33,7 @@ MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
 def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:
     """Take in a progress report: its text goes into the job's log without passwords, its number moves the job on.
     Raises ConflictError when it does not fit the job's state; nothing is changed then."""
-    job = jobs.find_active_job(session, machine.id)
+    job = find_active_job(session, machine.id)
     if job is None:
         raise ConflictError("no job of this machine is in progress")
     state, progress = State(job.state), said.install_progress
@@ -60,8 +61,8 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
             verdict = orders.judge_job(session, machine, job)
             if not verdict.ok:
                 message += f": {orders.refusal_text(verdict)}"
-        jobs.move(context, session, job, event, message=message)
-    jobs.touch(session, job)
+        move(context, session, job, event, message=message)
+    touch(session, job)
 
 
 def find_events(
@@ -109,8 +110,8 @@ def _store_log(
     """Add the report to the job's log: its title, and the end of its log line by line, control characters replaced."""
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
-    jobs.add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
+    add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
     text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-MOST_LOG:])
     for line in text.splitlines()[:MOST_LINES]:
         if line.strip():
-            jobs.add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")
+            add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")

@@ -6,7 +6,7 @@ from bootos.server.cloudboot import caller, installer
 from bootos.server.cloudboot.answer import NOT_FOUND, Answer, Text, Variables, succeed
 from bootos.server.context import Context
 from bootos.server.fault import NotFoundError
-from bootos.server.operation import job as jobs
+from bootos.server.store.job import find_latest_job
 from bootos.server.store.table import Machine
 
 
@@ -49,7 +49,7 @@ class GetCalls:
         """How the machine stands. Always the envelope."""
         with self._context.store.read() as session:
             machine = self._find(session, sn)
-            latest = jobs.find_latest_job(session, machine.id)
+            latest = find_latest_job(session, machine.id)
         content = {
             "ID": machine.id,
             "CreatedAt": machine.created_at.isoformat(),

@@ -4,7 +4,8 @@ the web. The agent compares (`agent.approval`): if its plan is another one by th
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.job import add_line, queue_job
+from bootos.server.operation.job import queue_job
+from bootos.server.operation.transition import add_line
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_job, why_not_approvable
 from bootos.server.store.table import Job

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.netboot.pxe_file import parse_mac
-from bootos.server.nic import drop_unsound_addresses
+from bootos.server.operation.nic import drop_unsound_addresses
 from bootos.server.store.table import Mac, Machine, read_clock
 from bootos.wire.inventory import Inventory
 

@@ -1,35 +1,28 @@
-"""The jobs: made, found, moved from state to state, cancelled. Called by `order`, `cloudboot`, the APIs and the web.
-
-Every change of a job's state goes through `lifecycle.find_next`. All functions take an open transaction.
-"""
+"""Jobs: made, queued, cancelled. Called by the operator API and the pages, and by `approval`."""
 
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
-from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_file
+from bootos.server.lifecycle import ENDED, Event, State
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol_word
 from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.template import find_template, read_text
+from bootos.server.operation.transition import add_line, drop_pxe_files, move, touch
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.job import find_active_job as find_active_job
-from bootos.server.store.job import find_job as find_job
-from bootos.server.store.job import find_latest_job as find_latest_job
+from bootos.server.store.job import find_active_job, find_job
 from bootos.server.store.machine import find_machine
-from bootos.server.store.table import Job, LogLine, Machine, read_clock
+from bootos.server.store.table import Job, Machine
 from bootos.server.store.vault import find_unknown
 from bootos.server.view.job import JobDetail, view_job_detail
 from bootos.template.check import find_secrets, read_template
 from bootos.template.placeholder import fill_document
-
-TEXT_MAX = 8192  # characters of one log line
 
 
 class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -134,51 +127,6 @@ def fill_template(
     return fill_document(document, build_machine_finder(session, machine, variables or {}))
 
 
-def touch(session: WriteSession, job: Job) -> None:
-    """Wake whoever waits for something new of the job or its machine, once this is committed."""
-    session.touch(f"job:{job.id}", f"machine:{job.machine_id}", "machines", "jobs")
-
-
-def add_line(session: Session, job: Job, text: str, *, level: str = "info", source: str = "server") -> None:
-    """A line of the server's own in the job's log."""
-    at = read_clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    row = LogLine(
-        machine_id=job.machine_id, job_id=job.id, at=at, level=level, source=source, text=text[:TEXT_MAX]
-    )
-    session.add(row)
-
-
-def keep_evidence(session: Session, job: Job) -> None:
-    """The job runs in developer mode: keep the machine as it was before, for `bootos support add --from-job`."""
-    if job.developer or job.skip_hardware:
-        return
-    job.developer = True
-    job.inventory_before = job.machine.inventory
-    add_line(session, job, "developer mode: the machine's inventory is kept as evidence of this run")
-
-
-def move(context: Context, session: WriteSession, job: Job, event: Event, *, message: str = "") -> bool:
-    """Let `event` happen to the job; False when the table does not allow it, and then nothing changed."""
-    before = State(job.state)
-    after = find_next(before, event)
-    if after is None:
-        return False
-    if message:
-        job.message = message
-    if after is State.RUNNING and job.started_at is None:
-        job.started_at = read_clock()
-    if after is not before:
-        job.state = after.value
-        add_line(session, job, f"job {job.id}: {before} -> {after}" + (f": {message}" if message else ""))
-    if after in ENDED:
-        job.ended_at = read_clock()
-    if job.pxe_file and not keeps_pxe_file(after, installer_expected=job.pxe_reports):
-        name, job.pxe_file = job.pxe_file, ""
-        session.after_commit(lambda: context.pxe.remove([name]))
-    touch(session, job)
-    return True
-
-
 def _cancel(context: Context, session: WriteSession, job: Job) -> None:
     state = State(job.state)
     if state in ENDED:
@@ -191,12 +139,3 @@ def _cancel(context: Context, session: WriteSession, job: Job) -> None:
         return
     job.cancel_requested = True
     move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
-
-
-def drop_pxe_files(context: Context, session: WriteSession, machine_id: int) -> None:
-    """Forget the machine's PXE files: its next boot comes to BootOS."""
-    held = list(session.scalars(select(Job).where(Job.machine_id == machine_id, Job.pxe_file != "")))
-    names = {job.pxe_file for job in held}
-    for job in held:
-        job.pxe_file = ""
-    session.after_commit(lambda: context.pxe.remove(names))

@@ -12,8 +12,8 @@ from bootos.server.image.choice import choose_image
 from bootos.server.image.versions import read_default, read_pins
 from bootos.server.lifecycle import State
 from bootos.server.netboot import pxe_file
-from bootos.server.operation.job import add_line, touch
 from bootos.server.operation.mac import bind_mac
+from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_job
 from bootos.server.store.machine import find_session

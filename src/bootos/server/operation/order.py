@@ -11,12 +11,7 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.job import (
-    TEXT_MAX,
-    add_line,
-    keep_evidence,
-    move,
-)
+from bootos.server.operation.transition import TEXT_MAX, add_line, keep_evidence, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job, find_latest_job, is_rebooting
 from bootos.server.store.machine import find_session

@@ -13,9 +13,9 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.next_boot import write_pinned_files
-from bootos.server.presence import Presence
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
@@ -31,7 +31,7 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
     with the seconds to wait when another client holds the identity: that claim is recorded, and shown to the
     operator."""
     with context.store.write() as session:
-        outcome = _claim_identity(session, context.presence, said, address)
+        outcome = _claim_identity(context, session, said, address)
         if isinstance(outcome, Claim):
             machine = session.get_one(Machine, outcome.machine_id)
             left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
@@ -57,20 +57,15 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
 
 
 def _claim_identity(
-    session: WriteSession, presence: Presence, said: v2.Registration, address: str
+    context: Context, session: WriteSession, said: v2.Registration, address: str
 ) -> tuple[Machine, str] | Claim:
     """The machine and the token of its new session; or the refused claim, which must be committed too."""
     if not 0 < len(said.boot_id) <= 128:
         raise UnusableError("the boot id is empty or too long")
     machine = find_or_enrol(session, said.sn)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
-    is_new_boot = present is None or present.boot_id != said.boot_id
-    if (
-        present is not None
-        and is_new_boot
-        and not present.closing
-        and presence.is_heard(machine.id, present.last_heard_at)
-    ):
+    holder = find_holder(context, session, machine)
+    if holder is not None and holder.boot_id != said.boot_id:
         return record_claim(session, machine, said.boot_id, address)
     token = secrets.token_urlsafe(32)
     known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
@@ -78,7 +73,7 @@ def _claim_identity(
     if boot is None:
         boot = Boot(machine_id=machine.id, boot_id=said.boot_id, serial=0)
         session.add(boot)
-    if present is not None and is_new_boot:
+    if present is not None and present.boot_id != said.boot_id:
         present.token_hash = None
         session.flush()
     boot.token_hash = hash_token(token)
@@ -98,7 +93,7 @@ def _claim_identity(
     machine.drivers = said.drivers
     store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
     session.touch(f"machine:{machine.id}", "machines")
-    presence.hear(machine.id)
+    context.presence.hear(machine.id)
     return machine, token
 
 

@@ -4,8 +4,8 @@ from sqlalchemy import select
 
 from bootos.server.context import Context
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.job import drop_pxe_files
 from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.operation.transition import drop_pxe_files
 from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Job
 

@@ -10,9 +10,9 @@ import msgspec
 from bootos.errors import Problem
 from bootos.server.context import Context
 from bootos.server.fault import UnusableError
-from bootos.server.nic import is_address
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol_word
+from bootos.server.operation.nic import is_address
 from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine

@@ -1,7 +1,7 @@
 """What the NICs of an inventory may say of themselves: MACs that are MACs, addresses that are addresses. Pure.
 
 An inventory comes in without a login, and these values go on into files that shells, boot loaders and installers
-read. Called by `machines` for every inventory, whichever protocol brought it.
+read. Called by `inventory` for every one, whichever protocol brought it.
 """
 
 import ipaddress

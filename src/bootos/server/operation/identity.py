@@ -1,0 +1,15 @@
+"""Who holds a machine's identity: the question of both protocols before they let a client speak for a machine."""
+
+from sqlalchemy.orm import Session
+
+from bootos.server.context import Context
+from bootos.server.store.table import Boot, Machine
+
+
+def find_holder(context: Context, session: Session, machine: Machine) -> Boot | None:
+    """The boot whose session of protocol v2 holds the identity at present. None when there is none, when it said that
+    it reboots, or when it was not heard of for longer than an agent is silent."""
+    boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
+    if boot is None or boot.closing or not context.presence.is_heard(machine.id, boot.last_heard_at):
+        return None
+    return boot
