@@ -53,7 +53,7 @@ def test_the_same_template_plans_nothing_on_the_same_machine_and_planning_writes
         machine.power_on()
         machine.wait_for_serial("waiting for an order", 400)
         created = operator.command("job", "create", "--machine", SERIAL, "--template", "demo", "--plan")
-        job = operator.wait_for_job(created["id"], ["planned"], 300)
+        job = operator.wait_for_job(created["id"], ["planned"], 300, machine=machine)
         machine.power_off()
         assert job["state"] == "planned", job["message"]
         assert [action["summary"] for step in job["report"]["steps"] for action in step["actions"]] == []

@@ -88,7 +88,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
 
         words = ("--machine", spec.identity.serial, "--no-reboot", "--template")
         created = operator.command("job", "create", *words, "erased")
-        job = operator.wait_for_job(created["id"], ["done"], 900)
+        job = operator.wait_for_job(created["id"], ["done"], 900, machine=machine)
         assert job["state"] == "done", job["message"]
         operator.command("job", "certificates", created["id"], "--output", output / "certificates")
         certificates = {
@@ -103,7 +103,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
         assert "stamp" not in certificates["NVME0"]["verification"]["found"]
 
         again = operator.command("job", "create", *words, "kept")
-        job = operator.wait_for_job(again["id"], ["done"], 400)
+        job = operator.wait_for_job(again["id"], ["done"], 400, machine=machine)
         assert job["state"] == "done", job["message"]
         drivers = [step for step in job["report"]["steps"] if step["id"].startswith("disk.")]
         assert {step["id"]: step["state"] for step in drivers} == {

@@ -72,7 +72,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         )
         words = ("--machine", spec.identity.serial, "--template", "secret", "--no-reboot")
         created = operator.command("job", "create", *words)
-        job = operator.wait_for_job(created["id"], ["done"], 300)
+        job = operator.wait_for_job(created["id"], ["done"], 300, machine=machine)
         assert job["state"] == "done", job["message"]
         assert machine.bmc is not None
         assert machine.bmc.check_login("ops", password)

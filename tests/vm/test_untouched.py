@@ -93,7 +93,7 @@ def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
         created = operator.command(
             "job", "create", "--machine", spec.identity.serial, "--template", "no-permission"
         )
-        job = operator.wait_for_job(created["id"], ["refused"], 300)
+        job = operator.wait_for_job(created["id"], ["refused"], 300, machine=machine)
         assert job["state"] == "refused", job["message"]
         problems = job["report"]["problems"]
         said = " / ".join(f"{problem['path']}: {problem['message']}" for problem in problems)

@@ -1,9 +1,9 @@
 """The verbs of `bootos lab`: check the host, run a machine and watch its console. Prints; the work is elsewhere."""
 
 import json as json_codec
+import math
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ from bootos.lab.spec import (
     read_spec,
 )
 from bootos.screen import Screen
+from bootos.waiting import find_within
 
 app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
 
@@ -275,21 +276,21 @@ def _watch(machine: Machine, *, until: str, timeout_s: float) -> str:
     (Ctrl-C)."""
     if sys.stdin.isatty():
         threading.Thread(target=_pass_input, args=[machine], name="keyboard", daemon=True).start()
-    deadline = time.monotonic() + timeout_s if timeout_s else None
+
+    def find_outcome() -> str:
+        is_on = machine.is_on()  # before the lines, of which the last ones come before its end
+        if until and machine.serial.has(until):
+            return "matched"
+        if is_on:
+            return ""
+        if machine.end is not None and machine.end.kind != "off":
+            return "failed"
+        return "timeout" if until else "off"
+
     try:
-        while machine.is_on():
-            if until and machine.serial.has(until):
-                return "matched"
-            if deadline is not None and time.monotonic() > deadline:
-                return "timeout"
-            time.sleep(0.2)
+        return find_within(find_outcome, timeout_s or math.inf, pause_s=0.2) or "timeout"
     except KeyboardInterrupt:
         return "interrupted"
-    if until and machine.serial.has(until):
-        return "matched"
-    if machine.end is not None and machine.end.kind != "off":
-        return "failed"
-    return "timeout" if until else "off"
 
 
 def _pass_input(machine: Machine) -> None:

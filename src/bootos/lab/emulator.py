@@ -22,7 +22,7 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.qmp import Event, Qmp
 from bootos.lab.serial import SerialLog
-from bootos.process import start
+from bootos.process import ToolError, start
 
 WENT_OFF = "the machine went off"
 START_DEADLINE_S = 30.0
@@ -141,6 +141,10 @@ class Emulator:
         self.end = self.end or End(kind="off", words=WENT_OFF, code=self._child.poll() or 0)
         self._is_settled.set()
 
+    def report_panic(self) -> None:
+        """Say that the guest's kernel panicked for good, as its serial line tells; the run is over."""
+        self._noticed.put(Event(name="GUEST_PANICKED", at_s=time.monotonic() - self.began, data={}))
+
     def close(self) -> None:
         """Let go of the connections of a QEMU that has ended."""
         self.serial.close()
@@ -192,7 +196,10 @@ class Emulator:
             if status in _STOPPED_FOR_GOOD:
                 self._child.stop(grace_s=0.0)
                 break
-        code = self._child.wait(_EXIT_DEADLINE_S)
+        try:
+            code = self._child.wait(_EXIT_DEADLINE_S)
+        except ToolError:  # it answers no more, and does not end
+            code = self._child.stop(grace_s=0.0)
         self._settle(self._find_end(status, code, shutdown=shutdown))
 
     def _read_status(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import Accelerator, Host
+from bootos.lab.accelerator import Accelerator, Host, Verdict
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc
 from bootos.lab.capture import has_asked
@@ -40,6 +40,7 @@ from bootos.lab.vendor_tools.redfish_remote import find_boot_target, find_medium
 from bootos.lab.vendor_tools.silicon import Silicon
 
 PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
+_PANICKED = "---[ end Kernel panic"  # Linux says so (kernel/panic.c) when it will not restart by itself
 _FIRMWARE_BOOTS = re.compile(r"Booting from |BdsDxe: loading Boot")  # SeaBIOS's and OVMF's words
 
 _SETTLE_S = 60.0  # how long the end of a run may take to be understood; a start anew is a part of it
@@ -81,7 +82,7 @@ class Machine(Chassis):
         self._backplane = QemuBackplane(directory, self._find_qmp)
         self._serial: SerialLog | None = None
         self._emulator: Emulator | None = None
-        self._accelerator: Accelerator | None = None  # what it runs with, or ran with last
+        self._verdict: Verdict | None = None  # what it runs with, or ran with last
         self._remote = ("", "")
         self._power_ons = 0
         self._switching = threading.RLock()
@@ -110,12 +111,16 @@ class Machine(Chassis):
         return self._emulator.pid if self._emulator is not None else None
 
     @property
-    def accelerator(self) -> Accelerator:
-        """What QEMU runs it with: what the host was found able to, or tcg after kvm failed. Raises BootosError before
-        the first power-on."""
-        if self._accelerator is None:
+    def verdict(self) -> Verdict:
+        """What QEMU runs it with, and why. Raises BootosError before the first power-on."""
+        if self._verdict is None:
             raise BootosError(f"{self.spec.name} was never powered on")
-        return self._accelerator
+        return self._verdict
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """What QEMU runs it with; see `verdict`."""
+        return self.verdict.accelerator
 
     @property
     def capture_path(self) -> Path:
@@ -303,6 +308,8 @@ class Machine(Chassis):
         the machine after minutes: its TCP now and then loses a large load from QEMU's user network."""
         if PXELINUX_GAVE_UP in line.text:
             self.type_text("\r")
+        if _PANICKED in line.text and self._emulator is not None:
+            self._emulator.report_panic()
         if self.redfish is not None and _FIRMWARE_BOOTS.search(line.text):
             threading.Thread(target=self._use_up_override, name="silicon", daemon=True).start()
         if self.on_line is not None:
@@ -363,11 +370,11 @@ class Machine(Chassis):
 
     def _start(self) -> None:
         """Start QEMU with what the host is able to; with tcg where kvm cannot even start it."""
-        self._accelerator = self._accelerator or self.host.judge(self._find_kernel()).accelerator
+        self._verdict = self._verdict or self.host.judge(self._find_kernel())
         try:
-            self._run(self._accelerator)
+            self._run(self.accelerator)
         except BootosError as error:
-            if self._accelerator != "kvm":
+            if self.accelerator != "kvm":
                 raise
             self._run("tcg")  # where this fails too, kvm is not to blame
             self._leave_kvm(str(error))
@@ -399,12 +406,12 @@ class Machine(Chassis):
                 self.cut_network(nic.mac)
 
     def _hear_end(self, emulator: Emulator, end: End) -> End | None:
-        """Start the machine anew with tcg when kvm failed it before a server heard of it. Later it ends: a new start
-        would be a power cut that nobody ordered."""
+        """Start anew with tcg what kvm failed before a server heard of it; later that would be a power cut."""
         with self._switching:
-            if end.kind != "error" or self._accelerator != "kvm" or self._emulator is not emulator:
+            if end.kind != "error" or self.accelerator != "kvm" or self._emulator is not emulator:
                 return end
-            if self._has_asked():
+            # without a boot card nothing is recorded; then a kernel that runs may have asked
+            if has_asked(self.capture_path) if self.spec.boot_nic else self.serial.has("Linux version"):
                 self.host.remember_failure(end.words)
                 words = f"kvm failed after the machine's first request to the server: {end.words}"
                 return msgspec.structs.replace(end, words=words)
@@ -417,14 +424,9 @@ class Machine(Chassis):
 
     def _leave_kvm(self, words: str) -> None:
         """Use tcg from now on, for this machine and, remembered, on this host."""
-        self._accelerator = "tcg"
+        self._verdict = Verdict(accelerator="tcg", reason=f"kvm failed: {words}")
         self.host.remember_failure(words)
         self.serial.note(f"lab: kvm failed ({words}); the machine starts anew with tcg")
-
-    def _has_asked(self) -> bool:
-        """Whether the guest asked a server anything since power-on, by what its boot card sent; without one, whether a
-        kernel runs."""
-        return has_asked(self.capture_path) if self.spec.boot_nic else self.serial.has("Linux version")
 
     def _find_kernel(self) -> Path | None:
         """The kernel that it will run, as far as that is known before."""

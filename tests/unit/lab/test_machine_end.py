@@ -158,6 +158,16 @@ def test_a_panic_that_the_guest_tells_is_no_fault_of_kvm(bench: Bench) -> None:
     assert not bench.host.memory.exists()
 
 
+def test_a_kernel_that_says_that_it_panicked_for_good_ends_every_wait(bench: Bench, tmp_path: Path) -> None:
+    panic = b"Kernel panic - not syncing: VFS: Unable to mount root fs"
+    (tmp_path / "vmlinuz").write_bytes(build_kernel(b"%b\r\n---[ end %b ]---\r\n" % (panic, panic)))
+    machine = bench.power_on("none", "")
+    with pytest.raises(SerialTimeout, match=r"never.*the machine's kernel panicked"):
+        machine.wait_for_serial("never", DEADLINE_S)
+    assert machine.end is not None and machine.end.kind == "panic"
+    assert bench.find_notes() == []
+
+
 def test_a_qemu_that_was_killed_from_outside_is_told_and_not_started_anew(bench: Bench) -> None:
     machine = bench.power_on("none", "")
     machine.wait_for_serial("login:", DEADLINE_S)

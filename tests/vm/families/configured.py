@@ -20,6 +20,7 @@ from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import boot_image
 from bootos.lab.volume import read_volume_group
+from bootos.lab.watch import while_on
 from bootos.waiting import wait_for
 
 BOOT_DEADLINE_S = 600.0
@@ -96,9 +97,10 @@ def show(text: str) -> None:
 def run_job(family: Family, machine: Machine, operator: Operator) -> dict[str, Any]:
     """The job to its end, and the reboot after it."""
     serial = machine.spec.identity.serial
-    wait_for(lambda: operator.find_machine(serial), BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
+    find = while_on(machine, lambda: operator.find_machine(serial))
+    wait_for(find, BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
     created = operator.command("job", "create", "--machine", serial, "--template", family.name)
-    job = operator.wait_for_job(created["id"], ["done"], JOB_DEADLINE_S)
+    job = operator.wait_for_job(created["id"], ["done"], JOB_DEADLINE_S, machine=machine)
     if job["state"] == "done":
         machine.wait_for_serial(r"resetting the machine|reboot: Restarting system", 120)
     return job
@@ -109,7 +111,7 @@ def plan_again(family: Family, machine: Machine, operator: Operator) -> list[str
     machine.wait_for_serial("waiting for an order", BOOT_DEADLINE_S)
     serial = machine.spec.identity.serial
     created = operator.command("job", "create", "--machine", serial, "--template", family.name, "--plan")
-    job = operator.wait_for_job(created["id"], ["planned"], JOB_DEADLINE_S)
+    job = operator.wait_for_job(created["id"], ["planned"], JOB_DEADLINE_S, machine=machine)
     if job["state"] != "planned":
         return [f"{job['state']}: {job['message']}"]
     return [action["summary"] for step in job["report"]["steps"] for action in step["actions"]]

@@ -97,7 +97,7 @@ def test_no_job_is_done_because_a_tool_says_so(image: Path, output: Path) -> Non
             get_silicon(machine).knobs[:] = [case.knob]
             words = ("--machine", DELL.spec.identity.serial, "--template", case.section, "--no-reboot")
             created = operator.command("job", "create", *words)
-            job = operator.wait_for_job(created["id"], ["done", "failed"], 900)
+            job = operator.wait_for_job(created["id"], ["done", "failed"], 900, machine=machine)
             rows.append(
                 f"{case.knob.tool} {case.knob.when or '-'}, {case.knob.kind}: {job['state']}, {job['message']}"
             )
