@@ -2,8 +2,10 @@
 
 import json
 import lzma
+import sqlite3
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -118,6 +120,16 @@ def test_the_api_shows_everything_that_was_there(untouched: Running) -> None:
             now = [row for row in now if row["version"] != "local"]
         missing += find_missing(before, now, path)
     assert missing == []
+
+
+def test_the_database_as_it_was_is_beside_the_new_one(untouched: Running, tmp_path: Path) -> None:
+    (tmp_path / "bootos.db").write_bytes(read_files()["bootos.db"])
+    (copy,) = untouched.data.glob("bootos.db.before-*")
+    dumps = []
+    for file in (tmp_path / "bootos.db", copy):
+        with closing(sqlite3.connect(f"file:{file}?immutable=1", uri=True)) as database:
+            dumps.append(list(database.iterdump()))
+    assert dumps[0] == dumps[1] != []
 
 
 def test_the_pages_show_it(untouched: Running) -> None:

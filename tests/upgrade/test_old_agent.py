@@ -14,7 +14,7 @@ from serving import Running, run_in_thread
 from sqlalchemy import select
 
 from bootos.server.settings import Settings
-from bootos.server.store.table import Boot, Machine, read_clock
+from bootos.server.store.table import Boot, Job, Machine, read_clock
 from bootos.wire import v2
 
 # Of the answers: what is drawn by lot, tells the time or the release, and what no agent ever read.
@@ -142,3 +142,23 @@ def test_the_recordings_hold_what_agents_say() -> None:
     said = [json.loads(call.body) for call in agents if call.place.endswith("/report")]
     assert {report["state"] for report in said} == {"running", "planned", "succeeded", "failed", "refused"}
     assert any(call.answer.find('"cancel":true') > 0 for call in agents if call.place.endswith("/report"))
+
+
+def test_an_order_that_yesterdays_agent_cannot_decode_is_not_sent_to_it(server: Running) -> None:
+    """The mode `rescue` of a release to come: the recorded agent would wait for ever, as it gives up such an answer."""
+    replay = Replay(server)
+    calls = read_calls("v2-refusals")
+    order = next(call for call in calls if call.place.endswith("/order") and call.status == 200)
+    future = json.dumps({**order.read_answer(), "mode": "rescue"})
+    with pytest.raises(msgspec.ValidationError, match="rescue"):
+        read_as_yesterday(order, 200, future)
+    for call in calls:
+        if call.place.endswith("/order"):
+            break
+        replay.say(call)
+    with server.context.store.write() as session:
+        session.scalars(select(Job)).one().mode = "rescue"
+    status, text = replay.say(call)
+    assert read_as_yesterday(call, status, text) is None
+    (job,) = server.operate("GET", "/jobs")
+    assert (job["state"], "'rescue'" in job["message"]) == ("refused", True)

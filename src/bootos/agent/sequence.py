@@ -17,6 +17,7 @@ from bootos.agent.host.host import Host, collect, pauses
 from bootos.agent.network.uplink import Network
 from bootos.waiting import CLOCK, Clock, find_within, grow_pauses
 from bootos.wire import v2
+from bootos.wire.ability import OURS
 
 if TYPE_CHECKING:
     from bootos.agent.session.client import Client
@@ -231,6 +232,7 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         pxe_mac=host.mac or None,
         address=address,
         drivers=find_driver_names(host.inventory),
+        abilities=list(OURS),
         inventory=host.inventory,
     )
     for wait_s in pauses():

@@ -30,6 +30,7 @@ from bootos.image.sbom import (
 )
 from bootos.image.steps import microcode
 from bootos.image.steps import rpmdb as rpmdb_step
+from bootos.wire.ability import OURS
 from bootos.wire.manifest import SCHEMA, FileEntry, Manifest
 
 
@@ -111,6 +112,7 @@ def build_manifest(
     root = read_json(parts.root.directory / "root.json")
     return Manifest(
         schema=SCHEMA,
+        abilities=OURS,
         name=loaded.recipe.name,
         version=version,
         bootos_version=metadata.version("bootos"),

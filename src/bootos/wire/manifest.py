@@ -62,6 +62,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Name -> version, without those of added layers."""
     budget_bytes: int = 0
     """What its recipe allows vmlinuz and initrd.img together; 0: not known."""
+    abilities: tuple[str, ...] = ()
+    """What may be rendered for it and sent to its agent (`wire.ability`); 0.1.0 named none."""
     layers: tuple[LayerEntry, ...] = ()
     loaders: tuple[FileEntry, ...] = ()
     """Boot loaders in `loaders/`; no part of what a machine keeps in memory, and not of the version."""

@@ -36,6 +36,7 @@ class Greeting(msgspec.Struct, kw_only=True):
 
     protocol: int
     server: str = ""
+    abilities: list[str] = []  # what the server can be sent (`wire.ability`)
 
 
 class LayerOffer(msgspec.Struct, kw_only=True):
@@ -62,6 +63,7 @@ class Registration(msgspec.Struct, kw_only=True):
     address: str | None = None
     protocol: int = VERSION
     drivers: list[str] = []  # names of the drivers that match this machine
+    abilities: list[str] = []  # what this agent can be sent (`wire.ability`)
     inventory: Inventory
 
 

@@ -1,14 +1,21 @@
 """A database of an older version is brought up to date with what is in it."""
 
 import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from bootos.errors import BootosError
 from bootos.server.store.engine import MIGRATIONS, open_store
 from bootos.server.store.table import Base, Machine, Support
 
@@ -39,3 +46,101 @@ def test_the_first_schema_becomes_the_present_one_with_its_rows(tmp_path: Path) 
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []
     store.close()
+
+
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+COPY = f"bootos.db.before-{HEAD}"
+LINES = 2000  # of the support list: half a megabyte
+
+
+def make_old(directory: Path) -> str:
+    """The database of an older release, with rows; returns its URL."""
+    url = f"sqlite:///{directory / 'bootos.db'}"
+    engine, config = sa.create_engine(url), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        row = sa.text("INSERT INTO support (vendor, product, note) VALUES ('Dell*', :product, :note)")
+        connection.execute(row, [{"product": f"R{number}", "note": "n" * 200} for number in range(LINES)])
+        connection.commit()
+    engine.dispose()
+    return url
+
+
+def look_into(file: Path) -> tuple[str, int]:
+    """(schema, lines of the support list), and that SQLite finds nothing wrong."""
+    with closing(sqlite3.connect(f"file:{file}?immutable=1", uri=True)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        (schema,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        (count,) = database.execute("SELECT count(*) FROM support").fetchone()
+        return schema, count
+
+
+def test_a_migration_first_copies_the_database(tmp_path: Path) -> None:
+    url, kept = make_old(tmp_path), tmp_path / "bootos.db.before-0003"
+    kept.write_text("of an earlier upgrade")
+    (tmp_path / "bootos.db").chmod(0o600)
+    for _ in range(2):
+        open_store(url).close()
+        assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
+        assert look_into(tmp_path / COPY) == ("0004", LINES)
+    assert (tmp_path / COPY).stat().st_mode & 0o777 == 0o600
+    assert kept.read_text() == "of an earlier upgrade"
+    assert {path.name for path in tmp_path.glob("bootos.db.*")} == {kept.name, COPY}
+
+
+def test_the_copy_is_a_database_to_go_back_to(tmp_path: Path) -> None:
+    url = make_old(tmp_path)
+    open_store(url).close()
+    (tmp_path / COPY).replace(tmp_path / "bootos.db")
+    store = open_store(url)
+    with store.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Support)) == LINES
+    store.close()
+    assert look_into(tmp_path / COPY) == ("0004", LINES)
+
+
+def test_the_copy_holds_what_only_the_write_ahead_log_has(tmp_path: Path) -> None:
+    url = make_old(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "bootos.db")) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("INSERT INTO support (vendor, product) VALUES ('HPE', '*')")
+        other.commit()
+        assert (tmp_path / "bootos.db-wal").stat().st_size > 0
+        open_store(url).close()
+    assert look_into(tmp_path / COPY) == ("0004", LINES + 1)
+
+
+def test_a_new_database_has_nothing_to_copy(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path / 'bootos.db'}").close()
+    assert list(tmp_path.glob("*before*")) == []
+
+
+def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
+    """Files of this process may not grow beyond a quarter of the database, as on a disk that is full."""
+    url, size = make_old(tmp_path), (tmp_path / "bootos.db").stat().st_size
+    program = (
+        "import resource, sys\n"
+        "from bootos.server.store.engine import open_store\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 4}, {size // 4}))\n"
+        f"open_store({url!r})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    said = f"could not be copied to {tmp_path / COPY} before its migration, which was not begun"
+    assert said in done.stderr
+    assert look_into(tmp_path / "bootos.db") == ("0004", LINES)
+    assert list(tmp_path.glob("*before*")) == []
+
+
+def test_a_copy_that_cannot_be_put_in_its_place_is_said(tmp_path: Path) -> None:
+    url = make_old(tmp_path)
+    (tmp_path / COPY / "full").mkdir(parents=True)
+    with pytest.raises(BootosError, match="was not begun") as raised:
+        open_store(url)
+    assert "make room for 1 MB beside it" in raised.value.hint
+    assert look_into(tmp_path / "bootos.db") == ("0004", LINES)
+    assert {path.name for path in tmp_path.glob("*before*")} == {COPY}

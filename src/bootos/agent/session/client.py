@@ -13,6 +13,7 @@ import urllib3
 
 from bootos.errors import BootosError
 from bootos.wire import v2
+from bootos.wire.ability import parse_abilities
 
 T = TypeVar("T")
 
@@ -47,11 +48,14 @@ class Client:
         self.server_addr = server_addr
         self._http = http or urllib3.PoolManager(maxsize=4, retries=False)
         self._session: str | None = None
+        self.abilities: list[str] = []  # the server's, as it greeted: for `ability.is_able`
         self.poll_s = 25  # how long `fetch_order` waits, as the server said last
 
     def greet(self) -> v2.Greeting:
-        """Ask whether the server speaks v2. Raises Refused (404: it does not), Unreachable."""
-        return self._call("GET", "/", None, v2.Greeting)
+        """Ask whether the server speaks v2, and what it can be sent. Raises Refused (404: it does not), Unreachable."""
+        greeting = self._call("GET", "/", None, v2.Greeting)
+        self.abilities = parse_abilities(greeting.abilities)
+        return greeting
 
     def fetch_layers(self, image_version: str = "") -> list[v2.LayerOffer]:
         """Kernel modules for some machines only, of the image that was booted. Raises Refused (404: the server knows

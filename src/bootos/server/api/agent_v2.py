@@ -17,6 +17,7 @@ from bootos.server.operation.next_boot import upload_mac
 from bootos.server.operation.order import find_order, take_report
 from bootos.server.store.machine import find_session
 from bootos.wire import v2
+from bootos.wire.ability import OURS
 
 WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a poll looks into the store
 
@@ -32,7 +33,7 @@ def build_agent_router(context: Context) -> Router:
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
-        return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}")
+        return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}", abilities=list(OURS))
 
     @get("/layers", sync_to_thread=True)
     def offer_layers(image: FromQuery[str] = "") -> list[v2.LayerOffer]:

@@ -58,6 +58,8 @@ def why_not(job: Job, sender: Sender | None) -> str:
     hardware configuration."""
     if job.mode == "plan":
         return "a v1 agent cannot make a plan"
+    if job.mode != "apply":
+        return f"a v1 agent does not know jobs of the mode {job.mode!r}"
     if job.approval is not None:
         return "a v1 agent cannot tell whether its plan is the approved one"
     declared = ", ".join(read_declared(job.template))

@@ -20,6 +20,7 @@ from bootos.server.image.signature import SIGNATURE, find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST
 from bootos.server.settings import Settings
 from bootos.server.store.table import Image, ImageDefault
+from bootos.wire.ability import parse_abilities
 from bootos.wire.manifest import REQUIRED, Manifest
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,13 @@ class Shelf:
     def find_item(self, version: str) -> Item | None:
         """The image of this version, also one that is not served; the local one as it is now."""
         return self.read_local() if version == LOCAL else self.stock.items.get(version)
+
+    def read_abilities(self, version: str) -> list[str]:
+        """What may be rendered for the image of this version, for `is_able`; none for one without a manifest."""
+        item = self.find_item(version)
+        return (
+            parse_abilities(item.manifest.abilities) if item is not None and item.manifest is not None else []
+        )
 
     def find_directory(self, version: str) -> Path | None:
         """Where the files of a version are; None when it is not there or not to be served."""

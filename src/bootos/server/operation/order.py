@@ -1,6 +1,6 @@
 """What v2 agents get and say: the order of a job, and the reports about it. Called by `api.agent_v2`."""
 
-from typing import Any
+from typing import Any, Literal, cast
 
 import msgspec
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.server.support import Verdict, judge, read_model, read_sections
 from bootos.wire import v2
+from bootos.wire.ability import is_able
 from bootos.wire.saved import MOST_BYTES
 
 SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
@@ -57,6 +58,10 @@ def take_order(context: Context, session: WriteSession, machine: Machine, boot: 
         move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
     holder = f"{boot.id}:{boot.serial}"
+    if not is_able(boot.abilities, f"mode:{job.mode}"):
+        event = Event.REFUSED if State(job.state) is State.QUEUED else Event.FAILED
+        move(context, session, job, event, message=unable_text(machine, job))
+        return None
     if job.handed_to != holder and not boot.developer and not may_run(context, session, machine, job):
         return None
     values = context.vault.resolve(session, job.secret_names)
@@ -73,13 +78,21 @@ def take_order(context: Context, session: WriteSession, machine: Machine, boot: 
         earlier={id: v2.StepState(state) for id, state in read_earlier(job).items()},
         earlier_boot_id=(job.report or {}).get("boot_id", ""),
         approved=msgspec.convert(job.approval, v2.Approval) if job.approval else None,
-        mode="plan" if job.mode == "plan" else "apply",
+        mode=cast(Literal["apply", "plan"], job.mode),
         template_name=job.template_name,
         template=job.template,
         secrets=values,
         skip_hardware=job.skip_hardware,
         skip_reason=job.skip_reason,
         reboot=job.reboot,
+    )
+
+
+def unable_text(machine: Machine, job: Job) -> str:
+    """Why this machine's agent does not get the job, and how to proceed."""
+    return (
+        f"the agent of this boot ({machine.agent_version or 'of an unknown version'}) does not know jobs of the mode "
+        f"{job.mode!r}: boot the machine with an image of this server's release, then create the job again"
     )
 
 

@@ -22,6 +22,7 @@ from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, Claim, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_model
 from bootos.wire import v2
+from bootos.wire.ability import parse_abilities
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def _claim_identity(
     boot.serial += 1
     boot.closing = False
     boot.developer = said.developer
+    boot.abilities = parse_abilities(said.abilities)
     boot.last_heard_at = read_clock()
     session.flush()
     settle_claim(session, machine, said.boot_id, address)

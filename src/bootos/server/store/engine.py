@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
+from bootos.server.store.backup import back_up
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,10 @@ def _migrate(engine: Engine) -> None:
             ) from cause
     if present == script.get_current_head():
         return
-    log.info("bringing the database from schema %s to %s", present or "none", script.get_current_head())
+    head = str(script.get_current_head())
+    log.info("bringing the database from schema %s to %s", present or "none", head)
+    if present is not None:
+        back_up(engine, head)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with engine.connect() as connection:
         config.attributes["connection"] = connection

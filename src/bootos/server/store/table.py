@@ -128,7 +128,8 @@ class Allotment(Base):
 
 class Boot(Base):
     """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
-    was started again in the same boot gets a new session. `closing`: it said that it is going to reboot."""
+    was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
+    what it may be sent beyond what every agent takes (`wire.ability`)."""
 
     __tablename__ = "boot"
     __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
@@ -144,6 +145,7 @@ class Boot(Base):
     report_number: Mapped[int] = mapped_column(BigInteger, default=-1)
     log_next: Mapped[int] = mapped_column(BigInteger, default=0)
     closing: Mapped[bool] = mapped_column(default=False)
+    abilities: Mapped[list[str]] = mapped_column(default=list)
 
 
 class Claim(Base):

@@ -41,7 +41,8 @@ class PinsView(msgspec.Struct, kw_only=True):
 
 
 class ImageView(msgspec.Struct, kw_only=True):
-    """`problem`: why it is not served. `running`: the machines that booted it last; `next`: how many get it next."""
+    """`problem`: why it is not served. `running`: the machines that booted it last; `next`: how many get it next.
+    `abilities`: what its manifest names (`wire.ability`)."""
 
     version: str
     name: str
@@ -49,6 +50,7 @@ class ImageView(msgspec.Struct, kw_only=True):
     bootos_version: str
     size_bytes: int
     layers: list[str]
+    abilities: list[str]
     note: str
     signed_by: str
     problem: str
@@ -109,6 +111,7 @@ def view_images(context: Context, session: Session) -> list[ImageView]:
                 bootos_version=manifest.bootos_version if manifest else "",
                 size_bytes=manifest.size_bytes if manifest else 0,
                 layers=[layer.name for layer in manifest.layers] if manifest else [],
+                abilities=context.shelf.read_abilities(version),
                 note=row.note if row else f"in {item.directory}" if item else "",
                 signed_by=item.signed_by if item else "",
                 problem=item.problem if item else "it is not there",
