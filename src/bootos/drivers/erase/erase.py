@@ -14,6 +14,7 @@ from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machi
 from bootos.drivers.erase import tool as erasetool
 from bootos.drivers.erase.ability import Ability, choose_way
 from bootos.drivers.erase.certificate import read_certificate
+from bootos.drivers.erase.drive import read_ability
 from bootos.drivers.storage.content import Present, find_on_device
 from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.drivers.storage.read import read_storage
@@ -55,9 +56,7 @@ class EraseDriver:
 
     def read(self, machine: Machine, inventory: Inventory) -> EraseState:
         storage = read_storage(machine, inventory)
-        abilities = {
-            disk.path: erasetool.read_ability(machine, disk, storage.disks) for disk in storage.disks
-        }
+        abilities = {disk.path: read_ability(machine, disk, storage.disks) for disk in storage.disks}
         # a drive that is being sanitized cannot be read, and is there all the same
         blocks = {
             path: msgspec.structs.replace(found, unreadable=found.unreadable and not abilities[path].running)

@@ -144,3 +144,18 @@ def read_all(path: Path, seed: str, progress: Progress) -> Counter[str]:
                     found[classify(block, build_stamp(seed, offset + place))] += 1
             progress(offset, medium.size_bytes)
     return found
+
+
+def find_doubt(method: str, variant: str, found: dict[str, int], *, resumed: bool) -> str:
+    """Why what was read back is no proof; empty: it is one. Pure."""
+    total = sum(found.values())
+    stamps, other = found.get(STAMP, 0), found.get(OTHER, 0)
+    if not total:
+        return "nothing was read"
+    if method == "overwrite":
+        return "" if stamps == total else f"{total - stamps} of {total} blocks do not hold what was written"
+    if stamps:
+        return f"{stamps} of {total} blocks still hold what was written before"
+    if other and resumed and variant != "crypto":
+        return f"{other} of {total} blocks are not empty, and nothing was written there before that could be missed"
+    return ""

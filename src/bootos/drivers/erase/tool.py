@@ -5,7 +5,7 @@ Called by `disk.erase`; decides nothing.
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,18 +13,19 @@ from bootos import __version__
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.erase import readback
 from bootos.drivers.erase.ability import (
-    Ability,
     parse_hdparm,
-    parse_nvme,
-    parse_opcodes,
-    parse_sanitize_log,
     parse_sanitize_status,
 )
 from bootos.drivers.erase.certificate import seal, write_certificate
+from bootos.drivers.erase.drive import (
+    read_ata_progress,
+    read_nvme_progress,
+    read_nvme_status,
+    read_scsi_progress,
+)
 from bootos.drivers.storage.device import clear_device, read_size
 from bootos.drivers.storage.settle import settle
 from bootos.process import ToolError
-from bootos.wire.inventory import Disk
 
 log = logging.getLogger(__name__)
 
@@ -58,61 +59,6 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, str]
 
 
-def read_ability(machine: Machine, disk: Disk, disks: Sequence[Disk]) -> Ability:
-    """Ask the drive what it can. Changes nothing; one that does not answer can be overwritten."""
-    try:
-        if disk.path.startswith("/dev/nvme"):
-            return _read_nvme(machine, disk, disks)
-        if not disk.path.startswith("/dev/sd") or disk.transport in ("virtio", "usb", "iscsi", "fc"):
-            return Ability()
-        identity = machine.run(["hdparm", "-I", disk.path], check=False)
-        ability = parse_hdparm(identity.stdout)
-        if ability is not None:
-            if any(method == "ata-sanitize" for method, _ in ability.ways):
-                status = machine.run(["hdparm", "--sanitize-status", disk.path], check=False).stdout
-                ability = parse_hdparm(identity.stdout, status) or ability
-            return ability
-        done = machine.run(["sg_opcodes", disk.path], check=False)
-        ability = parse_opcodes(done.stdout) if done.returncode == 0 else Ability(kind="scsi")
-        if any(method == "scsi-sanitize" for method, _ in ability.ways):
-            running = _read_scsi_progress(machine, disk.path) is not None
-            ability = msgspec.structs.replace(ability, running=running)
-        return ability
-    except ToolError as error:
-        log.warning("%s: its ways to erase itself are not known: %s", disk.path, error)
-        return Ability()
-
-
-def _read_nvme(machine: Machine, disk: Disk, disks: Sequence[Disk]) -> Ability:
-    done = machine.run(["nvme", "id-ctrl", disk.path, "--output-format=json"], check=False)
-    if done.returncode != 0:
-        return Ability(kind="nvme")
-    controller = disk.path.rpartition("n")[0]
-    neighbours = tuple(
-        other.path
-        for other in disks
-        if other.path != disk.path and other.path.rpartition("n")[0] == controller
-    )
-    ability = parse_nvme(done.stdout, neighbours)
-    if any(method == "nvme-sanitize" for method, _ in ability.ways):
-        status, _ = _read_nvme_log(machine, disk.path)
-        ability = parse_nvme(done.stdout, neighbours, status)
-    return ability
-
-
-def _read_nvme_log(machine: Machine, device: str) -> tuple[int, int]:
-    return parse_sanitize_log(
-        machine.run(["nvme", "sanitize-log", device, "--output-format=json"], check=False).stdout
-    )
-
-
-def _read_scsi_progress(machine: Machine, device: str) -> int | None:
-    """Percent of a sanitize that goes on (SPC: sense key NOT READY with a progress indication); None: none does."""
-    text = machine.run(["sg_requests", "--progress", device], check=False).stdout
-    found = [word for word in text.replace("%", " ").split() if word.replace(".", "").isdigit()]
-    return int(float(found[0])) if "rogress" in text and found else None
-
-
 def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None]) -> None:
     """Raises DriverError when the drive fails or what is read back proves nothing."""
     device, path = wanted.device, machine.root / wanted.device.lstrip("/")
@@ -144,7 +90,7 @@ def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None])
         found = readback.read_all(path, seed, _watch(f"{device}: reading back"))
     else:
         found = readback.read_samples(path, seed, positions)
-    problem = judge(wanted, dict(found), resumed=ability)
+    problem = readback.find_doubt(wanted.method, wanted.variant, dict(found), resumed=ability)
     if problem:
         raise DriverError(
             f"{device} is not proven to be erased: {problem}",
@@ -184,30 +130,15 @@ def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None])
     machine.record(content)
 
 
-def judge(wanted: Erase, found: dict[str, int], *, resumed: bool) -> str:
-    """Why what was read back is no proof; empty: it is one. Pure."""
-    total = sum(found.values())
-    stamps, other = found.get(readback.STAMP, 0), found.get(readback.OTHER, 0)
-    if not total:
-        return "nothing was read"
-    if wanted.method == "overwrite":
-        return "" if stamps == total else f"{total - stamps} of {total} blocks do not hold what was written"
-    if stamps:
-        return f"{stamps} of {total} blocks still hold what was written before"
-    if other and resumed and wanted.variant != "crypto":
-        return f"{other} of {total} blocks are not empty, and nothing was written there before that could be missed"
-    return ""
-
-
 def _is_running(machine: Machine, wanted: Erase) -> bool:
     match wanted.method:
         case "nvme-sanitize":
-            return _read_nvme_log(machine, wanted.device)[0] == 2
+            return read_nvme_status(machine, wanted.device)[0] == 2
         case "ata-sanitize":
             text = machine.run(["hdparm", "--sanitize-status", wanted.device], check=False).stdout
             return parse_sanitize_status(text)[0] == "running"
         case "scsi-sanitize":
-            return _read_scsi_progress(machine, wanted.device) is not None
+            return read_scsi_progress(machine, wanted.device) is not None
     return False
 
 
@@ -233,17 +164,17 @@ def _erase_itself(
                 action = SANITIZE_ACTIONS[wanted.variant]
                 passes = ["--owpass=1", "--ovrpat=0"] if wanted.variant == "overwrite" else []
                 command("nvme", "sanitize", device, f"--sanact={action}", *passes)
-            _wait(lambda: _nvme_progress(machine, device), device, pause)
+            _wait(lambda: read_nvme_progress(machine, device), device, pause)
         case "ata-sanitize":
             if not running:
                 words = HDPARM_SANITIZE[wanted.variant]
                 command("hdparm", "--yes-i-know-what-i-am-doing", *words, device)
-            _wait(lambda: _ata_progress(machine, device), device, pause)
+            _wait(lambda: read_ata_progress(machine, device), device, pause)
         case "scsi-sanitize":
             if not running:
                 kind = ["--overwrite", "--zero"] if wanted.variant == "overwrite" else [f"--{wanted.variant}"]
                 command("sg_sanitize", *kind, "--early", "--quick", device)
-            _wait(lambda: _read_scsi_progress(machine, device), device, pause)
+            _wait(lambda: read_scsi_progress(machine, device), device, pause)
         case "ata-security-erase":
             _erase_by_password(machine, wanted, command)
         case _:
@@ -265,22 +196,6 @@ def _erase_by_password(machine: Machine, wanted: Erase, command: Callable[..., N
     except ToolError:
         machine.run(["hdparm", "--user-master", "u", "--security-disable", ATA_PASSWORD, device], check=False)
         raise
-
-
-def _nvme_progress(machine: Machine, device: str) -> int | None:
-    status, progress = _read_nvme_log(machine, device)
-    if status == 3:
-        raise DriverError(f"{device}: the drive says that its sanitize failed")
-    return progress * 100 // 65536 if status == 2 else None
-
-
-def _ata_progress(machine: Machine, device: str) -> int | None:
-    state, percent = parse_sanitize_status(
-        machine.run(["hdparm", "--sanitize-status", device], check=False).stdout
-    )
-    if state in ("failed", "frozen"):
-        raise DriverError(f"{device}: the drive says that its sanitize {state}")
-    return percent if state == "running" else None
 
 
 def _wait(read_percent: Callable[[], int | None], device: str, pause: Callable[[float], None]) -> None:

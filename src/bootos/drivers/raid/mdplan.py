@@ -171,7 +171,8 @@ def _plan_repair(
     """An array that is right but for a drive that is missing or a spare too many."""
     if item.blocked:
         return
-    absent = [disk for disk in item.disks if disk.path not in array.nodes]
+    # those that are gone are problems already
+    absent = [disk for disk in item.disks if disk.path not in array.nodes and disk.path in state.blocks]
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
         verdict = _judge_disk(state, disk, item, forecast)
@@ -203,7 +204,7 @@ def _plan_repair(
                 detail=Remove(device=array.device, drive=node),
             )
         )
-    if not absent and not extra:
+    if item.sound and not absent and not extra:
         progress = f" ({array.progress})" if array.progress else ""
         planned.notes.append(f"array {array.name!r} is as wanted: RAID {array.level}{progress}")
 
