@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import carrying
 import msgspec
 from handclock import QuickCaller, QuickClock
 from storagemachine import FakeArray, FakeDevice, StorageMachine
@@ -22,7 +23,9 @@ from bootos.agent.host.host import Host, collect
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
 from bootos.drivers.contract import Machine
+from bootos.engine.savedstate import read_saved
 from bootos.hardware.capture import Replay, build_tree, read_capture
+from bootos.hardware.inventory import collect_inventory
 from bootos.process import Completed, run
 
 CAPTURE = Path(__file__).parents[1] / "golden/hardware/machines/server-six-disks.json"
@@ -249,3 +252,16 @@ def make_machine(directory: Path, tree: Path, url: str, mac: str) -> None:
     words = f"SERVER_ADDR={url} BOOTIF=01-{mac.replace(':', '-')} DEVELOPER=1 POST={url}/bootos/files/post.sh"
     (root / "proc/cmdline").write_text(words + "\n")
     FaultMachine(directory)._save()
+
+
+def rehearse(directory: Path) -> None:
+    """A plan for such a machine, and what it saves: what is imported, compiled and read once for that, the processes
+    that are forked from this one share."""
+    tree = directory / "tree"
+    make_tree(tree)
+    make_machine(directory, tree, "http://127.0.0.1:9", "52:54:00:fa:00:00")
+    fake = FaultMachine(directory)
+    machine = Machine(run=fake.run, root=fake.root)
+    inventory = collect_inventory(fake.root, fake.run)
+    assert carrying.plan(TEMPLATE, machine, inventory).actions
+    read_saved(machine, inventory)

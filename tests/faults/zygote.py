@@ -66,11 +66,14 @@ def fork(deed: Callable[[dict[str, Any]], None], said: dict[str, Any], listener:
 
 def serve(path: str) -> None:
     load_drivers()
+    faultmachine.rehearse(Path(path).parent / "rehearsal")
+    gc.collect()
     gc.freeze()
     ended: dict[int, int] = {}
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        listener.bind(f"{path}.new")
         listener.listen(1)
+        Path(f"{path}.new").rename(path)
         connection, _ = listener.accept()
         with connection, connection.makefile("rw") as lines:
             for line in lines:

@@ -178,7 +178,9 @@ class Reporter:
             failures = 0
             self._accept(version, receipt, bool(report.log))
             with self._condition:
-                self._condition.wait_for(lambda: self._awaited and self._dirty, SHORTEST_INTERVAL_S)
+                self._clock.wait(
+                    self._condition, lambda: bool(self._awaited and self._dirty), SHORTEST_INTERVAL_S
+                )
 
     def _build(self) -> v2.Report:
         self._number = max(self._number + 1, boot_milliseconds())
