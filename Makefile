@@ -10,6 +10,8 @@ IMAGE := build/image
 BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 
 .DEFAULT_GOAL := help
+# Tests start Python hundreds of times: without byte code each start compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup host host-test image demo test test-all lint unit vm vm-faults vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets

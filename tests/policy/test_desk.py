@@ -1,6 +1,7 @@
 """Whether data may be lost is decided by one module, `drivers/storage/desk.py`: others hand on what it says."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,21 @@ LOSS = {"destroys", "allowed"}
 BUILDERS = {"Action", "replace"}  # what makes an action, or changes one
 
 
+@functools.cache
+def read_folder(folder: str) -> list[tuple[str, ast.AST]]:
+    """(file, node) of every call and every attribute in this folder."""
+    return [
+        (str(file.relative_to(SOURCE)), node)
+        for file in sorted((SOURCE / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call | ast.Attribute)
+    ]
+
+
 def walk(*folders: str) -> Iterator[tuple[str, ast.AST]]:
-    """(file, node) of everything in these folders."""
+    """(file, node) of every call and every attribute in these folders."""
     for folder in folders:
-        for file in sorted((SOURCE / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                yield str(file.relative_to(SOURCE)), node
+        yield from read_folder(folder)
 
 
 def read_called(node: ast.Call) -> str:

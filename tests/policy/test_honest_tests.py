@@ -3,39 +3,18 @@ nothing of how long something takes on this host."""
 
 import ast
 import functools
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Set
 from pathlib import Path
+from typing import NamedTuple
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
-MODULES = [path for path in FILES if path.name.startswith("test_")]
 CLOCKS = {("time", "monotonic"), ("time", "time"), ("time", "perf_counter"), ("time", "process_time")}
 # mypy: "Cannot assign to a method"
 IGNORED = "-".join(("ignore[method", "assign]"))
 PATCHING = {"monkeypatch", "mock", "mocker"}
 # Matches any text: `raises` with it expects less than it says.
 ANY_TEXT = {"", ".", ".*", ".+", "(?s).*", "(?s).+"}
-
-
-@functools.cache
-def read_tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-def find_functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(read_tree(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
-def find_imported_names(path: Path) -> set[str]:
-    """What this file has from others: their modules, classes and functions."""
-    return {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in ast.walk(read_tree(path))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
 
 
 def find_root(node: ast.expr) -> ast.expr:
@@ -125,53 +104,67 @@ def is_sleep(node: ast.AST) -> bool:
     )
 
 
-def tell(path: Path, node: ast.AST) -> str:
-    return f"{path.relative_to(TESTS)}:{getattr(node, 'lineno', 0)}"
+class Faults(NamedTuple):
+    """Where in the tests is what no test may have."""
+
+    patched: list[str]
+    unable_to_fail: list[str]
+    any_text: list[str]
+    timed: list[str]
+    asleep: list[str]
 
 
-def find_all(is_wanted: Callable[[ast.AST], bool], files: Sequence[Path] = FILES) -> list[str]:
-    """`unit/test_a.py:7` of every such place."""
-    return [tell(path, node) for path in files for node in ast.walk(read_tree(path)) if is_wanted(node)]
+@functools.cache
+def find_faults() -> Faults:
+    """Every file is read once."""
+    faults = Faults([], [], [], [], [])
+    for path in FILES:
+        name = path.relative_to(TESTS)
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        imported = {
+            (alias.asname or alias.name).partition(".")[0]
+            for node in nodes
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for node in nodes:
+            place = f"{name}:{getattr(node, 'lineno', 0)}"
+            if is_patch(node, imported):
+                faults.patched.append(place)
+            if expects_any_text(node):
+                faults.any_text.append(place)
+            if (
+                is_sleep(node) and "vm" not in name.parts
+            ):  # there a fault may last: the server is away for so long
+                faults.asleep.append(place)
+        for function in functions:
+            place = f"{name}:{function.lineno}"
+            if path.name.startswith("test_") and function.name.startswith("test_") and not can_fail(function):
+                faults.unable_to_fail.append(place)
+            times = find_times(function)
+            if any(
+                isinstance(node, ast.Assert) and reads_clock(node.test, times) for node in ast.walk(function)
+            ):
+                faults.timed.append(place)
+    return faults
 
 
 def test_no_function_is_patched() -> None:
-    found = [
-        tell(path, node)
-        for path in FILES
-        if (imported := find_imported_names(path))
-        for node in ast.walk(read_tree(path))
-        if is_patch(node, imported)
-    ]
-    assert not found, (
-        "hand in a double at the outer edge: a program on PATH, a root directory, a peer on a socket"
+    assert not find_faults().patched, (
+        "hand in a double: a program on PATH, a root directory, a peer on a socket"
     )
     assert not [path for path in FILES if IGNORED in path.read_text()]
 
 
 def test_every_test_can_fail() -> None:
-    empty = [
-        tell(path, node)
-        for path in MODULES
-        for node in find_functions(path)
-        if node.name.startswith("test_") and not can_fail(node)
-    ]
-    assert not empty, "a test asserts something, or says what is raised"
-    assert not find_all(expects_any_text), "say which words are expected"
+    assert not find_faults().unable_to_fail, "a test asserts something, or says what is raised"
+    assert not find_faults().any_text, "say which words are expected"
 
 
 def test_nothing_is_expected_of_how_long_something_takes() -> None:
-    found = [
-        tell(path, node)
-        for path in FILES
-        for function in find_functions(path)
-        if (times := find_times(function)) is not None
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assert) and reads_clock(node.test, times)
-    ]
-    assert not found, "a busy host is slow: expect what happens, and wait with a deadline (bootos.waiting)"
+    assert not find_faults().timed, "a busy host is slow: expect what happens, and wait with a deadline"
 
 
 def test_nothing_sleeps() -> None:
-    """In a virtual machine a fault may last: the server is away for as long as that."""
-    files = [path for path in FILES if "vm" not in path.relative_to(TESTS).parts]
-    assert not find_all(is_sleep, files), "wait for what is to come (bootos.waiting.wait_for)"
+    assert not find_faults().asleep, "wait for what is to come (bootos.waiting.wait_for)"
