@@ -28,7 +28,8 @@ class Mirrors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_sources(text: str, *, deb822: bool) -> list[tuple[str, str]]:
-    """Parse apt source entries into (URI, suite) pairs: one-line `.list` form or deb822 `.sources` form."""
+    """Parse apt source entries (sources.list(5)) into (URI, suite) pairs: one-line `.list` form or deb822 `.sources`
+    form."""
     return list(_parse_deb822(text) if deb822 else _parse_lines(text))
 
 
@@ -75,7 +76,8 @@ def find_mirrors(entries: Sequence[tuple[str, str]]) -> Mirrors:
 
 
 def read_host_mirrors(directory: Path = HOST_SOURCES) -> Mirrors:
-    """Read the build host's own apt sources."""
+    """The mirrors that the build host's own apt uses (sources.list(5)); both empty when it is no Debian host. Raises
+    OSError."""
     entries: list[tuple[str, str]] = []
     for path in (directory / "sources.list", *sorted(directory.glob("sources.list.d/*"))):
         if path.suffix in (".list", ".sources") and path.is_file():
@@ -136,7 +138,8 @@ class Archive:
         self._run(["apt-get", "-qq", "update"])
 
     def find_kernel(self, *, suite: str = "") -> tuple[str, ...]:
-        """The versioned packages that linux-image-amd64 stands for, of `suite` or the newest known."""
+        """The names of the versioned packages that linux-image-amd64 stands for, of `suite` or the newest known. Raises
+        BootosError: there are none; ToolError."""
         target = ["--target-release", suite] if suite else []
         printed = self._run(["apt-get", "--simulate", *target, "install", "linux-image-amd64"])
         found = parse_kernel(printed)
@@ -145,16 +148,17 @@ class Archive:
         return found
 
     def resolve(self, packages: Sequence[str]) -> tuple[Package, ...]:
-        """The packages and all they depend on, as apt would install them into an empty system."""
+        """The packages and all they depend on, as apt would install them into an empty system. Raises ToolError: there
+        is no such package."""
         return parse_uris(self._run([*PRINT_URIS, "--yes", "install", *packages]))
 
     def locate(self, packages: Sequence[str], *, suite: str = "") -> tuple[Package, ...]:
-        """The packages alone."""
+        """The packages alone. Raises ToolError: there is no such package."""
         names = [f"{name}/{suite}" if suite else name for name in packages]
         return parse_uris(self._run([*PRINT_URIS, "download", *names]))
 
     def download(self, packages: Sequence[str], directory: Path, *, suite: str = "") -> list[Path]:
-        """Download the packages (not what they depend on); returns the .deb files, sorted."""
+        """Download the packages (not what they depend on); returns the .deb files, sorted. Raises ToolError."""
         directory.mkdir(parents=True, exist_ok=True)
         names = [f"{name}/{suite}" if suite else name for name in packages]
         self._run(["apt-get", "-qq", "download", *names], cwd=directory)
@@ -165,13 +169,13 @@ class Archive:
 
 
 def extract_package(deb: Path, directory: Path) -> None:
-    """Unpack a .deb's files, running none of its scripts."""
+    """Unpack a .deb's files (dpkg-deb(1)), running none of its scripts. Raises ToolError."""
     directory.mkdir(parents=True, exist_ok=True)
     run(["dpkg-deb", "--extract", deb, directory], timeout_s=600)
 
 
 def read_package_version(deb: Path) -> tuple[str, str]:
-    """(name, version) of a .deb."""
+    """(name, version) of a .deb. Raises ToolError."""
     printed = run(["dpkg-deb", "--show", "--showformat=${Package}\\t${Version}", deb]).stdout
     name, _, version = printed.partition("\t")
     return name, version.strip()

@@ -81,7 +81,8 @@ def list_layers(parts: Parts) -> list[tuple[str, Path]]:
 
 
 def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
-    """Concatenate the segments: early microcode, the boot segment, then one uncompressed archive for each layer."""
+    """Concatenate the segments: early microcode, the boot segment, then one uncompressed archive for each layer;
+    returns their entries for the manifest."""
     early = [
         ("microcode", parts.kernel.directory / microcode.ARCHIVE),
         ("boot", parts.boot.directory / "boot.cpio.zst"),
@@ -107,7 +108,7 @@ def write_release(loaded: Loaded, segments: Sequence[FileEntry], work: Path) -> 
 def build_manifest(
     loaded: Loaded, parts: Parts, segments: Sequence[FileEntry], version: str, work: Path
 ) -> Manifest:
-    """Describe the image in `work`."""
+    """The manifest of the image in `work`, whose segments and version are given."""
     kernel = read_json(parts.kernel.directory / "kernel.json")
     root = read_json(parts.root.directory / "root.json")
     return Manifest(
@@ -139,7 +140,7 @@ def read_own_packages(parts: Parts) -> list[Component]:
 
 
 def write_sbom(manifest: Manifest, lock: Lock, parts: Parts, work: Path) -> None:
-    """The list of packages with their licenses, for people and for tools."""
+    """The list of packages with their licenses: `packages.txt` for people, `sbom.spdx.json` (SPDX 2.3) for tools."""
     copyrights = find_copyrights(
         parts.base.directory / "root", parts.kernel.directory, parts.loader.directory
     )
@@ -151,7 +152,7 @@ def write_sbom(manifest: Manifest, lock: Lock, parts: Parts, work: Path) -> None
 
 
 def check_budget(loaded: Loaded, manifest: Manifest) -> None:
-    """An image that grew beyond its recipe's budget is not published."""
+    """Raises BootosError: the image grew beyond its recipe's budget. It is not published then."""
     if manifest.size_bytes > loaded.recipe.budget_mb * 1_000_000:
         parts = ", ".join(f"{entry.name} {entry.size_bytes / 1e6:.1f} MB" for entry in manifest.segments)
         raise BootosError(

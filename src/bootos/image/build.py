@@ -98,7 +98,8 @@ def check_host() -> None:
 
 
 def make_lock(loaded: Loaded, cache: Cache, path: Path | None, *, update: bool = False) -> Lock:
-    """Which packages: those of the lock file, else what the archive offered when the recipe's list last changed."""
+    """Which packages: those of the lock file, else what the archive offered when the recipe's list last changed. Raises
+    BootosError: the lock was made for another list of packages."""
     question = snapshot_step.read_question(loaded.recipe)
     asked = compute_key("asked", msgspec.structs.asdict(question))
     if path is not None and path.exists() and not update:
@@ -128,7 +129,8 @@ def choose_mirrors(debian: Debian) -> Mirrors:
 
 
 def fetch_packages(loaded: Loaded, cache: Cache, lock: Lock) -> PackageStore:
-    """Have every package of the lock on this host, downloading what is missing."""
+    """Have every package of the lock on this host, downloading what is missing; returns where they lie. Raises
+    BootosError: the archive no longer has one."""
     recipe, store = loaded.recipe, PackageStore(cache.directory / "debs")
     sources = snapshot_step.add_backports(lock.sources, recipe.debian.suite, recipe.kernel)
 

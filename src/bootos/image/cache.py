@@ -59,7 +59,7 @@ class Cache:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the cache for this build; waits while another build holds it."""
+        """Hold the cache for this build; waits, however long, while another build holds it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as handle:
             try:
@@ -138,7 +138,7 @@ def find_amiss(directory: Path, makes: Sequence[str]) -> list[str]:
 def compute_key(name: str, inputs: Mapping[str, Any], code: Mapping[str, str] | None = None) -> str:
     """Hash a stage's name, inputs and code (of `reach`). Inputs are plain values, msgspec models, stages, or `Path`s: a
     path counts by what it contains (a file's name, bytes and mode, a tree's names and contents), never by where it is
-    or when it was changed."""
+    or when it was changed. Returns 64 hexadecimal digits."""
     value = {
         "name": name,
         "code": dict(code or {}),
@@ -162,7 +162,8 @@ def _plain(value: Any) -> Any:
 
 
 def hash_path(path: Path) -> str:
-    """Hash a file or a tree: relative names, kinds, permission bits, contents. Compiled Python is skipped."""
+    """The SHA-256, in hexadecimal digits, of a file or a tree: relative names, kinds, permission bits, contents.
+    Compiled Python is skipped. Raises OSError."""
     digest = hashlib.sha256()
     paths = [path] if not path.is_dir() or path.is_symlink() else sorted(path.rglob("*"))
     for item in paths:
@@ -179,7 +180,7 @@ def hash_path(path: Path) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree made by a stage; refuses when something is still mounted below it."""
+    """Remove a tree made by a stage, if it is there. Raises BootosError: something is still mounted below it."""
     if not path.exists():
         return
     mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]

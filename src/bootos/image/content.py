@@ -46,7 +46,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_listing(printed: str, layer: str) -> list[Entry]:
-    """Parse what `unsquashfs -lln` prints; the root directory itself is left out."""
+    """Parse what `unsquashfs -lln` (unsquashfs(1)) prints into entries of `layer`; the root directory itself is left
+    out."""
     entries = []
     for line in printed.splitlines():
         found = _LINE.fullmatch(line)
@@ -89,7 +90,7 @@ def merge_layers(layers: Iterable[Sequence[Entry]]) -> dict[str, Entry]:
 
 
 def read_layers(initrd: Path) -> list[Segment]:
-    """The segments of an initrd that are layers, lowest first."""
+    """The segments of an initrd that are layers, lowest first. Raises BootosError: it is damaged."""
     return sorted((s for s in read_segments(initrd) if s.is_layer), key=lambda segment: segment.name)
 
 
@@ -105,7 +106,8 @@ def list_files(initrd: Path) -> dict[str, Entry]:
 
 
 def unpack_layer(initrd: Path, layer: Segment, target: Path, paths: Sequence[str] = ()) -> None:
-    """Unpack a layer, or only `paths` of it, into `target`, over what is there; without root, for the caller."""
+    """Unpack a layer, or only `paths` of it, into `target`, over what is there; without root, for the caller.
+    Raises BootosError: it is damaged."""
     argv = ["unsquashfs", "-quiet", "-no-progress", "-no-xattrs", "-force", *_place(layer)]
     done = run(
         [*argv, "-dest", target, initrd, *(path.strip("/") for path in paths)], timeout_s=900, check=False

@@ -15,5 +15,5 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote."""
+    """Read what `write_json` wrote. Raises OSError, ValueError: it is no JSON."""
     return json.loads(path.read_text())

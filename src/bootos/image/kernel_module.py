@@ -42,7 +42,8 @@ def find_unmatched(paths: Iterable[str], patterns: Sequence[str]) -> list[str]:
 
 
 def parse_dependencies(modules_dep: str) -> dict[str, list[str]]:
-    """Parse modules.dep: module path -> paths it needs, nearest first (depmod lists them all, not only direct)."""
+    """Parse modules.dep (modules.dep(5)): module path -> paths it needs, nearest first (depmod lists them all, not only
+    direct)."""
     table = {}
     for line in modules_dep.splitlines():
         path, separator, needed = line.partition(":")
@@ -52,7 +53,8 @@ def parse_dependencies(modules_dep: str) -> dict[str, list[str]]:
 
 
 def parse_soft_dependencies(modules_softdep: str) -> dict[str, list[str]]:
-    """Parse modules.softdep: module name -> names of modules it would like to have (pre and post alike)."""
+    """Parse modules.softdep (modprobe.d(5)): module name -> names of modules it would like to have (pre and post
+    alike)."""
     table: dict[str, list[str]] = {}
     for line in modules_softdep.splitlines():
         words = line.split()

@@ -28,10 +28,12 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def name(self) -> str:
+        """The package, as the archive names its files: NAME_VERSION_ARCHITECTURE.deb."""
         return self.file.split("_")[0]
 
     @property
     def version(self) -> str:
+        """Its version, with the epoch, which file names have as `%3a`."""
         return unquote(self.file.split("_")[1])
 
 
@@ -77,7 +79,7 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def check_answers(lock: Lock, asked: str, path: Path) -> None:
-    """A lock made for other packages is refused: it would leave out what the recipe names now."""
+    """Raises BootosError: the lock was made for other packages, and would leave out what the recipe names now."""
     if lock.asked != asked:
         raise BootosError(
             f"{path} was made for another list of packages, suite or kernel than the recipe names now",

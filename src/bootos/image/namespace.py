@@ -48,7 +48,8 @@ def build_command(uid: int, program: Sequence[str]) -> list[str]:
 
 
 def check_subordinate_ids(user: str, uid: int, tables: Mapping[str, str]) -> None:
-    """A user who is not root needs a range of ids for the users of the image; `tables`: file -> its text."""
+    """A user who is not root needs a range of ids for the users of the image; `tables`: file -> its text.
+    Raises BootosError: there is none (subuid(5))."""
     for name, text in tables.items():
         rows = [line.split(":") for line in text.splitlines() if line.count(":") == 2]
         counts = [int(row[2]) for row in rows if row[0] in (user, str(uid)) and row[2].isdigit()]

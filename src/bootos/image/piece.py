@@ -66,6 +66,7 @@ class Source(NamedTuple):
 
     @property
     def all_pieces(self) -> list[Piece]:
+        """Every piece of the module."""
         return [*self.loose, *(piece for group in self.pieces.values() for piece in group)]
 
 

@@ -134,10 +134,12 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def debs(self) -> tuple[Path, ...]:
+        """The recipe's own Debian packages."""
         return tuple(self.directory / name for name in self.recipe.debs)
 
     @property
     def rpms(self) -> tuple[Path, ...]:
+        """The recipe's own rpm packages."""
         return tuple(self.directory / name for name in self.recipe.rpms)
 
     @property

@@ -79,7 +79,7 @@ def find_copyrights(base: Path, *stages: Path) -> dict[str, Path]:
 
 
 def build_sbom(manifest: Manifest, components: Iterable[Component]) -> dict[str, Any]:
-    """The SPDX document."""
+    """The SPDX document (2.3, as JSON)."""
     created = datetime.fromtimestamp(int(SOURCE_DATE), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     image = {
         "SPDXID": IMAGE_ID,
@@ -139,7 +139,7 @@ def build_package_list(components: Iterable[Component], layer: str = "") -> str:
 
 
 def describe_component(item: Component, identifier: str) -> dict[str, Any]:
-    """The SPDX package element."""
+    """The package element (SPDX 2.3, section 7)."""
     described: dict[str, Any] = {
         "SPDXID": identifier,
         "name": item.name,
@@ -172,9 +172,10 @@ def describe_component(item: Component, identifier: str) -> dict[str, Any]:
 
 
 def relate(element: str, kind: str, related: str) -> dict[str, str]:
+    """A relationship of two elements (SPDX 2.3, section 11)."""
     return {"spdxElementId": element, "relationshipType": kind, "relatedSpdxElement": related}
 
 
 def encode_id(name: str) -> str:
-    """Letters, digits, `.` and `-` are all that an SPDXID may hold."""
+    """An SPDXID for a name: letters, digits, `.` and `-` are all that it may hold (SPDX 2.3, section 3.2)."""
     return re.sub(r"[^A-Za-z0-9.-]", lambda found: f".{ord(found[0]):02x}", name.replace("+", ".plus"))

@@ -29,11 +29,13 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_layer(self) -> bool:
+        """Whether it is one archive with one squashfs, which `/init` mounts."""
         return self.file_bytes > 0
 
 
 def list_segments(initrd: Path) -> list[tuple[str, int, int]]:
-    """(name, offset, size) of each segment, in their order; of a layer the name is that of its squashfs, as 10-base."""
+    """(name, offset, size) of each segment, in their order; of a layer the name is that of its squashfs, as
+    10-base. Raises BootosError: the initrd is damaged."""
     return [(segment.name, segment.offset, segment.size_bytes) for segment in read_segments(initrd)]
 
 

@@ -31,7 +31,8 @@ def build_layers(
     all_root: bool = False,
     programs: bool = True,
 ) -> None:
-    """Pack `source` into `directory/NAME.squashfs`, and what lies below the paths `hot` into `NAME-hot.squashfs`."""
+    """Pack `source` into `directory/NAME.squashfs`, and what lies below the paths `hot` into `NAME-hot.squashfs`.
+    `compression` is zstd or xz. Raises ToolError."""
     files = [path.relative_to(source).as_posix() for path in source.rglob("*") if not _is_directory(path)]
     chosen = {file for file in files if any(is_below(file, item) for item in hot)}
     rest = set(files) - chosen
@@ -58,7 +59,7 @@ def build_squashfs(
     left_out: Iterable[str] = (),
 ) -> None:
     """Pack `source` into `target`, without the files `left_out` (paths in `source`). With `keep_times` the files keep
-    theirs, which rpm -V compares."""
+    theirs, which rpm -V compares. Raises ToolError."""
     with tempfile.NamedTemporaryFile("w", prefix="left-out-") as listed:
         listed.write("".join(f"{file}\n" for file in sorted(left_out)))
         listed.flush()

@@ -50,7 +50,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_symvers(text: str) -> dict[str, Export]:
-    """Parse Module.symvers: version, symbol, `vmlinux` or the module's path, kind of export, namespace."""
+    """Parse Module.symvers (Documentation/kbuild/modules.rst): version, symbol, `vmlinux` or the module's path, kind of
+    export, namespace. Returns symbol -> what is known of it."""
     exports = {}
     for line in text.splitlines():
         version, symbol, place, kind, namespace = (line.split("\t") + [""] * 5)[:5]

@@ -54,6 +54,7 @@ class Elf:
         return max((s[4] + s[5] for s in self._sections if s[1] != _NO_BITS), default=0)
 
     def has_section(self, name: str) -> bool:
+        """Whether it has a section of that name."""
         return name in self._names
 
     def find_section(self, name: str) -> bytes:
@@ -67,7 +68,7 @@ class Elf:
         return self._read(number)
 
     def collect_symbols(self) -> list[Symbol]:
-        """All named symbols of `.symtab`."""
+        """All named symbols of `.symtab`, in its order. Raises BootosError: the table is damaged."""
         if ".symtab" not in self._names:
             return []
         table = self._sections[self._names.index(".symtab")]

@@ -29,6 +29,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def upper(self) -> Path:
+        """Where all that is written lands."""
         return self.work / "upper"
 
     def build_argv(self, command: Sequence[str], *, network: bool) -> list[str | Path]:

@@ -52,7 +52,7 @@ gpgcheck=0
 
 
 def equip(root: Path, release: str, say: Callable[[str], None]) -> None:
-    """Lay it into a clean root that has the packages."""
+    """Lay it into a clean root that has the packages; `release` is that of the image's kernel. Raises ToolError."""
     write(root / "usr/local/bin/uname", UNAME.format(release=release), 0o755)
     write(root / "usr/local/bin/strip-modules", STRIP, 0o755)
     write(root / "etc/rpm/macros.bootos", MACROS.format(release=release))

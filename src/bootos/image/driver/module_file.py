@@ -66,7 +66,8 @@ def parse_pci_alias(alias: str) -> str | None:
 
 def parse_module(data: bytes, name: str, *, symbols: bool = True) -> ModuleFile:
     """Parse an uncompressed module; `name` is the file's, used when the module does not name itself. Without `symbols`
-    its symbol table is left alone, which is most of the work: `offers` is empty then."""
+    its symbol table is left alone, which is most of the work: `offers` is empty then. Raises BootosError: it is no
+    kernel module for x86-64, or damaged."""
     elf = Elf(data)
     fields = parse_modinfo(elf.find_section(".modinfo"))
     if "vermagic" not in fields:

@@ -105,7 +105,8 @@ def place_path(inside: str, release: str) -> str:
 
 
 def decompress(path: Path) -> bytes:
-    """A module's content; by its first bytes, not its name."""
+    """A module's content, without its compression, which is told by its first bytes and not by its name. Raises
+    BootosError: it is damaged."""
     content = path.read_bytes()
     try:
         if content.startswith(b"\xfd7zXZ\0"):

@@ -99,7 +99,8 @@ def build_workshop(
 
 
 def choose_sources(sources: str) -> tuple[str, list[str]]:
-    """(suite, `deb` lines) for the clean root from an image's sources.list; an image without one: the host's mirror."""
+    """(suite, `deb` lines) for the clean root from an image's sources.list; an image without one: the host's mirror.
+    Raises BootosError: neither names one."""
     lines = [line for line in sources.splitlines() if line.startswith("deb ")]
     lines = [re.sub(r"^deb (?:\[[^\]]*\] )?", f"deb [signed-by={KEYRING}] ", line) for line in lines]
     lines = lines or build_sources(read_host_mirrors(), "trixie", ("main",)).splitlines()

@@ -85,7 +85,8 @@ def build_tree(
     work: Path,
     say: Callable[[str], None],
 ) -> tuple[tuple[Component, ...], list[str]]:
-    """Fill `work/upper` with what the packages write; returns what they are, and what will not act by itself."""
+    """Fill `work/upper` with what the packages write; returns what they are, and what will not act by itself.
+    Raises BootosError: they bring kernel modules, or nothing new."""
     since = read_clock(work)
     with open_root(image, work) as root:
         with prepare_chroot(root):
@@ -108,7 +109,7 @@ def build_tree(
 
 
 def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
-    """A name that the packages did not bring is a mistake."""
+    """Raises BootosError: a name that shall act by itself is none that the packages bring."""
     brought = {path.name for path in acting}
     unknown = sorted(set(enabled) - brought)
     if unknown:
@@ -117,7 +118,7 @@ def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
 
 
 def find_number(image: Image) -> int:
-    """The number of a new layer of packages: above all others of its kind."""
+    """The number of a new layer of packages: above all others of its kind. Raises BootosError: there is none left."""
     used = [_read_number(image, entry.name) for entry in image.manifest.layers if entry.kind == "packages"]
     number = max(used, default=FIRST_NUMBER - 1) + 1
     if number > LAST_NUMBER:

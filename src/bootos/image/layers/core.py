@@ -46,6 +46,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def initrd(self) -> Path:
+        """The file that holds all layers."""
         return self.directory / INITRD
 
 
@@ -112,7 +113,8 @@ def remove_layer(image: Image, name: str) -> Manifest:
 
 
 def unpack_layer(image: Image, name: str, target: Path) -> None:
-    """Write the squashfs of a layer (10-base, or 90-igb) to `target`, as it lies in the initrd."""
+    """Write the squashfs of a layer (10-base, or 90-igb) to `target`, as it lies in the initrd. Raises BootosError:
+    there is none of that name."""
     for segment in read_segments(image.initrd):
         if segment.is_layer and segment.name == name:
             with image.initrd.open("rb") as source, target.open("wb") as output:

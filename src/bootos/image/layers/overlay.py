@@ -26,7 +26,8 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
     """Merge the layers as `/init` does, below `work` (an empty or new directory), and give the root: to look at, to
     write to, to run commands in. The image is not changed. `names`: only these squashfs, as 10-base.
 
-    They are mounted where they lie in the initrd; where the host cannot, they are unpacked. Needs root.
+    They are mounted where they lie in the initrd; where the host cannot, they are unpacked. Raises BootosError: without
+    root; the image has no such layer; the host cannot stack them.
     """
     if os.geteuid() != 0:
         raise BootosError(
@@ -49,7 +50,7 @@ def open_root(image: Image, work: Path, names: Sequence[str] | None = None) -> I
 @contextmanager
 def open_trees(trees: Sequence[Path], work: Path, upper: Path | None = None) -> Iterator[Root]:
     """The same with trees of files, the last one on top, which are not changed. What is written lands in `upper`, else
-    in `work/upper`."""
+    in `work/upper`. Raises BootosError: the host cannot stack them."""
     with ExitStack() as stack:
         layers = []
         for number, tree in enumerate(trees):
@@ -83,8 +84,9 @@ def _stack(lower: Sequence[Path], work: Path, upper: Path, stack: ExitStack) -> 
 
 
 def choose_options() -> str:
-    """Everything in the upper directory must mean the same to the booted machine's kernel: no redirects. In a user
-    namespace the kernel refuses trusted attributes, and with `userxattr` it makes no redirects either."""
+    """Options of the overlay mount (Documentation/filesystems/overlayfs.rst). Everything in the upper directory must
+    mean the same to the booted machine's kernel: no redirects. In a user namespace the kernel refuses trusted
+    attributes, and with `userxattr` it makes no redirects either."""
     ids = Path("/proc/self/uid_map").read_text().split()
     return "redirect_dir=off,metacopy=off,index=off" if ids == ["0", "0", "4294967295"] else "userxattr"
 

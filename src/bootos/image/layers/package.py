@@ -111,7 +111,7 @@ def read_versions(root: Path) -> dict[str, str]:
 
 def install_debs(root: Path, wanted: Wanted, say: Say, *, archive: bool = True) -> None:
     """Install .deb files and named Debian packages. The archive is asked only when the root lacks something, and never
-    without `archive`."""
+    without `archive`. Raises ToolError: apt refuses; BootosError: the archive cannot be read."""
     with ExitStack() as stack:
         inside = _show_files(stack, root, wanted.debs, "debs")
         argv = [*APT, "install", *inside, *wanted.deb_names]
@@ -143,7 +143,8 @@ def read_proxy() -> list[str]:
 
 
 def install_rpms(root: Path, wanted: Wanted, repos: Sequence[str], say: Say) -> None:
-    """Install .rpm files and named packages of the repositories."""
+    """Install .rpm files and named packages of the repositories (URL, directory or .repo file of the host). Raises
+    ToolError: rpm or dnf refuses; BootosError: a repository cannot be one."""
     with ExitStack() as stack:
         inside = _show_files(stack, root, wanted.rpms, "rpms")
         if not wanted.rpm_names:

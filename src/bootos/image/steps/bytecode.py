@@ -16,7 +16,7 @@ LIBRARIES = ("usr/lib/x86_64-linux-gnu",)
 
 
 def find_python(root: Path) -> Path:
-    """The interpreter of an image's root: `usr/bin/python3.N`."""
+    """The interpreter of an image's root: `usr/bin/python3.N`. Raises BootosError: it has none."""
     found = sorted(
         path for path in (root / "usr/bin").glob("python3.[0-9]*") if path.name[7:].replace(".", "").isdigit()
     )

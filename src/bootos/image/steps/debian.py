@@ -34,7 +34,8 @@ def build_base(
     directory: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Fill `directory/root` with the packages, which are in the store; `sources` becomes its sources.list."""
+    """Fill `directory/root` with the packages, which are in the store; `sources` becomes its sources.list. Raises
+    ToolError: they cannot be installed."""
     root, repository = directory / "root", directory / "repository"
     say(f"installing {len(packages)} packages")
     source = store.build_repository(packages, debian.suite, repository)

@@ -37,7 +37,8 @@ def build_kernel(
     say: Callable[[str], None],
 ) -> None:
     """Fill `directory`: `vmlinuz`, `busybox`, `root/` (modules and firmware as they lie in the image), and
-    `kernel.json` (release, package versions, module counts, the modules `/init` loads in order)."""
+    `kernel.json` (release, package versions, module counts, the modules `/init` loads in order). Raises
+    BootosError: the packages hold no kernel, or not a module that `/init` loads."""
     work = directory / "work"
     say("unpacking")
     tree = work / "tree"
@@ -99,7 +100,7 @@ def build_modules(*, kernel: Stage, hot: Hot, compression: str, directory: Path)
 
 
 def find_release(tree: Path) -> str:
-    """The kernel release whose modules lie in an unpacked kernel package."""
+    """The kernel release whose modules lie in an unpacked kernel package. Raises BootosError: there is not just one."""
     releases = [path.name for path in (tree / "usr/lib/modules").iterdir()]
     if len(releases) != 1:
         raise BootosError(f"expected the modules of one kernel, found {', '.join(releases) or 'none'}")
@@ -107,7 +108,8 @@ def find_release(tree: Path) -> str:
 
 
 def find_vmlinuz(tree: Path, release: str) -> Path:
-    """The kernel itself, where Debian's packages up to 6.19 have it, or those of later kernels."""
+    """The kernel itself, where Debian's packages up to 6.19 have it, or those of later kernels. Raises BootosError: it
+    is at neither place."""
     places = (tree / f"boot/vmlinuz-{release}", tree / f"usr/lib/modules/{release}/vmlinuz")
     for place in places:
         if place.is_file():
@@ -129,7 +131,8 @@ def strip_compression(path: str) -> str:
 
 
 def unpack_module(source: Path, target: Path) -> None:
-    """Copy a module uncompressed: squashfs packs it better than xz does one by one, and loading takes less CPU."""
+    """Copy a module uncompressed: squashfs packs it better than xz does one by one, and loading takes less CPU.
+    Raises BootosError: it is compressed in another way than by xz."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix == ".xz":
         target.write_bytes(lzma.decompress(source.read_bytes()))
@@ -140,7 +143,8 @@ def unpack_module(source: Path, target: Path) -> None:
 
 
 def read_firmware_names(modules: Sequence[Path]) -> set[str]:
-    """The firmware files modules say they may ask for."""
+    """The firmware files modules say they may ask for (modinfo(8)), as paths below /lib/firmware; a name may hold
+    `*`."""
     names: set[str] = set()
     for start in range(0, len(modules), 200):
         printed = run(["modinfo", "--field", "firmware", *modules[start : start + 200]], check=False).stdout

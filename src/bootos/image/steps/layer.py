@@ -69,7 +69,8 @@ VENDOR_SCRIPTS = ("raid.sh", "oob.sh", "bios.sh")
 
 
 def find_project() -> Path:
-    """The source tree this package runs from: the agent's wheel is built from it."""
+    """The source tree this package runs from: the agent's wheel is built from it. Raises BootosError: it runs from an
+    installation."""
     project = Path(bootos.__file__).resolve().parents[2]
     if not (project / "pyproject.toml").is_file():
         raise BootosError(
@@ -97,7 +98,7 @@ def build_layer(
     directory: Path,
 ) -> None:
     """Fill `directory/layer.squashfs`. `agent`: of `collect_agent_sources`; `rootfs`: the tree of units and settings;
-    `keys`: of the repositories, by name."""
+    `keys`: of the repositories, by name. Raises BootosError: a script of the site failed; ToolError."""
     root, installed = directory / "root", base.directory / "root"
     shutil.copytree(rpmdb.directory / "root", root)
     install_agent(build_wheel(agent, directory / "wheel"), root)
@@ -137,7 +138,7 @@ def build_wheel(sources: Mapping[str, Path], directory: Path) -> Path:
 
 
 def install_agent(wheel: Path, root: Path) -> None:
-    """Unpack the agent's part of the wheel where the image's Python finds it, with its entry points."""
+    """Unpack the agent's part of the wheel (PEP 427) where the image's Python finds it, with its entry points."""
     target = root / PACKAGES
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
@@ -170,7 +171,7 @@ def copy_rootfs(source: Path, root: Path, *, programs: Sequence[str] = ()) -> No
 
 
 def write_repositories(repositories: Mapping[str, Repository], keys: Mapping[str, Path], root: Path) -> None:
-    """The recipe's yum repositories, and their keys by the repository's name."""
+    """Write the recipe's yum repositories below `root` (dnf.conf(5)), with their keys, by the repository's name."""
     target, target_keys = root / "etc/yum.repos.d", root / "etc/pki/rpm-gpg"
     target.mkdir(parents=True)
     for name, repo in sorted(repositories.items()):
@@ -183,7 +184,8 @@ def write_repositories(repositories: Mapping[str, Repository], keys: Mapping[str
 
 
 def link_units(root: Path, *, shell: bool) -> None:
-    """Enable BootOS's units, mask what could be pulled in by name, and leave the shell out when it is off."""
+    """Enable BootOS's units (systemd.unit(5)), mask what could be pulled in by name, and leave the shell out when it is
+    off."""
     units = root / "etc/systemd/system"
     for target, names in WANTS.items():
         for name in names:

@@ -20,7 +20,8 @@ SOURCES = {
 
 
 def build_microcode(tree: Path, wanted: Sequence[str], directory: Path) -> None:
-    """Fill `directory/microcode.cpio` from unpacked packages; `wanted` are patterns, as intel-ucode/06-8f-*."""
+    """Fill `directory/microcode.cpio` from unpacked packages; `wanted` are patterns, as intel-ucode/06-8f-*.
+    Raises BootosError: they match nothing."""
     firmware = tree / "usr/lib/firmware"
     root = directory / "microcode"
     target = root / "kernel/x86/microcode"

@@ -41,7 +41,7 @@ def find_users(root: Path, library: str) -> Iterator[Path]:
 
 
 def read_needed(data: bytes) -> list[str]:
-    """The libraries that an ELF file is linked to."""
+    """The libraries that an ELF file is linked to (DT_NEEDED, elf(5))."""
     _, entries, strings = _read_dynamic(data)
     return [_read_text(data, strings + value) for tag, value in entries if tag == _NEEDED]
 
@@ -59,7 +59,7 @@ def unlink(data: bytes, library: str) -> bytes:
 
 
 def forget_package(database: Path, package: str) -> None:
-    """Take a package out of dpkg's database, and out of what others depend on."""
+    """Take a package out of dpkg's database (dpkg-query(1)), and out of what others depend on."""
     status = database / "status"
     stanzas = status.read_text().rstrip("\n").split("\n\n")
     kept = [stanza for stanza in stanzas if not stanza.startswith(f"Package: {package}\n")]

@@ -69,7 +69,7 @@ def build_root(
 
 
 def read_packages(root: Path) -> dict[str, str]:
-    """Installed Debian packages and their versions."""
+    """Installed Debian packages -> their versions, as dpkg knows them. Raises ToolError."""
     printed = run(["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"], timeout_s=60).stdout
     table = (line.split("\t") for line in printed.splitlines())
     return {name.partition(":")[0]: version for name, version in table}
@@ -86,7 +86,7 @@ def cut_paths(root: Path, cut: Cut) -> None:
 
 
 def select_cut(paths: Iterable[str], cut: Cut) -> list[str]:
-    """The paths a recipe cuts."""
+    """Those of the absolute paths that a recipe cuts."""
     return [
         path
         for path in paths
@@ -129,7 +129,8 @@ def make_stateless(root: Path) -> None:
 
 
 def lock_passwords(shadow: str) -> str:
-    """No account has a password, and none can log in with one; nor does the file say when it was made."""
+    """The text of /etc/shadow (shadow(5)) in which no account has a password, and none can log in with one; nor does it
+    say when it was made."""
     return re.sub(r"^([^:]+):[^:]*:\d*:", rf"\1:*:{SOURCE_DAY}:", shadow, flags=re.MULTILINE)
 
 

@@ -55,7 +55,8 @@ def build_rpmdb(
     """Fill `directory`: `root/var/lib/rpm`; `packages.json` (of the recipe's .deb and .rpm files, for the SBOM); and
     `packages.squashfs` with their files, if there are any. `keys`: whose signatures rpm trusts. What `cut` takes is not
     promised to anybody. `enabled`: the units, rules and generators of packages that may act by themselves.
-    `loader_paths`: the file that says where the loader looks for libraries. `version`: of bootos-base."""
+    `loader_paths`: the file that says where the loader looks for libraries. `version`: of bootos-base. Raises
+    BootosError: rpm leaves no database; ToolError: a package cannot be installed."""
     work, since = directory / "work", read_clock(directory)
     with open_trees([base.directory / "root"], work) as root:
         with prepare_chroot(root):
@@ -97,7 +98,7 @@ def register_base(
     also: Mapping[str, str] | None = None,
 ) -> Path:
     """Make rpm's database anew, with the one package in it; returns that, in /tmp. `root` is open and prepared. What
-    `cut` takes is not promised; `also` are more names, with Debian versions."""
+    `cut` takes is not promised; `also` are more names, with Debian versions. Raises BootosError: rpmbuild made none."""
     libraries = [
         f"/{path.relative_to(root)}" for path in sorted((root / LIBRARIES).rglob("*.so*")) if path.is_file()
     ]
@@ -127,13 +128,13 @@ def register_base(
 
 
 def read_release(root: Path) -> str:
-    """The number of the Debian release, as 13."""
+    """The number of the Debian release, as 13, from os-release(5); 0: it does not say."""
     found = re.search(r'^VERSION_ID="?([0-9.]+)"?$', (root / "etc/os-release").read_text(), re.MULTILINE)
     return found[1] if found else "0"
 
 
 def parse_provides(printed: str) -> list[str]:
-    """The provides `rpmdeps` printed, one each line."""
+    """The provides `rpmdeps --provides` printed, sorted and each once."""
     return sorted({line.strip() for line in printed.splitlines() if line.strip()})
 
 

@@ -38,7 +38,7 @@ WantedBy=multi-user.target
 
 def apply_system(site: Site, base: Path, packages: Path, root: Path, work: Path) -> None:
     """Lay the recipe's [system] over the layer's tree `root`; `base` is what lies below it, and between them the
-    squashfs `packages`, where the recipe has packages of its own. Scripts come last."""
+    squashfs `packages`, where the recipe has packages of its own. Scripts come last. Raises BootosError: one failed."""
     system, files = site.system, site.files
     if system.ssh_keys:
         add_ssh_keys(root, system.ssh_keys)
@@ -79,7 +79,7 @@ def run_script(root: Path, script: Path, place: str) -> None:
 
 
 def add_ssh_keys(root: Path, keys: Sequence[str]) -> None:
-    """Let root in by these keys, and start the server."""
+    """Let root in by these keys (the authorized_keys of sshd(8)), and start the server."""
     target = root / "root/.ssh/authorized_keys"
     target.parent.mkdir(parents=True, exist_ok=True)
     for directory in (root / "root", target.parent):
@@ -91,7 +91,7 @@ def add_ssh_keys(root: Path, keys: Sequence[str]) -> None:
 
 
 def set_password(base: Path, root: Path, password_hash: str) -> None:
-    """Give root a password; every other account stays locked."""
+    """Give root a password by its hash (crypt(5)); every other account stays locked."""
     lines = lock_passwords((base / "etc/shadow").read_text()).splitlines(keepends=True)
     shadow = "".join(
         line.replace(":*:", f":{password_hash}:", 1) if line.startswith("root:") else line for line in lines
@@ -123,7 +123,7 @@ def add_unit(root: Path, name: str, text: str) -> None:
 
 
 def find_targets(text: str) -> list[tuple[str, str]]:
-    """(wants or requires, unit) pairs of a unit's [Install] section."""
+    """(wants or requires, unit) pairs of a unit's [Install] section (systemd.unit(5))."""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, comment_prefixes=("#", ";"))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(text)

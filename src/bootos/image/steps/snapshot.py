@@ -48,7 +48,8 @@ def read_question(recipe: Recipe) -> Question:
 
 
 def build_snapshot(*, question: Question, asked: str, mirrors: Mirrors, directory: Path) -> None:
-    """Fill `directory/lock.json` with what the archive answers today; `asked` is the hash of the question."""
+    """Fill `directory/lock.json` with what the archive answers today; `asked` is the hash of the question.
+    Raises BootosError: the archive lacks a package, or no mirror is known."""
     sources = build_image_sources(question, mirrors)
     archive = Archive(directory / "apt", add_backports(sources, question.suite, question.kernel))
     backports = f"{question.suite}-backports" if question.kernel == "backports" else ""
