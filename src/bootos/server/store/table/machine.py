@@ -1,0 +1,98 @@
+"""The tables of machines: who they are, their boots, their MACs, and who else said to be them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bootos.server.store.table.column import Base, read_clock
+
+
+class Machine(Base):
+    """A machine, known by its serial number. `sn_key` is the number folded: lookups ignore case.
+
+    `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
+    `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
+    its agent sent (`wire.saved.SavedState`).
+    """
+
+    __tablename__ = "machine"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sn: Mapped[str]
+    sn_key: Mapped[str] = mapped_column(unique=True)
+    vendor: Mapped[str] = mapped_column(default="")
+    product: Mapped[str] = mapped_column(default="")
+    bios_version: Mapped[str] = mapped_column(default="")
+    bmc_version: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    protocol: Mapped[int] = mapped_column(default=0)
+    developer: Mapped[bool] = mapped_column(default=False)
+    agent_version: Mapped[str] = mapped_column(default="")
+    image_version: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=read_clock)
+    registered_at: Mapped[datetime | None]
+    last_heard_at: Mapped[datetime | None]
+    inventory: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    inventory_at: Mapped[datetime | None]
+    drivers: Mapped[list[str]] = mapped_column(default=list)
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    variables: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    saved: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    saved_at: Mapped[datetime | None]
+    boot_pk: Mapped[int | None]  # the boot that holds the identity now
+
+
+class Boot(Base):
+    """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
+    was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
+    what it may be sent beyond what every agent takes (`wire.ability`)."""
+
+    __tablename__ = "boot"
+    __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    boot_id: Mapped[str]
+    token_hash: Mapped[str | None] = mapped_column(unique=True)
+    serial: Mapped[int] = mapped_column(default=1)
+    developer: Mapped[bool] = mapped_column(default=False)
+    started_at: Mapped[datetime] = mapped_column(default=read_clock)
+    last_heard_at: Mapped[datetime] = mapped_column(default=read_clock)
+    report_number: Mapped[int] = mapped_column(BigInteger, default=-1)
+    log_next: Mapped[int] = mapped_column(BigInteger, default=0)
+    closing: Mapped[bool] = mapped_column(default=False)
+    abilities: Mapped[list[str]] = mapped_column(default=list)
+
+
+class Claim(Base):
+    """A registration that was refused because another client holds the identity; shown to the operator until it is
+    acknowledged or old."""
+
+    __tablename__ = "claim"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), index=True)
+    boot_id: Mapped[str]
+    address: Mapped[str]
+    first_at: Mapped[datetime] = mapped_column(default=read_clock)
+    last_at: Mapped[datetime] = mapped_column(default=read_clock)
+    count: Mapped[int] = mapped_column(default=1)
+    acknowledged_at: Mapped[datetime | None]
+
+
+class Mac(Base):
+    """A MAC address of a machine. `bound`: uploaded for PXE, and then no other machine may have it."""
+
+    __tablename__ = "mac"
+    __table_args__ = (
+        UniqueConstraint("machine_id", "mac"),
+        Index("uq_mac_bound", "mac", unique=True, sqlite_where=text("bound"), postgresql_where=text("bound")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    mac: Mapped[str] = mapped_column(index=True)
+    bound: Mapped[bool] = mapped_column(default=False)
