@@ -34,7 +34,7 @@ def read_called(node: ast.Call) -> str:
     return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
-def test_an_action_says_what_it_destroys_in_the_words_of_a_verdict() -> None:
+def test_an_action_says_what_it_destroys_in_the_words_of_a_ruling() -> None:
     found = 0
     for file, node in walk(*FOLDERS):
         if not isinstance(node, ast.Call) or read_called(node) not in BUILDERS:
@@ -44,18 +44,18 @@ def test_an_action_says_what_it_destroys_in_the_words_of_a_verdict() -> None:
             continue
         found += 1
         for key, value in given.items():
-            is_of_verdict = isinstance(value, ast.Attribute) and value.attr == key
-            assert is_of_verdict, f"{file}:{node.lineno} must take {key} from a Verdict of the desk"
+            is_of_ruling = isinstance(value, ast.Attribute) and value.attr == key
+            assert is_of_ruling, f"{file}:{node.lineno} must take {key} from a Ruling of the desk"
         owners = {ast.unparse(value.value) for value in given.values() if isinstance(value, ast.Attribute)}
-        assert len(given) == 2 and len(owners) == 1, f"{file}:{node.lineno} must take both from one Verdict"
+        assert len(given) == 2 and len(owners) == 1, f"{file}:{node.lineno} must take both from one Ruling"
     assert found > 10
 
 
-def test_only_the_desk_makes_verdicts() -> None:
+def test_only_the_desk_makes_rulings() -> None:
     makers = {
         file
         for file, node in walk("drivers", "engine", "agent")
-        if isinstance(node, ast.Call) and read_called(node) == "Verdict"
+        if isinstance(node, ast.Call) and read_called(node) == "Ruling"
     }
     assert makers == {DESK}
 

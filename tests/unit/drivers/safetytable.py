@@ -163,7 +163,11 @@ def is_wanted(asked: str, row: DriveRow) -> bool:
 
 
 def plan_drive(row: DriveRow, asked: dict[str, Any]) -> Planned:
-    controller: Controller = build_controller(drives=(row.drive, build_drive(1)), **row.controller)
+    return plan_controller(build_controller(drives=(row.drive, build_drive(1)), **row.controller), asked)
+
+
+def plan_controller(controller: Controller, asked: dict[str, Any]) -> Planned:
+    """What the planner of controllers makes of a `raid` section."""
     template, problems = read_template({"name": "t", "raid": asked})
     assert template is not None
     assert problems == []

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import pytest
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage.content import Present, find_on_device
+from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.lsblk import find_users, parse_lsblk
 from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs, read_storage
 from bootos.drivers.storage.signature import Signature, name_signature
@@ -89,7 +89,7 @@ def test_reads_disks_tables_arrays_and_what_is_on_them(root: Path) -> None:
     assert find_on_device(storage, "/dev/sdc").content == (
         "MBR partition table with 2 partitions on /dev/sdc",
     )
-    assert find_on_device(storage, "/dev/sdc", {"/dev/sdc"}) == Present()
+    assert find_on_device(storage, "/dev/sdc", {"/dev/sdc"}) == Occupancy()
 
 
 def test_reading_runs_few_tools_and_none_that_writes(root: Path) -> None:

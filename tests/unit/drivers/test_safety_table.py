@@ -2,7 +2,9 @@
 
 import itertools
 
+import msgspec
 import pytest
+from controllermodel import build_controller, build_drive
 from safetycontent import CONTENTS
 from safetytable import (
     ASKED,
@@ -13,10 +15,13 @@ from safetytable import (
     find_fault,
     is_wanted,
     look,
+    plan_controller,
     plan_drive,
     takes_drive,
 )
-from safetytaker import TAKERS
+from safetytaker import TAKERS, wanted_array
+
+from bootos.drivers.storage.controller import Array
 
 ROWS = list(build_rows())
 
@@ -40,6 +45,19 @@ def test_what_clearing_foreign_configurations_loses_is_said_with_its_word() -> N
     planned = plan_drive(row, ASKED["create, foreign: clear"])
     lost = [(action.destroys, action.allowed) for action in planned.actions if action.destroys]
     assert lost == [(("foreign configuration RAID 1 on 252:0",), "raid.foreign")]
+
+
+def test_an_array_is_deleted_by_the_wipe_of_its_drives_only_when_all_of_them_are_known() -> None:
+    drives = tuple(build_drive(number, state="online") for number in range(2))
+    array = Array(id="0", name="old", level="1", drives=("252:0",), drive_count=2, state="optimal")
+    for state, is_deleted in (("optimal", False), ("unknown", False), ("degraded", True)):
+        found = msgspec.structs.replace(array, state=state)
+        controller = build_controller(drives=drives, arrays=(found,))
+        alone = msgspec.structs.replace(controller, drives=(drives[0], build_drive(1)))
+        planned = plan_controller(alone, wanted_array(True)["raid"])
+        deleting = [action for action in planned.actions if ":delete:" in action.id]
+        assert bool(deleting) is is_deleted, state
+        assert bool(planned.problems) is not is_deleted, state
 
 
 def test_every_content_and_every_taker_has_rows_of_both_kinds() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.disk.export import export_whole
 from bootos.drivers.storage.array import resync_slowed
-from bootos.drivers.storage.content import Present, find_on_device, find_on_partition, find_on_volume
+from bootos.drivers.storage.content import Occupancy, find_on_device, find_on_partition, find_on_volume
 from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
@@ -121,7 +121,7 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     volume: tuple[str, str] | None = None
     has_table: bool = False
-    present: Present = Present()
+    present: Occupancy = Occupancy()
     signatures: tuple[Signature, ...] = ()
 
 
@@ -235,7 +235,7 @@ def _plan_spots(
 
 def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Planned) -> None:
     is_own = not spot.has_table and is_own_filesystem(state, spot.signatures, filesystem, spot.device)
-    verdict = judge(
+    ruling = judge(
         Taking(
             title=spot.title,
             path=spot.path,
@@ -246,8 +246,8 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
         wipe_word(spot.owner, spot.wipe),
         is_own=is_own,
     )
-    planned.problems += verdict.problems
-    if verdict.problems:
+    planned.problems += ruling.problems
+    if ruling.problems:
         return
     words = [filesystem.type.value]
     words += [f'label "{filesystem.label}"'] if filesystem.label else []
@@ -258,9 +258,9 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
             id=f"{FILESYSTEM}{spot.device}",
             driver=FilesystemDriver.name,
             summary=f"make {', '.join(words)} on {spot.device}",
-            changes=(Change(what=spot.device, before="; ".join(verdict.destroys), after=", ".join(words)),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            changes=(Change(what=spot.device, before="; ".join(ruling.destroys), after=", ".join(words)),),
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=spot.path,
             detail=Make(
                 device=spot.base,

@@ -14,7 +14,7 @@ from bootos.drivers.disk.group import (
 )
 from bootos.drivers.storage import volume
 from bootos.drivers.storage.content import find_on_partition
-from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, join_verdicts, judge, wipe_word
+from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, join_rulings, judge, wipe_word
 from bootos.drivers.storage.mark import draw_uuid
 from bootos.drivers.storage.membership import Membership
 from bootos.drivers.storage.state import Storage
@@ -56,19 +56,19 @@ def plan_group(
         _check_group(ours, wanted, at, state, forecast, planned)
     present = {item.device for item in ours.members} if ours is not None else set()
     missing = [member for member in members if member.fresh or member.device not in present]
-    verdicts = {member.device: _judge_member(member, state, forecast) for member in missing}
-    planned.problems += join_verdicts(verdicts.values()).problems
+    rulings = {member.device: _judge_member(member, state, forecast) for member in missing}
+    planned.problems += join_rulings(rulings.values()).problems
     if len(planned.problems) > before:
         _forecast_volumes(wanted, at, ours, {}, forecast)
         return
     extent_bytes = ours.extent_bytes if ours is not None else _read_extent(wanted)
     added = sum(_count_extents(member.size_bytes, extent_bytes) for member in missing)
     if ours is None:
-        verdict = join_verdicts(verdicts.values())
-        _plan_create(state, wanted, at, members, extent_bytes, verdict, planned)
+        ruling = join_rulings(rulings.values())
+        _plan_create(state, wanted, at, members, extent_bytes, ruling, planned)
     else:
         for member in missing:
-            _plan_extend(state, wanted, at, member, verdicts[member.device], planned)
+            _plan_extend(state, wanted, at, member, rulings[member.device], planned)
         strangers = sorted(present - {member.device for member in members})
         if strangers:
             planned.notes.append(f"{wanted.name} has {', '.join(strangers)} as well, which stay")
@@ -113,7 +113,7 @@ def _check_group(
         )
 
 
-def _judge_member(member: Membership, state: Storage, forecast: Forecast) -> Verdict:
+def _judge_member(member: Membership, state: Storage, forecast: Forecast) -> Ruling:
     """Whether a physical volume may be made here."""
     if member.fresh:
         return NOTHING_LOST
@@ -147,7 +147,7 @@ def _plan_create(
     at: str,
     members: list[Membership],
     extent_bytes: int,
-    verdict: Verdict,
+    ruling: Ruling,
     planned: Planned,
 ) -> None:
     where = ", ".join(member.device for member in members)
@@ -157,8 +157,8 @@ def _plan_create(
             driver=DRIVER,
             summary=f"create volume group {wanted.name} on {where}",
             changes=(Change(what=f"volume group {wanted.name}", after=where),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             detail=CreateGroup(
                 group=wanted.name,
@@ -170,7 +170,7 @@ def _plan_create(
 
 
 def _plan_extend(
-    state: Storage, wanted: VolumeGroup, at: str, member: Membership, verdict: Verdict, planned: Planned
+    state: Storage, wanted: VolumeGroup, at: str, member: Membership, ruling: Ruling, planned: Planned
 ) -> None:
     planned.actions.append(
         Action(
@@ -178,8 +178,8 @@ def _plan_extend(
             driver=DRIVER,
             summary=f"add {member.device} to volume group {wanted.name}",
             changes=(Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             detail=ExtendGroup(group=wanted.name, member=_detail(member, state)),
         )

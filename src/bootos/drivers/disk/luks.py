@@ -21,7 +21,7 @@ from bootos.drivers.contract import (
     Planned,
 )
 from bootos.drivers.storage.array import resync_slowed
-from bootos.drivers.storage.content import Present, find_on_partition, find_on_volume
+from bootos.drivers.storage.content import Occupancy, find_on_partition, find_on_volume
 from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
@@ -142,15 +142,15 @@ def find_places(template: Template) -> Iterator[Place]:
 
 def _find_present(
     state: Storage, place: Place, target: PartitionForecast, forecast: Forecast
-) -> tuple[tuple[Signature, ...], Present]:
+) -> tuple[tuple[Signature, ...], Occupancy]:
     """What is there now: (signatures, the same in words)."""
     if not target.kept:
-        return (), Present()
+        return (), Occupancy()
     if place.number is None:
         group = next((group for group in state.groups if group.name == place.group), None)
         volume = group.find_volume(place.wanted.name) if group is not None else None
         if group is None or volume is None:
-            return (), Present()
+            return (), Occupancy()
         return volume.signatures, find_on_volume(group, volume.name)
     disk = state.blocks.get(target.disk)
     found = disk.find_slice(place.number) if disk is not None else None
@@ -182,7 +182,7 @@ def _plan_place(
     if is_right(signatures, place.encryption):
         planned.notes.append(f"{target.device} is encrypted already")
         return
-    verdict = judge(
+    ruling = judge(
         Taking(
             title=target.device,
             path=here,
@@ -193,8 +193,8 @@ def _plan_place(
         wipe_word(place.owner, place.wipe),
         is_own=is_unfinished_container(signatures),
     )
-    planned.problems += verdict.problems
-    if verdict.problems:
+    planned.problems += ruling.problems
+    if ruling.problems:
         return
     inside = f" with {filesystem.type.value}" if filesystem is not None else ""
     uuid = draw_uuid(state.owner, f"{target.device} luks")
@@ -203,9 +203,9 @@ def _plan_place(
             id=f"disk.luks:make:{target.device}",
             driver=LuksDriver.name,
             summary=f"encrypt {target.device} (LUKS2){inside}",
-            changes=(Change(what=target.device, before="; ".join(verdict.destroys), after=f"LUKS2{inside}"),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            changes=(Change(what=target.device, before="; ".join(ruling.destroys), after=f"LUKS2{inside}"),),
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=here,
             detail=Encrypt(
                 device=target.device if place.group else target.disk,

@@ -117,18 +117,18 @@ def _plan_table(
     if right:
         planned.notes.append(f"{target.title} has its {count} already")
         return
-    verdict, changes = NOTHING_LOST, [_tell_wanted(part, target) for part in placed]
+    ruling, changes = NOTHING_LOST, [_tell_wanted(part, target) for part in placed]
     if not fresh:
         is_told = found is not None and found.layout is not None and found.layout.slices and difference
         more = f"; its table is not as wanted: {difference}" if is_told else ""
-        verdict = judge(
+        ruling = judge(
             Taking(title=target.title, path=at, cannot="cannot be partitioned", more=more),
             find_on_device(state, target.device, forecast.freed),
             wipe_word(at, wanted.wipe),
             is_own=is_own_table(state, found),
         )
-        planned.problems += verdict.problems
-        if verdict.problems:
+        planned.problems += ruling.problems
+        if ruling.problems:
             return
         changes = [*(_tell_present(found) if found is not None else ()), *changes]
     planned.actions.append(
@@ -137,8 +137,8 @@ def _plan_table(
             driver=PartitionDriver.name,
             summary=f"write a {table.value.upper()} table with {count} on {target.title}",
             changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             detail=Write(
                 device=target.device,

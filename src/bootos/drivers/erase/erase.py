@@ -15,7 +15,7 @@ from bootos.drivers.erase import tool as erasetool
 from bootos.drivers.erase.ability import Ability, choose_way
 from bootos.drivers.erase.certificate import read_certificate
 from bootos.drivers.erase.drive import read_ability
-from bootos.drivers.storage.content import Present, find_on_device
+from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
@@ -114,12 +114,12 @@ def _plan_drive(
         return
     size = format_size(disk.size_bytes)
     found = find_on_device(state.storage, disk.path)
-    verdict = judge(
+    ruling = judge(
         Taking(title=title, path=at, cannot="cannot be erased"),
-        Present(content=(f"everything on {title}, {size}", *found.content), users=found.users),
+        Occupancy(content=(f"everything on {title}, {size}", *found.content), users=found.users),
         Word(path=f"{at}.confirm", is_given=wanted.confirm == "lose-all-data"),
     )
-    planned.problems += verdict.problems
+    planned.problems += ruling.problems
     ability, begun = state.abilities[disk.path], f"{ERASE}{disk.path}" in state.storage.begun
     if begun and ability.enabled:  # the password is the one that an earlier attempt set
         blocked = {key: text for key, text in ability.blocked.items() if key != "ata-security-erase"}
@@ -128,7 +128,7 @@ def _plan_drive(
     if way is None:
         hint = _find_hint(why)
         planned.problems.append(Problem(path=f"{at}.method", message=f"{title}: {why}", hint=hint))
-    if way is None or verdict.problems:
+    if way is None or ruling.problems:
         return
     forecast.freed.add(disk.path)
     method, variant = way
@@ -145,8 +145,8 @@ def _plan_drive(
                 Change(what=title, before=f"{disk.model or 'drive'}, {size}", after="erased and read back"),
                 Change(what="method", after=f"{method} ({variant}): {why}"),
             ),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
             detail=erasetool.Erase(

@@ -7,8 +7,8 @@ is not, all go, since the order says which is which.
 from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
-from bootos.drivers.storage.content import Present, find_on_device
-from bootos.drivers.storage.desk import Taking, Verdict, join_verdicts, judge, wipe_word
+from bootos.drivers.storage.content import Occupancy, find_on_device
+from bootos.drivers.storage.desk import Ruling, Taking, join_rulings, judge, wipe_word
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
 from bootos.errors import Problem
@@ -70,9 +70,9 @@ class NamespacePlan:
         if not (doomed or missing or loose):
             self.planned.notes.append(f"{drive.title} has its {_count(kept)} already")
             return
-        verdict = self._judge(drive, doomed, wanted, at)
-        self.planned.problems += verdict.problems
-        if verdict.problems:
+        ruling = self._judge(drive, doomed, wanted, at)
+        self.planned.problems += ruling.problems
+        if ruling.problems:
             return
         coming = []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):
@@ -102,8 +102,8 @@ class NamespacePlan:
                         for item, new in zip(missing, coming, strict=True)
                     ),
                 ),
-                destroys=verdict.destroys,
-                allowed=verdict.allowed,
+                destroys=ruling.destroys,
+                allowed=ruling.allowed,
                 path=at,
                 estimate_s=30.0,
                 detail=Rebuild(
@@ -187,9 +187,9 @@ class NamespacePlan:
                 exists=bool(device),
             )
 
-    def _judge(self, drive: NvmeDrive, doomed: tuple[Held, ...], wanted: NvmeWanted, at: str) -> Verdict:
+    def _judge(self, drive: NvmeDrive, doomed: tuple[Held, ...], wanted: NvmeWanted, at: str) -> Ruling:
         """Whether these namespaces may be deleted."""
-        word, content, verdicts = wipe_word(at, wanted.wipe), list[str](), []
+        word, content, rulings = wipe_word(at, wanted.wipe), list[str](), []
         for item in doomed:
             if item.device not in self.storage.blocks:
                 name, size = _name(drive, item), _tell(item)
@@ -198,9 +198,9 @@ class NamespacePlan:
             found = find_on_device(self.storage, item.device, self.forecast.freed)
             content += found.content
             taking = Taking(title=item.device, path=at, cannot="cannot be deleted")
-            verdicts.append(judge(taking, Present(users=found.users), word))
+            rulings.append(judge(taking, Occupancy(users=found.users), word))
         taking = Taking(title=drive.title, path=at, cannot="cannot be divided")
-        return join_verdicts([*verdicts, judge(taking, Present(content=tuple(content)), word)])
+        return join_rulings([*rulings, judge(taking, Occupancy(content=tuple(content)), word)])
 
 
 def _is_right(drive: NvmeDrive, held: Held, item: NamespaceWanted, size_bytes: int) -> bool:

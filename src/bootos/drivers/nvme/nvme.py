@@ -182,13 +182,13 @@ def _plan_format(
     if problem or chosen is None:
         planned.problems.append(Problem(path=f"{at}.sector_bytes", message=problem, hint=hint))
         return
-    verdict = judge(
+    ruling = judge(
         Taking(title=title, path=at, cannot="cannot be formatted"),
         find_on_device(state.storage, disk.path, forecast.freed),
         wipe_word(at, wanted.wipe),
     )
-    planned.problems += verdict.problems
-    if verdict.problems:
+    planned.problems += ruling.problems
+    if ruling.problems:
         return
     before = f"{present.sector_bytes} bytes" if present is not None else ""
     speed = PERFORMANCE[chosen.performance & 3]
@@ -204,8 +204,8 @@ def _plan_format(
                     after=f"{chosen.sector_bytes} bytes (LBA format {chosen.index}, {speed} performance)",
                 ),
             ),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             estimate_s=60.0,
             detail=Format(device=disk.path, lbaf=chosen.index, sector_bytes=chosen.sector_bytes),

@@ -12,7 +12,7 @@ import msgspec
 
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import parse_fields
-from bootos.drivers.storage.content import Present
+from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.errors import Problem
 from bootos.template.oob import Oob, OobSol
@@ -254,14 +254,12 @@ def _plan_log(found: EventLog | None, planned: Planned) -> None:
     change = Change(what="event log", before=f"{found.entries} entries", after="clear")
     lost = f"{found.entries} entries of the BMC's event log"
     action = _build("log", "clear the event log", (change,), at, ("sel", "clear"))
-    verdict = judge(
+    ruling = judge(
         Taking(title="the BMC", path=at, cannot="cannot lose its event log"),
-        Present(content=(lost,)),
+        Occupancy(content=(lost,)),
         Word(path=at, is_given=True),
     )
-    planned.actions.append(
-        msgspec.structs.replace(action, destroys=verdict.destroys, allowed=verdict.allowed)
-    )
+    planned.actions.append(msgspec.structs.replace(action, destroys=ruling.destroys, allowed=ruling.allowed))
 
 
 def _build(

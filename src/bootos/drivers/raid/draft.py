@@ -7,14 +7,14 @@ from bootos.drivers.raid.compare import tell_drives
 from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare, SetJbod
 from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
-from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Verdict, Word, judge, wipe_word
+from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, Word, judge, wipe_word
 from bootos.errors import Problem
 from bootos.template.model import Raid, Template
 
 CHANGE_S = 5.0
 
 
-class Draft:
+class ControllerDraft:
     """One planning: what is read, what is wanted, and what is planned so far."""
 
     def __init__(
@@ -48,19 +48,19 @@ class Draft:
         path: str,
         change: Change,
         *,
-        verdict: Verdict = NOTHING_LOST,
+        ruling: Ruling = NOTHING_LOST,
         reboot: bool = False,
         estimate_s: float = CHANGE_S,
     ) -> None:
-        """Add an action. `verdict` is the desk's: what is lost, and the word that allows it."""
+        """Add an action. `ruling` is the desk's: what is lost, and the word that allows it."""
         self.planned.actions.append(
             Action(
                 id=f"{self.driver}:{id}",
                 driver=self.driver,
                 summary=summary,
                 changes=(change,),
-                destroys=verdict.destroys,
-                allowed=verdict.allowed,
+                destroys=ruling.destroys,
+                allowed=ruling.allowed,
                 path=path,
                 reboot=reboot,
                 estimate_s=estimate_s,
@@ -71,20 +71,20 @@ class Draft:
     def delete_array(self, controller: Controller, array: Array, word: Word) -> None:
         """Plan that an array is deleted, if the desk allows it; it is reckoned as gone from then on."""
         what = f"RAID {array.level} on {tell_drives(controller, array.drives)}"
-        verdict = judge(
+        ruling = judge(
             Taking(title=f"array {array.title!r}", path=word.path, cannot="cannot be deleted"),
             find_on_array(self.state.storage, array, what, self.forecast.freed),
             word,
         )
-        self.planned.problems += verdict.problems
-        if not verdict.problems:
+        self.planned.problems += ruling.problems
+        if not ruling.problems:
             self.act(
                 f"delete:{controller.number}:{array.title}",
                 f"delete array {array.title} ({what})",
                 DeleteArray(controller=controller.id, array=array.id, name=array.title),
                 word.path.removesuffix(".wipe"),
                 Change(what=f"array {array.title}", before=what),
-                verdict=verdict,
+                ruling=ruling,
             )
         self.doomed.add((controller.id, array.id))
         self.removed |= {(controller.id, spare) for spare in array.hotspares}  # they go with it
@@ -117,15 +117,15 @@ class Draft:
         if (controller.id, drive.id) in self.freed_jbod:
             return
         self.freed_jbod.add((controller.id, drive.id))
-        verdict = judge(
+        ruling = judge(
             Taking(
                 title=describe_drive(drive), path=at, cannot="cannot be used", content_path=f"{at}.drives"
             ),
             find_on_drive(self.state.storage, drive, self.forecast.freed),
             wipe_word(at, wipe),
         )
-        self.planned.problems += verdict.problems
-        if verdict.problems:
+        self.planned.problems += ruling.problems
+        if ruling.problems:
             return
         if drive.device:
             self.forecast.taken.setdefault(drive.device, at)
@@ -136,7 +136,7 @@ class Draft:
             SetJbod(controller=controller.id, drive=drive.id, on=False),
             at,
             Change(what=describe_drive(drive), before="JBOD", after="free"),
-            verdict=verdict,
+            ruling=ruling,
         )
 
     def add_spare(self, controller: Controller, drive: Drive, array: Array | None, at: str) -> None:

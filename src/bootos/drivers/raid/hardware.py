@@ -8,7 +8,7 @@ An array that is not in the template is left alone unless `raid.clear` says othe
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
 from bootos.drivers.raid.demand import Demand, Whole, build_demands
-from bootos.drivers.raid.draft import Draft
+from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import CreateArray, SetBootArray, SetPolicy
 from bootos.drivers.raid.whole import (
     plan_foreign,
@@ -33,7 +33,7 @@ def plan_controllers(
     planned = Planned(notes=list(state.notes))
     forecast.arrays.update(find_forecasts(state))
     if template.raid is not None:
-        _Planner(Draft(state, template, template.raid, forecast, planned, driver)).plan()
+        _Planner(ControllerDraft(state, template, template.raid, forecast, planned, driver)).plan()
     return planned
 
 
@@ -56,7 +56,7 @@ def find_forecasts(state: ControllerState) -> dict[str, ArrayForecast]:
 
 
 class _Planner:
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: ControllerDraft) -> None:
         self.draft = draft
 
     def plan(self) -> None:
@@ -126,7 +126,7 @@ class _Planner:
         members = set(array.drives)
         here = [demand for demand in demands if demand.controller is controller]
         wiping = [(demand.at, demand.ids) for demand in here if demand.wanted.wipe and demand.sound]
-        word = find_word(self.draft.raid.clear, members, wiping)
+        word = find_word(self.draft.raid.clear, array.known_drives, wiping)
         if word is not None:
             self.draft.delete_array(controller, array, word)
             return

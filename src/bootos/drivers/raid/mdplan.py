@@ -19,11 +19,11 @@ from bootos.drivers.storage import md
 from bootos.drivers.storage.content import find_on_device, find_on_md
 from bootos.drivers.storage.desk import (
     NOTHING_LOST,
+    Ruling,
     Taking,
-    Verdict,
     Word,
     find_word,
-    join_verdicts,
+    join_rulings,
     judge,
     keep_array,
     wipe_word,
@@ -136,16 +136,16 @@ def _disks(array: md.Array) -> set[str]:
 def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast, planned: Planned) -> None:
     half = is_own_array(state, array)
     at = word.path.removesuffix(".wipe")
-    verdict = judge(
+    ruling = judge(
         Taking(title=f"array {array.name!r}", path=word.path, cannot="cannot be deleted"),
         find_on_md(state, array),
         word,
         is_own=half,
     )
-    planned.problems += verdict.problems
+    planned.problems += ruling.problems
     members = tuple(sorted(member.node for member in array.members))
     where = ", ".join(members)
-    if not verdict.problems:
+    if not ruling.problems:
         planned.actions.append(
             Action(
                 id=f"raid.mdadm:delete:{array.name}",
@@ -153,8 +153,8 @@ def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast
                 estimate_s=CHANGE_S,
                 summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
                 changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
-                destroys=verdict.destroys,
-                allowed=verdict.allowed,
+                destroys=ruling.destroys,
+                allowed=ruling.allowed,
                 path=at,
                 detail=Delete(
                     name=array.name, device=array.device, running=bool(array.node), members=members
@@ -175,9 +175,9 @@ def _plan_repair(
     absent = [disk for disk in item.disks if disk.path not in array.nodes and disk.path in state.blocks]
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
-        verdict = _judge_disk(state, disk, item, forecast)
-        planned.problems += verdict.problems
-        if verdict.problems:
+        ruling = _judge_disk(state, disk, item, forecast)
+        planned.problems += ruling.problems
+        if ruling.problems:
             continue
         planned.actions.append(
             Action(
@@ -186,8 +186,8 @@ def _plan_repair(
                 estimate_s=CHANGE_S,
                 summary=f"add {describe_disk(disk)} to array {array.name}",
                 changes=(Change(what=f"array {array.name}", after=f"with {disk.path}"),),
-                destroys=verdict.destroys,
-                allowed=verdict.allowed,
+                destroys=ruling.destroys,
+                allowed=ruling.allowed,
                 path=item.at,
                 detail=Add(device=array.device, drive=disk.path),
             )
@@ -209,7 +209,7 @@ def _plan_repair(
         planned.notes.append(f"array {array.name!r} is as wanted: RAID {array.level}{progress}")
 
 
-def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) -> Verdict:
+def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) -> Ruling:
     """Whether a drive may become part of an array."""
     if item.blocked:
         return NOTHING_LOST  # nothing is planned: `_sort_out` has told about the array that is in the way
@@ -225,8 +225,8 @@ def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) 
 def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Planned) -> None:
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
-    verdict = join_verdicts(_judge_disk(state, disk, item, forecast) for disk in item.disks)
-    planned.problems += verdict.problems
+    ruling = join_rulings(_judge_disk(state, disk, item, forecast) for disk in item.disks)
+    planned.problems += ruling.problems
     sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
     tell_waste(item, sizes, planned)
     member_bytes: int | None = None
@@ -267,8 +267,8 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
             estimate_s=CHANGE_S,
             summary=f"create array {wanted.name}: {after}",
             changes=(Change(what=f"array {wanted.name}", after=after),),
-            destroys=verdict.destroys,
-            allowed=verdict.allowed,
+            destroys=ruling.destroys,
+            allowed=ruling.allowed,
             path=at,
             detail=Create(
                 name=wanted.name,

@@ -6,14 +6,14 @@ from typing import Literal
 
 from bootos.drivers.contract import Change
 from bootos.drivers.raid.demand import Demand, Whole, find_controller
-from bootos.drivers.raid.draft import Draft
+from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import ClearForeign, ImportForeign, SetJbod, SetMode
-from bootos.drivers.storage.content import Present
+from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
 
 
-def plan_mode(draft: Draft) -> bool:
+def plan_mode(draft: ControllerDraft) -> bool:
     """Whether the mode changes: everything else is planned after the reboot."""
     wanted = draft.raid.mode
     if wanted is None:
@@ -29,7 +29,7 @@ def plan_mode(draft: Draft) -> bool:
     return plan_switch(draft, meant, wanted)
 
 
-def plan_switch(draft: Draft, controller: Controller, wanted: Literal["raid", "hba"]) -> bool:
+def plan_switch(draft: ControllerDraft, controller: Controller, wanted: Literal["raid", "hba"]) -> bool:
     """Plan another mode of the controller. Returns whether nothing more is to be planned on it."""
     if controller.mode == "mixed" and wanted == "raid":
         return False
@@ -57,7 +57,7 @@ def plan_switch(draft: Draft, controller: Controller, wanted: Literal["raid", "h
     return True
 
 
-def plan_foreign(draft: Draft) -> None:
+def plan_foreign(draft: ControllerDraft) -> None:
     """Plan what the template says of foreign configurations: import them, or clear them if the desk allows it."""
     if draft.raid.foreign is None:
         return
@@ -80,24 +80,24 @@ def plan_foreign(draft: Draft) -> None:
             )
         else:
             lost = tuple(f"foreign configuration {title}" for title in titles)
-            verdict = judge(
+            ruling = judge(
                 Taking(title=controller.title, path="raid.foreign", cannot="cannot be cleared"),
-                Present(content=lost),
+                Occupancy(content=lost),
                 Word(path="raid.foreign", is_given=draft.raid.foreign == "clear"),
             )
-            draft.planned.problems += verdict.problems
+            draft.planned.problems += ruling.problems
             draft.act(
                 f"clear-foreign:{controller.number}",
                 f"forget what drives brought with them: {'; '.join(titles)}",
                 ClearForeign(controller=controller.id),
                 "raid.foreign",
                 Change(what=what, before="; ".join(titles)),
-                verdict=verdict,
+                ruling=ruling,
             )
 
 
 def wanted_globals(
-    draft: Draft, controller: Controller, demands: list[Demand], whole: list[Whole]
+    draft: ControllerDraft, controller: Controller, demands: list[Demand], whole: list[Whole]
 ) -> dict[str, tuple[Drive, str]]:
     """The drives that are to be global hot spares of a controller, by id, each with its place in the template."""
     found: dict[str, tuple[Drive, str]] = {}
@@ -110,7 +110,7 @@ def wanted_globals(
     return found
 
 
-def plan_global_spares_away(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole: list[Whole]) -> None:
     """Plan that global hot spares which nobody wants are taken away."""
     for controller in draft.state.controllers:
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
@@ -125,7 +125,7 @@ def plan_global_spares_away(draft: Draft, demands: list[Demand], whole: list[Who
                 draft.take_spare(controller, spare, "raid.hotspares" if said else "raid.clear")
 
 
-def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) -> None:
+def plan_global_spares(draft: ControllerDraft, demands: list[Demand], whole: list[Whole]) -> None:
     """Plan the global hot spares that are wanted and are none yet."""
     for controller in draft.state.controllers:
         for drive_id, (drive, at) in wanted_globals(draft, controller, demands, whole).items():
@@ -152,7 +152,7 @@ def plan_global_spares(draft: Draft, demands: list[Demand], whole: list[Whole]) 
             draft.add_spare(controller, drive, None, at)
 
 
-def plan_jbod(draft: Draft, part: Whole) -> None:
+def plan_jbod(draft: ControllerDraft, part: Whole) -> None:
     """Plan that single drives are handed to the system."""
     controller = part.controller
     for drive in part.jbod:

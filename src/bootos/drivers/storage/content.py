@@ -23,7 +23,7 @@ _NO_CONTENT = (
 _UNKNOWN = "what nobody can look at: the system shows no disk of it"
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
+class Occupancy(msgspec.Struct, frozen=True, kw_only=True):
     """`content` is every piece of data in a place, one phrase each; empty: it is blank. `users` is what holds it right
     now (mount points, swap, mappings), each to follow "it is"."""
 
@@ -31,14 +31,14 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[str, ...] = ()
 
 
-def find_on_device(state: Storage, device: str, freed: Set[str] = frozenset()) -> Present:
+def find_on_device(state: Storage, device: str, freed: Set[str] = frozenset()) -> Occupancy:
     """On a whole disk or array. `freed` are devices whose content an earlier action of the plan removes."""
     if device in freed:
-        return Present()
+        return Occupancy()
     block = state.blocks.get(device)
     if block is None:
-        return Present(content=(_UNKNOWN,))
-    return Present(
+        return Occupancy(content=(_UNKNOWN,))
+    return Occupancy(
         content=tuple(_tell_block(state, block, freed)),
         users=tuple(dict.fromkeys(_find_users(state, block, freed))),
     )
@@ -46,54 +46,54 @@ def find_on_device(state: Storage, device: str, freed: Set[str] = frozenset()) -
 
 def find_on_partition(
     state: Storage, disk: str, number: int | None, freed: Set[str] = frozenset()
-) -> Present:
+) -> Occupancy:
     """On one partition of a disk or array; `number` None: on all of it. Who uses a part of a disk uses all of it."""
     if number is None:
         return find_on_device(state, disk, freed)
     if disk in freed:
-        return Present()
+        return Occupancy()
     block = state.blocks.get(disk)
     part = block.find_slice(number) if block is not None else None
     if block is None or part is None:
-        return Present(content=(_UNKNOWN,))
-    return Present(
+        return Occupancy(content=(_UNKNOWN,))
+    return Occupancy(
         content=tuple(_tell_slice(state, part, freed, is_alone=True)),
         users=tuple(dict.fromkeys(_find_users(state, block, freed))),
     )
 
 
-def find_on_volume(group: volume.Group, name: str) -> Present:
+def find_on_volume(group: volume.Group, name: str) -> Occupancy:
     """On a logical volume. One that is empty, or whose making was cut off, holds nothing."""
     found = group.find_volume(name)
     if found is None:
-        return Present()
+        return Occupancy()
     is_empty = found.unfinished or (found.readable and not found.signatures)
     content = () if is_empty else tuple(volume.tell_volume(group.name, found))
-    return Present(content=content, users=("active",) if found.active else ())
+    return Occupancy(content=content, users=("active",) if found.active else ())
 
 
-def find_on_md(state: Storage, array: md.Array) -> Present:
+def find_on_md(state: Storage, array: md.Array) -> Occupancy:
     """An md array and what is on it, for one who deletes it."""
     where = ", ".join(sorted(member.node for member in array.members))
     lost = f'md array "{array.name}" (RAID {array.level}) on {where}'
     return _find_on_array(state, lost, array.device if array.node else "")
 
 
-def find_on_array(state: Storage, array: Array, what: str, freed: Set[str] = frozenset()) -> Present:
+def find_on_array(state: Storage, array: Array, what: str, freed: Set[str] = frozenset()) -> Occupancy:
     """An array of a controller and what is on it, for one who deletes it. `what` is its level and drives in words."""
     return _find_on_array(state, f'array "{array.title}" ({what})', array.device, freed)
 
 
-def _find_on_array(state: Storage, lost: str, device: str, freed: Set[str] = frozenset()) -> Present:
+def _find_on_array(state: Storage, lost: str, device: str, freed: Set[str] = frozenset()) -> Occupancy:
     if device not in state.blocks:
-        return Present(content=(f"{lost}, whose data could not be looked at",))
+        return Occupancy(content=(f"{lost}, whose data could not be looked at",))
     found = find_on_device(state, device, freed)
-    return Present(content=(lost, *found.content), users=found.users)
+    return Occupancy(content=(lost, *found.content), users=found.users)
 
 
-def find_on_drive(state: Storage, drive: Drive, freed: Set[str] = frozenset()) -> Present:
+def find_on_drive(state: Storage, drive: Drive, freed: Set[str] = frozenset()) -> Occupancy:
     """On a drive that a controller hands to the system. Others hold what their arrays do."""
-    return find_on_device(state, drive.device, freed) if drive.state == "jbod" else Present()
+    return find_on_device(state, drive.device, freed) if drive.state == "jbod" else Occupancy()
 
 
 def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:

@@ -112,6 +112,16 @@ class Array(msgspec.Struct, frozen=True, kw_only=True):
         """Its name; what the tool calls it when it has none."""
         return self.name or self.id
 
+    @property
+    def known_drives(self) -> frozenset[str]:
+        """Its members, where these are all that it has; empty when some are not known, though none is missing."""
+        is_short = self.drive_count > len(self.drives) and self.state not in (
+            "degraded",
+            "rebuilding",
+            "failed",
+        )
+        return frozenset() if is_short else frozenset(self.drives)
+
 
 class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration that drives brought with them from another controller."""

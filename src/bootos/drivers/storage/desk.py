@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
-from bootos.drivers.storage.content import Present
+from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive
 from bootos.drivers.storage.state import Block
 from bootos.errors import Problem
@@ -36,7 +36,7 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     content_path: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """With problems, nothing may be planned. Else an action says what it `destroys`, by which word."""
 
     problems: tuple[Problem, ...] = ()
@@ -44,7 +44,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     allowed: str | None = None
 
 
-NOTHING_LOST = Verdict()
+NOTHING_LOST = Ruling()
 
 
 def wipe_word(at: str, is_given: bool) -> Word:
@@ -52,7 +52,7 @@ def wipe_word(at: str, is_given: bool) -> Word:
     return Word(path=f"{at}.wipe", is_given=is_given)
 
 
-def judge(taking: Taking, present: Present, word: Word, *, is_own: bool = False) -> Verdict:
+def judge(taking: Taking, present: Occupancy, word: Word, *, is_own: bool = False) -> Ruling:
     """Whether a place may be taken. What is in use never is, whatever the template says; what holds data is with the
     word that allows it, or when `is_own`: this job made it, and was cut off making it."""
     problems = []
@@ -65,8 +65,8 @@ def judge(taking: Taking, present: Present, word: Word, *, is_own: bool = False)
         hint = f"{word.path}: true allows this data to be lost"
         problems.append(Problem(path=taking.content_path or taking.path, message=message, hint=hint))
     if problems:
-        return Verdict(problems=tuple(problems))
-    return Verdict(destroys=content, allowed=word.path if content else None)
+        return Ruling(problems=tuple(problems))
+    return Ruling(destroys=content, allowed=word.path if content else None)
 
 
 def find_use(block: Block) -> str:
@@ -75,15 +75,15 @@ def find_use(block: Block) -> str:
     return ", ".join(f"it is {user}" for user in block.used_by)
 
 
-def join_verdicts(verdicts: Iterable[Verdict]) -> Verdict:
+def join_rulings(rulings: Iterable[Ruling]) -> Ruling:
     """One for an action that takes several places: all problems, everything that is destroyed, every word."""
-    listed = list(verdicts)
-    problems = tuple(problem for verdict in listed for problem in verdict.problems)
+    listed = list(rulings)
+    problems = tuple(problem for ruling in listed for problem in ruling.problems)
     if problems:
-        return Verdict(problems=problems)
-    words = dict.fromkeys(verdict.allowed for verdict in listed if verdict.allowed is not None)
-    return Verdict(
-        destroys=tuple(dict.fromkeys(text for verdict in listed for text in verdict.destroys)),
+        return Ruling(problems=problems)
+    words = dict.fromkeys(ruling.allowed for ruling in listed if ruling.allowed is not None)
+    return Ruling(
+        destroys=tuple(dict.fromkeys(text for ruling in listed for text in ruling.destroys)),
         allowed=", ".join(words) or None,
     )
 
