@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bootos.lab.demo.hardware import SERIAL, SPEC
-from bootos.lab.demo.report import Report, write_report
+from bootos.lab.demo.report import DemoReport, write_report
 from bootos.lab.demo.run import run_demo
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
-def run(image: Path, output: Path) -> tuple[Report, Path]:
+def run(image: Path, output: Path) -> tuple[DemoReport, Path]:
     directory = output / "run"
     report = run_demo(image, directory, log.info, kill_server=True)
     write_report(report, directory / "report.json")
     return report, directory
 
 
-def test_a_machine_is_configured_though_the_server_is_killed_in_mid_job(run: tuple[Report, Path]) -> None:
+def test_a_machine_is_configured_though_the_server_is_killed_in_mid_job(run: tuple[DemoReport, Path]) -> None:
     report, _ = run
     assert report.checks
     wrong = [
@@ -38,7 +38,7 @@ def test_a_machine_is_configured_though_the_server_is_killed_in_mid_job(run: tup
 
 
 def test_the_same_template_plans_nothing_on_the_same_machine_and_planning_writes_nothing(
-    run: tuple[Report, Path], image: Path
+    run: tuple[DemoReport, Path], image: Path
 ) -> None:
     _, directory = run
     with Scenario(directory, keep=True) as scenario:

@@ -8,7 +8,7 @@ from bootos.process import Runner, ToolError
 TIMEOUT_S = 120.0  # vendors' tools look for controllers first, and take their time
 
 
-def find_program(run: Runner, root: Path, programs: Sequence[str], ask: Sequence[str]) -> str | None:
+def find_tool(run: Runner, root: Path, programs: Sequence[str], ask: Sequence[str]) -> str | None:
     """The first of `programs` that can be run: names in PATH, and usual places below `root`. `ask` are the words of a
     call that changes nothing. Raises ToolError for one that is there and does not answer."""
     for program in programs:

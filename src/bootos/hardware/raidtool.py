@@ -12,7 +12,7 @@ import msgspec
 from bootos.hardware import adaptec as arc
 from bootos.hardware import smartarray as ssa
 from bootos.hardware import storcli
-from bootos.hardware.program import find_program
+from bootos.hardware.program import find_tool
 from bootos.process import Runner
 from bootos.wire.inventory import Disk, DiskType, RaidArray, RaidController, RaidDrive
 
@@ -31,7 +31,7 @@ class RaidTool(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_tool(tool: RaidTool, run: Runner, root: Path) -> list[RaidController] | None:
     """The controllers; None: the program is not installed. Raises ToolError, ValueError."""
-    program = find_program(run, root, tool.programs, tool.ask)
+    program = find_tool(run, root, tool.programs, tool.ask)
     return tool.read(run, program) if program is not None else None
 
 

@@ -19,7 +19,7 @@ from bootos import loader
 from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, Archive, Mirrors, read_host_mirrors
 from bootos.image.assembly import Parts, assemble_image
-from bootos.image.cache import Cache, Event, Report, Stage, compute_key
+from bootos.image.cache import Cache, Event, Hear, Stage, compute_key
 from bootos.image.layers.package import Wanted
 from bootos.image.lock import Lock, check_answers, read_lock, write_lock
 from bootos.image.package_store import PackageStore
@@ -53,7 +53,7 @@ def build_image(
     loaded: Loaded,
     output_dir: Path,
     cache_dir: Path,
-    report: Report,
+    report: Hear,
     *,
     lock_path: Path | None = None,
     update: bool = False,

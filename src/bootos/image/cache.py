@@ -39,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None
 
 
-Report = Callable[[Event], None]
+Hear = Callable[[Event], None]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 class Cache:
     """Stage results below one directory. One build at a time may use it: see `locked`."""
 
-    def __init__(self, directory: Path, report: Report) -> None:
+    def __init__(self, directory: Path, report: Hear) -> None:
         self.directory = directory
         self.report = report
 

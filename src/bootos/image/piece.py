@@ -30,9 +30,9 @@ class Piece:
         self._text = text
 
     @functools.cached_property
-    def look(self) -> "Look":
+    def look(self) -> "Seen":
         """What it uses and imports. The docstrings are gone afterwards."""
-        look = Look()
+        look = Seen()
         look.visit(self._node)
         return look
 
@@ -127,7 +127,7 @@ def find_globals(text: str) -> set[str]:
     return found
 
 
-class Look(ast.NodeVisitor):
+class Seen(ast.NodeVisitor):
     """Visits a statement: its imports, every name with the attributes asked of it, and the names in annotations, also
     in those that are strings. Takes the docstrings out."""
 

@@ -15,7 +15,7 @@ from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
-from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.hardware.program import TIMEOUT_S, find_tool
 from bootos.process import ToolError
 
 APPLY_TIMEOUT_S = 600.0
@@ -195,7 +195,7 @@ def _tell(volume: arc.ArcVolume) -> str:
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_program(machine.run, machine.root, arc.PROGRAMS, ["GETVERSION"])
+    found = find_tool(machine.run, machine.root, arc.PROGRAMS, ["GETVERSION"])
     if found is None:
         hint = (
             "a layer with the Arcconf package brings it; raid.driver: raid.mdadm makes software RAID instead"

@@ -16,7 +16,7 @@ from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli
-from bootos.hardware.program import find_program
+from bootos.hardware.program import find_tool
 from bootos.hardware.storcli import Reply, StorArray
 from bootos.process import ToolError
 
@@ -48,7 +48,7 @@ class MegaraidDriver(CardDriver):
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_program(machine.run, machine.root, storcli.PROGRAMS, ["show", "J"])
+    found = find_tool(machine.run, machine.root, storcli.PROGRAMS, ["show", "J"])
     if found is None:
         raise DriverError(
             "neither storcli nor perccli is installed: the RAID controller cannot be configured",

@@ -16,7 +16,7 @@ from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import smartarray as ssa
-from bootos.hardware.program import TIMEOUT_S, find_program
+from bootos.hardware.program import TIMEOUT_S, find_tool
 from bootos.process import ToolError
 
 APPLY_TIMEOUT_S = 600.0
@@ -158,7 +158,7 @@ class Hand:
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_program(machine.run, machine.root, ssa.PROGRAMS, ["version"])
+    found = find_tool(machine.run, machine.root, ssa.PROGRAMS, ["version"])
     if found is None:
         hint = (
             "a layer with the ssacli package brings it; raid.driver: raid.mdadm makes software RAID instead"

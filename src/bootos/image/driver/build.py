@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image.driver.enter import TOP, open_desk
+from bootos.image.driver.enter import TOP, open_bench
 from bootos.image.driver.source import Source, check_source_name
 from bootos.process import run
 
@@ -41,18 +41,18 @@ def build_driver(
         lines.append(line)
         say(line)
 
-    with open_desk(workshop, release) as desk:
-        shutil.copyfile(source.tar, desk.upper / TOP / "SOURCES" / source.tar.name)
-        (desk.upper / TOP / "SPECS" / source.spec_name).write_text(source.spec)
+    with open_bench(workshop, release) as bench:
+        shutil.copyfile(source.tar, bench.upper / TOP / "SOURCES" / source.tar.name)
+        (bench.upper / TOP / "SPECS" / source.spec_name).write_text(source.spec)
         command = ("rpmbuild", "-bb", "--nodeps", f"/{TOP}/SPECS/{source.spec_name}")
-        done = run(desk.build_argv(command, network=False), timeout_s=7200, check=False, on_line=keep)
+        done = run(bench.build_argv(command, network=False), timeout_s=7200, check=False, on_line=keep)
         log.write_text("\n".join(lines) + "\n")
         if done.returncode != 0:
             raise BootosError(
                 f"{source.tar.name} does not build for kernel {release}:\n{find_reason(lines)}",
                 hint=f"all of it is in {log}",
             )
-        rpms = desk.collect_rpms(output)
+        rpms = bench.collect_rpms(output)
     if not rpms:
         raise BootosError(f"{source.spec_name} built no rpm", hint=f"its log is {log}")
     return Built(rpms=rpms, kernel_release=release, log=log)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.image.cache import Event, Report
+from bootos.image.cache import Event, Hear
 from bootos.image.driver.add import add_driver, remove_driver
 from bootos.image.driver.build import build_driver
 from bootos.image.driver.enter import check_root
@@ -219,7 +219,7 @@ def remove(
         Screen(soft_wrap=True).print(f"{name} is out of {image}")
 
 
-def show_on(screen: Screen, status: ScreenStatus) -> Report:
+def show_on(screen: Screen, status: ScreenStatus) -> Hear:
     """Say on a line of its own how far the clean root and a build are."""
 
     def show(event: Event) -> None:

@@ -20,7 +20,7 @@ TOP = "root/rpmbuild"
 APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc")
 
 
-class Desk(msgspec.Struct, frozen=True, kw_only=True):
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """A place to work at: `upper` has what is written."""
 
     workshop: Path
@@ -70,12 +70,12 @@ def check_root() -> None:
 
 
 @contextmanager
-def open_desk(workshop: Path, release: str) -> Iterator[Desk]:
+def open_bench(workshop: Path, release: str) -> Iterator[Bench]:
     """A new place to work at in the clean root `workshop` for a kernel release; gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="building-", dir=workshop.parent.parent) as place:
-        desk = Desk(workshop=workshop, work=Path(place), release=release)
+        bench = Bench(workshop=workshop, work=Path(place), release=release)
         for name in ("SOURCES", "SPECS"):
-            (desk.upper / TOP / name).mkdir(parents=True)
-        for directory in (desk.upper, desk.upper / "root"):
+            (bench.upper / TOP / name).mkdir(parents=True)
+        for directory in (bench.upper, bench.upper / "root"):
             directory.chmod(0o755)
-        yield desk
+        yield bench

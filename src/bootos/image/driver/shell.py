@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bootos.image.driver.enter import open_desk
+from bootos.image.driver.enter import open_bench
 from bootos.process import attach
 
 TAKEN = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
@@ -26,11 +26,11 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 def work_in_shell(workshop: Path, release: str, output: Path, *, to_stderr: bool = False) -> Worked:
     """Let the person at the terminal work there, or run the commands on standard input up to the first that fails. The
     rpms below /root/rpmbuild/RPMS go to `output` in either case."""
-    with open_desk(workshop, release) as desk:
+    with open_bench(workshop, release) as bench:
         for name in TAKEN:
             if Path("/", name).is_file():
-                (desk.upper / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(Path("/", name), desk.upper / name)
+                (bench.upper / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(Path("/", name), bench.upper / name)
         command = ("bash",) if sys.stdin.isatty() else ("bash", "-e")
-        code = attach(desk.build_argv(command, network=True), to_stderr=to_stderr)
-        return Worked(rpms=desk.collect_rpms(output), kernel_release=release, exit_code=code)
+        code = attach(bench.build_argv(command, network=True), to_stderr=to_stderr)
+        return Worked(rpms=bench.collect_rpms(output), kernel_release=release, exit_code=code)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, build_sources, read_host_mirrors
-from bootos.image.cache import Cache, Event, Report, Stage, remove_tree
+from bootos.image.cache import Cache, Event, Hear, Stage, remove_tree
 from bootos.image.driver import equipment
 from bootos.image.layers.core import Image
 from bootos.image.segment import read_segments
@@ -26,7 +26,7 @@ FILED_BELOW = "driver"
 """Below the build cache, with a lock of its own: an image can be built meanwhile."""
 
 
-def make_workshop(release: str, sources: str, cache_dir: Path, report: Report) -> Stage:
+def make_workshop(release: str, sources: str, cache_dir: Path, report: Hear) -> Stage:
     """The clean root for a kernel release; `sources` is the image's sources.list. Raises BootosError."""
     cache = Cache((cache_dir / FILED_BELOW).resolve(), report)
     with cache.locked():

@@ -18,7 +18,7 @@ from bootos.lab.demo.hardware import (
     SPEC,
     TRANSPORTS,
 )
-from bootos.lab.demo.report import Report
+from bootos.lab.demo.report import DemoReport
 from bootos.lab.disk import MdMember, build_array_view, read_md_arrays, read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.serial import REGISTERED
@@ -32,7 +32,7 @@ IMAGE_BUDGET_BYTES = 140 * 1000 * 1000
 CONSOLE_ORDER = ("rootfs extracted", "switch to rootfs", "BootOS: init", "BootOS: agent", "BootOS: shell")
 
 
-def check_all(report: Report, evidence: "Evidence", machine: Machine, output: Path) -> None:
+def check_all(report: DemoReport, evidence: "Evidence", machine: Machine, output: Path) -> None:
     """Every check, in the order of the boot."""
     check_console(report, evidence)
     check_inventory(report, evidence.machine["inventory"])
@@ -45,7 +45,7 @@ def check_all(report: Report, evidence: "Evidence", machine: Machine, output: Pa
     check_image(report)
 
 
-def check_console(report: Report, evidence: "Evidence") -> None:
+def check_console(report: DemoReport, evidence: "Evidence") -> None:
     text = "\n".join(line.text for line in evidence.serial)
     places = [text.find(word) for word in CONSOLE_ORDER]
     found = [word for word, place in zip(CONSOLE_ORDER, places, strict=True) if place >= 0]
@@ -53,7 +53,7 @@ def check_console(report: Report, evidence: "Evidence") -> None:
     report.note("console: documented order", " -> ".join(CONSOLE_ORDER), " -> ".join(found), ok=ok)
 
 
-def check_inventory(report: Report, inventory: dict[str, Any]) -> None:
+def check_inventory(report: DemoReport, inventory: dict[str, Any]) -> None:
     """The inventory equals what QEMU was given."""
     identity = SPEC.identity
     system, chassis, bios = inventory["system"], inventory["chassis"], inventory["bios"]
@@ -120,7 +120,7 @@ def check_inventory(report: Report, inventory: dict[str, Any]) -> None:
         report.compare(f"inventory: {name}", expected, found)
 
 
-def check_disks(report: Report, inventory: dict[str, Any], machine: Machine, output: Path) -> None:
+def check_disks(report: DemoReport, inventory: dict[str, Any], machine: Machine, output: Path) -> None:
     """The disk images as they lie on the host: arrays, partitions, file systems."""
     files = {disk.serial: machine.disk_path(disk.name) for disk in SPEC.disks}
     numbered = [disk["serial"] for disk in sorted(inventory["disks"], key=lambda disk: disk["index"])]
@@ -133,7 +133,7 @@ def check_disks(report: Report, inventory: dict[str, Any], machine: Machine, out
 
 
 def check_array(
-    report: Report,
+    report: DemoReport,
     members: list[MdMember],
     serials: dict[str, str],
     name: str,
@@ -152,7 +152,7 @@ def check_array(
 
 
 def check_partitions(
-    report: Report,
+    report: DemoReport,
     members: list[MdMember],
     name: str,
     wanted: tuple[tuple[str, str, str, int | None], ...],
@@ -176,7 +176,7 @@ def check_partitions(
     report.compare(f"disks: partitions and file systems on {name}", expected, found)
 
 
-def check_bmc(report: Report, evidence: "Evidence", machine: Machine) -> None:
+def check_bmc(report: DemoReport, evidence: "Evidence", machine: Machine) -> None:
     """What the BMC says over its LAN port, and who may log in."""
     assert machine.bmc is not None
     lan = machine.bmc.read_lan()
@@ -190,7 +190,7 @@ def check_bmc(report: Report, evidence: "Evidence", machine: Machine) -> None:
     )
 
 
-def check_pxe(report: Report, evidence: "Evidence") -> None:
+def check_pxe(report: DemoReport, evidence: "Evidence") -> None:
     """The PXE file's content, and who fetched it in which boot."""
     name = f"pxelinux.cfg/01-{PXE_MAC.replace(':', '-')}"
     ok = f"INSTALL_SN={SERIAL}" in evidence.pxe_file and "{" not in evidence.pxe_file
@@ -219,11 +219,11 @@ def _is_boot_file(fetch: Fetch) -> bool:
     return fetch.name in ("/bootos/vmlinuz", INITRD)
 
 
-def _initrd_bytes(report: Report) -> int:
+def _initrd_bytes(report: DemoReport) -> int:
     return next(int(file["size_bytes"]) for file in report.image["files"] if file["name"] == "initrd.img")
 
 
-def check_hooks(report: Report, evidence: "Evidence") -> None:
+def check_hooks(report: DemoReport, evidence: "Evidence") -> None:
     """PRE before the registration, POST after the MAC upload, by the packets; output and exit code by the job."""
     boots = read_complete_boots(evidence, _initrd_bytes(report))
     calls = [
@@ -239,7 +239,7 @@ def check_hooks(report: Report, evidence: "Evidence") -> None:
     report.note("hooks: script and binary printed", "PRE script: ..., POST binary: ...", printed, ok=ok)
 
 
-def check_job(report: Report, evidence: "Evidence") -> None:
+def check_job(report: DemoReport, evidence: "Evidence") -> None:
     """The job's end, and that no action was done twice."""
     report.compare("job: state", "done", evidence.job["state"])
     steps = {step["id"]: step["state"] for step in evidence.job["report"]["steps"]}
@@ -257,7 +257,7 @@ def check_job(report: Report, evidence: "Evidence") -> None:
     )
 
 
-def check_secret(report: Report, evidence: "Evidence", output: Path) -> None:
+def check_secret(report: DemoReport, evidence: "Evidence", output: Path) -> None:
     """The OOB password stands in no log, report or console."""
     texts = {
         str(path.relative_to(output)): path.read_text(errors="replace")
@@ -274,7 +274,7 @@ def check_secret(report: Report, evidence: "Evidence", output: Path) -> None:
     )
 
 
-def check_image(report: Report) -> None:
+def check_image(report: DemoReport) -> None:
     size = sum(file["size_bytes"] for file in report.image["files"])
     ok = size <= IMAGE_BUDGET_BYTES
     report.note(

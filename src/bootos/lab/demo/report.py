@@ -20,7 +20,7 @@ class Check(msgspec.Struct, kw_only=True, frozen=True):
     ok: bool
 
 
-class Report(msgspec.Struct, kw_only=True):
+class DemoReport(msgspec.Struct, kw_only=True):
     checks: list[Check] = []
     timings_s: dict[str, float] = {}
     image: dict[str, Any] = {}
@@ -37,11 +37,11 @@ class Report(msgspec.Struct, kw_only=True):
         return bool(self.checks) and all(check.ok for check in self.checks)
 
 
-def write_report(report: Report, path: Path) -> None:
+def write_report(report: DemoReport, path: Path) -> None:
     path.write_text(json.dumps(msgspec.to_builtins(report), indent=2, ensure_ascii=False) + "\n")
 
 
-def print_report(report: Report, console: Screen) -> None:
+def print_report(report: DemoReport, console: Screen) -> None:
     """The table a person reads at the end."""
     table = Table(title="what was found from outside the machine", title_justify="left", box=None)
     table.add_column("")

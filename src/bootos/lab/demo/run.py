@@ -19,7 +19,7 @@ from bootos.lab.capture import Capture, read_capture
 from bootos.lab.demo import check
 from bootos.lab.demo.elf import build_binary
 from bootos.lab.demo.hardware import PXE_MAC, SERIAL, SPEC
-from bootos.lab.demo.report import Report
+from bootos.lab.demo.report import DemoReport
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import LabServer, Scenario
@@ -48,10 +48,10 @@ class Evidence:
         self.pxe_file_left = True
 
 
-def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) -> Report:
+def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) -> DemoReport:
     """Run the demo with its files in `output`. `kill_server`: SIGKILL the server in mid-job, and start it again."""
     evidence = Evidence(secrets.token_urlsafe(9))
-    report = Report()
+    report = DemoReport()
     with Scenario(output, needs=("machine", "pxe", "bmc", "disk")) as scenario:
         server, operator = start_server(scenario, image)
         machine = scenario.add_machine(

@@ -126,7 +126,7 @@ def find_task(volume: Volume, now: float) -> tuple[str, int] | None:
     return (names[volume.method], int(part * 100)) if volume.method in names and part < 1 else None
 
 
-class Report:
+class ArcconfText:
     """`GETCONFIG n` and `GETSTATUS n` at a moment."""
 
     def __init__(self, card: Card, now: float) -> None:

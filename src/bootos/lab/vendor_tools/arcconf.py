@@ -6,7 +6,7 @@ SETSTATE, SETCACHE, SETBOOT, SETCONTROLLERMODE, TASK START. What it prints follo
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from bootos.lab.vendor_tools.adaptec import Card, Physical, Report, Volume, keep_card, read_card
+from bootos.lab.vendor_tools.adaptec import ArcconfText, Card, Physical, Volume, keep_card, read_card
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import Output
 
@@ -85,7 +85,7 @@ class _Call:
         if words[1] != "1":
             raise Refusal("Invalid controller number.", NO_CONTROLLER)
         rest = words[2:]
-        report = Report(self.card, self.silicon.now())
+        report = ArcconfText(self.card, self.silicon.now())
         if command == "getconfig":
             return report.tell_config(rest[0].upper() if rest else "AL")
         if command == "getstatus":

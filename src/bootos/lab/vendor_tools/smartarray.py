@@ -113,7 +113,7 @@ def fail_drive(silicon: Silicon, drive: str) -> None:
     keep_card(silicon, card)
 
 
-class Report:
+class SsacliText:
     """`show config detail` at a moment."""
 
     def __init__(self, card: Card, now: float) -> None:

@@ -8,7 +8,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.smartarray import Array, Card, Report, Volume, count_data, keep_card, read_card
+from bootos.lab.vendor_tools.smartarray import (
+    Array,
+    Card,
+    SsacliText,
+    Volume,
+    count_data,
+    keep_card,
+    read_card,
+)
 from bootos.lab.vendor_tools.tool import Output
 
 _STRIPS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -278,5 +286,5 @@ class _Call:
             parts = ("Controller", "Cache", "Battery/Capacitor")
             return "\n".join(["", card.title, *(f"   {part} Status: OK" for part in parts), "", ""])
         if words in (["detail"], ["config", "detail"]):
-            return Report(card, self.silicon.now()).tell(is_whole=words != ["detail"])
+            return SsacliText(card, self.silicon.now()).tell(is_whole=words != ["detail"])
         raise Refusal(f'Syntax error at "{words[0]}"')
