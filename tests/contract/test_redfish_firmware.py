@@ -27,6 +27,8 @@ class Shop:
         shop = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
             def do_GET(self) -> None:
                 content = shop.files.get(self.path)
                 self.send_response(200 if content is not None else 404)

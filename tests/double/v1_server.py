@@ -41,6 +41,7 @@ class V1Server:
         peer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:

@@ -58,6 +58,7 @@ class FaultProxy:
         proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:

@@ -42,6 +42,7 @@ class RedfishService:
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
             protocol_version = "HTTP/1.1"
             timeout = 60
 

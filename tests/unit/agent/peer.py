@@ -35,6 +35,7 @@ class Peer:
         peer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:

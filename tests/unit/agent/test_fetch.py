@@ -15,6 +15,8 @@ ANSWERS: list[str] = []  # of the next requests: whole, cut, trouble
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
     def do_GET(self) -> None:
         answer = ANSWERS.pop(0) if ANSWERS else "whole"
         self.send_response({"trouble": 503, "gone": 404}.get(answer, 200))
@@ -31,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     ANSWERS.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as peer:
-        threading.Thread(target=peer.serve_forever, daemon=True).start()
+        threading.Thread(target=peer.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield f"http://127.0.0.1:{peer.server_port}/bios.bin"
         peer.shutdown()
 

@@ -67,6 +67,8 @@ class Server:
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
             def do_GET(self) -> None:
                 server.asked.append(self.path)
                 body = server.content

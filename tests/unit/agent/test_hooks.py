@@ -20,6 +20,8 @@ HEADERS: list[dict[str, str]] = []
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
     def do_GET(self) -> None:
         content = FILES.get(self.path)
         HEADERS.append({key.lower(): value for key, value in self.headers.items()})
@@ -39,7 +41,7 @@ def server() -> Iterator[str]:
     STATUS.clear()
     HEADERS.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as peer:
-        thread = threading.Thread(target=peer.serve_forever)
+        thread = threading.Thread(target=peer.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{peer.server_address[1]}"
         peer.shutdown()

@@ -139,6 +139,8 @@ def hooks() -> Iterator[tuple[str, dict[str, bytes]]]:
     scripts: dict[str, bytes] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
         def do_GET(self) -> None:
             self.send_response(200 if self.path in scripts else 404)
             self.end_headers()

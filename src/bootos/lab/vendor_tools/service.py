@@ -34,6 +34,8 @@ class SiliconService:
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+
             def do_POST(self) -> None:
                 with contextlib.suppress(OSError):  # the program was ended meanwhile
                     status, body = service.handle(
