@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from carrying import apply, plan
 from drivetools import GOLDEN, Drive, DriveMachine
+from handclock import StillClock
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.erase.certificate import is_sealed
@@ -34,7 +35,7 @@ class Bench:
         self.machine = Machine(
             run=fake.run, root=fake.root, owner=owner, record=self.certificates.append, **more
         )
-        self.driver = EraseDriver(pause=lambda seconds: None)
+        self.driver = EraseDriver(StillClock())
 
     def plan(self, wanted: Any) -> JobPlan:
         return plan(wanted, self.machine, self.fake.build_inventory(), drivers=[self.driver])

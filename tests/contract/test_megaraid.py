@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from carrying import plan
+from handclock import StillClock
 from raidrig import RaidRig, build_drives
-from stillclock import Clock
 
 from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.contract import DriverError
@@ -30,8 +30,8 @@ raid:
 def build_rig(
     root: Path, tool: str = "perccli64", drives: list[PhysicalDrive] | None = None, **more: Any
 ) -> RaidRig:
-    clock = Clock()
-    rig = RaidRig(root, MegaraidDriver(clock.sleep, clock.now), drives=drives or build_drives(8), **more)
+    clock = StillClock()
+    rig = RaidRig(root, MegaraidDriver(clock), drives=drives or build_drives(8), **more)
     rig.hardware.absent = frozenset(Storcli.names) - {tool}
     return rig
 

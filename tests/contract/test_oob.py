@@ -3,7 +3,7 @@ from typing import Any
 import carrying
 import pytest
 from bmcmachine import BmcMachine
-from stillclock import Clock
+from handclock import StillClock
 
 from bootos.drivers.contract import Action
 from bootos.drivers.oob.ipmi import IpmiDriver
@@ -15,8 +15,8 @@ SECRETS = {"oob-ops": 'it\'s "#1" \\o/'}
 
 
 def build_driver() -> IpmiDriver:
-    clock = Clock()
-    return IpmiDriver(sleep=clock.sleep, now=clock.now)
+    clock = StillClock()
+    return IpmiDriver(clock=clock)
 
 
 def build(**oob: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 from carrying import Recorder, carry_through
+from handclock import StillClock
 from redfishmachine import RedfishMachine, serve
-from stillclock import Clock
 
 from bootos.drivers.contract import Forecast
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver, RedfishFirmwareState
@@ -72,8 +72,8 @@ def bmc(tmp_path: Any) -> Iterator[RedfishMachine]:
 
 
 def build_driver() -> FirmwareRedfishDriver:
-    clock = Clock()
-    return FirmwareRedfishDriver(timeout_s=20, sleep=clock.sleep, now=clock.now)
+    clock = StillClock(pace=10)
+    return FirmwareRedfishDriver(timeout_s=20, clock=clock)
 
 
 def carry_out(driver: FirmwareRedfishDriver, bmc: RedfishMachine, template: dict[str, Any]) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from handclock import StillClock
 from redfishmachine import RedfishMachine, serve
-from stillclock import Clock
 
 from bootos.drivers.contract import DriverError, Forecast
 from bootos.drivers.oob.redfish import RedfishDriver
@@ -34,8 +34,8 @@ def slots() -> Iterator[RedfishMachine]:
 
 
 def build_driver(timeout_s: float = 20.0) -> RedfishDriver:
-    clock = Clock()
-    return RedfishDriver(timeout_s=timeout_s, sleep=clock.sleep, now=clock.now)
+    clock = StillClock(pace=10)
+    return RedfishDriver(timeout_s=timeout_s, clock=clock)
 
 
 def test_everything_is_set_and_then_nothing_is_planned(bmc: RedfishMachine) -> None:

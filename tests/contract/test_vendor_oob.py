@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bmcmachine import BmcMachine
-from stillclock import Clock
+from handclock import StillClock
 
 from bootos.agent.vendor_command.main import run_command
 from bootos.drivers.oob.ipmi import IpmiDriver
@@ -25,8 +25,8 @@ class Rack:
 
     def call(self, *words: str) -> tuple[int, str]:
         self.fake.calls.clear()
-        clock = Clock()
-        driver = IpmiDriver(sleep=clock.sleep, now=clock.now)
+        clock = StillClock()
+        driver = IpmiDriver(clock=clock)
         code = run_command(OOB, words, self.fake.machine, lambda: self.inventory, drivers=[driver])
         return code, self.capsys.readouterr().out
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import pytest
+from handclock import StillClock
 
 from bootos.drivers.contract import Action, DriverError, Machine
 from bootos.drivers.oob.bmc import (
@@ -117,13 +118,7 @@ def test_a_refused_password_says_the_code_and_never_the_password() -> None:
 
 
 def test_a_bmc_that_never_comes_back_from_its_reset_is_given_up() -> None:
-    seconds = 0.0
-
-    def sleep(duration_s: float) -> None:
-        nonlocal seconds
-        seconds += duration_s
-
-    driver = IpmiDriver(sleep=sleep, now=lambda: seconds)
+    driver = IpmiDriver(clock=StillClock())
     action = Action(id="x", driver="oob.ipmi", summary="x", detail=ColdReset())
     with pytest.raises(DriverError, match="has not answered for 300 s"):
         driver.apply(Machine(run=Scripted(info=(1, "", "no"))), action, {})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handclock import StillClock
 from test_current_disks import put_disk
 
 from bootos.drivers.contract import DriverError, Machine
@@ -16,13 +17,13 @@ WWN = "0x600508b1001caaaa"
 LSBLK = '{"blockdevices": [{"path": "/dev/vdb", "type": "disk", "size": 1048576, "ro": false}]}'
 
 
-class Bench:
-    """A machine that notes what is run, and a clock that moves only by pauses."""
+class Bench(StillClock):
+    """A machine that notes what is run, and its clock."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__()
         self.calls: list[list[str]] = []
         self.machine = Machine(run=self.run, root=root)
-        self.time = 0.0
         self.pauses = 0
         self.at_third: Callable[[], None] = lambda: None
 
@@ -31,14 +32,14 @@ class Bench:
         stdout = LSBLK if argv[0] == "lsblk" else ""
         return Completed(argv=tuple(argv), returncode=0, stdout=stdout, stderr="", duration_s=0.0)
 
-    def pause(self, seconds: float) -> None:
-        self.time += seconds
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
         self.pauses += 1
         if self.pauses == 3:
             self.at_third()
 
     def receive(self, find: Callable[[], str | None]) -> str:
-        return receive_disk(self.machine, find, "array 'os'", pause=self.pause, now=lambda: self.time)
+        return receive_disk(self.machine, find, "array 'os'", clock=self)
 
 
 def test_waits_until_the_kernel_has_the_disk_and_empties_that_one(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_gives_up_after_the_deadline_and_empties_nothing(tmp_path: Path) -> None
     bench = Bench(tmp_path)
     with pytest.raises(DriverError, match="array 'os' was created, but the system shows no disk"):
         bench.receive(lambda: find_kernel_node(tmp_path, lambda storage: find_disk(storage, wwn=WWN)))
-    assert DEADLINE_S <= bench.time < DEADLINE_S + 1
+    assert DEADLINE_S <= bench.now_s < DEADLINE_S + 1
     assert not any(call[0] == "wipefs" for call in bench.calls)
 
 

@@ -5,8 +5,6 @@ erases it again. A sanitize that was cut off goes on in the drive by itself and 
 """
 
 import re
-import time
-from collections.abc import Callable
 
 import msgspec
 
@@ -23,6 +21,7 @@ from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem
 from bootos.template.model import EraseWanted, Template
 from bootos.template.size import format_size
+from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Disk, Inventory
 
 ERASE = "disk.erase:erase:"
@@ -45,8 +44,8 @@ class EraseDriver:
     title = "Erase drives"
     state_type = EraseState
 
-    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
-        self._pause = pause
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self._clock = clock
 
     def match(self, inventory: Inventory) -> Match | None:
         return Match(reason="every drive can be erased") if inventory.disks else None
@@ -102,7 +101,7 @@ class EraseDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, erasetool.Erase):
             raise DriverError(f"{self.name} has no action like {action.id}")
-        erasetool.apply_erase(machine, action.detail, self._pause)
+        erasetool.apply_erase(machine, action.detail, self._clock)
 
 
 def _plan_drive(

@@ -26,6 +26,7 @@ from bootos.drivers.erase.drive import (
 from bootos.drivers.storage.device import clear_device, read_size
 from bootos.drivers.storage.settle import settle
 from bootos.process import ToolError
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, str]
 
 
-def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None]) -> None:
+def apply_erase(machine: Machine, wanted: Erase, clock: Clock) -> None:
     """Raises DriverError when the drive fails or what is read back proves nothing."""
     device, path = wanted.device, machine.root / wanted.device.lstrip("/")
     began = _now()
@@ -81,7 +82,7 @@ def apply_erase(machine: Machine, wanted: Erase, pause: Callable[[float], None])
             readback.overwrite(path, seed, _watch(f"{device}: pass {number} of {wanted.passes}"))
             commands.append(f"write {size_bytes} bytes of stamps (seed {seed})")
     else:
-        commands += _erase_itself(machine, wanted, ability, pause)
+        commands += _erase_itself(machine, wanted, ability, clock)
     machine.run(["blockdev", "--flushbufs", device], check=False)
     machine.run(["blockdev", "--rereadpt", device], check=False)
     settle(machine)
@@ -142,9 +143,7 @@ def _is_running(machine: Machine, wanted: Erase) -> bool:
     return False
 
 
-def _erase_itself(
-    machine: Machine, wanted: Erase, running: bool, pause: Callable[[float], None]
-) -> list[str]:
+def _erase_itself(machine: Machine, wanted: Erase, running: bool, clock: Clock) -> list[str]:
     """Let the drive do it, and wait until it has. Returns the commands."""
     device, done = wanted.device, list[str]()
 
@@ -164,17 +163,17 @@ def _erase_itself(
                 action = SANITIZE_ACTIONS[wanted.variant]
                 passes = ["--owpass=1", "--ovrpat=0"] if wanted.variant == "overwrite" else []
                 command("nvme", "sanitize", device, f"--sanact={action}", *passes)
-            _wait(lambda: read_nvme_progress(machine, device), device, pause)
+            _wait(lambda: read_nvme_progress(machine, device), device, clock)
         case "ata-sanitize":
             if not running:
                 words = HDPARM_SANITIZE[wanted.variant]
                 command("hdparm", "--yes-i-know-what-i-am-doing", *words, device)
-            _wait(lambda: read_ata_progress(machine, device), device, pause)
+            _wait(lambda: read_ata_progress(machine, device), device, clock)
         case "scsi-sanitize":
             if not running:
                 kind = ["--overwrite", "--zero"] if wanted.variant == "overwrite" else [f"--{wanted.variant}"]
                 command("sg_sanitize", *kind, "--early", "--quick", device)
-            _wait(lambda: read_scsi_progress(machine, device), device, pause)
+            _wait(lambda: read_scsi_progress(machine, device), device, clock)
         case "ata-security-erase":
             _erase_by_password(machine, wanted, command)
         case _:
@@ -198,25 +197,25 @@ def _erase_by_password(machine: Machine, wanted: Erase, command: Callable[..., N
         raise
 
 
-def _wait(read_percent: Callable[[], int | None], device: str, pause: Callable[[float], None]) -> None:
+def _wait(read_percent: Callable[[], int | None], device: str, clock: Clock) -> None:
     """Until nothing runs any more. Raises DriverError after SANITIZE_DEADLINE_S."""
-    deadline, told = time.monotonic() + SANITIZE_DEADLINE_S, -10
+    deadline, told = clock.now() + SANITIZE_DEADLINE_S, -10
     while (percent := read_percent()) is not None:
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             raise DriverError(f"{device} is still being sanitized after {SANITIZE_DEADLINE_S / 3600:g} h")
         if percent >= told + 10:
             log.info("%s: sanitizing, %d %%", device, percent)
             told = percent
-        pause(POLL_S)
+        clock.sleep(POLL_S)
 
 
 def _watch(what: str) -> readback.Progress:
     """Logs each tenth, and raises DriverError when it takes far too long."""
-    began, told = time.monotonic(), -1
+    began, told = CLOCK.now(), -1
 
     def progress(done: int, total: int) -> None:
         nonlocal told
-        if time.monotonic() - began > total / SLOWEST_BYTES_PER_S + 600:
+        if CLOCK.now() - began > total / SLOWEST_BYTES_PER_S + 600:
             raise DriverError(f"{what}: too slow, given up after {done * 100 // total} %")
         if done * 10 // total > told:
             told = done * 10 // total

@@ -7,8 +7,7 @@ followed to its end, and not believed: versions are read again.
 
 import logging
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.errors import Problem
 from bootos.template.firmware import Component, FirmwareWanted, find_method
 from bootos.template.model import Template
+from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirmwareRedfishDriver:
-    """`timeout_s` is of one request; `sleep` and `now` are the clock's."""
+    """`timeout_s` is of one request."""
 
     name = NAME
     section = NAME
@@ -80,12 +80,10 @@ class FirmwareRedfishDriver:
         self,
         *,
         timeout_s: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock = CLOCK,
     ) -> None:
         self._timeout_s = timeout_s
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
 
     def match(self, inventory: Inventory) -> Match | None:
         if inventory.bmc is None:
@@ -171,7 +169,7 @@ class FirmwareRedfishDriver:
             self._wait_for_version(machine, hop, way, what)
 
     def _open(self, machine: Machine, endpoints: Sequence[Endpoint]) -> Any:
-        return open_client(machine, endpoints, timeout_s=self._timeout_s, sleep=self._sleep, now=self._now)
+        return open_client(machine, endpoints, timeout_s=self._timeout_s, clock=self._clock)
 
     def _send(self, client: Client, hop: Hop, way: Way, url: str, file: Any, what: str) -> Reply:
         targets = (
@@ -190,7 +188,7 @@ class FirmwareRedfishDriver:
 
     def _wait_for_version(self, machine: Machine, hop: Hop, way: Way, what: str) -> None:
         """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while."""
-        until = self._now() + SETTLE_S
+        until = self._clock.now() + SETTLE_S
         has = ""
         while True:
             try:
@@ -201,12 +199,12 @@ class FirmwareRedfishDriver:
                 has = f"{hop.title} has {', '.join(versions)}"
             except RedfishError as cause:
                 has = str(cause)
-            if self._now() > until:
+            if self._clock.now() > until:
                 raise DriverError(
                     f"{what}: the Redfish service reported success, but {has}",
                     hint="reboot: true, if it takes effect with a restart only",
                 )
-            self._sleep(LOOK_EVERY_S)
+            self._clock.sleep(LOOK_EVERY_S)
 
 
 def _read_installed(client: Client, service: dict[str, Any], system: dict[str, Any]) -> list[Installed]:

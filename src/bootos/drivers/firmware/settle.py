@@ -1,11 +1,11 @@
 """How long firmware takes, and the wait until a part shows its new version. Used by drivers that flash from here."""
 
-import time
-
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.firmware.plan import Hop
 from bootos.drivers.firmware.source import Finder, read_installed
+from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.version import is_same
+from bootos.waiting import CLOCK, Clock, find_within
 from bootos.wire.inventory import Bmc, Inventory, System
 
 # Seconds without the reboot, about; and after which a package is given up
@@ -21,7 +21,12 @@ def tell_hop(hop: Hop) -> str:
 
 
 def wait_for_version(
-    machine: Machine, hop: Hop, vendor: str | None, find_program: Finder, deadline_s: float
+    machine: Machine,
+    hop: Hop,
+    vendor: str | None,
+    find_program: Finder,
+    deadline_s: float,
+    clock: Clock = CLOCK,
 ) -> None:
     """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while.
 
@@ -31,18 +36,18 @@ def wait_for_version(
     bmc = Bmc() if hop.component == "bmc" else None
     known = Inventory(collected_at="", system=System(vendor=vendor), bmc=bmc)
     ids = {part.id for part in hop.parts}
-    until = time.monotonic() + deadline_s
-    while True:
+    wrong: list[Installed] = []
+
+    def is_there() -> bool:
         parts = [part for part in read_installed(machine, known, find_program) if part.id in ids]
-        wrong = [
+        wrong[:] = [
             part
             for part in parts
             if part.version is None or not is_same(part.version, hop.package.version, hop.component)
         ]
-        if parts and not wrong:
-            return
-        if time.monotonic() > until:
-            has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
-            message = f"{tell_hop(hop)}: the package reported success, but {has or 'it is gone'}"
-            raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")
-        time.sleep(min(LOOK_EVERY_S, deadline_s / 4))
+        return bool(parts) and not wrong
+
+    if not find_within(is_there, deadline_s, pause_s=min(LOOK_EVERY_S, deadline_s / 4), clock=clock):
+        has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
+        message = f"{tell_hop(hop)}: the package reported success, but {has or 'it is gone'}"
+        raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")

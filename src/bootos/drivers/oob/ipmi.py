@@ -7,8 +7,7 @@ no log. Whether a password is right is asked of the BMC (Test Password, IPMI 2.0
 import logging
 import os
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -51,6 +50,7 @@ from bootos.drivers.oob.service import (
 from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.model import Template
+from bootos.waiting import CLOCK, Clock, find_within
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold
 
 
 class IpmiDriver:
-    """`interface` are ipmitool's words for another way to the BMC than /dev/ipmi0; `sleep` is the clock's."""
+    """`interface` are ipmitool's words for another way to the BMC than /dev/ipmi0."""
 
     name = NAME
     section = "oob"
@@ -75,12 +75,10 @@ class IpmiDriver:
         self,
         *,
         interface: Sequence[str] = (),
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock = CLOCK,
     ) -> None:
         self._interface = tuple(interface)
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self._was_reset = False  # a reset that is all that is asked for leaves nothing to compare
         self._set_by_us: set[tuple[int, str]] = set()  # (slot, password): for BMCs that cannot confirm one
 
@@ -196,13 +194,13 @@ class IpmiDriver:
 
     def _wait_for_clear_log(self, machine: Machine) -> None:
         """Erasing goes on after the BMC took the request (IPMI 2.0, 31.9)."""
-        until = self._now() + SETTLE_DEADLINE_S
-        while self._now() < until:
+
+        def is_clear() -> bool:
             info = self._run(machine, "sel", "info").stdout
             found = parse_log(info, self._run(machine, "sel", "list", "last", "5").stdout)
-            if found is not None and found.is_clear:
-                return
-            self._sleep(1.0)
+            return found is not None and found.is_clear
+
+        find_within(is_clear, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
 
     def _find_channel(self, machine: Machine) -> int:
         for channel in LAN_CHANNELS:
@@ -237,12 +235,13 @@ class IpmiDriver:
     def _apply_lan(self, machine: Machine, wanted: SetLan) -> None:
         for command in wanted.commands:
             self._run(machine, *command)
-        until = self._now() + SETTLE_DEADLINE_S
-        while self._now() < until:  # some BMCs take the address over seconds later
+
+        def is_there() -> bool:
             found = parse_lan(self._run(machine, "lan", "print", str(wanted.channel)).stdout)
-            if not compare_lan(found, wanted.network):
-                return
-            self._sleep(1.0)
+            return not compare_lan(found, wanted.network)
+
+        # some BMCs take the address over seconds later
+        find_within(is_there, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
 
     def _apply_user(self, machine: Machine, wanted: SetUser) -> None:
         channel, slot = str(wanted.channel), str(wanted.slot)
@@ -267,17 +266,17 @@ class IpmiDriver:
 
     def _reset(self, machine: Machine) -> None:
         self._run(machine, "mc", "reset", "cold")
-        until = self._now() + RESET_DEADLINE_S
-        self._sleep(RESET_GRACE_S)
+        until = self._clock.now() + RESET_DEADLINE_S
+        self._clock.sleep(RESET_GRACE_S)
         while True:
             try:
                 if self._run(machine, "mc", "info", check=False, timeout_s=20).returncode == 0:
                     return
             except DriverError as cause:
                 log.info("the BMC does not answer yet: %s", cause)
-            if self._now() > until:
+            if self._clock.now() > until:
                 raise DriverError(
                     f"the BMC has not answered for {RESET_DEADLINE_S:g} s since its cold reset",
                     hint="it may need its power cord pulled",
                 )
-            self._sleep(2.0)
+            self._clock.sleep(2.0)

@@ -6,8 +6,6 @@ logging on with it, once per account and job: BMCs lock an account, or everybody
 
 import hashlib
 import logging
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -32,6 +30,7 @@ from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
+from bootos.waiting import CLOCK, Clock, find_within
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ _ROOM_FOR_A_QUESTION = 3
 
 
 class RedfishDriver:
-    """`sleep` and `now` are the clock's; `timeout_s` is of one request."""
+    """`timeout_s` is of one request."""
 
     name = NAME
     section = "oob"
@@ -59,12 +58,10 @@ class RedfishDriver:
         self,
         *,
         timeout_s: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock = CLOCK,
     ) -> None:
         self._timeout_s = timeout_s
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self._was_reset = False
         self._wrong: set[tuple[str, str]] = set()  # (account, digest of a password) that did not log on
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -120,7 +117,7 @@ class RedfishDriver:
         self, machine: Machine, endpoints: tuple[Endpoint, ...], timeout_s: float | None = None
     ) -> AbstractContextManager[Client]:
         timeout_s = timeout_s or self._timeout_s
-        return open_client(machine, endpoints, timeout_s=timeout_s, sleep=self._sleep, now=self._now)
+        return open_client(machine, endpoints, timeout_s=timeout_s, clock=self._clock)
 
     def _read(
         self,
@@ -250,35 +247,36 @@ class RedfishDriver:
     def _wait_for_network(self, machine: Machine, path: str, wanted: OobNetwork) -> None:
         """Some BMCs take the address over seconds later, and are then elsewhere; what is there after the deadline is
         compared by reading again."""
-        until = self._now() + SETTLE_DEADLINE_S
-        while self._now() < until:
+
+        def is_there() -> bool:
             try:
                 with self._open(machine, self._endpoints) as client:
-                    if not compare_lan(parse_interface(client.get(path).body).lan, wanted):
-                        return
+                    return not compare_lan(parse_interface(client.get(path).body).lan, wanted)
             except RedfishError as cause:
                 log.info("the Redfish service does not answer yet: %s", cause)
-            self._sleep(1.0)
+                return False
+
+        find_within(is_there, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
 
     def _wait_for_service(self, machine: Machine) -> None:
         """First until it is gone, then until it answers again."""
-        began = self._now()
+        began = self._clock.now()
         was_gone = False
         while True:
             try:
                 with self._open(machine, self._endpoints, 20.0):
-                    if was_gone or self._now() > began + DOWN_DEADLINE_S:
+                    if was_gone or self._clock.now() > began + DOWN_DEADLINE_S:
                         return
             except RedfishError as cause:
                 if not was_gone:
                     log.info("the Redfish service is gone: %s", cause)
                 was_gone = True
-            if self._now() > began + RESET_DEADLINE_S:
+            if self._clock.now() > began + RESET_DEADLINE_S:
                 raise DriverError(
                     f"the Redfish service has not answered for {RESET_DEADLINE_S:g} s since the BMC's reset",
                     hint="it may have another address now: oob.redfish.address",
                 )
-            self._sleep(1.0)
+            self._clock.sleep(1.0)
 
 
 def _is_reserved(account: Account) -> bool:

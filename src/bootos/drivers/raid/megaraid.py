@@ -4,8 +4,7 @@ The tools exit with 0 whatever happened: every answer's own status counts (`hard
 DriverError that names the array. A virtual drive keeps a name of up to 15 characters, which is the array's.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
@@ -19,6 +18,7 @@ from bootos.hardware import storcli
 from bootos.hardware.program import find_tool
 from bootos.hardware.storcli import Reply, StorArray
 from bootos.process import ToolError
+from bootos.waiting import CLOCK, Clock
 
 APPLY_TIMEOUT_S = 600.0
 READ = {"none": "nora", "ahead": "ra", "adaptive": "ra"}
@@ -30,10 +30,8 @@ class MegaraidDriver(CardDriver):
     name = storcli.DRIVER
     title = "Broadcom MegaRAID, Dell PERC"
 
-    def __init__(
-        self, pause: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.pause, self.now = pause, now
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self.clock = clock
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
@@ -44,7 +42,7 @@ class MegaraidDriver(CardDriver):
         return tuple(build_card(card, _read_boot(machine, program, card.number), storage) for card in found)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
-        Hand(machine, _find_program(machine), detail.controller, self.pause, self.now).carry_out(detail)
+        Hand(machine, _find_program(machine), detail.controller, self.clock).carry_out(detail)
 
 
 def _find_program(machine: Machine) -> str:
@@ -80,13 +78,12 @@ class Hand:
         machine: Machine,
         program: str,
         controller: str,
-        pause: Callable[[float], None],
-        now: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self.machine = machine
         self.program = program
         self.controller = controller
-        self.pause, self.now = pause, now
+        self.clock = clock
 
     def carry_out(self, detail: order.Order) -> None:
         """Carry out one order by the vendor's tool. Raises DriverError that names the array or drive, ToolError."""
@@ -155,8 +152,7 @@ class Hand:
                 self.machine,
                 lambda: find_linked_node(self.machine.root, made[0].naa),
                 f"array {wanted.name!r}",
-                pause=self.pause,
-                now=self.now,
+                clock=self.clock,
             )
 
     def _add_spare(self, drive: str, array: str | None, about: str = "") -> None:

@@ -8,7 +8,6 @@ request is in the error. Credentials are logged by nobody: sushy's own log is ke
 import json
 import logging
 import ssl
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import BadStatusLine
@@ -20,6 +19,7 @@ import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.redfish.endpoint import Account, Endpoint, find_accounts, prepare_link
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +64,12 @@ class Client:
         account: Account,
         *,
         timeout_s: float = TIMEOUT_S,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock = CLOCK,
     ) -> None:
         self.endpoint = endpoint
         self._account = account
         self._timeout_s = timeout_s
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self._auth: Any = None
         self._connector: Any = None
 
@@ -219,7 +217,7 @@ class Client:
             return Outcome()
         if not path:
             raise RedfishError(f"{what}: the service began a task and does not say which")
-        until = self._now() + deadline_s
+        until = self._clock.now() + deadline_s
         last = ""
         while True:
             found = self._find_task(path)
@@ -240,11 +238,11 @@ class Client:
                     said = "; ".join(messages) or "it does not say why"
                     raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
                 return Outcome(messages=tuple(messages))
-            if self._now() > until:
+            if self._clock.now() > until:
                 raise RedfishError(
                     f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
                 )
-            self._sleep(poll_s)
+            self._clock.sleep(poll_s)
 
     def _find_task(self, path: str) -> Reply | None:
         try:
@@ -317,8 +315,7 @@ def open_client(
     endpoints: Sequence[Endpoint],
     *,
     timeout_s: float = TIMEOUT_S,
-    sleep: Callable[[float], None] = time.sleep,
-    now: Callable[[], float] = time.monotonic,
+    clock: Clock = CLOCK,
 ) -> Iterator[Client]:
     """A session with the first of `endpoints` that answers, by the first account that it takes. Raises RedfishError of
     the first when none does."""
@@ -327,7 +324,7 @@ def open_client(
         if endpoint.link is not None:
             prepare_link(machine, endpoint.link)
         for account in find_accounts(machine, endpoint):
-            client = Client(endpoint, account, timeout_s=timeout_s, sleep=sleep, now=now)
+            client = Client(endpoint, account, timeout_s=timeout_s, clock=clock)
             try:
                 client.__enter__()
             except RedfishError as cause:

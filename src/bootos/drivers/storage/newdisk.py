@@ -5,7 +5,6 @@ and what the drives held before shines through in a new array: a file system fou
 operator's data.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
+from bootos.waiting import CLOCK, Clock, find_within
 from bootos.wire.inventory import Disk
 
 DEADLINE_S = 90.0
@@ -27,13 +27,12 @@ def receive_disk(
     find: Callable[[], str | None],
     title: str,
     *,
-    pause: Callable[[float], None] = time.sleep,
-    now: Callable[[], float] = time.monotonic,
+    clock: Clock = CLOCK,
 ) -> str:
     """Wait until `find` finds the disk's device, and remove every signature from it. Raises DriverError when it does
     not come."""
     failure = f"{title} was created, but the system shows no disk of its name"
-    node = wait_for_disk(machine, find, failure, pause=pause, now=now)
+    node = wait_for_disk(machine, find, failure, clock=clock)
     clear_device(machine, node)
     return node
 
@@ -43,20 +42,20 @@ def wait_for_disk(
     find: Callable[[], str | None],
     failure: str,
     *,
-    pause: Callable[[float], None] = time.sleep,
-    now: Callable[[], float] = time.monotonic,
+    clock: Clock = CLOCK,
 ) -> str:
     """Wait until `find` finds what it looks for. Raises DriverError, with `failure`, when it does not come."""
-    until = now() + DEADLINE_S
-    settle(machine)
-    while (node := find()) is None:
-        if now() >= until:
-            raise DriverError(
-                f"{failure} after {DEADLINE_S:g} s",
-                hint="the kernel log says whether the controller's kernel module has seen it",
-            )
-        pause(PAUSE_S)
+
+    def look() -> str | None:
         settle(machine)
+        return find()
+
+    node = find_within(look, DEADLINE_S, pause_s=PAUSE_S, clock=clock)
+    if node is None:
+        raise DriverError(
+            f"{failure} after {DEADLINE_S:g} s",
+            hint="the kernel log says whether the controller's kernel module has seen it",
+        )
     return node
 
 
