@@ -14,7 +14,7 @@ CHANGING = {("store", "write"), ("context", "uploads"), ("context", "vault"), ("
 UNKNOWN_TO_FACES = {
     "bootos.server.store.engine",
     "bootos.server.store.vault",
-    "bootos.server.image.versions",
+    "bootos.server.image.version",
     "bootos.server.operation.audit",
 }
 

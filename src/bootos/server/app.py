@@ -24,7 +24,7 @@ from bootos.server.fault import Fault, RequestError
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
-from bootos.server.netboot.boot_files import build_boot_files, build_grub_files
+from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
@@ -43,7 +43,7 @@ WRITE_HEARD_EVERY_S = 10
 
 
 def open_context(settings: Settings) -> Context:
-    """Open the data directory and the database. Raises BootosError with what to do."""
+    """The parts of a server, with its data directory and database open. Raises BootosError with what to do."""
     for directory in (settings.data, settings.files, settings.pxe_directory, settings.images):
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def prepare(context: Context) -> None:
 
 
 async def write_presence(context: Context) -> None:
-    """For ever."""
+    """Write down every WRITE_HEARD_EVERY_S seconds who was heard of; runs until it is cancelled."""
     while True:
         await asyncio.sleep(WRITE_HEARD_EVERY_S)
         await asyncio.to_thread(write_heard, context)
@@ -128,7 +128,7 @@ def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault
 
 
 def build_app(context: Context) -> Litestar:
-    """The application. The context must be open; the application closes it at its end."""
+    """The ASGI application over an open context, which it closes at its end."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:

@@ -50,7 +50,7 @@ def sign(token: str, purpose: str, text: str) -> str:
 
 
 def build_cookie(token: str) -> str:
-    """A login that lasts COOKIE_AGE_S."""
+    """The value of a cookie that is a login for COOKIE_AGE_S seconds from now."""
     body = f"{int(time.time()) + COOKIE_AGE_S}.{secrets.token_hex(8)}"
     return f"{body}.{sign(token, 'login', body)}"
 
@@ -64,7 +64,7 @@ def is_cookie_valid(token: str, cookie: str | None) -> bool:
 
 
 def is_same(token: str, given: str) -> bool:
-    """Compare without telling by the time it takes how much is right."""
+    """Whether both are the same; the time it takes does not tell how much of it is right."""
     return hmac.compare_digest(token.encode(), given.encode())
 
 

@@ -14,6 +14,8 @@ from bootos.server.store.vault import Vault
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """One server: its settings, its store, and what it keeps in memory and in its data directory."""
+
     settings: Settings
     store: Store
     hub: Hub

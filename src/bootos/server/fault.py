@@ -35,18 +35,26 @@ class RequestError(BootosError):
 
 
 class UnauthorizedError(RequestError):
+    """The request proves nobody."""
+
     status = 401
 
 
 class ForbiddenError(RequestError):
+    """Whoever it is may not do this, or this server does not do it."""
+
     status = 403
 
 
 class NotFoundError(RequestError):
+    """What the request names is not there."""
+
     status = 404
 
 
 class ConflictError(RequestError):
+    """It cannot be done as things are now; later, or after another call, it may."""
+
     status = 409
 
 

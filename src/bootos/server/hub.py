@@ -22,6 +22,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
 
     def publish(self, topics: Iterable[str]) -> None:
+        """Wake who waits for one of these topics, from any thread. Does nothing before the application has started."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, tuple(topics))
 
@@ -36,10 +37,12 @@ class Hub:
             self._loop.call_soon_threadsafe(self.close)
 
     def mark(self, topic: str) -> int:
+        """How often the topic has changed; to be read before the store is."""
         return self._marks.get(topic, 0)
 
     async def wait(self, topic: str, mark: int, timeout_s: float) -> bool:
-        """Wait until `topic` changed after `mark`; False when `timeout_s` passed or the hub closes."""
+        """Wait until `topic` changed after `mark`, at most `timeout_s` seconds; returns whether it did. False at once
+        when the hub is closed."""
         if self.closed:
             return False
         if self.mark(topic) != mark:

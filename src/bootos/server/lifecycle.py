@@ -122,8 +122,8 @@ class MachineState(StrEnum):
 def read_machine_state(
     *, registered: bool, heard: bool, job: State | None, rebooting: bool = False
 ) -> MachineState:
-    """`heard`: of its agent, lately. `job`: the state of its active job, if it has one. `rebooting`: the job said not
-    long ago that the machine reboots inside it."""
+    """What the operator sees of a machine. `heard`: of its agent, lately. `job`: the state of its active job, if it
+    has one. `rebooting`: the job said not long ago that the machine reboots inside it."""
     if job is State.INSTALLING:
         return MachineState.INSTALLING
     if job is State.RUNNING:

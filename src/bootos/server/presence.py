@@ -62,7 +62,8 @@ class Presence:
         return max(filter(None, (known, written)), default=None)
 
     def grace_left_s(self, machine_id: int, written: datetime | None) -> float:
-        """For how long the machine still counts as heard of; 0 when it does not."""
+        """For how many seconds the machine still counts as heard of; 0 when it does not. `written`: when it was heard
+        of last, as the store says."""
         with self._lock:
             if self._open.get(machine_id):
                 return self.grace_s
@@ -73,12 +74,15 @@ class Presence:
         return max(0.0, self.grace_s - min(ages_s, default=self.grace_s))
 
     def is_heard(self, machine_id: int, written: datetime | None) -> bool:
+        """Whether the machine counts as heard of; `written` is what the store says."""
         return self.grace_left_s(machine_id, written) > 0
 
     def is_recent(self, moment: datetime | None, within_s: float) -> bool:
+        """Whether the moment is less than `within_s` seconds away, before or after."""
         return moment is not None and abs((read_clock() - moment).total_seconds()) < within_s
 
     def forget(self, machine_id: int) -> None:
+        """The machine is gone."""
         with self._lock:
             self._heard.pop(machine_id, None)
             self._unwritten.discard(machine_id)

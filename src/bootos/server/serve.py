@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Bind the address; port 0 takes any free one. Raises BootosError."""
+    """A socket that listens on the address of the settings; port 0 takes any free one. Raises BootosError."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         # Named as TCP: asyncio switches Nagle's delay off only for sockets that say so, and without that the body of
@@ -79,7 +79,8 @@ def listen(settings: Settings) -> socket.socket:
 
 @contextmanager
 def hold(settings: Settings) -> Iterator[None]:
-    """Hold the data directory: two servers on one would hand out one order twice. Raises BootosError."""
+    """Hold the data directory while the block runs: two servers on one would hand out one order twice. Raises
+    BootosError."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -103,7 +104,8 @@ def hold(settings: Settings) -> Iterator[None]:
 
 
 def raise_file_limit() -> None:
-    """Every waiting machine holds a connection: the usual soft limit of 1,024 open files is too few."""
+    """Let this process open as many files as it may: every waiting machine holds a connection, and the usual soft
+    limit of 1,024 is too few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -127,7 +129,7 @@ def run_server(settings: Settings) -> None:
             server_header=False,
             lifespan="on",
             ws="none",
-            http="h11",  # it sends the names of headers as they are written; see `boot_files`
+            http="h11",  # it sends the names of headers as they are written; see `netboot.boot_file`
         )
         default = context.shelf.find_directory(context.shelf.stock.default)
         if default is None or not all((default / name).is_file() for name in REQUIRED):

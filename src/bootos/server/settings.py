@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def database_url(self) -> str:
+        """As SQLAlchemy writes it; a SQLite file in the data directory when none was given."""
         return self.database or f"sqlite:///{self.data.absolute() / 'bootos.db'}"
 
     @property
@@ -50,28 +51,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tftp_root(self) -> Path:
+        """What TFTP serves."""
         return self.data / "tftp"
 
     @property
     def pxe_directory(self) -> Path:
+        """Where pxelinux looks for its files."""
         return self.tftp_root / "pxelinux.cfg"
 
     @property
     def files(self) -> Path:
+        """The operator's own files, served under `/bootos/files`."""
         return self.data / "files"
 
     @property
     def token_file(self) -> Path:
+        """The operator token."""
         return self.data / "operator.token"
 
     @property
     def key_file(self) -> Path:
+        """The key of the stored secrets."""
         return self.data / "secret.key"
 
     @property
     def images(self) -> Path:
+        """The published images, each in a directory of its version."""
         return self.data / "images"
 
     @property
     def trusted_keys(self) -> Path:
+        """The public keys of who may sign images."""
         return self.data / "trusted-keys"

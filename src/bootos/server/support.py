@@ -45,10 +45,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
+        """Whether there is no reason against it."""
         return not self.reason
 
 
 def read_model(machine: Machine) -> Model:
+    """What the list is compared with, of a machine as its inventory told."""
     return Model(
         vendor=machine.vendor,
         products=(machine.product,),
@@ -63,7 +65,8 @@ def read_sections(template: dict[str, Any]) -> list[str]:
 
 
 def is_like(text: str, pattern: str) -> bool:
-    """Wildcards; blanks and case do not matter. A text that is the pattern itself fits, brackets and all."""
+    """Whether the text fits the wildcard pattern; blanks and case do not matter. A text that is the pattern itself
+    fits, brackets and all."""
     text, pattern = fold(text), fold(pattern)
     return bool(text) and bool(pattern) and (text == pattern or fnmatchcase(text, pattern))
 
@@ -74,7 +77,8 @@ def has_vendor(line: Support, vendor: str) -> bool:
 
 
 def judge(lines: Sequence[Support], model: Model, wanted: Iterable[str] = ()) -> Verdict:
-    """Whether the list covers the model, and every wanted section is allowed by a line that does."""
+    """Whether the list covers the model, and every wanted section is allowed by a line that does; if not, the reason
+    and a remedy."""
     product = next((name for name in model.products if name), "")
     command = f"bootos support add --vendor {quote(model.vendor)} --product {quote(product)}"
     if not model.vendor.strip() or not product.strip():
@@ -119,7 +123,7 @@ def judge(lines: Sequence[Support], model: Model, wanted: Iterable[str] = ()) ->
 
 
 def find_mismatch(line: Support, model: Model) -> str | None:
-    """The version of the model that is outside the line's ranges, as a clause."""
+    """The version of the model that is outside the line's ranges, as a clause; None when all are inside."""
     for name, version, wanted in (("BIOS", model.bios, line.bios), ("BMC", model.bmc, line.bmc)):
         if not is_within(version, wanted):
             has = f"this machine's is {version}" if version else "this machine does not tell its own"
@@ -128,5 +132,5 @@ def find_mismatch(line: Support, model: Model) -> str | None:
 
 
 def quote(text: str) -> str:
-    """For a command that is shown to be typed into a shell."""
+    """The text as a shell reads it as one word, for a command that is shown to be typed."""
     return "'" + text.replace("'", "'\"'\"'") + "'"

@@ -11,7 +11,7 @@ from serving import Running, run_in_thread
 from bootos.errors import BootosError
 from bootos.loader import LOADERS
 from bootos.server.image.shelf import Shelf
-from bootos.server.netboot.boot_files import parse_range
+from bootos.server.netboot.boot_file import parse_range
 from bootos.server.netboot.loader import find_offer
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.pxe_file import (

@@ -23,12 +23,14 @@ WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a 
 
 
 class Waiter(msgspec.Struct):
+    """Whose poll it is, and up to which mark of its machine there was nothing for it."""
+
     machine_id: int
     mark: int | None = None
 
 
 def build_agent_router(context: Context) -> Router:
-    """The calls of `wire.v2`."""
+    """The handlers of all calls of `wire.v2`, below its prefix."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
 
     @get("/", sync_to_thread=False)

@@ -21,7 +21,7 @@ PREFIX = "/api/operator"
 
 
 def build_operator_router(context: Context) -> Router:
-    """All operator calls, behind the token."""
+    """The handlers of all operator calls, behind the token."""
     store = context.store
 
     @get("/audit", sync_to_thread=True)

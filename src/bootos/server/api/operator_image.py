@@ -17,7 +17,7 @@ from bootos.server.view.image import ImageView, PinsView, PinView, UploadView
 
 
 def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
-    """`/images` and `/pins`."""
+    """The handlers of `/images` and `/pins`."""
     store = context.store
 
     @get("/images", sync_to_thread=True)

@@ -22,7 +22,7 @@ from bootos.server.view.job import JobDetail, JobView, LogView, view_job, view_j
 
 
 def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
-    """`/jobs`."""
+    """The handlers of `/jobs`."""
     store = context.store
 
     @get("/jobs", sync_to_thread=True)

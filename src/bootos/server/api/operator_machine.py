@@ -24,7 +24,7 @@ from bootos.server.view.support import SupportView, view_support
 
 
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
-    """`/machines` and `/support`."""
+    """The handlers of `/machines` and `/support`."""
     store = context.store
 
     @get("/machines", sync_to_thread=True)

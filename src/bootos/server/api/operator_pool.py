@@ -15,7 +15,7 @@ from bootos.server.view.pool import PoolView, view_pool
 
 
 def build_pool_calls(context: Context) -> list[HTTPRouteHandler]:
-    """`/pools` and `/import`."""
+    """The handlers of `/pools` and `/import`."""
     store = context.store
 
     @get("/pools", sync_to_thread=True)

@@ -23,11 +23,13 @@ from bootos.server.view.template import (
 
 
 class NewSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The value as it is to be used, line ends and all."""
+
     value: str
 
 
 def build_template_calls(context: Context) -> list[HTTPRouteHandler]:
-    """`/templates`, `/pxe-templates` and `/secrets`."""
+    """The handlers of `/templates`, `/pxe-templates` and `/secrets`."""
     store = context.store
 
     @get("/templates", sync_to_thread=True)

@@ -16,7 +16,7 @@ KEEPALIVE_S = 15.0
 
 
 def read_lines(context: Context, job_id: int, after: int, limit: int = BATCH) -> list[LogView]:
-    """Log lines of a job in the order they came in, from the one after `after` on."""
+    """Log lines of a job in the order they came in, at most `limit`, from the one after number `after` on."""
     with context.store.read() as session:
         return list_lines(session, job_id, after, limit)
 

@@ -15,7 +15,7 @@ from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
-from bootos.server.operation.transition import add_line, keep_evidence, move
+from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.support import read_lines
@@ -141,11 +141,8 @@ def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
 
 def start(context: Context, session: WriteSession, machine: Machine, job: Job) -> None:
     """Move the job on: a new attempt of it runs now, on a v1 agent."""
-    job.handed_to = "v1"
-    job.attempt += 1
     job.progress = None
-    move(context, session, job, Event.ORDERED)
-    add_line(session, job, f"the order was handed to a v1 agent (attempt {job.attempt})")
+    hand_over(context, session, job, holder="v1", receiver="a v1 agent")
 
 
 def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str) -> None:

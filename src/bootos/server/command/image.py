@@ -73,6 +73,7 @@ def list_images(client: Client, out: Output) -> None:
 
 
 def describe_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the list, as people read it: sizes in MB, pins in words."""
     use = "default" if row["is_default"] else "before" if row["was_default"] else ""
     return {
         **row,
@@ -85,6 +86,7 @@ def describe_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_pin(pin: dict[str, Any]) -> str:
+    """A pin with its number, and the machine or model that it is for."""
     return f"{pin['id']}: {pin['sn'] or pin['vendor'] + ' / ' + pin['product']}"
 
 

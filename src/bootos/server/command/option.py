@@ -55,6 +55,7 @@ class Output:
         self.console = Screen(width=None if sys.stdout.isatty() else 240)
 
     def json(self, value: Any) -> None:
+        """Print plain values as JSON."""
         write_out(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def say(self, text: str, value: Any = None) -> None:
@@ -80,6 +81,7 @@ class Output:
         self.console.print(table)
 
     def pairs(self, value: dict[str, Any], keys: dict[str, str]) -> None:
+        """Print the values that `keys` names, each with its title there; empty ones are left out."""
         grid = Table(box=None, show_header=False, pad_edge=False)
         for key, title in keys.items():
             if value.get(key) not in (None, "", [], {}):
@@ -146,6 +148,7 @@ def read_login() -> str:
 
 
 def read_file(path: Path) -> str:
+    """The text of a file; `-` is standard input. Raises BootosError."""
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text()
     except (OSError, UnicodeDecodeError) as cause:

@@ -19,6 +19,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .yaml, .to
 
 
 def read_template_file(file: Path) -> dict[str, str]:
+    """The body of the API's template calls: the file's text, its suffix as the format. Raises BootosError."""
     suffix = file.suffix.lstrip(".").lower()
     if suffix not in ("yaml", "yml", "toml", "json"):
         raise BootosError(f"{file} has an unknown format", hint="use .yaml, .toml or .json")

@@ -27,6 +27,8 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which image, and what decided that."""
+
     version: str
     by: By
 
@@ -34,7 +36,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_image(
     pins: Iterable[Pin], default: str, *, machine_id: int | None, vendor: str, product: str
 ) -> Choice:
-    """Of several pins that fit the model the nearest counts: the one with the most letters that are no wildcard."""
+    """The image that a machine gets: its own pin's, else its model's, else the default. Of several pins that fit the
+    model the nearest counts: the one with the most letters that are no wildcard."""
     fitting = [pin for pin in pins if pin.machine_id is None and has_model(pin, vendor, product)]
     for pin in pins:
         if pin.machine_id is not None and pin.machine_id == machine_id:
@@ -46,5 +49,6 @@ def choose_image(
 
 
 def has_model(pin: Pin, vendor: str, product: str) -> bool:
-    """As in the support list: blanks and case do not matter, and a vendor is known by all its names."""
+    """Whether the pin is for this model. As in the support list, blanks and case do not matter, and a vendor is known
+    by all its names."""
     return any(is_like(name, pin.vendor) for name in find_names(vendor)) and is_like(product, pin.product)

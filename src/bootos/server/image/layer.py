@@ -18,7 +18,7 @@ DIRECTORY = "layers"
 
 
 def list_offers(boot_files: Path, place: str = "") -> list[v2.LayerOffer]:
-    """The layers of the image in `boot_files`, which is served at `place`, for machines with certain devices. None
+    """The layers for machines with certain devices of the image in `boot_files`, which is served at `place`. Empty
     without a manifest, or with one that cannot be read."""
     try:
         manifest = parse_manifest((boot_files / "manifest.json").read_bytes())

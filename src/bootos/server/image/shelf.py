@@ -121,8 +121,8 @@ class Shelf:
         return item.directory if item is not None and not item.problem else None
 
     def find_plain(self, name: str, client: str, *, begins: bool) -> Path | None:
-        """The directory that `/bootos/NAME` is served from. `begins`: the client loads the file from its beginning.
-        Called in the event loop's thread only."""
+        """The directory that `/bootos/NAME` is served from to the client at this address; None when it is not to be
+        served. `begins`: the client loads the file from its beginning. Called in the event loop's thread only."""
         if name not in REQUIRED:
             return self.find_directory(self.stock.default)
         version, at = self._pairs.pop(client, ("", 0.0))

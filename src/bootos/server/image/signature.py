@@ -40,7 +40,7 @@ def create_key(path: Path) -> Path:
 
 
 def sign(key_file: Path, content: bytes) -> bytes:
-    """The signature of `content`. Raises BootosError."""
+    """The Ed25519 signature of `content` (RFC 8032), 64 bytes. Raises BootosError when the key cannot be used."""
     try:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
     except OSError as cause:
@@ -53,7 +53,7 @@ def sign(key_file: Path, content: bytes) -> bytes:
 
 
 def read_public_key(path: Path) -> Ed25519PublicKey:
-    """Raises BootosError."""
+    """The Ed25519 key in a PEM file (RFC 8410). Raises BootosError when it is none."""
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except OSError as cause:

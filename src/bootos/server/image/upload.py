@@ -39,6 +39,7 @@ class FileState(msgspec.Struct, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
+        """Whether all of it is here."""
         return self.have_bytes == self.size_bytes
 
 

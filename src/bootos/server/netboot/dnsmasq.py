@@ -42,7 +42,7 @@ def read_address(interface: str) -> ipaddress.IPv4Interface:
 
 
 def parse_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
-    """FIRST-LAST. Raises BootosError."""
+    """The first and the last address of FIRST-LAST. Raises BootosError."""
     first, mark, last = text.replace(" ", "").partition("-")
     try:
         found = (ipaddress.IPv4Address(first), ipaddress.IPv4Address(last))
@@ -58,7 +58,8 @@ def parse_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address
 def render_dnsmasq(
     settings: Settings, address: ipaddress.IPv4Interface, public_url: str, offer: Offer
 ) -> str:
-    """The configuration file. Raises BootosError when the range is outside the interface's network."""
+    """The text of the configuration file (dnsmasq(8)). Raises BootosError when the range is outside the interface's
+    network."""
     network, data = address.network, settings.data.absolute()
     netboot_url = f"{public_url}/bootos/netboot"
     lines = [

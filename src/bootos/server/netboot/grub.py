@@ -26,7 +26,8 @@ else
 
 
 def render_grub(menu: BootMenu, *, per_machine: bool = False) -> str:
-    """The configuration. One that is not `per_machine` first looks for the machine's own, `01-<mac>` beside it."""
+    """The text of a `grub.cfg`. One that is not `per_machine` first looks for the machine's own, `01-<mac>` beside
+    it."""
     text = "# Written by the BootOS server; edit pxelinux.cfg/default or the PXE template.\n"
     if not per_machine:
         text += _FIND_MAC + _FIND_OWN
@@ -36,7 +37,7 @@ def render_grub(menu: BootMenu, *, per_machine: bool = False) -> str:
 
 
 def quote(word: str) -> str:
-    """A word that GRUB's script reads as it is."""
+    """A word as GRUB's script has to write it, so that it is read as it is (GRUB manual, chapter 6)."""
     return word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
 
 

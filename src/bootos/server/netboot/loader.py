@@ -58,7 +58,8 @@ def check_missing(settings: Settings, missing: dict[str, str]) -> None:
 
 
 def read_stamp(settings: Settings) -> tuple[int, ...]:
-    """Something that is another one when a loader has come or was replaced."""
+    """When each loader in the TFTP root was changed, in ns, 0 where there is none: another value when one has come or
+    was replaced."""
     paths = (settings.tftp_root / name for name in LOADERS)
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 

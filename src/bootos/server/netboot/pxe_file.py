@@ -28,7 +28,8 @@ def file_name(mac: str) -> str:
 
 
 def render(content: str, values: Mapping[str, str]) -> str:
-    """Fill the known placeholders, `{sn}` and the like; other braces stay. Line ends become LF."""
+    """The content of the file: the known placeholders, `{sn}` and the like, are filled in; other braces stay. Line
+    ends become LF."""
     content = content.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r"\{(" + "|".join(PLACEHOLDERS) + r")\}", lambda found: values.get(found[1], ""), content)
 

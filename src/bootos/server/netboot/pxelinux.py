@@ -14,7 +14,7 @@ _KERNELS = ("KERNEL", "LINUX", "BOOT", "COM32", "PXE", "BSS", "FDIMAGE", "COMBOO
 
 
 def render_pxelinux(menu: BootMenu) -> str:
-    """The menu in the documented form of `pxelinux.cfg/default`."""
+    """The menu as a file in the documented form of `pxelinux.cfg/default`."""
     lines = ["DEFAULT menu.c32", "PROMPT 0", f"TIMEOUT {menu.timeout_ds}"]
     for entry in menu.entries:
         lines += ["", f"LABEL {entry.name}", f"MENU LABEL ^{entry.title}"]

@@ -25,7 +25,7 @@ def approve_plan(context: Context, actor: Actor, job_id: int) -> JobDetail:
 
 
 def queue_approved(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:
-    """Queue the job that carries out this plan. Raises ConflictError, UnusableError."""
+    """Queue the job that carries out this plan; returns it. Raises ConflictError, UnusableError."""
     reason = why_not_approvable(plan)
     if reason:
         raise ConflictError(
@@ -71,7 +71,7 @@ def queue_approved(context: Context, session: WriteSession, plan: Job, *, approv
 
 
 def describe_approval(job: Job) -> str:
-    """For the audit log: who may do what to which machine."""
+    """What an approved job may do to which machine, for the audit log."""
     approval = job.approval or {}
     lost = sum(len(action["destroys"]) for action in approval["actions"])
     return (

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError, UnusableError
-from bootos.server.image import versions
+from bootos.server.image import version as versions
 from bootos.server.image.manifest import LOCAL, parse_manifest
 from bootos.server.image.signature import find_signer, read_trusted
 from bootos.server.image.upload import MANIFEST, FileState
@@ -28,6 +28,8 @@ class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Publication(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is new in the image, and whether machines boot it from now on."""
+
     note: str = ""
     default: bool = False
 

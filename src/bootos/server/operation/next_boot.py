@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.image.choice import choose_image
-from bootos.server.image.versions import read_default, read_pins
+from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State
 from bootos.server.netboot import pxe_file
 from bootos.server.operation.mac import bind_mac

@@ -11,7 +11,7 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State, find_next, read_event
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.transition import TEXT_MAX, add_line, keep_evidence, move
+from bootos.server.operation.transition import TEXT_MAX, hand_over, keep_evidence, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job, find_latest_job, is_rebooting
 from bootos.server.store.machine import find_session
@@ -66,12 +66,9 @@ def take_order(context: Context, session: WriteSession, machine: Machine, boot: 
         return None
     values = context.vault.resolve(session, job.secret_names)
     if job.handed_to != holder:
-        job.handed_to = holder
-        job.attempt += 1
         if boot.developer:
             keep_evidence(session, job)
-        move(context, session, job, Event.ORDERED)
-        add_line(session, job, f"the order was handed to {machine.address} (attempt {job.attempt})")
+        hand_over(context, session, job, holder=holder, receiver=machine.address)
     return v2.Order(
         job_id=str(job.id),
         attempt=job.attempt,

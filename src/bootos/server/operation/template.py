@@ -25,12 +25,15 @@ FORMATS = ("yaml", "yml", "toml", "json")
 
 
 class NewTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A template's text, and what it is written in: yaml, toml or json."""
+
     text: str
     format: str = "yaml"
 
 
 def check_name(name: str, what: str) -> None:
-    """Names appear in URLs and file names. Raises UnusableError."""
+    """Check that this can be a name: names appear in URLs and file names. `what` is what it would be the name of.
+    Raises UnusableError."""
     if not NAME.fullmatch(name):
         raise UnusableError(
             f"{name!r} cannot be the name of a {what}",
@@ -39,7 +42,8 @@ def check_name(name: str, what: str) -> None:
 
 
 def read_text(session: Session, text: str, format: str) -> Draft:
-    """Parse and check a template's text, with everything that it inherits."""
+    """A template's text, parsed and checked, with everything that it inherits and every problem. Raises UnusableError
+    when the format is none."""
     if format not in FORMATS:
         raise UnusableError(f"{format!r} is not a template format", hint="use yaml, toml or json")
     try:
@@ -90,7 +94,7 @@ def resolve_template(context: Context, name: str) -> ResolvedTemplate:
 
 
 def build_base_finder(session: Session) -> Find:
-    """Finds the document and version of a stored template."""
+    """A function that finds the document and version of a stored template by its name."""
 
     def find(name: str) -> tuple[dict[str, Any], int] | None:
         row = session.scalar(select(Template).where(Template.name == name))

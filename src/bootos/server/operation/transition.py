@@ -37,6 +37,15 @@ def move(context: Context, session: WriteSession, job: Job, event: Event, *, mes
     return True
 
 
+def hand_over(context: Context, session: WriteSession, job: Job, *, holder: str, receiver: str) -> None:
+    """A new attempt of the job runs now. `holder` is the session that holds the order from now on, `receiver` names it
+    in the job's log."""
+    job.handed_to = holder
+    job.attempt += 1
+    move(context, session, job, Event.ORDERED)
+    add_line(session, job, f"the order was handed to {receiver} (attempt {job.attempt})")
+
+
 def add_line(session: Session, job: Job, text: str, *, level: str = "info", source: str = "server") -> None:
     """A line of the server's own in the job's log."""
     at = read_clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -42,9 +42,11 @@ class WriteSession(Session):
         self.actions: list[Callable[[], object]] = []
 
     def touch(self, *topics: str) -> None:
+        """Name what changed; who waits for it is woken after the commit."""
         self.touched.update(topics)
 
     def after_commit(self, action: Callable[[], object]) -> None:
+        """Call this once the transaction is committed; not at all when it is rolled back."""
         self.actions.append(action)
 
 
@@ -58,7 +60,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that changes nothing; objects stay readable after its end."""
+        """A transaction that is never committed, so it changes nothing; objects stay readable after its end."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -75,11 +77,12 @@ class Store:
             self.publish(session.touched)
 
     def close(self) -> None:
+        """Give the connections back."""
         self.engine.dispose()
 
 
 def open_store(url: str) -> Store:
-    """Open the database and bring it up to date. Raises BootosError with what to do."""
+    """The database of this URL, brought up to date. Raises BootosError with what to do."""
     try:
         parsed = make_url(url)
         engine = create_engine(parsed, **POOL)

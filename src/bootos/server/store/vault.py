@@ -40,7 +40,7 @@ class Vault:
         return True
 
     def resolve(self, session: Session, names: Iterable[str]) -> dict[str, str]:
-        """The values of `names`; a name that is gone is left out, one that cannot be decrypted raises."""
+        """The values of `names`; a name that is gone is left out. Raises BootosError when one cannot be decrypted."""
         wanted = sorted(set(names))
         if not wanted:
             return {}

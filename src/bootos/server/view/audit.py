@@ -11,6 +11,8 @@ from bootos.server.view.conversion import build_view
 
 
 class AuditView(msgspec.Struct, kw_only=True):
+    """What an operator did, when, from where, and to what."""
+
     at: datetime
     actor: str
     address: str

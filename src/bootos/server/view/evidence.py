@@ -25,6 +25,8 @@ class SeenModel(msgspec.Struct, kw_only=True):
 
 
 class EvidenceLine(msgspec.Struct, kw_only=True):
+    """A line of the run's log; `at` as the agent wrote it."""
+
     at: str
     level: str
     source: str
@@ -69,7 +71,7 @@ def read_seen(job: Job) -> SeenModel:
 
 
 def read_evidence(session: Session, job: Job) -> Evidence:
-    """Everything that is known of the run. Raises UnusableError."""
+    """Everything that is known of the run, with its whole log. Raises UnusableError when there is no evidence."""
     seen = read_seen(job)
     rows = session.scalars(select(LogLine).where(LogLine.job_id == job.id).order_by(LogLine.seq))
     return Evidence(

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
-from bootos.server.image import versions
+from bootos.server.image import version as versions
 from bootos.server.image.choice import choose_image
 from bootos.server.image.manifest import LOCAL
 from bootos.server.image.upload import FileState
@@ -26,6 +26,8 @@ class UploadView(msgspec.Struct, kw_only=True):
 
 
 class PinView(msgspec.Struct, kw_only=True):
+    """The image of one machine (`sn`), or of a model."""
+
     id: int
     version: str
     sn: str
@@ -75,7 +77,7 @@ def list_pins(session: Session) -> list[PinView]:
 
 
 def find_image_view(context: Context, session: Session, version: str) -> ImageView:
-    """One image. Raises NotFoundError."""
+    """One image, published or the local one. Raises NotFoundError."""
     versions.check_version(session, version)
     return next(view for view in view_images(context, session) if view.version == version)
 

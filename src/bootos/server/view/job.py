@@ -57,6 +57,8 @@ class JobDetail(JobView, kw_only=True):
 
 
 class LogView(msgspec.Struct, kw_only=True):
+    """A line of a job's log; `seq` grows in the order they came in."""
+
     seq: int
     at: str
     level: str

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from bootos.server.context import Context
 from bootos.server.image.choice import Pin, choose_image
-from bootos.server.image.versions import read_default, read_pins
+from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.claim import open_claims
 from bootos.server.store.job import is_rebooting
@@ -52,11 +52,15 @@ class MachineView(msgspec.Struct, kw_only=True):
 
 
 class MacView(msgspec.Struct, kw_only=True):
+    """A MAC that the machine has shown; `bound`: it is the one of its PXE file."""
+
     mac: str
     bound: bool
 
 
 class ClaimView(msgspec.Struct, kw_only=True):
+    """Who else said to be this machine, `count` times."""
+
     address: str
     boot_id: str
     first_at: datetime
@@ -99,6 +103,7 @@ class _Lookup(msgspec.Struct):
     verdicts: dict[Model, Verdict] = {}  # a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
+        """Whether the machine's model is supported."""
         model = read_model(machine)
         if model not in self.verdicts:
             self.verdicts[model] = judge(self.support, model)

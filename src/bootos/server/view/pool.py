@@ -10,6 +10,8 @@ from bootos.server.view.conversion import build_view
 
 
 class HeldView(msgspec.Struct, kw_only=True):
+    """Which machine holds which address."""
+
     sn: str
     address: str
 

@@ -14,6 +14,8 @@ from bootos.template.inheritance import BaseTaken
 
 
 class TemplateView(msgspec.Struct, kw_only=True):
+    """A template; `text` is what the operator wrote, empty in lists."""
+
     name: str
     description: str
     format: str
@@ -23,6 +25,8 @@ class TemplateView(msgspec.Struct, kw_only=True):
 
 
 class PxeTemplateView(msgspec.Struct, kw_only=True):
+    """A PXE template; `content` and `answer` are empty in lists."""
+
     name: str
     version: int
     reports: bool
@@ -32,6 +36,8 @@ class PxeTemplateView(msgspec.Struct, kw_only=True):
 
 
 class SecretView(msgspec.Struct, kw_only=True):
+    """That there is a secret of this name, and since when."""
+
     name: str
     updated_at: datetime
 

@@ -13,7 +13,7 @@ from bootos.server.web.render import Form, Page, Pages
 
 
 def build_image_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
-    """`/images`."""
+    """The handlers of `/images`."""
 
     @get("/images", sync_to_thread=True)
     def list_images(request: Caller) -> Page:

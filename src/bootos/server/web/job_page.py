@@ -20,7 +20,7 @@ LOG_LINES = 1000  # of a job, on its page; all of them are one link away
 
 
 def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
-    """`/jobs`."""
+    """The handlers of `/jobs`, and of adding what a job showed to the support list."""
     store = context.store
 
     @post("/jobs/{job_id:int}/support", sync_to_thread=True)

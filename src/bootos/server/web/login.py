@@ -14,7 +14,7 @@ from bootos.server.web.render import Form, Page, Pages, safe_next
 
 
 def build_login_pages(pages: Pages) -> list[HTTPRouteHandler]:
-    """`/login` and `/logout`."""
+    """The handlers of `/login` and `/logout`."""
 
     @get("/login", sync_to_thread=False)
     def show_login(request: Caller, next: FromQuery[str] = "/") -> Page:

@@ -23,7 +23,7 @@ from bootos.server.web.render import Form, Page, Pages
 
 
 def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
-    """`/` and `/machines`."""
+    """The handlers of `/`, which lists the machines, and of `/machines`."""
     store = context.store
 
     def machine_rows(text: str) -> dict[str, Any]:

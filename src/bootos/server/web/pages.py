@@ -20,7 +20,7 @@ from bootos.server.web.template_page import build_template_pages
 
 
 def build_web_router(context: Context, pages: Pages) -> Router:
-    """All pages."""
+    """The handlers of all pages; who is not logged in gets to the login."""
     store = context.store
 
     @get("/support", sync_to_thread=True)

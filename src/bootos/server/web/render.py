@@ -37,7 +37,7 @@ Form = URLEncodedBody[dict[str, str]]
 
 
 def build_environment() -> jinja2.Environment:
-    """Templates that escape everything and stumble over a missing name."""
+    """An environment whose templates escape everything and stumble over a missing name."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bootos.server.web"),
         autoescape=True,
@@ -52,7 +52,7 @@ def build_environment() -> jinja2.Environment:
 
 
 def safe_next(path: str) -> str:
-    """Where to go after the login: only a path of this server."""
+    """Where to go after the login: the path, if it is one of this server, else `/`."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
 
@@ -64,19 +64,22 @@ class Pages:
         self._environment = build_environment()
 
     def is_logged_in(self, request: Caller) -> bool:
+        """Whether the request carries the cookie of a login."""
         return auth.is_cookie_valid(self.token, request.cookies.get(auth.COOKIE))
 
     def form_token(self, request: Caller) -> str:
+        """What a form of this login carries: no other site can know it."""
         return auth.sign(self.token, "form", request.cookies.get(auth.COOKIE, ""))
 
     def check_form(self, request: Caller, form: dict[str, str]) -> None:
-        """Raises ForbiddenError when the form was not rendered by this server for this login."""
+        """Check that the form was rendered by this server for this login. Raises ForbiddenError."""
         if not auth.is_same(form.get("form_token", ""), self.form_token(request)):
             raise ForbiddenError(
                 "this form is too old", hint="go back, load the page again, and send it again"
             )
 
     def render(self, request: Caller, name: str, status: int = 200, **values: Any) -> Page:
+        """A page made from the template of this name, with the headers of every page."""
         template = self._environment.get_template(name)
         body = template.render(
             logged_in=self.is_logged_in(request),
@@ -87,10 +90,11 @@ class Pages:
         return Response(body, status_code=status, media_type="text/html", headers=HEADERS)
 
     def render_fault(self, request: Caller, status: int, fault: Any) -> Page:
+        """The page that says what is wrong."""
         return self.render(request, "fault.html", status=status, fault=fault)
 
     def guard(self, request: Caller) -> Redirect | None:
-        """Before every page: to the login, unless that is where the request goes."""
+        """The redirect of a request that needs a login and has none; None: go on. Called before every page."""
         if self.is_logged_in(request) or request.url.path.startswith(FREE):
             return None
         if request.method != "GET":

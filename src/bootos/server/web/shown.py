@@ -14,7 +14,7 @@ STATIC = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "im
 
 
 def show_size(size_bytes: int | None) -> str:
-    """`480 GB`, as on a drive's label (powers of 1000), exact to three digits."""
+    """A size in bytes as on a drive's label, `480 GB`: powers of 1000, three digits."""
     if size_bytes is None:
         return "–"
     value, units = float(size_bytes), ["B", "kB", "MB", "GB", "TB", "PB"]
@@ -25,14 +25,14 @@ def show_size(size_bytes: int | None) -> str:
 
 
 def show_moment(at: datetime | str | None) -> str:
-    """`2026-01-31 12:00:00Z`."""
+    """A moment in UTC, `2026-01-31 12:00:00Z`; a text stays as it is."""
     if isinstance(at, datetime):
         return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     return at or "–"
 
 
 def show_age(at: datetime | None) -> str:
-    """`3 min ago`."""
+    """How long ago a moment is, `3 min ago`."""
     if at is None:
         return "never"
     seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())

@@ -15,7 +15,7 @@ from bootos.wire.password import ScriptMasker
 
 
 def build_template_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
-    """`/templates` and `/pxe-templates`."""
+    """The handlers of `/templates` and `/pxe-templates`."""
     store = context.store
 
     @get("/templates", sync_to_thread=True)

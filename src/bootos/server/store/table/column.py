@@ -21,9 +21,11 @@ class Moment(sql_types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To what is stored."""
         return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From what is stored."""
         return value.replace(tzinfo=UTC) if value is not None else None
 
 
@@ -34,13 +36,17 @@ class Json(sql_types.TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """To what is stored."""
         return msgspec.json.encode(value).decode() if value is not None else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """From what is stored."""
         return msgspec.json.decode(value) if value is not None else None
 
 
 class Base(DeclarativeBase):
+    """Of all tables; names constraints as the migrations do."""
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -27,7 +27,8 @@ RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | bool | None:
-    """The (first, last) byte of a single range; None: send everything; False: it cannot be satisfied."""
+    """The first and last byte that a Range header with a single range asks for (RFC 9110, section 14.1.2), both
+    included. None: send everything; False: the range cannot be satisfied."""
     found = RANGE.fullmatch(header.strip())
     if found is None or found[0] == "bytes=-":
         return None
@@ -153,7 +154,7 @@ def find_boot_file(shelf: Shelf, roots: dict[str, Path], scope: Scope) -> Path |
 
 
 def build_boot_files(shelf: Shelf, boot_files: Path, files: Path, tftp_root: Path) -> ASGIRouteHandler:
-    """The handler of everything under `/bootos`."""
+    """The ASGI handler of everything under `/bootos`."""
     roots = {"": boot_files, "files": files, "netboot": tftp_root}
 
     @asgi("/bootos", is_mount=True, copy_scope=True)
@@ -164,7 +165,8 @@ def build_boot_files(shelf: Shelf, boot_files: Path, files: Path, tftp_root: Pat
 
 
 def build_grub_files(tftp_root: Path) -> ASGIRouteHandler:
-    """The handler of `/grub`, where Debian's signed GRUB looks for its configuration on the host it came from."""
+    """The ASGI handler of `/grub`, where Debian's signed GRUB looks for its configuration on the host it came
+    from."""
     roots = {"": tftp_root / "grub"}
 
     @asgi("/grub", is_mount=True, copy_scope=True)

@@ -13,7 +13,7 @@ from bootos.server.store.table import Image, ImageDefault, ImagePin, Machine
 
 
 def find_image(session: Session, version: str) -> Image:
-    """Raises NotFoundError."""
+    """The published image of this version. Raises NotFoundError."""
     row = session.scalar(select(Image).where(Image.version == version))
     if row is None:
         raise NotFoundError(f"there is no image {version!r}", hint="see bootos image list")
@@ -21,7 +21,7 @@ def find_image(session: Session, version: str) -> Image:
 
 
 def check_version(session: Session, version: str) -> None:
-    """Raises NotFoundError when it is neither published nor the local one."""
+    """Check that the version is published, or the local one. Raises NotFoundError."""
     if version != LOCAL:
         find_image(session, version)
 
@@ -37,6 +37,7 @@ def add_image(session: WriteSession, version: str, *, note: str, published_by: s
 
 
 def read_default(session: Session) -> str:
+    """The version that is the default."""
     rows = list_defaults(session, 1)
     return rows[0].version if rows else LOCAL
 
@@ -47,7 +48,7 @@ def list_defaults(session: Session, limit: int) -> list[ImageDefault]:
 
 
 def set_default(session: WriteSession, version: str) -> bool:
-    """Make it the default; False when it is. Raises NotFoundError."""
+    """Make it the default; returns whether it was another one before. Raises NotFoundError."""
     check_version(session, version)
     if read_default(session) == version:
         return False
@@ -103,6 +104,7 @@ def _join_repetitions(session: WriteSession) -> None:
 
 
 def read_pins(session: Session) -> list[Pin]:
+    """All pins, in the order they were made."""
     return [
         Pin(
             id=row.id,
@@ -123,8 +125,8 @@ def set_pin(
     vendor: str = "",
     product: str = "",
 ) -> ImagePin:
-    """Pin a version for a machine, or for a model; an older pin of the same is replaced. Raises NotFoundError,
-    UnusableError."""
+    """Pin a version for a machine, or for a model; an older pin of the same is replaced. Returns the pin. Raises
+    NotFoundError, UnusableError (neither of both)."""
     check_version(session, version)
     vendor, product = " ".join(vendor.split()), " ".join(product.split())
     if machine is None and not (vendor and product):
@@ -150,7 +152,7 @@ def set_pin(
 
 
 def remove_pin(session: WriteSession, pin_id: int) -> ImagePin:
-    """Raises NotFoundError."""
+    """Remove a pin; returns it. Raises NotFoundError."""
     row = session.get(ImagePin, pin_id)
     if row is None:
         raise NotFoundError(f"there is no pin {pin_id}", hint="see bootos image list")
