@@ -23,7 +23,7 @@ from bootos.errors import BootosError
 from bootos.lab.preflight import find_requirements
 from bootos.lab.qemu import PROGRAM
 from bootos.lab.spec import KernelBoot
-from bootos.lab.trial import NETWORK_BOOT, UEFI, Result, Trial, build_kernel_trial, run_trial
+from bootos.lab.trial import NETWORK_BOOT, UEFI, AcceleratorTrial, TrialResult, build_kernel_trial, run_trial
 from bootos.lab.trial_program import SIGN
 from bootos.process import ToolError, run
 
@@ -40,25 +40,25 @@ _MACHINE = "a machine of the lab"
 _CPU_WORDS = ("vendor_id", "model name", "microcode", "flags")  # of /proc/cpuinfo
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class AcceleratorChoice(msgspec.Struct, frozen=True, kw_only=True):
     """An accelerator, why it is that one, and the trials that say so. `memory`: the file that remembers them."""
 
     accelerator: Accelerator
     reason: str
-    trials: tuple[Result, ...] = ()
+    trials: tuple[TrialResult, ...] = ()
     memory: str = ""
 
 
 class _Memory(msgspec.Struct, forbid_unknown_fields=True):
     """What the file holds: results by the digest of what decides them, the oldest first."""
 
-    results: dict[str, Result] = {}
+    results: dict[str, TrialResult] = {}
 
 
-_unwritten: dict[str, Result] = {}  # results of this process for which no file could be written
+_unwritten: dict[str, TrialResult] = {}  # results of this process for which no file could be written
 
 
-class Host:
+class LabHost:
     """A host, as far as it runs lab machines: `env` is the environment in which QEMU is found and started, `memory` the
     file that remembers what came of the trials. `proc`, `node` and `release` are where its processor and its kernel
     are read, its name and its kernel's release."""
@@ -78,7 +78,9 @@ class Host:
         self._node = node or platform.node()
         self._release = release or platform.release()
 
-    def judge(self, kernel: Path | None = None, *, trials: Sequence[Trial] | None = None) -> Verdict:
+    def judge(
+        self, kernel: Path | None = None, *, trials: Sequence[AcceleratorTrial] | None = None
+    ) -> AcceleratorChoice:
         """What this host runs lab machines with. Trials of which nothing is remembered are made now, up to the first
         that fails: some seconds where kvm works, less than a minute where it does not. `kernel` is the image's, KERNEL
         by default; one that does not exist is not tried. `trials` are made in place of all that this host can. Raises
@@ -87,11 +89,11 @@ class Host:
         if forced and forced not in ("kvm", "tcg"):
             raise BootosError(f"{VARIABLE}={forced} is unknown", hint="use kvm or tcg")
         if forced:
-            return Verdict(accelerator=cast(Accelerator, forced), reason=f"{VARIABLE} says so")
+            return AcceleratorChoice(accelerator=cast(Accelerator, forced), reason=f"{VARIABLE} says so")
         facts = self._read_facts()
         if facts is None:
-            return Verdict(accelerator="tcg", reason=f"{PROGRAM} is not installed")
-        results: list[Result] = []
+            return AcceleratorChoice(accelerator="tcg", reason=f"{PROGRAM} is not installed")
+        results: list[TrialResult] = []
         with self._hold():
             remembered = self._read()
             if (failure := remembered.get(_digest(facts, _MACHINE))) is not None:
@@ -112,15 +114,15 @@ class Host:
         from now on. `words`: what QEMU said."""
         if (facts := self._read_facts()) is not None:
             with self._hold():
-                self._write(_digest(facts, _MACHINE), Result(name=_MACHINE, ok=False, words=words))
+                self._write(_digest(facts, _MACHINE), TrialResult(name=_MACHINE, ok=False, words=words))
 
-    def _conclude(self, results: list[Result]) -> Verdict:
+    def _conclude(self, results: list[TrialResult]) -> AcceleratorChoice:
         failed = next((result for result in results if not result.ok), None)
         if failed is not None:
             reason = f"kvm failed: {failed.name}: {failed.words}"
         else:
             reason = "kvm ran all of it" if results else "there is nothing here to try kvm with"
-        return Verdict(
+        return AcceleratorChoice(
             accelerator="kvm" if results and failed is None else "tcg",
             reason=reason,
             trials=tuple(results),
@@ -158,7 +160,7 @@ class Host:
                 log.debug("%s is not used: %s", self.memory, error)
             yield
 
-    def _read(self) -> dict[str, Result]:
+    def _read(self) -> dict[str, TrialResult]:
         """The results that are remembered. A file that cannot be read is taken for an empty one, and written anew."""
         try:
             results = msgspec.json.decode(self.memory.read_bytes(), type=_Memory).results
@@ -166,7 +168,7 @@ class Host:
             results = {}
         return {**results, **_unwritten}
 
-    def _write(self, key: str, result: Result) -> None:
+    def _write(self, key: str, result: TrialResult) -> None:
         """Add a result, whole or not at all."""
         results = {**self._read(), key: result}
         kept = _Memory(results=dict(list(results.items())[-_KEPT:]))
@@ -188,7 +190,7 @@ def _read_version(program: str, changed_ns: int) -> str:
         return ""
 
 
-def _find_trials(kernel: Path) -> Iterator[Trial]:
+def _find_trials(kernel: Path) -> Iterator[AcceleratorTrial]:
     """What can be tried here. What lacks a package is none of this host's machines."""
     if all(finding.path for finding in find_requirements(parts=["pxe"])):
         yield NETWORK_BOOT
@@ -198,7 +200,7 @@ def _find_trials(kernel: Path) -> Iterator[Trial]:
         yield UEFI
 
 
-def _identify(trial: Trial) -> tuple[str, ...]:
+def _identify(trial: AcceleratorTrial) -> tuple[str, ...]:
     """What makes it that trial: all of its machine, and the content of a kernel in place of its path."""
     content = ""
     if isinstance(trial.spec.boot, KernelBoot):

@@ -26,17 +26,17 @@ BOOT_DEVICES = ("none", "pxe", "default", "cdrom", "bios")
 CHASSIS_NAMES = ("power", "reset", "boot", "shutdown", "identify")
 
 
-class Refused(Exception):
+class SettingRefused(Exception):
     """A request the hardware would not take."""
 
 
 def apply_lan(state: dict[str, str], name: str, value: str) -> dict[str, str]:
     """The LAN settings after `name` was set; an address source of dhcp brings the lease with it."""
     if name not in LAN_NAMES:
-        raise Refused(f"Invalid parameter: {name}")
+        raise SettingRefused(f"Invalid parameter: {name}")
     if name == "ip_addr_src":
         if value not in ("static", "dhcp"):
-            raise Refused(f"Invalid ip_addr_src: {value}")
+            raise SettingRefused(f"Invalid ip_addr_src: {value}")
         lease = state.get("dhcp_address", "0.0.0.0")
         taken = {"ip_addr": lease, "subnet_mask": "255.255.255.0"} if value == "dhcp" else {}
         return {**state, **taken, name: value}
@@ -44,7 +44,7 @@ def apply_lan(state: dict[str, str], name: str, value: str) -> dict[str, str]:
         try:
             ipaddress.IPv4Address(value)
         except ValueError as cause:
-            raise Refused(f"Invalid {name}: {value}") from cause
+            raise SettingRefused(f"Invalid {name}: {value}") from cause
     return {**state, name: value}
 
 
@@ -54,10 +54,10 @@ def run_lan(path: str, operation: str, words: list[str]) -> str:
         state = json.load(stream)
     if operation == "get":
         if unknown := [name for name in words if name not in LAN_NAMES]:
-            raise Refused(f"Invalid parameter: {unknown[0]}")
+            raise SettingRefused(f"Invalid parameter: {unknown[0]}")
         return "".join(f"{name}:{state[name]}\n" for name in words)
     if operation not in ("set", "check") or len(words) % 2:
-        raise Refused(f"Unknown operation: {operation} {words}")
+        raise SettingRefused(f"Unknown operation: {operation} {words}")
     for name, value in zip(words[::2], words[1::2], strict=True):
         state = apply_lan(state, name, value)
     if operation == "set":
@@ -75,14 +75,14 @@ def run_chassis(path: str, operation: str, words: list[str]) -> str:
         request = [[name, value] for name, value in zip(words[::2], words[1::2], strict=False)]
     for name, value in request:
         if name not in CHASSIS_NAMES or (name == "boot" and value not in (None, *BOOT_DEVICES)):
-            raise Refused(f"Invalid parameter: {name} {value}")
+            raise SettingRefused(f"Invalid parameter: {name} {value}")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(path)
         connection.sendall(json.dumps(request).encode() + b"\n")
         answer = json.loads(connection.makefile("rb").readline())
     if "error" in answer:
-        raise Refused(answer["error"])
+        raise SettingRefused(answer["error"])
     return "".join(f"{name}:{value}\n" for name, value in answer["values"].items())
 
 
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
     try:
         part, path, operation, *words = argv
         sys.stdout.write((run_lan if part == "lan" else run_chassis)(path, operation, words))
-    except (Refused, OSError, ValueError, KeyError) as error:
+    except (SettingRefused, OSError, ValueError, KeyError) as error:
         print(error)
         return 1
     return 0

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import Host, Verdict
+from bootos.lab.accelerator import AcceleratorChoice, LabHost
 from bootos.lab.machine import Machine
 from bootos.lab.netboot import build_default_menu, build_tftp_root
 from bootos.lab.preflight import Part, find_missing_packages, find_requirements
@@ -66,14 +66,14 @@ def check(
     findings = find_requirements()
     missing = find_missing_packages(findings)
     has_qemu = any(finding.path and finding.requirement.part == "machine" for finding in findings)
-    verdict = Host().judge(image / "vmlinuz") if has_qemu else None
+    choice = LabHost().judge(image / "vmlinuz") if has_qemu else None
     if json:
         facts = {
             "ok": not missing,
-            "accelerator": verdict.accelerator if verdict is not None else "",
-            "reason": verdict.reason if verdict is not None else "",
-            "trials": msgspec.to_builtins(verdict.trials) if verdict is not None else [],
-            "memory": verdict.memory if verdict is not None else "",
+            "accelerator": choice.accelerator if choice is not None else "",
+            "reason": choice.reason if choice is not None else "",
+            "trials": msgspec.to_builtins(choice.trials) if choice is not None else [],
+            "memory": choice.memory if choice is not None else "",
             "missing_packages": missing,
             "requirements": [
                 {**msgspec.to_builtins(finding.requirement), "path": finding.path} for finding in findings
@@ -88,26 +88,26 @@ def check(
             table.add_row(finding.requirement.part, finding.requirement.name, place)
         screen = Screen()
         screen.print(table)
-        _print_verdict(screen, verdict)
+        _print_choice(screen, choice)
         if missing:
             screen.print(f"install: apt-get install --no-install-recommends {' '.join(missing)}")
     if missing:
         raise typer.Exit(1)
 
 
-def _print_verdict(screen: Screen, verdict: Verdict | None) -> None:
-    if verdict is None:
+def _print_choice(screen: Screen, choice: AcceleratorChoice | None) -> None:
+    if choice is None:
         screen.print("accelerator: unknown without QEMU")
         return
-    if verdict.trials:
+    if choice.trials:
         table = Table("tried with kvm", "seconds", "came of it")
-        for trial in verdict.trials:
+        for trial in choice.trials:
             table.add_row(
                 trial.name, f"{trial.seconds:g}", "ran" if trial.ok else Text(trial.words, style="red")
             )
         screen.print(table)
-        screen.print(f"remembered in {verdict.memory}", soft_wrap=True)
-    screen.print(f"accelerator: {verdict.accelerator} ({verdict.reason})", soft_wrap=True)
+        screen.print(f"remembered in {choice.memory}", soft_wrap=True)
+    screen.print(f"accelerator: {choice.accelerator} ({choice.reason})", soft_wrap=True)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import Accelerator, Host, Verdict
+from bootos.lab.accelerator import Accelerator, AcceleratorChoice, LabHost
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc
 from bootos.lab.capture import has_asked
@@ -65,7 +65,7 @@ class Machine(Chassis):
         redfish: RedfishService | None = None,
         network: LabNetwork | None = None,
         kernel: Path | None = None,
-        host: Host | None = None,
+        host: LabHost | None = None,
     ) -> None:
         check_spec(spec)
         self.spec = spec
@@ -77,12 +77,12 @@ class Machine(Chassis):
         self.redfish = redfish
         self.network = network
         self.kernel = kernel
-        self.host = host or Host()
+        self.host = host or LabHost()
         self._tap = network.add_tap() if network is not None else ""
         self._backplane = QemuBackplane(directory, self._find_qmp)
         self._serial: SerialLog | None = None
         self._emulator: Emulator | None = None
-        self._verdict: Verdict | None = None  # what it runs with, or ran with last
+        self._choice: AcceleratorChoice | None = None  # what it runs with, or ran with last
         self._remote = ("", "")
         self._power_ons = 0
         self._switching = threading.RLock()
@@ -111,16 +111,16 @@ class Machine(Chassis):
         return self._emulator.pid if self._emulator is not None else None
 
     @property
-    def verdict(self) -> Verdict:
+    def choice(self) -> AcceleratorChoice:
         """What QEMU runs it with, and why. Raises BootosError before the first power-on."""
-        if self._verdict is None:
+        if self._choice is None:
             raise BootosError(f"{self.spec.name} was never powered on")
-        return self._verdict
+        return self._choice
 
     @property
     def accelerator(self) -> Accelerator:
-        """What QEMU runs it with; see `verdict`."""
-        return self.verdict.accelerator
+        """What QEMU runs it with; see `choice`."""
+        return self.choice.accelerator
 
     @property
     def capture_path(self) -> Path:
@@ -370,7 +370,7 @@ class Machine(Chassis):
 
     def _start(self) -> None:
         """Start QEMU with what the host is able to; with tcg where kvm cannot even start it."""
-        self._verdict = self._verdict or self.host.judge(self._find_kernel())
+        self._choice = self._choice or self.host.judge(self._find_kernel())
         try:
             self._run(self.accelerator)
         except BootosError as error:
@@ -424,7 +424,7 @@ class Machine(Chassis):
 
     def _leave_kvm(self, words: str) -> None:
         """Use tcg from now on, for this machine and, remembered, on this host."""
-        self._verdict = Verdict(accelerator="tcg", reason=f"kvm failed: {words}")
+        self._choice = AcceleratorChoice(accelerator="tcg", reason=f"kvm failed: {words}")
         self.host.remember_failure(words)
         self.serial.note(f"lab: kvm failed ({words}); the machine starts anew with tcg")
 

@@ -25,7 +25,7 @@ _LOADER = "trial.0"
 _NIC = NicSpec(mac="52:54:00:b0:0c:f0", boot=True)
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class AcceleratorTrial(msgspec.Struct, frozen=True, kw_only=True):
     """One machine, and the regular expression that its serial line must match within `deadline_s` seconds. `pause`:
     what it says where it waits for a key for some seconds; it gets one."""
 
@@ -36,7 +36,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = _DEADLINE_S
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a trial. `words`: why it failed. `seconds`: how long it took."""
 
     name: str
@@ -45,36 +45,38 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-NETWORK_BOOT = Trial(
+NETWORK_BOOT = AcceleratorTrial(
     name="BIOS, network boot ROM, 16, 32 and 64 bit code",
     spec=MachineSpec(name="network-boot", memory_mib=256, cpus=2, nics=(_NIC,), bootfile=_LOADER),
     sign=SIGN,
     pause="Press Ctrl-B for the iPXE command line",
 )
-UEFI = Trial(
+UEFI = AcceleratorTrial(
     name="UEFI firmware",
     spec=MachineSpec(name="uefi", memory_mib=256, firmware="uefi", nics=(_NIC,)),
     sign="Start PXE over|BdsDxe: ",
 )
 
 
-def build_kernel_trial(kernel: Path) -> Trial:
+def build_kernel_trial(kernel: Path) -> AcceleratorTrial:
     """A trial that lets a kernel unpack itself, until its first line. The kernel needs no initrd for that."""
     boot = KernelBoot(kernel=str(kernel.resolve()), append="console=ttyS0,115200")
     spec = MachineSpec(name="kernel", memory_mib=512, cpus=2, boot=boot)
-    return Trial(name="decompression of the image's kernel", spec=spec, sign="Linux version")
+    return AcceleratorTrial(name="decompression of the image's kernel", spec=spec, sign="Linux version")
 
 
-def run_trial(trial: Trial, accelerator: str, *, env: Mapping[str, str] = os.environ) -> Result:
+def run_trial(
+    trial: AcceleratorTrial, accelerator: str, *, env: Mapping[str, str] = os.environ
+) -> TrialResult:
     """Run the machine until its sign; returns what came of it, also when QEMU does not start. QEMU is found and started
     in the environment `env`."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bootos-lab-trial-") as directory:
         words = _run(trial, accelerator, Path(directory), env)
-    return Result(name=trial.name, ok=not words, words=words, seconds=round(time.monotonic() - began, 1))
+    return TrialResult(name=trial.name, ok=not words, words=words, seconds=round(time.monotonic() - began, 1))
 
 
-def _run(trial: Trial, accelerator: str, directory: Path, env: Mapping[str, str]) -> str:
+def _run(trial: AcceleratorTrial, accelerator: str, directory: Path, env: Mapping[str, str]) -> str:
     """Why the trial failed; empty when it did not."""
     (directory / "tftp").mkdir()
     (directory / "tftp" / _LOADER).write_bytes(build_program())

@@ -11,7 +11,7 @@ from bootsector import build_kernel
 from failing_qemu import PROGRAM, build_environment, choose, install
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import VARIABLE, Host, Verdict
+from bootos.lab.accelerator import VARIABLE, AcceleratorChoice, LabHost
 from bootos.lab.trial import build_kernel_trial
 
 pytestmark = pytest.mark.skipif(not shutil.which(PROGRAM), reason="needs qemu-system-x86")
@@ -35,10 +35,10 @@ class Bench:
         """Let kvm fail this way from now on; the program stays the same."""
         choose(self.programs, how=how, when="Probing EDD")
 
-    def host(self, **words: str) -> Host:
-        return Host(build_environment(self.programs, **words), self.memory, **self.facts)
+    def host(self, **words: str) -> LabHost:
+        return LabHost(build_environment(self.programs, **words), self.memory, **self.facts)
 
-    def judge(self, **words: str) -> Verdict:
+    def judge(self, **words: str) -> AcceleratorChoice:
         return self.host(**words).judge(trials=[build_kernel_trial(self.kernel)])
 
 
@@ -129,26 +129,26 @@ def test_a_memory_that_cannot_be_written_does_not_hinder(bench: Bench) -> None:
 def test_a_machine_that_died_at_work_is_remembered_against_kvm(bench: Bench) -> None:
     assert bench.judge().accelerator == "kvm"
     bench.host().remember_failure("KVM internal error. Suberror: 1")
-    verdict = bench.judge()
-    assert verdict.accelerator == "tcg"
-    assert verdict.reason == "kvm failed: a machine of the lab: KVM internal error. Suberror: 1"
+    choice = bench.judge()
+    assert choice.accelerator == "tcg"
+    assert choice.reason == "kvm failed: a machine of the lab: KVM internal error. Suberror: 1"
 
 
 def test_processes_that_ask_at_once_try_once(bench: Bench) -> None:
-    verdicts: list[Verdict] = []
-    threads = [threading.Thread(target=lambda: verdicts.append(bench.judge())) for _ in range(3)]
+    choices: list[AcceleratorChoice] = []
+    threads = [threading.Thread(target=lambda: choices.append(bench.judge())) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(verdicts) == 3
-    assert len({verdict.trials[0].seconds for verdict in verdicts}) == 1
+    assert len(choices) == 3
+    assert len({choice.trials[0].seconds for choice in choices}) == 1
 
 
 @pytest.mark.parametrize("forced", ["kvm", "tcg"])
 def test_the_variable_overrides_all_trials(bench: Bench, forced: str) -> None:
-    verdict = bench.judge(**{VARIABLE: forced})
-    assert (verdict.accelerator, verdict.trials) == (forced, ())
+    choice = bench.judge(**{VARIABLE: forced})
+    assert (choice.accelerator, choice.trials) == (forced, ())
     assert not bench.memory.exists()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bootos.lab import bmc_program
-from bootos.lab.bmc_program import LAN_NAMES, Refused, main, run_lan
+from bootos.lab.bmc_program import LAN_NAMES, SettingRefused, main, run_lan
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_dhcp_brings_the_lease(settings: str) -> None:
     ],
 )
 def test_refuses_what_a_bmc_would_refuse(settings: str, words: list[str]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(SettingRefused):
         run_lan(settings, words[0], words[1:])
 
 

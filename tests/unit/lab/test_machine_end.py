@@ -13,7 +13,7 @@ from bootsector import build_kernel
 from failing_qemu import PROGRAM, build_environment, choose, install
 
 from bootos.errors import BootosError
-from bootos.lab.accelerator import VARIABLE, Host
+from bootos.lab.accelerator import VARIABLE, LabHost
 from bootos.lab.emulator import MachineEnded
 from bootos.lab.machine import Machine
 from bootos.lab.serial import SerialLine, SerialTimeout
@@ -33,9 +33,9 @@ KVM_FAILED = (
 )
 
 
-def build_host(directory: Path) -> Host:
+def build_host(directory: Path) -> LabHost:
     """A host of which it is said that its kvm works, with the QEMU in `bin`."""
-    return Host(build_environment(directory / "bin", **{VARIABLE: "kvm"}), directory / "accelerator.json")
+    return LabHost(build_environment(directory / "bin", **{VARIABLE: "kvm"}), directory / "accelerator.json")
 
 
 class Bench:

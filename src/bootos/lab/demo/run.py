@@ -103,7 +103,7 @@ def power_on(machine: Machine, say: Say) -> None:
         f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC"
     )
     machine.power_on()
-    say(f"QEMU runs it with {machine.accelerator}: {machine.verdict.reason}")
+    say(f"QEMU runs it with {machine.accelerator}: {machine.choice.reason}")
 
 
 def show_line(line: SerialLine, say: Say) -> None:

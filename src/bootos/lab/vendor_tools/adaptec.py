@@ -16,7 +16,7 @@ _THICK = "-" * 70
 _MIB = 1024**2
 
 
-class Physical(msgspec.Struct, kw_only=True):
+class AdaptecDrive(msgspec.Struct, kw_only=True):
     """`spare_of` is `global`, or the id of a logical device (SmartRAID: of an array)."""
 
     number: int
@@ -36,7 +36,7 @@ class Physical(msgspec.Struct, kw_only=True):
         return f"0,{self.number}"
 
 
-class Volume(msgspec.Struct, kw_only=True):
+class AdaptecVolume(msgspec.Struct, kw_only=True):
     id: int
     name: str
     level: str
@@ -51,7 +51,7 @@ class Volume(msgspec.Struct, kw_only=True):
     made_at: float = 0.0
 
 
-class Card(msgspec.Struct, kw_only=True):
+class AdaptecCard(msgspec.Struct, kw_only=True):
     model: str = "Adaptec ASR8405"
     serial: str = "6A28636EF0B"
     firmware: str = "7.10-0 (33067)"
@@ -59,28 +59,28 @@ class Card(msgspec.Struct, kw_only=True):
     pending: str = ""
     boot: int | None = None
     made: int = 0
-    drives: list[Physical] = []
-    volumes: list[Volume] = []
+    drives: list[AdaptecDrive] = []
+    volumes: list[AdaptecVolume] = []
 
     @property
     def is_smart(self) -> bool:
         return "Smart" in self.model
 
-    def find(self, number: int) -> Physical | None:
+    def find(self, number: int) -> AdaptecDrive | None:
         return next((drive for drive in self.drives if drive.number == number), None)
 
-    def find_owner(self, number: int) -> Volume | None:
+    def find_owner(self, number: int) -> AdaptecVolume | None:
         return next((volume for volume in self.volumes if number in volume.drives), None)
 
 
-def read_card(silicon: Silicon) -> Card:
+def read_card(silicon: Silicon) -> AdaptecCard:
     """The card as it is; a new one is made up from the machine's drives."""
     if "drives" in silicon.state.get(KEY, {}):
-        return msgspec.convert(silicon.state[KEY], Card)
-    card = msgspec.convert(silicon.state.get(KEY, {}), Card)
+        return msgspec.convert(silicon.state[KEY], AdaptecCard)
+    card = msgspec.convert(silicon.state.get(KEY, {}), AdaptecCard)
     for index, drive in enumerate(silicon.spec.drives):
         card.drives.append(
-            Physical(
+            AdaptecDrive(
                 number=index,
                 size_mib=drive.size_bytes // _MIB,
                 type=drive.type,
@@ -96,7 +96,7 @@ def read_card(silicon: Silicon) -> Card:
     return card
 
 
-def keep_card(silicon: Silicon, card: Card) -> None:
+def keep_card(silicon: Silicon, card: AdaptecCard) -> None:
     silicon.state[KEY] = msgspec.to_builtins(card)
 
 
@@ -117,7 +117,7 @@ def fail_drive(silicon: Silicon, number: int) -> None:
     keep_card(silicon, card)
 
 
-def find_task(volume: Volume, now: float) -> tuple[str, int] | None:
+def find_task(volume: AdaptecVolume, now: float) -> tuple[str, int] | None:
     """(what is going on, percent)."""
     if volume.level in ("0",) and volume.method != "rebuild":
         return None
@@ -129,7 +129,7 @@ def find_task(volume: Volume, now: float) -> tuple[str, int] | None:
 class ArcconfText:
     """`GETCONFIG n` and `GETSTATUS n` at a moment."""
 
-    def __init__(self, card: Card, now: float) -> None:
+    def __init__(self, card: AdaptecCard, now: float) -> None:
         self.card = card
         self.now = now
         self.width = 42 if card.is_smart else 40
@@ -213,7 +213,7 @@ class ArcconfText:
             ]
         return lines
 
-    def _find_status(self, volume: Volume) -> str:
+    def _find_status(self, volume: AdaptecVolume) -> str:
         task = find_task(volume, self.now)
         dead = [n for n in volume.drives if (d := self.card.find(n)) is not None and d.failed_at is not None]
         endures = {"0": 0, "6": 2, "60": 2}.get(volume.level, 1)
@@ -238,7 +238,7 @@ class ArcconfText:
             lines += [f"Logical Device number {volume.id}", *self._tell_volume(index, volume), ""]
         return lines
 
-    def _tell_volume(self, index: int, volume: Volume) -> list[str]:
+    def _tell_volume(self, index: int, volume: AdaptecVolume) -> list[str]:
         card, smart = self.card, self.card.is_smart
         level = "6 Reed-Solomon" if volume.level == "6" and not smart else volume.level
         rows = [
@@ -295,7 +295,7 @@ class ArcconfText:
             ]
         return [*rows, "   " + _THIN, f"   {title}", "   " + _THIN, *members]
 
-    def _find_drive_state(self, drive: Physical) -> str:
+    def _find_drive_state(self, drive: AdaptecDrive) -> str:
         owner = self.card.find_owner(drive.number)
         if drive.failed_at is not None:
             return "Failed"

@@ -6,7 +6,14 @@ SETSTATE, SETCACHE, SETBOOT, SETCONTROLLERMODE, TASK START. What it prints follo
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from bootos.lab.vendor_tools.adaptec import ArcconfText, Card, Physical, Volume, keep_card, read_card
+from bootos.lab.vendor_tools.adaptec import (
+    AdaptecCard,
+    AdaptecDrive,
+    AdaptecVolume,
+    ArcconfText,
+    keep_card,
+    read_card,
+)
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import Output
 
@@ -21,7 +28,7 @@ _MODES = {
 }
 
 
-class Refusal(Exception):
+class ArcconfRefusal(Exception):
     """Why not, and the exit code."""
 
     def __init__(self, message: str, code: int = REFUSED) -> None:
@@ -41,7 +48,7 @@ class Arcconf:
         try:
             lines = [*_Call(silicon, card, half).run(words), "", DONE]
             code = 0
-        except Refusal as refusal:
+        except ArcconfRefusal as refusal:
             lines, code = ["", str(refusal), "", "Command aborted."], refusal.code
         keep_card(silicon, card)
         return Output(code=code, stdout="\n".join(["Controllers found: 1", *lines, ""]))
@@ -66,7 +73,7 @@ class Arcconf:
 class _Call:
     """One command line."""
 
-    def __init__(self, silicon: Silicon, card: Card, half: bool) -> None:
+    def __init__(self, silicon: Silicon, card: AdaptecCard, half: bool) -> None:
         self.silicon = silicon
         self.card = card
         self.half = half
@@ -81,9 +88,9 @@ class _Call:
         if command == "task" and len(words) > 2 and words[1].lower() == "start":
             words = [words[0], *words[2:]]
         if len(words) < 2:
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         if words[1] != "1":
-            raise Refusal("Invalid controller number.", NO_CONTROLLER)
+            raise ArcconfRefusal("Invalid controller number.", NO_CONTROLLER)
         rest = words[2:]
         report = ArcconfText(self.card, self.silicon.now())
         if command == "getconfig":
@@ -91,12 +98,12 @@ class _Call:
         if command == "getstatus":
             return report.tell_status()
         if command != "setboot" and "noprompt" not in [word.lower() for word in argv]:
-            raise Refusal(
+            raise ArcconfRefusal(
                 "Are you sure you want to continue?\nPress y, then ENTER to continue or press ENTER to abort: "
             )
         method = getattr(self, f"_{command}", None)
         if method is None:
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         lines: list[str] = method(rest)
         return lines
 
@@ -113,21 +120,21 @@ class _Call:
             f"   Controller 1:             : {told}",
         ]
 
-    def _find_volume(self, name: str) -> Volume:
+    def _find_volume(self, name: str) -> AdaptecVolume:
         found = next((volume for volume in self.card.volumes if str(volume.id) == name), None)
         if found is None:
-            raise Refusal("The specified logical device does not exist.")
+            raise ArcconfRefusal("The specified logical device does not exist.")
         return found
 
-    def _find_drive(self, channel: str, number: str) -> Physical:
+    def _find_drive(self, channel: str, number: str) -> AdaptecDrive:
         found = self.card.find(int(number)) if channel == "0" and number.isdigit() else None
         if found is None:
-            raise Refusal("The specified device does not exist.")
+            raise ArcconfRefusal("The specified device does not exist.")
         return found
 
     def _create(self, words: list[str]) -> list[str]:
         if not words or words[0].lower() != "logicaldrive":
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         options: dict[str, str] = {}
         rest = words[1:]
         while len(rest) > 1 and rest[0].lower() in _OPTIONS:
@@ -137,15 +144,15 @@ class _Call:
         drives = [self._find_drive(*pair) for pair in zip(places[::2], places[1::2], strict=True)]
         card = self.card
         if card.mode == "HBA":
-            raise Refusal("The requested feature is not supported on this controller.")
+            raise ArcconfRefusal("The requested feature is not supported on this controller.")
         if level not in _FEWEST or len(drives) < _FEWEST[level] or (level == "1" and len(drives) != 2):
-            raise Refusal("The number of devices is invalid for the RAID level.")
+            raise ArcconfRefusal("The number of devices is invalid for the RAID level.")
         for drive in drives:
             is_taken = card.find_owner(drive.number) or drive.spare_of or drive.failed_at is not None
             if is_taken or drive.is_raw:
-                raise Refusal(f"The specified device 0 {drive.number} is not available.")
+                raise ArcconfRefusal(f"The specified device 0 {drive.number} is not available.")
         if card.is_smart and {"method", "rcache", "wcache"} & options.keys():
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         legs = int(options.get("legs", "2")) if level in ("50", "60") else 1
         legs = len(drives) // 2 if level == "10" else legs
         smallest = min(drive.size_mib for drive in drives) - _RESERVED_MIB[card.is_smart]
@@ -153,11 +160,11 @@ class _Call:
         room = smallest * (len(drives) - lost)
         wanted = room if size.upper() == "MAX" else int(size)
         if wanted > room:
-            raise Refusal("The specified size is too large.")
+            raise ArcconfRefusal("The specified size is too large.")
         card.made += 1
         number = next(n for n in range(256) if n not in {volume.id for volume in card.volumes})
         digest = hashlib.sha256(f"{card.serial}/{card.made}".encode()).hexdigest().upper()
-        volume = Volume(
+        volume = AdaptecVolume(
             id=number,
             name=options.get("name", f"LogicalDrv {number}"),
             level=level,
@@ -179,12 +186,14 @@ class _Call:
         serial = card.serial if card.is_smart else volume.uid
         self.silicon.block.plug(f"arc{card.made}", wanted * 1024**2, f"0x{wwn}", vendor, volume.name, serial)
         if self.half:
-            raise Refusal("The controller stopped responding while the configuration was saved.", FAILED)
+            raise ArcconfRefusal(
+                "The controller stopped responding while the configuration was saved.", FAILED
+            )
         return ["", f"Creating logical device: {volume.name}"]
 
     def _delete(self, words: list[str]) -> list[str]:
         if len(words) < 2 or words[0].lower() != "logicaldrive":
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         card = self.card
         doomed = list(card.volumes) if words[1].lower() == "all" else [self._find_volume(words[1])]
         lines: list[str] = []
@@ -204,12 +213,14 @@ class _Call:
                 if is_same:
                     self.silicon.block.unplug(name)
         if self.half:
-            raise Refusal("The controller stopped responding while the configuration was saved.", FAILED)
+            raise ArcconfRefusal(
+                "The controller stopped responding while the configuration was saved.", FAILED
+            )
         return lines
 
     def _setstate(self, words: list[str]) -> list[str]:
         if len(words) < 4 or words[0].lower() != "device":
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         drive, state, more = self._find_drive(words[1], words[2]), words[3].lower(), words[4:]
         if self.half:
             return []
@@ -222,12 +233,12 @@ class _Call:
             or drive.is_raw
             or drive.failed_at is not None
         ):
-            raise Refusal("The specified device is not available.")
+            raise ArcconfRefusal("The specified device is not available.")
         if self.card.is_smart:
             if len(more) != 4 or more[0].lower() != "array" or more[2].lower() != "sparetype":
-                raise Refusal("Invalid arguments.", USAGE)
+                raise ArcconfRefusal("Invalid arguments.", USAGE)
             if int(more[1]) >= len(self.card.volumes):
-                raise Refusal("The specified array does not exist.")
+                raise ArcconfRefusal("The specified array does not exist.")
             drive.spare_of = more[1]
         else:
             drive.spare_of = str(self._find_volume(more[1]).id) if more else "global"
@@ -235,11 +246,11 @@ class _Call:
 
     def _setcache(self, words: list[str]) -> list[str]:
         if len(words) != 3 or words[0].lower() != "logicaldrive":
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         volume, mode = self._find_volume(words[1]), words[2].lower()
         known = ("con", "coff") if self.card.is_smart else ("ron", "roff", "wt", "wb", "wbb")
         if mode not in known:
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         if self.half:
             return []
         if mode in ("ron", "roff"):
@@ -247,15 +258,15 @@ class _Call:
             return []
         new = {"con": "wbb", "coff": "wt"}.get(mode, mode)
         if self.card.is_smart and new == volume.write:
-            raise Refusal(f"The cache is already set to {'Enabled' if new != 'wt' else 'Disabled'}.")
+            raise ArcconfRefusal(f"The cache is already set to {'Enabled' if new != 'wt' else 'Disabled'}.")
         volume.write = new
         return []
 
     def _setboot(self, words: list[str]) -> list[str]:
         if not self.card.is_smart:
-            raise Refusal("The requested feature is not supported on this controller.")
+            raise ArcconfRefusal("The requested feature is not supported on this controller.")
         if [word.lower() for word in words[2:]] != ["type", "primary"]:
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         if not self.half:
             self.card.boot = self._find_volume(words[1]).id
         return []
@@ -263,15 +274,15 @@ class _Call:
     def _setcontrollermode(self, words: list[str]) -> list[str]:
         mode = _MODES[self.card.is_smart].get(words[0] if words else "")
         if mode is None:
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         if mode == "HBA" and self.card.volumes:
-            raise Refusal("Logical devices are configured on this controller.")
+            raise ArcconfRefusal("Logical devices are configured on this controller.")
         self.card.pending = "" if mode == self.card.mode else mode
         return ["", "A reboot is required for the changes to take effect."]
 
     def _task(self, words: list[str]) -> list[str]:
         if len(words) != 4 or words[0].lower() != "device" or words[3].lower() != "initialize":
-            raise Refusal("Invalid arguments.", USAGE)
+            raise ArcconfRefusal("Invalid arguments.", USAGE)
         drive = self._find_drive(words[1], words[2])
         if not self.half:
             drive.is_raw = False

@@ -20,7 +20,7 @@ _MIB = 1024**2
 State = Literal["UGood", "Onln", "GHS", "DHS", "JBOD", "Failed", "Frgn"]
 
 
-class Physical(msgspec.Struct, kw_only=True):
+class MegaraidDrive(msgspec.Struct, kw_only=True):
     enclosure: int
     slot: int
     size_bytes: int
@@ -44,7 +44,7 @@ class Physical(msgspec.Struct, kw_only=True):
         return max(0, self.size_bytes // _MIB - 512) * _MIB
 
 
-class Volume(msgspec.Struct, kw_only=True):
+class MegaraidVolume(msgspec.Struct, kw_only=True):
     number: int
     group: int
     level: int
@@ -60,7 +60,7 @@ class Volume(msgspec.Struct, kw_only=True):
     init_kind: str = ""
 
 
-class Card(msgspec.Struct, kw_only=True):
+class MegaraidCard(msgspec.Struct, kw_only=True):
     """One controller. `foreign` are drives' ids with the level of what they brought."""
 
     number: int
@@ -74,23 +74,23 @@ class Card(msgspec.Struct, kw_only=True):
     levels: tuple[int, ...] = (0, 1, 5, 6, 10, 50, 60)
     boot: int | None = None
     made: int = 0
-    drives: list[Physical] = []
-    volumes: list[Volume] = []
+    drives: list[MegaraidDrive] = []
+    volumes: list[MegaraidVolume] = []
     foreign_level: int | None = None
 
-    def find(self, drive: str) -> Physical | None:
+    def find(self, drive: str) -> MegaraidDrive | None:
         return next((entry for entry in self.drives if entry.id == drive), None)
 
-    def find_volume(self, number: int) -> Volume | None:
+    def find_volume(self, number: int) -> MegaraidVolume | None:
         return next((entry for entry in self.volumes if entry.number == number), None)
 
-    def block_name(self, volume: Volume) -> str:
+    def block_name(self, volume: MegaraidVolume) -> str:
         return f"megaraid{self.number}-{volume.number}"
 
-    def is_initializing(self, volume: Volume, now: float) -> bool:
+    def is_initializing(self, volume: MegaraidVolume, now: float) -> bool:
         return volume.init_at is not None and now < volume.init_at + INIT_S
 
-    def state_of(self, volume: Volume, now: float) -> str:
+    def state_of(self, volume: MegaraidVolume, now: float) -> str:
         members = [self.find(row) for row in volume.rows]
         lost = sum(d is None or d.state != "Onln" or self.is_rebuilding(d, now) for d in members)
         if not lost:
@@ -98,27 +98,27 @@ class Card(msgspec.Struct, kw_only=True):
         can_lose = {0: 0, 1: len(members) - 1, 5: 1, 6: 2, 10: 1, 50: 1, 60: 2}[volume.level]
         return "OfLn" if lost > can_lose else "Pdgd" if volume.level in (6, 60) and lost == 1 else "Dgrd"
 
-    def is_rebuilding(self, drive: Physical, now: float) -> bool:
+    def is_rebuilding(self, drive: MegaraidDrive, now: float) -> bool:
         return drive.joined_at is not None and now < drive.joined_at + REBUILD_S
 
 
-def read_cards(silicon: Silicon) -> list[Card]:
+def read_cards(silicon: Silicon) -> list[MegaraidCard]:
     """The controllers as they are; new ones are made up from the machine's drives. The state may bring some of their
     fields (`{"megaraid": [{"number": 0, "model": "..."}]}`)."""
-    known = msgspec.convert(silicon.state.get(KEY, []), list[Card])
+    known = msgspec.convert(silicon.state.get(KEY, []), list[MegaraidCard])
     if known and any(card.drives for card in known):
         return known
     numbers = sorted({drive.controller for drive in silicon.spec.drives} or {0})
     cards = []
     for number in numbers:
-        card = next((card for card in known if card.number == number), Card(number=number))
+        card = next((card for card in known if card.number == number), MegaraidCard(number=number))
         card.serial = card.serial or f"LAB{number}SV001"
         card.bus += number
         own = [drive for drive in silicon.spec.drives if drive.controller == number]
         for slot, drive in enumerate(own):
             serial = drive.serial or f"LABDRIVE{number}{slot:03}"
             card.drives.append(
-                Physical(
+                MegaraidDrive(
                     enclosure=32,
                     slot=slot,
                     size_bytes=drive.size_bytes,
@@ -135,7 +135,7 @@ def read_cards(silicon: Silicon) -> list[Card]:
     return cards
 
 
-def keep_cards(silicon: Silicon, cards: list[Card]) -> None:
+def keep_cards(silicon: Silicon, cards: list[MegaraidCard]) -> None:
     silicon.state[KEY] = msgspec.to_builtins(cards)
 
 
@@ -145,7 +145,7 @@ def count_data(level: int, drives: int, spans: int) -> int:
     return drives - lost
 
 
-def plug_drive(silicon: Silicon, card: Card, drive: Physical) -> None:
+def plug_drive(silicon: Silicon, card: MegaraidCard, drive: MegaraidDrive) -> None:
     """Hand a single drive to the machine."""
     silicon.block.plug(
         name=f"megaraid{card.number}-e{drive.enclosure}-s{drive.slot}",
@@ -157,11 +157,11 @@ def plug_drive(silicon: Silicon, card: Card, drive: Physical) -> None:
     )
 
 
-def unplug_drive(silicon: Silicon, card: Card, drive: Physical) -> None:
+def unplug_drive(silicon: Silicon, card: MegaraidCard, drive: MegaraidDrive) -> None:
     silicon.block.unplug(f"megaraid{card.number}-e{drive.enclosure}-s{drive.slot}")
 
 
-def plug_volume(silicon: Silicon, card: Card, volume: Volume) -> None:
+def plug_volume(silicon: Silicon, card: MegaraidCard, volume: MegaraidVolume) -> None:
     silicon.block.plug(
         name=card.block_name(volume),
         size_bytes=volume.size_bytes,

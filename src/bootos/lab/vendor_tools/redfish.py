@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from bootos.lab.vendor_tools import redfish_remote as remote
-from bootos.lab.vendor_tools.redfish_answer import Refused, build_error, build_reply
+from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_error, build_reply
 from bootos.lab.vendor_tools.redfish_tree import (
     ACCOUNTS,
     BIOS,
@@ -54,13 +54,13 @@ class RedfishTool:
         try:
             if state["deaf"] > 0:
                 state["deaf"] -= 1
-                raise Refused(503, "The service is starting.")
+                raise RedfishRefusal(503, "The service is starting.")
             user = _find_user(state, files)
             is_login = method == "POST" and path == SESSIONS
             if user is None and path not in _OPEN and not is_login:
-                raise Refused(401, "The account is not known, or its password is wrong.")
+                raise RedfishRefusal(401, "The account is not known, or its password is wrong.")
             return _answer(silicon, state, method, path, files)
-        except Refused as refused:
+        except RedfishRefusal as refused:
             return build_error(refused)
 
     def on_boot(self, silicon: Silicon) -> None:
@@ -153,7 +153,7 @@ def _answer(
             return build_reply({"v1": ROOT})
         body = tree.get(path) if path != ROOT.rstrip("/") else tree[ROOT]
         if body is None:
-            raise Refused(404, f"The resource at {path} was not found.")
+            raise RedfishRefusal(404, f"The resource at {path} was not found.")
         if path == SYSTEM:
             body["PowerState"] = "On" if silicon.chassis.is_on() else "Off"
         return build_reply(body, etag=_make_etag(body))
@@ -168,10 +168,10 @@ def _answer(
     if method == "POST":
         return _post(silicon, state, path, request)
     if method != "PATCH" or path not in tree:
-        raise Refused(405 if path in tree else 404, f"{method} {path} is not possible.")
+        raise RedfishRefusal(405 if path in tree else 404, f"{method} {path} is not possible.")
     match = files.get("if-match", b"").decode()
     if match and match != _make_etag(tree[path]):
-        raise Refused(412, "The ETag supplied did not match the ETag of the resource.")
+        raise RedfishRefusal(412, "The ETag supplied did not match the ETag of the resource.")
     return _patch(silicon, state, path, request)
 
 
@@ -179,7 +179,7 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
     if path == SESSIONS:
         user, password = str(request.get("UserName")), str(request.get("Password"))
         if not _is_right(state, user, password):
-            raise Refused(401, "The account is not known, or its password is wrong.")
+            raise RedfishRefusal(401, "The account is not known, or its password is wrong.")
         token = secrets.token_hex(16)
         state["sessions"][token] = user
         state["count"] += 1
@@ -191,7 +191,7 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
         return _create_account(silicon, state, request)
     if path == f"{MANAGER}/Actions/Manager.Reset":
         if request.get("ResetType") not in _RESETS:
-            raise Refused(400, "The value of ResetType is not in the list of allowable values.")
+            raise RedfishRefusal(400, "The value of ResetType is not in the list of allowable values.")
         state["resets"] += 1
         state["sessions"] = {}
         state["deaf"] = state["reset_requests"]
@@ -202,19 +202,19 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
             with urllib.request.urlopen(uri, timeout=30) as response:
                 image = response.read()
         except (OSError, ValueError) as error:
-            raise Refused(400, f"Unable to download the image from {uri}: {error}") from None
+            raise RedfishRefusal(400, f"Unable to download the image from {uri}: {error}") from None
         return _begin_update(silicon, state, image, request)
     if path in remote.ACTIONS:
         return remote.ACTIONS[path](silicon, state["tree"], request)
-    raise Refused(404, f"{path} takes no POST.")
+    raise RedfishRefusal(404, f"{path} takes no POST.")
 
 
 def _create_account(silicon: Silicon, state: dict[str, Any], request: dict[str, Any]) -> Output:
     tree = state["tree"]
     if any(not body.get("UserName") for path, body in tree.items() if path.startswith(f"{ACCOUNTS}/")):
-        raise Refused(405, "Accounts are created by changing a free one.")
+        raise RedfishRefusal(405, "Accounts are created by changing a free one.")
     if any(body.get("UserName") == request.get("UserName") for body in tree.values()):
-        raise Refused(400, "The requested resource already exists.")
+        raise RedfishRefusal(400, "The requested resource already exists.")
     number = 1 + max(int(path.rpartition("/")[2]) for path in tree if path.startswith(f"{ACCOUNTS}/"))
     path = f"{ACCOUNTS}/{number}"
     account = {"UserName": "", "RoleId": "ReadOnly", "Enabled": True, "Locked": False, "Password": None}
@@ -236,7 +236,7 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
     if path in (BIOS, BIOS_PENDING):
         request = {key: value for key, value in request.items() if key != "@Redfish.SettingsApplyTime"}
         if path == BIOS:
-            raise Refused(405, "The settings are changed at the settings resource.")
+            raise RedfishRefusal(405, "The settings are changed at the settings resource.")
         _check_attributes(tree, request)
     if path.startswith(f"{MANAGER}/EthernetInterfaces/"):
         request = _settle_network(body, request)
@@ -244,9 +244,11 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
         remote.check_override(body, request)
     for number, (key, value) in enumerate(request.items()):
         if key not in body:
-            raise Refused(400, f"The property {key} is not in the list of valid properties for the resource.")
+            raise RedfishRefusal(
+                400, f"The property {key} is not in the list of valid properties for the resource."
+            )
         if half and number >= len(request) // 2:
-            raise Refused(500, "The operation was stopped by an internal error.")
+            raise RedfishRefusal(500, "The operation was stopped by an internal error.")
         body[key] = (
             {**body[key], **value} if isinstance(body[key], dict) and isinstance(value, dict) else value
         )
@@ -258,10 +260,10 @@ def _patch(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str
 def _check_account(tree: dict[str, Any], request: dict[str, Any]) -> None:
     roles = {body["RoleId"] for path, body in tree.items() if "/Roles/" in path}
     if "RoleId" in request and request["RoleId"] not in roles:
-        raise Refused(400, f"The value {request['RoleId']} for the property RoleId is not acceptable.")
+        raise RedfishRefusal(400, f"The value {request['RoleId']} for the property RoleId is not acceptable.")
     password = request.get("Password")
     if password is not None and len(str(password)) < 8:
-        raise Refused(400, "The password does not meet the minimum length of 8 characters.")
+        raise RedfishRefusal(400, "The password does not meet the minimum length of 8 characters.")
 
 
 def _check_attributes(tree: dict[str, Any], request: dict[str, Any]) -> None:
@@ -270,14 +272,16 @@ def _check_attributes(tree: dict[str, Any], request: dict[str, Any]) -> None:
     for name, value in request.get("Attributes", {}).items():
         entry = known.get(name)
         if entry is None:
-            raise Refused(
+            raise RedfishRefusal(
                 400, f"The property {name} is not in the list of valid properties for the resource."
             )
         if entry.get("ReadOnly"):
-            raise Refused(400, f"The property {name} is a read only property and cannot be assigned a value.")
+            raise RedfishRefusal(
+                400, f"The property {name} is a read only property and cannot be assigned a value."
+            )
         allowed = [item["ValueName"] for item in entry.get("Value", [])]
         if allowed and value not in allowed:
-            raise Refused(
+            raise RedfishRefusal(
                 400, f"The value {value} for the property {name} is not in the list of acceptable values."
             )
 
@@ -300,12 +304,12 @@ def _begin_update(silicon: Silicon, state: dict[str, Any], image: bytes, request
         head = json.loads(image.partition(b"\n")[0])
         target, version = f"{INVENTORY}/{head['component']}", str(head["version"])
     except (ValueError, KeyError, TypeError):
-        raise Refused(400, "The image is not a firmware package of this machine.") from None
+        raise RedfishRefusal(400, "The image is not a firmware package of this machine.") from None
     if target not in state["tree"]:
-        raise Refused(400, f"The image is for {head['component']}, which this machine does not have.")
+        raise RedfishRefusal(400, f"The image is for {head['component']}, which this machine does not have.")
     wanted = [str(item) for item in request.get("Targets") or []]
     if wanted and target not in wanted:
-        raise Refused(400, f"The image is not for {', '.join(wanted)}.")
+        raise RedfishRefusal(400, f"The image is not for {', '.join(wanted)}.")
     state["count"] += 1
     path = f"{TASKS}/{state['count']}"
     needs_reset = state["tree"][target].get("Oem", {}).get("Lab", {}).get("AppliesOnReset", False)
@@ -348,7 +352,7 @@ def _move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
 
 def _delete(state: dict[str, Any], path: str) -> Output:
     if not path.startswith(f"{SESSIONS}/") or path not in state["tree"]:
-        raise Refused(405 if path in state["tree"] else 404, f"{path} cannot be deleted.")
+        raise RedfishRefusal(405 if path in state["tree"] else 404, f"{path} cannot be deleted.")
     del state["tree"][path]
     return Output(code=204)
 
@@ -363,7 +367,7 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Refused(400, "The request body submitted was malformed JSON.")
+        raise RedfishRefusal(400, "The request body submitted was malformed JSON.")
     return value
 
 

@@ -9,7 +9,7 @@ from bootos.lab.vendor_tools.tool import Output
 _REGISTRY = "Base.1.8"
 
 
-class Refused(Exception):
+class RedfishRefusal(Exception):
     """A request that the service does not carry out. `key` names the message in DMTF's Base registry."""
 
     def __init__(self, status: int, message: str, key: str = "GeneralError") -> None:
@@ -26,7 +26,7 @@ def build_reply(
     return Output(code=status if status != 200 else 0, stdout=json.dumps(body), files=files)
 
 
-def build_error(refused: Refused) -> Output:
+def build_error(refused: RedfishRefusal) -> Output:
     """What went wrong, with the words in `@Message.ExtendedInfo`."""
     message_id = f"{_REGISTRY}.{refused.key}"
     info = [{"MessageId": message_id, "Message": str(refused), "Severity": "Critical"}]

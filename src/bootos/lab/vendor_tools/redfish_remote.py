@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bootos.errors import BootosError
 from bootos.fetch import FetchError, fetch_into, mask_url
-from bootos.lab.vendor_tools.redfish_answer import Refused
+from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal
 from bootos.lab.vendor_tools.redfish_tree import BOOT_TARGETS, CD, EMPTY_DRIVE, RESET_TYPES, SYSTEM
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import Output
@@ -54,17 +54,17 @@ def use_up_override(silicon: Silicon, tree: Tree) -> None:
 
 
 def check_override(system: dict[str, Any], request: dict[str, Any]) -> None:
-    """Raises Refused for a boot override that does not exist."""
+    """Raises RedfishRefusal for a boot override that does not exist."""
     boot = request.get("Boot", {})
     if not isinstance(boot, dict):
-        raise Refused(400, "The value of Boot is not an object.", "PropertyValueTypeError")
+        raise RedfishRefusal(400, "The value of Boot is not an object.", "PropertyValueTypeError")
     allowed = {"BootSourceOverrideEnabled": _ENABLED, "BootSourceOverrideTarget": BOOT_TARGETS}
     for name, values in allowed.items():
         if name in boot and boot[name] not in values:
             message = (
                 f"The value {boot[name]} for the property {name} is not in the list of acceptable values."
             )
-            raise Refused(400, message, "PropertyValueNotInList")
+            raise RedfishRefusal(400, message, "PropertyValueNotInList")
 
 
 def aim_boot(silicon: Silicon, tree: Tree) -> None:
@@ -79,9 +79,13 @@ def reset_system(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outpu
     _check_parameters(action, request, {"ResetType": RESET_TYPES})
     kind = request.get("ResetType")
     if kind is None:
-        raise Refused(400, f"The action {action} requires the parameter ResetType.", "ActionParameterMissing")
+        raise RedfishRefusal(
+            400, f"The action {action} requires the parameter ResetType.", "ActionParameterMissing"
+        )
     if kind in ("ForceRestart", "GracefulShutdown") and not chassis.is_on():
-        raise Refused(409, f"The system is off, and {kind} needs it on.", "ChassisPowerStateOnRequired")
+        raise RedfishRefusal(
+            409, f"The system is off, and {kind} needs it on.", "ChassisPowerStateOnRequired"
+        )
     _reach(
         {
             "On": chassis.power_on,
@@ -99,7 +103,7 @@ def insert_medium(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outp
     action = "VirtualMedia.InsertMedia"
     uri = request.get("Image")
     if not isinstance(uri, str) or not uri:
-        raise Refused(
+        raise RedfishRefusal(
             400, f"The action {action} requires the parameter Image, a URI.", "ActionParameterMissing"
         )
     try:
@@ -109,7 +113,7 @@ def insert_medium(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outp
     protocol = parts.scheme.upper()
     if protocol not in ("HTTP", "HTTPS"):
         message = f"The value {mask_url(uri)} for the parameter Image is not a URI of http or https."
-        raise Refused(400, message, "ActionParameterValueFormatError")
+        raise RedfishRefusal(400, message, "ActionParameterValueFormatError")
     known = {
         "Image": (uri,),
         "Inserted": (True,),
@@ -120,7 +124,7 @@ def insert_medium(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outp
     _check_parameters(action, request, known)
     if drive["Inserted"]:
         message = f"The virtual CD is in use: {drive['Image']} is inserted; eject it first."
-        raise Refused(409, message, "ResourceInUse")
+        raise RedfishRefusal(409, message, "ResourceInUse")
     path = find_iso(silicon)
     _fetch_iso(uri, path)
     _reach(lambda: silicon.chassis.insert_medium(path))
@@ -151,7 +155,7 @@ ACTIONS: dict[str, Callable[[Silicon, Tree, dict[str, Any]], Output]] = {
 
 def _find_drive(tree: Tree) -> dict[str, Any]:
     if CD not in tree:
-        raise Refused(404, f"The resource at {CD} was not found.", "ResourceMissingAtURI")
+        raise RedfishRefusal(404, f"The resource at {CD} was not found.", "ResourceMissingAtURI")
     return tree[CD]
 
 
@@ -159,11 +163,11 @@ def _check_parameters(action: str, request: dict[str, Any], known: dict[str, tup
     for name, value in request.items():
         if name not in known:
             message = f"The action {action} was submitted with the invalid parameter {name}."
-            raise Refused(400, message, "ActionParameterUnknown")
+            raise RedfishRefusal(400, message, "ActionParameterUnknown")
         if value not in known[name]:
             allowed = ", ".join(map(str, known[name]))
             message = f"The value {value} for the parameter {name} is not supported; it may be: {allowed}."
-            raise Refused(400, message, "ActionParameterValueFormatError")
+            raise RedfishRefusal(400, message, "ActionParameterValueFormatError")
 
 
 def _reach(act: Callable[[], None]) -> None:
@@ -171,7 +175,7 @@ def _reach(act: Callable[[], None]) -> None:
     try:
         act()
     except BootosError as error:
-        raise Refused(500, f"The machine could not be reached: {error}", "InternalError") from error
+        raise RedfishRefusal(500, f"The machine could not be reached: {error}", "InternalError") from error
 
 
 def _fetch_iso(uri: str, target: Path) -> None:
@@ -184,10 +188,10 @@ def _fetch_iso(uri: str, target: Path) -> None:
             file.seek(offset)
             if file.read(len(mark)) != mark:
                 message = f"What is at {mask_url(uri)} is not an ISO image."
-                raise Refused(400, message, "ResourceAtUriInUnknownFormat")
+                raise RedfishRefusal(400, message, "ResourceAtUriInUnknownFormat")
         fresh.replace(target)
     except (FetchError, ValueError) as error:  # or no URL that can be asked for
         message = f"The service could not load the medium: {error}"
-        raise Refused(400, message, "CouldNotEstablishConnection") from error
+        raise RedfishRefusal(400, message, "CouldNotEstablishConnection") from error
     finally:
         fresh.unlink(missing_ok=True)

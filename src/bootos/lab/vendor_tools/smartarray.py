@@ -13,7 +13,7 @@ INIT_S = 300.0
 REBUILD_S = 300.0
 
 
-class Physical(msgspec.Struct, kw_only=True):
+class SmartArrayDrive(msgspec.Struct, kw_only=True):
     id: str
     size_bytes: int
     interface: str
@@ -25,13 +25,13 @@ class Physical(msgspec.Struct, kw_only=True):
     joined_at: float | None = None  # when a spare began to be filled
 
 
-class Array(msgspec.Struct, kw_only=True):
+class SmartArrayGroup(msgspec.Struct, kw_only=True):
     drives: list[str]
     spares: list[str] = []
     smart_path: bool = False
 
 
-class Volume(msgspec.Struct, kw_only=True):
+class SmartArrayVolume(msgspec.Struct, kw_only=True):
     id: int
     array: int
     level: str
@@ -44,7 +44,7 @@ class Volume(msgspec.Struct, kw_only=True):
     made_at: float = 0.0
 
 
-class Card(msgspec.Struct, kw_only=True):
+class SmartArrayCard(msgspec.Struct, kw_only=True):
     """What the controller remembers. `half` is for `fail-half`."""
 
     model: str = "HPE Smart Array P408i-a SR Gen10"
@@ -57,11 +57,11 @@ class Card(msgspec.Struct, kw_only=True):
     pending: str = ""
     boot: int | None = None
     made: int = 0
-    drives: list[Physical] = []
-    arrays: list[Array] = []
-    volumes: list[Volume] = []
+    drives: list[SmartArrayDrive] = []
+    arrays: list[SmartArrayGroup] = []
+    volumes: list[SmartArrayVolume] = []
 
-    def find(self, drive: str) -> Physical | None:
+    def find(self, drive: str) -> SmartArrayDrive | None:
         return next((entry for entry in self.drives if entry.id == drive), None)
 
     @property
@@ -72,16 +72,16 @@ class Card(msgspec.Struct, kw_only=True):
         return chr(ord("A") + array)
 
 
-def read_card(silicon: Silicon) -> Card:
+def read_card(silicon: Silicon) -> SmartArrayCard:
     """The card as it is; a new one is made up from the machine's drives."""
     if "drives" in silicon.state.get(KEY, {}):
-        return msgspec.convert(silicon.state[KEY], Card)
-    card = msgspec.convert(silicon.state.get(KEY, {}), Card)
+        return msgspec.convert(silicon.state[KEY], SmartArrayCard)
+    card = msgspec.convert(silicon.state.get(KEY, {}), SmartArrayCard)
     for index, drive in enumerate(silicon.spec.drives):
         port, bay = ("1I", index + 1) if index < 4 else ("2I", index + 1)
         kind = drive.interface.upper()
         card.drives.append(
-            Physical(
+            SmartArrayDrive(
                 id=f"{port}:1:{bay}",
                 size_bytes=drive.size_bytes,
                 interface=f"Solid State {kind}" if drive.type == "ssd" else kind,
@@ -94,7 +94,7 @@ def read_card(silicon: Silicon) -> Card:
     return card
 
 
-def keep_card(silicon: Silicon, card: Card) -> None:
+def keep_card(silicon: Silicon, card: SmartArrayCard) -> None:
     silicon.state[KEY] = msgspec.to_builtins(card)
 
 
@@ -116,7 +116,7 @@ def fail_drive(silicon: Silicon, drive: str) -> None:
 class SsacliText:
     """`show config detail` at a moment."""
 
-    def __init__(self, card: Card, now: float) -> None:
+    def __init__(self, card: SmartArrayCard, now: float) -> None:
         self.card = card
         self.now = now
 
@@ -163,7 +163,7 @@ class SsacliText:
         told = f"logicaldrive {boot.id} ({boot.uid})" if boot else "None"
         return [*lines, f"Primary Boot Volume: {told}", "Secondary Boot Volume: None"]
 
-    def _tell_array(self, index: int, array: Array) -> list[str]:
+    def _tell_array(self, index: int, array: SmartArrayGroup) -> list[str]:
         letter = self.card.find_letter(index)
         first = self.card.find(array.drives[0])
         assert first is not None
@@ -188,7 +188,7 @@ class SsacliText:
                 lines += self._tell_drive(drive, "Spare Drive")
         return lines
 
-    def _tell_volume(self, volume: Volume, array: Array) -> list[str]:
+    def _tell_volume(self, volume: SmartArrayVolume, array: SmartArrayGroup) -> list[str]:
         is_parity = volume.level in ("5", "6", "50", "60")
         data = count_data(volume.level, len(array.drives), volume.groups) // max(volume.groups, 1)
         lines = [f"Size: {_tell_binary(volume.size_bytes)}", f"Fault Tolerance: {volume.level}"]
@@ -231,7 +231,7 @@ class SsacliText:
         ]
         return [f"      Logical Drive: {volume.id}", *_indent(9, lines)]
 
-    def _find_status(self, volume: Volume, array: Array) -> str:
+    def _find_status(self, volume: SmartArrayVolume, array: SmartArrayGroup) -> str:
         dead = [d for d in map(self.card.find, array.drives) if d is not None and d.failed_at is not None]
         if not dead:
             return "OK"
@@ -253,7 +253,7 @@ class SsacliText:
         size = _tell_decimal(drive.size_bytes)
         return f"physicaldrive {name} (port {port}:box {box}:bay {bay}, {kind}, {size}, {status})"
 
-    def _tell_drive(self, drive: Physical, kind: str) -> list[str]:
+    def _tell_drive(self, drive: SmartArrayDrive, kind: str) -> list[str]:
         port, box, bay = drive.id.split(":")
         status = "OK" if drive.failed_at is None else "Failed"
         if drive.joined_at is not None and self.now - drive.joined_at < REBUILD_S:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.smartarray import (
-    Array,
-    Card,
+    SmartArrayCard,
+    SmartArrayGroup,
+    SmartArrayVolume,
     SsacliText,
-    Volume,
     count_data,
     keep_card,
     read_card,
@@ -28,7 +28,7 @@ _NOT_SUPPORTED = (
 )
 
 
-class Refusal(Exception):
+class SsacliRefusal(Exception):
     """What follows `Error: `."""
 
 
@@ -49,7 +49,7 @@ class Ssacli:
         try:
             text = _Call(silicon, card, half).run([str(word) for word in argv])
             code = 0
-        except Refusal as refusal:
+        except SsacliRefusal as refusal:
             text, code = f"\nError: {refusal}\n\n", 1
         keep_card(silicon, card)
         return Output(code=code, stdout=text)
@@ -74,7 +74,7 @@ class Ssacli:
 class _Call:
     """One command line."""
 
-    def __init__(self, silicon: Silicon, card: Card, half: bool) -> None:
+    def __init__(self, silicon: Silicon, card: SmartArrayCard, half: bool) -> None:
         self.silicon = silicon
         self.card = card
         self.half = half
@@ -82,9 +82,9 @@ class _Call:
     def run(self, argv: list[str]) -> str:
         words = [{"ctrl": "controller", "ld": "logicaldrive", "pd": "physicaldrive"}.get(w, w) for w in argv]
         if not words or words[0] != "controller" or len(words) < 3:
-            raise Refusal(f'Syntax error at "{words[0] if words else ""}"')
+            raise SsacliRefusal(f'Syntax error at "{words[0] if words else ""}"')
         if words[1] not in ("all", f"slot={self.card.slot}"):
-            raise Refusal(f'The controller identified by "{words[1]}" was not detected.')
+            raise SsacliRefusal(f'The controller identified by "{words[1]}" was not detected.')
         rest = words[2:]
         if rest[0] == "show":
             return self._show(rest[1:])
@@ -92,7 +92,7 @@ class _Call:
         if not target:
             return self._on_controller(rest)
         if target not in ("logicaldrive", "array") or len(rest) < 2:
-            raise Refusal(f'Syntax error at "{target}"')
+            raise SsacliRefusal(f'Syntax error at "{target}"')
         name, verb, params = rest[0], rest[1], rest[2:]
         if target == "array":
             return self._on_array(self._find_array(name), verb, params)
@@ -102,15 +102,15 @@ class _Call:
         for index in range(len(self.card.arrays)):
             if self.card.find_letter(index) == letter.upper():
                 return index
-        raise Refusal(
+        raise SsacliRefusal(
             f'Controller identified by "slot={self.card.slot}" does not have an array identified by\n'
             f'       "{letter}".'
         )
 
-    def _find_volume(self, name: str) -> Volume:
+    def _find_volume(self, name: str) -> SmartArrayVolume:
         found = next((volume for volume in self.card.volumes if str(volume.id) == name), None)
         if found is None:
-            raise Refusal(
+            raise SsacliRefusal(
                 f'Controller identified by "slot={self.card.slot}" does not have a logical drive\n'
                 f'       identified by "{name}".'
             )
@@ -121,7 +121,7 @@ class _Call:
         for word in params:
             key, _, value = word.partition("=")
             if key not in known:
-                raise Refusal(f'Syntax error at "{word}"')
+                raise SsacliRefusal(f'Syntax error at "{word}"')
             values[key] = value
         return values
 
@@ -135,9 +135,9 @@ class _Call:
             values = self._read_params(params, ("hbamode", "forced"))
             wanted = {"on": "HBA", "off": "RAID"}.get(values.get("hbamode", ""))
             if wanted is None:
-                raise Refusal(f'Syntax error at "{params[0] if params else "modify"}"')
+                raise SsacliRefusal(f'Syntax error at "{params[0] if params else "modify"}"')
             if wanted == "HBA" and self.card.volumes:
-                raise Refusal(f"{_NOT_SUPPORTED}\nReason: Logical drives are present")
+                raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Logical drives are present")
             self.card.pending = "" if wanted == self.card.mode else wanted
             return "\n"
         self._need_forced(params)
@@ -147,7 +147,7 @@ class _Call:
 
     def _need_forced(self, params: list[str]) -> None:
         if "forced" not in params:  # it asks, and nobody answers
-            raise Refusal("Continue? (y/n) The operation was canceled.")
+            raise SsacliRefusal("Continue? (y/n) The operation was canceled.")
 
     def _create(self, params: list[str]) -> str:
         known = (
@@ -158,38 +158,38 @@ class _Call:
         card, level = self.card, values.get("raid", "")
         drives = values.get("drives", "").split(",")
         if values.get("type") != "ld" or level not in _FEWEST or (level in ("6", "60") and not card.six):
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Invalid RAID level or type")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Invalid RAID level or type")
         taken = {d for array in card.arrays for d in (*array.drives, *array.spares)}
         found = [card.find(drive) for drive in drives]
         bad = [
             d for d, entry in zip(drives, found, strict=True) if entry is None or entry.failed_at is not None
         ]
         if card.mode != "RAID" or bad or taken & set(drives):
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Space for creation not available")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Space for creation not available")
         members = [entry for entry in found if entry is not None]
         if (
             len(drives) < _FEWEST[level]
             or (level == "1" and len(drives) != 2)
             or (level == "1+0" and len(drives) % 2)
         ):
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Invalid number of drives for this RAID level")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Invalid number of drives for this RAID level")
         if len({entry.interface for entry in members}) > 1:
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Drives of different types cannot be in one array")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Drives of different types cannot be in one array")
         strip = int(values.get("stripsize", "256"))
         if strip not in _STRIPS:
-            raise Refusal(f'Invalid value for parameter "stripsize={strip}"')
+            raise SsacliRefusal(f'Invalid value for parameter "stripsize={strip}"')
         groups = int(values.get("numberparitygroups", "2")) if level in ("50", "60") else 1
         smallest = min(entry.size_bytes for entry in members) // (1024**2) * 1024**2
         room = smallest * count_data(level, len(drives), groups)
         size = int(values["size"]) * 1024**2 if "size" in values else room
         if size > room:
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Space for creation not available")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Space for creation not available")
         card.made += 1
         digest = hashlib.sha256(f"{card.serial}/{card.made}".encode()).hexdigest().upper()
         number = next(n for n in range(1, 65) if n not in {volume.id for volume in card.volumes})
         is_ssd = members[0].interface.startswith("Solid State")
-        card.arrays.append(Array(drives=drives, smart_path=is_ssd))
-        volume = Volume(
+        card.arrays.append(SmartArrayGroup(drives=drives, smart_path=is_ssd))
+        volume = SmartArrayVolume(
             id=number,
             array=len(card.arrays) - 1,
             level=level,
@@ -208,10 +208,10 @@ class _Call:
             f"ssa{card.made}", size, f"0x{volume.uid[:16].lower()}", "HPE", "LOGICAL VOLUME", card.serial
         )
         if self.half:
-            raise Refusal("An internal error occurred while the configuration was saved.")
+            raise SsacliRefusal("An internal error occurred while the configuration was saved.")
         return "\n"
 
-    def _drop(self, volume: Volume) -> None:
+    def _drop(self, volume: SmartArrayVolume) -> None:
         card = self.card
         card.volumes.remove(volume)
         if not any(other.array == volume.array for other in card.volumes):
@@ -235,11 +235,11 @@ class _Call:
         drives = values.get("spares", "").split(",")
         if verb == "remove":
             if not set(drives) <= set(array.spares):
-                raise Refusal(f"{_NOT_SUPPORTED}\nReason: Assignable spares not available")
+                raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Assignable spares not available")
             array.spares = [spare for spare in array.spares if spare not in drives]
             return "\n"
         if verb != "add":
-            raise Refusal(f'Syntax error at "{verb}"')
+            raise SsacliRefusal(f'Syntax error at "{verb}"')
         self._need_forced(params)
         members = {d for entry in self.card.arrays for d in entry.drives}
         found = [self.card.find(drive) for drive in drives]
@@ -249,28 +249,28 @@ class _Call:
         if len(fits) < len(drives) or any(
             d.size_bytes < first.size_bytes or d.interface != first.interface for d in fits
         ):
-            raise Refusal(f"{_NOT_SUPPORTED}\nReason: Assignable spares not available")
+            raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Assignable spares not available")
         if self.half:
             return "\n"
         array.spares += [drive for drive in drives if drive not in array.spares]
         return "\n"
 
-    def _on_volume(self, volume: Volume, verb: str, params: list[str]) -> str:
+    def _on_volume(self, volume: SmartArrayVolume, verb: str, params: list[str]) -> str:
         if verb == "delete":
             self._need_forced(params)
             self._drop(volume)
             if self.half:
-                raise Refusal("An internal error occurred while the configuration was saved.")
+                raise SsacliRefusal("An internal error occurred while the configuration was saved.")
             return "\n"
         if verb != "modify":
-            raise Refusal(f'Syntax error at "{verb}"')
+            raise SsacliRefusal(f'Syntax error at "{verb}"')
         values = self._read_params(params, ("caching", "bootvolume", "logicaldrivelabel", "forced"))
         if self.half:
             return "\n"
         if "caching" in values:
             is_on = values["caching"] == "enable"
             if is_on and (not self.card.cache or self.card.arrays[volume.array].smart_path):
-                raise Refusal(f"{_NOT_SUPPORTED}\nReason: Caching cannot be enabled with Smart Path")
+                raise SsacliRefusal(f"{_NOT_SUPPORTED}\nReason: Caching cannot be enabled with Smart Path")
             volume.caching = is_on
         if values.get("bootvolume") == "primary":
             self.card.boot = volume.id
@@ -287,4 +287,4 @@ class _Call:
             return "\n".join(["", card.title, *(f"   {part} Status: OK" for part in parts), "", ""])
         if words in (["detail"], ["config", "detail"]):
             return SsacliText(card, self.silicon.now()).tell(is_whole=words != ["detail"])
-        raise Refusal(f'Syntax error at "{words[0]}"')
+        raise SsacliRefusal(f'Syntax error at "{words[0]}"')

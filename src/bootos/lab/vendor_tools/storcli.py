@@ -12,9 +12,9 @@ from typing import Any
 
 from bootos.lab.vendor_tools.megaraid import (
     FIRST_VOLUME,
-    Card,
-    Physical,
-    Volume,
+    MegaraidCard,
+    MegaraidDrive,
+    MegaraidVolume,
     count_data,
     keep_cards,
     plug_drive,
@@ -85,7 +85,7 @@ class Storcli:
 class Command:
     """One command on one controller."""
 
-    def __init__(self, silicon: Silicon, card: Card, teller: Teller, *, half: bool) -> None:
+    def __init__(self, silicon: Silicon, card: MegaraidCard, teller: Teller, *, half: bool) -> None:
         self.silicon = silicon
         self.card = card
         self.teller = teller
@@ -144,7 +144,7 @@ class Command:
                 return self._change_drive(self._find_drive(place), words)
         raise RefusedError("Invalid command")
 
-    def _find_volumes(self, place: str) -> list[Volume]:
+    def _find_volumes(self, place: str) -> list[MegaraidVolume]:
         if place == "/vall":
             return list(self.card.volumes)
         found = self.card.find_volume(int(place[2:]))
@@ -153,7 +153,7 @@ class Command:
             raise RefusedError("None", detail)
         return [found]
 
-    def _find_drive(self, place: str) -> Physical:
+    def _find_drive(self, place: str) -> MegaraidDrive:
         enclosure, slot = re.findall(r"\d+", place)
         found = self.card.find(f"{enclosure}:{slot}")
         if found is None:
@@ -194,7 +194,7 @@ class Command:
         used = {volume.number for volume in card.volumes}
         counted = range(1, 240) if self.teller.second else range(FIRST_VOLUME, -1, -1)
         mark = hashlib.sha256(f"{card.serial} {card.made}".encode()).hexdigest()
-        volume = Volume(
+        volume = MegaraidVolume(
             number=next(number for number in counted if number not in used),
             group=next(g for g in range(240) if g not in {entry.group for entry in card.volumes}),
             level=level,
@@ -222,7 +222,7 @@ class Command:
         plug_volume(self.silicon, card, volume)
         return "Add VD Succeeded.", {}
 
-    def _delete_volume(self, volume: Volume) -> None:
+    def _delete_volume(self, volume: MegaraidVolume) -> None:
         if self.card.block_name(volume) in self.silicon.block.drives:
             self.silicon.block.unplug(self.card.block_name(volume))
         if self.half:
@@ -234,7 +234,7 @@ class Command:
             if drive.group == volume.group:
                 drive.state, drive.group, drive.joined_at = "UGood", None, None
 
-    def _set_volume(self, volume: Volume, word: str) -> tuple[str, dict[str, Any]]:
+    def _set_volume(self, volume: MegaraidVolume, word: str) -> tuple[str, dict[str, Any]]:
         key, _, value = word.lower().partition("=")
         match key:
             case "rdcache" if value in ("ra", "nora"):
@@ -247,7 +247,7 @@ class Command:
                 raise RefusedError("Invalid command")
         return "None", {}
 
-    def _change_drive(self, drive: Physical, words: list[str]) -> tuple[str, dict[str, Any]]:
+    def _change_drive(self, drive: MegaraidDrive, words: list[str]) -> tuple[str, dict[str, Any]]:
         wrong = {
             "Drive": drive.id,
             "Status": "Failure",

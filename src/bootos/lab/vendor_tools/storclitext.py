@@ -4,7 +4,14 @@ raid.megaraid). Called by `storcli.Storcli` only.
 
 from typing import Any
 
-from bootos.lab.vendor_tools.megaraid import INIT_S, REBUILD_S, Card, Physical, Volume, count_data
+from bootos.lab.vendor_tools.megaraid import (
+    INIT_S,
+    REBUILD_S,
+    MegaraidCard,
+    MegaraidDrive,
+    MegaraidVolume,
+    count_data,
+)
 
 CLASSIC, SECOND = "007.1616.0000.0000 Dec 24, 2020", "008.0005.0000.0010 Feb 22, 2023"
 _SECOND_STATES = {
@@ -29,7 +36,7 @@ class Teller:
         return f"{size_bytes / 1024:.3f} K{i}B"
 
     def status(
-        self, card: Card | None, error: str = "", said: str = "None", detail: Any = None
+        self, card: MegaraidCard | None, error: str = "", said: str = "None", detail: Any = None
     ) -> dict[str, Any]:
         told: dict[str, Any] = {
             "CLI Version": SECOND if self.second else CLASSIC,
@@ -42,7 +49,7 @@ class Teller:
             told["Detailed Status"] = detail
         return told
 
-    def controller(self, card: Card) -> dict[str, Any]:
+    def controller(self, card: MegaraidCard) -> dict[str, Any]:
         levels = [f"RAID{n}" for n in card.levels]
         head = self._second_head(card, levels) if self.second else self._classic_head(card, levels)
         groups = sorted({volume.group for volume in card.volumes})
@@ -56,7 +63,7 @@ class Teller:
         listed["PD LIST"] = [self._drive_line(drive) for drive in card.drives]
         return head | listed
 
-    def _classic_head(self, card: Card, levels: list[str]) -> dict[str, Any]:
+    def _classic_head(self, card: MegaraidCard, levels: list[str]) -> dict[str, Any]:
         return {
             "Basics": {
                 "Controller": card.number,
@@ -89,7 +96,7 @@ class Teller:
             },
         }
 
-    def _second_head(self, card: Card, levels: list[str]) -> dict[str, Any]:
+    def _second_head(self, card: MegaraidCard, levels: list[str]) -> dict[str, Any]:
         return {
             "Basics": {"Product Name": card.model, "Serial Number": card.serial},
             "Version": {"Package Version": card.firmware, "Driver Name": "mpi3mr"},
@@ -111,7 +118,7 @@ class Teller:
             },
         }
 
-    def _state(self, drive: Physical) -> dict[str, str]:
+    def _state(self, drive: MegaraidDrive) -> dict[str, str]:
         word = (
             "Rbld" if drive.joined_at is not None and self.now < drive.joined_at + REBUILD_S else drive.state
         )
@@ -120,7 +127,7 @@ class Teller:
             return {"State": state, "Status": status}
         return {"State": "UBad" if word == "Failed" else "UGood F" if word == "Frgn" else word}
 
-    def _topology(self, card: Card, group: int) -> list[dict[str, Any]]:
+    def _topology(self, card: MegaraidCard, group: int) -> list[dict[str, Any]]:
         span, number = ("Span", "PID") if self.second else ("Arr", "DID")
         volume = next(volume for volume in card.volumes if volume.group == group)
         total = {"State": "-", "Status": "-"} if self.second else {"State": card.state_of(volume, self.now)}
@@ -149,7 +156,7 @@ class Teller:
             )
         return rows
 
-    def _drive_line(self, drive: Physical) -> dict[str, Any]:
+    def _drive_line(self, drive: MegaraidDrive) -> dict[str, Any]:
         group: Any = "F" if drive.state == "Frgn" else "-" if drive.group is None else drive.group
         return {
             "EID:Slt": drive.id,
@@ -164,7 +171,7 @@ class Teller:
             "Sp": "U",
         }
 
-    def _volume_line(self, card: Card, volume: Volume) -> dict[str, Any]:
+    def _volume_line(self, card: MegaraidCard, volume: MegaraidVolume) -> dict[str, Any]:
         write = "AWB" if volume.write == "awb" else volume.write.upper()
         read = "R" if volume.read == "ra" else "NR"
         line: dict[str, Any] = {
@@ -190,7 +197,7 @@ class Teller:
             "Name": volume.name,
         }
 
-    def volumes(self, card: Card, chosen: list[Volume]) -> dict[str, Any]:
+    def volumes(self, card: MegaraidCard, chosen: list[MegaraidVolume]) -> dict[str, Any]:
         told: dict[str, Any] = {}
         for volume in chosen:
             lines = [self._drive_line(d) for row in volume.rows if (d := card.find(row)) is not None]
@@ -207,7 +214,7 @@ class Teller:
                 told[f"VD{volume.number} Properties"] = self._volume_properties(card, volume)
         return told
 
-    def _volume_properties(self, card: Card, volume: Volume) -> dict[str, Any]:
+    def _volume_properties(self, card: MegaraidCard, volume: MegaraidVolume) -> dict[str, Any]:
         now = "None"
         if card.is_initializing(volume, self.now) and volume.init_at is not None:
             kind = "Background Initialization" if volume.init_kind != "full" else "Full Initialization"
@@ -226,7 +233,7 @@ class Teller:
             told["Write Cache(initial setting)"] = words[volume.write]
         return told | {"Active Operations": now, "Exposed to OS": "Yes", "SCSI NAA Id": volume.naa}
 
-    def drives(self, card: Card) -> dict[str, Any]:
+    def drives(self, card: MegaraidCard) -> dict[str, Any]:
         if self.second:
             return {
                 "Drives List": [
@@ -244,7 +251,7 @@ class Teller:
             told[f"{at} - Detailed Information"] = {f"{at} Device attributes": self._attributes(drive)}
         return told
 
-    def _attributes(self, drive: Physical) -> dict[str, Any]:
+    def _attributes(self, drive: MegaraidDrive) -> dict[str, Any]:
         serial, firmware = (
             ("Serial Number", "Firmware Revision Level") if self.second else ("SN", "Firmware Revision")
         )
@@ -258,7 +265,7 @@ class Teller:
             "Physical Sector Size": "4 KB",
         }
 
-    def foreign(self, card: Card) -> dict[str, Any]:
+    def foreign(self, card: MegaraidCard) -> dict[str, Any]:
         own = [drive for drive in card.drives if drive.state == "Frgn"]
         data = count_data(card.foreign_level or 0, len(own), 1)
         size = self.size(min(drive.usable_bytes for drive in own) * data)
