@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rpmchain import CHAIN, PROGRAM, TOOLS, build_repository, find_package
@@ -13,7 +14,7 @@ from spdx import read_document
 
 from bootos.agent.host.repository import write_repositories
 from bootos.errors import BootosError
-from bootos.image.layers.add import add_packages, remove_packages
+from bootos.image.layers.add import Added, add_packages, remove_packages
 from bootos.image.layers.chroot import bind_directory, prepare_chroot, run_inside
 from bootos.image.layers.core import read_image
 from bootos.image.layers.overlay import open_root
@@ -34,14 +35,17 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_repository(tmp_path_factory.mktemp("repository"))
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+def copy_image(directory: Path) -> Path:
     """The image, to be changed: files are replaced and never written into, so that links do."""
-    directory = tmp_path / "image"
     directory.mkdir()
     for path in IMAGE.iterdir():
         (directory / path.name).symlink_to(path.resolve())
     return directory
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return copy_image(tmp_path / "image")
 
 
 class Inside:
@@ -120,37 +124,77 @@ def test_apt_installs_from_a_source_of_its_own(inside: Inside, tmp_path: Path) -
     assert sources.startswith("deb ")
 
 
-def test_layers_of_packages_stack_and_every_database_knows_them_all(
-    copy: Path, repository: Path, tmp_path: Path
-) -> None:
-    own = read_document(json.loads((copy / "sbom.spdx.json").read_text()))
-    renamed = Path(shutil.copy(find_package(repository, "hwprobe"), tmp_path / "as-downloaded.rpm"))
+class Stack(NamedTuple):
+    """A copy of the image, the layers that were put on it, and the files that were asked for by a path."""
+
+    image: Path
+    added: tuple[Added, ...]
+    files: dict[str, Path]
+
+
+@pytest.fixture(scope="module")
+def vendor(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A vendor's chain, by its files, of which one has another name."""
+    work = tmp_path_factory.mktemp("stack")
+    image = copy_image(work / "image")
+    renamed = Path(shutil.copy(find_package(repository, "hwprobe"), work / "as-downloaded.rpm"))
     chain = [str(find_package(repository, name)) for name in CHAIN if name != "hwprobe"] + [str(renamed)]
-    first = add_packages(copy, chain, name="dell")
-    assert set(first.layer.packages) == set(CHAIN)
-    second = add_packages(copy, [str(build_deb(tmp_path, "bootos-test-tool", depends="ipmitool"))])
-    assert second.layer.packages == {"bootos-test-tool": "1.2-3"}
-    third = add_packages(copy, ["lenovo-hw-tools"], repos=[str(repository)])
+    return Stack(image, (add_packages(image, chain, name="dell"),), {})
+
+
+@pytest.fixture(scope="module")
+def vendor_and_tool(vendor: Stack) -> Stack:
+    """A Debian package on top of it."""
+    deb = build_deb(vendor.image.parent, "bootos-test-tool", depends="ipmitool")
+    return Stack(vendor.image, (*vendor.added, add_packages(vendor.image, [str(deb)])), {"tool": deb})
+
+
+@pytest.fixture(scope="module")
+def stack(vendor_and_tool: Stack, repository: Path) -> Stack:
+    """And one from a repository, by its name."""
+    image, added, files = vendor_and_tool
+    return Stack(image, (*added, add_packages(image, ["lenovo-hw-tools"], repos=[str(repository)])), files)
+
+
+def test_a_chain_of_files_becomes_a_layer(vendor: Stack) -> None:
+    assert set(vendor.added[0].layer.packages) == set(CHAIN)
+
+
+def test_a_debian_package_becomes_a_layer(vendor_and_tool: Stack) -> None:
+    assert vendor_and_tool.added[1].layer.packages == {"bootos-test-tool": "1.2-3"}
+
+
+def test_a_name_from_a_repository_becomes_a_layer(stack: Stack) -> None:
+    third = stack.added[2]
     assert third.layer.packages == {"lenovo-hw-tools": "2.1-1"}
     assert third.layer.size_bytes < 1_000_000
-    assert [layer.name for layer in read_image(copy).manifest.layers][-3:] == [
+    assert [layer.name for layer in read_image(stack.image).manifest.layers][-3:] == [
         "dell",
         "bootos-test-tool",
         "lenovo-hw-tools",
     ]
-    packages = read_document(json.loads((copy / "sbom.spdx.json").read_text()))
+
+
+def test_the_list_of_packages_names_what_the_layers_brought(stack: Stack, repository: Path) -> None:
+    own = read_document(json.loads((IMAGE / "sbom.spdx.json").read_text()))
+    packages = read_document(json.loads((stack.image / "sbom.spdx.json").read_text()))
     brought = {packages[key]["name"]: packages[key] for key in packages.keys() - own.keys()}
     names = {*CHAIN, "bootos-test-tool", "lenovo-hw-tools"}
     assert set(brought) == {*names, "layer dell", "layer bootos-test-tool", "layer lenovo-hw-tools"}
     assert {name: brought[name]["checksums"][0]["checksumValue"] for name in names} == {
         **{name: hash_file(find_package(repository, name)).sha256 for name in (*CHAIN, "lenovo-hw-tools")},
-        "bootos-test-tool": hash_file(tmp_path / "bootos-test-tool.deb").sha256,
+        "bootos-test-tool": hash_file(stack.files["tool"]).sha256,
     }
     assert brought["hwprobe"]["packageFileName"] == "as-downloaded.rpm"
     assert brought["bootos-test-tool"]["supplier"] == "Organization: Some Maker"
     assert brought["bootos-test-tool"]["licenseDeclared"] == "MIT"
     assert brought["hwprobe"]["licenseComments"] == "As it names them: MIT"
-    opened = Inside(copy, tmp_path / "root", repository)
+
+
+def test_every_database_in_the_image_knows_the_packages_of_all_layers(
+    stack: Stack, repository: Path, tmp_path: Path
+) -> None:
+    opened = Inside(stack.image, tmp_path / "root", repository)
     try:
         assert "XZ Utils" in opened.run(PROGRAM).stdout
         assert opened.run("bootos-test-tool").stdout == "bootos-test-tool runs\n"
@@ -159,11 +203,15 @@ def test_layers_of_packages_stack_and_every_database_knows_them_all(
         assert "Status: install ok installed" in opened.run("dpkg", "-s", "bootos-test-tool").stdout
     finally:
         opened.close()
+
+
+def test_taking_the_layers_off_gives_the_image_back(stack: Stack, tmp_path: Path) -> None:
+    image = Path(shutil.copytree(stack.image, tmp_path / "image", symlinks=True))
     for name in ("lenovo-hw-tools", "bootos-test-tool", "dell"):
-        remove_packages(copy, name)
-    assert read_image(copy).manifest == read_image(IMAGE).manifest
+        remove_packages(image, name)
+    assert read_image(image).manifest == read_image(IMAGE).manifest
     for name in ("sbom.spdx.json", "packages.txt"):
-        assert (copy / name).read_bytes() == (IMAGE / name).read_bytes()
+        assert (image / name).read_bytes() == (IMAGE / name).read_bytes()
 
 
 def test_a_package_whose_needs_are_not_met_is_refused_and_the_image_stays(
@@ -173,11 +221,21 @@ def test_a_package_whose_needs_are_not_met_is_refused_and_the_image_stays(
     with pytest.raises(BootosError, match="hwprobe is needed by dell-hw-tools") as refused:
         add_packages(copy, [str(find_package(repository, "dell-hw-tools"))])
     assert "--repo" in refused.value.hint
+    assert (copy / "manifest.json").read_bytes() == before
+
+
+def test_a_name_that_no_repository_has_is_refused_and_the_image_stays(
+    copy: Path, repository: Path, tmp_path: Path
+) -> None:
+    before = (copy / "manifest.json").read_bytes()
     with pytest.raises(BootosError, match="none-such"):
         add_packages(copy, ["none-such"], repos=[str(repository)])
     with pytest.raises(BootosError, match="no repodata"):
         add_packages(copy, ["dell-hw-tools"], repos=[str(tmp_path)])
     assert (copy / "manifest.json").read_bytes() == before
+
+
+def test_a_package_that_the_image_has_is_refused(copy: Path, repository: Path) -> None:
     add_packages(copy, [str(find_package(repository, "dell-hw-common"))])
     with pytest.raises(BootosError, match="the image has it already"):
         add_packages(copy, [str(find_package(repository, "dell-hw-common"))])
