@@ -12,6 +12,8 @@ FACES = sorted(file for room in ("api", "web") for file in (SERVER / room).rglob
 # What only operations may call: a transaction that is committed, and the parts of the context that keep something.
 CHANGING = {("store", "write"), ("context", "uploads"), ("context", "vault"), ("context", "tree")}
 UNKNOWN_TO_FACES = {
+    "sqlalchemy",
+    "bootos.server.store.table",
     "bootos.server.store.engine",
     "bootos.server.store.vault",
     "bootos.server.image.version",

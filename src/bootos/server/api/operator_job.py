@@ -6,7 +6,6 @@ from litestar import MediaType, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
-from sqlalchemy import select
 
 from bootos.server.api import stream
 from bootos.server.auth import Caller, read_actor
@@ -16,9 +15,9 @@ from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import NewJob
 from bootos.server.store.job import find_job
 from bootos.server.store.machine import find_machine
-from bootos.server.store.table import Job
 from bootos.server.view import evidence
-from bootos.server.view.job import JobDetail, JobView, LogView, view_job, view_job_detail
+from bootos.server.view import job as view
+from bootos.server.view.job import JobDetail, JobView, LogView, view_job_detail
 
 
 def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -31,13 +30,9 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         in_state: Annotated[str, QueryParameter(name="state")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     ) -> list[JobView]:
-        query = select(Job).order_by(Job.id.desc()).limit(limit)
         with store.read() as session:
-            if machine:
-                query = query.where(Job.machine_id == find_machine(session, machine).id)
-            if in_state:
-                query = query.where(Job.state == in_state)
-            return [view_job(row) for row in session.scalars(query)]
+            machine_id = find_machine(session, machine).id if machine else None
+            return view.list_jobs(session, limit=limit, machine_id=machine_id, state=in_state)
 
     @post("/jobs", sync_to_thread=True)
     def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:

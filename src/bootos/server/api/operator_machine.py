@@ -5,14 +5,13 @@ from typing import Any
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
-from sqlalchemy import select
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import removal, setting, support
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.store.machine import find_machine, find_machines, read_saved
-from bootos.server.store.table import Support
+from bootos.server.view import support as view
 from bootos.server.view.machine import (
     ExportedTemplate,
     MachineDetail,
@@ -20,7 +19,7 @@ from bootos.server.view.machine import (
     view_machine_detail,
     view_machines,
 )
-from bootos.server.view.support import SupportView, view_support
+from bootos.server.view.support import SupportView
 
 
 def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
@@ -67,8 +66,7 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/support", sync_to_thread=True)
     def list_support() -> list[SupportView]:
         with store.read() as session:
-            rows = session.scalars(select(Support).order_by(Support.vendor, Support.product))
-            return [view_support(row) for row in rows]
+            return view.list_support(session, by_model=True)
 
     @post("/support", sync_to_thread=True)
     def add_support(data: JSONBody[support.NewLine], request: Caller) -> SupportView:

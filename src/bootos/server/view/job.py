@@ -84,6 +84,18 @@ def view_job_detail(row: Job) -> JobDetail:
     )
 
 
+def list_jobs(
+    session: Session, *, limit: int, machine_id: int | None = None, state: str = ""
+) -> list[JobView]:
+    """The newest jobs, at most `limit`: of all machines or of one, in every state or in one."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if machine_id is not None:
+        query = query.where(Job.machine_id == machine_id)
+    if state:
+        query = query.where(Job.state == state)
+    return [view_job(row) for row in session.scalars(query)]
+
+
 def _read_names(row: Job) -> dict[str, Any]:
     return {
         "machine": row.machine_id,

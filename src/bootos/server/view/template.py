@@ -75,6 +75,16 @@ def list_templates(session: Session) -> list[TemplateView]:
     return [view_template(row) for row in session.scalars(select(Template).order_by(Template.name))]
 
 
+def list_template_names(session: Session) -> list[str]:
+    """The names of all templates, sorted."""
+    return list(session.scalars(select(Template.name).order_by(Template.name)))
+
+
+def list_pxe_template_names(session: Session) -> list[str]:
+    """The names of all PXE templates, sorted."""
+    return list(session.scalars(select(PxeTemplate.name).order_by(PxeTemplate.name)))
+
+
 def view_pxe_template(row: PxeTemplate, *, with_text: bool = False) -> PxeTemplateView:
     """A PXE template; its content and answer file only where they are asked for."""
     if with_text:

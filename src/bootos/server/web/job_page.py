@@ -4,7 +4,6 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Redirect
-from sqlalchemy import select
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
@@ -12,10 +11,11 @@ from bootos.server.operation import job as operation
 from bootos.server.operation import support
 from bootos.server.operation.approval import approve_plan
 from bootos.server.store.job import find_job
-from bootos.server.store.table import Job
-from bootos.server.view.job import BATCH, list_last_lines, view_job, view_job_detail
+from bootos.server.view import job as view
+from bootos.server.view.job import BATCH, list_last_lines, view_job_detail
 from bootos.server.web.render import Form, Page, Pages
 
+SHOWN_JOBS = 200
 LOG_LINES = 1000  # of a job, on its page; all of them are one link away
 
 
@@ -32,7 +32,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     @get("/jobs", sync_to_thread=True)
     def list_jobs(request: Caller) -> Page:
         with store.read() as session:
-            rows = [view_job(job) for job in session.scalars(select(Job).order_by(Job.id.desc()).limit(200))]
+            rows = view.list_jobs(session, limit=SHOWN_JOBS)
         return pages.render(request, "jobs.html", jobs=rows)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)

@@ -6,7 +6,6 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
-from sqlalchemy import select
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
@@ -15,11 +14,13 @@ from bootos.server.operation import job as operation
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.job import NewJob
 from bootos.server.store.machine import find_machine, find_machines
-from bootos.server.store.table import Job, PxeTemplate, Template
-from bootos.server.view.job import view_job
+from bootos.server.view.job import list_jobs
 from bootos.server.view.machine import view_machine_detail, view_machines
+from bootos.server.view.template import list_pxe_template_names, list_template_names
 from bootos.server.web import shown
 from bootos.server.web.render import Form, Page, Pages
+
+SHOWN_JOBS = 50  # of a machine, on its page
 
 
 def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
@@ -42,12 +43,11 @@ def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler
     def machine_values(word: str) -> dict[str, Any]:
         with store.read() as session:
             machine = view_machine_detail(context, session, find_machine(session, word))
-            query = select(Job).where(Job.machine_id == machine.id).order_by(Job.id.desc()).limit(50)
             return {
                 "machine": machine,
-                "jobs": [view_job(job) for job in session.scalars(query)],
-                "templates": list(session.scalars(select(Template.name).order_by(Template.name))),
-                "pxe_templates": list(session.scalars(select(PxeTemplate.name).order_by(PxeTemplate.name))),
+                "jobs": list_jobs(session, limit=SHOWN_JOBS, machine_id=machine.id),
+                "templates": list_template_names(session),
+                "pxe_templates": list_pxe_template_names(session),
                 "inventory": shown.read_inventory(machine.inventory),
                 "require_approval": context.settings.require_approval,
             }

@@ -7,9 +7,8 @@ from litestar.params import FromPath
 
 from bootos.server.auth import Caller
 from bootos.server.context import Context
-from bootos.server.store.support import read_lines
+from bootos.server.view import support as view
 from bootos.server.view.audit import list_audit
-from bootos.server.view.support import view_support
 from bootos.server.web import shown
 from bootos.server.web.image_page import build_image_pages
 from bootos.server.web.job_page import build_job_pages
@@ -26,7 +25,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/support", sync_to_thread=True)
     def list_support(request: Caller) -> Page:
         with store.read() as session:
-            rows = [view_support(row) for row in read_lines(session)]
+            rows = view.list_support(session)
         return pages.render(request, "support.html", rows=rows)
 
     @get("/audit", sync_to_thread=True)
