@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> "argparse.ArgumentParser":
+    """The command line of `bootos-agent`: each verb has a `handler` that returns the exit status."""
     import argparse
 
     parser = argparse.ArgumentParser(
@@ -107,6 +108,7 @@ def collect_here() -> Inventory:
 
 
 def show_inventory(arguments: "argparse.Namespace") -> int:
+    """`inventory`: print the hardware, as lines or as JSON. Returns the exit status."""
     inventory = collect_here()
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(inventory), indent=2).decode())
@@ -133,6 +135,8 @@ def build_run(arguments: "argparse.Namespace") -> "Run":
 
 
 def show_plan(arguments: "argparse.Namespace") -> int:
+    """`plan`: print what a template would change. Returns the exit status. A plan with problems raises ProblemsError,
+    or returns 1 with `--json`."""
     from bootos.engine.plan import plan_job
     from bootos.engine.plantext import find_script_titles, format_plan
 
@@ -164,6 +168,7 @@ def show_plan(arguments: "argparse.Namespace") -> int:
 
 
 def show_state(arguments: "argparse.Namespace") -> int:
+    """`state`: print as JSON what the drivers read, for the server to plan on. Returns the exit status."""
     from bootos.engine.savedstate import read_saved
 
     saved = read_saved(Machine(), collect_here())
@@ -172,6 +177,8 @@ def show_state(arguments: "argparse.Namespace") -> int:
 
 
 def apply_by_hand(arguments: "argparse.Namespace") -> int:
+    """`apply`: plan, apply, verify, run the scripts. Returns 0. Raises BootosError without root, or when a reboot
+    is needed to go on, and ProblemsError when the plan has problems."""
     from bootos.engine.apply import apply_job
     from bootos.engine.plan import plan_job
     from bootos.engine.script import run_scripts

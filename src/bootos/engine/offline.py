@@ -32,6 +32,7 @@ class SavedDriver:
         return getattr(self._driver, name)
 
     def match(self, inventory: Inventory) -> Match | None:
+        """A match when a state of the driver was saved; else what the driver itself says."""
         if self._driver.name not in self._saved.states:
             return self._driver.match(inventory)
         return Match(reason="it read the machine when the state was saved", priority=PRIORITY_SAVED)

@@ -98,10 +98,12 @@ class RedfishService:
 
     @property
     def port(self) -> int:
+        """The TCP port it listens on."""
         return int(self._server.server_address[1])
 
     @property
     def scheme(self) -> str:
+        """`https` or `http`."""
         return "https" if self._tls else "http"
 
     def close(self) -> None:

@@ -79,6 +79,7 @@ class V1Client:
         return self._read("/device/getHardwareBySn", v1.SnOnly(sn=sn), v1.HardwareContent)
 
     def report_progress(self, report: v1.InstallInfo) -> None:
+        """Tell the server how far the installation is. Raises BadAnswer when it refuses, as all calls here do."""
         self._demand("/report/deviceInstallInfo", report)
 
     def upload_mac(self, sn: str, mac: str) -> None:

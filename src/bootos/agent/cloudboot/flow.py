@@ -41,6 +41,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     farewell_s: float = 600.0  # for the last reports, before the reboot
 
     def pauses(self) -> Iterator[float]:
+        """Seconds to wait between tries, without an end; each is up to 30 % off by chance."""
         return grow_pauses(self.first_pause_s, self.longest_pause_s, spread=0.3)
 
 

@@ -28,6 +28,7 @@ class LogFile(logging.Handler):
         directory.mkdir(parents=True, exist_ok=True)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Append the record to the file, secrets masked, and wake the console. Called by `logging`; never raises."""
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
         stamp = time.strftime("%H:%M:%S", time.gmtime(record.created))
         text = self._redact(record.getMessage())

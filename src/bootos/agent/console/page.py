@@ -53,6 +53,7 @@ def build_page(
 
 
 def describe_server(view: View) -> str:
+    """The server's address, the protocol and the machine's number there, as far as they are known; else a dash."""
     parts = [
         view.server,
         view.protocol and f"protocol {view.protocol}",
@@ -83,6 +84,7 @@ def describe_agent(view: View | None, *, alive: bool) -> list[str]:
 
 
 def describe_keys(*, shell: bool) -> str:
+    """The line that says what the keys do."""
     if shell:
         return "Enter or s: root shell, `exit` comes back.   Any other key: draw again"
     return 'no shell in this image (recipe: shell = "off").   Any key: draw again'

@@ -26,6 +26,7 @@ class Tail:
         """The number that the next line gets."""
 
     def add(self, line: str) -> None:
+        """Append one line, without its line break; the oldest is dropped when there are too many."""
         self._lines.append(line)
         self.end += 1
 

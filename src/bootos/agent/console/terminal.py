@@ -40,10 +40,12 @@ class Console:
 
     @property
     def has_shell(self) -> bool:
+        """Whether a shell has the terminal now."""
         return self.pidfd >= 0
 
     @property
     def blocks(self) -> bool:
+        """Whether the terminal has not taken everything that was written to it."""
         return bool(self._pending)
 
     def open(self) -> None:

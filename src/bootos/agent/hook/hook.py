@@ -63,6 +63,7 @@ def is_stopping(host: Host, result: HookResult | None) -> bool:
 
 
 def describe_failure(result: HookResult) -> str:
+    """One sentence for people: which hook failed, its URL, and why."""
     return f"the {result.name} hook {result.url} failed: {result.message}"
 
 

@@ -15,6 +15,7 @@ class EarlyLog(logging.Handler):
         self._records: deque[logging.LogRecord] = deque(maxlen=MOST_RECORDS)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record. Called by `logging`."""
         self._records.append(record)
 
     def hand_over(self, logger: logging.Logger, handler: logging.Handler) -> None:

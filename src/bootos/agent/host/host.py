@@ -54,6 +54,7 @@ class Host:
 
     @property
     def directory(self) -> Path:
+        """The agent's directory below /run, which a reboot empties."""
         return self.machine.root / RUN_DIRECTORY
 
     @property

@@ -51,6 +51,7 @@ def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -
 
 
 def attempt_words(order: v2.Order) -> str:
+    """Words for a log line, with a space in front; empty for the first attempt."""
     return f" (attempt {order.attempt}: an earlier boot began it)" if order.attempt > 1 else ""
 
 

@@ -72,6 +72,7 @@ def plan_files(ports: Sequence[Port], chosen: str | None = None) -> dict[str, st
 
 
 def build_vlan(name: str, vlan_id: int) -> str:
+    """Text of a `.netdev` file that makes the VLAN interface `name` (systemd.netdev(5))."""
     return f"[NetDev]\nName={name}\nKind=vlan\n\n[VLAN]\nId={vlan_id}\n"
 
 
@@ -122,6 +123,7 @@ def merge_names(words: Words, port: Port, leased: Names) -> Names:
 
 
 def build_resolv_conf(names: Names) -> str:
+    """Text of /etc/resolv.conf (resolv.conf(5)): the search domains and at most three name servers."""
     lines = [f"search {names.search}"] if names.search else []
     lines += [f"nameserver {address}" for address in names.nameservers[:3]]  # the resolver reads three
     return "".join(f"{line}\n" for line in lines)

@@ -77,9 +77,11 @@ class Client:
         return None if answer.status == 204 else self._decode(path, answer, v2.Order)
 
     def send_report(self, report: v2.Report) -> v2.Receipt:
+        """Send a whole report; returns what the server says of it. Raises as every call here."""
         return self._call("POST", "/report", report, v2.Receipt)
 
     def upload_mac(self, upload: v2.MacUpload) -> v2.MacAccepted:
+        """Tell the MAC of the network card that the next boot uses; returns what the server made of it."""
         return self._call("POST", "/mac", upload, v2.MacAccepted)
 
     def _call(

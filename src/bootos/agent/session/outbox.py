@@ -28,6 +28,7 @@ class Outbox:
         return lines
 
     def add(self, lines: list[LogLine]) -> None:
+        """Append lines. What cannot be written is left out: the agent still holds it."""
         with contextlib.suppress(OSError), self._path.open("ab", buffering=0) as file:
             file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 

@@ -93,12 +93,14 @@ class Progress:
         return self._reporter.is_cancelled()
 
     def add_hook(self, result: HookResult) -> None:
+        """Report how a hook ended; it replaces what was said of the hook of the same name."""
         with self._lock:
             state = self._reporter.state
             others = [item for item in state.hooks if item.name != result.name]
             self._reporter.update(msgspec.structs.replace(state, hooks=[*others, result]))
 
     def add_certificate(self, certificate: dict[str, Any]) -> None:
+        """Report the certificate of an erasure."""
         with self._lock:
             state = self._reporter.state
             known = [*state.certificates, certificate]

@@ -77,6 +77,7 @@ class Reporter:
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
 
     def start(self) -> None:
+        """Begin to send, in a thread of its own."""
         self._thread.start()
 
     def add_secrets(self, secrets: tuple[str, ...]) -> None:
@@ -105,6 +106,7 @@ class Reporter:
             return copy.copy(self._state)
 
     def add_line(self, text: str, level: str = "info") -> None:
+        """Add text to the log that goes to the server, secrets masked; each of its lines gets a number."""
         with self._condition:
             self._line_number = max(self._line_number + 1, boot_milliseconds())
             added = [
@@ -219,4 +221,5 @@ class ReportHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record to the reporter. Called by `logging`."""
         self._reporter.add_line(record.getMessage(), record.levelname.lower())

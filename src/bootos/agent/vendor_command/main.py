@@ -44,12 +44,14 @@ class Printer(Unwatched):
         self._summaries: dict[str, str] = {}
 
     def say(self, text: str) -> None:
+        """Print one line at once; nothing with `--json`."""
         if not self.as_json:
             print(text, flush=True)
 
     def show_plan(
         self, command: Command, given: Given, actions: Sequence[Action], notes: Sequence[str]
     ) -> None:
+        """Tell the notes and every action: what it changes, what it destroys, and which word allows that."""
         self.result["notes"] = [name_words(note) for note in notes]
         for note in self.result["notes"]:
             self.say(f"note: {note}")
@@ -67,11 +69,13 @@ class Printer(Unwatched):
                 self.say(f"      DESTROYS {lost}" + (f" (allowed by {word})" if word else ""))
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
+        """Tell why nothing is done, all reasons at once."""
         self.result["problems"] = [msgspec.to_builtins(problem) for problem in problems]
         for problem in problems:
             self.say(f"error: {problem}")
 
     def end(self, outcome: str, text: str, code: int) -> int:
+        """Tell the outcome, with `--json` as the one document. Returns `code`, the exit status."""
         self.say(text)
         if self.as_json:
             print(json.dumps({"outcome": outcome, "message": text} | self.result, indent=2))

@@ -21,6 +21,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
+        """The option as people write it: `-r`, or `--raid` when it has no letter."""
         return f"-{self.letter}" if self.letter else f"--{self.word}"
 
 
@@ -43,6 +44,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         return word in self.values
 
     def get(self, word: str) -> str | None:
+        """The value that was given for a word; None when it was not given."""
         return self.values.get(word)
 
 

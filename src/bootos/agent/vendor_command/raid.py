@@ -133,6 +133,7 @@ def _check_list(shown: str, text: str | None) -> list[Problem]:
 
 
 def read_level(given: Given) -> int | None:
+    """The RAID level that was asked for; None when none was, or when there is no such level."""
     text = given.get("raid") or given.get("level")
     return int(text) if text in LEVELS else None
 

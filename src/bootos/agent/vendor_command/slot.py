@@ -35,6 +35,7 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def numbers(self) -> frozenset[int]:
+        """All drives that the array has, hot spares too."""
         return self.drives | self.hotspares
 
 

@@ -63,6 +63,7 @@ class Medium:
         self.size_bytes = os.lseek(file, 0, os.SEEK_END) // BLOCK_BYTES * BLOCK_BYTES
 
     def read(self, offset: int, length: int = BLOCK_BYTES) -> bytes:
+        """`length` bytes from `offset` on. Raises DriverError when the drive ends before, or does not read."""
         view = memoryview(self._buffer)[:length]
         try:
             if os.preadv(self._file, [view], offset) != length:

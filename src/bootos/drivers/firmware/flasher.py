@@ -25,9 +25,11 @@ class Flasher:
         self._find_program = find_program
 
     def wants(self, template: Template) -> bool:
+        """Whether an item of the template is flashed by this method."""
         return any(find_method(item) == self.method for item in template.firmware)
 
     def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
+        """The installed versions, and which hops this job began already."""
         return FirmwareState(
             installed=read_installed(machine, inventory, self._find_program),
             vendor=inventory.system.vendor,
@@ -43,11 +45,13 @@ class ProgramFlasher(Flasher):
     why: str
 
     def match(self, inventory: Inventory) -> Match | None:
+        """Always a match: an image without the program fails the plan, with a hint, and not the choice."""
         if self._is_here():
             return Match(reason=f"{self.why}, and {self.program} is here")
         return Match(reason=f"{self.why}, but {self.program} is not in this image")
 
     def read(self, machine: Machine, inventory: Inventory) -> FirmwareState:
+        """As every firmware driver; with an obstacle when the program is not in the image."""
         state = super().read(machine, inventory)
         if not self._is_here():
             state.obstacle = f"{self.program} is not in this image"

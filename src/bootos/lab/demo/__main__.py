@@ -14,6 +14,7 @@ from bootos.screen import Screen
 
 
 def main() -> int:
+    """Run the demo and print its record. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bootos.lab.demo", description=__doc__)
     parser.add_argument(
         "--image", type=Path, default=Path("build/image"), help="vmlinuz, initrd.img, manifest.json"

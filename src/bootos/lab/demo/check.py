@@ -46,6 +46,7 @@ def check_all(report: DemoReport, evidence: "Evidence", machine: Machine, output
 
 
 def check_console(report: DemoReport, evidence: "Evidence") -> None:
+    """The serial console showed the boot's milestones in the documented order."""
     text = "\n".join(line.text for line in evidence.serial)
     places = [text.find(word) for word in CONSOLE_ORDER]
     found = [word for word, place in zip(CONSOLE_ORDER, places, strict=True) if place >= 0]
@@ -275,6 +276,7 @@ def check_secret(report: DemoReport, evidence: "Evidence", output: Path) -> None
 
 
 def check_image(report: DemoReport) -> None:
+    """Kernel and initrd together are within the budget."""
     size = sum(file["size_bytes"] for file in report.image["files"])
     ok = size <= IMAGE_BUDGET_BYTES
     report.note(

@@ -38,6 +38,7 @@ class DemoReport(msgspec.Struct, kw_only=True):
 
 
 def write_report(report: DemoReport, path: Path) -> None:
+    """Write the report as JSON."""
     path.write_text(json.dumps(msgspec.to_builtins(report), indent=2, ensure_ascii=False) + "\n")
 
 

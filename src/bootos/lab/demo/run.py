@@ -99,6 +99,7 @@ def store_documents(operator: Operator, server: LabServer, evidence: Evidence, s
 
 
 def power_on(machine: Machine, say: Say) -> None:
+    """Switch the machine on, and say what it is and what QEMU runs it with."""
     say(
         f"power on: {len(SPEC.disks)} disks, {len(SPEC.nics)} NICs (PXE on {PXE_MAC}), {SPEC.memory_mib} MiB, BMC"
     )
@@ -113,6 +114,7 @@ def show_line(line: SerialLine, say: Say) -> None:
 
 
 def wait_for_registration(machine: Machine, operator: Operator, say: Say) -> dict[str, Any]:
+    """The machine as the server shows it, as soon as it is registered. Raises when the deadline passes first."""
     find = while_on(machine, lambda: operator.find_machine(SERIAL))
     shown = wait_for(find, BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
     say(f"registered: {shown['vendor']} {shown['product']}, serial number {shown['sn']}")
@@ -120,6 +122,7 @@ def wait_for_registration(machine: Machine, operator: Operator, say: Say) -> dic
 
 
 def start_job(operator: Operator, say: Say) -> int:
+    """Create the job as an operator does, and return its number."""
     created = operator.command(
         "job", "create", "--machine", SERIAL, "--template", "demo", "--pxe", "demo-installer"
     )
@@ -154,6 +157,7 @@ def wait_for_handover(
 
 
 def find_pxe_file(server: LabServer) -> Path:
+    """Where the server puts the PXE file of the machine's next boot. The file may not be there."""
     return server.tftp_root / "pxelinux.cfg" / f"01-{PXE_MAC.replace(':', '-')}"
 
 
@@ -167,6 +171,7 @@ def wait_for_second_boot(machine: Machine, operator: Operator, job: int, say: Sa
 
 
 def collect(machine: Machine, server: LabServer, operator: Operator, job: int, evidence: Evidence) -> None:
+    """Fill in what the checks look at: the job, its log, the machine, the serial console, the packets."""
     evidence.job = operator.command("job", "show", str(job))
     evidence.log = operator.command("job", "log", str(job))
     evidence.machine = operator.command("machine", "show", SERIAL)

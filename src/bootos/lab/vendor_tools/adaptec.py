@@ -97,6 +97,7 @@ def read_card(silicon: Silicon) -> AdaptecCard:
 
 
 def keep_card(silicon: Silicon, card: AdaptecCard) -> None:
+    """Write the card back to the machine's silicon."""
     silicon.state[KEY] = msgspec.to_builtins(card)
 
 

@@ -21,11 +21,13 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 def read_text(path: str) -> str:
+    """A file's text without the space around it. Raises OSError."""
     with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
         return file.read().strip()
 
 
 def find_address() -> str:
+    """`http://HOST:PORT` of the silicon, from the kernel command line. Ends the program when there is none."""
     for word in read_text("/proc/cmdline").split():
         if word.startswith("LAB_SILICON="):
             return word.partition("=")[2]
@@ -33,6 +35,7 @@ def find_address() -> str:
 
 
 def connect(address: str) -> socket.socket:
+    """An open connection to the silicon. Ends the program when nobody answers before the deadline."""
     host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
     until = time.monotonic() + CONNECT_DEADLINE_S
     while True:
@@ -58,6 +61,7 @@ def ask(connection: socket.socket, body: bytes) -> tuple[int, bytes]:
 
 
 def collect_files(argv: list[str]) -> dict[str, str]:
+    """What the program may read, in base64 by its path: files named as arguments, and standard input."""
     files = {}
     for word in argv:
         for path in (word, word.partition("=")[2]):
@@ -72,6 +76,7 @@ def collect_files(argv: list[str]) -> dict[str, str]:
 
 
 def main() -> int:
+    """Hand the call to the silicon, write the files and the output it answers with. Returns the exit status."""
     call = {
         "serial": read_text("/sys/class/dmi/id/product_serial"),
         "program": PROGRAM or os.path.basename(sys.argv[0]),  # noqa: PTH119

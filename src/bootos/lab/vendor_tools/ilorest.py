@@ -45,6 +45,7 @@ class Ilorest:
         return Output(code=3, stderr="Invalid command line arguments.\n")
 
     def on_boot(self, silicon: Silicon) -> None:
+        """BIOS settings that wait take effect."""
         if silicon.state.get(KEY, {}).pop("waits", False):  # another vendor's BIOS has its own rules
             start_bios(silicon)
 

@@ -136,6 +136,7 @@ def read_cards(silicon: Silicon) -> list[MegaraidCard]:
 
 
 def keep_cards(silicon: Silicon, cards: list[MegaraidCard]) -> None:
+    """Write the cards back to the machine's silicon."""
     silicon.state[KEY] = msgspec.to_builtins(cards)
 
 
@@ -158,10 +159,12 @@ def plug_drive(silicon: Silicon, card: MegaraidCard, drive: MegaraidDrive) -> No
 
 
 def unplug_drive(silicon: Silicon, card: MegaraidCard, drive: MegaraidDrive) -> None:
+    """Take a drive away from the machine, which saw it as a disk."""
     silicon.block.unplug(f"megaraid{card.number}-e{drive.enclosure}-s{drive.slot}")
 
 
 def plug_volume(silicon: Silicon, card: MegaraidCard, volume: MegaraidVolume) -> None:
+    """Give the machine the volume as a disk."""
     silicon.block.plug(
         name=card.block_name(volume),
         size_bytes=volume.size_bytes,

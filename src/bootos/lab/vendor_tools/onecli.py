@@ -55,6 +55,7 @@ class Onecli:
         return Output(code=2, stdout="Invalid parameter.\n")
 
     def on_boot(self, silicon: Silicon) -> None:
+        """BIOS settings that wait take effect."""
         if silicon.state.get(KEY, {}).pop("waits", False):  # another vendor's BIOS has its own rules
             start_bios(silicon)
 

@@ -58,6 +58,7 @@ class Racadm:
         return Output(code=2, stderr="ERROR: Invalid subcommand specified.\n")
 
     def on_boot(self, silicon: Silicon) -> None:
+        """BIOS settings that wait take effect, and their jobs are completed."""
         jobs = silicon.state.get(KEY, {}).get("jobs", [])
         waiting = [job for job in jobs if job["status"] == "Scheduled"]
         if waiting:

@@ -102,6 +102,7 @@ class RedfishSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def first_account(self) -> int:
+        """The number of the first account that can be used."""
         return 2 if self.slots else 1
 
 

@@ -95,6 +95,7 @@ def read_card(silicon: Silicon) -> SmartArrayCard:
 
 
 def keep_card(silicon: Silicon, card: SmartArrayCard) -> None:
+    """Write the card back to the machine's silicon."""
     silicon.state[KEY] = msgspec.to_builtins(card)
 
 

@@ -92,6 +92,7 @@ class Command:
         self.half = half
 
     def answer(self, place: str, words: list[str]) -> dict[str, Any]:
+        """Carry out the words at a place (`/e32/s4`, empty: the controller); the answer as storcli's JSON has it."""
         try:
             said, data = self._carry_out(place, words)
         except RefusedError as refused:

@@ -38,6 +38,7 @@ class Teller:
     def status(
         self, card: MegaraidCard | None, error: str = "", said: str = "None", detail: Any = None
     ) -> dict[str, Any]:
+        """`Command Status` of an answer; with `error` it is a failure."""
         told: dict[str, Any] = {
             "CLI Version": SECOND if self.second else CLASSIC,
             "Operating system": "Linux6.1.0" if self.second else "Linux 6.1.0",
@@ -50,6 +51,7 @@ class Teller:
         return told
 
     def controller(self, card: MegaraidCard) -> dict[str, Any]:
+        """`Response Data` of `/cN show`: the controller, its topology, volumes and drives."""
         levels = [f"RAID{n}" for n in card.levels]
         head = self._second_head(card, levels) if self.second else self._classic_head(card, levels)
         groups = sorted({volume.group for volume in card.volumes})
@@ -198,6 +200,7 @@ class Teller:
         }
 
     def volumes(self, card: MegaraidCard, chosen: list[MegaraidVolume]) -> dict[str, Any]:
+        """`Response Data` of `/cN/vX show all`."""
         told: dict[str, Any] = {}
         for volume in chosen:
             lines = [self._drive_line(d) for row in volume.rows if (d := card.find(row)) is not None]
@@ -234,6 +237,7 @@ class Teller:
         return told | {"Active Operations": now, "Exposed to OS": "Yes", "SCSI NAA Id": volume.naa}
 
     def drives(self, card: MegaraidCard) -> dict[str, Any]:
+        """`Response Data` of `/cN/eall/sall show all`."""
         if self.second:
             return {
                 "Drives List": [
@@ -266,6 +270,7 @@ class Teller:
         }
 
     def foreign(self, card: MegaraidCard) -> dict[str, Any]:
+        """`Response Data` of `/cN/fall show`: the one foreign drive group."""
         own = [drive for drive in card.drives if drive.state == "Frgn"]
         data = count_data(card.foreign_level or 0, len(own), 1)
         size = self.size(min(drive.usable_bytes for drive in own) * data)

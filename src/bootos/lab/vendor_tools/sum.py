@@ -76,6 +76,7 @@ class Sum:
         return Output(code=36, stdout=BANNER + FAILED.format(message="Invalid command."))
 
     def on_boot(self, silicon: Silicon) -> None:
+        """BIOS settings that wait take effect."""
         if silicon.state.get(KEY, {}).pop("waits", False):  # another vendor's BIOS has its own rules
             start_bios(silicon)
 

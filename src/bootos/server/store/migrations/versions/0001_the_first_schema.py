@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Make all tables of an empty database."""
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer(), nullable=False),

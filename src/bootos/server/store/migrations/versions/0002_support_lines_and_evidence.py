@@ -12,10 +12,12 @@ depends_on = None
 
 
 def text(name: str, default: str = "") -> sa.Column[str]:
+    """A text column that is never null."""
     return sa.Column(name, sa.Text(), nullable=False, server_default=default)
 
 
 def upgrade() -> None:
+    """Bring the schema from revision 0001 to 0002."""
     with op.batch_alter_table("support") as batch:
         for column in (
             text("aliases", "[]"),

@@ -10,10 +10,12 @@ depends_on = None
 
 
 def text(name: str, default: str | None = None) -> sa.Column[str]:
+    """A text column that is never null."""
     return sa.Column(name, sa.Text(), nullable=False, server_default=default)
 
 
 def upgrade() -> None:
+    """Bring the schema from revision 0002 to 0003."""
     op.add_column("machine", text("variables", "{}"))
     op.add_column("machine", sa.Column("saved", sa.Text(), nullable=True))
     op.add_column("machine", sa.Column("saved_at", sa.DateTime(), nullable=True))

@@ -10,10 +10,12 @@ depends_on = None
 
 
 def text(name: str, default: str | None = None) -> sa.Column[str]:
+    """A text column that is never null."""
     return sa.Column(name, sa.Text(), nullable=False, server_default=default)
 
 
 def upgrade() -> None:
+    """Bring the schema from revision 0003 to 0004."""
     op.add_column("machine", text("image_version", ""))
     op.create_table(
         "image",

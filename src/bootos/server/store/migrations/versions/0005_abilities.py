@@ -10,4 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Bring the schema from revision 0004 to 0005."""
     op.add_column("boot", sa.Column("abilities", sa.Text(), nullable=False, server_default="[]"))
