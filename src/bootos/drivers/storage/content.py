@@ -104,11 +104,11 @@ def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
         if array is not None and array.device in state.blocks and array.device not in freed:
             yield from _find_users(state, state.blocks[array.device], freed)
         group = state.find_group_of(device)
-        for item in group.volumes if group is not None else ():
-            if item.active and not any(
-                "(lvm)" in user for user in block.used_by
-            ):  # it lies on another disk of the group
-                yield f"in use by {volume.volume_device(group.name if group is not None else '', item.name)} (lvm)"
+        if group is None or any("(lvm)" in user for user in block.used_by):
+            continue  # an active volume that lies here is told already
+        for item in group.volumes:
+            if item.active:
+                yield f"in use by {volume.volume_device(group.name, item.name)} (lvm)"
 
 
 def _find_members(block: Block) -> list[str]:

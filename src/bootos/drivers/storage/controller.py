@@ -170,7 +170,7 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
 
 class ControllerState(msgspec.Struct, frozen=True, kw_only=True):
     """What `read` of a hardware RAID driver returns. `storage` is what the kernel sees: there the data on arrays and
-    handed-through drives is found (`Storage.find_content(array.device)`)."""
+    handed-through drives is found (`content.find_on_array`)."""
 
     controllers: tuple[Controller, ...] = ()
     storage: Storage = Storage()
