@@ -189,6 +189,7 @@ class _ArrayReader:
         self._files = {slot: os.open(member.path, os.O_RDONLY) for slot, member in active.items()}
 
     def close(self) -> None:
+        """Close the files."""
         for file in self._files.values():
             os.close(file)
 

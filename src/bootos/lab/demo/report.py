@@ -21,6 +21,8 @@ class Check(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class DemoReport(msgspec.Struct, kw_only=True):
+    """All findings of a run. `timings_s` are seconds since power-on; `image` is the manifest of the image that ran."""
+
     checks: list[Check] = []
     timings_s: dict[str, float] = {}
     image: dict[str, Any] = {}
@@ -34,6 +36,7 @@ class DemoReport(msgspec.Struct, kw_only=True):
         self.checks.append(Check(name=name, expected=expected, found=found, ok=ok))
 
     def is_good(self) -> bool:
+        """Whether there are checks and every one holds."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
 

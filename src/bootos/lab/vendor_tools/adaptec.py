@@ -33,10 +33,13 @@ class AdaptecDrive(msgspec.Struct, kw_only=True):
 
     @property
     def id(self) -> str:
+        """`channel,device`, as arcconf names it."""
         return f"0,{self.number}"
 
 
 class AdaptecVolume(msgspec.Struct, kw_only=True):
+    """A logical device. `drives` are numbers of drives; `legs`: how many mirrored or parity sets it has."""
+
     id: int
     name: str
     level: str
@@ -52,6 +55,8 @@ class AdaptecVolume(msgspec.Struct, kw_only=True):
 
 
 class AdaptecCard(msgspec.Struct, kw_only=True):
+    """What the controller remembers. `pending` is the mode after the next start."""
+
     model: str = "Adaptec ASR8405"
     serial: str = "6A28636EF0B"
     firmware: str = "7.10-0 (33067)"
@@ -64,12 +69,15 @@ class AdaptecCard(msgspec.Struct, kw_only=True):
 
     @property
     def is_smart(self) -> bool:
+        """Whether it is a SmartRAID, which speaks of arrays."""
         return "Smart" in self.model
 
     def find(self, number: int) -> AdaptecDrive | None:
+        """The drive with this number, or None."""
         return next((drive for drive in self.drives if drive.number == number), None)
 
     def find_owner(self, number: int) -> AdaptecVolume | None:
+        """The logical device that this drive is a member of, or None."""
         return next((volume for volume in self.volumes if number in volume.drives), None)
 
 
@@ -149,6 +157,7 @@ class ArcconfText:
         return lines
 
     def tell_status(self) -> list[str]:
+        """The lines of `getstatus`: the tasks that run."""
         lines: list[str] = []
         for volume in self.card.volumes:
             task = find_task(volume, self.now)

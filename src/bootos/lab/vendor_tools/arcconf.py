@@ -37,11 +37,14 @@ class ArcconfRefusal(Exception):
 
 
 class Arcconf:
+    """The stand-in of Microchip's `arcconf`."""
+
     names: tuple[str, ...] = ("arcconf",)
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         card = read_card(silicon)
         half = silicon.is_misbehaving("fail-half", program, argv)
         words = [str(word) for word in argv]
@@ -79,6 +82,7 @@ class _Call:
         self.half = half
 
     def run(self, argv: list[str]) -> list[str]:
+        """The lines that the program prints. Raises ArcconfRefusal for what it would not do."""
         words = [word for word in argv if word.lower() not in ("noprompt", "nologs")]
         command = words[0].lower() if words else ""
         if command == "list":

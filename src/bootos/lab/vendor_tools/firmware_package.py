@@ -76,6 +76,7 @@ class FirmwarePackage:
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         if program == VERSIONS:
             lines = [f"{component} {read_version(silicon, component)}\n" for component in ("bios", "bmc")]
             return Output(stdout="".join(lines))

@@ -25,11 +25,14 @@ REPORTED = {  # exit code 37: REST_ILOREST_ILO_ERROR
 
 
 class Ilorest:
+    """The stand-in of HPE's `ilorest`, for BIOS settings."""
+
     names: tuple[str, ...] = ("ilorest",)
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         bios = read_bios(silicon, HPE, VERSION)
         words = [word for word in argv if not word.startswith("--")]
         match words:

@@ -21,6 +21,8 @@ State = Literal["UGood", "Onln", "GHS", "DHS", "JBOD", "Failed", "Frgn"]
 
 
 class MegaraidDrive(msgspec.Struct, kw_only=True):
+    """A physical drive behind the controller."""
+
     enclosure: int
     slot: int
     size_bytes: int
@@ -36,6 +38,7 @@ class MegaraidDrive(msgspec.Struct, kw_only=True):
 
     @property
     def id(self) -> str:
+        """`enclosure:slot`, as storcli names it."""
         return f"{self.enclosure}:{self.slot}"
 
     @property
@@ -45,6 +48,8 @@ class MegaraidDrive(msgspec.Struct, kw_only=True):
 
 
 class MegaraidVolume(msgspec.Struct, kw_only=True):
+    """A virtual drive. `rows` are the ids of its drives; `init_at` is when an initialisation began, in seconds."""
+
     number: int
     group: int
     level: int
@@ -79,18 +84,23 @@ class MegaraidCard(msgspec.Struct, kw_only=True):
     foreign_level: int | None = None
 
     def find(self, drive: str) -> MegaraidDrive | None:
+        """The drive with this id, or None."""
         return next((entry for entry in self.drives if entry.id == drive), None)
 
     def find_volume(self, number: int) -> MegaraidVolume | None:
+        """The virtual drive with this number, or None."""
         return next((entry for entry in self.volumes if entry.number == number), None)
 
     def block_name(self, volume: MegaraidVolume) -> str:
+        """Its name among the disks of the machine."""
         return f"megaraid{self.number}-{volume.number}"
 
     def is_initializing(self, volume: MegaraidVolume, now: float) -> bool:
+        """Whether it is being initialised at `now`, in seconds."""
         return volume.init_at is not None and now < volume.init_at + INIT_S
 
     def state_of(self, volume: MegaraidVolume, now: float) -> str:
+        """storcli's word for the state of a virtual drive: Optl, Pdgd, Dgrd, OfLn."""
         members = [self.find(row) for row in volume.rows]
         lost = sum(d is None or d.state != "Onln" or self.is_rebuilding(d, now) for d in members)
         if not lost:
@@ -99,6 +109,7 @@ class MegaraidCard(msgspec.Struct, kw_only=True):
         return "OfLn" if lost > can_lose else "Pdgd" if volume.level in (6, 60) and lost == 1 else "Dgrd"
 
     def is_rebuilding(self, drive: MegaraidDrive, now: float) -> bool:
+        """Whether the drive is being filled at `now`, in seconds."""
         return drive.joined_at is not None and now < drive.joined_at + REBUILD_S
 
 

@@ -33,11 +33,14 @@ SR650: Mapping[str, Attribute] = {
 
 
 class Onecli:
+    """The stand-in of Lenovo's `onecli`, for BIOS settings."""
+
     names: tuple[str, ...] = ("onecli",)
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         bios = read_bios(silicon, SR650, VERSION)
         match [word for word in argv if word != "--nolog"]:
             case ["config", "show"]:

@@ -25,11 +25,14 @@ FAULTS = {
 
 
 class Racadm:
+    """The stand-in of Dell's `racadm`, for BIOS settings and their jobs."""
+
     names: tuple[str, ...] = ("racadm",)
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         bios = read_bios(silicon, DELL, VERSION)
         jobs: list[dict[str, Any]] = silicon.state.setdefault(KEY, {}).setdefault("jobs", [])
         match list(argv):

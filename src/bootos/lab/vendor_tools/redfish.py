@@ -49,6 +49,7 @@ class RedfishTool:
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`; `argv` is the method and the path of a request, the output its answer."""
         method, path = argv[0], argv[1].rstrip("/")
         state = find_state(silicon)
         try:

@@ -14,6 +14,8 @@ REBUILD_S = 300.0
 
 
 class SmartArrayDrive(msgspec.Struct, kw_only=True):
+    """A physical drive behind the controller; `id` is `port:box:bay`."""
+
     id: str
     size_bytes: int
     interface: str
@@ -26,12 +28,16 @@ class SmartArrayDrive(msgspec.Struct, kw_only=True):
 
 
 class SmartArrayGroup(msgspec.Struct, kw_only=True):
+    """An array: the ids of its drives and of its spares."""
+
     drives: list[str]
     spares: list[str] = []
     smart_path: bool = False
 
 
 class SmartArrayVolume(msgspec.Struct, kw_only=True):
+    """A logical drive. `array` is the place of its array in the card."""
+
     id: int
     array: int
     level: str
@@ -62,13 +68,16 @@ class SmartArrayCard(msgspec.Struct, kw_only=True):
     volumes: list[SmartArrayVolume] = []
 
     def find(self, drive: str) -> SmartArrayDrive | None:
+        """The drive with this id, or None."""
         return next((entry for entry in self.drives if entry.id == drive), None)
 
     @property
     def title(self) -> str:
+        """The line that ssacli begins with."""
         return f"{self.model} in Slot {self.slot} (Embedded)" + (" (HBA Mode)" if self.mode == "HBA" else "")
 
     def find_letter(self, array: int) -> str:
+        """ssacli's letter for the array in this place."""
         return chr(ord("A") + array)
 
 

@@ -40,6 +40,7 @@ class Ssacli:
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         if list(argv[:1]) == ["version"]:
             return Output(
                 stdout="\nSSACLI Version: 6.30.8.0 2024-01-12\nSOULAPI Version: 6.30.8.0 2024-01-12\n\n"
@@ -80,6 +81,7 @@ class _Call:
         self.half = half
 
     def run(self, argv: list[str]) -> str:
+        """What the program prints. Raises SsacliRefusal for what it would not do."""
         words = [{"ctrl": "controller", "ld": "logicaldrive", "pd": "physicaldrive"}.get(w, w) for w in argv]
         if not words or words[0] != "controller" or len(words) < 3:
             raise SsacliRefusal(f'Syntax error at "{words[0] if words else ""}"')

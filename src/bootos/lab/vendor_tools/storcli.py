@@ -40,11 +40,14 @@ class RefusedError(Exception):
 
 
 class Storcli:
+    """The stand-in of Broadcom's `storcli` and Dell's `perccli`, of both generations."""
+
     names: tuple[str, ...] = ("storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2")
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         words = [word for word in argv if word not in ("J", "nolog")]
         teller = Teller(silicon.now(), second=program.endswith("2"))
         cards = read_cards(silicon)

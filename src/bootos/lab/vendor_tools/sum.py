@@ -60,11 +60,14 @@ Error message:
 
 
 class Sum:
+    """The stand-in of Supermicro's `sum` and `saa`, for BIOS settings."""
+
     names: tuple[str, ...] = ("sum", "saa")
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
+        """See `Tool.run`."""
         bios = read_bios(silicon, X11, VERSION)
         match [word for word in argv if word != "--overwrite"]:
             case ["-c", "GetCurrentBiosCfg", "--file", file]:
