@@ -14,7 +14,8 @@ from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
 from bootos.server.operation import registration
 from bootos.server.operation.next_boot import upload_mac
-from bootos.server.operation.order import find_order, take_report
+from bootos.server.operation.order import find_order
+from bootos.server.operation.report import take_report
 from bootos.server.store.machine import find_session
 from bootos.wire import v2
 from bootos.wire.ability import OURS

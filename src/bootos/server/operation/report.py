@@ -1,0 +1,156 @@
+"""The reports of v2 agents: whole and numbered, so that repeating, losing or reordering one does no harm. Called by
+`api.agent_v2`."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.masking import Masker
+from bootos.server.context import Context
+from bootos.server.fault import ConflictError
+from bootos.server.lifecycle import State, find_next, read_event
+from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.transition import TEXT_MAX, move
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_latest_job, is_rebooting
+from bootos.server.store.machine import find_session
+from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
+from bootos.wire import v2
+from bootos.wire.saved import MOST_BYTES
+
+SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
+BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
+
+
+def take_report(context: Context, authorization: str | None, report: v2.Report) -> v2.Receipt:
+    """Take in a report of the boot that this `Authorization` header proves; returns what the agent is to know. Raises
+    UnauthorizedError, ConflictError (it is of another boot)."""
+    with context.store.write() as session:
+        machine, boot = find_session(session, authorization)
+        context.presence.hear(machine.id)
+        if report.boot_id != boot.boot_id:
+            raise ConflictError("the report is of another boot than the session")
+        return apply_report(context, session, machine, boot, report)
+
+
+def apply_report(
+    context: Context, session: WriteSession, machine: Machine, boot: Boot, report: v2.Report
+) -> v2.Receipt:
+    """Take in a report; returns what the agent is to know. One that is older than what is known of this boot only adds
+    its log lines."""
+    job = _find_reported_job(session, machine, report)
+    line_job = job or _find_held_job(session, boot)
+    known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names)
+    masker = Masker(known.values())  # what an agent sends is not trusted to be clean
+    _store_lines(session, machine, boot, line_job, report.log, masker)
+    is_newer = report.number > boot.report_number
+    if is_newer:
+        boot.report_number = report.number
+        if report.inventory is not None:
+            store_inventory(session, machine, report.inventory)
+        if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
+            machine.saved = masker.plain(report.saved)
+            machine.saved_at = read_clock()
+    is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
+    if job is not None and is_newer and is_holder:
+        _apply_state(context, session, job, boot, report, masker)
+    session.touch(f"machine:{machine.id}")
+    if job is not None:
+        session.touch(f"job:{job.id}")
+    return v2.Receipt(
+        number=report.number,
+        log_next=boot.log_next,
+        cancel=report.job_id is not None
+        and (job is None or not is_holder or job.cancel_requested or job.state == State.CANCELLED),
+    )
+
+
+def read_earlier(job: Job) -> dict[str, str]:
+    """How the steps and actions of the attempts before the present one stood last, by id. Only what was begun."""
+    report = job.report or {}
+    known = dict(report.get("earlier", {}))
+    if report.get("attempt", 0) < job.attempt:
+        for step in report.get("steps", []):
+            for item in (step, *step["actions"]):
+                if item["state"] in BEGUN:
+                    known[item["id"]] = item["state"]
+    return known
+
+
+def join_certificates(job: Job, report: v2.Report) -> list[dict[str, Any]]:
+    """Those of earlier attempts, and this one's: a certificate is never lost, whatever a later report says."""
+    known: dict[str, dict[str, Any]] = {}
+    for item in ((job.report or {}).get("certificates", []), report.certificates):
+        known |= {str(certificate.get("sha256", "")): certificate for certificate in item}
+    return list(known.values())
+
+
+def _find_reported_job(session: Session, machine: Machine, report: v2.Report) -> Job | None:
+    if report.job_id is None or not report.job_id.isdigit():
+        return None
+    query = select(Job).where(Job.id == int(report.job_id), Job.machine_id == machine.id)
+    return session.scalar(query.with_for_update(of=Job))
+
+
+def _find_held_job(session: Session, boot: Boot) -> Job | None:
+    """The job that this boot held last: an agent that was killed left lines for its successor to send."""
+    job = find_latest_job(session, boot.machine_id)
+    return job if job is not None and job.handed_to.partition(":")[0] == str(boot.id) else None
+
+
+def _apply_state(
+    context: Context, session: WriteSession, job: Job, boot: Boot, report: v2.Report, masker: Masker
+) -> None:
+    event = read_event(
+        report.state,
+        mode=job.mode,
+        installer_expected=bool(job.pxe_file) and job.pxe_reports,
+        cancel_requested=job.cancel_requested,
+    )
+    allowed = event is not None and find_next(State(job.state), event) is not None
+    if not allowed and report.state != job.said:
+        return
+    snapshot = msgspec.to_builtins(report)
+    del snapshot["log"], snapshot["inventory"], snapshot["saved"]
+    snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
+    snapshot["certificates"] = join_certificates(job, report)
+    job.report = masker.plain(snapshot)
+    job.said = report.state.value
+    if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):
+        boot.closing = True
+    if allowed and event is not None:
+        message = masker.text(report.message) if report.state in v2.TERMINAL else ""
+        move(context, session, job, event, message=message)
+
+
+def _store_lines(
+    session: Session,
+    machine: Machine,
+    boot: Boot,
+    job: Job | None,
+    lines: list[v2.LogLine],
+    masker: Masker,
+) -> None:
+    """Store what is not stored yet; a line is known by its boot and number."""
+    if not lines:
+        return
+    numbers = {line.n for line in lines}
+    query = select(LogLine.n).where(LogLine.boot_pk == boot.id, LogLine.n >= min(numbers))
+    stored = {n for n in session.scalars(query) if n is not None} if min(numbers) < boot.log_next else set()
+    for line in sorted(lines, key=lambda line: line.n):
+        if line.n in stored:
+            continue
+        stored.add(line.n)
+        row = LogLine(
+            machine_id=machine.id,
+            job_id=job.id if job is not None else None,
+            boot_pk=boot.id,
+            n=line.n,
+            at=line.at[:40],
+            level=line.level[:20],
+            text=masker.text(line.text)[:TEXT_MAX],
+        )
+        session.add(row)
+    boot.log_next = max(boot.log_next, *(n + 1 for n in numbers))
