@@ -33,6 +33,7 @@ class BmcMachine:
         self.confirms = confirms
         self.calls: list[list[str]] = []
         self.access = "always available"
+        self.suites = "1,2,3,6,7,8,11,12,17"
         self.levels = "aaaaaaaaaaaaaaa"
         self.sol: dict[str, str] | None = {"enabled": "false", "volatile": "115.2", "non-volatile": "9.6"}
         self.boot = ""  # the options of `chassis bootdev`
@@ -145,7 +146,7 @@ class BmcMachine:
             "MAC Address             : 52:54:00:b0:0c:01\n"
             f"Default Gateway IP      : {self.lan['gateway']}\n"
             f"802.1q VLAN ID          : {self.vlan}\n"
-            "RMCP+ Cipher Suites     : 1,2,3,6,7,8,11,12,17\n"
+            f"RMCP+ Cipher Suites     : {self.suites}\n"
             f"Cipher Suite Priv Max   : {self.levels}\n"
             "                        :     X=Cipher Suite Unused\n"
         )

@@ -12,11 +12,22 @@ from bootos.template.check import read_template
 from bootos.wire.inventory import Bios, Bmc, Inventory
 
 
-def test_only_the_wanted_cipher_suites_stay_allowed_by_their_place_in_the_list() -> None:
+def test_only_the_wanted_cipher_suites_stay_allowed_where_place_and_number_are_one() -> None:
     bmc, driver = BmcMachine(), build_driver()
-    (action,) = apply(driver, bmc, build(cipher_suites=[17, 3]))
-    assert bmc.levels == "XXaXXXXXaaaaaaa"
-    assert (action.changes[0].before, action.changes[0].after) == ("1,2,3,6,7,8,11,12,17", "3,17")
+    bmc.suites = "0,1,2,3"
+    (action,) = apply(driver, bmc, build(cipher_suites=[3, 1]))
+    assert bmc.levels == "XaXaaaaaaaaaaaa"
+    assert (action.changes[0].before, action.changes[0].after) == ("0,1,2,3", "1,3")
+
+
+def test_cipher_suites_are_not_touched_where_their_levels_are_not_certain() -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    planned = plan(driver, bmc, build(cipher_suites=[17, 3]))
+    (problem,) = planned.problems
+    assert (problem.path, planned.actions) == ("oob.cipher_suites", [])
+    assert "read by their place 1,2,3,6,7,8,11,12,17 may be used now" in problem.message
+    assert "leave cipher_suites out of the template" in problem.hint
+    assert not [call for call in bmc.calls if "cipher_privs" in call]
 
 
 def test_a_cipher_suite_that_the_bmc_has_not_is_said_with_those_it_has() -> None:

@@ -24,6 +24,7 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
+from bootos.drivers.oob.cipher import parse_ciphers
 from bootos.drivers.oob.ipmiplan import (
     NAME,
     ColdReset,
@@ -42,7 +43,6 @@ from bootos.drivers.oob.service import (
     Commands,
     Service,
     parse_boot,
-    parse_ciphers,
     parse_log,
     parse_sol,
     plan_services,

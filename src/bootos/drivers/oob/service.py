@@ -12,13 +12,13 @@ import msgspec
 
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import parse_fields
+from bootos.drivers.oob.cipher import UNUSED, Ciphers, describe_doubt, list_suites
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.errors import Problem
 from bootos.template.oob import Oob, OobSol
 
 CIPHER_PLACES = 15  # LAN parameter 24 holds as many privilege levels
-UNUSED = "X"
 BOOT_SELECTORS = {
     "none": "No override",
     "pxe": "Force PXE",
@@ -30,18 +30,6 @@ CLEAR_LOG = "oob.ipmi:log"
 CLEARED = re.compile(
     r"log area (reset|cleared)", re.IGNORECASE
 )  # what many BMCs write into a log they have cleared
-
-
-class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
-    """`suites[i]` may be used up to the privilege `levels[i]`: X (not at all), c, u, o, a or O."""
-
-    suites: tuple[int, ...] = ()
-    levels: str = ""
-
-    @property
-    def usable(self) -> tuple[int, ...]:
-        """The cipher suites that somebody may log on with."""
-        return tuple(suite for suite, level in zip(self.suites, self.levels, strict=False) if level != UNUSED)
 
 
 class Sol(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,16 +72,6 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """ipmitool's words, one call each."""
 
     commands: tuple[tuple[str, ...], ...]
-
-
-def parse_ciphers(text: str) -> Ciphers | None:
-    """`ipmitool lan print`."""
-    fields = parse_fields(text)
-    suites = [word.strip() for word in fields.get("RMCP+ Cipher Suites", "").split(",")]
-    levels = fields.get("Cipher Suite Priv Max", "")
-    if not all(word.isdigit() for word in suites) or not re.fullmatch("[XcuoaO]+", levels):
-        return None
-    return Ciphers(suites=tuple(int(word) for word in suites), levels=levels)
 
 
 def parse_sol(text: str) -> Sol | None:
@@ -166,22 +144,21 @@ def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, pl
             Problem(path=at, message=f"this BMC has no cipher suite {names}: it has {listed}")
         )
         return
-    # What stays allowed keeps its level; places of the list that no suite has stay as they are.
-    levels = ""
-    for place, level in enumerate(found.levels):
-        if place < len(found.suites) and found.suites[place] not in wanted:
-            level = UNUSED
-        elif place < len(found.suites) and level == UNUSED:
-            level = "a"
-        levels += level
+    readings = (found.by_place, found.by_number)
+    # A suite that has no level cannot be switched off.
+    fixed = {suite for index in readings for suite in found.suites if suite not in index} - set(wanted)
+    levels, other = (found.restrict(wanted, index) for index in readings)
+    if levels != other or fixed:
+        planned.problems.append(describe_doubt(found, wanted))
+        return
     if levels == found.levels:
         planned.notes.append("the BMC's cipher suites are as wanted")
         return
     privileges = levels.ljust(CIPHER_PLACES, UNUSED)
     change = Change(
         what="BMC cipher suites",
-        before=",".join(str(suite) for suite in found.usable) or "none",
-        after=",".join(str(suite) for suite in sorted(wanted)),
+        before=list_suites(found.find_usable(found.by_place)) or "none",
+        after=list_suites(sorted(wanted)),
     )
     planned.actions.append(
         _build("ciphers", f"allow cipher suites {change.after} alone", (change,), at,
