@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from test_inventory import NAMES, read_machine
+from captured import NAMES, read_machine
 
 from bootos.hardware.describe import WIDTH, build_summary, format_size
 from bootos.hardware.pcigap import find_gaps

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import form_token, log_in, read, send
 from serving import Agent, Running, run_in_thread
-from test_web import form_token, log_in, read, send
 
 from bootos.server.settings import Settings
 

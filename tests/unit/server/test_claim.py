@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from browsing import FORM, form_token, log_in, read
 from serving import INVENTORY, Agent, Running
-from test_web import FORM, form_token, log_in, read
 from typer.testing import CliRunner
 from v1_agent import V1Agent
 

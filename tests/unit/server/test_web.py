@@ -4,39 +4,10 @@ import re
 from urllib.parse import urlencode
 
 import pytest
+from browsing import FORM, form_token, log_in, read, send
 from serving import INVENTORY, Agent, Running
 
 EVIL = '<script>alert("x")</script>'
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-def log_in(server: Running) -> dict[str, str]:
-    body = urlencode({"token": server.context.operator_token, "next": "/jobs"}).encode()
-    answer = server.request("POST", "/login", body, FORM)
-    assert answer.status == 303
-    assert answer.headers["location"] == "/jobs"
-    cookie = answer.headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
-    assert server.context.operator_token not in cookie
-    return {"Cookie": cookie.partition(";")[0], "Accept": "text/html"}
-
-
-def read(server: Running, path: str, headers: dict[str, str]) -> str:
-    answer = server.request("GET", path, headers=headers)
-    assert answer.status == 200, answer.data
-    assert "script-src 'self'" in answer.headers["content-security-policy"]
-    return answer.data.decode()
-
-
-def send(server: Running, path: str, headers: dict[str, str], **fields: str) -> tuple[int, str]:
-    answer = server.request("POST", path, urlencode(fields).encode(), {**headers, **FORM})
-    return answer.status, answer.headers.get("location") or answer.data.decode()
-
-
-def form_token(page: str) -> str:
-    found = re.search(r'name="form_token" value="(\w+)"', page)
-    assert found
-    return found[1]
 
 
 @pytest.mark.parametrize(

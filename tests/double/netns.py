@@ -19,7 +19,7 @@ from bootos.process import Child, run, start
 
 T = TypeVar("T")
 
-CACHE = Path(__file__).parents[3] / "build/cache"
+CACHE = Path(__file__).parents[2] / "build/cache"
 NETWORKD = "/usr/lib/systemd/systemd-networkd"
 SERVER = "192.0.2.1"
 PORT = 8083
