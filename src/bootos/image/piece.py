@@ -137,6 +137,7 @@ class Seen(ast.NodeVisitor):
         self.annotations: set[str] = set()
 
     def generic_visit(self, node: ast.AST) -> None:
+        """Any node: its docstrings go, and the names of its annotations are noted. Called by `ast`, as the others."""
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [item for item in body if not _is_docstring(item)]  # type: ignore[attr-defined]
         if isinstance(
@@ -146,15 +147,19 @@ class Seen(ast.NodeVisitor):
         super().generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
+        """`import x`."""
         self.imports.update(read_imports(node))
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """`from x import y`."""
         self.imports.update(read_imports(node))
 
     def visit_Name(self, node: ast.Name) -> None:
+        """A bare name."""
         self.uses.add((node.id, ""))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        """A name with all attributes that are asked of it, `a.b.c` as one."""
         inner: ast.expr = node
         attributes: list[str] = []
         while isinstance(inner, ast.Attribute):

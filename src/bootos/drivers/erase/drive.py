@@ -63,6 +63,7 @@ def _read_nvme(machine: Machine, disk: Disk, disks: Sequence[Disk]) -> Ability:
 
 
 def read_nvme_status(machine: Machine, device: str) -> tuple[int, int]:
+    """Status (2: goes on, 3: failed) and progress (in 65536ths) of the last sanitize (NVMe: Sanitize Status log)."""
     return parse_sanitize_log(
         machine.run(["nvme", "sanitize-log", device, "--output-format=json"], check=False).stdout
     )
@@ -76,6 +77,7 @@ def read_scsi_progress(machine: Machine, device: str) -> int | None:
 
 
 def read_nvme_progress(machine: Machine, device: str) -> int | None:
+    """Percent of a sanitize that goes on; None: none does. Raises DriverError when the last one failed."""
     status, progress = read_nvme_status(machine, device)
     if status == 3:
         raise DriverError(f"{device}: the drive says that its sanitize failed")
@@ -83,6 +85,7 @@ def read_nvme_progress(machine: Machine, device: str) -> int | None:
 
 
 def read_ata_progress(machine: Machine, device: str) -> int | None:
+    """Percent of a sanitize that goes on; None: none does. Raises DriverError when it failed, or is frozen."""
     state, percent = parse_sanitize_status(
         machine.run(["hdparm", "--sanitize-status", device], check=False).stdout
     )
