@@ -1,6 +1,6 @@
 """Devices that nothing drives: which, and whether this image has a module that would fit. Read only.
 
-Called while the network is waited for (`agent.uplink`), when there is no inventory yet, and after the inventory.
+Called while the network is waited for (`agent.network.uplink`), when there is no inventory yet, and after the inventory.
 """
 
 import msgspec

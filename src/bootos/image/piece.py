@@ -38,7 +38,7 @@ class Piece:
 
     @functools.cached_property
     def uses(self) -> set[Place]:
-        """The names that it takes from its module, each with the attributes asked of it: `km.read_name()` uses
+        """The names that it takes from its module, each with the attributes asked of it: "km.read_name()" uses
         ("km", "read_name")."""
         names = find_globals(self._text) | self.look.annotations
         return {use for use in self.look.uses if use[0] in names}
@@ -159,7 +159,7 @@ class Seen(ast.NodeVisitor):
         self.uses.add((node.id, ""))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        """A name with all attributes that are asked of it, `a.b.c` as one."""
+        """A name with all attributes that are asked of it, "a.b.c" as one."""
         inner: ast.expr = node
         attributes: list[str] = []
         while isinstance(inner, ast.Attribute):

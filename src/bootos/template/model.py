@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The whole document. `extra` is for drivers of other packages: its key NAME is the section `extra.NAME`."""
+    """The whole document. `extra` is for drivers of other packages: its key NAME is the section "extra.NAME"."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""

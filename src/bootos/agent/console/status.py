@@ -1,6 +1,6 @@
 """What the consoles show of the agent: one small record, written to /run/bootos/status.json at each change.
 
-The agent holds it as `host.status` and feeds it; the console process, which is another one so that it outlives the
+The agent holds it as `Host.status` and feeds it; the console process, which is another one so that it outlives the
 agent, reads it. Both import this module, so it keeps to what costs little memory and time: no msgspec, no logging.
 Nothing here may stop the agent: a status that cannot be written is not written.
 """

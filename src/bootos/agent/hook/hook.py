@@ -33,7 +33,7 @@ SAY_EVERY_S = 60.0
 
 
 def run_given_hook(name: Literal["PRE", "POST"], host: Host, job_id: str | None) -> HookResult | None:
-    """Run the hook of the kernel command line, if there is one, and remember its result in `host.hooks`."""
+    """Run the hook of the kernel command line, if there is one, and remember its result in `Host.hooks`."""
     url = host.cmdline.pre if name == "PRE" else host.cmdline.post
     if url is None:
         return None

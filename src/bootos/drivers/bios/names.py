@@ -2,7 +2,7 @@
 
 The knowledge is in `names/VENDOR.toml`: for each name the attributes it may be, the best first, with the values that
 the neutral values mean. Generations differ in spelling, so names and values are compared by their letters and digits
-alone (`Processors.HyperThreading` is `Processors_HyperThreading`, `Enable` is not `Enabled`: the file lists both). What
+alone ("Processors.HyperThreading" is "Processors_HyperThreading", `Enable` is not `Enabled`: the file lists both). What
 counts is what the machine really has: the first attribute that exists is the one.
 """
 

@@ -14,7 +14,7 @@ from bootos.wire.inventory import Inventory
 
 
 class Flasher:
-    """The base of them. A subclass has `method`, `name` and `section` (`firmware.METHOD`) and `title`."""
+    """The base of them. A subclass has `method`, `name` and `section` ("firmware.METHOD") and `title`."""
 
     method: Method
     state_type: Any = FirmwareState

@@ -2,7 +2,7 @@
 modules of dnf are linked to although the interpreter that loads them exports the same functions.
 
 Its users are not linked to it any more, and dpkg does not know it: a package that needs it (gdb) brings it again.
-Called by `root`; the recipe's `cut.paths` removes the files.
+Called by `root`; the recipe's "cut.paths" removes the files.
 """
 
 import re

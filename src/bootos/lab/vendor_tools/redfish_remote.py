@@ -1,7 +1,7 @@
 """What a Redfish service does to its machine from afar: power, the virtual CD, what the next boot is from.
 
 Called by `redfish`, and by `machine.Machine` for what it starts with and when it has. What is remembered is in the tree
-of resources; the machine is reached through `silicon.chassis` only.
+of resources; the machine is reached through `Silicon.chassis` only.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """Approving a plan: a plan job's result becomes the order that carries out exactly that plan. Called by the API and
-the web. The agent compares (`agent.approval`): if its plan is another one by then, nothing is changed."""
+the web. The agent compares (`engine.approval`): if its plan is another one by then, nothing is changed."""
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError

@@ -22,7 +22,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(session: Session, actor: Actor, action: str, subject: object, detail: str = "") -> None:
-    """Add a line, in the transaction of the action itself. `action` is a noun and a verb, `job.create`."""
+    """Add a line, in the transaction of the action itself. `action` is a noun and a verb, "job.create"."""
     session.add(
         Audit(
             actor=actor.name,
