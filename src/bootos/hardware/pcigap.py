@@ -1,6 +1,6 @@
 """Devices that nothing drives: which, and whether this image has a module that would fit. Read only.
 
-Called while the network is waited for (`agent.network.uplink`), when there is no inventory yet, and after the inventory.
+Called by the agent while it waits for the network (`network.uplink`), before there is an inventory, and after it.
 """
 
 import msgspec
