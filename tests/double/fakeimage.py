@@ -10,6 +10,7 @@ from bootos.image.manifest import hash_file
 from bootos.image.release import append_release, compute_version
 from bootos.image.squash import build_squashfs
 from bootos.process import run
+from bootos.wire.ability import OURS
 from bootos.wire.manifest import SCHEMA, Manifest
 
 RELEASE = "6.12.0-test-amd64"
@@ -59,6 +60,7 @@ def build_fake_image(
     version = compute_version("0", [(part.name, part.sha256) for part in parts])
     append_release(directory / "initrd.img", "fake", version)
     manifest = Manifest(
+        abilities=OURS,
         schema=SCHEMA,
         name="fake",
         version=version,

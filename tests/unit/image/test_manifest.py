@@ -1,11 +1,16 @@
 import hashlib
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from bootos.image.assembly import Parts, build_manifest
+from bootos.image.cache import Stage
 from bootos.image.document_file import read_json, write_json
 from bootos.image.manifest import hash_file, read_manifest
+from bootos.image.recipe_file import read_recipe
+from bootos.wire.ability import OURS
 from bootos.wire.manifest import SCHEMA, FileEntry, LayerEntry, Manifest, parse_manifest
 
 FIRST_RELEASE = {
@@ -95,3 +100,24 @@ def test_what_is_no_manifest_is_refused():
 def test_the_size_is_what_a_machine_has_to_load():
     assert make_manifest().size_bytes == 112
     assert msgspec.to_builtins(make_manifest())["files"][1]["name"] == "initrd.img"
+
+
+def test_a_built_image_names_the_abilities_of_the_agent_in_it(tmp_path: Path) -> None:
+    """A manifest of an earlier release reads as one that names none."""
+    stages = {name: Stage(name=name, key="0", directory=tmp_path / name) for name in Parts.__struct_fields__}
+    for stage in stages.values():
+        stage.directory.mkdir()
+    write_json(
+        tmp_path / "kernel/kernel.json",
+        {"release": "6.12", "modules": 1, "firmware_files": 1, "packages": {}},
+    )
+    write_json(tmp_path / "root/root.json", {"uncompressed_bytes": 1, "packages": {}})
+    write_json(tmp_path / "rpmdb/packages.json", [])
+    (tmp_path / "loaders").mkdir()
+    for name in ("vmlinuz", "initrd.img"):
+        (tmp_path / name).write_bytes(b"x")
+    recipe = read_recipe(Path(__file__).parents[3] / "recipes/bootos.toml")
+    manifest = build_manifest(recipe, Parts(**stages), [], "1", tmp_path)
+    write_json(tmp_path / "manifest.json", manifest)
+    assert read_json(tmp_path / "manifest.json")["abilities"] == list(OURS)
+    assert parse_manifest(json.dumps(FIRST_RELEASE).encode()).abilities == ()
