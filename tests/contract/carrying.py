@@ -70,17 +70,18 @@ def apply(
     *,
     drivers: Sequence[Driver] | None = None,
 ) -> list[Action]:
-    """Plan, carry out and verify; returns the actions of the plan in the order they were done. One on a device that
-    another action makes may have no name before, and is left out. Raises what the engine raises."""
+    """Plan, approve, carry out and verify; returns the actions of the plan in the order they were done. Raises what the
+    engine raises."""
     recorder = Recorder()
     run = build_run(document, machine, inventory, secrets, drivers=drivers, watcher=recorder)
     made = plan_job(run)
-    assert made.problems == []
+    assert made.problems == [], made.problems
+    made.approved = frozenset(action.id for action in made.actions)
     assert apply_job(run, made) == [], "it waits for a reboot"
     named = {action.id: action for action in made.actions}
     assert set(recorder.actions.values()) <= {StepState.DONE}
     assert set(recorder.steps.values()) <= {StepState.DONE, StepState.UNCHANGED}
-    return [named[id] for id in recorder.actions if id in named]
+    return [named[id] for id in recorder.actions]
 
 
 def carry_through(start: Callable[[Past, Recorder], Run], reboot: Callable[[], None]) -> list[str]:

@@ -322,6 +322,11 @@ def test_a_job_puts_partitions_on_the_array_it_has_just_made(rig: RaidRig) -> No
         "raid.megaraid:create:os",
         "disk.partition:write:/dev/raid/os",
     ]
+    rig.settle("raid: {arrays: [{name: os, level: 1, drives: '0,1'}]}")
+    left = plan(document, rig.machine, rig.build_inventory(), drivers=[rig.driver, PartitionDriver()])
+    assert [(action.id, action.detail.device) for action in left.actions] == [
+        ("disk.partition:write:/dev/raid/os", "/dev/sda")
+    ]
 
 
 def test_without_its_tool_the_machine_says_which_is_missing(tmp_path: Path) -> None:

@@ -100,9 +100,61 @@ def test_disks_of_the_same_job_lie_on_named_namespaces(tmp_path: Path) -> None:
     fake.devices["/dev/nvme0n1"].signatures.clear()
     disks = [{"select": {"array": "data"}, "filesystem": "xfs"}]
     wanted = template("1GiB", {"size": "1TiB", "name": "data", "sector_bytes": 4096}, disks=disks)
-    apply(wanted, fake.machine, fake.build_inventory())
+    done = apply(wanted, fake.machine, fake.build_inventory())
+    assert [action.id for action in done] == [
+        "disk.nvme:namespaces:/dev/nvme0",
+        "disk.filesystem:make:/dev/nvme/data",
+    ]
     assert [item["type"] for item in fake.devices["/dev/nvme0n2"].signatures] == ["xfs"]
     assert plan(wanted, fake.machine, fake.build_inventory()).actions == []
+
+
+def test_an_action_on_a_named_namespace_has_the_same_id_before_the_namespace_is_there_and_after(
+    tmp_path: Path,
+) -> None:
+    fake = NamespaceMachine(tmp_path)
+    namespaces = [
+        {"size": "1TiB", "name": "data"},
+        {"size": "1TiB", "name": "more"},
+        {"size": "rest", "name": "safe"},
+    ]
+    parts = [
+        {"name": "root", "size": "1GiB", "filesystem": "ext4"},
+        {"name": "pv", "size": "rest", "volume_group": "vg"},
+    ]
+    locked = {"passphrase": {"secret": "disk"}}
+    disks = [
+        {"select": {"array": "data"}, "partitions": parts},
+        {"select": {"array": "more"}, "volume_group": "vg"},
+        {"select": {"array": "safe"}, "partitions": [{"name": "s", "size": "rest", "encryption": locked}]},
+    ]
+    wanted = template(*namespaces, disks=disks)
+    wanted["volume_groups"] = [{"name": "vg", "volumes": [{"name": "a", "size": "1GiB"}]}]
+    secrets = {"disk": "correct horse"}
+    fake.add(GIB)
+    before = plan(wanted, fake.machine, fake.build_inventory(), secrets)
+    apply(template(*namespaces), fake.machine, fake.build_inventory())
+    after = plan(wanted, fake.machine, fake.build_inventory(), secrets)
+    assert (before.problems, after.problems) == ([], [])
+    assert [action.id for action in before.actions][1:] == [action.id for action in after.actions]
+    assert len(after.actions) >= 5
+
+
+@pytest.mark.parametrize("filesystem", [{}, {"uuid": "3f6b1a52-8c1e-4c67-9b63-0d5f2a7e4c11"}])
+def test_a_file_system_on_a_namespace_that_was_cut_off_is_made_again(
+    filesystem: dict[str, str], tmp_path: Path
+) -> None:
+    fake = NamespaceMachine(tmp_path)
+    fake.machine.owner = "SN001 7"
+    fake.add(GIB)
+    disks = [{"select": {"array": "data"}, "filesystem": {"type": "xfs", **filesystem}}]
+    wanted = template({"size": "1TiB", "name": "data"}, disks=disks)
+    make = apply(wanted, fake.machine, fake.build_inventory())[-1].id
+    fake.devices["/dev/nvme0n1"].signatures[0]["half"] = "yes"
+    assert plan(wanted, fake.machine, fake.build_inventory()).actions == [], "it was not begun"
+    fake.machine.begun = frozenset({make})
+    done = apply(wanted, fake.machine, fake.build_inventory())
+    assert [(action.id, action.destroys) for action in done] == [(make, ())]
 
 
 def test_a_disk_that_is_deleted_cannot_be_meant_by_disks(tmp_path: Path) -> None:

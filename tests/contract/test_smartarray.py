@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from carrying import plan
 from raidrig import RaidRig, build_drives
 
 from bootos.drivers.contract import DriverError
+from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.lab.vendor_tools.smartarray import fail_drive, keep_card, read_card
 
@@ -146,6 +148,21 @@ def test_the_forerunner_sets_no_label_and_arrays_are_known_by_their_drives(rig: 
     rig.hardware.absent = frozenset({"ssacli"})
     rig.settle(TWO)
     assert not any("logicaldrivelabel" in word for call in rig.silicon.calls for word in call)
+
+
+def test_an_array_without_a_label_is_meant_by_its_name_in_the_template(rig: RaidRig) -> None:
+    rig.hardware.absent = frozenset({"ssacli"})
+    document = {
+        "name": "t",
+        "raid": {"arrays": [{"name": "os", "level": 1, "drives": "0,1"}]},
+        "disks": [{"select": {"array": "os"}, "partitions": [{"name": "root", "size": "rest"}]}],
+    }
+    drivers = [rig.driver, PartitionDriver()]
+    made = plan(document, rig.machine, rig.build_inventory(), drivers=drivers)
+    rig.settle("raid: {arrays: [{name: os, level: 1, drives: '0,1'}]}")
+    left = plan(document, rig.machine, rig.build_inventory(), drivers=drivers)
+    assert (made.problems, left.problems) == ([], [])
+    assert [action.id for action in made.actions][1:] == [action.id for action in left.actions]
 
 
 @pytest.mark.parametrize("kind", ["fail-half", "junk", "wrong-exit", "ignore"])

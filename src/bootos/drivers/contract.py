@@ -154,6 +154,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     operator understands (`ext4 file system "data" on /dev/sdb1`). `allowed` says which word of the template
     permits that (`disks[0].wipe`); with `destroys` and no `allowed`, the guard refuses the action.
 
+    `id` is the same when earlier actions of the plan are yet to come and when they are done: an approval names what may
+    be done by it. So it has no device name that comes with an earlier action (`storage.mark.COMING_ARRAY`).
+
     `reboot`: it takes effect with the machine's next start. The engine then reboots inside the job, once for all such
     actions of a driver, and reads again afterwards: an action with the same `id` that is planned again did not take,
     and that is a failure. So `id` names what is changed (`bios.redfish:set:ProcVirtualization`), and for a chain of
@@ -173,23 +176,27 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArrayForecast(msgspec.Struct, frozen=True, kw_only=True):
-    """An array as it will be once the plan is carried out. `size_bytes` is a lower bound until it exists."""
+    """An array as it will be once the plan is carried out. `size_bytes` is a lower bound until it exists. `place` is
+    the name of its place in ids of actions, the same before it exists and after; empty: `device` is."""
 
     name: str
     device: str
     size_bytes: int
     exists: bool
     members: tuple[str, ...] = ()
+    place: str = ""
 
 
 class PartitionForecast(msgspec.Struct, frozen=True, kw_only=True):
-    """A partition as it will be. `kept`: it exists now and stays, so what is on it counts."""
+    """A partition as it will be. `kept`: it exists now and stays, so what is on it counts. `place` is as that of
+    `ArrayForecast`."""
 
-    path: str  # the template's place: disks[0].partitions[1]
+    path: str  # in the template: disks[0].partitions[1]
     disk: str
     device: str
     size_bytes: int | None
     kept: bool
+    place: str = ""
 
 
 class Forecast(msgspec.Struct, kw_only=True):

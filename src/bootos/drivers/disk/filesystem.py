@@ -107,12 +107,13 @@ def wants_plain(place: Partition | LogicalVolume) -> bool:
 
 
 class Spot(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that wants a file system. `device` is how plans call it, `base` and `number` are the disk and the
-    partition for `apply`; `owner` is the place of the template whose `wipe` counts. `present` and `signatures` are what
-    is there now."""
+    """A place that wants a file system. `device` is how plans call it, `place` how ids of actions do, `base` and
+    `number` are the disk and the partition for `apply`; `owner` is the place of the template whose `wipe` counts.
+    `present` and `signatures` are what is there now."""
 
     title: str
     device: str
+    place: str
     base: str
     path: str
     owner: str
@@ -136,6 +137,7 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
         spot = Spot(
             title=target.title,
             device=target.device,
+            place=target.place,
             base=target.device,
             path=f"{at}.filesystem",
             owner=at,
@@ -167,6 +169,7 @@ def _plan_partitions(
             spot = Spot(
                 title=place.device,
                 device=place.device,
+                place=place.place or place.device,
                 base=place.disk,
                 number=index + 1,
                 path=f"{place.path}.filesystem",
@@ -196,6 +199,7 @@ def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Foreca
             spot = Spot(
                 title=place.device,
                 device=place.device,
+                place=place.device,
                 base=place.device,
                 path=f"{place.path}.filesystem",
                 owner=at,
@@ -227,6 +231,9 @@ def _plan_spots(
             has, needs = format_size(spot.size_bytes), format_size(least)
             message = f"{has} is too small for {filesystem.type.value}: it needs {needs}"
             planned.problems.append(Problem(path=spot.path, message=message))
+        if f"{FILESYSTEM}{spot.place}" not in state.begun:  # another place of this UUID was doubted
+            whole = tuple(msgspec.structs.replace(item, half_made=False) for item in spot.signatures)
+            spot = msgspec.structs.replace(spot, signatures=whole)
         if not spot.has_table and is_right(spot.signatures, filesystem):
             planned.notes.append(f"{spot.title} has its {filesystem.type.value} file system already")
             continue
@@ -255,7 +262,7 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
     words += [f"options {' '.join(filesystem.options)}"] if filesystem.options else []
     planned.actions.append(
         Action(
-            id=f"{FILESYSTEM}{spot.device}",
+            id=f"{FILESYSTEM}{spot.place}",
             driver=FilesystemDriver.name,
             summary=f"make {', '.join(words)} on {spot.device}",
             changes=(Change(what=spot.device, before="; ".join(ruling.destroys), after=", ".join(words)),),

@@ -174,7 +174,7 @@ def _plan_extend(
 ) -> None:
     planned.actions.append(
         Action(
-            id=f"disk.lvm:extend:{wanted.name}:{member.device}",
+            id=f"disk.lvm:extend:{wanted.name}:{member.place}",
             driver=DRIVER,
             summary=f"add {member.device} to volume group {wanted.name}",
             changes=(Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),),

@@ -200,7 +200,7 @@ def _plan_place(
     uuid = draw_uuid(state.owner, f"{target.device} luks")
     planned.actions.append(
         Action(
-            id=f"disk.luks:make:{target.device}",
+            id=f"disk.luks:make:{target.place or target.device}",
             driver=LuksDriver.name,
             summary=f"encrypt {target.device} (LUKS2){inside}",
             changes=(Change(what=target.device, before="; ".join(ruling.destroys), after=f"LUKS2{inside}"),),

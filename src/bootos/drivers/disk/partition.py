@@ -125,7 +125,7 @@ def _plan_table(
             Taking(title=target.title, path=at, cannot="cannot be partitioned", more=more),
             find_on_device(state, target.device, forecast.freed),
             wipe_word(at, wanted.wipe),
-            is_own=is_own_table(state, found),
+            is_own=is_own_table(state, found, target.place),
         )
         planned.problems += ruling.problems
         if ruling.problems:
@@ -133,7 +133,7 @@ def _plan_table(
         changes = [*(_tell_present(found) if found is not None else ()), *changes]
     planned.actions.append(
         Action(
-            id=f"{TABLE}{target.device}",
+            id=f"{TABLE}{target.place}",
             driver=PartitionDriver.name,
             summary=f"write a {table.value.upper()} table with {count} on {target.title}",
             changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
@@ -163,6 +163,7 @@ def _forecast_partitions(
                 path=f"{at}.partitions[{index}]",
                 disk=target.device,
                 device=partition_path(target.device, index + 1),
+                place=partition_path(target.place, index + 1),
                 size_bytes=sizes.get(index + 1),
                 kept=kept,
             )

@@ -9,6 +9,7 @@ from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
 from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Ruling, Taking, join_rulings, judge, wipe_word
+from bootos.drivers.storage.mark import COMING_NAMESPACE
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
 from bootos.errors import Problem
@@ -17,7 +18,6 @@ from bootos.template.size import format_size, parse_size
 
 DRIVER = "disk.nvme"
 REBUILD = "disk.nvme:namespaces:"
-COMING = "/dev/nvme/"  # where plans say a named namespace will be: the kernel's name comes with the disk
 _SLACK_BYTES = 1024**3  # what a drive may keep for itself when the last namespace has the rest
 
 
@@ -180,11 +180,13 @@ class NamespacePlan:
             if item.name is None:
                 continue
             device = drive.held[number].device if number < kept else ""
+            place = f"{COMING_NAMESPACE}{item.name}"
             self.forecast.arrays[item.name] = ArrayForecast(
                 name=item.name,
-                device=device or f"{COMING}{item.name}",
+                device=device or place,
                 size_bytes=sizes[number] if number < len(sizes) else 0,
                 exists=bool(device),
+                place=place,
             )
 
     def _judge(self, drive: NvmeDrive, doomed: tuple[Held, ...], wanted: NvmeWanted, at: str) -> Ruling:

@@ -5,6 +5,8 @@ hot spare at the moment, and whether it is being built or rebuilt, is the contro
 An array that is not in the template is left alone unless `raid.clear` says otherwise.
 """
 
+import msgspec
+
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
 from bootos.drivers.raid.demand import Demand, Whole, build_demands
@@ -19,11 +21,11 @@ from bootos.drivers.raid.whole import (
 )
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.storage.desk import find_word, keep_array
+from bootos.drivers.storage.mark import COMING_ARRAY
 from bootos.template.model import Template
 from bootos.template.size import format_size, parse_bytes
 
 CREATE_S = 30.0
-COMING = "/dev/raid/"  # where plans say an array will be: the kernel's name comes with the disk
 
 
 def plan_controllers(
@@ -48,6 +50,7 @@ def find_forecasts(state: ControllerState) -> dict[str, ArrayForecast]:
             else array.size_bytes,
             exists=True,
             members=tuple(sorted([*array.drives, *array.hotspares])),
+            place=f"{COMING_ARRAY}{array.title}",
         )
         for controller in state.controllers
         for array in controller.arrays
@@ -176,7 +179,7 @@ class _Planner:
         spares = tuple(drive.id for drive in demand.hotspares)
         self.draft.forecast.arrays[wanted.name] = ArrayForecast(
             name=wanted.name,
-            device=f"{COMING}{wanted.name}",
+            device=f"{COMING_ARRAY}{wanted.name}",
             size_bytes=asked or size_bytes - size_bytes // 100,
             exists=False,
             members=(*ids, *spares),
@@ -213,6 +216,11 @@ class _Planner:
     def _plan_repair(self, demand: Demand, array: Array) -> None:
         """An array that is right but for spares, policies or the boot flag."""
         controller, wanted, at = demand.controller, demand.wanted, demand.at
+        present = self.draft.forecast.arrays.get(array.title)
+        if present is not None and array.title != wanted.name:  # the controller keeps no names
+            self.draft.forecast.arrays[wanted.name] = msgspec.structs.replace(
+                present, name=wanted.name, place=f"{COMING_ARRAY}{wanted.name}"
+            )
         if demand.blocked:
             return
         count = len(self.draft.planned.actions)

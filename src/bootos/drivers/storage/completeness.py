@@ -3,10 +3,10 @@ began to make and never said to have finished: `wipefs` sees an XFS or a FAT fro
 writes. Changes nothing.
 """
 
-from collections.abc import Set
-
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage.mark import FILESYSTEM
+from bootos.drivers.storage.mark import COMING_ARRAY, COMING_NAMESPACE, FILESYSTEM, draw_uuid, is_same_uuid
+from bootos.drivers.storage.signature import Signature
+from bootos.template.model import Filesystem, Template
 
 CHECK_TIMEOUT_S = 1800.0
 
@@ -19,9 +19,24 @@ CHECKERS = {
 }
 
 
-def find_doubted(begun: Set[str]) -> frozenset[str]:
-    """The devices, by their names in plans, whose file systems are to be checked."""
-    return frozenset(id.removeprefix(FILESYSTEM) for id in begun if id.startswith(FILESYSTEM))
+def is_doubted(machine: Machine, device: str, signature: Signature) -> bool:
+    """Whether the file system on `device`, as plans call it, is to be checked. One on an array whose device is no part
+    of the ids is known by the UUID that it was to get: the plan alone knows whether this is its place."""
+    begun = [id.removeprefix(FILESYSTEM) for id in machine.begun if id.startswith(FILESYSTEM)]
+    if device in begun:
+        return True
+    if not any(place.startswith((COMING_ARRAY, COMING_NAMESPACE)) for place in begun):
+        return False
+    uuids = [draw_uuid(machine.owner, device), *(_find_uuids(machine.template) if machine.template else ())]
+    return any(is_same_uuid(signature.uuid, uuid) for uuid in uuids)
+
+
+def _find_uuids(template: Template) -> list[str]:
+    """The UUIDs of file systems on disks that are arrays."""
+    arrays = [disk for disk in template.disks if disk.select.array is not None]
+    wanted = [disk.filesystem for disk in arrays]
+    wanted += [part.filesystem for disk in arrays for part in disk.partitions]
+    return [item.uuid for item in wanted if isinstance(item, Filesystem) and item.uuid is not None]
 
 
 def is_complete(machine: Machine, type: str, node: str) -> bool:

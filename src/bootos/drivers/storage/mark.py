@@ -11,6 +11,10 @@ UNFINISHED = (
 TABLE = "disk.partition:write:"
 FILESYSTEM = "disk.filesystem:make:"
 ARRAY = "raid.mdadm:create:"
+# Where plans say that an array of a controller and a named namespace will be: the kernel's name comes with the disk.
+# Ids of actions call them so even when it is known
+COMING_ARRAY = "/dev/raid/"
+COMING_NAMESPACE = "/dev/nvme/"
 _NAMESPACE = uuid.UUID("6f1d3c1e-7a55-4f0e-9d0b-0b8f2f4a6c11")
 
 

@@ -11,9 +11,10 @@ from bootos.template.model import Template
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """One place. `number` None: the whole disk or array. `fresh`: an earlier action of the plan makes it or empties it.
-    `owner` is the place in the template whose `wipe` counts."""
+    `owner` is the place in the template whose `wipe` counts, `place` what ids of actions call it."""
 
     device: str
+    place: str
     disk: str
     number: int | None
     size_bytes: int | None
@@ -39,6 +40,7 @@ def find_memberships(
                 found.append(
                     Membership(
                         device=target.device,
+                        place=target.place,
                         disk=target.device,
                         number=None,
                         size_bytes=target.size_bytes,
@@ -55,6 +57,7 @@ def find_memberships(
             found += [
                 Membership(
                     device=place.device,
+                    place=place.place or place.device,
                     disk=place.disk,
                     number=number + 1,
                     size_bytes=place.size_bytes,

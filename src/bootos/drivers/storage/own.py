@@ -11,11 +11,11 @@ from bootos.drivers.storage.state import Block, Storage
 from bootos.template.model import Filesystem
 
 
-def is_own_table(state: Storage, found: Block | None) -> bool:
-    """Whether the partition table was not written to its end: the kernel cannot use it."""
+def is_own_table(state: Storage, found: Block | None, place: str) -> bool:
+    """Whether the partition table was not written to its end: the kernel cannot use it. `place` is what ids call it."""
     if found is None or found.layout is None or not found.layout.unseen:
         return False
-    is_begun = f"{TABLE}{found.device}" in state.begun
+    is_begun = f"{TABLE}{place}" in state.begun
     return is_begun and is_same_uuid(found.layout.id, draw_uuid(state.owner, found.device))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from bootos.drivers.contract import Look, Machine
 from bootos.drivers.storage import md, volume
-from bootos.drivers.storage.completeness import find_doubted, is_complete
+from bootos.drivers.storage.completeness import is_complete, is_doubted
 from bootos.drivers.storage.current import find_current_disks
 from bootos.drivers.storage.lsblk import find_parts, find_users, read_devices
 from bootos.drivers.storage.signature import LVM_SIGNATURE, MD_SIGNATURE, TABLES, Signature
@@ -183,7 +183,7 @@ def _check_signatures(
     machine: Machine, device: str, node: str, signatures: tuple[Signature, ...]
 ) -> tuple[Signature, ...]:
     """Mark the file system that an earlier attempt began to make here and did not finish."""
-    if device not in find_doubted(machine.begun) or len(signatures) != 1:
+    if len(signatures) != 1 or not is_doubted(machine, device, signatures[0]):
         return signatures
     if is_complete(machine, signatures[0].type, node):
         return signatures

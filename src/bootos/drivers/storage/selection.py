@@ -24,9 +24,10 @@ MOST_LISTED = 8
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A disk or array to write on. `exists` False: an earlier action of the plan makes it, and `size_bytes`
-    is a lower bound."""
+    is a lower bound. `place` is what ids of actions call it, the same before it exists and after."""
 
     device: str
+    place: str
     size_bytes: int
     sector_bytes: int
     exists: bool
@@ -93,6 +94,7 @@ def _build_target(disk: Disk, storage: Storage) -> Target:
     block = storage.blocks[disk.path]
     return Target(
         device=disk.path,
+        place=disk.path,
         size_bytes=block.size_bytes,
         sector_bytes=block.sector_bytes,
         exists=True,
@@ -120,6 +122,7 @@ def _select_array(
     block = storage.blocks.get(array.device) if array.exists else None
     target = Target(
         device=array.device,
+        place=array.place or array.device,
         size_bytes=array.size_bytes,
         sector_bytes=block.sector_bytes if block else _find_sector(array.members, storage),
         exists=array.exists,
