@@ -1,7 +1,7 @@
 """The one table of job and machine states. Pure: no clock, no store, no network.
 
-`jobs` asks `find_next` before every change of a job's state; what is not in the table changes nothing. The words
-an agent uses (`wire.v2.JobState`, v1 progress numbers) become an `Event` here and nowhere else.
+`operation.transition` asks `find_next` before every change of a job's state; what is not in the table changes nothing.
+The words an agent uses (`wire.v2.JobState`, v1 progress numbers) become an `Event` here and nowhere else.
 
     queued --> running --> planned                       (mode plan)
                    |-----> installing --> done           (a per-MAC PXE file was made, its system reports)

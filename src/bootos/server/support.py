@@ -1,7 +1,7 @@
 """The support list: on which hardware models jobs run in user mode, and what they may configure there.
 
 `judge` decides and is pure; it names the criterion that failed. Asked when a machine registers (is the model known?)
-and when an order is handed out (may this job run here?), by `orders`, `legacy` and the views.
+and when an order is handed out (may this job run here?), by `operation.order`, `cloudboot.order` and the views.
 """
 
 from collections.abc import Iterable, Sequence

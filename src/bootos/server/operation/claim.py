@@ -1,6 +1,6 @@
 """Refused claims: another client said to be a machine whose identity a session holds.
 
-Recorded by `machines` (protocol v2) and `cloudboot.caller` (v1), shown on the machine's page and in lists until the
+Recorded by `registration` (protocol v2) and `cloudboot.caller` (v1), shown on the machine's page and in lists until the
 operator acknowledges it or a week passed without another one. The audit log keeps who claimed what.
 """
 

@@ -1,1 +1,1 @@
-
+"""The database: tables, transactions, migrations, the vault of the secrets; and looking for rows."""

@@ -1,1 +1,1 @@
-
+"""The face for people: pages that work without scripts."""
