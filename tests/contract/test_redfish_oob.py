@@ -11,7 +11,7 @@ from redfishmachine import RedfishMachine, serve
 
 from bootos.drivers.contract import DriverError, Forecast
 from bootos.drivers.oob.redfish import RedfishDriver
-from bootos.drivers.oob.redfishplan import State
+from bootos.drivers.oob.redfishstate import State
 from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_tree import ACCOUNTS, MANAGER, ROOT, SYSTEM, RedfishSpec
 from bootos.wire.inventory import System

@@ -1,17 +1,17 @@
-"""What Broadcom's storcli and storcli2 (Dell: perccli, perccli2) print with `J`, as values. Pure but for `read_reply`.
+"""What Broadcom's storcli and storcli2 (Dell: perccli, perccli2) print, as values. Pure but for `read_controllers`.
 
 Used by the inventory and by `raid.megaraid`. The two generations answer the same questions with other keys; which one
-it is, the tool's version says: 007 (and older) is the classic one, 008 the second. Exit codes mean nothing here: every
-answer has its own `Status`. "TB" of these tools is 1024 to the fourth.
+it is, the tool's version says: 007 (and older) is the classic one, 008 the second. "TB" of these
+tools is 1024 to the fourth.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from bootos.hardware.storclireply import Reply, find_text, is_nothing, read_reply
 from bootos.process import Runner
 from bootos.wire.inventory import DiskType
 
@@ -19,24 +19,9 @@ DRIVER = "raid.megaraid"
 _NAMES = ("storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2")
 _OWN_PLACES = ("storcli/storcli64", "perccli/perccli64", "storcli2/storcli2", "perccli2/perccli2")
 PROGRAMS = (*_NAMES, *(f"/opt/MegaRAID/{place}" for place in _OWN_PLACES))
-TIMEOUT_S = 120.0
-
 _SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?)i?B?")
 _SECTORS = re.compile(r"\[0x([0-9a-f]+) Sectors\]", re.IGNORECASE)
 _CACHE = re.compile(r"^(NR|Ra|R)[A,]?,?(AWB|FWB|WB|WT)[DC]?$")
-_FAILED = ("Failure", "Failed")
-_NOTHING = re.compile(
-    r"no controller found|no foreign config|no vd|couldn't find any foreign|no drive|not found", re.I
-)
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of an answer that is about one controller. `error` is empty when its status is success."""
-
-    controller: int
-    version: str
-    error: str
-    data: dict[str, Any]
 
 
 class StorDrive(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,59 +82,6 @@ def is_second(version: str) -> bool:
     return version.startswith("008")
 
 
-def read_reply(run: Runner, program: str, words: Sequence[str], timeout_s: float = TIMEOUT_S) -> list[Reply]:
-    """Ask the tool. Raises ToolError, ValueError for what is no answer."""
-    done = run([program, *words, "J"], timeout_s=timeout_s, check=False)
-    try:
-        return parse_reply(done.stdout)
-    except ValueError as cause:
-        said = (done.stderr or done.stdout).strip()[:200]
-        raise ValueError(f"{program} {' '.join(words)}: {cause}: {said!r}") from cause
-
-
-def parse_reply(text: str) -> list[Reply]:
-    """The JSON of one call, one part a controller. Raises ValueError."""
-    try:
-        parts = json.loads(text, strict=False)["Controllers"]
-        return [_build_reply(part) for part in parts]
-    except (LookupError, TypeError, AttributeError) as cause:
-        raise ValueError("is not an answer of storcli") from cause
-
-
-def _build_reply(part: dict[str, Any]) -> Reply:
-    status = part["Command Status"]
-    details = status.get("Detailed Status") or []
-    errors = [
-        _get(entry, "ErrMsg", "Description", "Status")
-        for entry in (details if isinstance(details, list) else [])
-        if entry.get("Status") in _FAILED
-    ]
-    failed = status["Status"] != "Success" or errors
-    said = [str(status.get("Description", "")).strip(), *errors]
-    number = str(status.get("Controller", ""))
-    return Reply(
-        controller=int(number) if number.isdigit() else -1,
-        version=str(status.get("CLI Version", "")),
-        error=": ".join(dict.fromkeys(text for text in said if text and text != "None")) or "failed"
-        if failed
-        else "",
-        data=part.get("Response Data") or {},
-    )
-
-
-def is_nothing(error: str) -> bool:
-    """Whether a refusal only says that there is none of what was asked for."""
-    return bool(_NOTHING.search(error))
-
-
-def _get(entry: dict[str, Any], *keys: str) -> str:
-    for key in keys:
-        value = str(entry.get(key, "")).strip()
-        if value and value != "-":
-            return value
-    return ""
-
-
 def parse_size(text: str) -> int:
     """`16.370 TB`, `9.094 TiB`, `256 KB`: all of 1024. 0 for what is no size."""
     found = _SIZE.match(text.strip())
@@ -182,15 +114,15 @@ def build_controller(
     basics, version = data.get("Basics", {}), data.get("Version", {})
     details = {id: entry for reply in drives for id, entry in _find_drive_details(reply.data)}
     known = tuple(_build_drive(entry, details) for entry in data.get("PD LIST", []))
-    address = _get(basics, "PCI Address") or _get(data.get("HostInterface", {}), "PCI Address")
+    address = find_text(basics, "PCI Address") or find_text(data.get("HostInterface", {}), "PCI Address")
     rows = data.get("TOPOLOGY", [])
     properties = dict(_find_volume_details(volumes.data)) if volumes is not None else {}
     return StorController(
         number=main.controller,
         version=main.version,
-        model=_get(basics, "Model", "Product Name"),
-        serial=_get(basics, "Serial Number"),
-        firmware=_get(version, "Firmware Package Build", "Package Version", "Firmware Version"),
+        model=find_text(basics, "Model", "Product Name"),
+        serial=find_text(basics, "Serial Number"),
+        firmware=find_text(version, "Firmware Package Build", "Package Version", "Firmware Version"),
         pci_address=parse_pci_address(address),
         data=data,
         drives=known,
@@ -236,9 +168,9 @@ def _find_drive_details(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
 def _build_drive(entry: dict[str, Any], details: dict[str, dict[str, Any]]) -> StorDrive:
     id = entry["EID:Slt"].strip()
     more = details.get(id, {})
-    sector_bytes = parse_size(_get(more, "Logical Sector Size") or _get(entry, "SeSz")) or 512
+    sector_bytes = parse_size(find_text(more, "Logical Sector Size") or find_text(entry, "SeSz")) or 512
     about = parse_size(str(entry.get("Size", "")))
-    raw, coerced = _get(more, "Raw size"), _get(more, "Coerced size")
+    raw, coerced = find_text(more, "Raw size"), find_text(more, "Coerced size")
     return StorDrive(
         id=id,
         state=_state(entry),
@@ -246,12 +178,12 @@ def _build_drive(entry: dict[str, Any], details: dict[str, dict[str, Any]]) -> S
         size_bytes=_parse_exact(raw, sector_bytes) or about,
         usable_bytes=_parse_exact(coerced, sector_bytes) or about,
         sector_bytes=sector_bytes,
-        interface=_get(entry, "Intf"),
-        media=_get(entry, "Med"),
-        model=_get(entry, "Model"),
-        serial=_get(more, "SN", "Serial Number"),
-        wwn=_get(more, "WWN"),
-        firmware=_get(more, "Firmware Revision", "Firmware Revision Level"),
+        interface=find_text(entry, "Intf"),
+        media=find_text(entry, "Med"),
+        model=find_text(entry, "Model"),
+        serial=find_text(more, "SN", "Serial Number"),
+        wwn=find_text(more, "WWN"),
+        firmware=find_text(more, "Firmware Revision", "Firmware Revision Level"),
     )
 
 
@@ -286,9 +218,9 @@ def _build_array(
     members = tuple(str(row["EID:Slot"]).strip() for row in own)
     if not members:
         members = tuple(d.id for d in drives if d.group == group and not d.state.startswith("DHS"))
-    cache = _CACHE.match(_get(entry, "Cache", "DefaultCache"))
+    cache = _CACHE.match(find_text(entry, "Cache", "DefaultCache"))
     blocks = int(more.get("Number of Blocks", 0) or 0) * int(more.get("Block Size", 512) or 512)
-    initial = _get(more, "Write Cache(initial setting)").replace(" ", "").lower()
+    initial = find_text(more, "Write Cache(initial setting)").replace(" ", "").lower()
     write = {"writethrough": "WT", "writeback": "WB", "alwayswriteback": "AWB"}.get(initial)
     return StorArray(
         number=int(number),
@@ -302,17 +234,17 @@ def _build_array(
         ),
         spans=int(more.get("Span Depth", 1) or 1),
         size_bytes=blocks or parse_size(str(entry.get("Size", ""))),
-        strip_bytes=parse_size(_get(more, "Strip Size")) or None,
+        strip_bytes=parse_size(find_text(more, "Strip Size")) or None,
         read_word=cache[1] if cache else "",
         write_word=write or (cache[2].replace("FWB", "AWB") if cache else ""),
         operation=_find_operation(more),
-        naa=_get(more, "SCSI NAA Id"),
-        node=_get(more, "OS Drive Name"),
+        naa=find_text(more, "SCSI NAA Id"),
+        node=find_text(more, "OS Drive Name"),
     )
 
 
 def _find_operation(more: dict[str, Any]) -> str:
-    said = _get(more, "Active Operations", "Active operations")
+    said = find_text(more, "Active Operations", "Active operations")
     return "" if said == "None" else said
 
 
@@ -322,7 +254,7 @@ def _find_foreign(data: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]
         group = str(entry.get("DG"))
         own = tuple(d["EID:Slt"].strip() for d in drives if str(d.get("DG")) == group)
         kind = str(entry.get("Type", "RAID")).replace("RAID", "RAID ")
-        yield f"{kind} of {len(own)} drives ({_get(entry, 'Size')})", own
+        yield f"{kind} of {len(own)} drives ({find_text(entry, 'Size')})", own
 
 
 def read_controllers(run: Runner, program: str) -> list[StorController]:

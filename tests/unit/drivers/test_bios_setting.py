@@ -6,16 +6,8 @@ import msgspec
 import pytest
 
 from bootos.drivers.bios.attribute_registry import parse_settings
-from bootos.drivers.bios.setting import (
-    Condition,
-    Lock,
-    SetDetail,
-    Setting,
-    Value,
-    Wanted,
-    find_lock,
-    plan_settings,
-)
+from bootos.drivers.bios.setting import Condition, Lock, SetDetail, Setting, Value, Wanted, find_lock
+from bootos.drivers.bios.settingplan import plan_settings
 from bootos.drivers.contract import Planned
 
 UNLESS_CUSTOM = Lock(when=(Condition(attribute="SysProfile", value="Custom", comparison="NEQ"),))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bootos.drivers.firmware.redfish import parse_inventory
-from bootos.drivers.oob.redfish import find_interface
+from bootos.drivers.oob.redfishresource import find_interface
 from bootos.wire.inventory import Bmc, Inventory
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/redfish"

@@ -7,15 +7,15 @@ import pytest
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
-from bootos.hardware import storcli
-from bootos.hardware.storcli import Reply
+from bootos.hardware import storcli, storclireply
+from bootos.hardware.storclireply import Reply
 from bootos.wire.inventory import Disk, DiskType
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.megaraid"
 
 
 def read(name: str) -> Reply:
-    (reply,) = storcli.parse_reply((GOLDEN / f"{name}.json").read_text())
+    (reply,) = storclireply.parse_reply((GOLDEN / f"{name}.json").read_text())
     return reply
 
 
@@ -111,14 +111,14 @@ def test_the_answer_says_whether_it_was_done(name: str, error: str) -> None:
 
 @pytest.mark.parametrize("name", ["perccli.no-controller", "mr9270.c0_fall_show_all_absent"])
 def test_that_there_is_nothing_is_no_failure(name: str) -> None:
-    assert storcli.is_nothing(read(name).error)
-    assert not storcli.is_nothing(read("rs3dc080.foreign-incomplete").error)
+    assert storclireply.is_nothing(read(name).error)
+    assert not storclireply.is_nothing(read("rs3dc080.foreign-incomplete").error)
 
 
 @pytest.mark.parametrize("text", ["", "Segmentation fault", "{}", '{"Controllers": [{}]}', "[]"])
 def test_what_is_no_answer_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting value|is not an answer of storcli"):
-        storcli.parse_reply(text)
+        storclireply.parse_reply(text)
 
 
 def test_a_size_without_sectors_is_counted_in_1024() -> None:

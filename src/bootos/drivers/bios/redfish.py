@@ -21,8 +21,9 @@ from bootos.drivers.bios.section import (
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import check_taken
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.redfish.client import ROOT, Client, open_client, read_link
+from bootos.drivers.redfish.client import ROOT, Client, open_client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.reply import read_link
 from bootos.drivers.redfish.resource import find_system
 from bootos.errors import Problem
 from bootos.template.model import Template

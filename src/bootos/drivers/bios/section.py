@@ -7,7 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from bootos.drivers.bios.names import add_locks, export_bios, resolve_bios
-from bootos.drivers.bios.setting import Setting, plan_settings
+from bootos.drivers.bios.setting import Setting
+from bootos.drivers.bios.settingplan import plan_settings
 from bootos.drivers.contract import Planned
 from bootos.errors import Problem
 from bootos.template.bios import find_wanted

@@ -17,8 +17,10 @@ from bootos.drivers.firmware.download import fetched_package
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import is_same
-from bootos.drivers.redfish.client import ROOT, Client, Outcome, RedfishError, Reply, open_client, read_link
+from bootos.drivers.redfish.client import ROOT, Client, Outcome, open_client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.failure import RedfishError
+from bootos.drivers.redfish.reply import Reply, read_link
 from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.errors import Problem
 from bootos.template.firmware import Component, FirmwareWanted, find_method

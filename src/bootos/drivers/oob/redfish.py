@@ -10,23 +10,23 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.oob.bmc import Lan, compare_lan
+from bootos.drivers.oob.bmc import compare_lan
 from bootos.drivers.oob.ipmiplan import asks_settings, resolve_password
-from bootos.drivers.oob.redfishplan import (
-    NAME,
-    Account,
-    Boot,
-    BootEntry,
-    Interface,
-    ResetManager,
-    SetAccount,
-    SetResource,
-    State,
-    plan_oob,
+from bootos.drivers.oob.redfishplan import plan_oob
+from bootos.drivers.oob.redfishresource import (
+    find_action,
+    find_interface,
+    is_reserved,
+    parse_interface,
+    read_accounts,
+    read_boot,
 )
-from bootos.drivers.redfish.client import ROOT, Client, RedfishError, open_client, read_link
+from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
+from bootos.drivers.redfish.client import ROOT, Client, open_client
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
+from bootos.drivers.redfish.failure import RedfishError
+from bootos.drivers.redfish.reply import read_link
 from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
@@ -39,9 +39,6 @@ SETTLE_DEADLINE_S = 60.0
 RESET_DEADLINE_S = 600.0
 DOWN_DEADLINE_S = 45.0  # a BMC still answers for a while after it took the reset
 TASK_DEADLINE_S = 300.0
-FIRST_FREE_SLOT = 2  # iDRAC's account 1 cannot be used
-_FORMS = ("DHCPv4", "IPv4StaticAddresses", "VLAN")
-_SOURCES = {"static": "static", "dhcp": "dhcp", "bootp": "dhcp"}
 # Lockouts with fewer failures than this leave no room for a question
 _ROOM_FOR_A_QUESTION = 3
 
@@ -130,12 +127,12 @@ class RedfishDriver:
         root = client.get(ROOT).body
         system = find_system(client, inventory)
         manager = find_manager(client, system)
-        reset = _find_action(manager, "#Manager.Reset")
+        reset = find_action(manager, "#Manager.Reset")
         service = (
             client.find(read_link(root, "AccountService")) if read_link(root, "AccountService") else None
         )
-        everybody, roles, collection = self._read_accounts(client, service.body if service else {})
-        accounts = [account for account in everybody if account.name or not _is_reserved(account)]
+        everybody, roles, collection = read_accounts(client, service.body if service else {})
+        accounts = [account for account in everybody if account.name or not is_reserved(account)]
         policy = system.get("PowerRestorePolicy")
         oem = manager.get("Oem")
         asked = self._ask_passwords(client, machine, oob, accounts, service.body if service else {})
@@ -154,31 +151,8 @@ class RedfishDriver:
             logged_on_as=client.user,
             interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
             power_policy=str(policy) if policy is not None else None,
-            boot=_read_boot(client, system),
+            boot=read_boot(client, system),
         )
-
-    def _read_accounts(
-        self, client: Client, service: dict[str, Any]
-    ) -> tuple[list[Account], tuple[str, ...], str]:
-        collection, roles = read_link(service, "Accounts"), read_link(service, "Roles")
-        names = (
-            tuple(str(role.get("RoleId") or role.get("Id")) for role in client.get_members(roles))
-            if roles
-            else ()
-        )
-        accounts: list[Account] = []
-        for body in client.get_members(collection) if collection else ():
-            enabled = body.get("Enabled")
-            accounts.append(
-                Account(
-                    path=str(body.get("@odata.id", "")),
-                    id=str(body.get("Id", "")),
-                    name=str(body.get("UserName") or ""),
-                    role=str(body.get("RoleId") or ""),
-                    enabled=enabled if isinstance(enabled, bool) else None,
-                )
-            )
-        return accounts, names, collection
 
     def _ask_passwords(
         self, client: Client, machine: Machine, oob: Oob, accounts: list[Account], service: dict[str, Any]
@@ -277,95 +251,3 @@ class RedfishDriver:
                     hint="it may have another address now: oob.redfish.address",
                 )
             self._clock.sleep(1.0)
-
-
-def _is_reserved(account: Account) -> bool:
-    return account.id.isdigit() and int(account.id) < FIRST_FREE_SLOT
-
-
-def _find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
-    actions = body.get("Actions")
-    found = actions.get(name) if isinstance(actions, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
-    """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
-    this machine."""
-    bmc = inventory.bmc
-    for key, known in (
-        ("MACAddress", bmc.mac if bmc else None),
-        ("PermanentMACAddress", bmc.mac if bmc else None),
-    ):
-        for body in bodies:
-            if known is not None and str(body.get(key, "")).lower() == known.lower():
-                return parse_interface(body)
-    inside = bmc.redfish.service_address if bmc is not None and bmc.redfish is not None else None
-    ports = [
-        body
-        for body in bodies
-        if not read_link(body, "Links", "HostInterface")
-        and parse_interface(body).lan.address != (inside or "-")
-        and not any(word in str(body.get("Id", "")).lower() for word in ("tohost", "usb", "host"))
-    ]
-
-    def rank(body: dict[str, Any]) -> tuple[bool, bool, bool]:
-        known = bool(bmc and bmc.address) and parse_interface(body).lan.address == (
-            bmc.address if bmc else None
-        )
-        return (
-            not known,
-            body.get("InterfaceEnabled") is False,
-            body.get("LinkStatus") in ("LinkDown", "NoLink"),
-        )
-
-    return parse_interface(min(ports, key=rank)) if ports else None
-
-
-def parse_interface(body: dict[str, Any]) -> Interface:
-    """An EthernetInterface as the LAN of a BMC. Link-local addresses stand beside the real one and are passed over."""
-    listed = [
-        item for item in body.get("IPv4Addresses") or () if isinstance(item, dict) and item.get("Address")
-    ]
-    listed.sort(key=lambda item: str(item.get("AddressOrigin")) == "IPv4LinkLocal")
-    first = listed[0] if listed else {}
-    origin = str(first.get("AddressOrigin") or "").lower()
-    dhcp = body.get("DHCPv4")
-    enabled = dhcp.get("DHCPEnabled") if isinstance(dhcp, dict) else None
-    source = _SOURCES.get(origin, "other")
-    if isinstance(enabled, bool):  # it says what is asked for, the origin what came of it
-        source = "dhcp" if enabled else "static"
-    vlan = body.get("VLAN")
-    on = isinstance(vlan, dict) and vlan.get("VLANEnable")
-    number = vlan.get("VLANId") if isinstance(vlan, dict) else None
-    return Interface(
-        path=str(body.get("@odata.id", "")),
-        name=str(body.get("Id") or body.get("Name") or ""),
-        lan=Lan(
-            source=source,
-            address=str(first.get("Address") or ""),
-            netmask=str(first.get("SubnetMask") or ""),
-            gateway=str(first.get("Gateway") or ""),
-            vlan=number if on and isinstance(number, int) else 0,
-        ),
-        forms=tuple(key for key in _FORMS if isinstance(body.get(key), (dict, list))),
-    )
-
-
-def _read_boot(client: Client, system: dict[str, Any]) -> Boot:
-    boot = system.get("Boot")
-    if not isinstance(boot, dict):
-        return Boot()
-    options = read_link(boot, "BootOptions")
-    entries: list[BootEntry] = []
-    if options and boot.get("BootOrder"):
-        for body in client.get_members(options):
-            reference = str(body.get("BootOptionReference") or body.get("Id") or "")
-            entries.append(BootEntry(reference=reference, title=str(body.get("DisplayName") or "")))
-    return Boot(
-        override=str(boot.get("BootSourceOverrideTarget") or ""),
-        when=str(boot.get("BootSourceOverrideEnabled") or ""),
-        allowed=tuple(map(str, boot.get("BootSourceOverrideTarget@Redfish.AllowableValues") or ())),
-        order=tuple(map(str, boot.get("BootOrder") or ())),
-        entries=tuple(entries),
-    )

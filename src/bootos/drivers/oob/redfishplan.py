@@ -7,104 +7,16 @@ import ipaddress
 from fnmatch import fnmatchcase
 from typing import Any
 
-import msgspec
-
 from bootos.drivers.contract import Action, Change, Planned
-from bootos.drivers.oob.bmc import Lan, compare_lan
-from bootos.drivers.oob.ipmiplan import resolve_password
-from bootos.drivers.redfish.endpoint import Endpoint
+from bootos.drivers.oob.bmc import compare_lan
+from bootos.drivers.oob.redfishaccount import plan_other_users, plan_users
+from bootos.drivers.oob.redfishstate import NAME, Interface, ResetManager, SetResource, State
 from bootos.errors import Problem
-from bootos.masking import Hidden
-from bootos.template.model import Oob, OobNetwork, OobUser
+from bootos.template.model import Oob, OobNetwork
 
-NAME = "oob.redfish"
-ROLES = {
-    "administrator": ("Administrator", "Admin"),
-    "operator": ("Operator",),
-    "user": ("ReadOnly", "ReadOnlyUser", "User"),
-    "none": ("None", "NoAccess"),
-}
 POLICIES = {"on": "AlwaysOn", "off": "AlwaysOff", "last": "LastState"}
 DEVICES = {"none": "None", "pxe": "Pxe", "disk": "Hdd", "cdrom": "Cd", "bios": "BiosSetup"}
 IPMI_ONLY = ("lan", "cipher_suites", "sol", "event_log")
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An account, or a free slot when `name` is empty (iDRAC, XCC: a fixed number of them). `right`: whether the
-    password of the template logs on; None: not asked, or the service cannot tell."""
-
-    path: str
-    id: str
-    name: str
-    role: str
-    enabled: bool | None = None
-    right: bool | None = None
-
-
-class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
-    reference: str
-    title: str = ""
-
-
-class Boot(msgspec.Struct, frozen=True, kw_only=True):
-    """`override` as Redfish names it (None, Pxe, Hdd, ...); `when`: Disabled, Once, Continuous."""
-
-    override: str = ""
-    when: str = ""
-    allowed: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
-    entries: tuple[BootEntry, ...] = ()
-
-
-class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """The manager's network interface. `forms`: which of the properties that Redfish had over the years it has."""
-
-    path: str
-    name: str
-    lan: Lan
-    forms: tuple[str, ...] = ()
-
-
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """`obstacle`: what the template must say before anything can be read; then the rest is empty."""
-
-    endpoints: tuple[Endpoint, ...] = ()
-    obstacles: tuple[Problem, ...] = ()
-    system: str = ""
-    manager: str = ""
-    manager_reset: str = ""  # the action's target
-    reset_types: tuple[str, ...] = ()
-    account_collection: str = ""
-    accounts: tuple[Account, ...] = ()
-    roles: tuple[str, ...] = ()
-    fixed_slots: bool = False
-    vendor: str = ""  # the key of the service's Oem part: Dell, Hpe, Lenovo, ...
-    logged_on_as: str = ""
-    interface: Interface | None = None
-    power_policy: str | None = None
-    boot: Boot = Boot()
-
-
-class SetResource(msgspec.Struct, frozen=True, kw_only=True):
-    """A PATCH of `path`. `network`: what the interface must then show."""
-
-    path: str
-    body: dict[str, Any]
-    network: OobNetwork | None = None
-
-
-class SetAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """`create`: POST to the collection `path`; else PATCH of the account or free slot `path`."""
-
-    path: str
-    create: bool
-    body: dict[str, Any]
-    password: Hidden | None = None
-
-
-class ResetManager(msgspec.Struct, frozen=True, kw_only=True):
-    target: str
-    kind: str
 
 
 def plan_oob(state: State, oob: Oob, secrets: dict[str, str], was_reset: bool, asks: bool) -> Planned:
@@ -113,9 +25,9 @@ def plan_oob(state: State, oob: Oob, secrets: dict[str, str], was_reset: bool, a
     _refuse_ipmi(oob, planned)
     if state.obstacles:
         return planned
-    _plan_users(state, oob, secrets, planned)
+    plan_users(state, oob, secrets, planned)
     if oob.other_users == "disable":
-        _plan_other_users(state, oob, planned)
+        plan_other_users(state, oob, planned)
     if oob.power_policy is not None:
         _plan_power_policy(state, oob.power_policy, planned)
     if oob.boot_device is not None:
@@ -135,111 +47,6 @@ def _refuse_ipmi(oob: Oob, planned: Planned) -> None:
             message = "is a matter of IPMI, which oob.redfish does not speak"
             hint = "leave it out, or use driver: oob.ipmi"
             planned.problems.append(Problem(path=f"oob.{key}", message=message, hint=hint))
-
-
-def _plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
-    free = [account for account in state.accounts if not account.name]
-    for index, wanted in enumerate(oob.users):
-        at = f"oob.users[{index}]"
-        password, problems = resolve_password(wanted, secrets, at)
-        role = next((name for name in ROLES[wanted.role] if not state.roles or name in state.roles), None)
-        if role is None:
-            message = f"this service has no role for {wanted.role!r}: it has {', '.join(state.roles)}"
-            problems.append(Problem(path=f"{at}.role", message=message))
-        present = next((account for account in state.accounts if account.name == wanted.name), None)
-        if present is None and password is None and not problems:
-            message = f"{wanted.name!r} is new and needs a password"
-            problems.append(Problem(path=f"{at}.password", message=message))
-        if present is None and state.fixed_slots and not free:
-            message = f"there is no free slot for {wanted.name!r}: all of the BMC's accounts are named"
-            problems.append(Problem(path=at, message=message))
-        planned.problems += problems
-        if problems or role is None:
-            continue
-        changes = _compare_account(present, wanted, role, password is not None)
-        if not changes:
-            planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
-            continue
-        slot = present or (free.pop(0) if state.fixed_slots else None)
-        new_password = any(change.what.endswith("password") for change in changes)
-        planned.actions.append(
-            Action(
-                id=f"{NAME}:user:{wanted.name}",
-                driver=NAME,
-                summary=f"{'change' if present else 'create'} BMC user {wanted.name}"
-                + (f" (account {slot.id})" if slot else ""),
-                changes=tuple(changes),
-                path=at,
-                detail=_build_account(state, slot, present, wanted, role, password if new_password else None),
-            )
-        )
-
-
-def _compare_account(present: Account | None, wanted: OobUser, role: str, has_password: bool) -> list[Change]:
-    what = f"BMC user {wanted.name}"
-    if present is None:
-        state = "" if wanted.enabled else ", disabled"
-        return [Change(what=what, after=f"{role}{state}"), Change(what=f"{what} password", after="set")]
-    changes: list[Change] = []
-    if present.role != role:
-        changes.append(Change(what=f"{what} role", before=present.role, after=role))
-    if present.enabled is not None and present.enabled != wanted.enabled:
-        words = {True: "enabled", False: "disabled"}
-        changes.append(Change(what=what, before=words[present.enabled], after=words[wanted.enabled]))
-    # a disabled account cannot log on, so nobody can tell whether its password is right
-    if has_password and wanted.enabled and present.right is not True:
-        before = "another one" if present.right is False else "unknown: it was not asked"
-        changes.append(Change(what=f"{what} password", before=before, after="set"))
-    return changes
-
-
-def _build_account(
-    state: State,
-    slot: Account | None,
-    present: Account | None,
-    wanted: OobUser,
-    role: str,
-    password: str | None,
-) -> SetAccount:
-    body: dict[str, Any] = {"RoleId": role}
-    if present is None:
-        body["UserName"] = wanted.name
-    if slot is not None or not wanted.enabled:  # a new account is enabled, and some refuse to be told so
-        body["Enabled"] = wanted.enabled
-    if slot is None and state.vendor == "Hpe":
-        body["Oem"] = {"Hpe": {"LoginName": wanted.name}}  # iLO: the account's display name, required
-    return SetAccount(
-        path=slot.path if slot is not None else state.account_collection,
-        create=slot is None,
-        body=body,
-        password=Hidden(password) if password is not None else None,
-    )
-
-
-def _plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
-    kept = {user.name for user in oob.users}
-    for account in state.accounts:
-        if not account.name or account.name in kept or account.enabled is False:
-            continue
-        if account.name == state.logged_on_as:
-            message = f"would disable {account.name!r}, the account that this job is logged on with"
-            hint = "list it in oob.users, or log on with one that is listed"
-            planned.problems.append(Problem(path="oob.other_users", message=message, hint=hint))
-            continue
-        if account.enabled is None:
-            message = f"this service cannot disable accounts: {account.name!r}"
-            planned.problems.append(Problem(path="oob.other_users", message=message))
-            continue
-        planned.actions.append(
-            Action(
-                id=f"{NAME}:disable:{account.name}",
-                driver=NAME,
-                summary=f"disable BMC user {account.name} (account {account.id})",
-                changes=(Change(what=f"BMC user {account.name}", before="enabled", after="disabled"),),
-                path="oob.other_users",
-                detail=SetAccount(path=account.path, create=False, body={"Enabled": False}),
-            )
-        )
 
 
 def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:

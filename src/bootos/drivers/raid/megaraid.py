@@ -1,7 +1,7 @@
 """`raid.megaraid`: Broadcom MegaRAID and Dell PERC controllers, by storcli, perccli and their second generation.
 
-The tools exit with 0 whatever happened: every answer's own status counts (`hardware.storcli`), and a refusal becomes a
-DriverError that names the array. A virtual drive keeps a name of up to 15 characters, which is the array's.
+The tools exit with 0 whatever happened: every answer's own status counts (`hardware.storclireply`), and a refusal
+becomes a DriverError that names the array. A virtual drive keeps a name of up to 15 characters, which is the array's.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
-from bootos.hardware import storcli
+from bootos.hardware import storcli, storclireply
 from bootos.hardware.program import find_tool
-from bootos.hardware.storcli import Reply, StorArray
+from bootos.hardware.storcli import StorArray
+from bootos.hardware.storclireply import Reply
 from bootos.process import ToolError
 from bootos.waiting import CLOCK, Clock
 
@@ -59,7 +60,7 @@ def _find_program(machine: Machine) -> str:
 def _read_boot(machine: Machine, program: str, number: int) -> int | None:
     """The VD number that the controller boots from; None: it does not say."""
     try:
-        replies = storcli.read_reply(machine.run, program, [f"/c{number}", "show", "bootdrive"])
+        replies = storclireply.read_reply(machine.run, program, [f"/c{number}", "show", "bootdrive"])
     except ValueError:
         return None
     for entry in (entry for reply in replies for entry in reply.data.get("Controller Properties", [])):
@@ -178,7 +179,7 @@ class Hand:
         return second if self._is_second() else classic
 
     def _is_second(self) -> bool:
-        replies = storcli.read_reply(self.machine.run, self.program, ["show"])
+        replies = storclireply.read_reply(self.machine.run, self.program, ["show"])
         return bool(replies) and storcli.is_second(replies[0].version)
 
     def _list(self) -> Sequence[StorArray]:
@@ -190,7 +191,9 @@ class Hand:
     def _do(self, about: str, place: str, *words: str) -> None:
         argv = [f"{self.controller}{place}", *words]
         try:
-            replies: list[Reply] = storcli.read_reply(self.machine.run, self.program, argv, APPLY_TIMEOUT_S)
+            replies: list[Reply] = storclireply.read_reply(
+                self.machine.run, self.program, argv, APPLY_TIMEOUT_S
+            )
         except (ToolError, ValueError) as cause:  # it hangs, or what it prints is no answer
             raise DriverError(f"{about}: {cause}") from cause
         errors = [reply.error for reply in replies if reply.error]

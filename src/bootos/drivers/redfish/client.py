@@ -1,5 +1,5 @@
 """One conversation with a Redfish service: log on, get, patch, post, upload, watch a task, log off. Through sushy,
-which is imported only here and only when there is a service to talk to.
+which is imported here and in `failure` only, when there is a service to talk to.
 
 Every call has a deadline; a request that may have been taken is never sent twice; what the service says against a
 request is in the error. Credentials are logged by nobody: sushy's own log is kept at warnings.
@@ -9,16 +9,24 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http.client import BadStatusLine
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.contract import Machine
 from bootos.drivers.redfish.endpoint import Account, Endpoint, find_accounts, prepare_link
+from bootos.drivers.redfish.failure import RedfishError, translated
+from bootos.drivers.redfish.reply import (
+    Reply,
+    is_scheduled,
+    read_links,
+    read_messages,
+    read_task_state,
+    tell_percent,
+)
 from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
@@ -28,24 +36,6 @@ ROOT = "/redfish/v1/"
 _RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
 _WAITING = {"Pending", "Suspended"}  # for the machine's restart
 _STALE = 412  # somebody changed the resource since it was read
-
-
-class RedfishError(DriverError):
-    """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up."""
-
-    def __init__(self, message: str, *, status: int = 0, hint: str = "", dropped: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.dropped = dropped
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """`body` is the JSON object that came, empty when there was none."""
-
-    status: int
-    body: dict[str, Any] = {}
-    location: str = ""
-    etag: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,15 +213,15 @@ class Client:
             found = self._find_task(path)
             if found is None:
                 return Outcome(messages=(last,) if last else ())
-            state = _read_task_state(found)
+            state = read_task_state(found)
             messages = read_messages(found.body)
             shown = " ".join(
-                part for part in (state, _percent(found.body), messages[-1] if messages else "") if part
+                part for part in (state, tell_percent(found.body), messages[-1] if messages else "") if part
             )
             if shown != last:
                 on_progress(f"{what}: {shown}")
                 last = shown
-            if state in _WAITING or _is_scheduled(found.body):
+            if state in _WAITING or is_scheduled(found.body):
                 return Outcome(waits=True, messages=tuple(messages))
             if state not in _RUNNING:
                 if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
@@ -243,6 +233,9 @@ class Client:
                     f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
                 )
             self._clock.sleep(poll_s)
+
+    def _translated(self, what: str) -> AbstractContextManager[None]:
+        return translated(what, self.endpoint.url, self._account.user)
 
     def _find_task(self, path: str) -> Reply | None:
         try:
@@ -270,43 +263,6 @@ class Client:
             location=location if response.status_code in (201, 202, 204) else "",
             etag=etag,
         )
-
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """sushy's and requests' errors as RedfishError, with what was done and what the service said."""
-        from requests.exceptions import RequestException
-        from sushy import exceptions
-
-        try:
-            yield
-        except exceptions.AccessError as cause:
-            raise RedfishError(
-                f"{what}: the Redfish service at {self.endpoint.url} refuses {self._account.user!r}",
-                status=cause.status_code,
-                hint="user, password and role of oob.redfish; after some failures a BMC refuses everybody for minutes",
-            ) from None
-        except exceptions.HTTPError as cause:
-            said = "; ".join(read_messages(cause.body if isinstance(cause.body, dict) else {}))
-            detail = said or getattr(cause, "detail", "") or "it does not say why"
-            message = f"{what}: the Redfish service refused it ({cause.status_code}): {detail}"
-            raise RedfishError(message, status=cause.status_code) from None
-        except exceptions.ConnectionError as cause:
-            raise RedfishError(
-                f"{what}: the Redfish service at {self.endpoint.url} does not answer: {cause}",
-                hint=_advise(cause),
-                dropped=_has_hung_up(cause),
-            ) from None
-        except (
-            exceptions.SushyError,
-            RequestException,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as cause:
-            raise RedfishError(
-                f"{what}: the Redfish service at {self.endpoint.url} said something that makes no sense: {cause}"
-            ) from None
 
 
 @contextmanager
@@ -340,89 +296,3 @@ def open_client(
                 client.__exit__(None, None, None)
             return
     raise first or RedfishError("there is no Redfish service to talk to")
-
-
-def read_links(value: Any) -> list[str]:
-    """The addresses in a list of references."""
-    items = value if isinstance(value, list) else [value]
-    return [str(item["@odata.id"]) for item in items if isinstance(item, dict) and "@odata.id" in item]
-
-
-def read_link(body: Mapping[str, Any], *keys: str) -> str:
-    """The address of one reference inside a resource; empty when it is not there."""
-    value: Any = body
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    links = read_links(value)
-    return links[0] if links else ""
-
-
-def read_messages(body: Mapping[str, Any]) -> list[str]:
-    """What a service says: the extended information of an error or a reply, or the messages of a task."""
-    error = body.get("error")
-    source = error if isinstance(error, dict) else body
-    listed: Any = source.get("@Message.ExtendedInfo") or source.get("Messages") or []
-    found: list[str] = []
-    for item in listed if isinstance(listed, list) else []:
-        if isinstance(item, dict):
-            text = str(item.get("Message") or item.get("MessageId") or "").strip()
-            arguments = item.get("MessageArgs")
-            if not item.get("Message") and isinstance(arguments, list) and arguments:
-                text += f" ({', '.join(map(str, arguments))})"
-            if text and text not in found:
-                found.append(text)
-    if not found and source.get("message"):
-        found.append(str(source["message"]))
-    return found
-
-
-def _read_task_state(reply: Reply) -> str:
-    """TaskState; iDRAC's jobs have a JobState in its place; a task monitor only answers 202 until the end."""
-    if "JobState" in reply.body and "TaskState" not in reply.body:
-        state = str(reply.body["JobState"])
-        if state in ("Completed", "Scheduled", "ReadyForExecution"):
-            return state
-        return "Exception" if "Fail" in state or "Error" in state else "Running"
-    return str(reply.body.get("TaskState", "Running" if reply.status == 202 else "Completed"))
-
-
-def _percent(body: Mapping[str, Any]) -> str:
-    value = body.get("PercentComplete")
-    return f"{value} %" if isinstance(value, int) else ""
-
-
-def _is_scheduled(body: Mapping[str, Any]) -> bool:
-    """iDRAC: a job that waits for the restart is a task that "runs" (Oem.Dell.JobState)."""
-    if body.get("JobState") in ("Scheduled", "ReadyForExecution"):
-        return True
-    oem = body.get("Oem")
-    dell = oem.get("Dell") if isinstance(oem, dict) else None
-    return isinstance(dell, dict) and dell.get("JobState") in ("Scheduled", "ReadyForExecution")
-
-
-def _has_hung_up(cause: BaseException) -> bool:
-    """Whether the service ended the connection: it reset it, closed it, or began no answer. Each library on
-    the way wraps the error of the one below, as its cause or among its arguments."""
-    todo: list[object] = [cause]
-    seen: set[int] = set()
-    while todo:
-        error = todo.pop()
-        if not isinstance(error, BaseException) or id(error) in seen:
-            continue
-        if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | BadStatusLine):
-            return True
-        seen.add(id(error))
-        todo += [error.__cause__, error.__context__, *error.args]
-    return False
-
-
-def _advise(cause: object) -> str:
-    text = str(cause).lower()
-    if "fingerprint" in text:
-        return "another certificate than oob.redfish.fingerprint says: a new one, or another BMC"
-    if "certificate" in text:
-        return (
-            "BMCs come with certificates nobody signed: oob.redfish.fingerprint pins this one "
-            "(openssl s_client -connect HOST:443 | openssl x509 -noout -fingerprint -sha256), verify: false trusts any"
-        )
-    return ""

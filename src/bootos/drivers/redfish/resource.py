@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 from bootos.drivers.contract import DriverError
-from bootos.drivers.redfish.client import ROOT, Client, read_link
+from bootos.drivers.redfish.client import ROOT, Client
+from bootos.drivers.redfish.reply import read_link
 from bootos.wire.inventory import Inventory, System
 
 

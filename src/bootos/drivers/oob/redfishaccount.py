@@ -1,0 +1,124 @@
+"""The accounts of a BMC, as `oob.redfish` plans them. Pure."""
+
+from typing import Any
+
+from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.oob.ipmiplan import resolve_password
+from bootos.drivers.oob.redfishstate import NAME, Account, SetAccount, State
+from bootos.errors import Problem
+from bootos.masking import Hidden
+from bootos.template.model import Oob, OobUser
+
+ROLES = {
+    "administrator": ("Administrator", "Admin"),
+    "operator": ("Operator",),
+    "user": ("ReadOnly", "ReadOnlyUser", "User"),
+    "none": ("None", "NoAccess"),
+}
+
+
+def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
+    """The accounts that the template names: created, or changed to what it says."""
+    free = [account for account in state.accounts if not account.name]
+    for index, wanted in enumerate(oob.users):
+        at = f"oob.users[{index}]"
+        password, problems = resolve_password(wanted, secrets, at)
+        role = next((name for name in ROLES[wanted.role] if not state.roles or name in state.roles), None)
+        if role is None:
+            message = f"this service has no role for {wanted.role!r}: it has {', '.join(state.roles)}"
+            problems.append(Problem(path=f"{at}.role", message=message))
+        present = next((account for account in state.accounts if account.name == wanted.name), None)
+        if present is None and password is None and not problems:
+            message = f"{wanted.name!r} is new and needs a password"
+            problems.append(Problem(path=f"{at}.password", message=message))
+        if present is None and state.fixed_slots and not free:
+            message = f"there is no free slot for {wanted.name!r}: all of the BMC's accounts are named"
+            problems.append(Problem(path=at, message=message))
+        planned.problems += problems
+        if problems or role is None:
+            continue
+        changes = _compare_account(present, wanted, role, password is not None)
+        if not changes:
+            planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
+            continue
+        slot = present or (free.pop(0) if state.fixed_slots else None)
+        new_password = any(change.what.endswith("password") for change in changes)
+        planned.actions.append(
+            Action(
+                id=f"{NAME}:user:{wanted.name}",
+                driver=NAME,
+                summary=f"{'change' if present else 'create'} BMC user {wanted.name}"
+                + (f" (account {slot.id})" if slot else ""),
+                changes=tuple(changes),
+                path=at,
+                detail=_build_account(state, slot, present, wanted, role, password if new_password else None),
+            )
+        )
+
+
+def _compare_account(present: Account | None, wanted: OobUser, role: str, has_password: bool) -> list[Change]:
+    what = f"BMC user {wanted.name}"
+    if present is None:
+        state = "" if wanted.enabled else ", disabled"
+        return [Change(what=what, after=f"{role}{state}"), Change(what=f"{what} password", after="set")]
+    changes: list[Change] = []
+    if present.role != role:
+        changes.append(Change(what=f"{what} role", before=present.role, after=role))
+    if present.enabled is not None and present.enabled != wanted.enabled:
+        words = {True: "enabled", False: "disabled"}
+        changes.append(Change(what=what, before=words[present.enabled], after=words[wanted.enabled]))
+    # a disabled account cannot log on, so nobody can tell whether its password is right
+    if has_password and wanted.enabled and present.right is not True:
+        before = "another one" if present.right is False else "unknown: it was not asked"
+        changes.append(Change(what=f"{what} password", before=before, after="set"))
+    return changes
+
+
+def _build_account(
+    state: State,
+    slot: Account | None,
+    present: Account | None,
+    wanted: OobUser,
+    role: str,
+    password: str | None,
+) -> SetAccount:
+    body: dict[str, Any] = {"RoleId": role}
+    if present is None:
+        body["UserName"] = wanted.name
+    if slot is not None or not wanted.enabled:  # a new account is enabled, and some refuse to be told so
+        body["Enabled"] = wanted.enabled
+    if slot is None and state.vendor == "Hpe":
+        body["Oem"] = {"Hpe": {"LoginName": wanted.name}}  # iLO: the account's display name, required
+    return SetAccount(
+        path=slot.path if slot is not None else state.account_collection,
+        create=slot is None,
+        body=body,
+        password=Hidden(password) if password is not None else None,
+    )
+
+
+def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
+    """All accounts that the template does not name are disabled, but not the one that this job is logged on with."""
+    kept = {user.name for user in oob.users}
+    for account in state.accounts:
+        if not account.name or account.name in kept or account.enabled is False:
+            continue
+        if account.name == state.logged_on_as:
+            message = f"would disable {account.name!r}, the account that this job is logged on with"
+            hint = "list it in oob.users, or log on with one that is listed"
+            planned.problems.append(Problem(path="oob.other_users", message=message, hint=hint))
+            continue
+        if account.enabled is None:
+            message = f"this service cannot disable accounts: {account.name!r}"
+            planned.problems.append(Problem(path="oob.other_users", message=message))
+            continue
+        planned.actions.append(
+            Action(
+                id=f"{NAME}:disable:{account.name}",
+                driver=NAME,
+                summary=f"disable BMC user {account.name} (account {account.id})",
+                changes=(Change(what=f"BMC user {account.name}", before="enabled", after="disabled"),),
+                path="oob.other_users",
+                detail=SetAccount(path=account.path, create=False, body={"Enabled": False}),
+            )
+        )

@@ -1,0 +1,91 @@
+"""What a Redfish service tells of a BMC, and what `oob.redfish` is to change there: the words of its plan."""
+
+from typing import Any
+
+import msgspec
+
+from bootos.drivers.oob.bmc import Lan
+from bootos.drivers.redfish.endpoint import Endpoint
+from bootos.errors import Problem
+from bootos.masking import Hidden
+from bootos.template.model import OobNetwork
+
+NAME = "oob.redfish"
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account, or a free slot when `name` is empty (iDRAC, XCC: a fixed number of them). `right`: whether the
+    password of the template logs on; None: not asked, or the service cannot tell."""
+
+    path: str
+    id: str
+    name: str
+    role: str
+    enabled: bool | None = None
+    right: bool | None = None
+
+
+class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
+    reference: str
+    title: str = ""
+
+
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """`override` as Redfish names it (None, Pxe, Hdd, ...); `when`: Disabled, Once, Continuous."""
+
+    override: str = ""
+    when: str = ""
+    allowed: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    entries: tuple[BootEntry, ...] = ()
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """The manager's network interface. `forms`: which of the properties that Redfish had over the years it has."""
+
+    path: str
+    name: str
+    lan: Lan
+    forms: tuple[str, ...] = ()
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """`obstacle`: what the template must say before anything can be read; then the rest is empty."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    obstacles: tuple[Problem, ...] = ()
+    system: str = ""
+    manager: str = ""
+    manager_reset: str = ""  # the action's target
+    reset_types: tuple[str, ...] = ()
+    account_collection: str = ""
+    accounts: tuple[Account, ...] = ()
+    roles: tuple[str, ...] = ()
+    fixed_slots: bool = False
+    vendor: str = ""  # the key of the service's Oem part: Dell, Hpe, Lenovo, ...
+    logged_on_as: str = ""
+    interface: Interface | None = None
+    power_policy: str | None = None
+    boot: Boot = Boot()
+
+
+class SetResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A PATCH of `path`. `network`: what the interface must then show."""
+
+    path: str
+    body: dict[str, Any]
+    network: OobNetwork | None = None
+
+
+class SetAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """`create`: POST to the collection `path`; else PATCH of the account or free slot `path`."""
+
+    path: str
+    create: bool
+    body: dict[str, Any]
+    password: Hidden | None = None
+
+
+class ResetManager(msgspec.Struct, frozen=True, kw_only=True):
+    target: str
+    kind: str

@@ -1,0 +1,74 @@
+"""What a Redfish service answers: links, messages, the state of a task. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """`body` is the JSON object that came, empty when there was none."""
+
+    status: int
+    body: dict[str, Any] = {}
+    location: str = ""
+    etag: str = ""
+
+
+def read_links(value: Any) -> list[str]:
+    """The addresses in a list of references."""
+    items = value if isinstance(value, list) else [value]
+    return [str(item["@odata.id"]) for item in items if isinstance(item, dict) and "@odata.id" in item]
+
+
+def read_link(body: Mapping[str, Any], *keys: str) -> str:
+    """The address of one reference inside a resource; empty when it is not there."""
+    value: Any = body
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    links = read_links(value)
+    return links[0] if links else ""
+
+
+def read_messages(body: Mapping[str, Any]) -> list[str]:
+    """What a service says: the extended information of an error or a reply, or the messages of a task."""
+    error = body.get("error")
+    source = error if isinstance(error, dict) else body
+    listed: Any = source.get("@Message.ExtendedInfo") or source.get("Messages") or []
+    found: list[str] = []
+    for item in listed if isinstance(listed, list) else []:
+        if isinstance(item, dict):
+            text = str(item.get("Message") or item.get("MessageId") or "").strip()
+            arguments = item.get("MessageArgs")
+            if not item.get("Message") and isinstance(arguments, list) and arguments:
+                text += f" ({', '.join(map(str, arguments))})"
+            if text and text not in found:
+                found.append(text)
+    if not found and source.get("message"):
+        found.append(str(source["message"]))
+    return found
+
+
+def read_task_state(reply: Reply) -> str:
+    """TaskState; iDRAC's jobs have a JobState in its place; a task monitor only answers 202 until the end."""
+    if "JobState" in reply.body and "TaskState" not in reply.body:
+        state = str(reply.body["JobState"])
+        if state in ("Completed", "Scheduled", "ReadyForExecution"):
+            return state
+        return "Exception" if "Fail" in state or "Error" in state else "Running"
+    return str(reply.body.get("TaskState", "Running" if reply.status == 202 else "Completed"))
+
+
+def tell_percent(body: Mapping[str, Any]) -> str:
+    """How far a task is; empty when it does not tell."""
+    value = body.get("PercentComplete")
+    return f"{value} %" if isinstance(value, int) else ""
+
+
+def is_scheduled(body: Mapping[str, Any]) -> bool:
+    """iDRAC: a job that waits for the restart is a task that "runs" (Oem.Dell.JobState)."""
+    if body.get("JobState") in ("Scheduled", "ReadyForExecution"):
+        return True
+    oem = body.get("Oem")
+    dell = oem.get("Dell") if isinstance(oem, dict) else None
+    return isinstance(dell, dict) and dell.get("JobState") in ("Scheduled", "ReadyForExecution")
