@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from bootos.cli import NOUNS, build_app, join_verbs
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src/bootos"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 TRACKED = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -44,11 +45,69 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert not missing
 
 
-def test_architecture_names_every_part_of_the_source() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    for directory in sorted((ROOT / "src/bootos").iterdir()):
-        if directory.is_dir() and directory.name != "__pycache__":
-            assert f"{directory.name}/" in text, f"ARCHITECTURE.md does not mention {directory.name}/"
+def read_rooms() -> list[tuple[Path, str]]:
+    """The rows of ARCHITECTURE.md's table of rooms: the folder, also of rows that leave it out, and the whole row."""
+    rows, folder = [], ROOT
+    for row in re.findall(r"^\| .* \|$", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE):
+        first = re.findall(r"`([\w./]+)`", row.split("|")[1])
+        folder = ROOT / first[0] if first else folder
+        rows.append((folder if folder.is_dir() else folder.parent, row))
+    return rows
+
+
+PATH = re.compile(r"`([\w./-]+(?:\.(?:py|toml|md)|/))(?::\w+)?`")
+
+
+def find_path(folder: Path, path: str) -> Path | None:
+    """What a path of a row means: below the repository, `src/bootos`, or the folder of the row."""
+    return next((place / path for place in (ROOT, SOURCE, folder) if (place / path).exists()), None)
+
+
+def test_architecture_has_a_row_for_every_folder_with_code_and_every_module_of_the_top() -> None:
+    shown = {find_path(folder, path) for folder, row in read_rooms() for path in PATH.findall(row)}
+    rooms = {path if path.is_dir() else path.parent for path in shown if path}
+    code = {file.parent for file in SOURCE.rglob("*.py")} - {
+        SOURCE,
+        SOURCE / "server/store/migrations/versions",
+    }
+    assert sorted(str(folder.relative_to(ROOT)) for folder in code - rooms) == []
+    assert sorted(file.name for file in SOURCE.glob("[a-z]*.py") if file not in shown) == []
+
+
+def test_every_path_that_architecture_names_exists() -> None:
+    """A path is below the repository, `src/bootos`, or the folder of its row."""
+    rooms = read_rooms()
+    missing = [
+        f"{folder.relative_to(ROOT)}: {path}"
+        for folder, row in rooms
+        for path in PATH.findall(row)
+        if find_path(folder, path) is None
+    ]
+    for path in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|toml|md))", (ROOT / "ARCHITECTURE.md").read_text()):
+        places = (ROOT, SOURCE, *(folder for folder, _ in rooms))
+        if not any((place / path).exists() for place in places):
+            missing.append(path)
+    assert missing == []
+
+
+def test_every_function_that_architecture_names_is_in_its_module() -> None:
+    for folder, row in read_rooms():
+        for path, name in re.findall(r"`([\w./]+\.py):(\w+)`", row):
+            assert re.search(rf"^(?:class|def) {name}\b", (folder / path).read_text(), re.MULTILINE), (
+                f"{path}:{name}"
+            )
+
+
+def test_every_module_that_a_page_names_exists() -> None:
+    """Paths of modules in the pages of `docs/`, below the repository or `src/bootos`."""
+    missing = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in PAGES
+        if page.name not in ("CHANGELOG.md", "ARCHITECTURE.md")
+        for path in re.findall(r"`(?:src/bootos/)?((?:\w+/)+\w+\.py)`", page.read_text())
+        if not any((place / path).exists() for place in (ROOT, SOURCE))
+    ]
+    assert missing == []
 
 
 def test_every_target_and_path_that_the_readme_names_exists() -> None:
