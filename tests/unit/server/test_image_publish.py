@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from browsing import read_every_page
 from publishing import begin, make_image, publish, run_bootos, send_files, send_piece
 from serving import Agent, Running, run_in_thread
 
@@ -360,6 +361,17 @@ def test_only_signed_images_are_taken_and_served_where_the_server_says_so(tmp_pa
     finally:
         running.close()
         stop()
+
+
+def test_the_page_of_images_leads_to_the_machines_that_run_them(server: Running, tmp_path: Path) -> None:
+    version = make_image(tmp_path / "a", "a")
+    publish(server, tmp_path / "a", default=True)
+    Agent(server, sn="4711", image_version=version).register()  # a serial number of digits is no id
+    (machine,) = server.operate("GET", "/machines")
+    path = f"/machines/id:{machine['id']}"
+    pages = read_every_page(server.url, server.data)
+    assert f'<a href="{path}">4711</a>' in pages["/images"]
+    assert "4711" in pages[path]
 
 
 def test_which_machine_runs_which_image_is_known_from_its_registration(

@@ -67,6 +67,12 @@ def find_machines(session: Session, text: str = "") -> list[Machine]:
     return list(session.scalars(query))
 
 
+def list_ids(session: Session) -> dict[str, int]:
+    """The id of every machine by its serial number."""
+    rows = session.execute(select(Machine.sn, Machine.id))
+    return {row.sn: row.id for row in rows}
+
+
 def find_session(session: Session, authorization: str | None) -> tuple[Machine, Boot]:
     """The machine and boot that this `Authorization` header proves. Raises UnauthorizedError."""
     kind, _, token = (authorization or "").partition(" ")

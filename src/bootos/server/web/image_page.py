@@ -8,6 +8,7 @@ from litestar.response import Redirect
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import image
+from bootos.server.store.machine import list_ids
 from bootos.server.view.image import view_images
 from bootos.server.web.render import Form, Page, Pages
 
@@ -18,9 +19,11 @@ def build_image_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     @get("/images", sync_to_thread=True)
     def list_images(request: Caller) -> Page:
         with context.store.read() as session:
-            images = view_images(context, session)
+            images, ids = view_images(context, session), list_ids(session)
         require_signature = context.settings.require_signature
-        return pages.render(request, "images.html", images=images, require_signature=require_signature)
+        return pages.render(
+            request, "images.html", images=images, ids=ids, require_signature=require_signature
+        )
 
     @post("/images/{version:str}/default", sync_to_thread=True)
     def choose_default(request: Caller, version: FromPath[str], data: Form) -> Redirect:
