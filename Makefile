@@ -51,7 +51,7 @@ demo: image ## a virtual machine from power-on to its next boot; report in build
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n auto
 
 unit: setup host-test ## the tests that need no virtual machine
 	$(BIN)/pytest -q -m 'not vm' -n auto --dist worksteal

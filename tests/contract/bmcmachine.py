@@ -93,7 +93,7 @@ class BmcMachine:
             case ["sol", "info", "1"]:
                 return self._print_sol(), "", 0
             case ["sol", "set", name, value, "1"]:
-                if "sol" not in self.deaf_settings:
+                if self.sol is not None and "sol" not in self.deaf_settings:
                     self.sol[name.removesuffix("-bit-rate")] = value
             case ["chassis", "bootparam", "get", "5"]:
                 return self._print_boot(), "", 0

@@ -87,7 +87,8 @@ def apply(
 def carry_through(start: Callable[[Past, Recorder], Run], reboot: Callable[[], None]) -> list[str]:
     """A whole job: `start` gives the run of each boot, `reboot` is what happens in between. Returns the actions' ids
     in the order they were begun. Raises what the engine raises, ProblemsError."""
-    past, done = NO_PAST, []
+    past = NO_PAST
+    done: list[str] = []
     for _ in range(MOST_BOOTS):
         recorder = Recorder()
         run = start(past, recorder)

@@ -70,7 +70,7 @@ class RaidRig:
         drives = self.silicon.block.drives if self.shows_disks else {}
         for name in [name for name in self.names if name not in drives]:
             del self.storage.devices[f"/dev/{self.names.pop(name)}"]
-        disks = []
+        disks: list[Disk] = []
         for name, drive in drives.items():
             if name not in self.names:
                 free = next(f"sd{c}" for c in "abcdefghijklmnop" if f"sd{c}" not in self.names.values())

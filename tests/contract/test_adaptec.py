@@ -46,6 +46,7 @@ def rig(request: pytest.FixtureRequest) -> RaidRig:
 
 
 def read(rig: RaidRig) -> Controller:
+    controller: Controller
     (controller,) = rig.driver.read(rig.machine, rig.build_inventory()).controllers
     return controller
 

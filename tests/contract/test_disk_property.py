@@ -86,7 +86,7 @@ class Draw:
 
 def find_labels(fake: StorageMachine) -> dict[str, str]:
     """Label of each file system in the model, by its place."""
-    found = {}
+    found: dict[str, str] = {}
     for node, device in fake.devices.items():
         for number, part in [(0, device), *device.parts.items()]:
             for signature in part.signatures:
@@ -100,7 +100,7 @@ def find_labels(fake: StorageMachine) -> dict[str, str]:
 
 def find_kinds(fake: StorageMachine) -> dict[str, str]:
     """Type of each file system, by its place."""
-    found = {}
+    found: dict[str, str] = {}
     for node, device in fake.devices.items():
         for number, part in [(0, device), *device.parts.items()]:
             found |= {f"{node}{number or ''}": signature["type"] for signature in part.signatures}

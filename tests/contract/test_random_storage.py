@@ -92,7 +92,9 @@ def build_machine(dice: random.Random, root: Path) -> StorageMachine:
 
 def picture(fake: StorageMachine) -> dict[str, Any]:
     """What is on the disks and arrays, by the names an operator knows; what merely runs is left out."""
-    found = {node: (device.signatures, device.table, device.parts) for node, device in fake.devices.items()}
+    found: dict[str, Any] = {
+        node: (device.signatures, device.table, device.parts) for node, device in fake.devices.items()
+    }
     for array in fake.arrays:
         content = (array.device.signatures, array.device.table, array.device.parts)
         found[f"/dev/md/{array.name}"] = (array.level, sorted(array.drives), content)

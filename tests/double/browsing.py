@@ -48,7 +48,7 @@ def read(server: Running, path: str, headers: dict[str, str]) -> str:
     answer = server.request("GET", path, headers=headers)
     assert answer.status == 200, answer.data
     assert "script-src 'self'" in answer.headers["content-security-policy"]
-    return answer.data.decode()
+    return str(answer.data.decode())
 
 
 def send(server: Running, path: str, headers: dict[str, str], **fields: str) -> tuple[int, str]:

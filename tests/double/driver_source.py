@@ -59,7 +59,15 @@ def fetch_source(release: str, sources: str, directory: Path) -> Path:
     (deb,) = Archive(directory / "apt", sources).download([f"linux-source-{version}"], directory / "debs")
     extract_package(deb, directory / "unpacked")
     (tar,) = (directory / "unpacked/usr/src").glob("linux-source-*.tar.xz")
-    extract = ["tar", "--extract", "--file", tar, "--directory", directory, "--strip-components=1"]
+    extract: list[str | Path] = [
+        "tar",
+        "--extract",
+        "--file",
+        tar,
+        "--directory",
+        directory,
+        "--strip-components=1",
+    ]
     run([*extract, "--wildcards", f"*/{INSIDE}/*"], timeout_s=1800)
     shutil.rmtree(directory / "unpacked")
     return target

@@ -35,8 +35,8 @@ def build_fake_image(
     if boot_modules:
         (work / "boot/modules").mkdir()
         (work / "boot/modules/order").write_text("".join(f"{name}\n" for name in boot_modules))
-        for name, content in boot_modules.items():
-            (work / "boot/modules" / name).write_bytes(content)
+        for name, module in boot_modules.items():
+            (work / "boot/modules" / name).write_bytes(module)
     with (work / "boot.cpio").open("wb") as output:
         write_cpio(output, work / "boot")
     run(["zstd", "-q", "--rm", work / "boot.cpio", "-o", work / "boot.cpio.zst"])

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from click.testing import Result
 from serving import Running
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
 

@@ -308,9 +308,9 @@ def count_lost_steps(run: Run, job: dict[str, Any]) -> int:
         return 0  # it ended by a power cut after its last report was accepted
     final, kept = msgspec.json.decode(file.read_bytes()), job["report"]
     steps = {step["id"]: step["state"] for step in kept["steps"]}
-    return (final["state"] != kept["state"]) + sum(
-        steps.get(step["id"]) != step.get("state", "pending") for step in final["steps"]
-    )
+    lost = [final["state"] != kept["state"]]
+    lost += [steps.get(step["id"]) != step.get("state", "pending") for step in final["steps"]]
+    return sum(map(bool, lost))
 
 
 def find_wrong(run: Run, journal: list[list[str]], fault: str) -> str:

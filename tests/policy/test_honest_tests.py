@@ -10,7 +10,7 @@ from typing import NamedTuple
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
 CLOCKS = {("time", "monotonic"), ("time", "time"), ("time", "perf_counter"), ("time", "process_time")}
-# mypy: "Cannot assign to a method"
+# What mypy says of a function that is replaced
 IGNORED = "-".join(("ignore[method", "assign]"))
 PATCHING = {"monkeypatch", "mock", "mocker"}
 # Matches any text: `raises` with it expects less than it says.

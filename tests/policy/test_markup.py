@@ -31,5 +31,6 @@ def test_no_column_of_a_progress_bar_reads_markup() -> None:
         assert columns, file.relative_to(SOURCE)
         for column in columns:
             words = {word.arg: word.value for word in column.keywords}
-            assert isinstance(words.get("markup"), ast.Constant), f"{file.relative_to(SOURCE)}: markup=False"
-            assert words["markup"].value is False
+            markup = words.get("markup")
+            assert isinstance(markup, ast.Constant), f"{file.relative_to(SOURCE)}: markup=False"
+            assert markup.value is False

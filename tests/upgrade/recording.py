@@ -2,6 +2,7 @@
 
 import json
 import lzma
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,10 +82,8 @@ def build_types() -> dict[str, type]:
             if name in part.get("required", ()):
                 fields.append((name, build(field)))
             else:
-                raw = json.dumps(field.get("default"))
-                fields.append(
-                    (name, build(field), msgspec.field(default_factory=lambda raw=raw: json.loads(raw)))
-                )
+                make = partial(json.loads, json.dumps(field.get("default")))
+                fields.append((name, build(field), msgspec.field(default_factory=make)))
         return msgspec.defstruct(part["title"], fields, kw_only=True)
 
     def find(name: str) -> Any:
@@ -96,10 +95,9 @@ def build_types() -> dict[str, type]:
 
 
 TYPES: dict[str, Any] = build_types()
-LAYER_OFFER = TYPES["LayerOffer"]
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "/": TYPES["Greeting"],
-    "/layers": list[LAYER_OFFER],
+    "/layers": list.__class_getitem__(TYPES["LayerOffer"]),
     "/register": TYPES["Registered"],
     "/order": TYPES["Order"],
     "/report": TYPES["Receipt"],

@@ -19,6 +19,6 @@ def image() -> Path:
 @pytest.fixture(scope="module")
 def output(request: pytest.FixtureRequest) -> Path:
     """Where a module's runs leave disks and logs, to be looked at after a failure."""
-    directory = ROOT / "build/vm" / request.module.__name__
+    directory: Path = ROOT / "build/vm" / request.module.__name__
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -47,7 +47,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         f'include = ["{EXAMPLE}/rack.toml"]\n[system]\nroot_password_hash = "{password_hash}"\n'
         f'ssh_keys = ["{(work / "key.pub").read_text().strip()}"]\n'
     )
-    build = [sys.executable, "-m", "bootos.cli", "image", "build", "--recipe", work / "recipe.toml"]
+    build: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "bootos.cli",
+        "image",
+        "build",
+        "--recipe",
+        work / "recipe.toml",
+    ]
     run([*build, "--output", work / "image"], cwd=PROJECT, timeout_s=3600)
     return Site(image=read_image(work / "image"), key=work / "key", password_hash=password_hash)
 

@@ -76,7 +76,7 @@ class Room:
         wake_console(self.run)
 
     def start(self, *lines: Line) -> Child:
-        words = [sys.executable, "-m", "bootos.agent.console.main", self.run, self.shell]
+        words: list[str | Path] = [sys.executable, "-m", "bootos.agent.console.main", self.run, self.shell]
         child = start([*words, *(line.path for line in lines)], log_path=self.run / "console.out")
         self.children.append(child)
         return child

@@ -32,6 +32,7 @@ def host(tmp_path: Path, peer: Peer, caplog: pytest.LogCaptureFixture) -> Host:
 
 def start(host: Host) -> tuple[Client, Reporter]:
     client = wait_for_server(host)
+    assert client is not None
     return client, register(host, client, "10.0.2.15", [])
 
 

@@ -9,6 +9,7 @@ from bootos.agent.session.outbox import Outbox
 from bootos.agent.session.reporter import Reporter
 from bootos.masking import Masker
 from bootos.wire import v2
+from bootos.wire.inventory import Inventory
 
 
 def start_reporter(peer: Peer) -> Reporter:
@@ -98,7 +99,7 @@ def test_a_cancel_in_the_receipt_is_seen(peer: Peer) -> None:
 def test_the_client_tells_a_dead_server_from_one_that_refuses(peer: Peer) -> None:
     peer.answers["/register"] = [(409, v2.Refusal(error="held by another client", retry_after_s=7))]
     registration = v2.Registration(
-        sn="A", boot_id="b", agent_version="0", inventory=v2.Inventory(collected_at="now")
+        sn="A", boot_id="b", agent_version="0", inventory=Inventory(collected_at="now")
     )
     with pytest.raises(Refused) as refused:
         Client(peer.url).register(registration)

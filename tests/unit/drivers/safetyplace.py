@@ -84,14 +84,14 @@ def build_place(place: str, content: Content) -> tuple[Any, Forecast]:
             unfinished=content.is_unfinished,
             signatures=content.signatures,
         )
-        member = volume.Member(device="/dev/sda", uuid=OTHER, size_bytes=SIZE)
+        physical = volume.Member(device="/dev/sda", uuid=OTHER, size_bytes=SIZE)
         group = volume.Group(
             name="vg",
             uuid=OTHER,
             extent_bytes=4 * 1024**2,
             extent_count=1000,
             free_count=10,
-            members=(member,),
+            members=(physical,),
             volumes=(held,),
         )
         world.groups.append(group)

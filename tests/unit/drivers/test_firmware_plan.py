@@ -33,7 +33,7 @@ def item(component: str, version: str, **more: Any) -> dict[str, Any]:
     return {"component": component, "version": version, **({} if "packages" in more else hop), **more}
 
 
-def hops(*pairs: tuple[str, str | None]) -> list[dict[str, Any]]:
+def hops(*pairs: tuple[str, str | list[str] | None]) -> list[dict[str, Any]]:
     return [
         {
             "version": version,

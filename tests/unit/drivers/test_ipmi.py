@@ -17,7 +17,8 @@ from bootos.drivers.oob.bmc import (
     parse_users,
 )
 from bootos.drivers.oob.ipmi import IpmiDriver
-from bootos.drivers.oob.ipmiplan import ColdReset, Hidden, SetUser
+from bootos.drivers.oob.ipmiplan import ColdReset, SetUser
+from bootos.masking import Hidden
 from bootos.process import Command, Completed, Options
 from bootos.template.model import OobNetwork
 

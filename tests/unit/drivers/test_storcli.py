@@ -79,7 +79,7 @@ def test_an_entry_level_perc_says_what_it_cannot() -> None:
     assert (card.model, card.capability.levels) == ("PERC H345 Front", (0, 1, 10))
     assert card.capability.strip_bytes == (65536,)
     assert card.capability.most_drives_of == {1: 2}
-    assert card.capability.read_policies == card.capability.write_policies == ()
+    assert (card.capability.read_policies, card.capability.write_policies) == ((), ())
 
 
 def test_an_array_is_found_by_its_wwn_and_not_by_the_name_of_a_device() -> None:

@@ -1,5 +1,7 @@
 """An approved plan is carried out to the letter, or not at all; later attempts do nothing beyond it."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -23,7 +25,7 @@ def order(
     return Order(job_id="1", approved=approved, earlier=earlier or {}, **more)  # type: ignore[arg-type]
 
 
-def said(found: list[object]) -> str:
+def said(found: Sequence[object]) -> str:
     return "\n".join(str(problem) for problem in found)
 
 

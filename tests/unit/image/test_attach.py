@@ -13,19 +13,19 @@ from bootos.process import run
 ATTACH = "import sys; from bootos.process import attach; sys.exit(attach(['sh', '-c', sys.argv[1]]{}))"
 
 
-def test_a_pipe_is_the_commands_input_and_its_exit_code_comes_back():
+def test_a_pipe_is_the_commands_input_and_its_exit_code_comes_back() -> None:
     argv = [sys.executable, "-c", ATTACH.format(""), "read line; echo got $line; exit 3"]
     done = run(argv, input="a word\n", check=False)
     assert (done.returncode, done.stdout) == (3, "got a word\n")
 
 
-def test_output_goes_to_stderr_where_a_document_is_printed():
+def test_output_goes_to_stderr_where_a_document_is_printed() -> None:
     done = run([sys.executable, "-c", ATTACH.format(", to_stderr=True"), "echo said"])
     assert (done.stdout, done.stderr) == ("", "said\n")
 
 
 @pytest.mark.timeout(60)
-def test_on_a_terminal_the_command_has_a_terminal_of_the_same_size(tmp_path: Path):
+def test_on_a_terminal_the_command_has_a_terminal_of_the_same_size(tmp_path: Path) -> None:
     said = tmp_path / "said"
     command = f"echo first; read line; (stty size; echo $line) > {said}; exit 5"
     process, terminal = pty.fork()

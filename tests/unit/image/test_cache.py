@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def fill(*, directory: Path, **inputs: object) -> None:
     (directory / "result").write_text(repr(inputs))
 
 
-def test_a_second_build_with_the_same_inputs_takes_the_cached_result(cache, events):
+def test_a_second_build_with_the_same_inputs_takes_the_cached_result(
+    cache: Cache, events: list[Event]
+) -> None:
     first = cache.make("part", partial(fill, a=1), RESULT)
     (first.directory / "result").write_text("kept")
     second = cache.make("part", partial(fill, a=1), RESULT)
@@ -53,14 +56,14 @@ def test_a_second_build_with_the_same_inputs_takes_the_cached_result(cache, even
     assert [event.state for event in events] == ["started", "done", "cached"]
 
 
-def test_a_result_is_made_anew_when_it_is_asked_for(cache):
+def test_a_result_is_made_anew_when_it_is_asked_for(cache: Cache) -> None:
     first = cache.make("part", partial(fill, a=1), RESULT)
     (first.directory / "result").write_text("old")
     assert cache.make("part", partial(fill, a=1), RESULT, renew=True) == first
     assert (first.directory / "result").read_text() == "{'a': 1}"
 
 
-def test_an_interrupted_stage_leaves_no_result(cache):
+def test_an_interrupted_stage_leaves_no_result(cache: Cache) -> None:
     def fail(directory: Path) -> None:
         (directory / "half").touch()
         raise KeyboardInterrupt
@@ -70,13 +73,13 @@ def test_an_interrupted_stage_leaves_no_result(cache):
     assert list(cache.directory.iterdir()) == []
 
 
-def test_what_a_killed_build_left_is_removed_by_the_next_one(cache):
+def test_what_a_killed_build_left_is_removed_by_the_next_one(cache: Cache) -> None:
     (cache.directory / "unfinished-part-1").mkdir()
     with cache.locked():
         assert [path.name for path in cache.directory.iterdir()] == ["lock"]
 
 
-def test_a_stage_that_makes_more_or_less_than_its_row_says_leaves_no_result(cache):
+def test_a_stage_that_makes_more_or_less_than_its_row_says_leaves_no_result(cache: Cache) -> None:
     with pytest.raises(
         BootosError, match=r"stage part made something else than its row says: other, result$"
     ):
@@ -87,7 +90,7 @@ def test_a_stage_that_makes_more_or_less_than_its_row_says_leaves_no_result(cach
     assert cache.make("part", partial(fill), ["other?", "result"]).directory.is_dir()
 
 
-def test_a_cached_result_that_lost_a_file_is_made_again(cache, events):
+def test_a_cached_result_that_lost_a_file_is_made_again(cache: Cache, events: list[Event]) -> None:
     first = cache.make("part", partial(fill), RESULT)
     (first.directory / "result").unlink()
     assert cache.make("part", partial(fill), RESULT) == first
@@ -95,7 +98,7 @@ def test_a_cached_result_that_lost_a_file_is_made_again(cache, events):
     assert [event.state for event in events] == ["started", "done", "started", "done"]
 
 
-def test_the_key_changes_with_values_code_name_and_earlier_stages(cache):
+def test_the_key_changes_with_values_code_name_and_earlier_stages(cache: Cache) -> None:
     def fill_otherwise(*, directory: Path, a: int) -> None:
         fill(directory=directory)
 
@@ -112,10 +115,10 @@ def test_the_key_changes_with_values_code_name_and_earlier_stages(cache):
     assert len({stage.key for stage in made}) == 6
 
 
-def test_tools_and_the_directory_are_handed_over_and_do_not_count(cache):
-    said = []
+def test_tools_and_the_directory_are_handed_over_and_do_not_count(cache: Cache) -> None:
+    said: list[str] = []
 
-    def work(*, word: str, directory: Path, say) -> None:
+    def work(*, word: str, directory: Path, say: Callable[[str], None]) -> None:
         say(word)
         (directory / "result").touch()
 
@@ -124,7 +127,7 @@ def test_tools_and_the_directory_are_handed_over_and_do_not_count(cache):
     assert cache.make("part", partial(work, word="hello"), RESULT, {"say": print}) == made
 
 
-def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path):
+def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "sub").mkdir(parents=True)
         (tmp_path / name / "sub/file").write_text("same")
@@ -145,7 +148,7 @@ def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path):
     assert key("one") != key("two")
 
 
-def test_a_file_counts_by_its_name_too_and_so_inside_a_model(tmp_path):
+def test_a_file_counts_by_its_name_too_and_so_inside_a_model(tmp_path: Path) -> None:
     class Wanted(msgspec.Struct):
         files: tuple[Path, ...]
 
@@ -160,7 +163,7 @@ def test_a_file_counts_by_its_name_too_and_so_inside_a_model(tmp_path):
     assert first != renamed
 
 
-def test_only_the_latest_results_of_a_stage_are_kept(cache):
+def test_only_the_latest_results_of_a_stage_are_kept(cache: Cache) -> None:
     stages = []
     for number in range(5):
         stages.append(cache.make("part", partial(fill, n=number), RESULT))
@@ -170,7 +173,7 @@ def test_only_the_latest_results_of_a_stage_are_kept(cache):
     assert len(list(cache.directory.iterdir())) == 3
 
 
-def test_a_lock_of_the_first_release_answers_the_same_recipe(tmp_path):
+def test_a_lock_of_the_first_release_answers_the_same_recipe(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     question = read_question(read_recipe(tmp_path / "recipe.toml").recipe)
     assert compute_key("asked", msgspec.structs.asdict(question)) == ASKED

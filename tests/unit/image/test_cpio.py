@@ -29,7 +29,7 @@ def archive_of(root: Path) -> bytes:
 
 
 @needs_cpio
-def test_cpio_lists_and_unpacks_what_was_written(tmp_path):
+def test_cpio_lists_and_unpacks_what_was_written(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "root")
     (tmp_path / "a.cpio").write_bytes(archive_of(root))
     listed = run(["sh", "-c", "cpio --quiet -t < a.cpio"], cwd=tmp_path).stdout.split()
@@ -42,7 +42,7 @@ def test_cpio_lists_and_unpacks_what_was_written(tmp_path):
 
 
 @needs_cpio
-def test_a_file_from_elsewhere_is_stored_under_the_given_name(tmp_path):
+def test_a_file_from_elsewhere_is_stored_under_the_given_name(tmp_path: Path) -> None:
     (tmp_path / "layer").write_text("squashfs")
     with (tmp_path / "a.cpio").open("wb") as output:
         write_cpio_entries(output, [("rootfs", tmp_path), ("rootfs/10-base.squashfs", tmp_path / "layer")])
@@ -50,11 +50,11 @@ def test_a_file_from_elsewhere_is_stored_under_the_given_name(tmp_path):
     assert listed == ["rootfs", "rootfs/10-base.squashfs"]
 
 
-def test_the_same_tree_gives_the_same_bytes_wherever_it_is(tmp_path):
+def test_the_same_tree_gives_the_same_bytes_wherever_it_is(tmp_path: Path) -> None:
     assert archive_of(make_tree(tmp_path / "one")) == archive_of(make_tree(tmp_path / "two"))
 
 
-def test_archives_are_padded_so_that_another_may_follow(tmp_path):
+def test_archives_are_padded_so_that_another_may_follow(tmp_path: Path) -> None:
     assert len(archive_of(make_tree(tmp_path))) % ALIGNMENT == 0
 
 
@@ -76,19 +76,19 @@ CONTENTS = {
 }
 
 
-def test_what_was_written_reads_back(tmp_path):
+def test_what_was_written_reads_back(tmp_path: Path) -> None:
     assert list_entries(archive_of(make_tree(tmp_path))) == CONTENTS
 
 
 @needs_cpio
-def test_what_cpio_wrote_reads(tmp_path):
+def test_what_cpio_wrote_reads(tmp_path: Path) -> None:
     make_tree(tmp_path / "root")
     script = "find . -mindepth 1 | LC_ALL=C sort | cut -c3- | cpio --quiet -o -H newc > ../a.cpio"
     run(["sh", "-c", script], cwd=tmp_path / "root")
     assert list_entries((tmp_path / "a.cpio").read_bytes()) == CONTENTS
 
 
-def test_an_archive_ends_where_its_trailer_does_and_the_next_one_reads_from_its_place(tmp_path):
+def test_an_archive_ends_where_its_trailer_does_and_the_next_one_reads_from_its_place(tmp_path: Path) -> None:
     first, second = archive_of(make_tree(tmp_path / "one")), archive_of(tmp_path / "one/bin")
     file = io.BytesIO(first + second)
     _, end = read_cpio(file)
@@ -96,7 +96,7 @@ def test_an_archive_ends_where_its_trailer_does_and_the_next_one_reads_from_its_
     assert [entry.name for entry in read_cpio(file, len(first))[0]] == ["busybox", "sh"]
 
 
-def test_a_damaged_archive_is_told_with_its_place(tmp_path):
+def test_a_damaged_archive_is_told_with_its_place(tmp_path: Path) -> None:
     archive = archive_of(make_tree(tmp_path))
     assert is_header(archive) and not is_header(archive, 1)
     second = archive.index(b"070701", 1)

@@ -38,7 +38,7 @@ def work(tmp_path: Path, commands: str) -> Completed:
     return done
 
 
-def test_commands_run_in_roots_home_and_what_they_built_is_kept(tmp_path: Path):
+def test_commands_run_in_roots_home_and_what_they_built_is_kept(tmp_path: Path) -> None:
     done = work(tmp_path, f"{BUILT}pwd; echo $KVER\n")
     worked = json.loads(done.stdout)
     rpm = tmp_path / "out/igb-5.3.2-1.x86_64.rpm"
@@ -47,7 +47,7 @@ def test_commands_run_in_roots_home_and_what_they_built_is_kept(tmp_path: Path):
     assert "/root\n6.0.0-test\n" in done.stderr
 
 
-def test_the_first_command_that_fails_is_the_last_and_the_rpms_are_kept(tmp_path: Path):
+def test_the_first_command_that_fails_is_the_last_and_the_rpms_are_kept(tmp_path: Path) -> None:
     done = work(tmp_path, f"{BUILT}sh -c 'exit 7'\necho not reached\n")
     worked = json.loads(done.stdout)
     assert worked["exit_code"] == 7
@@ -55,7 +55,7 @@ def test_the_first_command_that_fails_is_the_last_and_the_rpms_are_kept(tmp_path
     assert "not reached" not in done.stderr
 
 
-def test_names_are_resolved_as_on_the_host_and_devices_are_there(tmp_path: Path):
+def test_names_are_resolved_as_on_the_host_and_devices_are_there(tmp_path: Path) -> None:
     done = work(tmp_path, "cat /etc/hosts; head -c 4 /dev/zero | wc -c; ls /dev/fd/0\n")
     assert json.loads(done.stdout)["exit_code"] == 0
     assert Path("/etc/hosts").read_text().splitlines()[0] in done.stderr

@@ -90,7 +90,7 @@ def test_two_isos_of_one_image_are_equal_and_hold_both_loaders(
     directory, manifest = image
     made = [build_iso(directory, manifest, tmp_path / f"{n}.iso", server="http://a") for n in (1, 2)]
     assert made[0].sha256 == made[1].sha256
-    indev = ["xorriso", "-indev", tmp_path / "1.iso"]
+    indev: list[str | Path] = ["xorriso", "-indev", tmp_path / "1.iso"]
     listed = run([*indev, "-find", "/"]).stdout
     assert {"'/boot/vmlinuz'", "'/boot/initrd.img'", "'/boot/grub/grub.cfg'", "'/.disk/info'"} <= set(
         listed.split()

@@ -20,7 +20,7 @@ from bootos.image.steps.layer import (
 UNITS = "etc/systemd/system"
 
 
-def test_the_layer_takes_the_agent_and_its_entry_points_and_not_the_server(tmp_path):
+def test_the_layer_takes_the_agent_and_its_entry_points_and_not_the_server(tmp_path: Path) -> None:
     wheel = tmp_path / "bootos-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name in ("bootos/errors.py", "bootos/agent/main.py", "bootos/server/app.py", "bootos/cli.py"):
@@ -37,7 +37,7 @@ def test_the_layer_takes_the_agent_and_its_entry_points_and_not_the_server(tmp_p
     ]
 
 
-def test_the_wheel_has_what_the_key_of_the_layer_counts_and_nothing_else(tmp_path):
+def test_the_wheel_has_what_the_key_of_the_layer_counts_and_nothing_else(tmp_path: Path) -> None:
     sources = collect_agent_sources(find_project())
     wheel = build_wheel(sources, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
@@ -59,33 +59,33 @@ def make_root(tmp_path: Path, *, shell: bool) -> Path:
     return tmp_path
 
 
-def test_programs_are_executable_and_settings_are_not(tmp_path):
+def test_programs_are_executable_and_settings_are_not(tmp_path: Path) -> None:
     root = make_root(tmp_path, shell=True)
     assert (root / "usr/bin/bootos-agent").stat().st_mode & 0o777 == 0o755
     assert (root / "usr/lib/bootos/say").stat().st_mode & 0o777 == 0o755
     assert (root / "etc/mdadm/mdadm.conf").stat().st_mode & 0o777 == 0o644
 
 
-def test_every_enabled_unit_of_our_own_exists(tmp_path):
+def test_every_enabled_unit_of_our_own_exists(tmp_path: Path) -> None:
     units = make_root(tmp_path, shell=True) / UNITS
     names = [link.name for link in units.glob("*.wants/bootos-*")]
     assert "bootos-agent.service" in names
     assert all((units / name).is_file() for name in names)
 
 
-def test_a_recipe_without_shell_leaves_no_way_to_one(tmp_path):
+def test_a_recipe_without_shell_leaves_no_way_to_one(tmp_path: Path) -> None:
     root = make_root(tmp_path, shell=False)
     assert not list(root.rglob("*shell*"))
     assert not list(root.rglob("*emergency*"))
     assert (root / UNITS / "multi-user.target.wants/bootos-agent.service").is_symlink()
 
 
-def test_units_that_would_watch_or_continue_arrays_by_themselves_are_masked(tmp_path):
+def test_units_that_would_watch_or_continue_arrays_by_themselves_are_masked(tmp_path: Path) -> None:
     units = make_root(tmp_path, shell=True) / UNITS
     assert str((units / "mdmonitor.service").readlink()) == "/dev/null"
 
 
-def test_every_documented_vendor_script_leads_to_the_one_command(tmp_path):
+def test_every_documented_vendor_script_leads_to_the_one_command(tmp_path: Path) -> None:
     root = make_root(tmp_path, shell=True)
     own = root / "opt/yunji/osinstall/dell/bios.sh"
     own.parent.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_every_documented_vendor_script_leads_to_the_one_command(tmp_path):
     assert (root / "usr/lib/bootos/vendor-command").stat().st_mode & 0o777 == 0o755
 
 
-def test_the_recipes_repositories_become_files_and_their_keys_are_named(tmp_path):
+def test_the_recipes_repositories_become_files_and_their_keys_are_named(tmp_path: Path) -> None:
     (tmp_path / "hw.asc").write_text("key")
     loaded = read_recipe(Path(__file__).parents[3] / "recipes/bootos.toml")
     repositories = {

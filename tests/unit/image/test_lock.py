@@ -16,19 +16,19 @@ PACKAGE = Package(file="a_1_all.deb", size_bytes=3, sha256=DIGEST)
 LOCK = Lock(asked="this", sources="deb x\n", base=(PACKAGE,), kernel=())
 
 
-def test_a_package_list_of_apt_becomes_packages_with_version_size_and_hash():
+def test_a_package_list_of_apt_becomes_packages_with_version_size_and_hash() -> None:
     adduser, busybox = parse_uris(PRINTED)
     assert (adduser.name, adduser.version) == ("adduser", "3.152")
     assert (busybox.name, busybox.version, busybox.size_bytes) == ("busybox-static", "1:1.37.0-6+b9", 955316)
     assert busybox.sha256 == DIGEST
 
 
-def test_a_lock_is_read_as_it_was_written(tmp_path: Path):
+def test_a_lock_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_lock(tmp_path / "new/image.lock.json", LOCK)
     assert read_lock(tmp_path / "new/image.lock.json") == LOCK
 
 
-def test_every_mistake_in_a_lock_is_named(tmp_path: Path):
+def test_every_mistake_in_a_lock_is_named(tmp_path: Path) -> None:
     path = tmp_path / "lock.json"
     path.write_text('{"asked": 1, "sources": "", "base": [{"file": "a"}], "kernel": []}')
     with pytest.raises(ProblemsError) as caught:
@@ -36,7 +36,7 @@ def test_every_mistake_in_a_lock_is_named(tmp_path: Path):
     assert {"asked", "base[0].size_bytes", "base[0].sha256"} <= {p.path for p in caught.value.problems}
 
 
-def test_a_lock_of_another_package_list_is_refused_with_what_to_do():
+def test_a_lock_of_another_package_list_is_refused_with_what_to_do() -> None:
     check_answers(LOCK, "this", Path("image.lock.json"))
     with pytest.raises(BootosError, match="another list") as caught:
         check_answers(LOCK, "that", Path("image.lock.json"))

@@ -1,6 +1,7 @@
 """inspect, diff and extract of small real images: real squashfs and cpio, no root needed."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,20 +29,20 @@ crw-rw-rw- 0/0                  0,   0 2025-01-01 00:00 /etc/gone
 """
 
 
-def compare(tmp_path: Path, layers: dict[str, dict[str, str]]) -> Difference:
+def compare(tmp_path: Path, layers: Mapping[str, Mapping[str, str]]) -> Difference:
     before = build_fake_image(tmp_path / "before")
     after = build_fake_image(tmp_path / "after", layers)
     return compare_images(read_image(before), read_image(after))
 
 
-def test_a_listing_gives_owner_size_target_and_whiteouts():
+def test_a_listing_gives_owner_size_target_and_whiteouts() -> None:
     setuid, link, whiteout = parse_listing(LISTING, "10-base")
     assert (setuid.path, setuid.size_bytes, setuid.owner) == ("/usr/bin/a name", 1234, "0:4")
     assert (link.path, link.target, link.kind) == ("/etc/mtab", "../proc/self/mounts", "symlink")
     assert whiteout.is_whiteout and whiteout.path == "/etc/gone"
 
 
-def test_an_upper_layer_hides_the_lower_one_and_a_whiteout_removes_a_directory():
+def test_an_upper_layer_hides_the_lower_one_and_a_whiteout_removes_a_directory() -> None:
     def line(kind: str, path: str, size: str = "1") -> str:
         return f"{kind}rwxr-xr-x 0/0 {size} 2025-01-01 00:00 {path}\n"
 
@@ -52,14 +53,14 @@ def test_an_upper_layer_hides_the_lower_one_and_a_whiteout_removes_a_directory()
     assert (merged["/b"].layer, merged["/b"].size_bytes) == ("20", 7)
 
 
-def test_the_overview_names_segments_and_counts_files(tmp_path):
+def test_the_overview_names_segments_and_counts_files(tmp_path: Path) -> None:
     found = inspect_image(read_image(build_fake_image(tmp_path)))
     assert [segment["name"] for segment in found["segments"]][: len(LAYERS) + 1] == ["boot", *LAYERS]
     assert found["unpacked_files"] == 3
     assert {item["path"] for item in found["biggest"]} >= {"/etc/hostname", "/usr/bin/tool"}
 
 
-def test_a_path_shows_the_layer_it_comes_from_and_the_package(tmp_path):
+def test_a_path_shows_the_layer_it_comes_from_and_the_package(tmp_path: Path) -> None:
     layers = {
         "10-base": {
             "usr/bin/tool": "tool",
@@ -77,14 +78,14 @@ def test_a_path_shows_the_layer_it_comes_from_and_the_package(tmp_path):
     assert [entry["path"] for entry in inspect_path(image, "/")["entries"]] == ["/etc", "/usr", "/var"]
 
 
-def test_a_path_that_is_not_there_says_where_to_look(tmp_path):
+def test_a_path_that_is_not_there_says_where_to_look(tmp_path: Path) -> None:
     image = read_image(build_fake_image(tmp_path))
     with pytest.raises(BootosError, match="no /usr/bin/nothing") as caught:
         inspect_path(image, "/usr/bin/nothing")
     assert caught.value.hint.endswith("/usr/bin")
 
 
-def test_what_is_extracted_is_what_the_running_system_sees(tmp_path):
+def test_what_is_extracted_is_what_the_running_system_sees(tmp_path: Path) -> None:
     image = read_image(build_fake_image(tmp_path / "image"))
     assert extract_image(image, tmp_path / "all", ()) == 3
     assert (tmp_path / "all/etc/hostname").read_text() == "bootos\n"
@@ -94,12 +95,12 @@ def test_what_is_extracted_is_what_the_running_system_sees(tmp_path):
         extract_image(image, tmp_path / "some", ())
 
 
-def test_equal_images_are_equal(tmp_path):
+def test_equal_images_are_equal(tmp_path: Path) -> None:
     difference = compare(tmp_path, {name: dict(files) for name, files in LAYERS.items()})
     assert difference.is_same and not difference.segments
 
 
-def test_an_added_driver_is_a_difference_with_its_package_and_version(tmp_path):
+def test_an_added_driver_is_a_difference_with_its_package_and_version(tmp_path: Path) -> None:
     plain = read_image(build_fake_image(tmp_path / "image"))
     entry = LayerEntry(
         name="igb",
@@ -119,7 +120,7 @@ def test_an_added_driver_is_a_difference_with_its_package_and_version(tmp_path):
     }
 
 
-def test_other_boot_loaders_are_a_difference(tmp_path):
+def test_other_boot_loaders_are_a_difference(tmp_path: Path) -> None:
     def read(name: str, digit: str) -> Image:
         image = read_image(build_fake_image(tmp_path / name))
         loader = FileEntry(name="grubx64.efi", size_bytes=1, sha256=digit * 64)
@@ -131,7 +132,7 @@ def test_other_boot_loaders_are_a_difference(tmp_path):
     assert found.loaders == (Change(name="grubx64.efi", before="a" * 12, after="b" * 12),)
 
 
-def test_a_difference_names_segment_file_and_both_contents(tmp_path):
+def test_a_difference_names_segment_file_and_both_contents(tmp_path: Path) -> None:
     layers = {name: dict(files) for name, files in LAYERS.items()}
     layers["10-base"]["usr/bin/tool"] = "changed"
     layers["10-base"]["usr/bin/new"] = "new"
@@ -146,14 +147,14 @@ def test_a_difference_names_segment_file_and_both_contents(tmp_path):
     assert [(change.name, change.before) for change in difference.modules] == [("a_b", "")]
 
 
-def test_a_whole_layer_that_is_new_is_shown_with_its_files(tmp_path):
+def test_a_whole_layer_that_is_new_is_shown_with_its_files(tmp_path: Path) -> None:
     difference = compare(tmp_path, {**LAYERS, "90-more": {"opt/a": "a"}})
     (segment,) = (found for found in difference.segments if found.name == "90-more")
     assert (segment.name, segment.before_bytes) == ("90-more", 0)
     assert segment.files[-1].name == "opt/a"
 
 
-def test_the_compressed_segment_is_unpacked_as_well(tmp_path):
+def test_the_compressed_segment_is_unpacked_as_well(tmp_path: Path) -> None:
     initrd = build_fake_image(tmp_path / "image") / "initrd.img"
     boot = read_segments(initrd)[0]
     assert initrd.read_bytes()[:4] != b"0707"
@@ -162,7 +163,9 @@ def test_the_compressed_segment_is_unpacked_as_well(tmp_path):
 
 
 @pytest.mark.parametrize("names", [["../outside"], ["/{}/outside"], ["link", "link/outside"]])
-def test_a_segment_that_would_write_outside_its_directory_is_refused(tmp_path, names):
+def test_a_segment_that_would_write_outside_its_directory_is_refused(
+    tmp_path: Path, names: list[str]
+) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     (tmp_path / "outside").write_text("as it was")
     initrd, target = tmp_path / "initrd", tmp_path / "boot/in"

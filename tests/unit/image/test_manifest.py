@@ -52,13 +52,13 @@ def make_manifest() -> Manifest:
     )
 
 
-def test_a_file_is_described_by_its_size_and_sha256(tmp_path):
+def test_a_file_is_described_by_its_size_and_sha256(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"kernel")
     entry = hash_file(tmp_path / "vmlinuz")
     assert entry == FileEntry(name="vmlinuz", size_bytes=6, sha256=hashlib.sha256(b"kernel").hexdigest())
 
 
-def test_a_written_manifest_reads_back_and_newer_fields_are_ignored(tmp_path):
+def test_a_written_manifest_reads_back_and_newer_fields_are_ignored(tmp_path: Path) -> None:
     write_json(tmp_path / "manifest.json", make_manifest())
     value = read_json(tmp_path / "manifest.json")
     assert value["schema"] == 1
@@ -68,7 +68,7 @@ def test_a_written_manifest_reads_back_and_newer_fields_are_ignored(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_the_manifest_of_the_first_release_reads(tmp_path):
+def test_the_manifest_of_the_first_release_reads(tmp_path: Path) -> None:
     write_json(tmp_path / "manifest.json", FIRST_RELEASE)
     manifest = read_manifest(tmp_path)
     assert (manifest.schema, manifest.version, manifest.layers, manifest.loaders) == (1, "", (), ())
@@ -76,13 +76,13 @@ def test_the_manifest_of_the_first_release_reads(tmp_path):
 
 
 @pytest.mark.parametrize("field", sorted(set(FIRST_RELEASE) - {"schema"}))
-def test_an_image_whose_manifest_lacks_a_field_is_not_worked_on(tmp_path, field):
+def test_an_image_whose_manifest_lacks_a_field_is_not_worked_on(tmp_path: Path, field: str) -> None:
     write_json(tmp_path / "manifest.json", {key: item for key, item in FIRST_RELEASE.items() if key != field})
     with pytest.raises(msgspec.DecodeError, match=f"lacks {field}"):
         read_manifest(tmp_path)
 
 
-def test_an_image_with_a_layer_of_an_unknown_kind_is_not_worked_on_but_can_be_shown(tmp_path):
+def test_an_image_with_a_layer_of_an_unknown_kind_is_not_worked_on_but_can_be_shown(tmp_path: Path) -> None:
     layer = LayerEntry(name="new", kind="sounds")
     manifest = msgspec.structs.replace(make_manifest(), layers=(layer,))
     write_json(tmp_path / "manifest.json", manifest)
@@ -91,13 +91,13 @@ def test_an_image_with_a_layer_of_an_unknown_kind_is_not_worked_on_but_can_be_sh
         read_manifest(tmp_path)
 
 
-def test_what_is_no_manifest_is_refused():
+def test_what_is_no_manifest_is_refused() -> None:
     for text in ("{", "[]", json.dumps({"files": "many"})):
         with pytest.raises(msgspec.DecodeError):
             parse_manifest(text)
 
 
-def test_the_size_is_what_a_machine_has_to_load():
+def test_the_size_is_what_a_machine_has_to_load() -> None:
     assert make_manifest().size_bytes == 112
     assert msgspec.to_builtins(make_manifest())["files"][1]["name"] == "initrd.img"
 

@@ -52,7 +52,7 @@ def open_(mirror: Mirror) -> Callable[[], Archive]:
     return lambda: cast(Archive, mirror)
 
 
-def test_only_what_is_missing_or_damaged_is_downloaded(tmp_path, mirror):
+def test_only_what_is_missing_or_damaged_is_downloaded(tmp_path: Path, mirror: Mirror) -> None:
     packages = [make_deb(mirror.directory, name) for name in ("good", "short", "new")]
     store = PackageStore(tmp_path / "debs")
     shutil.copy(mirror.directory / "good_1_all.deb", store.directory)
@@ -64,7 +64,7 @@ def test_only_what_is_missing_or_damaged_is_downloaded(tmp_path, mirror):
     assert shown[-1][0] == shown[-1][1] == packages[1].size_bytes + packages[2].size_bytes
 
 
-def test_nothing_missing_asks_no_archive(tmp_path, mirror):
+def test_nothing_missing_asks_no_archive(tmp_path: Path, mirror: Mirror) -> None:
     package = make_deb(mirror.directory, "good")
     store = PackageStore(tmp_path / "debs")
     shutil.copy(mirror.directory / package.file, store.directory)
@@ -72,7 +72,7 @@ def test_nothing_missing_asks_no_archive(tmp_path, mirror):
     assert mirror.asked == []
 
 
-def test_what_the_archive_no_longer_has_is_named_and_the_rest_is_kept(tmp_path, mirror):
+def test_what_the_archive_no_longer_has_is_named_and_the_rest_is_kept(tmp_path: Path, mirror: Mirror) -> None:
     packages = [make_deb(mirror.directory, name) for name in ("old", "new")]
     (mirror.directory / "old_1_all.deb").unlink()
     store = PackageStore(tmp_path / "debs")
@@ -82,7 +82,7 @@ def test_what_the_archive_no_longer_has_is_named_and_the_rest_is_kept(tmp_path, 
     assert [package.name for package in store.find_missing(packages)] == ["old"]
 
 
-def test_a_file_with_other_content_than_the_lock_says_is_not_taken(tmp_path, mirror):
+def test_a_file_with_other_content_than_the_lock_says_is_not_taken(tmp_path: Path, mirror: Mirror) -> None:
     package = make_deb(mirror.directory, "a")
     path = mirror.directory / package.file
     path.write_bytes(b"x" * package.size_bytes)
@@ -91,7 +91,9 @@ def test_a_file_with_other_content_than_the_lock_says_is_not_taken(tmp_path, mir
         store.fetch([package], open_(mirror), lambda *_: None)
 
 
-def test_the_local_archive_lists_exactly_the_packages_with_their_hashes(tmp_path, mirror):
+def test_the_local_archive_lists_exactly_the_packages_with_their_hashes(
+    tmp_path: Path, mirror: Mirror
+) -> None:
     package = make_deb(mirror.directory, "a")
     store = PackageStore(mirror.directory)
     line = store.build_repository([package], "trixie", tmp_path / "repository")

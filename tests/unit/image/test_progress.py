@@ -23,7 +23,7 @@ EVENTS = [
 ]
 
 
-def test_without_a_terminal_every_step_is_a_plain_line():
+def test_without_a_terminal_every_step_is_a_plain_line() -> None:
     assert show(EVENTS, terminal=False).splitlines() == [
         "packages: 5 of 10 MB, bash",
         "base: started",
@@ -33,7 +33,7 @@ def test_without_a_terminal_every_step_is_a_plain_line():
     ]
 
 
-def test_on_a_terminal_bars_show_the_share_that_is_done():
+def test_on_a_terminal_bars_show_the_share_that_is_done() -> None:
     shown = show(EVENTS, terminal=True)
     assert "50%" in shown and "5 of 10 MB, bash" in shown
     assert "kernel   from the cache" in shown

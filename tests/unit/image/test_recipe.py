@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bootos.errors import BootosError, ProblemsError
+from bootos.image.recipe import Loaded
 from bootos.image.recipe_file import read_recipe
 
 PROJECT = Path(__file__).parents[3]
@@ -19,7 +20,7 @@ udev_rules = ["80-drivers.rules"]
 """
 
 
-def read(tmp_path: Path, text: str):
+def read(tmp_path: Path, text: str) -> Loaded:
     path = tmp_path / "recipe.toml"
     path.write_text(text)
     return read_recipe(path)
@@ -31,22 +32,22 @@ def problems_of(tmp_path: Path, text: str) -> dict[str, str]:
     return {problem.path: problem.message for problem in caught.value.problems}
 
 
-def test_the_recipe_of_the_project_is_valid():
+def test_the_recipe_of_the_project_is_valid() -> None:
     assert read_recipe(PROJECT / "recipes/bootos.toml").recipe.name == "bootos"
 
 
-def test_what_a_recipe_leaves_out_takes_its_default(tmp_path):
+def test_what_a_recipe_leaves_out_takes_its_default(tmp_path: Path) -> None:
     recipe = read(tmp_path, GOOD).recipe
     assert (recipe.kernel, recipe.shell, recipe.debian.suite) == ("stable", "on", "trixie")
 
 
-def test_an_overlay_is_found_beside_the_recipe(tmp_path):
+def test_an_overlay_is_found_beside_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     loaded = read(tmp_path, 'overlays = ["files"]\n' + GOOD)
     assert loaded.find_files()["overlays"] == [tmp_path / "files"]
 
 
-def test_every_mistake_is_reported_at_once_with_its_path(tmp_path):
+def test_every_mistake_is_reported_at_once_with_its_path(tmp_path: Path) -> None:
     found = problems_of(
         tmp_path,
         """
@@ -88,11 +89,11 @@ paths = ["usr/share/doc", "/"]
     assert "overlay" in found["modules.boot"]
 
 
-def test_a_missing_table_is_named(tmp_path):
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
     assert problems_of(tmp_path, 'name = "x"\n')["debian"] == "is required"
 
 
-def test_package_files_and_keys_are_found_beside_the_recipe_and_bad_ones_are_named(tmp_path):
+def test_package_files_and_keys_are_found_beside_the_recipe_and_bad_ones_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.deb").touch()
     (tmp_path / "hw.asc").touch()
     repository = '[repositories.hw]\nurl = "http://a/hw"\nkey = "hw.asc"\n'
@@ -121,7 +122,7 @@ def write_parts(tmp_path: Path, **parts: str) -> Path:
     return tmp_path / "recipe.toml"
 
 
-def test_an_include_is_merged_below_the_recipe(tmp_path):
+def test_an_include_is_merged_below_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "common/files").mkdir(parents=True)
     (tmp_path / "own").mkdir()
     path = write_parts(
@@ -137,7 +138,7 @@ def test_an_include_is_merged_below_the_recipe(tmp_path):
     assert loaded.find_files()["overlays"] == [tmp_path / "common/files", tmp_path / "own"]
 
 
-def test_a_profile_brings_firmware_and_takes_things_away(tmp_path):
+def test_a_profile_brings_firmware_and_takes_things_away(tmp_path: Path) -> None:
     path = write_parts(
         tmp_path,
         profiles__small='[without]\nmodules.keep = ["drivers/scsi"]\n',
@@ -153,7 +154,7 @@ def test_a_profile_brings_firmware_and_takes_things_away(tmp_path):
     assert (small.profile, small.firmware.packages, small.modules.keep) == ("small", (), ("drivers/net",))
 
 
-def test_an_included_recipe_brings_its_profile_and_the_profiles_beside_it(tmp_path):
+def test_an_included_recipe_brings_its_profile_and_the_profiles_beside_it(tmp_path: Path) -> None:
     path = write_parts(
         tmp_path,
         common__profiles__big='shell = "off"\n',
@@ -165,14 +166,14 @@ def test_an_included_recipe_brings_its_profile_and_the_profiles_beside_it(tmp_pa
     assert read_recipe(path, "small").recipe.compression == "xz"
 
 
-def test_an_unknown_profile_is_answered_with_those_there_are(tmp_path):
+def test_an_unknown_profile_is_answered_with_those_there_are(tmp_path: Path) -> None:
     path = write_parts(tmp_path, profiles__server="", recipe=GOOD)
     with pytest.raises(BootosError, match="no profile 'sever'") as caught:
         read_recipe(path, "sever")
     assert "server" in caught.value.hint
 
 
-def test_a_mistake_in_an_included_file_is_named_with_its_place_there(tmp_path):
+def test_a_mistake_in_an_included_file_is_named_with_its_place_there(tmp_path: Path) -> None:
     found = problems_of_file(
         write_parts(
             tmp_path,
@@ -193,7 +194,7 @@ def test_a_mistake_in_an_included_file_is_named_with_its_place_there(tmp_path):
     }
 
 
-def test_files_that_include_each_other_are_refused(tmp_path):
+def test_files_that_include_each_other_are_refused(tmp_path: Path) -> None:
     path = write_parts(tmp_path, a='include = ["recipe.toml"]\n', recipe='include = ["a.toml"]\n' + GOOD)
     assert list(problems_of_file(path)) == ["a.toml: include[0]"]
 
@@ -204,13 +205,13 @@ def problems_of_file(path: Path) -> dict[str, str]:
     return {problem.path: problem.message for problem in caught.value.problems}
 
 
-def test_ssh_keys_bring_a_server_and_nothing_else_does(tmp_path):
+def test_ssh_keys_bring_a_server_and_nothing_else_does(tmp_path: Path) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHRoaXMgaXMgbm8gcmVhbCBrZXkgYXQgYWxs ops"
     assert "dropbear-bin" in read(tmp_path, GOOD + f'[system]\nssh_keys = ["{key}"]\n').recipe.debian.packages
     assert "dropbear-bin" not in read(tmp_path, GOOD).recipe.debian.packages
 
 
-def test_every_mistake_of_a_site_is_named(tmp_path):
+def test_every_mistake_of_a_site_is_named(tmp_path: Path) -> None:
     (tmp_path / "no-interpreter").write_text("echo\n")
     (tmp_path / "unit.txt").write_text("[Unit]\n")
     (tmp_path / "ca.pem").write_text("not a certificate")
@@ -232,7 +233,7 @@ def test_every_mistake_of_a_site_is_named(tmp_path):
     assert "shell" in problems_of(tmp_path, 'shell = "password"\n' + GOOD)
 
 
-def test_the_worked_example_of_the_documentation_is_the_file_that_is_tested():
+def test_the_worked_example_of_the_documentation_is_the_file_that_is_tested() -> None:
     """Its image is built and booted by tests/vm/test_example_recipe.py."""
     text = (PROJECT / "recipes/example/rack.toml").read_text()
     assert text in (PROJECT / "docs/image-recipe.md").read_text()
@@ -240,7 +241,7 @@ def test_the_worked_example_of_the_documentation_is_the_file_that_is_tested():
 
 
 @pytest.mark.parametrize("profile", ["minimal", "server", "all"])
-def test_every_profile_of_the_project_is_valid(profile):
+def test_every_profile_of_the_project_is_valid(profile: str) -> None:
     recipe = read_recipe(PROJECT / "recipes/bootos.toml", profile).recipe
     assert recipe.profile == profile
     assert recipe.firmware.microcode is (profile == "all")

@@ -9,7 +9,7 @@ from bootos.process import run
 PARTS = [("vmlinuz", "aa"), ("boot", "bb"), ("10-base", "cc")]
 
 
-def test_the_same_parts_have_the_same_version_and_one_other_part_makes_another():
+def test_the_same_parts_have_the_same_version_and_one_other_part_makes_another() -> None:
     version = compute_version("0.1.0", PARTS)
     assert version == compute_version("0.1.0", reversed(PARTS))
     others = [[*PARTS, ("90-extra", "dd")], PARTS[:2], [("vmlinuz", "ab"), *PARTS[1:]]]
@@ -17,7 +17,7 @@ def test_the_same_parts_have_the_same_version_and_one_other_part_makes_another()
 
 
 @pytest.mark.skipif(shutil.which("cpio") is None, reason="cpio is not installed")
-def test_the_release_file_is_a_segment_of_its_own_behind_the_others(tmp_path: Path):
+def test_the_release_file_is_a_segment_of_its_own_behind_the_others(tmp_path: Path) -> None:
     initrd = tmp_path / "initrd.img"
     append_release(initrd, "bootos", "0.1.0-0123456789ab")
     run(["sh", "-c", "cpio --quiet -i < initrd.img"], cwd=tmp_path)

@@ -1,5 +1,6 @@
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from fakeimage import build_fake_image
@@ -14,7 +15,7 @@ from bootos.image.treemap import Box, Tile, draw_treemap, plan_boxes
 PLACE = Box(x=0, y=0, width=600, height=400)
 
 
-def test_areas_are_in_proportion_and_stay_within_the_rectangle():
+def test_areas_are_in_proportion_and_stay_within_the_rectangle() -> None:
     sizes = [600, 300, 150, 100, 50, 40, 10, 1]
     boxes = plan_boxes(sizes, PLACE)
     for size, box in zip(sizes, boxes, strict=True):
@@ -23,7 +24,7 @@ def test_areas_are_in_proportion_and_stay_within_the_rectangle():
         assert box.x + box.width <= 600.001 and box.y + box.height <= 400.001
 
 
-def test_rectangles_do_not_overlap_and_are_no_slivers():
+def test_rectangles_do_not_overlap_and_are_no_slivers() -> None:
     boxes = plan_boxes([9, 8, 7, 6, 5, 4, 3, 2], PLACE)
     for number, one in enumerate(boxes):
         assert max(one.width / one.height, one.height / one.width) < 4
@@ -33,7 +34,7 @@ def test_rectangles_do_not_overlap_and_are_no_slivers():
             assert apart_x or apart_y
 
 
-def test_the_picture_is_svg_with_a_tooltip_for_every_part():
+def test_the_picture_is_svg_with_a_tooltip_for_every_part() -> None:
     picture = draw_treemap(
         [
             Tile(name="a & b", size_bytes=2_000_000, parts=(Tile(name="<in>", size_bytes=9),)),
@@ -56,11 +57,11 @@ def test_the_picture_is_svg_with_a_tooltip_for_every_part():
         ("/etc/hostname", "", "/etc"),
     ],
 )
-def test_a_file_counts_to_its_package_or_directory(path, package, group):
+def test_a_file_counts_to_its_package_or_directory(path: str, package: str, group: str) -> None:
     assert name_group(path, package) == group
 
 
-def test_the_parts_of_a_segment_sum_up_to_it():
+def test_the_parts_of_a_segment_sum_up_to_it() -> None:
     def file(path: str, size: int) -> Entry:
         return Entry(path=path, kind="file", mode="-rw-r--r--", owner="0:0", size_bytes=size)
 
@@ -69,7 +70,7 @@ def test_the_parts_of_a_segment_sum_up_to_it():
     assert [(use.name, use.packed_bytes) for use in uses] == [("a", 500), ("/etc", 100), ("b", 100)]
 
 
-def test_a_page_is_made_of_a_real_image(tmp_path):
+def test_a_page_is_made_of_a_real_image(tmp_path: Path) -> None:
     image = read_image(build_fake_image(tmp_path))
     page = build_report(image.manifest, image.initrd, {})
     assert page.count("<svg") == 1
@@ -77,11 +78,11 @@ def test_a_page_is_made_of_a_real_image(tmp_path):
         assert re.search(rf'class="s"><td>{segment}<', page)
 
 
-def make_stage(name, directory):
+def make_stage(name: str, directory: Path) -> Stage:
     return Stage(name=name, key="", directory=directory)
 
 
-def test_estimates_know_packages_and_how_well_a_file_packs(tmp_path):
+def test_estimates_know_packages_and_how_well_a_file_packs(tmp_path: Path) -> None:
     base = tmp_path / "base/root"
     (base / "var/lib/dpkg/info").mkdir(parents=True)
     (base / "var/lib/dpkg/info/tool:amd64.list").write_text("/.\n/bin\n/bin/tool\n")

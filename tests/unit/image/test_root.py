@@ -1,4 +1,5 @@
 import subprocess
+from pathlib import Path
 
 from bootos.image.recipe import Boot, Cut
 from bootos.image.squash import build_layers
@@ -6,7 +7,7 @@ from bootos.image.steps.bytecode import make_relative, remove_sources
 from bootos.image.steps.root import cut_boot, cut_paths, lock_passwords, make_stateless
 
 
-def test_cut_paths_go_and_kept_ones_stay(tmp_path):
+def test_cut_paths_go_and_kept_ones_stay(tmp_path: Path) -> None:
     for name in (
         "usr/share/doc/a/copyright",
         "usr/lib/gconv/UTF-16.so",
@@ -21,7 +22,7 @@ def test_cut_paths_go_and_kept_ones_stay(tmp_path):
     assert not (tmp_path / "usr/share/doc").exists()
 
 
-def test_only_listed_units_rules_and_generators_can_act_by_themselves(tmp_path):
+def test_only_listed_units_rules_and_generators_can_act_by_themselves(tmp_path: Path) -> None:
     wants = tmp_path / "usr/lib/systemd/system/sysinit.target.wants"
     enabled = tmp_path / "etc/systemd/system/timers.target.wants"
     rules = tmp_path / "usr/lib/udev/rules.d"
@@ -41,14 +42,14 @@ def test_only_listed_units_rules_and_generators_can_act_by_themselves(tmp_path):
     assert not any(enabled.iterdir()) and not any(generators.iterdir())
 
 
-def test_no_account_keeps_a_password():
+def test_no_account_keeps_a_password() -> None:
     shadow = "root:$y$j9T$abc:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nempty::20000::::::\n"
     locked = [line.split(":") for line in lock_passwords(shadow).splitlines()]
     assert [fields[1] for fields in locked] == ["*", "*", "*"]
     assert {fields[2] for fields in locked} == {"20089"}, "the day the image was built at is not in it"
 
 
-def test_what_an_installation_made_by_chance_is_in_no_image(tmp_path):
+def test_what_an_installation_made_by_chance_is_in_no_image(tmp_path: Path) -> None:
     names = ("etc/machine-id", "etc/nvme/hostid", "etc/nvme/hostnqn", "var/lib/systemd/random-seed")
     for name in (*names, "etc/shadow"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def test_what_an_installation_made_by_chance_is_in_no_image(tmp_path):
     assert not left
 
 
-def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):
+def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path: Path) -> None:
     for name in ("a.py", "a.pyc", "broken.py", "package/b.py", "package/b.pyc", "data.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -67,7 +68,7 @@ def test_a_source_file_goes_only_when_its_compiled_form_is_there(tmp_path):
     assert left == ["a.pyc", "broken.py", "data.txt", "package/b.pyc"]
 
 
-def test_a_link_to_a_file_of_the_image_does_not_lead_to_the_build_hosts(tmp_path):
+def test_a_link_to_a_file_of_the_image_does_not_lead_to_the_build_hosts(tmp_path: Path) -> None:
     library = tmp_path / "usr/lib/python3.13"
     library.mkdir(parents=True)
     (tmp_path / "etc").mkdir()
@@ -78,7 +79,7 @@ def test_a_link_to_a_file_of_the_image_does_not_lead_to_the_build_hosts(tmp_path
     assert (library / "sitecustomize.py").read_text() == "here = 1\n"
 
 
-def test_what_a_boot_reads_lies_in_a_layer_of_its_own_and_nothing_in_both(tmp_path):
+def test_what_a_boot_reads_lies_in_a_layer_of_its_own_and_nothing_in_both(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     for name in ("usr/bin/used", "usr/bin/other", "usr/lib/used/a b"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def test_what_a_boot_reads_lies_in_a_layer_of_its_own_and_nothing_in_both(tmp_pa
     }
 
 
-def test_without_hot_paths_there_is_one_layer(tmp_path):
+def test_without_hot_paths_there_is_one_layer(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/file").touch()
     build_layers(tmp_path / "tree", tmp_path, "root", "zstd", ())

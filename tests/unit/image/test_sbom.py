@@ -5,7 +5,7 @@ from spdx import MANIFEST, read_document
 
 from bootos.image.license import build_expression, find_identifier, parse_names
 from bootos.image.lock import Lock, Package
-from bootos.image.sbom import build_package_list, build_sbom, collect_components, find_copyrights
+from bootos.image.sbom import Component, build_package_list, build_sbom, collect_components, find_copyrights
 
 BASH = Package(file="bash_5.2.37-2+b10_amd64.deb", size_bytes=1, sha256="a" * 64)
 LIBC = Package(file="libstdc++6_14.2.0-19_amd64.deb", size_bytes=1, sha256="b" * 64)
@@ -41,16 +41,18 @@ License: GPL-2+
         ("some-own-words", ""),
     ],
 )
-def test_debian_license_names_become_spdx_identifiers_where_that_is_certain(name, identifier):
+def test_debian_license_names_become_spdx_identifiers_where_that_is_certain(
+    name: str, identifier: str
+) -> None:
     assert find_identifier(name) == identifier
 
 
-def test_license_names_are_read_from_a_machine_readable_file_only():
+def test_license_names_are_read_from_a_machine_readable_file_only() -> None:
     assert parse_names(MACHINE_READABLE) == ["GPL-2+", "Expat or LGPL-2.1+"]
     assert parse_names("This package is under the GPL.\nLicense: GPL-2\n") == []
 
 
-def test_several_licenses_make_one_expression_and_an_unknown_one_makes_none():
+def test_several_licenses_make_one_expression_and_an_unknown_one_makes_none() -> None:
     assert (
         build_expression(["GPL-2+", "Expat or LGPL-2.1+"])
         == "(MIT OR LGPL-2.1-or-later) AND GPL-2.0-or-later"
@@ -59,7 +61,7 @@ def test_several_licenses_make_one_expression_and_an_unknown_one_makes_none():
     assert build_expression(["Expat", "own"]) == build_expression([]) == "NOASSERTION"
 
 
-def test_copyright_files_are_found_for_packages_that_share_a_directory(tmp_path: Path):
+def test_copyright_files_are_found_for_packages_that_share_a_directory(tmp_path: Path) -> None:
     doc = tmp_path / "base/usr/share/doc"
     (doc / "bash").mkdir(parents=True)
     (doc / "bash/copyright").write_text("x")
@@ -70,19 +72,19 @@ def test_copyright_files_are_found_for_packages_that_share_a_directory(tmp_path:
     assert set(found) == {"bash", "bash-builtins", "firmware-x"}
 
 
-def make_components(tmp_path: Path):
+def make_components(tmp_path: Path) -> list[Component]:
     path = tmp_path / "copyright"
     path.write_text(MACHINE_READABLE)
     return collect_components(LOCK, ["bash", "libstdc++6", "busybox-static"], {"bash": path})
 
 
-def test_the_document_has_every_field_that_spdx_requires(tmp_path):
+def test_the_document_has_every_field_that_spdx_requires(tmp_path: Path) -> None:
     document = build_sbom(MANIFEST, make_components(tmp_path))
     assert document["creationInfo"]["creators"] == ["Tool: bootos-0.1.0"]
     assert len(read_document(document)) == 5
 
 
-def test_a_package_has_its_version_hash_license_and_purl(tmp_path):
+def test_a_package_has_its_version_hash_license_and_purl(tmp_path: Path) -> None:
     packages = {item["name"]: item for item in build_sbom(MANIFEST, make_components(tmp_path))["packages"]}
     assert packages["bash"]["licenseDeclared"] == "(MIT OR LGPL-2.1-or-later) AND GPL-2.0-or-later"
     assert packages["busybox-static"]["versionInfo"] == "1:1.37.0-6+b9"
@@ -92,7 +94,7 @@ def test_a_package_has_its_version_hash_license_and_purl(tmp_path):
     assert packages["bash"]["checksums"][0]["checksumValue"] == "a" * 64
 
 
-def test_the_same_image_gives_the_same_document(tmp_path):
+def test_the_same_image_gives_the_same_document(tmp_path: Path) -> None:
     components = make_components(tmp_path)
     assert build_sbom(MANIFEST, components) == build_sbom(MANIFEST, make_components(tmp_path))
     lines = build_package_list(components).splitlines()

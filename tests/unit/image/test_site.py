@@ -49,13 +49,13 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
     return base, root
 
 
-def test_without_a_word_nothing_is_added(tmp_path, trees):
+def test_without_a_word_nothing_is_added(tmp_path: Path, trees: tuple[Path, Path]) -> None:
     base, root = trees
     apply_system(load(tmp_path, ""), base, NO_PACKAGES, root, tmp_path / "work")
     assert not any(root.iterdir())
 
 
-def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path, trees):
+def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path: Path, trees: tuple[Path, Path]) -> None:
     base, root = trees
     apply_system(load(tmp_path, f'ssh_keys = ["{KEY}"]'), base, NO_PACKAGES, root, tmp_path / "work")
     keys = root / "root/.ssh/authorized_keys"
@@ -67,7 +67,7 @@ def test_ssh_lets_in_these_keys_only_and_starts_at_boot(tmp_path, trees):
     assert (root / "etc/systemd/system/multi-user.target.wants/bootos-ssh.service").resolve() == unit
 
 
-def test_only_root_gets_the_password(tmp_path, trees):
+def test_only_root_gets_the_password(tmp_path: Path, trees: tuple[Path, Path]) -> None:
     base, root = trees
     site = load(tmp_path, 'root_password_hash = "$6$salt$hashhashhash"', 'shell = "password"')
     apply_system(site, base, NO_PACKAGES, root, tmp_path / "work")
@@ -77,7 +77,7 @@ def test_only_root_gets_the_password(tmp_path, trees):
     assert "sulogin" in (root / "usr/lib/bootos/shell").read_text()
 
 
-def test_a_unit_is_enabled_as_its_install_section_says(tmp_path, trees):
+def test_a_unit_is_enabled_as_its_install_section_says(tmp_path: Path, trees: tuple[Path, Path]) -> None:
     base, root = trees
     (tmp_path / "site.service").write_text(
         "[Unit]\nDescription=100% ours\n[Service]\nExecStartPre=-/bin/a\nExecStartPre=/bin/b\nExecStart=/bin/c\n"
@@ -89,7 +89,7 @@ def test_a_unit_is_enabled_as_its_install_section_says(tmp_path, trees):
         assert (units / f"{target}.wants/site.service").resolve() == units / "site.service"
 
 
-def test_required_by_makes_a_requirement():
+def test_required_by_makes_a_requirement() -> None:
     assert find_targets("[Install]\nRequiredBy=a.target\n") == [("requires", "a.target")]
     assert find_targets("[Unit]\n") == []
 
@@ -112,7 +112,9 @@ def busybox_base(trees: tuple[Path, Path]) -> Path:
 
 
 @NEEDS_OVERLAY
-def test_scripts_see_the_image_and_change_only_the_layer(tmp_path, trees, busybox_base):
+def test_scripts_see_the_image_and_change_only_the_layer(
+    tmp_path: Path, trees: tuple[Path, Path], busybox_base: Path
+) -> None:
     root = trees[1]
     (tmp_path / "b.sh").write_text('#!/bin/sh\necho "$(cat /etc/first) $SOURCE_DATE_EPOCH" > /etc/second\n')
     (tmp_path / "a.sh").write_text("#!/bin/sh\necho $(ls /etc/shadow) > /etc/first\nrm /old/file\n")
@@ -127,7 +129,9 @@ def test_scripts_see_the_image_and_change_only_the_layer(tmp_path, trees, busybo
 
 
 @NEEDS_OVERLAY
-def test_scripts_see_what_the_recipes_own_packages_brought(tmp_path, trees, busybox_base):
+def test_scripts_see_what_the_recipes_own_packages_brought(
+    tmp_path: Path, trees: tuple[Path, Path], busybox_base: Path
+) -> None:
     (tmp_path / "vendor/etc").mkdir(parents=True)
     (tmp_path / "vendor/etc/vendor.conf").write_text("port = 1\n")
     build_squashfs(tmp_path / "vendor", tmp_path / "packages", "zstd")
@@ -138,7 +142,7 @@ def test_scripts_see_what_the_recipes_own_packages_brought(tmp_path, trees, busy
 
 
 @NEEDS_OVERLAY
-def test_a_script_that_fails_is_named(tmp_path, trees, busybox_base):
+def test_a_script_that_fails_is_named(tmp_path: Path, trees: tuple[Path, Path], busybox_base: Path) -> None:
     (tmp_path / "bad.sh").write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(BootosError, match=r"system.scripts\[0\] .*bad.sh"):
         apply_system(
@@ -147,7 +151,9 @@ def test_a_script_that_fails_is_named(tmp_path, trees, busybox_base):
 
 
 @NEEDS_OVERLAY
-def test_a_directory_removed_and_made_anew_hides_what_was_in_it(tmp_path, trees, busybox_base):
+def test_a_directory_removed_and_made_anew_hides_what_was_in_it(
+    tmp_path: Path, trees: tuple[Path, Path], busybox_base: Path
+) -> None:
     (tmp_path / "anew.sh").write_text("#!/bin/sh\nrm -r /old && mkdir /old && echo new > /old/other\n")
     apply_system(
         load(tmp_path, 'scripts = ["anew.sh"]'), busybox_base, NO_PACKAGES, trees[1], tmp_path / "work"

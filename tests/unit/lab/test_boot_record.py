@@ -38,7 +38,12 @@ def test_the_floor_is_found_in_few_boots(floor_mib: int, first_mib: int) -> None
 
 def test_a_floor_that_was_guessed_takes_two_boots() -> None:
     tried: list[int] = []
-    assert find_floor(lambda size: tried.append(size) or size >= 384, first_mib=384, most_mib=1024) == 384
+
+    def boots(size_mib: int) -> bool:
+        tried.append(size_mib)
+        return size_mib >= 384
+
+    assert find_floor(boots, first_mib=384, most_mib=1024) == 384
     assert tried == [384, 352]
 
 

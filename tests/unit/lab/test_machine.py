@@ -149,7 +149,7 @@ def test_a_virtual_drive_is_there_while_its_controller_has_it(tmp_path: Path) ->
 
 def test_a_reset_lets_pending_settings_of_the_silicon_take_effect(tmp_path: Path) -> None:
     class Clerk:
-        names = ()
+        names: tuple[str, ...] = ()
         boots = 0
 
         def run(

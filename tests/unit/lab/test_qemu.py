@@ -13,7 +13,7 @@ RIGHT = NicSpec(mac="52:54:00:00:00:02", model="vmxnet3", boot=True)
 def argv_of(spec: MachineSpec, **paths: str) -> list[str]:
     disks = {disk.name: f"/run/{disk.name}.raw" for disk in spec.disks}
     known = {"serial_socket": "/s", "qmp_socket": "/q", "kcs_socket": "/k", "tftp_root": "/tftp", **paths}
-    return build_argv(spec, RunPaths(disks=disks, **known), accelerator="tcg")  # type: ignore[arg-type]
+    return build_argv(spec, RunPaths(disks=disks, **known), accelerator="tcg")
 
 
 def values(argv: list[str], option: str) -> list[str]:

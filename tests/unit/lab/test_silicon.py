@@ -12,7 +12,7 @@ from bootos.lab.vendor_tools.tool import JUNK, HangError, Output, run_program
 class Lamp:
     """A tool for a lamp: `on` and `off` take effect at once, `later` with the next start."""
 
-    names = ("lampctl", "lampctl64")
+    names: tuple[str, ...] = ("lampctl", "lampctl64")
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str

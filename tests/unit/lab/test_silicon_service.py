@@ -26,7 +26,7 @@ from bootos.process import run
 class Printer:
     """Says what it got, and writes a file."""
 
-    names = ("lpr", "update-package")
+    names: tuple[str, ...] = ("lpr", "update-package")
 
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str

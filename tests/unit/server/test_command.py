@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from serving import Agent, Running
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
 from bootos.errors import BootosError

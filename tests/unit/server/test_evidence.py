@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from serving import INVENTORY, Agent, Running
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
 from bootos.errors import BootosError

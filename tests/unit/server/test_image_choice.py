@@ -57,7 +57,7 @@ def two(server: Running, tmp_path: Path) -> tuple[str, str]:
 
 
 def default(server: Running) -> str:
-    return next(row["version"] for row in server.operate("GET", "/images") if row["is_default"])
+    return next(str(row["version"]) for row in server.operate("GET", "/images") if row["is_default"])
 
 
 def test_a_rollback_goes_back_one_default_each_time_to_the_local_one(

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,10 +25,10 @@ from bootos.wire.manifest import REQUIRED, FileEntry, Manifest
 def load(server: Running, path: str) -> bytes:
     response = server.request("GET", f"/bootos/{path}")
     assert response.status == 200, (path, response.status)
-    return response.data
+    return bytes(response.data)
 
 
-def find(server: Running, version: str) -> dict:
+def find(server: Running, version: str) -> Any:
     return next(row for row in server.operate("GET", "/images") if row["version"] == version)
 
 
@@ -142,7 +143,7 @@ def test_a_piece_beyond_the_manifests_size_is_refused(server: Running, tmp_path:
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_with_the_place(
-    server: Running, tmp_path: Path, change: dict, said: str
+    server: Running, tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     make_image(tmp_path / "a", "a")
     path = tmp_path / "a/manifest.json"

@@ -324,7 +324,8 @@ def test_boot_files_are_served_whole_and_in_part(server: Running, content: bytes
 
 
 def test_the_length_is_told_with_capitals_as_grub_compares_it(server: Running, content: bytes) -> None:
-    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=20) as connection:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(b"HEAD /bootos/initrd.img HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         answer = connection.makefile("rb").read()
     assert f"\r\nContent-Length: {len(content)}\r\n".encode() in answer

@@ -95,8 +95,8 @@ def test_no_job_is_done_because_a_tool_says_so(image: Path, output: Path) -> Non
         machine.wait_for_serial("waiting for an order", 600)
         for case in CASES:
             get_silicon(machine).knobs[:] = [case.knob]
-            words = ("--machine", DELL.spec.identity.serial, "--template", case.section, "--no-reboot")
-            created = operator.command("job", "create", *words)
+            options = ("--machine", DELL.spec.identity.serial, "--template", case.section, "--no-reboot")
+            created = operator.command("job", "create", *options)
             job = operator.wait_for_job(created["id"], ["done", "failed"], 900, machine=machine)
             rows.append(
                 f"{case.knob.tool} {case.knob.when or '-'}, {case.knob.kind}: {job['state']}, {job['message']}"

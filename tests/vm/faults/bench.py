@@ -72,7 +72,7 @@ class Bench:
 
     def _is_reached(self, report: dict[str, Any]) -> bool:
         if self._boundary == "end":
-            return report.get("state", "running") != "running"
+            return bool(report.get("state", "running") != "running")
         return read_states(report).get(self._boundary) == "running"
 
     def reach(self, serial: str, template: str, boundary: str) -> None:

@@ -118,7 +118,8 @@ def run_cell(bench: Bench, template: str, fault: str, step: str) -> Cell:
         if fault in MUST_FAIL and cell.outcome == "recovered":
             cell.outcome = "WRONG"
         cell.lost, cell.doubled = bench.count_lost(), bench.count_doubled()
-        AFTERWARDS.get(fault, lambda bench: None)(bench)
+        if fault in AFTERWARDS:
+            AFTERWARDS[fault](bench)
     except (BootosError, TimeoutError) as error:
         cell.outcome, cell.reason = "WRONG", f"{type(error).__name__}: {error}"
         bench.go_on()
