@@ -42,7 +42,7 @@ __all__ = [
 
 
 class DriverError(BootosError):
-    """The hardware refused, or did something else than it was told."""
+    """The hardware refused, or did not do what it was told."""
 
 
 Read = TypeVar("Read")
@@ -61,8 +61,8 @@ class Look:
         self._kept: dict[str, tuple[object, str, Any]] = {}
 
     def take(self, what: str, asked: object, read: Callable[[], Read]) -> Read:
-        """The value of `what` as it was read before, or read now. `asked` is what the reading depends on: another
-        object is another reading. Raises what `read` raises, and then keeps nothing."""
+        """The value of `what` as it was read before, or read now. `asked` is what the reading depends on: the kept
+        value counts only for the same object. Raises what `read` raises, and then keeps nothing."""
         events = self._count_events()
         kept = self._kept.get(what)
         if kept is not None and kept[0] is asked and kept[1] == events:

@@ -102,12 +102,12 @@ def is_text(pattern: str | None, text: str | None) -> bool:
 
 
 def is_number(wanted: Count | None, number: int | None) -> bool:
-    """Whether a number is in the range that is expected; what is not known is in none."""
+    """Whether a number is in the expected range; a number that is not known is in no range."""
     return wanted is None or (number is not None and parse_range(wanted).holds(number))
 
 
 def is_size(wanted: str | None, size_bytes: int | None, slack: Fraction = Fraction(0)) -> bool:
-    """Whether a size in bytes is as expected, within `slack`; what is not known is not."""
+    """Whether a size in bytes is as expected, within `slack`; a size that is not known is not."""
     return wanted is None or (size_bytes is not None and parse_sizes(wanted, slack=slack).holds(size_bytes))
 
 

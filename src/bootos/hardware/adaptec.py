@@ -1,8 +1,8 @@
 """What `arcconf GETCONFIG n AL` and `arcconf GETSTATUS n` print, as values. Pure.
 
-Read by the inventory (`raid.py`) and by the driver `raid.adaptec`. Two families of controllers are told apart by what
-is printed: those of aacraid (series 2 to 8) and SmartRAID and SmartHBA (smartpqi), which have arrays that logical
-devices lie on. Keys are lower case: their spelling differs from release to release.
+Used by the inventory (`raidtool.py`) and by the driver `raid.adaptec`. There are two families of controllers, which
+print different things: those of aacraid (series 2 to 8) and SmartRAID and SmartHBA (smartpqi), which have arrays that
+logical devices lie on. Keys are lower case: their spelling differs from release to release.
 """
 
 import re

@@ -1,8 +1,8 @@
 """What `ssacli controller all show config detail` prints (hpssacli and hpacucli print the same), as values. Pure.
 
-Read by the inventory (`raid.py`) and by the driver `raid.smartarray`. The text is a tree by indentation; controllers,
-arrays, logical drives and physical drives are found by their titles, everything else of a title's own is `values`, in
-the tool's words.
+Used by the inventory (`raidtool.py`) and by the driver `raid.smartarray`. The text is a tree by indentation;
+controllers, arrays, logical drives and physical drives are found by their titles, all other lines below a title are its
+`values`, in the tool's words.
 """
 
 import re
@@ -141,8 +141,8 @@ def parse_level(text: str) -> str:
 
 
 def find_label(values: dict[str, str], serial: str) -> str:
-    """The name that somebody gave a logical drive. The label which the controller makes up itself holds its own serial
-    number (`02795E8FPDVTF0BRH5T0MOF6B8`): that is none."""
+    """The name that somebody gave a logical drive. Empty when the label is the one that the controller makes from its
+    serial number (`02795E8FPDVTF0BRH5T0MOF6B8`)."""
     label = values.get("Logical Drive Label", "")
     made_up = re.match(r"^[0-9A-F]{8}", label) and len(label) >= 20
     if made_up or (serial and serial in label):

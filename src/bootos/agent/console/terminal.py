@@ -70,7 +70,7 @@ class Console:
 
     def show(self, facts: object, build: Callable[[], list[str]]) -> None:
         """Bring the terminal up to date: what it did not take before, then the page, then log lines. `build` makes the
-        page, which is asked for when `facts` are others than before."""
+        page; it is called when `facts` are not equal to those of the last call."""
         self.open()
         if self.file < 0 or not self._flush():
             return
@@ -195,8 +195,8 @@ def find_session(terminal: Path) -> int | None:
 
 
 def set_terminal(file: int, *, page_mode: bool) -> None:
-    """For the page: keys come one by one, unseen, and none is a signal. For a shell: as a login expects it. Never
-    waits for output, and drops no input."""
+    """For the page: keys arrive one by one, without echo, and no key sends a signal. For a shell: as a login expects
+    it. Never waits for output, and drops no input."""
     mode = termios.tcgetattr(file)
     line = termios.ICANON | termios.ECHO | termios.ISIG
     mode[0] |= termios.ICRNL

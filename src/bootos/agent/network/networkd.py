@@ -48,8 +48,8 @@ class Networkd:
 
     def retry_dhcp(self, findings: Sequence[Finding]) -> None:
         """Begin DHCP anew where a link is up and no answer came for a while: a file with a new time is read again
-        (systemd compares them), and only its interface is set up again. The link stays up: a switch port that went
-        down would begin its waiting anew."""
+        (systemd compares them), and only its interface is set up again. The link stays up: after a link loss a switch
+        port may wait (spanning tree) before it forwards again."""
         late = []
         for item in findings:
             is_waiting = item.carrier and item.address is None and item.port.addressing.address is None

@@ -1,7 +1,7 @@
 """The log lines that the server does not have yet, in /run: they outlive an agent that is killed, not the boot.
 
-Only `reporter` uses it. Lines come with their secrets masked. It is memory, so what cannot be written is not: the
-lines are still held by the agent itself.
+Only `reporter` uses it. Lines come with their secrets masked. /run is memory. A line that cannot be written there is
+left out: the agent itself still holds it.
 """
 
 import contextlib

@@ -118,8 +118,9 @@ def find_meaning(
     *,
     clear: bool,
 ) -> Meaning:
-    """Which drives the lists mean, and which array that is. One whose hot spares are as asked for comes before one
-    that is on the same drives: which drive is a spare at the moment is md's business, and no reason to rebuild."""
+    """Which drives the lists mean, and which existing array lies on them. An array with exactly these hot spares comes
+    first, then an array on the same drives: md decides which drive is the spare at the moment, and that is no reason to
+    rebuild."""
     alike: Meaning | None = None
     for array in present:
         if array.level != str(level):

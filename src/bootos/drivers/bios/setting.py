@@ -111,7 +111,8 @@ def find_lock(setting: Setting, values: Mapping[str, Value | None]) -> Lock | No
 
 
 def convert_value(setting: Setting, value: Value) -> Value | Problem:
-    """The value in the setting's own type and spelling, or why it is none. The problem has no path."""
+    """The value in the setting's own type and spelling, or the problem that says why the setting cannot have it. The
+    problem has no path."""
     if setting.type == "boolean":
         words = {"true": True, "false": False}
         found = value if isinstance(value, bool) else words.get(str(value).lower())

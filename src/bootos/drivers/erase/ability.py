@@ -52,8 +52,8 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_way(ability: Ability, method: str) -> tuple[tuple[str, str] | None, str]:
-    """((method, variant), why), or (None, what stands in the way). `auto`: the strongest; one that is only blocked
-    counts, so that nobody gets a weaker erase than the drive could do without knowing."""
+    """((method, variant), why), or (None, what stands in the way). `auto` means the strongest, also when it is blocked
+    at the moment: nobody gets a weaker erase without knowing."""
     ways = sorted(ability.ways, key=STRENGTH.index)
     if method == "auto":
         for way in ways:

@@ -1,4 +1,4 @@
-"""Packages come to a tmpfs and are checked there; nothing of one that is not the right one is ever run or written."""
+"""Packages are downloaded to a tmpfs and checked there. A package with a wrong checksum is neither run nor written."""
 
 import contextlib
 import logging

@@ -1,5 +1,5 @@
-"""What the firmware drivers share that flash from the running system: the item's method chooses them, and all read the
-same parts and versions. `firmware.redfish`, which asks the BMC instead, is not one.
+"""The base of the firmware drivers that flash from the running system. The item's method chooses the driver; all read
+the same parts and versions. `firmware.redfish` lets the BMC flash and has another base.
 """
 
 from typing import Any

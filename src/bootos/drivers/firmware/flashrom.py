@@ -1,7 +1,7 @@
 """`firmware.flashrom`: writes an image into the BIOS's flash chip, by the programmer that the board itself is.
 
 Only for templates that say `may_brick: true`. The chip is read first (a chip that cannot be read is not written), and
-flashrom compares after writing; without its `VERIFIED` nothing is believed.
+flashrom compares after writing; when it does not print `VERIFIED`, the action fails.
 """
 
 import logging

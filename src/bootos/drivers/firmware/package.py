@@ -1,6 +1,6 @@
 """`firmware.package`: the vendor's own package is run with the options that its maker documents (`vendor.toml`).
 
-Exit codes say what came of it, and are not believed: the version is read again, after the reboot where it takes one.
+The exit code alone is no proof: the version is read again, after the reboot if the package needs one.
 """
 
 import contextlib

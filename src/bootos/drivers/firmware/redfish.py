@@ -1,8 +1,8 @@
 """`firmware.redfish`: the BMC flashes what it is given, by its UpdateService: pushed to it (MultipartHttpPushUri) or
 fetched by it (SimpleUpdate).
 
-The package is fetched here first either way, so that its checksum is known before anything is told. The task is
-followed to its end, and not believed: versions are read again.
+In both cases the package is downloaded here first, so that its checksum is known before the BMC is asked. The task is
+followed to its end, and then the versions are read again: the task's state alone is no proof.
 """
 
 import logging

@@ -59,7 +59,7 @@ def _find_asked(machine: Machine) -> frozenset[Component]:
 def _ask_vendor(
     machine: Machine, inventory: Inventory, find_program: Finder, asked: frozenset[Component]
 ) -> dict[Component, tuple[str, str]]:
-    """Versions by component, with the program that says so. A tool that fails is as one that is not there."""
+    """Versions by component, with the program that says so. A tool that fails counts as missing."""
     told: dict[Component, tuple[str, str]] = {}
     for query in find_queries(inventory.system.vendor):
         program = next((name for name in query.programs if find_program(name) is not None), None)

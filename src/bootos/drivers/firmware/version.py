@@ -1,7 +1,7 @@
 """Firmware versions as vendors write them: which of two is newer, when that can be said at all. Pure.
 
-The writing is told by its shape, not by the vendor's name: BMC, DMI and tools of one vendor do not agree on the latter.
-Called by `chain` and by those who look for a version among several that a device shows at once.
+The notation of a version is recognised by its form, not by the vendor's name: BMC, DMI and tools of one vendor do not
+give the same name. Called by `chain`, and where a device shows several versions and one of them is looked for.
 """
 
 import re

@@ -61,7 +61,7 @@ class NvmeDrive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coming(msgspec.Struct, frozen=True, kw_only=True):
-    """`is_rest`: less will do, when the drive counts its capacity in larger units than it says."""
+    """`is_rest`: the namespace takes what is left, and may be smaller: some drives round its size down."""
 
     size_bytes: int
     sector_bytes: int
@@ -120,7 +120,7 @@ def read_drives(machine: Machine, disks: tuple[Disk, ...]) -> tuple[NvmeDrive, .
 
 
 def _build_disk(tree: Tree, name: str, index: int, shown: Disk | None) -> Disk:
-    """The drive as a whole: named like its first namespace, but for that one's world wide name."""
+    """The drive as a whole. It has the name of its first namespace, but not the world wide name of that namespace."""
     place = f"sys/class/nvme/{name}"
     return Disk(
         index=index,

@@ -19,8 +19,8 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
     """The cipher suites that the BMC lists (LAN parameter 23), and the privileges up to which they may be used
     (parameter 24): X (not at all), c, u, o, a or O.
 
-    Which level is whose is read in two ways. By its place in the list, as IPMI 2.0 says (table 23-4) and BMCs of AMI
-    and OpenBMC do; or by the number of the suite, as ipmitool's manual says and BMCs of Supermicro do.
+    There are two ways to say which level belongs to which suite. IPMI 2.0 (table 23-4) and BMCs of AMI and OpenBMC go
+    by the place in the list; ipmitool's manual and BMCs of Supermicro go by the number of the suite.
     """
 
     suites: tuple[int, ...] = ()

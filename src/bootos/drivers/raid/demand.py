@@ -30,7 +30,8 @@ SUPPORTED = {
 
 
 class Demand(msgspec.Struct, kw_only=True):
-    """A wanted array with its controller and drives. `existing` is the one that goes by its name here."""
+    """A wanted array with its controller and drives. `existing` is the array of that name on the controller; where a
+    controller keeps no names, the array on those drives."""
 
     at: str
     wanted: ArrayWanted

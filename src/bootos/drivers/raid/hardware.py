@@ -214,7 +214,7 @@ class _Planner:
         )
 
     def _plan_repair(self, demand: Demand, array: Array) -> None:
-        """An array that is right but for spares, policies or the boot flag."""
+        """Plan what differs in an array that exists: spares, policies, the boot flag."""
         controller, wanted, at = demand.controller, demand.wanted, demand.at
         present = self.draft.forecast.arrays.get(array.title)
         if present is not None and array.title != wanted.name:  # the controller keeps no names

@@ -1,7 +1,7 @@
 """Which disk of the kernel's a controller's array or handed-through drive is. Pure.
 
-By world wide name, else by serial number; a device name that a vendor's tool prints is believed only when nothing
-contradicts it. Better no disk than a wrong one.
+By world wide name, else by serial number; a device name that a vendor's tool prints is used only when nothing
+contradicts it. No disk is better than a wrong one.
 """
 
 from bootos.drivers.storage.state import Storage

@@ -168,7 +168,7 @@ def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast
 def _plan_repair(
     state: Storage, item: Resolved, array: md.Array, forecast: Forecast, planned: Planned
 ) -> None:
-    """An array that is right but for a drive that is missing or a spare too many."""
+    """Plan what differs in an array that exists: a missing drive is added, a spare too many is removed."""
     if item.blocked:
         return
     # those that are gone are problems already

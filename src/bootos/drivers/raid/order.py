@@ -31,7 +31,7 @@ class DeleteArray(Order, frozen=True, kw_only=True, tag=True):
 
 
 class RemoveSpare(Order, frozen=True, kw_only=True, tag=True):
-    """`array` is the id of the one that a dedicated spare belongs to; None: it is global."""
+    """`array` is the id of the array that a dedicated spare belongs to; None when the spare is global."""
 
     drive: str
     array: str | None = None

@@ -53,9 +53,9 @@ class Picker:
         own: Set[int] = frozenset(),
         lost: Set[int] = frozenset(),
     ) -> list[int]:
-        """The numbers that `value` means. `own` are the drives of what is there already: a selection takes these
-        first, so that it means the same a second time. `lost` are drives that may have been of it and are in trouble
-        now: a list means them all the same."""
+        """The numbers that `value` means. `own` are the drives of the array that exists already: a selection takes
+        these first, so that it means the same drives when it is given again. `lost` are drives in trouble that may
+        belong to that array: a list still means them."""
         if value is None:
             return []
         if isinstance(value, DriveSelect):

@@ -69,7 +69,8 @@ class Client:
         return self._account.user
 
     def __enter__(self) -> "Client":
-        """Log on by a session, which every service since Redfish 1.0 has; where there is none, by HTTP's own way."""
+        """Log on by a session (Redfish 1.0 and later); where the service has no sessions, by HTTP basic
+        authentication."""
         from sushy import Sushy, exceptions
         from sushy.auth import BasicAuth, SessionAuth
 
@@ -201,7 +202,7 @@ class Client:
     ) -> Outcome:
         """Follow the task that a request began to its end. Raises RedfishError when it fails or takes too long.
 
-        A task that vanishes has ended: whether what it was for is there is found by reading again."""
+        A task that vanishes has ended. Whether it did what was asked is found by reading again."""
         path = reply.location or str(reply.body.get("@odata.id", ""))
         if reply.status != 202 and "TaskState" not in reply.body and not reply.location:
             return Outcome()

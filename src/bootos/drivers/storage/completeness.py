@@ -20,8 +20,8 @@ CHECKERS = {
 
 
 def is_doubted(machine: Machine, device: str, signature: Signature) -> bool:
-    """Whether the file system on `device`, as plans call it, is to be checked. One on an array whose device is no part
-    of the ids is known by the UUID that it was to get: the plan alone knows whether this is its place."""
+    """Whether the file system on `device`, as plans call it, is to be checked. A file system on an array that the job
+    itself makes has no device in its action's id: it is recognised by the UUID that it was to get."""
     begun = [id.removeprefix(FILESYSTEM) for id in machine.begun if id.startswith(FILESYSTEM)]
     if device in begun:
         return True

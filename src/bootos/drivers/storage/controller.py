@@ -114,7 +114,8 @@ class Array(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def known_drives(self) -> frozenset[str]:
-        """Its members, where these are all that it has; empty when some are not known, though none is missing."""
+        """The ids of its members. Empty when the tool lists fewer than the array has, and the array's state does not
+        explain it."""
         is_short = self.drive_count > len(self.drives) and self.state not in (
             "degraded",
             "rebuilding",
@@ -150,7 +151,7 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> frozenset[str]:
-        """Drives that are no use now, and may have been of use to an array that is there."""
+        """Drives that cannot be used: failed, missing or unusable. They may be members of an array that exists."""
         return frozenset(d.id for d in self.drives if d.state in ("failed", "missing", "unusable"))
 
     @property

@@ -26,7 +26,8 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     """What would be taken, for the words of a problem. `title` is what it is called, `path` the place of the template
     that wants it, `cannot` what it would be taken for: `/dev/sda cannot be partitioned: it is mounted on /mnt`.
 
-    `subject` is who is in use; `more` is told with its content, at `content_path` where that is another place."""
+    `subject` is what the message calls the thing in use. `more` is added to the words about its content; `content_path`
+    is the place of that problem, when it is not `path`."""
 
     title: str
     path: str
@@ -70,8 +71,8 @@ def judge(taking: Taking, present: Occupancy, word: Word, *, is_own: bool = Fals
 
 
 def find_use(block: Block) -> str:
-    """Why a disk that is in use cannot be meant at all; empty: it is not. Use of an array that lies on it does not
-    count, since that array may be the one that is wanted."""
+    """Why a disk cannot be taken: who uses it; empty when nobody does. The users of an array on the disk do not count,
+    since the template may want that same array."""
     return ", ".join(f"it is {user}" for user in block.used_by)
 
 
@@ -110,8 +111,8 @@ def keep_array(title: str, level: str, where: Iterable[str], path: str) -> Probl
 
 def find_trouble(controller: Controller, drive: Drive, *, is_cleared: bool) -> str:
     """Why a drive behind a controller cannot be used, whatever the template allows; empty: it can. A drive is free only
-    when its controller says so: one that works in something which is not shown is in use. `is_cleared`: the plan makes
-    the controller forget foreign configurations first."""
+    when its controller says so: a drive that belongs to an array which the tool does not show is in use. `is_cleared`:
+    the plan makes the controller forget foreign configurations first."""
     if drive.id in controller.failed:
         return drive.trouble or {"missing": "it is missing"}.get(drive.state, "it has failed")
     if drive.state == "foreign" and not is_cleared:
