@@ -18,7 +18,8 @@ from bootos.lab.operator import Operator
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import LabServer
 from bootos.lab.shell import run_in_shell
-from bootos.waiting import wait_for
+from bootos.lab.watch import while_on
+from bootos.waiting import find_within, wait_for
 
 BOOT_DEADLINE_S = 500.0
 STEP_DEADLINE_S = 300.0
@@ -78,7 +79,8 @@ class Bench:
     def reach(self, serial: str, template: str, boundary: str) -> None:
         """Start a job and wait until its agent stands before the action or script named `boundary`."""
         self._begin(serial, template, boundary)
-        if not self._reached.wait(STEP_DEADLINE_S):
+        is_reached = while_on(self.machine, self._reached.is_set)
+        if not find_within(is_reached, STEP_DEADLINE_S, pause_s=0.1):
             raise TimeoutError(f"{boundary} of {template} was not reached: {self.find_job()['message']}")
 
     def run_through(self, serial: str, template: str) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class Bench:
         return wait_for(lambda: self.operator.find_job(self.job), 60, what="the job")
 
     def wait_for_end(self) -> dict[str, Any]:
-        return self.operator.wait_for_job(self.job, [], BOOT_DEADLINE_S, pause_s=0.5)
+        return self.operator.wait_for_job(self.job, [], BOOT_DEADLINE_S, pause_s=0.5, machine=self.machine)
 
     def count_doubled(self) -> int:
         """Actions and scripts that were begun again after their end had been told."""
