@@ -17,6 +17,7 @@ import urllib3
 
 from bootos.errors import BootosError
 from bootos.masking import Masker
+from bootos.waiting import CLOCK
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def fetch_into(
             if pause_s is None:
                 raise FetchError(str(error), hint="is the server running and reachable?") from error
             log.warning("will be tried again: %s", error)
-            time.sleep(pause_s)
+            CLOCK.sleep(pause_s)
             continue
         if not length:
             raise FetchError(f"{mask_url(url)} is empty")

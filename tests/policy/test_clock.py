@@ -35,3 +35,13 @@ def test_no_deadline_follows_the_wall_clock(path: Path) -> None:
     ]
     if str(path.relative_to(SOURCE)) not in SHOWN:
         assert not found
+
+
+def test_who_waits_does_so_by_the_clock_that_tests_can_hand_in() -> None:
+    """The console's process imports next to nothing, and the guest's part of the vendor tools is a script without
+    BootOS."""
+    apart = {"waiting.py", "agent/console/main.py", "lab/vendor_tools/guest.py"}
+    asleep = {
+        str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if "time.sleep(" in path.read_text()
+    }
+    assert asleep == apart, "bootos.waiting.CLOCK.sleep, find_within or wait_for"

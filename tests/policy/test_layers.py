@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "process": {"errors", "masking"},
     "document": {"errors"},
     "waiting": {"errors"},
-    "fetch": {"errors", "masking"},
+    "fetch": {"errors", "masking", "waiting"},
     "repository": set(),
     "loader": set(),
     "screen": set(),

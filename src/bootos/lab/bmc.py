@@ -12,7 +12,6 @@ import socketserver
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import msgspec
@@ -24,6 +23,7 @@ from bootos.lab.fru import FRU_BYTES, TEMPERATURE_SENSOR, build_fru, build_tempe
 from bootos.lab.kcs import KcsProxy, Request
 from bootos.lab.spec import BmcSpec, Identity
 from bootos.process import Child, Completed, run, start
+from bootos.waiting import CLOCK, find_within
 
 LOOPBACK = "127.0.0.1"
 CHANNEL = 1
@@ -87,7 +87,9 @@ class Bmc:
         self._sockets = tempfile.TemporaryDirectory(prefix="bootos-bmc-")
         sockets = Path(self._sockets.name)
         self._control = _ControlServer(str(sockets / "chassis"), self)
-        threading.Thread(target=self._control.serve_forever, name="chassis", daemon=True).start()
+        threading.Thread(
+            target=self._control.serve_forever, kwargs={"poll_interval": 0.05}, name="chassis", daemon=True
+        ).start()
         write_configuration(
             self.spec,
             self._identity,
@@ -176,18 +178,21 @@ class Bmc:
     def _start_simulator(self) -> None:
         argv = ["ipmi_sim", "-n", "-c", "lan.conf", "-f", "bmc.emu", "-s", "state"]
         self._child = start(argv, log_path=self.directory / "ipmi_sim.log", cwd=self.directory)
-        until = time.monotonic() + _START_DEADLINE_S
-        while not _is_answering(self.lan_port):
-            if self._child.poll() is not None or time.monotonic() > until:
-                text = (self.directory / "ipmi_sim.log").read_text(errors="replace").strip()[-500:]
-                self._child.stop()
-                raise BootosError(f"ipmi_sim did not start: {text or 'it said nothing'}")
+        child = self._child
+
+        def is_decided() -> bool:
+            return _is_answering(self.lan_port) or child.poll() is not None
+
+        if not find_within(is_decided, _START_DEADLINE_S, pause_s=0.05) or child.poll() is not None:
+            text = (self.directory / "ipmi_sim.log").read_text(errors="replace").strip()[-500:]
+            child.stop()
+            raise BootosError(f"ipmi_sim did not start: {text or 'it said nothing'}")
 
     def _stop_simulator(self) -> None:
         """End the simulator after it wrote its users, which it does at the next of its one-second ticks."""
         if self._child is not None:
             if self._child.poll() is None:
-                time.sleep(_WRITE_S)
+                CLOCK.sleep(_WRITE_S)
             self._child.stop()
             self._child = None
 
@@ -317,5 +322,4 @@ def _is_answering(port: int) -> bool:
             probe.connect((LOOPBACK, port))
             probe.send(ping)
             return probe.recv(64)[:4] == ping[:4]
-    threading.Event().wait(0.05)
     return False

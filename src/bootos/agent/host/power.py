@@ -1,12 +1,12 @@
 """The reboot at the end: PXE next, then a reset. Never a write to a disk. Called by `sequence` and `cloudboot.flow`."""
 
 import logging
-import time
 from pathlib import Path
 
 import msgspec
 
 from bootos.process import Runner, ToolError
+from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,13 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     reboot_s: float = 20.0
 
 
-def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Timing | None = None) -> None:
+def reboot(
+    run: Runner,
+    inventory: Inventory,
+    root: Path = Path("/"),
+    timing: Timing | None = None,
+    clock: Clock = CLOCK,
+) -> None:
     """Ask the BMC by IPMI to boot from the network next and to reset the machine; without it a plain reboot.
 
     md arrays are stopped first, so that the disks are left clean. Returns only if nothing worked.
@@ -33,17 +39,17 @@ def reboot(run: Runner, inventory: Inventory, root: Path = Path("/"), timing: Ti
     except ToolError as error:
         log.warning("%s", error)
     if inventory.bmc is not None and inventory.bmc.may_speak_ipmi:
-        reset_by_bmc(run, uefi=inventory.bios.boot_mode == "uefi", timing=timing)
+        reset_by_bmc(run, uefi=inventory.bios.boot_mode == "uefi", timing=timing, clock=clock)
     log.info("rebooting without the BMC")
     for argv in (["systemctl", "reboot", "--force"], ["systemctl", "reboot", "--force", "--force"]):
         try:
             run(argv, timeout_s=60)
         except ToolError as error:
             log.warning("%s", error)
-        time.sleep(timing.reboot_s)
+        clock.sleep(timing.reboot_s)
 
 
-def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing) -> None:
+def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing, clock: Clock) -> None:
     """`chassis bootdev pxe` for the next boot alone (IPMI 2.0, 28.12) and power reset. Returns only if it fails."""
     bootdev = ["ipmitool", "chassis", "bootdev", "pxe"] + (["options=efiboot"] if uefi else [])
     try:
@@ -56,7 +62,7 @@ def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing) -> None:
     except ToolError as error:
         log.warning("the BMC did not reset the machine: %s", error)
         return
-    time.sleep(timing.reset_s)
+    clock.sleep(timing.reset_s)
     log.warning("the BMC accepted the reset, but the machine still runs after %.0f s", timing.reset_s)
 
 

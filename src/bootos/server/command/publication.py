@@ -3,7 +3,6 @@
 
 import base64
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +23,7 @@ from bootos.errors import BootosError
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.screen import Screen
 from bootos.server.command.client import AnswerError, Client, UnreachableError
+from bootos.waiting import CLOCK
 
 PIECE_BYTES = 4 * 2**20
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the server cannot be reached, in mid-upload
@@ -127,7 +127,7 @@ def send_piece(client: Client, version: str, name: str, offset: int, content: by
         except UnreachableError:
             if pause_s is None:
                 raise
-            time.sleep(pause_s)
+            CLOCK.sleep(pause_s)
         except AnswerError as error:
             listed = client.call("GET", "images") if error.status == 404 else []
             if any(item["version"] == version for item in listed):

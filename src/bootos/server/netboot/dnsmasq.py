@@ -9,7 +9,6 @@ import json
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from bootos.server.files import write_atomically
 from bootos.server.netboot.loader import Offer, find_offer, read_stamp
 from bootos.server.netboot.tree import IPXE_SCRIPT
 from bootos.server.settings import Settings
+from bootos.waiting import find_within
 
 log = logging.getLogger(__name__)
 
@@ -183,15 +183,18 @@ def _start(argv: list[str], log_path: Path) -> Child:
     """dnsmasq, once it says that it serves TFTP. Raises BootosError with its words when it ends before."""
     begin = log_path.stat().st_size if log_path.exists() else 0
     child = start(argv, log_path=log_path)
-    until = time.monotonic() + START_S
-    while True:
-        said = log_path.read_text(errors="replace")[begin:]
-        if "TFTP root is" in said:
-            return child
-        if child.poll() is not None or time.monotonic() > until:
-            child.stop()
-            raise BootosError(
-                f"dnsmasq did not start: {said.strip()[-500:]}",
-                hint="is another DHCP or TFTP server running on this host?",
-            )
-        time.sleep(0.05)
+
+    def read_said() -> str:
+        return log_path.read_text(errors="replace")[begin:]
+
+    def is_decided() -> bool:
+        return child.poll() is not None or "TFTP root is" in read_said()
+
+    find_within(is_decided, START_S, pause_s=0.05)
+    if "TFTP root is" in read_said():
+        return child
+    child.stop()
+    raise BootosError(
+        f"dnsmasq did not start: {read_said().strip()[-500:]}",
+        hint="is another DHCP or TFTP server running on this host?",
+    )
