@@ -191,7 +191,7 @@ def _read_version(program: str, changed_ns: int) -> str:
 
 
 def _find_trials(kernel: Path) -> Iterator[AcceleratorTrial]:
-    """What can be tried here. What lacks a package is none of this host's machines."""
+    """The trials that this host has the packages for. A machine whose packages are missing does not run here."""
     if all(finding.path for finding in find_requirements(parts=["pxe"])):
         yield NETWORK_BOOT
     if kernel.exists():

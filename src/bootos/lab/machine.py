@@ -406,7 +406,7 @@ class Machine(Chassis):
                 self.cut_network(nic.mac)
 
     def _hear_end(self, emulator: Emulator, end: End) -> End | None:
-        """Start anew with tcg what kvm failed before a server heard of it; later that would be a power cut."""
+        """Start again with tcg when kvm failed before the first request to a server; later it would be a power cut."""
         with self._switching:
             if end.kind != "error" or self.accelerator != "kvm" or self._emulator is not emulator:
                 return end

@@ -107,8 +107,8 @@ def build_argv(
 
 
 def find_boot_order(spec: MachineSpec, target: str) -> dict[str, int]:
-    """QEMU's boot index of each device that a BMC can choose (`Cd`, `Pxe`, `Hdd`), with `target` as its choice; one
-    that the machine does not have changes nothing. A negative index is none."""
+    """QEMU's boot index of each device that a BMC can choose (`Cd`, `Pxe`, `Hdd`), with `target` as its choice. A
+    device that the machine does not have changes nothing. A negative index means that the device has no boot index."""
     if isinstance(spec.boot, KernelBoot):  # QEMU's own loader has the first index, and no other device may
         return {}
     devices = {}

@@ -146,10 +146,10 @@ def _raise_exit(number: int, frame: object) -> NoReturn:
 
 
 class Scenario:
-    """A run in `directory`, used as a context manager. What it started it ends, the last first, whatever happens
-    (but for SIGKILL, which leaves QEMU and the rest running).
+    """A run in `directory`, used as a context manager. It ends what it started, in reverse order, also after an error.
+    After SIGKILL, QEMU and the other programs go on running.
 
-    `keep`: an existing directory is used as it is; otherwise it is emptied first (only one that a run made).
+    With `keep` an existing directory is used as it is; without it the directory is emptied first, if a run made it.
     """
 
     def __init__(

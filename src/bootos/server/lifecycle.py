@@ -1,9 +1,10 @@
 """The one table of job and machine states. Pure: no clock, no store, no network.
 
-`operation.transition` asks `find_next` before every change of a job's state; what is not in the table changes nothing.
-The words an agent uses (`wire.v2.JobState`, v1 progress numbers) become an `Event` here and nowhere else.
+`operation.transition` asks `find_next` before every change of a job's state; an event that the table does not have
+changes nothing. The words an agent uses (`wire.v2.JobState`, v1 progress numbers) become an `Event` here and nowhere
+else.
 
-    queued --> running --> planned                       (mode plan)
+queued --> running --> planned                       (mode plan)
                    |-----> installing --> done           (a per-MAC PXE file was made, its system reports)
                    |-----> done                          (nothing more is expected)
                    `-----> failed | refused | cancelled
@@ -122,8 +123,8 @@ class MachineState(StrEnum):
 def read_machine_state(
     *, registered: bool, heard: bool, job: State | None, rebooting: bool = False
 ) -> MachineState:
-    """What the operator sees of a machine. `heard`: of its agent, lately. `job`: the state of its active job, if it
-    has one. `rebooting`: the job said not long ago that the machine reboots inside it."""
+    """What the operator sees of a machine. `heard`: its agent was heard of lately. `job`: the state of its active job,
+    if it has one. `rebooting`: the job said not long ago that the machine reboots inside it."""
     if job is State.INSTALLING:
         return MachineState.INSTALLING
     if job is State.RUNNING:

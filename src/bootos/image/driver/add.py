@@ -46,8 +46,9 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
 def add_driver(
     directory: Path, source: Path, cache_dir: Path, *, pci_ids: Sequence[str] = (), by_hardware: bool = False
 ) -> Added:
-    """Add the modules in `source` (rpm, deb, ko) to an image. With `pci_ids` only for machines with one of these
-    devices, `by_hardware`: one that the modules are for. Raises BootosError; ProblemsError: they do not fit."""
+    """Add the modules in `source` (rpm, deb, ko) to an image. With `pci_ids` only machines with one of these devices
+    load them; with `by_hardware` only machines with a device that the modules name. Raises BootosError, and
+    ProblemsError when the modules do not fit."""
     image = read_image(directory)
     release = image.manifest.kernel_release
     with tempfile.TemporaryDirectory(prefix="driver-") as place:

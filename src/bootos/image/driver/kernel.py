@@ -61,7 +61,7 @@ def list_firmware(root: Path) -> Iterator[str]:
 
 
 def find_dependents(directory: Path, names: frozenset[str]) -> list[Path]:
-    """The modules that directly or indirectly use one of the named ones, of which they are not one."""
+    """The modules that directly or indirectly use one of the named modules, without the named modules themselves."""
     table = parse_dependencies((directory / "modules.dep").read_text())
     return [
         directory / path

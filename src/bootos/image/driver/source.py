@@ -72,8 +72,8 @@ def choose_spec(names: list[str], wanted: str, tar_name: str) -> str:
 
 
 def check_source_name(source: Source) -> None:
-    """Raises BootosError when the spec unpacks another file than the one that was given: rpmbuild would only say that
-    it cannot find it."""
+    """Raises BootosError when the spec names another source file than the given one. rpmbuild itself would only say
+    that it cannot find the file."""
     tags = re.findall(
         r"^(name|version|release|source0?)\s*:\s*(\S+)", source.spec, re.MULTILINE | re.IGNORECASE
     )

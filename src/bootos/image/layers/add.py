@@ -85,8 +85,8 @@ def build_tree(
     work: Path,
     say: Callable[[str], None],
 ) -> tuple[tuple[Component, ...], list[str]]:
-    """Fill `work/upper` with what the packages write; returns what they are, and what will not act by itself.
-    Raises BootosError: they bring kernel modules, or nothing new."""
+    """Fill `work/upper` with what the packages write; returns their components for the SBOM, and the names of services
+    and timers that stay switched off. Raises BootosError when they bring kernel modules, or nothing new."""
     since = read_clock(work)
     with open_root(image, work) as root:
         with prepare_chroot(root):
@@ -109,7 +109,7 @@ def build_tree(
 
 
 def check_enabled(enabled: Sequence[str], acting: Sequence[Path]) -> None:
-    """Raises BootosError: a name that shall act by itself is none that the packages bring."""
+    """Raises BootosError when a name that is to act by itself is not among those that the packages bring."""
     brought = {path.name for path in acting}
     unknown = sorted(set(enabled) - brought)
     if unknown:
@@ -128,7 +128,8 @@ def find_number(image: Image) -> int:
 
 
 def remove_packages(directory: Path, name: str) -> LayerEntry:
-    """Take an added layer out. Raises BootosError: there is none of this name, or a newer one was made on top of it."""
+    """Take an added layer out. Raises BootosError when there is no layer of this name, or a newer layer lies on top of
+    it."""
     image = read_image(directory)
     if any(entry.name == name and entry.kind == "modules" for entry in image.manifest.layers):
         hint = f"bootos driver remove {directory} {name}"  # which makes modprobe's tables anew

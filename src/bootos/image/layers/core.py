@@ -197,7 +197,8 @@ def _write_initrd(
 
 @contextmanager
 def _locked(image: Image) -> Iterator[None]:
-    """Nobody else adds meanwhile, and the image is still the one that was read."""
+    """Hold the image's lock: nobody else changes the image. Raises BootosError when it was changed since it was
+    read."""
     handle = os.open(image.directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

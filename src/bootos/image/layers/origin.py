@@ -44,7 +44,8 @@ def collect_origins(
 
 
 def read_databases(root: Path, packages: Mapping[str, str]) -> dict[str, Component]:
-    """What dpkg and rpm know of the packages; of one that both know, what has the version that is meant."""
+    """What dpkg and rpm know of the packages, by name. When both know a package, the entry with the given version
+    counts."""
     argv = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", DEB_FORMAT, *packages]
     debs = [_parse_deb(line) for line in run(argv, check=False).stdout.splitlines()]
     printed = run_inside(root, ["rpm", "-q", "--qf", RPM_FORMAT, *packages], check=False).stdout

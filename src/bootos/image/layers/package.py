@@ -144,7 +144,7 @@ def read_proxy() -> list[str]:
 
 def install_rpms(root: Path, wanted: Wanted, repos: Sequence[str], say: Say) -> None:
     """Install .rpm files and named packages of the repositories (URL, directory or .repo file of the host). Raises
-    ToolError: rpm or dnf refuses; BootosError: a repository cannot be one."""
+    ToolError when rpm or dnf refuses, BootosError when one of `repos` is not a repository."""
     with ExitStack() as stack:
         inside = _show_files(stack, root, wanted.rpms, "rpms")
         if not wanted.rpm_names:

@@ -1,8 +1,8 @@
-"""Leave out a package whose library repeats what the program has that loads the library's users: libpython, 7 MB, which
-modules of dnf are linked to although the interpreter that loads them exports the same functions.
+"""Leave libpython (7 MB) out of the image. Modules of dnf are linked to it, but the Python interpreter that loads these
+modules has the same functions in itself.
 
-Its users are not linked to it any more, and dpkg does not know it: a package that needs it (gdb) brings it again.
-Called by `root`; the recipe's "cut.paths" removes the files.
+The modules are not linked to it any more, and dpkg does not list the package: another package that needs it (gdb)
+installs it again. Called by `root`; the recipe's "cut.paths" removes the files.
 """
 
 import re

@@ -208,7 +208,7 @@ def check_pxe(report: DemoReport, evidence: "Evidence") -> None:
 
 
 def read_complete_boots(evidence: "Evidence", initrd_bytes: int) -> list[tuple[Fetch, ...]]:
-    """The boots that loaded a whole initrd. One that PXELINUX gave up and retried is not one of them."""
+    """The boots that loaded a whole initrd. A boot that PXELINUX gave up and tried again is left out."""
     assert evidence.capture is not None
     boots = evidence.capture.read_boots()
     return [

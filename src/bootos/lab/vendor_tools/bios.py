@@ -88,7 +88,7 @@ HPE: Mapping[str, Attribute] = {
 
 
 def read_bios(silicon: Silicon, attributes: Mapping[str, Attribute], version: str) -> dict[str, Any]:
-    """The BIOS's part of the state; what is not there begins with the values of `attributes`."""
+    """The BIOS's part of the state. An attribute that is not in it yet gets its value from `attributes`."""
     bios: dict[str, Any] = silicon.state.setdefault(KEY, {})
     current = bios.setdefault("attributes", {})
     for name, attribute in attributes.items():
@@ -121,7 +121,8 @@ def find_fault(
 
 
 def is_read_only(bios: Mapping[str, Any], attribute: Attribute, staged: Mapping[str, Any]) -> bool:
-    """At the moment: by itself, or since the attribute it depends on is not, and will not be, as it has to be."""
+    """Whether the attribute cannot be set now: always, or because the attribute it depends on has another value, and no
+    pending change sets that value."""
     if attribute.read_only or attribute.unless is None:
         return attribute.read_only
     other, value = attribute.unless
@@ -129,7 +130,7 @@ def is_read_only(bios: Mapping[str, Any], attribute: Attribute, staged: Mapping[
 
 
 def start_bios(silicon: Silicon) -> None:
-    """The machine starts: what is pending is taken, but for what the state has told to be refused."""
+    """The machine starts: pending changes take effect, except those of attributes in the state's `refused`."""
     bios = silicon.state.get(KEY)
     if not bios:
         return

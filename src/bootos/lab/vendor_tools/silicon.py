@@ -156,7 +156,8 @@ class Silicon:
         return next((tool for tool in self.tools if program in tool.names), None)
 
     def is_misbehaving(self, kind: Misbehaviour, program: str, argv: Sequence[str]) -> bool:
-        """Whether a knob says so for this command line; one that is limited is used up by asking."""
+        """Whether a knob says so for this command line. Each call that returns true uses up one of the knob's
+        `times`."""
         words = [word.lower() for word in argv]
         for knob in self.knobs:
             if knob.kind != kind or knob.times == 0 or not fnmatchcase(program, knob.tool):

@@ -36,20 +36,21 @@ HELD = "another agent holds the identity of this machine"  # no existing server 
 
 
 class Text(msgspec.Struct, frozen=True):
-    """An answer that is the text as it is, such as an answer file."""
+    """An answer whose body is this text, such as an answer file."""
 
     text: str
 
 
 class Variables(msgspec.Struct, frozen=True):
-    """An answer that installers source: `KEY="value"` lines. Empty values are left out, but for those in `always`."""
+    """An answer that installers source: `KEY="value"` lines. Empty values are left out, except those in `always`."""
 
     values: Mapping[str, str]
     always: tuple[str, ...] = ()
 
 
 class Unserved(msgspec.Struct, frozen=True):
-    """No call of v1, or one that is not served: `status` with v1's own form of it, `{"Error": ...}`."""
+    """The answer to a path that is no call of v1, or to a call that is not served: `status`, and `{"Error": ...}` as v1
+    writes it."""
 
     status: int
     error: str

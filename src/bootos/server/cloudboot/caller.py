@@ -30,8 +30,8 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 def find_machine(session: Session, word: str) -> Machine | None:
-    """By serial number, or by a MAC in its place; None when there is none. A MAC that a machine has comes before a
-    serial number that looks like it: a machine whose serial number is another one's MAC does not answer for it."""
+    """The machine with this serial number, or with this MAC; None when there is no such machine. A MAC is looked for
+    first, so that a machine whose serial number looks like the MAC of another machine is not taken for that machine."""
     mac = parse_mac(word) if ":" in word else None
     owner = find_mac_owner(session, mac) if mac is not None else None
     return owner or find_by_sn(session, word)

@@ -14,8 +14,8 @@ MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
 
 
 def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:
-    """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity: nothing is
-    renewed, and the caller commits the claim. Raises UnusableError when the serial number is none."""
+    """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity: nothing is renewed,
+    and the caller commits the claim. Raises UnusableError when the serial number cannot be one."""
     machine = find_or_enrol(session, said.sn)
     if refuse_claim(context, session, machine, sender):
         return False

@@ -1,7 +1,7 @@
 """The layers that an image has for some machines only, as its manifest names them, for agents to ask for.
 
-The files lie in `layers/` beside the image's boot files and go out with them, under `/bootos/`. Read from the manifest
-each time: whoever replaces the image tells the server nothing.
+The files lie in `layers/` beside the image's boot files and go out with them, under `/bootos/`. The manifest is read at
+each call, since the server is not told when an image is replaced.
 """
 
 import logging

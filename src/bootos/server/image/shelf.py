@@ -49,7 +49,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shelf:
-    """`stock` is replaced as a whole: whoever holds one sees one moment. `lock` is held by who replaces it."""
+    """The published images. `stock` is replaced as a whole, so that a caller that keeps it sees one moment. Replacing
+    it needs `lock`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,7 +92,7 @@ class Shelf:
         self.stock = Stock(default=default, items=items)
 
     def read_local(self) -> Item:
-        """The image in `--boot-files`, as it is now: whoever builds it tells the server nothing."""
+        """The image in `--boot-files`, read now, since the server is not told when it is built anew."""
         directory = self._settings.boot_files
         problem = "only signed images are served" if self._settings.require_signature else ""
         if not all((directory / name).is_file() for name in REQUIRED):

@@ -2,7 +2,8 @@
 names, then renamed to its place. What is in `.upload` is never served.
 
 Files come in pieces, each at its offset. A piece at another offset than the file's end is not written, and the answer
-says where the end is: whoever lost a connection goes on there, and two who publish the same image help each other.
+says where the end is: a client that lost its connection goes on there, and two clients that publish the same image
+share the work.
 """
 
 import hashlib
@@ -182,8 +183,8 @@ class Uploads:
 
 
 def _link_known(manifest: Manifest, directory: Path, other: Manifest, source: Path) -> None:
-    """Files that are there already, of this image or of another, need not come over the network. A damaged one is not
-    taken: it would be refused in the end, and again the next time."""
+    """Link the files that another image here has too: they need not come over the network. A damaged file is not
+    linked, since the whole upload would then be refused in the end, each time."""
     known = {(entry.sha256, entry.size_bytes): source / entry.name for entry in list_files(other)}
     for entry in list_files(manifest):
         path, target = known.get((entry.sha256, entry.size_bytes)), directory / entry.name

@@ -1,5 +1,5 @@
-"""What a boot loader is to do, whichever it is: a menu of entries. `pxelinux` reads and writes it, `ipxe` and `grub`
-write it. Pure data; the operator's source for all of them is a PXE file in pxelinux's language.
+"""What any boot loader is to do: a menu of entries. `pxelinux` reads and writes it, `ipxe` and `grub` write it. Pure
+data; the operator's source for all of them is a PXE file in pxelinux's language.
 """
 
 from typing import Literal

@@ -75,8 +75,8 @@ exec "$kexec" -e
 
 
 def render_kexec(menu: BootMenu, public_url: str) -> str:
-    """The text of the script for the menu's default entry; one that only says why when there is no kernel to load by
-    URL."""
+    """The text of the script for the menu's default entry; when there is no kernel to load by URL, a script that only
+    says so."""
     entry = next(item for item in menu.entries if item.name == menu.default)
     if entry.kind != "linux" or "://" not in entry.kernel or len(entry.initrds) != 1:
         return "#!/bin/sh\necho 'kexec.sh: pxelinux.cfg/default boots no kernel with one initrd by URL' >&2\nexit 1\n"

@@ -15,7 +15,8 @@ from bootos.server.netboot.pxe_file import FILE
 from bootos.server.netboot.pxelinux import parse_pxelinux
 
 PINNED = ".pinned"
-"""Directory with the files of machines whose image is pinned, for when a job's file goes."""
+"""The directory that keeps the files of machines whose image is pinned. They are put back when the file of a job is
+removed."""
 
 
 class PxeDirectory:
@@ -37,8 +38,8 @@ class PxeDirectory:
         return (self.path / "default").read_text(errors="replace")
 
     def write(self, name: str, content: str) -> None:
-        """Write the file with mode 0644 for every loader, pxelinux's last, so that it stands for all. Raises
-        BootosError."""
+        """Write the file with mode 0644 for every loader. The one of pxelinux is written last: when it exists, all
+        exist. Raises BootosError."""
         menu = parse_pxelinux(content)
         files = (
             (self.path.parent / "grub", render_grub(menu, per_machine=True)),
@@ -56,8 +57,8 @@ class PxeDirectory:
             ) from cause
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove these files if they are there, for every loader; anything but a per-MAC name is left alone. The file
-        of a pinned machine takes the place of the one that goes. Raises BootosError when that cannot be written."""
+        """Remove these files if they are there, for every loader; anything but a per-MAC name is left alone. A pinned
+        machine gets its kept file back. Raises BootosError when that cannot be written."""
         for name in names:
             if not FILE.fullmatch(name):
                 continue
@@ -86,7 +87,7 @@ class PxeDirectory:
         return present == content
 
     def remove_pinned(self, name: str) -> None:
-        """The machine is not pinned any more: remove the file, unless it is another one."""
+        """The machine is not pinned any more: remove its file, unless somebody else wrote that file since."""
         place, path = self.path / PINNED / name, self.path / name
         before = place.read_text() if place.is_file() else ""
         place.unlink(missing_ok=True)

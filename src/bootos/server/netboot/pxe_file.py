@@ -15,7 +15,7 @@ PLACEHOLDERS = ("sn", "mac", "server", "hostname", "address", "netmask", "gatewa
 
 
 def parse_mac(text: str) -> str | None:
-    """A MAC address in lower case with colons; None when it is none, or cannot be a NIC's own address."""
+    """A MAC address in lower case with colons; None when the text is no MAC address, or one that no NIC can have."""
     mac = text.strip().lower().replace("-", ":")
     if not MAC.fullmatch(mac) or mac == "00:00:00:00:00:00":
         return None

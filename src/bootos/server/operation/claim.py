@@ -1,4 +1,5 @@
-"""Refused claims: another client said to be a machine whose identity a session holds.
+"""Refused claims: a client said that it is a machine, while the session of another client holds that machine's
+identity.
 
 Recorded by `registration` (protocol v2) and `cloudboot.caller` (v1), shown on the machine's page and in lists until the
 operator acknowledges it or a week passed without another one. The audit log keeps who claimed what.

@@ -13,8 +13,8 @@ SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 
 def parse_sn(text: str) -> str:
-    """A serial number, trimmed. One that looks like an id is none: commands and links would be about another machine.
-    Raises UnusableError."""
+    """A serial number, trimmed. Raises UnusableError when it cannot be one. A number that looks like an id is refused,
+    since commands and links would then mean another machine."""
     sn = text.strip()
     if not SN.fullmatch(sn):
         raise UnusableError(

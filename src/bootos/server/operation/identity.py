@@ -1,4 +1,4 @@
-"""Who holds a machine's identity: the question of both protocols before they let a client speak for a machine."""
+"""Who holds a machine's identity. Both protocols ask this before they let a client speak for a machine."""
 
 from sqlalchemy.orm import Session
 
