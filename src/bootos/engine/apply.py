@@ -32,7 +32,7 @@ def apply_job(run: Run, plan: JobPlan) -> list[Action]:
 
 
 def _apply_drivers(run: Run, plan: JobPlan) -> list[Action]:
-    """What `apply_job` says, with the look of the machine that its drivers share."""
+    """Carry the plan out as `apply_job` says; all drivers share one look at the machine."""
     watcher = run.watcher
     settled = Forecast()
     any_changed = False
@@ -65,7 +65,8 @@ def _apply_drivers(run: Run, plan: JobPlan) -> list[Action]:
 
 
 def check_taken(actions: list[Action], past: Past) -> None:
-    """Raise StepFailed with everything that was set, has had its reboot, and is planned again all the same."""
+    """Raise StepFailed when changes that were set before the reboot are planned again after it: they did not take
+    effect."""
     if not past.rebooted:
         return
     lost = [_describe(action) for action in actions if action.id in past.find(StepState.REBOOTING)]

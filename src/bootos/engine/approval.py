@@ -81,7 +81,7 @@ def find_unapproved(approved: Sequence[ActionView], actions: Sequence[ActionView
 
 
 def _mask(action: ActionView, secrets: tuple[str, ...]) -> ActionView:
-    """As the server got it: what was approved was masked on its way."""
+    """The text as the server got it: the approved plan was masked on its way there."""
     if not secrets:
         return action
     return msgspec.convert(Masker(secrets).plain(msgspec.to_builtins(action), keys=FREE_TEXT), ActionView)

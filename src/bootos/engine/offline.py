@@ -69,5 +69,5 @@ def build_offline_run(
 
 
 def refuse_to_run(argv: Sequence[Any], **options: Any) -> Any:
-    """Offline nothing is run; a driver that tries has a `plan` that is not pure."""
+    """Raise: offline nothing is run. A driver that runs something here has a `plan` that is not pure."""
     raise DriverError(f"there is no machine here to run {argv[0]} on")

@@ -2,7 +2,7 @@
 approves it, and the agent compares it before it applies.
 
 Part of it is what an action changes and what that costs: id, changes, destroyed data, reboot. Wording (`summary`) and
-estimates are not: they may get better without the plan being another one.
+estimates are no part of it: a release may change them, and the plan is still the same.
 """
 
 import hashlib

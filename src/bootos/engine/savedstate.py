@@ -49,7 +49,8 @@ def read_saved(machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
 
 
 def choose_readers(inventory: Inventory, drivers: Sequence[Driver] | None = None) -> list[Driver]:
-    """Of each section the drivers with the highest priority: a worse one may need to log on somewhere to read."""
+    """The drivers with the highest priority for each section. Others are not asked, since they may have to log on
+    somewhere to read."""
     best: dict[str, tuple[int, list[Driver]]] = {}
     for chosen in match_drivers(inventory, drivers):
         driver = chosen.driver
@@ -63,7 +64,7 @@ def choose_readers(inventory: Inventory, drivers: Sequence[Driver] | None = None
 
 
 def leave_out(value: Any) -> Any:
-    """Questions that a driver would ask its hardware cannot be saved."""
+    """Leave out what cannot be saved: functions by which a driver asks its hardware."""
     if callable(value):
         return None
     if isinstance(value, Path):

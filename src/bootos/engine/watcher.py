@@ -7,7 +7,7 @@ from bootos.wire.v2 import ActionView, StepState
 
 
 class StepFailed(BootosError):
-    """A step that could not be done, or was not found done when read again."""
+    """A step failed: its work could not be done, or the machine read again does not show it."""
 
 
 class Cancelled(BootosError):
@@ -41,7 +41,7 @@ class Watcher(Protocol):
 
 
 class Unwatched:
-    """A watcher that nobody asks, for a plan; others override what they want to know."""
+    """A watcher that does nothing, for work that nobody watches. Other watchers override the calls that they need."""
 
     def add_step(self, id: str, title: str) -> None:
         """Nothing."""

@@ -40,7 +40,8 @@ class LogFile(logging.Handler):
             self.handleError(record)  # never stops the agent
 
     def _append(self, text: bytes) -> None:
-        """Opened for each line: one that was removed comes back. The agent is the only writer."""
+        """The file is opened for each line, so that a file that was removed is made again. The agent is the only
+        writer."""
         number = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.write(number, text)

@@ -60,7 +60,7 @@ class Console:
             self._page = None
 
     def close(self) -> None:
-        """Give the terminal up, with what it did not take: a blocked line would hold up the close."""
+        """Close the terminal and drop what it has not taken yet: closing a blocked line would wait for it."""
         if self.file >= 0:
             with suppress(OSError, termios.error):
                 if self._pending:

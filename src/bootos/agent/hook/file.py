@@ -18,7 +18,7 @@ PAGE = re.compile(rb"<(!doctype\s|html|head|body|\?xml)", re.IGNORECASE)
 
 
 class HookError(BootosError):
-    """A hook that cannot be fetched or is nothing that can be run."""
+    """A hook cannot be fetched, or cannot be run."""
 
 
 def write_hook(content: bytes, path: Path) -> list[str]:

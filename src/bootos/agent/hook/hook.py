@@ -109,7 +109,7 @@ def run_hook(
 
 @contextmanager
 def saying_that_it_runs(name: str, timeout_s: float) -> Iterator[None]:
-    """Say once a minute that the hook still runs, so that a hanging one is seen for what it is."""
+    """Log once a minute that the hook still runs, so that a hook that hangs is noticed."""
     ended = threading.Event()
     began = time.monotonic()
 

@@ -152,7 +152,7 @@ def split_sha256(url: str) -> tuple[str, str]:
 
 
 def _parse_on_error(key: str, words: dict[str, str], problems: list[Problem]) -> OnError:
-    """A policy that cannot be read is the careful one: somebody wanted something else than the default."""
+    """A policy that cannot be read counts as the careful one, since somebody wanted to change the default."""
     value = words.get(key, "continue")
     if value == "continue":
         return "continue"

@@ -1,6 +1,7 @@
 """The yum repositories of the kernel command line (REPO=URL[,URL]) become files below /etc/yum.repos.d.
 
-Called by `sequence` once there is a network. A repository that cannot be had is said and left out: it stops nothing.
+Called by `sequence` once there is a network. A repository that cannot be reached is logged and left out; nothing stops
+because of it.
 """
 
 import io

@@ -89,7 +89,7 @@ def end_job(
 
 
 def find_ending(work: Callable[[], Ending]) -> Ending:
-    """What the work says that it came to, or what it raised came to."""
+    """The ending that the work returns, or the one that its exception means."""
     try:
         return work()
     except JobRefused as refused:

@@ -1,4 +1,5 @@
-"""systemd-networkd, as far as `uplink` needs it: its files, being told of them, its leases, DHCP begun anew.
+"""systemd-networkd, as far as `uplink` needs it: its files, the signal to read them again, its leases, a new start of
+DHCP.
 
 There is no D-Bus in the image: systemd sends the signal (Type=notify-reload).
 """
@@ -21,7 +22,8 @@ UNIT = "systemd-networkd.service"
 
 
 class Networkd:
-    """`retry_s`: how long it has for a DHCP answer before DHCP is begun anew, and to be told when it could not be."""
+    """`retry_s`: after so many seconds without an answer DHCP is started again, and a signal that failed is sent
+    again."""
 
     def __init__(self, run: Runner, root: Path, *, retry_s: float, clock: Clock) -> None:
         self._run = run
@@ -42,7 +44,7 @@ class Networkd:
         self._tell()
 
     def tell_again(self) -> None:
-        """When it could not be told a while ago, do that now."""
+        """Send the signal again, when it failed `retry_s` seconds ago."""
         if self._tell_at is not None and self._clock.now() >= self._tell_at:
             self._tell()
 
@@ -72,7 +74,7 @@ class Networkd:
             return Names()
 
     def _tell(self) -> None:
-        """Reloading leaves interfaces alone whose files are as they were."""
+        """Let networkd read its files again. Interfaces whose files are unchanged stay as they are."""
         verbs = ("reload-or-restart", "restart")
         is_told = any(is_done(self._run, ["systemctl", verb, UNIT], timeout_s=60) for verb in verbs)
         self._tell_at = None if is_told else self._clock.now() + self._retry_s

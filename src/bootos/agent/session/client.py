@@ -24,7 +24,7 @@ LAYERS_TIMEOUT_S = 5.0  # a machine goes on without them
 
 
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
-    """What went wrong, without the connection's name, which takes the room of the reason on the status page."""
+    """What went wrong, without the name of the connection: on the status page there is only room for the reason."""
     return re.sub(r"^(<[\w.]+ object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(cause))
 
 

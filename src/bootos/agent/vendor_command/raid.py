@@ -232,9 +232,9 @@ def name_array(level: int, meaning: Meaning, present: list[Present]) -> str:
 def find_name(
     array: Present, present: list[Present], driver: Driver, machine: Machine, inventory: Inventory
 ) -> str | None:
-    """What the driver calls an array that is there: under another name it would not know that this one is wanted, and
-    with -c delete it. None: it lacks drives and does not run, so there is nothing to keep. Raises BootosError when
-    the driver does not know an array that is whole."""
+    """The name that the driver has for an existing array. The template must use it: under another name the driver would
+    take the array for an unwanted one, and with -c delete it. None when the array lacks drives and does not run:
+    nothing is kept of it. Raises BootosError when the driver does not know an array that is whole."""
     forecast = Forecast()
     Run({"name": RaidCommand.name, "raid": {}}, machine, inventory).ask(driver, forecast)
     names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]

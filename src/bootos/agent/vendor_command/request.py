@@ -49,7 +49,8 @@ class Command(Protocol):
         ...
 
     def defer(self, given: Given, problems: Sequence[Problem]) -> str:
-        """Why a plan with these problems is no failure yet: a call that has to follow settles it. Empty: it is one."""
+        """Why a plan with these problems is no failure yet: the next call of the script solves them. Empty when it is a
+        failure."""
         ...
 
     def finish(self, given: Given, machine: Machine) -> None:

@@ -146,7 +146,7 @@ def find_meaning(
 def _resolve(
     drives: DriveList, hotspares: DriveList | None, slots: list[Slot], others: list[Present]
 ) -> Meaning:
-    """Open forms pass over the drives of `others` and those that no array can have."""
+    """The numbers that a list means. Open forms leave out the drives of `others`, and drives that no array can use."""
     count = max((slot.number for slot in slots), default=-1) + 1
     busy = frozenset[int]().union(*(array.numbers for array in others))
     unusable = {slot.number for slot in slots if not slot.usable}

@@ -165,7 +165,7 @@ class Hand:
         self._do(f"the controller was not switched to {mode} mode", "SETCONTROLLERMODE", number)
 
     def _find(self, array: str) -> arc.ArcVolume:
-        """By its identity: its number may be another's by now."""
+        """Find the volume by its identity: its number may belong to another volume by now."""
         found = next((volume for volume in self._read().volumes if find_id(volume) == array), None)
         if found is None:
             raise DriverError(f"there is no logical device {array} on controller {self.controller} any more")

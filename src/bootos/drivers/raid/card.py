@@ -1,4 +1,5 @@
-"""What the drivers of hardware RAID controllers share: chosen alike, planned alike (`hardware.plan_controllers`).
+"""What the drivers of hardware RAID controllers share: they are chosen in the same way and planned by
+`hardware.plan_controllers`.
 
 A driver of one maker's tool reads the controllers and carries out orders; it decides nothing.
 """
@@ -19,7 +20,8 @@ PRIORITY = 10  # before software RAID
 
 
 class CardDriver:
-    """The base of them. A subclass has `name`, `title`, `read_controllers` and `carry_out`."""
+    """The base of the drivers of hardware controllers. A subclass has `name`, `title`, `read_controllers` and
+    `carry_out`."""
 
     name: str
     section = "raid"

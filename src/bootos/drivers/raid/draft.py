@@ -94,7 +94,7 @@ class ControllerDraft:
             self.forecast.taken.setdefault(array.device, f"array {array.title!r}, which is deleted")
 
     def take_spare(self, controller: Controller, drive_id: str, at: str) -> None:
-        """Take a hot spare away from what it is a spare of, unless that goes anyway."""
+        """Plan that a drive stops being a hot spare, unless its array is deleted anyway."""
         if (controller.id, drive_id) in self.removed:
             return
         owner = next((array for array in controller.arrays if drive_id in array.hotspares), None)

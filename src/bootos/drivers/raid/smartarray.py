@@ -133,7 +133,7 @@ class Hand:
         return f"array {name or find_id(volume)!r}"
 
     def _find(self, array: str) -> ssa.SsaVolume:
-        """By its identity: numbers and letters are the tool's, and may be another's by now."""
+        """Find it by its identity: the tool may have given its number or letter to another by now."""
         found = next((volume for volume in self._read().volumes if find_id(volume) == array), None)
         if found is None:
             raise DriverError(f"there is no logical drive {array} at {self.controller} any more")

@@ -32,7 +32,7 @@ class Occupancy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_on_device(state: Storage, device: str, freed: Set[str] = frozenset()) -> Occupancy:
-    """On a whole disk or array. `freed` are devices whose content an earlier action of the plan removes."""
+    """What occupies a whole disk or array. `freed` are devices whose content an earlier action of the plan removes."""
     if device in freed:
         return Occupancy()
     block = state.blocks.get(device)
@@ -47,7 +47,8 @@ def find_on_device(state: Storage, device: str, freed: Set[str] = frozenset()) -
 def find_on_partition(
     state: Storage, disk: str, number: int | None, freed: Set[str] = frozenset()
 ) -> Occupancy:
-    """On one partition of a disk or array; `number` None: on all of it. Who uses a part of a disk uses all of it."""
+    """What occupies one partition of a disk or array; with `number` None, all of it. A user of one part counts as a
+    user of the whole disk."""
     if number is None:
         return find_on_device(state, disk, freed)
     if disk in freed:
@@ -63,7 +64,7 @@ def find_on_partition(
 
 
 def find_on_volume(group: volume.Group, name: str) -> Occupancy:
-    """On a logical volume. One that is empty, or whose making was cut off, holds nothing."""
+    """What occupies a logical volume. A volume that is empty, or was cut off while it was made, holds nothing."""
     found = group.find_volume(name)
     if found is None:
         return Occupancy()
@@ -92,7 +93,7 @@ def _find_on_array(state: Storage, lost: str, device: str, freed: Set[str] = fro
 
 
 def find_on_drive(state: Storage, drive: Drive, freed: Set[str] = frozenset()) -> Occupancy:
-    """On a drive that a controller hands to the system. Others hold what their arrays do."""
+    """What occupies a drive that a controller hands to the system. All other drives hold the data of their arrays."""
     return find_on_device(state, drive.device, freed) if drive.state == "jbod" else Occupancy()
 
 
