@@ -110,7 +110,7 @@ def check_host(image: Path, is_there: Callable[[str], bool]) -> None:
 
 
 def find_loader(image: Path, name: str) -> Path:
-    """The one that the image brings, else this host's, which may not be there."""
+    """The boot loader that the image brings, else the one of this host, which may be missing."""
     own = (image / DIRECTORY / name).resolve()
     return own if own.is_file() else Path("/") / _LOADERS[name].path
 

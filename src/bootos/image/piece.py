@@ -90,7 +90,7 @@ def parse_source(text: str) -> Source:
 
 
 def read_names(node: ast.stmt) -> tuple[str, ...]:
-    """The names that a statement defines; none where it does another thing as well."""
+    """The names that a statement defines; empty when the statement also defines something else."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return (node.name,)
     if not isinstance(node, ast.Assign | ast.AnnAssign):

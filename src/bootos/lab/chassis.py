@@ -32,5 +32,5 @@ class Chassis:
         """Take it out, whether the guest wants it or not."""
 
     def set_boot_device(self, target: str) -> None:
-        """Try that first at the next reset: `Cd`, `Pxe`, `Hdd`, or none of them for the usual order. A machine that is
-        off looks for it when it starts."""
+        """Choose what the next reset boots from first: `Cd`, `Pxe`, `Hdd`, or another word for the usual order. A
+        machine that is off looks for it when it starts."""

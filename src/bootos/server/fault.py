@@ -41,7 +41,7 @@ class UnauthorizedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """Whoever it is may not do this, or this server does not do it."""
+    """The caller may not do this, or this server is set up not to do it."""
 
     status = 403
 
@@ -53,13 +53,13 @@ class NotFoundError(RequestError):
 
 
 class ConflictError(RequestError):
-    """It cannot be done as things are now; later, or after another call, it may."""
+    """The request does not fit the present state; later, or after another call, it may fit."""
 
     status = 409
 
 
 class UnusableError(RequestError):
-    """The request is well formed, and what it asks for cannot be."""
+    """The request is well formed, but what it asks for is impossible."""
 
     status = 422
 

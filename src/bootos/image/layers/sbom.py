@@ -27,7 +27,7 @@ PREFIX = "SPDXRef-Layer-"
 
 def renew_sbom(directory: Path, manifest: Manifest, added: Mapping[str, Sequence[Component]]) -> None:
     """Name in an image's files what its layers bring; `added`: name of a new layer -> its packages. An image directory
-    without these files, as one that was copied for a machine, stays without."""
+    that has no such files (a copy for one machine has none) gets none."""
     kept = {layer.name for layer in manifest.layers} - set(added)
     new = [(layer, added[layer.name]) for layer in manifest.layers if layer.name in added]
     sbom = directory / SBOM

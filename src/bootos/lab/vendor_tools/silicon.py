@@ -117,7 +117,7 @@ class Block:
         self._silicon.state.setdefault(_DRIVES, {})[name] = msgspec.to_builtins(drive)
 
     def unplug(self, name: str) -> None:
-        """It disappears with what is on it. Raises KeyError for one that does not exist."""
+        """Take a drive away, with what is on it. Raises KeyError when there is no such drive."""
         del self._silicon.state[_DRIVES][name]
         if self.backplane is not None:
             self.backplane.unplug(name)

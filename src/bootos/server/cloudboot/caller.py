@@ -51,8 +51,8 @@ def refuse_claim(context: Context, session: WriteSession, machine: Machine, send
 
 
 def hear(context: Context, session: WriteSession, machine: Machine) -> None:
-    """Note that a v1 agent of this machine gave a sign of life. One that does so while a v2 agent is there is not
-    it."""
+    """Note that a v1 agent of this machine gave a sign of life. It does not count while a v2 agent holds the machine's
+    identity: the sender is then not this machine."""
     if not has_v2_agent(context, session, machine):
         machine.protocol = 1
         machine.last_heard_at = read_clock()

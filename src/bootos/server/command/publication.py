@@ -66,7 +66,7 @@ def hand_over(client: Client, directory: Path) -> tuple[str, str]:
 
 
 def check_file(path: Path, manifest: bytes) -> None:
-    """Before it is sent for a minute: the file is one that the manifest names. Raises BootosError."""
+    """Check, before the file is sent, that it is the file which the manifest names. Raises BootosError."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -94,7 +94,7 @@ def show_progress() -> Iterator[Progress]:
 
 
 def name_line(state: dict[str, Any]) -> str:
-    """In which line of the progress a file is: the boot loaders, many and small, share one."""
+    """The title of a file's progress bar. The boot loaders are many and small, and share one bar."""
     return LOADERS if state["name"].startswith(f"{LOADERS}/") else str(state["name"])
 
 
