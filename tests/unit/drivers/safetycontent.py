@@ -170,6 +170,12 @@ CONTENTS = (
         told="",
         places=frozenset({"partition", "volume"}),
     ),
+    Content(
+        name="what looks like the table of an Atari",
+        signatures=sign("atari", "", ""),
+        told="",
+        places=frozenset({"partition", "volume"}),
+    ),
     *(
         Content(name=name, signatures=sign(kind))
         for name, kind in (

@@ -25,7 +25,7 @@ from bootos.drivers.storage.mkfs import (
     is_right,
     mark_filesystem,
 )
-from bootos.drivers.storage.own import is_own_filesystem
+from bootos.drivers.storage.own import is_begun, is_own_filesystem
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
@@ -152,8 +152,7 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
                 signatures=found.signatures if found is not None else (),
             )
         spots.append(spot)
-    _plan_spots(state, spots, wanted.filesystem, planned)
-    forecast.freed |= {target.device for target in targets}
+    forecast.freed |= {spot.device for spot in _plan_spots(state, spots, wanted.filesystem, planned)}
 
 
 def _plan_partitions(
@@ -219,9 +218,10 @@ def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Foreca
 
 def _plan_spots(
     state: Storage, spots: list[Spot], wanted: Filesystem | FilesystemType, planned: Planned
-) -> None:
-    """The same file system in each of these places."""
+) -> list[Spot]:
+    """The same file system in each of these places. Returns the places that do not have it yet."""
     filesystem = full_filesystem(wanted)
+    missing = []
     if len(spots) > 1 and filesystem.uuid is not None:
         message = f"one UUID cannot be on {len(spots)} disks"
         planned.problems.append(Problem(path=f"{spots[0].path}.uuid", message=message))
@@ -231,13 +231,15 @@ def _plan_spots(
             has, needs = format_size(spot.size_bytes), format_size(least)
             message = f"{has} is too small for {filesystem.type.value}: it needs {needs}"
             planned.problems.append(Problem(path=spot.path, message=message))
-        if f"{FILESYSTEM}{spot.place}" not in state.begun:  # another place of this UUID was doubted
+        if not is_begun(state, FILESYSTEM, spot.place, spot.device):  # another place of this UUID was doubted
             whole = tuple(msgspec.structs.replace(item, half_made=False) for item in spot.signatures)
             spot = msgspec.structs.replace(spot, signatures=whole)
         if not spot.has_table and is_right(spot.signatures, filesystem):
             planned.notes.append(f"{spot.title} has its {filesystem.type.value} file system already")
             continue
+        missing.append(spot)
         _plan_make(state, spot, filesystem, planned)
+    return missing
 
 
 def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Planned) -> None:

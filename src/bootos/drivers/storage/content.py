@@ -15,11 +15,8 @@ from bootos.drivers.storage.signature import LVM_SIGNATURE, MD_SIGNATURE, TABLES
 from bootos.drivers.storage.state import Block, Slice, Storage
 
 _PROTECTIVE = "PMBR"  # stands before a GPT, and alone where that is damaged
-_NO_CONTENT = (
-    *TABLES,
-    _PROTECTIVE,
-    "atari",
-)  # the table is told by its partitions; "atari" is seen in other data, too
+_ATARI = "atari"  # `blkid` sees this table in other data, too
+_NO_CONTENT = (*TABLES, _PROTECTIVE, _ATARI)  # the table is told by its partitions
 _UNKNOWN = "what nobody can look at: the system shows no disk of it"
 
 
@@ -137,6 +134,8 @@ def _tell_slice(state: Storage, part: Slice, freed: Set[str], *, is_alone: bool 
     yield from _tell_signatures(state, part.signatures, part.device, freed)
     if is_alone and part.device not in freed:  # a table of its own: a virtual machine's disk
         yield from _tell_tables(part.signatures, part.device, "")
+        if any(signature.type == _ATARI for signature in part.signatures):
+            yield f"ATARI partition table on {part.device}"
 
 
 def _tell_tables(signatures: tuple[Signature, ...], device: str, more: str) -> Iterator[str]:

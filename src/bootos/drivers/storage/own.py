@@ -11,18 +11,25 @@ from bootos.drivers.storage.state import Block, Storage
 from bootos.template.model import Filesystem
 
 
+def is_begun(state: Storage, kind: str, place: str, device: str) -> bool:
+    """Whether an earlier attempt began this kind of action (`mark.TABLE`) here. `place` is what ids call it; the ids of
+    agents before 0.2.0 call arrays of a controller by the kernel's `device`."""
+    return not state.begun.isdisjoint({f"{kind}{place}", f"{kind}{device}"})
+
+
 def is_own_table(state: Storage, found: Block | None, place: str) -> bool:
     """Whether the partition table was not written to its end: the kernel cannot use it. `place` is what ids call it."""
     if found is None or found.layout is None or not found.layout.unseen:
         return False
-    is_begun = f"{TABLE}{place}" in state.begun
-    return is_begun and is_same_uuid(found.layout.id, draw_uuid(state.owner, found.device))
+    if not is_begun(state, TABLE, place, found.device):
+        return False
+    return is_same_uuid(found.layout.id, draw_uuid(state.owner, found.device))
 
 
 def is_own_array(state: Storage, array: md.Array) -> bool:
     """Whether the array was not created to its end, so that it cannot be started."""
-    is_begun = f"{ARRAY}{array.name}" in state.begun and not array.node
-    return is_begun and is_same_uuid(array.uuid, draw_uuid(state.owner, array.device))
+    is_cut_off = f"{ARRAY}{array.name}" in state.begun and not array.node
+    return is_cut_off and is_same_uuid(array.uuid, draw_uuid(state.owner, array.device))
 
 
 def is_own_filesystem(
