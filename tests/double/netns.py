@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bootos import waiting
+from bootos.errors import BootosError
 from bootos.process import Child, run, start
 
 T = TypeVar("T")
@@ -133,6 +134,7 @@ class Site:
             "--conf-file=/dev/null",
             "--interface=port",
             "--bind-interfaces",
+            "--no-ping",  # for three seconds, whether somebody has an address already
         ]
         words += [f"--dhcp-range={network}.10,{network}.20", "--log-dhcp", "--leasefile-ro", "--no-resolv"]
         words += [
@@ -155,7 +157,7 @@ class Site:
         programs.mkdir()
         (programs / "systemctl").write_text(SYSTEMCTL % {"networkd": NETWORKD})
         (programs / "systemctl").chmod(0o755)
-        timing = {"first_word_s": 1, "connect_s": 1, "retry_s": 2, **timing}
+        timing = {"first_word_s": 0.5, "connect_s": 1, "retry_s": 1, "settle_s": 1, "pause_s": 0.1, **timing}
         said: dict[str, Any] = {"cmdline": cmdline, "timing": timing, "root": str(self.directory / "root")}
         said["late"] = late
         driver = [sys.executable, str(Path(__file__).with_name("netns_driver.py")), json.dumps(said)]
@@ -177,7 +179,7 @@ class Site:
                 timeout_s,
                 pattern,
             )
-        except AssertionError as error:
+        except BootosError as error:
             raise AssertionError(f"{error}; the log:\n{self.log.read_text()}") from None
 
     def wait_for_uplink(self, timeout_s: float = 30.0) -> dict[str, str]:

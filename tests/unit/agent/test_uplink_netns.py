@@ -73,7 +73,7 @@ def test_when_the_pxe_card_does_not_reach_the_server_all_are_tried_and_it_is_sai
     right = site.add_card("eth1", SECOND, "10.7.1", server=True)
     site.serve_dhcp(pxe, "10.7.0")
     site.serve_dhcp(right, "10.7.1")
-    site.power_on(f"SERVER_ADDR={URL} BOOTIF=01-{FIRST.replace(':', '-')}", alone_s=2)
+    site.power_on(f"SERVER_ADDR={URL} BOOTIF=01-{FIRST.replace(':', '-')}", alone_s=1)
     assert site.wait_for_uplink()["mac"] == SECOND
     site.wait_for_line(f"eth0 does not reach {URL} after . s; all interfaces are tried now")
     assert site.find_route() == "eth1"
@@ -83,7 +83,7 @@ def test_a_switch_port_that_swallows_the_first_seconds_costs_only_a_few_more(sit
     late = site.add_card("eth0", FIRST, "10.7.0", server=True)
     other = site.add_card("eth1", SECOND, "10.7.1")
     leased = site.serve_dhcp(other, "10.7.1")
-    site.power_on(f"SERVER_ADDR={URL}", retry_s=3, first_word_s=5)
+    site.power_on(f"SERVER_ADDR={URL}", retry_s=2, first_word_s=2.5)
     site.wait_for_line("waiting for a way to the server: eth0 .*: no DHCP answer")
     site.serve_dhcp(late, "10.7.0")
     assert site.wait_for_uplink(timeout_s=6)["name"] == "eth0"
