@@ -57,6 +57,7 @@ class Options(TypedDict, total=False):
     """How a command is run, in the words of `run`; `Command` says what each means and what it is when not given."""
 
     timeout_s: float
+    kill_s: float
     input: str | None
     check: bool
     secrets: Sequence[str]
@@ -68,9 +69,10 @@ class Options(TypedDict, total=False):
 class Command:
     """A command with all of its options: what `run` carries out, and what stands in for it answers.
 
-    `timeout_s` seconds it may take. `input` is its standard input; None: it has none. With `check` an exit code that is
-    not zero is an error. `secrets` are masked in logs and error messages, never in the returned text. `env` is added to
-    this process's environment. `on_line` gets each line of stdout and stderr as it comes, masked.
+    `timeout_s` seconds it may take, then its end is waited for `kill_s` seconds. `input` is its standard input;
+    None: it has none. With `check` an exit code that is not zero is an error. `secrets` are masked in logs and error
+    messages, never in the returned text. `env` is added to this process's environment. `on_line` gets each line of
+    stdout and stderr as it comes, masked.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Command:
         argv: Sequence[str | os.PathLike[str]],
         *,
         timeout_s: float = 60.0,
+        kill_s: float = KILL_S,
         input: str | None = None,
         check: bool = True,
         secrets: Sequence[str] = (),
@@ -87,6 +90,7 @@ class Command:
     ) -> None:
         self.words = tuple(os.fspath(word) for word in argv)
         self.timeout_s = timeout_s
+        self.kill_s = kill_s
         self.input = input
         self.check = check
         self.secrets = secrets
@@ -134,7 +138,7 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> C
 
     Raises ToolError: not found, non-zero exit (with `check`), or `timeout_s` seconds passed; then the
     command's whole process group is killed. One that waits inside the kernel, for a dead disk or BMC, goes on there
-    until that answers, and is waited for no longer than KILL_S.
+    until that answers, and is waited for no longer than `kill_s` seconds.
     """
     command = Command(argv, **options)
     log.debug("run %s", command.shown)
@@ -156,11 +160,13 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> C
     try:
         out, err, late = _collect(child, command, began + command.timeout_s)
     except BaseException:
-        _end_group(child)
+        _end_group(child, command.kill_s)
         raise
     if late:
         ending = (
-            "was ended" if _end_group(child) else f"cannot be ended (pid {child.pid} waits inside the kernel)"
+            "was ended"
+            if _end_group(child, command.kill_s)
+            else f"cannot be ended (pid {child.pid} waits inside the kernel)"
         )
         raise command.build_late(ending)
     code, seconds = child.wait(), time.monotonic() - began
@@ -215,7 +221,7 @@ def _collect(
     return bytes(whole[child.stdout]), bytes(whole[child.stderr]), False
 
 
-def _end_group(child: "subprocess.Popen[bytes]") -> bool:
+def _end_group(child: "subprocess.Popen[bytes]", wait_s: float) -> bool:
     """Kill the command and all that it started; returns whether it has ended."""
     try:
         os.killpg(child.pid, signal.SIGKILL)
@@ -225,7 +231,7 @@ def _end_group(child: "subprocess.Popen[bytes]") -> bool:
         if pipe is not None:
             pipe.close()
     try:
-        child.wait(KILL_S)
+        child.wait(wait_s)
     except subprocess.TimeoutExpired:
         return False
     return True
