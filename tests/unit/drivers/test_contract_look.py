@@ -58,6 +58,16 @@ def test_a_disk_that_is_plugged_in_while_it_is_read_ends_it_too(tmp_path: Path, 
     assert look.take("storage", INVENTORY, reading) == 2
 
 
+@pytest.mark.parametrize("name", ["proc/self/mountinfo", "proc/swaps"])
+def test_a_disk_that_is_taken_into_use_ends_a_reading(tmp_path: Path, counter: Path, name: str) -> None:
+    look, reading, file = Look(tmp_path), Reading(), tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    look.take("storage", INVENTORY, reading)
+    file.write_text("22 1 8:1 / /mnt rw - ext4 /dev/sda1 rw\n")
+    assert [look.take("storage", INVENTORY, reading) for _ in range(2)] == [2, 2]
+
+
 def test_a_reading_that_failed_is_not_kept(tmp_path: Path) -> None:
     look, reading = Look(tmp_path), Reading()
 
