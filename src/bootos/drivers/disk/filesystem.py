@@ -9,11 +9,10 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Action, Change, Forecast, Machine, Planned
+from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_whole
-from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.content import Occupancy, find_on_device, find_on_partition, find_on_volume
-from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
 from bootos.drivers.storage.mark import FILESYSTEM
@@ -26,7 +25,6 @@ from bootos.drivers.storage.mkfs import (
     mark_filesystem,
 )
 from bootos.drivers.storage.own import is_begun, is_own_filesystem
-from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
 from bootos.drivers.storage.state import Storage
@@ -42,7 +40,6 @@ from bootos.template.model import (
     VolumeGroup,
 )
 from bootos.template.size import format_size
-from bootos.wire.inventory import Inventory
 
 
 class Make(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,25 +52,18 @@ class Make(msgspec.Struct, frozen=True, kw_only=True):
     volume: tuple[str, str] | None = None
 
 
-class FilesystemDriver:
+class FilesystemDriver(DiskDriver):
     name = "disk.filesystem"
     section = "disks.filesystem"
     title = "File systems"
-    state_type = Storage
-
-    def match(self, inventory: Inventory) -> Match | None:
-        if not has_or_makes_disks(inventory):
-            return None
-        return Match(reason="every disk can hold a file system")
+    can = "hold a file system"
+    details = (Make,)
 
     def wants(self, template: Template) -> bool:
         return any(
             disk.filesystem is not None or any(wants_plain(part) for part in disk.partitions)
             for disk in template.disks
         ) or any(wants_plain(item) for group in template.volume_groups for item in group.volumes)
-
-    def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -90,11 +80,8 @@ class FilesystemDriver:
             _plan_volumes(state, group, f"volume_groups[{index}]", forecast, planned)
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, Make):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        with resync_slowed(machine):
-            apply_filesystem(machine, action.detail)
+    def change(self, machine: Machine, detail: Make, secrets: dict[str, str]) -> None:
+        apply_filesystem(machine, detail)
 
     def export(self, state: Storage) -> dict[str, Any]:
         found = export_whole(state)

@@ -6,23 +6,13 @@ cryptsetup's standard input and nowhere else.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from bootos.drivers.contract import (
-    Action,
-    Change,
-    DriverError,
-    Forecast,
-    Machine,
-    Match,
-    PartitionForecast,
-    Planned,
-)
-from bootos.drivers.storage.array import resync_slowed
+from bootos.drivers.contract import Action, Change, Forecast, Machine, PartitionForecast, Planned
+from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.storage.content import Occupancy, find_on_partition, find_on_volume
-from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
 from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
@@ -34,7 +24,6 @@ from bootos.drivers.storage.mkfs import (
     mark_filesystem,
 )
 from bootos.drivers.storage.own import is_unfinished_container
-from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
 from bootos.drivers.storage.state import Storage
@@ -42,7 +31,6 @@ from bootos.drivers.storage.volume import opened
 from bootos.errors import Problem
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size
-from bootos.wire.inventory import Inventory
 
 HEADER_BYTES = 16 * 1024**2  # LUKS2 as cryptsetup makes it
 MAPPING = "bootos-container"
@@ -73,20 +61,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
 
 
-class LuksDriver:
+class LuksDriver(DiskDriver):
     name = "disk.luks"
     section = "disks.luks"
     title = "Encryption"
-    state_type = Storage
-
-    def match(self, inventory: Inventory) -> Match | None:
-        return Match(reason="every disk can be encrypted") if has_or_makes_disks(inventory) else None
+    can = "be encrypted"
+    details = (Encrypt,)
 
     def wants(self, template: Template) -> bool:
         return any(find_places(template))
-
-    def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -105,38 +88,30 @@ class LuksDriver:
                 planned.problems.append(Problem(path=path, message=message, hint=hint))
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, Encrypt):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        with resync_slowed(machine):
-            apply_encryption(machine, action.detail, secrets[action.detail.secret])
+    def change(self, machine: Machine, detail: Encrypt, secrets: dict[str, str]) -> None:
+        apply_encryption(machine, detail, secrets[detail.secret])
 
 
 def find_places(template: Template) -> Iterator[Place]:
     """Every partition and logical volume of the template that is to be encrypted, in the order of the template."""
-    for index, disk in enumerate(template.disks):
-        for number, part in enumerate(disk.partitions):
-            if part.encryption is not None:
-                at = f"disks[{index}]"
-                yield Place(
-                    wanted=part,
-                    encryption=part.encryption,
-                    path=f"{at}.partitions[{number}]",
-                    owner=at,
-                    wipe=disk.wipe,
-                    number=number + 1,
-                )
-    for index, group in enumerate(template.volume_groups):
-        for number, item in enumerate(group.volumes):
+    owners: list[tuple[str, str, bool, Sequence[Partition | LogicalVolume], str]] = [
+        (f"disks[{n}]", "partitions", disk.wipe, disk.partitions, "") for n, disk in enumerate(template.disks)
+    ]
+    owners += [
+        (f"volume_groups[{n}]", "volumes", group.wipe, group.volumes, group.name)
+        for n, group in enumerate(template.volume_groups)
+    ]
+    for at, key, wipe, items, group in owners:
+        for index, item in enumerate(items):
             if item.encryption is not None:
-                at = f"volume_groups[{index}]"
                 yield Place(
                     wanted=item,
                     encryption=item.encryption,
-                    path=f"{at}.volumes[{number}]",
+                    path=f"{at}.{key}[{index}]",
                     owner=at,
-                    wipe=group.wipe,
-                    group=group.name,
+                    wipe=wipe,
+                    number=None if group else index + 1,
+                    group=group,
                 )
 
 

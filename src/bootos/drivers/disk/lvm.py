@@ -7,7 +7,8 @@ Nothing is left active.
 
 from typing import Any
 
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Forecast, Machine, Planned
+from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_groups
 from bootos.drivers.disk.group import (
     CreateGroup,
@@ -22,30 +23,21 @@ from bootos.drivers.disk.group import (
 )
 from bootos.drivers.disk.groupplan import DRIVER, plan_group
 from bootos.drivers.storage import volume
-from bootos.drivers.storage.array import resync_slowed
-from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.membership import find_memberships
-from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import reserve_disks
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
-from bootos.wire.inventory import Inventory
 
 
-class LvmDriver:
+class LvmDriver(DiskDriver):
     name = DRIVER
     section = "disks.lvm"
     title = "Logical volumes"
-    state_type = Storage
-
-    def match(self, inventory: Inventory) -> Match | None:
-        return Match(reason="every disk can be a physical volume") if has_or_makes_disks(inventory) else None
+    can = "be a physical volume"
+    details = (CreateGroup, ExtendGroup, GrowVolume, MakeVolume, FinishVolume)
 
     def wants(self, template: Template) -> bool:
         return bool(template.volume_groups)
-
-    def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -59,21 +51,17 @@ class LvmDriver:
                 plan_group(state, wanted, at, members, forecast, planned)
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        with resync_slowed(machine):
-            match action.detail:
-                case CreateGroup():
-                    apply_create(machine, action.detail)
-                case ExtendGroup():
-                    node = make_member(machine, action.detail.member)
-                    run_lvm(machine, "vgextend", "--yes", action.detail.group, node)
-                case GrowVolume() | MakeVolume():
-                    apply_size(machine, action.detail)
-                case FinishVolume(group=group, name=name):
-                    with volume.opened(machine, group, name) as node:
-                        machine.run(["wipefs", "--all", "--force", "--quiet", node])
-                case _:
-                    raise DriverError(f"{self.name} has no action like {action.id}")
+    def change(self, machine: Machine, detail: Any, secrets: dict[str, str]) -> None:
+        match detail:
+            case CreateGroup():
+                apply_create(machine, detail)
+            case ExtendGroup():
+                run_lvm(machine, "vgextend", "--yes", detail.group, make_member(machine, detail.member))
+            case GrowVolume() | MakeVolume():
+                apply_size(machine, detail)
+            case FinishVolume(group=group, name=name):
+                with volume.opened(machine, group, name) as node:
+                    machine.run(["wipefs", "--all", "--force", "--quiet", node])
 
     def export(self, state: Storage) -> dict[str, Any]:
         found = export_groups(state)

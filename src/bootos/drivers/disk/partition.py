@@ -8,25 +8,14 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import (
-    Action,
-    Change,
-    DriverError,
-    Forecast,
-    Machine,
-    Match,
-    PartitionForecast,
-    Planned,
-)
+from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, PartitionForecast, Planned
+from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_tables
-from bootos.drivers.storage.array import resync_slowed
 from bootos.drivers.storage.content import find_on_device
-from bootos.drivers.storage.current import has_or_makes_disks
 from bootos.drivers.storage.desk import NOTHING_LOST, Taking, judge, wipe_word
 from bootos.drivers.storage.device import check_partitions, empty_place, read_size
 from bootos.drivers.storage.mark import TABLE, draw_uuid
 from bootos.drivers.storage.own import is_own_table
-from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import Target, reserve_disks, select_targets
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Block, Storage, partition_path
@@ -34,7 +23,6 @@ from bootos.drivers.storage.table import ALIGN_BYTES, Placed, build_script, find
 from bootos.template.model import DiskWanted, Partition, Table, Template
 from bootos.template.parttype import find_type_name
 from bootos.template.size import format_size, parse_bytes
-from bootos.wire.inventory import Inventory
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,22 +36,15 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     mark: str = ""
 
 
-class PartitionDriver:
+class PartitionDriver(DiskDriver):
     name = "disk.partition"
     section = "disks.partitions"
     title = "Disk partitions"
-    state_type = Storage
-
-    def match(self, inventory: Inventory) -> Match | None:
-        if not has_or_makes_disks(inventory):
-            return None
-        return Match(reason="every disk can hold a partition table")
+    can = "hold a partition table"
+    details = (Write,)
 
     def wants(self, template: Template) -> bool:
         return any(wants_table(disk) for disk in template.disks)
-
-    def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return read_storage(machine, inventory)
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -81,11 +62,8 @@ class PartitionDriver:
                 _plan_table(state, wanted, at, target, forecast, planned)
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        if not isinstance(action.detail, Write):
-            raise DriverError(f"{self.name} has no action like {action.id}")
-        with resync_slowed(machine):
-            apply_table(machine, action.detail)
+    def change(self, machine: Machine, detail: Write, secrets: dict[str, str]) -> None:
+        apply_table(machine, detail)
 
     def export(self, state: Storage) -> dict[str, Any]:
         found = export_tables(state)

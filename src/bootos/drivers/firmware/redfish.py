@@ -17,7 +17,7 @@ from bootos.drivers.firmware.download import fetched_package
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import is_same
-from bootos.drivers.redfish.client import ROOT, Client, Outcome, open_client
+from bootos.drivers.redfish.client import ROOT, Caller, Client, Outcome
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
@@ -25,7 +25,6 @@ from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.errors import Problem
 from bootos.template.firmware import Component, FirmwareWanted, find_method
 from bootos.template.model import Template
-from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -69,23 +68,12 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     on_reset: bool
 
 
-class FirmwareRedfishDriver:
-    """`timeout_s` is of one request."""
-
+class FirmwareRedfishDriver(Caller):
     name = NAME
     section = NAME
     title = "Firmware by the BMC's Redfish service"
     state_type = RedfishFirmwareState
     reboot_after_each = True
-
-    def __init__(
-        self,
-        *,
-        timeout_s: float = 60.0,
-        clock: Clock = CLOCK,
-    ) -> None:
-        self._timeout_s = timeout_s
-        self._clock = clock
 
     def match(self, inventory: Inventory) -> Match | None:
         if inventory.bmc is None:
@@ -169,9 +157,6 @@ class FirmwareRedfishDriver:
             )
         if not hop.recipe.reboot:
             self._wait_for_version(machine, hop, way, what)
-
-    def _open(self, machine: Machine, endpoints: Sequence[Endpoint]) -> Any:
-        return open_client(machine, endpoints, timeout_s=self._timeout_s, clock=self._clock)
 
     def _send(self, client: Client, hop: Hop, way: Way, url: str, file: Any, what: str) -> Reply:
         targets = (

@@ -6,7 +6,6 @@ logging on with it, once per account and job: BMCs lock an account, or everybody
 
 import hashlib
 import logging
-from contextlib import AbstractContextManager
 from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
@@ -22,7 +21,7 @@ from bootos.drivers.oob.redfishresource import (
     read_boot,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
-from bootos.drivers.redfish.client import ROOT, Client, open_client
+from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Caller, Client
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
@@ -43,22 +42,14 @@ TASK_DEADLINE_S = 300.0
 _ROOM_FOR_A_QUESTION = 3
 
 
-class RedfishDriver:
-    """`timeout_s` is of one request."""
-
+class RedfishDriver(Caller):
     name = NAME
     section = "oob"
     title = "Out-of-band controller (Redfish)"
     state_type = State
 
-    def __init__(
-        self,
-        *,
-        timeout_s: float = 60.0,
-        clock: Clock = CLOCK,
-    ) -> None:
-        self._timeout_s = timeout_s
-        self._clock = clock
+    def __init__(self, *, timeout_s: float = TIMEOUT_S, clock: Clock = CLOCK) -> None:
+        super().__init__(timeout_s=timeout_s, clock=clock)
         self._was_reset = False
         self._wrong: set[tuple[str, str]] = set()  # (account, digest of a password) that did not log on
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -109,12 +100,6 @@ class RedfishDriver:
             self._was_reset = True
         elif isinstance(action.detail, SetResource) and action.detail.network is not None:
             self._wait_for_network(machine, action.detail.path, action.detail.network)
-
-    def _open(
-        self, machine: Machine, endpoints: tuple[Endpoint, ...], timeout_s: float | None = None
-    ) -> AbstractContextManager[Client]:
-        timeout_s = timeout_s or self._timeout_s
-        return open_client(machine, endpoints, timeout_s=timeout_s, clock=self._clock)
 
     def _read(
         self,

@@ -11,14 +11,13 @@ from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
 from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.hand import ToolHand, need_tool
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
-from bootos.hardware.program import TIMEOUT_S, find_tool
-from bootos.process import ToolError
+from bootos.hardware.program import TIMEOUT_S
 
-APPLY_TIMEOUT_S = 600.0
 _MIB = 1024**2
 _METHODS = {"fast": "quick", "full": "clear", "background": "build", "none": "skip"}
 _READ = {"none": "roff", "ahead": "ron"}
@@ -43,16 +42,10 @@ class AdaptecDriver(CardDriver):
         Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
 
 
-class Hand:
+class Hand(ToolHand):
     """Carries out orders on one controller."""
 
-    def __init__(self, machine: Machine, program: str, controller: str) -> None:
-        self.machine = machine
-        self.program = program
-        self.controller = controller
-
     def carry_out(self, detail: order.Order) -> None:
-        """Carry out one order by the vendor's tool. Raises DriverError that names the array or drive, ToolError."""
         match detail:
             case order.CreateArray():
                 self._create(detail)
@@ -180,14 +173,7 @@ class Hand:
             argv = [self.program, command, words[0], self.controller, *words[1:]]
         if command != "SETBOOT":
             argv.append("noprompt")
-        try:
-            done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
-        except ToolError as cause:
-            raise DriverError(about) from cause
-        error = arc.parse_error(done.stdout + "\n" + done.stderr)
-        if error or done.returncode:
-            said = (error or done.stdout.strip())[-500:]
-            raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+        self.call(about, argv, arc.parse_error)
 
 
 def _tell(volume: arc.ArcVolume) -> str:
@@ -195,13 +181,9 @@ def _tell(volume: arc.ArcVolume) -> str:
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_tool(machine.run, machine.root, arc.PROGRAMS, ["GETVERSION"])
-    if found is None:
-        hint = (
-            "a layer with the Arcconf package brings it; raid.driver: raid.mdadm makes software RAID instead"
-        )
-        raise DriverError("arcconf is not installed: no Adaptec controller can be configured", hint=hint)
-    return found
+    hint = "a layer with the Arcconf package brings it; raid.driver: raid.mdadm makes software RAID instead"
+    missing = DriverError("arcconf is not installed: no Adaptec controller can be configured", hint=hint)
+    return need_tool(machine, arc.PROGRAMS, ["GETVERSION"], missing)
 
 
 def _read_configs(machine: Machine, program: str) -> list[arc.ArcController]:

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.hand import APPLY_TIMEOUT_S, ToolHand, need_tool
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli, storclireply
-from bootos.hardware.program import find_tool
 from bootos.hardware.storcli import StorArray
 from bootos.hardware.storclireply import Reply
 from bootos.process import ToolError
 from bootos.waiting import CLOCK, Clock
 
-APPLY_TIMEOUT_S = 600.0
 READ = {"none": "nora", "ahead": "ra", "adaptive": "ra"}
 WRITE = {"through": "wt", "back": "wb", "always-back": "awb"}
 _MIB = 1024**2
@@ -47,14 +46,12 @@ class MegaraidDriver(CardDriver):
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_tool(machine.run, machine.root, storcli.PROGRAMS, ["show", "J"])
-    if found is None:
-        raise DriverError(
-            "neither storcli nor perccli is installed: the RAID controller cannot be configured",
-            hint="a layer with the storcli (Dell: perccli) package brings it into the image; "
-            "MegaRAID 96xx and PERC 12 need storcli2 or perccli2",
-        )
-    return found
+    missing = DriverError(
+        "neither storcli nor perccli is installed: the RAID controller cannot be configured",
+        hint="a layer with the storcli (Dell: perccli) package brings it into the image; "
+        "MegaRAID 96xx and PERC 12 need storcli2 or perccli2",
+    )
+    return need_tool(machine, storcli.PROGRAMS, ["show", "J"], missing)
 
 
 def _read_boot(machine: Machine, program: str, number: int) -> int | None:
@@ -71,23 +68,14 @@ def _read_boot(machine: Machine, program: str, number: int) -> int | None:
     return None
 
 
-class Hand:
+class Hand(ToolHand):
     """Carries out orders on one controller (`/c0`)."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        program: str,
-        controller: str,
-        clock: Clock,
-    ) -> None:
-        self.machine = machine
-        self.program = program
-        self.controller = controller
+    def __init__(self, machine: Machine, program: str, controller: str, clock: Clock) -> None:
+        super().__init__(machine, program, controller)
         self.clock = clock
 
     def carry_out(self, detail: order.Order) -> None:
-        """Carry out one order by the vendor's tool. Raises DriverError that names the array or drive, ToolError."""
         match detail:
             case order.CreateArray():
                 self._create(detail)

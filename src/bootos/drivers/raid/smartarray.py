@@ -11,15 +11,14 @@ from pathlib import Path
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.hand import ToolHand, need_tool
 from bootos.drivers.raid.smartarraymodel import build_controller, find_id
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import smartarray as ssa
-from bootos.hardware.program import TIMEOUT_S, find_tool
-from bootos.process import ToolError
+from bootos.hardware.program import TIMEOUT_S
 
-APPLY_TIMEOUT_S = 600.0
 _MIB = 1024**2
 
 
@@ -39,16 +38,10 @@ class SmartArrayDriver(CardDriver):
         Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
 
 
-class Hand:
+class Hand(ToolHand):
     """Carries out orders on one controller."""
 
-    def __init__(self, machine: Machine, program: str, controller: str) -> None:
-        self.machine = machine
-        self.program = program
-        self.controller = controller
-
     def carry_out(self, detail: order.Order) -> None:
-        """Carry out one order by the vendor's tool. Raises DriverError that names the array or drive, ToolError."""
         match detail:
             case order.CreateArray():
                 self._create(detail)
@@ -146,27 +139,13 @@ class Hand:
         raise DriverError(f"{self.program} does not show the controller at {self.controller} any more")
 
     def _do(self, about: str, *words: str) -> None:
-        argv = [self.program, "controller", self.controller, *words]
-        try:
-            done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
-        except ToolError as cause:
-            raise DriverError(about) from cause
-        error = ssa.parse_error(done.stdout + "\n" + done.stderr)
-        if error or done.returncode:
-            said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"
-            raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+        self.call(about, [self.program, "controller", self.controller, *words], ssa.parse_error)
 
 
 def _find_program(machine: Machine) -> str:
-    found = find_tool(machine.run, machine.root, ssa.PROGRAMS, ["version"])
-    if found is None:
-        hint = (
-            "a layer with the ssacli package brings it; raid.driver: raid.mdadm makes software RAID instead"
-        )
-        raise DriverError(
-            "ssacli (hpssacli, hpacucli) is not installed: no Smart Array can be configured", hint=hint
-        )
-    return found
+    hint = "a layer with the ssacli package brings it; raid.driver: raid.mdadm makes software RAID instead"
+    message = "ssacli (hpssacli, hpacucli) is not installed: no Smart Array can be configured"
+    return need_tool(machine, ssa.PROGRAMS, ["version"], DriverError(message, hint=hint))
 
 
 def _read_config(machine: Machine, program: str) -> list[ssa.SsaController]:

@@ -266,6 +266,19 @@ class Client:
         )
 
 
+class Caller:
+    """The base of a driver that talks to the service again and again. `timeout_s` is of one request."""
+
+    def __init__(self, *, timeout_s: float = TIMEOUT_S, clock: Clock = CLOCK) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+
+    def _open(
+        self, machine: Machine, endpoints: Sequence[Endpoint], timeout_s: float | None = None
+    ) -> AbstractContextManager[Client]:
+        return open_client(machine, endpoints, timeout_s=timeout_s or self._timeout_s, clock=self._clock)
+
+
 @contextmanager
 def open_client(
     machine: Machine,
