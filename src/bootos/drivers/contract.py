@@ -226,6 +226,10 @@ class Planned(msgspec.Struct, kw_only=True):
     problems: list[Problem] = []
     notes: list[str] = []
 
+    def complain(self, path: str, message: str, hint: str = "") -> None:
+        """Add a problem at a path of the template."""
+        self.problems.append(Problem(path=path, message=message, hint=hint))
+
 
 class Driver(Protocol):
     """One kind of hardware. `name` is the module path below `drivers` (`raid.mdadm`); `section` is the part of

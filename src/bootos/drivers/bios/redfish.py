@@ -97,8 +97,7 @@ class BiosRedfishDriver:
         planned = plan_bios(state.settings, template, state.vendor, self.name, secrets)
         if template.bios is not None and template.bios.password is not None and planned.actions:
             message = "Redfish has no way to open a setup that has a password"
-            hint = "the vendor's tool may have: bios.driver"
-            planned.problems.append(Problem(path="bios.password", message=message, hint=hint))
+            planned.complain("bios.password", message, "the vendor's tool may have: bios.driver")
         return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:

@@ -10,7 +10,6 @@ from bootos.drivers.bios.names import add_locks, export_bios, resolve_bios
 from bootos.drivers.bios.setting import Setting
 from bootos.drivers.bios.settingplan import plan_settings
 from bootos.drivers.contract import Planned
-from bootos.errors import Problem
 from bootos.template.bios import find_wanted
 from bootos.template.model import Template
 
@@ -51,7 +50,7 @@ def plan_bios(
     if password is not None and password.secret not in secrets:
         message = f"the secret {password.secret!r} has no value"
         hint = f"bootos secret set {password.secret}, or --secrets FILE by hand"
-        planned.problems.append(Problem(path="bios.password", message=message, hint=hint))
+        planned.complain("bios.password", message, hint)
     if password is not None:
         planned.actions = [
             replace(action, detail=replace(action.detail, secret=password.secret))

@@ -83,7 +83,7 @@ def _plan_one(
     if setting.read_only and not staged and not setting.locks:
         message = f"{setting.name} is read-only here; it is {show(setting.current)}"
         hint = "the BIOS, another setting or the hardware decides it: leave it out, or set what it depends on first"
-        planned.problems.append(Problem(path=want.path, message=message, hint=hint))
+        planned.complain(want.path, message, hint)
         return
     before = show(setting.current)
     if setting.pending is not None and setting.pending != setting.current:

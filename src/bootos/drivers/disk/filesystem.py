@@ -29,7 +29,6 @@ from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
 from bootos.drivers.storage.state import Storage
 from bootos.drivers.storage.volume import opened
-from bootos.errors import Problem
 from bootos.template.model import (
     DiskWanted,
     Filesystem,
@@ -210,14 +209,12 @@ def _plan_spots(
     filesystem = full_filesystem(wanted)
     missing = []
     if len(spots) > 1 and filesystem.uuid is not None:
-        message = f"one UUID cannot be on {len(spots)} disks"
-        planned.problems.append(Problem(path=f"{spots[0].path}.uuid", message=message))
+        planned.complain(f"{spots[0].path}.uuid", f"one UUID cannot be on {len(spots)} disks")
     for spot in spots:
         least = LEAST_BYTES[filesystem.type]
         if spot.size_bytes is not None and spot.size_bytes < least:
             has, needs = format_size(spot.size_bytes), format_size(least)
-            message = f"{has} is too small for {filesystem.type.value}: it needs {needs}"
-            planned.problems.append(Problem(path=spot.path, message=message))
+            planned.complain(spot.path, f"{has} is too small for {filesystem.type.value}: it needs {needs}")
         if not is_begun(state, FILESYSTEM, spot.place, spot.device):  # another place of this UUID was doubted
             whole = tuple(msgspec.structs.replace(item, half_made=False) for item in spot.signatures)
             spot = msgspec.structs.replace(spot, signatures=whole)

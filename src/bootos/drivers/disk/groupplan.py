@@ -18,7 +18,6 @@ from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, join_rulin
 from bootos.drivers.storage.mark import draw_uuid
 from bootos.drivers.storage.membership import Membership
 from bootos.drivers.storage.state import Storage
-from bootos.errors import Problem
 from bootos.template.model import VolumeGroup
 from bootos.template.size import format_size, parse_bytes, parse_size
 
@@ -51,7 +50,7 @@ def plan_group(
             where = ", ".join(item.device for item in group.members) or "disks that are not there"
             message = f"another volume group {wanted.name!r} exists on {where}"
             hint = "two groups of one name cannot be used together: rename one, or wipe its disks in this template"
-            planned.problems.append(Problem(path=f"{at}.name", message=message, hint=hint))
+            planned.complain(f"{at}.name", message, hint)
     if ours is not None:
         _check_group(ours, wanted, at, state, forecast, planned)
     present = {item.device for item in ours.members} if ours is not None else set()
@@ -104,12 +103,8 @@ def _check_group(
     elif wanted.extent is not None and parse_bytes(wanted.extent) != group.extent_bytes:
         message = f"{group.name!r} has extents of {format_size(group.extent_bytes)}, not {wanted.extent}"
     if message:
-        planned.problems.append(
-            Problem(
-                path=at,
-                message=message,
-                hint="it cannot be changed as it is; with wipe: true on all of its disks it is made anew",
-            )
+        planned.complain(
+            at, message, "it cannot be changed as it is; with wipe: true on all of its disks it is made anew"
         )
 
 
@@ -207,7 +202,7 @@ def _plan_volumes(
         has = present.size_bytes // extent_bytes if present is not None else 0
         if present is not None and not present.readable:
             message = f"{item.name!r} exists and is {present.kind}: only linear volumes are made and extended"
-            planned.problems.append(Problem(path=here, message=message))
+            planned.complain(here, message)
             continue
         needs = count_wanted(item.size, total, extent_bytes)
         needs = has + free if needs is None else needs
@@ -215,12 +210,12 @@ def _plan_volumes(
         if needs < has:
             message = f"{item.name!r} has {format_size(has * extent_bytes)}, which is more than {item.size}"
             hint = "a volume is never shrunk: ask for as much, or remove it by hand"
-            planned.problems.append(Problem(path=f"{here}.size", message=message, hint=hint))
+            planned.complain(f"{here}.size", message, hint)
             continue
         if needs - has > free or needs == 0:
             left = format_size(free * extent_bytes)
             message = f"{item.size} does not fit: {left} of {format_size(total * extent_bytes)} are left"
-            planned.problems.append(Problem(path=f"{here}.size", message=message))
+            planned.complain(f"{here}.size", message)
             continue
         free -= needs - has
         place = f"{wanted.name}/{item.name}"

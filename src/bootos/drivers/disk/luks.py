@@ -28,7 +28,6 @@ from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
 from bootos.drivers.storage.state import Storage
 from bootos.drivers.storage.volume import opened
-from bootos.errors import Problem
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size
 
@@ -85,7 +84,7 @@ class LuksDriver(DiskDriver):
                 message = f"the secret {name!r} has no value"
                 hint = f"bootos secret set {name}, or --secrets FILE by hand"
                 path = f"{place.path}.encryption.passphrase"
-                planned.problems.append(Problem(path=path, message=message, hint=hint))
+                planned.complain(path, message, hint)
         return planned
 
     def change(self, machine: Machine, detail: Encrypt, secrets: dict[str, str]) -> None:
@@ -152,7 +151,7 @@ def _plan_place(
         message = (
             f"{format_size(target.size_bytes)} is too small: header and content need {format_size(least)}"
         )
-        planned.problems.append(Problem(path=here, message=message))
+        planned.complain(here, message)
     signatures, present = _find_present(state, place, target, forecast)
     if is_right(signatures, place.encryption):
         planned.notes.append(f"{target.device} is encrypted already")

@@ -18,7 +18,6 @@ from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Storage, describe_disk
-from bootos.errors import Problem
 from bootos.template.model import EraseWanted, Template
 from bootos.template.size import format_size
 from bootos.waiting import CLOCK, Clock
@@ -91,7 +90,7 @@ class EraseDriver:
             for target in targets:
                 if target.device in chosen:
                     message = f"{target.title} is erased by {chosen[target.device]} already"
-                    planned.problems.append(Problem(path=f"{at}.select", message=message))
+                    planned.complain(f"{at}.select", message)
                     continue
                 chosen[target.device] = at
                 disk = next(disk for disk in state.storage.disks if disk.path == target.device)
@@ -125,8 +124,7 @@ def _plan_drive(
         ability = msgspec.structs.replace(ability, blocked=blocked)
     way, why = choose_way(ability, wanted.method)
     if way is None:
-        hint = _find_hint(why)
-        planned.problems.append(Problem(path=f"{at}.method", message=f"{title}: {why}", hint=hint))
+        planned.complain(f"{at}.method", f"{title}: {why}", _find_hint(why))
     if way is None or ruling.problems:
         return
     forecast.freed.add(disk.path)

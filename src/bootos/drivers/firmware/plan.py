@@ -73,19 +73,18 @@ def _plan_item(
     for part in parts:
         if part.version is None:
             message = f"{part.title}: its version cannot be read, so nobody knows whether it needs this"
-            planned.problems.append(Problem(path=at, message=message, hint=state.obstacle or state.hint))
+            planned.complain(at, message, state.obstacle or state.hint)
             continue
         if part.source == "ipmitool" and item.version.count(".") > part.version.count("."):
             message = (
                 f"{part.title}: IPMI shows {part.version} and no more, which may be {item.version} or not"
             )
             hint = f"a layer with its maker's tool shows all of it; or write the version as {part.version}"
-            planned.problems.append(Problem(path=f"{at}.version", message=message, hint=hint))
+            planned.complain(f"{at}.version", message, hint)
             continue
         chain = find_chain(part.version, item)
         if chain.obstacle:
-            message = f"{part.title}: {chain.obstacle}"
-            planned.problems.append(Problem(path=f"{at}.version", message=message, hint=chain.hint))
+            planned.complain(f"{at}.version", f"{part.title}: {chain.obstacle}", chain.hint)
         elif not chain.hops:
             planned.notes.append(f"{part.title} has version {part.version}, as wanted")
         else:
@@ -98,10 +97,10 @@ def _plan_item(
         message = (
             f"its parts go different ways to {item.version}: {'; '.join(map(_tell, parts[:_MOST_LISTED]))}"
         )
-        planned.problems.append(Problem(path=at, message=message, hint="give each its own item, by select"))
+        planned.complain(at, message, "give each its own item, by select")
         return
     if state.obstacle:
-        planned.problems.append(Problem(path=at, message=state.obstacle, hint=state.hint))
+        planned.complain(at, state.obstacle, state.hint)
         return
     recipe = prepare(item, [part for part, _ in chains])
     if isinstance(recipe, Problem):
@@ -117,7 +116,7 @@ def _plan_item(
             " has: whether it is half written cannot be told"
         )
         hint = "look at the machine; resume: true lets the flash be repeated"
-        planned.problems.append(Problem(path=f"{at}.resume", message=message, hint=hint))
+        planned.complain(f"{at}.resume", message, hint)
         return
     if cut_off:
         planned.notes.append(f"{actions[0].summary}: was cut off before, and is begun again")

@@ -12,7 +12,6 @@ from bootos.drivers.storage.desk import Ruling, Taking, join_rulings, judge, wip
 from bootos.drivers.storage.mark import COMING_NAMESPACE
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
-from bootos.errors import Problem
 from bootos.template.erase import NamespaceWanted, NvmeWanted
 from bootos.template.size import format_size, parse_size
 
@@ -33,9 +32,6 @@ class NamespacePlan:
         self.planned = planned
         self.meant: dict[str, str] = {}
 
-    def _complain(self, path: str, message: str, hint: str = "") -> None:
-        self.planned.problems.append(Problem(path=path, message=message, hint=hint))
-
     def plan_entry(self, wanted: NvmeWanted, at: str) -> None:
         """Plan the drives that one entry of `nvme` selects; problems and actions go to the plan. `at` is its path."""
         targets, problems = select_targets(wanted.select, at, self._build_view(), Forecast())
@@ -43,7 +39,9 @@ class NamespacePlan:
         for target in targets:
             drive = next(drive for drive in self.drives if drive.disk.path == target.device)
             if self.meant.setdefault(drive.node, at) != at:
-                self._complain(f"{at}.select", f"{drive.title} is meant by {self.meant[drive.node]} already")
+                self.planned.complain(
+                    f"{at}.select", f"{drive.title} is meant by {self.meant[drive.node]} already"
+                )
                 continue
             self._plan_drive(drive, wanted, at)
 
@@ -127,34 +125,36 @@ class NamespacePlan:
     def _check_drive(self, drive: NvmeDrive, wanted: NvmeWanted, at: str) -> None:
         here = f"{at}.namespaces"
         if drive.trouble:
-            self._complain(here, f"{drive.title} does not tell what namespaces it has: {drive.trouble}")
+            self.planned.complain(
+                here, f"{drive.title} does not tell what namespaces it has: {drive.trouble}"
+            )
             return
         if not drive.manages:
             hint = "it says so itself (OACS, bit 3); sector_bytes formats the namespace that it has"
-            self._complain(here, f"{drive.title} cannot create or delete namespaces", hint)
+            self.planned.complain(here, f"{drive.title} cannot create or delete namespaces", hint)
             return
         if drive.peers:
             message = f"{drive.title} is reached by {', '.join(drive.peers)}, too"
-            self._complain(here, message, "namespaces of several controllers are not managed")
+            self.planned.complain(here, message, "namespaces of several controllers are not managed")
         for held in drive.held:
             others = [number for number in held.attached or () if number != drive.controller]
             if others:
                 names = ", ".join(f"{number:#x}" for number in others)
                 message = f"{_name(drive, held)} is attached to controller {names}, too"
-                self._complain(here, message, "another host may be using it")
+                self.planned.complain(here, message, "another host may be using it")
             elif held.attached is None and drive.several:
                 message = f"{drive.title} does not tell which controllers have {_name(drive, held)}"
-                self._complain(here, message, "it can have several, and another host may be using it")
+                self.planned.complain(here, message, "it can have several, and another host may be using it")
         if len(wanted.namespaces) > drive.most:
             message = f"{drive.title} has at most {drive.most} namespaces, not {len(wanted.namespaces)}"
-            self._complain(here, message)
+            self.planned.complain(here, message)
         for number, item in enumerate(wanted.namespaces):
             if choose_format(drive.formats, item.sector_bytes) is None:
                 message = f"{drive.title} has no format of {item.sector_bytes} bytes without metadata"
                 hint = f"it has {tell_formats(drive.formats)}"
-                self._complain(f"{here}[{number}].sector_bytes", message, hint)
+                self.planned.complain(f"{here}[{number}].sector_bytes", message, hint)
         if not drive.total_bytes:
-            self._complain(here, f"{drive.title} does not tell its capacity")
+            self.planned.complain(here, f"{drive.title} does not tell its capacity")
 
     def _size(self, drive: NvmeDrive, namespaces: list[NamespaceWanted], at: str) -> list[int]:
         """Bytes of each: sizes rounded up to what the drive can, shares and the rest rounded down."""
@@ -169,10 +169,10 @@ class NamespacePlan:
                 sizes.append(max(room, 0) // granule * granule)
             if not sizes[-1]:
                 message = f"{item.size} of {drive.title} is less than the {format_size(granule)} it counts in"
-                self._complain(f"{at}.namespaces[{number}].size", message)
+                self.planned.complain(f"{at}.namespaces[{number}].size", message)
         if sum(sizes) > drive.total_bytes:
             message = f"{drive.title} has {format_size(drive.total_bytes)}, not {format_size(sum(sizes))}"
-            self._complain(f"{at}.namespaces", message)
+            self.planned.complain(f"{at}.namespaces", message)
         return sizes
 
     def _forecast(self, drive: NvmeDrive, wanted: NvmeWanted, kept: int, sizes: list[int]) -> None:

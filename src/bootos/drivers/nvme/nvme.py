@@ -27,7 +27,6 @@ from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage, describe_disk
-from bootos.errors import Problem
 from bootos.template.model import NvmeWanted, Template
 from bootos.wire.inventory import Disk, Inventory
 
@@ -103,7 +102,7 @@ class NvmeDriver:
                 other = find_meant(whole.meant, state.drives, disk.path)
                 if other:
                     message = f"{describe_disk(disk)} is on a drive whose namespaces {other} gives"
-                    planned.problems.append(Problem(path=f"{at}.select", message=message))
+                    planned.complain(f"{at}.select", message)
                 else:
                     _plan_format(state, wanted, wanted.sector_bytes, at, disk, forecast, planned)
         return planned
@@ -164,7 +163,7 @@ def _plan_format(
     title = describe_disk(disk)
     namespace = state.namespaces.get(disk.path)
     if namespace is None:
-        planned.problems.append(Problem(path=f"{at}.select", message=f"{title} is not an NVMe drive"))
+        planned.complain(f"{at}.select", f"{title} is not an NVMe drive")
         return
     present = find_format(namespace.formats, namespace.current)
     chosen = choose_format(namespace.formats, sector_bytes, present)
@@ -180,7 +179,7 @@ def _plan_format(
     elif namespace.formats_all and namespace.neighbours:
         problem = f"{title} cannot be formatted alone: {', '.join(namespace.neighbours)} would be, too"
     if problem or chosen is None:
-        planned.problems.append(Problem(path=f"{at}.sector_bytes", message=problem, hint=hint))
+        planned.complain(f"{at}.sector_bytes", problem, hint)
         return
     ruling = judge(
         Taking(title=title, path=at, cannot="cannot be formatted"),

@@ -47,7 +47,6 @@ from bootos.drivers.oob.service import (
     parse_sol,
     plan_services,
 )
-from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.model import Template
 from bootos.waiting import CLOCK, Clock, find_within
@@ -126,7 +125,7 @@ class IpmiDriver:
         ):
             if asked:
                 message, hint = "is not a matter of oob.ipmi", "oob: {driver: oob.redfish}"
-                planned.problems.append(Problem(path=f"oob.{key}", message=message, hint=hint))
+                planned.complain(f"oob.{key}", message, hint)
         alone = not asks_settings(template.oob)
         if template.oob.reset and (planned.actions or (alone and not self._was_reset)):
             planned.actions.append(

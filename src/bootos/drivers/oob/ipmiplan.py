@@ -107,16 +107,15 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
         user = present or _find_free_slot(state, taken)
         if user is None:
             message = f"there is no free slot for {wanted.name!r}: all of the BMC's users are named"
-            planned.problems.append(Problem(path=at, message=message))
+            planned.complain(at, message)
             continue
         if user.slot < FIRST_SLOT:
             message = f"{wanted.name!r} is user 1, which the standard keeps for the anonymous user"
-            planned.problems.append(Problem(path=f"{at}.name", message=message))
+            planned.complain(f"{at}.name", message)
             continue
         taken.add(user.slot)
         if present is None and password is None and wanted.enabled and not problems:
-            message = f"{wanted.name!r} is new and needs a password"
-            planned.problems.append(Problem(path=f"{at}.password", message=message))
+            planned.complain(f"{at}.password", f"{wanted.name!r} is new and needs a password")
         if problems:
             continue
         if present is not None and password is not None and state.ask_password is None:

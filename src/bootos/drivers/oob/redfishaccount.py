@@ -106,11 +106,10 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
         if account.name == state.logged_on_as:
             message = f"would disable {account.name!r}, the account that this job is logged on with"
             hint = "list it in oob.users, or log on with one that is listed"
-            planned.problems.append(Problem(path="oob.other_users", message=message, hint=hint))
+            planned.complain("oob.other_users", message, hint)
             continue
         if account.enabled is None:
-            message = f"this service cannot disable accounts: {account.name!r}"
-            planned.problems.append(Problem(path="oob.other_users", message=message))
+            planned.complain("oob.other_users", f"this service cannot disable accounts: {account.name!r}")
             continue
         planned.actions.append(
             Action(

@@ -11,7 +11,6 @@ from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import compare_lan
 from bootos.drivers.oob.redfishaccount import plan_other_users, plan_users
 from bootos.drivers.oob.redfishstate import NAME, Interface, ResetManager, SetResource, State
-from bootos.errors import Problem
 from bootos.template.model import Oob, OobNetwork
 
 POLICIES = {"on": "AlwaysOn", "off": "AlwaysOff", "last": "LastState"}
@@ -45,18 +44,13 @@ def _refuse_ipmi(oob: Oob, planned: Planned) -> None:
     for key in IPMI_ONLY:
         if getattr(oob, key) is not None:
             message = "is a matter of IPMI, which oob.redfish does not speak"
-            hint = "leave it out, or use driver: oob.ipmi"
-            planned.problems.append(Problem(path=f"oob.{key}", message=message, hint=hint))
+            planned.complain(f"oob.{key}", message, "leave it out, or use driver: oob.ipmi")
 
 
 def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:
     if state.power_policy is None:
         message = "this Redfish service does not offer it"
-        planned.problems.append(
-            Problem(
-                path="oob.power_policy", message=message, hint="it may be a BIOS setting: bios.power_restore"
-            )
-        )
+        planned.complain("oob.power_policy", message, "it may be a BIOS setting: bios.power_restore")
         return
     value = POLICIES[wanted]
     if state.power_policy == value:
@@ -77,13 +71,11 @@ def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:
 def _plan_boot_device(state: State, wanted: str, planned: Planned) -> None:
     device = DEVICES[wanted]
     if not state.boot.override and not state.boot.when:
-        message = "this Redfish service has no boot override"
-        planned.problems.append(Problem(path="oob.boot_device", message=message))
+        planned.complain("oob.boot_device", "this Redfish service has no boot override")
         return
     if state.boot.allowed and device not in state.boot.allowed:
         message = f"this machine cannot be told to boot from {device}"
-        hint = f"it can from {', '.join(state.boot.allowed)}"
-        planned.problems.append(Problem(path="oob.boot_device", message=message, hint=hint))
+        planned.complain("oob.boot_device", message, f"it can from {', '.join(state.boot.allowed)}")
         return
     before = state.boot.override if state.boot.when == "Continuous" else "None"
     if state.boot.when == "Once" and state.boot.override not in ("None", ""):
@@ -111,8 +103,7 @@ def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
     titles = {entry.reference: entry.title for entry in state.boot.entries}
     if not state.boot.order:
         message = "this Redfish service does not tell the boot order"
-        hint = "it may be a BIOS setting: bios.vendor"
-        planned.problems.append(Problem(path="oob.boot_order", message=message, hint=hint))
+        planned.complain("oob.boot_order", message, "it may be a BIOS setting: bios.vendor")
         return
     first: list[str] = []
     for index, pattern in enumerate(wanted):
@@ -125,9 +116,7 @@ def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
         if not fitting:
             has = "; ".join(f"{ref} {titles.get(ref, '')}".strip() for ref in state.boot.order)
             message = f"no boot entry is like {pattern!r}"
-            planned.problems.append(
-                Problem(path=f"oob.boot_order[{index}]", message=message, hint=f"there are: {has}")
-            )
+            planned.complain(f"oob.boot_order[{index}]", message, f"there are: {has}")
         first += [reference for reference in fitting if reference not in first]
     order = [*first, *(reference for reference in state.boot.order if reference not in first)]
     if tuple(order) == state.boot.order:
@@ -148,12 +137,11 @@ def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
 def _plan_network(state: State, wanted: OobNetwork, planned: Planned) -> None:
     found = state.interface
     if found is None:
-        message = "this Redfish service shows no network interface of the BMC"
-        planned.problems.append(Problem(path="oob.network", message=message))
+        planned.complain("oob.network", "this Redfish service shows no network interface of the BMC")
         return
     if wanted.vlan is not None and "VLAN" not in found.forms:
         message = f"the BMC's interface {found.name} has no VLAN setting in this Redfish service"
-        planned.problems.append(Problem(path="oob.network.vlan", message=message))
+        planned.complain("oob.network.vlan", message)
     changes = compare_lan(found.lan, wanted)
     if not changes:
         planned.notes.append(f"the BMC's interface {found.name} is as wanted")
@@ -196,9 +184,7 @@ def build_network(found: Interface, wanted: OobNetwork) -> dict[str, Any]:
 def _plan_reset(state: State, planned: Planned) -> None:
     kinds = [kind for kind in ("GracefulRestart", "ForceRestart") if kind in state.reset_types]
     if not state.manager_reset or (state.reset_types and not kinds):
-        planned.problems.append(
-            Problem(path="oob.reset", message="this Redfish service cannot reset the BMC")
-        )
+        planned.complain("oob.reset", "this Redfish service cannot reset the BMC")
         return
     planned.actions.append(
         Action(

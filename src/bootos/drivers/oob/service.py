@@ -15,7 +15,6 @@ from bootos.drivers.oob.bmc import parse_fields
 from bootos.drivers.oob.cipher import UNUSED, Ciphers, describe_doubt, list_suites
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
-from bootos.errors import Problem
 from bootos.template.oob import Oob, OobSol
 
 CIPHER_PLACES = 15  # LAN parameter 24 holds as many privilege levels
@@ -132,17 +131,13 @@ def plan_services(service: Service, oob: Oob, channel: int, *, uefi: bool, plann
 def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, planned: Planned) -> None:
     at = "oob.cipher_suites"
     if found is None:
-        planned.problems.append(
-            Problem(path=at, message="this BMC does not tell its cipher suites", hint="leave it out")
-        )
+        planned.complain(at, "this BMC does not tell its cipher suites", "leave it out")
         return
     absent = sorted(set(wanted) - set(found.suites[:CIPHER_PLACES]))
     if absent:
         listed = ", ".join(str(suite) for suite in found.suites[:CIPHER_PLACES])
         names = ", ".join(str(suite) for suite in absent)
-        planned.problems.append(
-            Problem(path=at, message=f"this BMC has no cipher suite {names}: it has {listed}")
-        )
+        planned.complain(at, f"this BMC has no cipher suite {names}: it has {listed}")
         return
     readings = (found.by_place, found.by_number)
     # A suite that has no level cannot be switched off.
@@ -170,7 +165,7 @@ def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned)
     at = "oob.sol"
     if found is None:
         if wanted.enabled:
-            planned.problems.append(Problem(path=at, message="this BMC has no Serial over LAN"))
+            planned.complain(at, "this BMC has no Serial over LAN")
         return
     changes: list[Change] = []
     commands: list[tuple[str, ...]] = []
@@ -201,7 +196,7 @@ def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned)
 def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) -> None:
     at = "oob.boot_device"
     if found is None:
-        planned.problems.append(Problem(path=at, message="this BMC does not tell its boot device"))
+        planned.complain(at, "this BMC does not tell its boot device")
         return
     if wanted == "none":
         right = not found.valid or found.device == "none"
@@ -222,7 +217,7 @@ def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) ->
 def _plan_log(found: EventLog | None, planned: Planned) -> None:
     at = "oob.event_log"
     if found is None:
-        planned.problems.append(Problem(path=at, message="this BMC does not show its event log"))
+        planned.complain(at, "this BMC does not show its event log")
         return
     planned.notes += [f"event log: {line}" for line in found.newest]
     if found.is_clear:

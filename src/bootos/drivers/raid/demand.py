@@ -67,15 +67,14 @@ def find_controller(
             return state.controllers[0]
         message = f"this machine has {len(state.controllers)} controllers: {listed}"
         hint = "say which one: controller, by its number, serial number or PCI address"
-        planned.problems.append(Problem(path=path, message=message, hint=hint))
+        planned.complain(path, message, hint)
         return None
     text = str(asked).strip().lower()
     for entry in state.controllers:
         address = entry.pci_address.lower()
         if text in (str(entry.number), entry.serial.lower(), address, address.partition(":")[2]) and text:
             return entry
-    message = f"there is no controller {asked!r}"
-    planned.problems.append(Problem(path=path, message=message, hint=f"this machine has {listed or 'none'}"))
+    planned.complain(path, f"there is no controller {asked!r}", f"this machine has {listed or 'none'}")
     return None
 
 
@@ -175,8 +174,7 @@ def _build_demand(
     spares = picker.pick(wanted.hotspares, f"{at}.hotspares", own, lost)
     needs = find_need(wanted.level, len(drives), wanted.span)
     if needs and len(planned.problems) == before:
-        message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"
-        planned.problems.append(Problem(path=f"{at}.drives", message=message))
+        planned.complain(f"{at}.drives", f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here")
     able = controller.capability.hotspares
     demand = Demand(
         at=at,

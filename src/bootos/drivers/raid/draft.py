@@ -8,7 +8,6 @@ from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare,
 from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, Word, judge, wipe_word
-from bootos.errors import Problem
 from bootos.template.model import Raid, Template
 
 CHANGE_S = 5.0
@@ -35,10 +34,6 @@ class ControllerDraft:
         self.doomed: set[tuple[str, str]] = set()  # (controller, array) that are deleted
         self.removed: set[tuple[str, str]] = set()  # (controller, drive) spares that are taken away
         self.freed_jbod: set[tuple[str, str]] = set()
-
-    def complain(self, path: str, message: str, hint: str = "") -> None:
-        """Add a problem at a path of the template."""
-        self.planned.problems.append(Problem(path=path, message=message, hint=hint))
 
     def act(
         self,

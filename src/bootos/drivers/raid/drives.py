@@ -72,7 +72,7 @@ def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Plan
             needs = "RAID 0 of Linux md needs at least 2 drives"
         if needs and len(planned.problems) == before:
             message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"
-            planned.problems.append(Problem(path=f"{at}.drives", message=message))
+            planned.complain(f"{at}.drives", message)
         found.append(
             Resolved(
                 at=at,

@@ -101,7 +101,7 @@ class _Planner:
                     f"array {same.title!r} is {same.state} and is on other drives: {'; '.join(by_drives)}"
                 )
                 hint = "repair it first, or delete it with raid: {clear: true} alone"
-                self.draft.complain(demand.at, message, hint)
+                self.draft.planned.complain(demand.at, message, hint)
                 demand.blocked = True
                 saved.add((demand.controller.id, same.id))
             elif demand.sound:
@@ -160,19 +160,19 @@ class _Planner:
         before = len(self.draft.planned.problems)
         for drive in [*demand.drives, *demand.hotspares]:
             if drive.id in controller.failed:
-                self.draft.complain(
+                self.draft.planned.complain(
                     f"{at}.drives", f"{describe_drive(drive)} cannot be used: it is {drive.state}"
                 )
         most = controller.capability.most_arrays
         left = sum((controller.id, array.id) not in self.draft.doomed for array in controller.arrays)
         if most is not None and left >= most:
-            self.draft.complain(at, f"{controller.title} holds at most {most} arrays, and has {left}")
+            self.draft.planned.complain(at, f"{controller.title} holds at most {most} arrays, and has {left}")
         room = min(drive.room_bytes for drive in demand.drives)
         spans = split_spans(wanted.level, [drive.id for drive in demand.drives], wanted.span)
         size_bytes = room * count_data(wanted.level, spans)
         asked = parse_bytes(wanted.size) if wanted.size is not None else None
         if asked is not None and asked > size_bytes:
-            self.draft.complain(
+            self.draft.planned.complain(
                 f"{at}.size", f"{wanted.size} is too large: these drives give {format_size(size_bytes)}"
             )
         ids = tuple(drive.id for drive in demand.drives)
@@ -256,7 +256,7 @@ class _Planner:
             )
         if not array.device and any(disk.select.array == wanted.name for disk in self.draft.template.disks):
             message = f"array {array.title!r} exists ({array.state}), but the system sees no disk of it"
-            self.draft.complain(at, message)
+            self.draft.planned.complain(at, message)
         if len(self.draft.planned.actions) == count:
             state = f", {array.state}" if array.state != "optimal" else ""
             progress = f" ({array.progress})" if array.progress else ""
@@ -283,10 +283,12 @@ class _Planner:
         owner = next((other for other in controller.arrays if drive.id in other.drives), None)
         if owner is not None and (controller.id, owner.id) not in self.draft.doomed:
             if demand.kind == "dedicated":
-                self.draft.complain(at, f"{describe_drive(drive)} is in array {owner.title!r}")
+                self.draft.planned.complain(at, f"{describe_drive(drive)} is in array {owner.title!r}")
             return
         if demand.kind not in controller.capability.hotspares:
-            self.draft.complain(at, f"{describe_drive(drive)} cannot be added to array {array.title!r}")
+            self.draft.planned.complain(
+                at, f"{describe_drive(drive)} cannot be added to array {array.title!r}"
+            )
             return
         if demand.kind == "global" and is_spare:
             return  # with the others

@@ -31,7 +31,6 @@ from bootos.drivers.storage.desk import (
 from bootos.drivers.storage.mark import ARRAY, draw_uuid
 from bootos.drivers.storage.own import is_own_array
 from bootos.drivers.storage.state import Storage, describe_disk
-from bootos.errors import Problem
 from bootos.template.model import Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
@@ -236,14 +235,14 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
         member_bytes = round_member(wanted, len(item.drives), parse_bytes(wanted.size))
         if member_bytes > room:
             message = f"{wanted.size} is too large: these drives give {format_size(size_bytes)}"
-            planned.problems.append(Problem(path=f"{at}.size", message=message))
+            planned.complain(f"{at}.size", message)
         size_bytes = member_bytes * data_drives(wanted.level, len(item.drives))
     for disk in item.hotspares:
         if usable_bytes(state.blocks[disk.path].size_bytes) < (member_bytes or room):
             message = (
                 f"{describe_disk(disk)} is too small to stand in for a drive of {format_size(min(sizes))}"
             )
-            planned.problems.append(Problem(path=f"{at}.hotspares", message=message))
+            planned.complain(f"{at}.hotspares", message)
     device = f"/dev/md/{wanted.name}"
     drives = tuple(disk.path for disk in item.drives)
     spares = tuple(disk.path for disk in item.hotspares)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Set
 import msgspec
 
 from bootos.drivers.contract import Planned
-from bootos.errors import Problem
 from bootos.template.drivelist import parse_drives
 from bootos.template.raid import Drives, DriveSelect
 from bootos.template.size import parse_range
@@ -66,20 +65,17 @@ class Picker:
             self._claimed.setdefault(number, path)
         return found
 
-    def _complain(self, path: str, message: str, hint: str = "") -> None:
-        self._planned.problems.append(Problem(path=path, message=message, hint=hint))
-
     def _read_list(self, value: str | int, path: str, lost: Set[int]) -> list[int]:
         try:
             listed = parse_drives(value)
         except ValueError as cause:
-            self._complain(path, str(cause))
+            self._planned.complain(path, str(cause))
             return []
         count = max(self._numbered, default=-1) + 1
         there, missing = listed.resolve(count, elsewhere=self._elsewhere - set(listed.named))
         missing += [number for number in there if number not in self._numbered]
         for number in sorted(set(missing)):
-            self._complain(path, f"drive {number} is not there: {self._tell_count()}")
+            self._planned.complain(path, f"drive {number} is not there: {self._tell_count()}")
         found = []
         for number in there:
             drive = self._numbered.get(number)
@@ -90,9 +86,9 @@ class Picker:
                 self._planned.notes.append(f"{path}: {drive.title} is passed over: {trouble}")
                 continue
             if trouble:
-                self._complain(path, f"{drive.title} cannot be used: {trouble}")
+                self._planned.complain(path, f"{drive.title} cannot be used: {trouble}")
             if number in self._claimed:
-                self._complain(path, f"{drive.title} is used by {self._claimed[number]} already")
+                self._planned.complain(path, f"{drive.title} is used by {self._claimed[number]} already")
             found.append(number)
         return found
 
@@ -102,7 +98,7 @@ class Picker:
             try:
                 wanted = parse_range(select.size)
             except ValueError as cause:
-                self._complain(f"{path}.size", str(cause))
+                self._planned.complain(f"{path}.size", str(cause))
                 return []
             tests.append(lambda drive: wanted.holds(drive.size_bytes))
         if select.type is not None:
@@ -119,9 +115,9 @@ class Picker:
         free.sort(key=lambda drive: (drive.number not in own, drive.number))
         if select.count is not None and len(free) < select.count:
             message = f"{select.count} drives are asked for, and {len(free)} that fit are free"
-            self._complain(path, message, self._tell_others(fitting, free))
+            self._planned.complain(path, message, self._tell_others(fitting, free))
         elif not free:
-            self._complain(path, "no drive that fits is free", self._tell_others(fitting, free))
+            self._planned.complain(path, "no drive that fits is free", self._tell_others(fitting, free))
         return sorted(drive.number for drive in free[: select.count])
 
     def _tell_others(self, fitting: list[Candidate], free: list[Candidate]) -> str:

@@ -21,7 +21,7 @@ def plan_mode(draft: ControllerDraft) -> bool:
             for controller in draft.state.controllers:
                 if controller.mode == "hba":
                     message = f"{controller.title} is in HBA mode and has no arrays"
-                    draft.complain("raid.mode", message, "raid.mode: raid switches it")
+                    draft.planned.complain("raid.mode", message, "raid.mode: raid switches it")
         return False
     meant = find_controller(draft.state, draft.raid.controller, "raid.controller", draft.planned)
     if meant is None or meant.mode == wanted:
@@ -34,14 +34,16 @@ def plan_switch(draft: ControllerDraft, controller: Controller, wanted: Literal[
     if controller.mode == "mixed" and wanted == "raid":
         return False
     if wanted not in controller.capability.modes:
-        draft.complain("raid.mode", f"{controller.model or controller.title} cannot be switched to {wanted}")
+        draft.planned.complain(
+            "raid.mode", f"{controller.model or controller.title} cannot be switched to {wanted}"
+        )
         return False
     if controller.arrays and wanted == "hba":
         names = ", ".join(array.title for array in controller.arrays)
         word = find_word(draft.raid.clear, frozenset(), ())
         if word is None:
             hint = "raid.clear: true deletes them"
-            draft.complain("raid.mode", f"{controller.title} has arrays: {names}", hint)
+            draft.planned.complain("raid.mode", f"{controller.title} has arrays: {names}", hint)
             return True
         for array in controller.arrays:
             draft.delete_array(controller, array, word)
@@ -69,7 +71,9 @@ def plan_foreign(draft: ControllerDraft) -> None:
         titles = [entry.title or entry.id for entry in controller.foreign]
         what = f"foreign configuration on controller {controller.number}"
         if not controller.capability.foreign:
-            draft.complain("raid.foreign", f"{controller.title} cannot import or clear: {'; '.join(titles)}")
+            draft.planned.complain(
+                "raid.foreign", f"{controller.title} cannot import or clear: {'; '.join(titles)}"
+            )
         elif draft.raid.foreign == "import":
             draft.act(
                 f"import:{controller.number}",
@@ -134,7 +138,7 @@ def plan_global_spares(draft: ControllerDraft, demands: list[Demand], whole: lis
                 continue
             if "global" not in controller.capability.hotspares:
                 if at == "raid.hotspares":
-                    draft.complain(at, f"{controller.title} has no global hot spares")
+                    draft.planned.complain(at, f"{controller.title} has no global hot spares")
                 continue
             if drive_id in controller.failed:
                 is_fit = drive.state != "unusable"
@@ -161,11 +165,13 @@ def plan_jbod(draft: ControllerDraft, part: Whole) -> None:
         owner = controller.find_array_of(drive.id)
         if not controller.capability.jbod:
             message = f"{controller.model or controller.title} cannot hand single drives to the system"
-            draft.complain("raid.jbod", message, "an array of level 0 on one drive does nearly the same")
+            draft.planned.complain(
+                "raid.jbod", message, "an array of level 0 on one drive does nearly the same"
+            )
             return
         if owner is not None and (controller.id, owner.id) not in draft.doomed:
             hint = "raid.clear: true deletes arrays that are not in the template"
-            draft.complain("raid.jbod", f"{describe_drive(drive)} is in array {owner.title!r}", hint)
+            draft.planned.complain("raid.jbod", f"{describe_drive(drive)} is in array {owner.title!r}", hint)
             continue
         draft.take_spare(controller, drive.id, "raid.jbod")
         draft.act(
