@@ -131,7 +131,6 @@ def test_an_action_on_a_named_namespace_has_the_same_id_before_the_namespace_is_
     wanted = template(*namespaces, disks=disks)
     wanted["volume_groups"] = [{"name": "vg", "volumes": [{"name": "a", "size": "1GiB"}]}]
     secrets = {"disk": "correct horse"}
-    fake.add(GIB)
     before = plan(wanted, fake.machine, fake.build_inventory(), secrets)
     apply(template(*namespaces), fake.machine, fake.build_inventory())
     after = plan(wanted, fake.machine, fake.build_inventory(), secrets)

@@ -67,8 +67,8 @@ def has_fixed_disks(inventory: Inventory) -> bool:
 
 
 def has_or_makes_disks(inventory: Inventory) -> bool:
-    """Whether there are disks, or a RAID controller that makes them."""
-    return bool(inventory.disks or inventory.raid)
+    """Whether there are disks, or what makes them: a RAID controller, an NVMe drive that gets namespaces."""
+    return bool(inventory.disks or inventory.raid) or has_nvme(inventory)
 
 
 def has_nvme(inventory: Inventory) -> bool:

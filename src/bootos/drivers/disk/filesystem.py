@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, Forecast, Machine, Planned
+from bootos.drivers.contract import Action, Change, Forecast, Machine, PartitionForecast, Planned
 from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_whole
 from bootos.drivers.storage.content import Occupancy, find_on_device, find_on_partition, find_on_volume
@@ -27,8 +27,8 @@ from bootos.drivers.storage.mkfs import (
 from bootos.drivers.storage.own import is_begun, is_own_filesystem
 from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
-from bootos.drivers.storage.state import Storage
-from bootos.drivers.storage.volume import opened
+from bootos.drivers.storage.state import Slice, Storage
+from bootos.drivers.storage.volume import Volume, opened
 from bootos.template.model import (
     DiskWanted,
     Filesystem,
@@ -119,26 +119,46 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
     spots = []
     for target in targets:
         forecast.taken.setdefault(target.device, at)
-        found = state.blocks.get(target.device)
-        spot = Spot(
-            title=target.title,
-            device=target.device,
-            place=target.place,
-            base=target.device,
-            path=f"{at}.filesystem",
-            owner=at,
-            wipe=wanted.wipe,
-            size_bytes=target.size_bytes,
-        )
-        if target.exists and target.device not in forecast.freed:
-            spot = msgspec.structs.replace(
-                spot,
+        is_kept = target.exists and target.device not in forecast.freed
+        found = state.blocks.get(target.device) if is_kept else None
+        spots.append(
+            Spot(
+                title=target.title,
+                device=target.device,
+                place=target.place,
+                base=target.device,
+                path=f"{at}.filesystem",
+                owner=at,
+                wipe=wanted.wipe,
+                size_bytes=target.size_bytes,
                 has_table=found is not None and found.layout is not None,
-                present=find_on_device(state, target.device, forecast.freed),
+                present=find_on_device(state, target.device, forecast.freed) if is_kept else Occupancy(),
                 signatures=found.signatures if found is not None else (),
             )
-        spots.append(spot)
+        )
     forecast.freed |= {spot.device for spot in _plan_spots(state, spots, wanted.filesystem, planned)}
+
+
+def _find_places(forecast: Forecast, path: str) -> list[PartitionForecast]:
+    return [place for place in forecast.partitions if place.path == path]
+
+
+def _build_spot(place: PartitionForecast, owner: str, wipe: bool, **more: Any) -> Spot:
+    return Spot(
+        title=place.device,
+        device=place.device,
+        place=place.place or place.device,
+        path=f"{place.path}.filesystem",
+        owner=owner,
+        wipe=wipe,
+        size_bytes=place.size_bytes,
+        **more,
+    )
+
+
+def _fill_spot(spot: Spot, present: Occupancy, found: Slice | Volume | None) -> Spot:
+    signatures = found.signatures if found is not None else ()
+    return msgspec.structs.replace(spot, present=present, signatures=signatures)
 
 
 def _plan_partitions(
@@ -148,27 +168,12 @@ def _plan_partitions(
         if part.filesystem is None or part.encryption is not None:
             continue
         spots = []
-        for place in forecast.partitions:
-            if place.path != f"{at}.partitions[{index}]":
-                continue
-            spot = Spot(
-                title=place.device,
-                device=place.device,
-                place=place.place or place.device,
-                base=place.disk,
-                number=index + 1,
-                path=f"{place.path}.filesystem",
-                owner=at,
-                wipe=wanted.wipe,
-                size_bytes=place.size_bytes,
-            )
+        for place in _find_places(forecast, f"{at}.partitions[{index}]"):
+            spot = _build_spot(place, at, wanted.wipe, base=place.disk, number=index + 1)
             if place.kept:
                 found = state.blocks[place.disk].find_slice(index + 1)
-                spot = msgspec.structs.replace(
-                    spot,
-                    present=find_on_partition(state, place.disk, index + 1, forecast.freed),
-                    signatures=found.signatures if found is not None else (),
-                )
+                present = find_on_partition(state, place.disk, index + 1, forecast.freed)
+                spot = _fill_spot(spot, present, found)
             spots.append(spot)
         _plan_spots(state, spots, part.filesystem, planned)
 
@@ -178,27 +183,10 @@ def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Foreca
     for index, item in enumerate(wanted.volumes):
         if item.filesystem is None or item.encryption is not None:
             continue
-        for place in forecast.partitions:
-            if place.path != f"{at}.volumes[{index}]":
-                continue
-            spot = Spot(
-                title=place.device,
-                device=place.device,
-                place=place.device,
-                base=place.device,
-                path=f"{place.path}.filesystem",
-                owner=at,
-                wipe=wanted.wipe,
-                size_bytes=place.size_bytes,
-                volume=(wanted.name, item.name),
-            )
+        for place in _find_places(forecast, f"{at}.volumes[{index}]"):
+            spot = _build_spot(place, at, wanted.wipe, base=place.device, volume=(wanted.name, item.name))
             if place.kept and present is not None:
-                found = present.find_volume(item.name)
-                spot = msgspec.structs.replace(
-                    spot,
-                    present=find_on_volume(present, item.name),
-                    signatures=found.signatures if found is not None else (),
-                )
+                spot = _fill_spot(spot, find_on_volume(present, item.name), present.find_volume(item.name))
             _plan_spots(state, [spot], item.filesystem, planned)
 
 

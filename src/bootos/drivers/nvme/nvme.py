@@ -21,6 +21,7 @@ from bootos.drivers.nvme.lbaformat import (
 from bootos.drivers.nvme.namespace import NvmeDrive, Rebuild, apply_rebuild, read_drives
 from bootos.drivers.nvme.namespaceplan import NamespacePlan, find_meant
 from bootos.drivers.storage.content import find_on_device
+from bootos.drivers.storage.current import find_nvme_drives
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import clear_device, read_size
 from bootos.drivers.storage.read import read_storage
@@ -30,7 +31,6 @@ from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.template.model import NvmeWanted, Template
 from bootos.wire.inventory import Disk, Inventory
 
-NVME_CLASS = "0108"
 FORMAT_TIMEOUT_S = 3600.0
 
 
@@ -66,7 +66,7 @@ class NvmeDriver:
         found = [disk for disk in inventory.disks if disk.path.startswith("/dev/nvme")]
         if found:
             return Match(reason=f"the machine has {len(found)} NVMe namespace(s)")
-        drives = [device for device in inventory.pci if device.class_id.startswith(NVME_CLASS)]
+        drives = find_nvme_drives(inventory)
         return Match(reason=f"the machine has {len(drives)} NVMe drive(s)") if drives else None
 
     def wants(self, template: Template) -> bool:

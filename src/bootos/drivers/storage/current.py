@@ -9,12 +9,20 @@ import msgspec
 from bootos.drivers.contract import Machine
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
-from bootos.wire.inventory import Disk, Inventory
+from bootos.wire.inventory import Disk, Inventory, PciDevice
+
+_NVME_CLASS = "0108"  # PCI: mass storage, non-volatile memory controller
+
+
+def find_nvme_drives(inventory: Inventory) -> list[PciDevice]:
+    """The NVMe drives on PCI, also those without any namespace, of which the kernel has no disk."""
+    return [device for device in inventory.pci if device.class_id.startswith(_NVME_CLASS)]
 
 
 def has_or_makes_disks(inventory: Inventory) -> bool:
-    """Whether the machine has disks, or a controller that makes them of drives which the kernel does not see."""
-    return bool(inventory.disks or inventory.raid)
+    """Whether the machine has disks, or what makes them of drives of which the kernel has none: a controller of arrays,
+    an NVMe drive that gets namespaces."""
+    return bool(inventory.disks or inventory.raid or find_nvme_drives(inventory))
 
 
 def find_current_disks(machine: Machine, inventory: Inventory) -> list[Disk]:
