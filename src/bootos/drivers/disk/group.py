@@ -77,7 +77,7 @@ def apply_create(machine: Machine, wanted: CreateGroup) -> None:
 
 
 def apply_size(machine: Machine, wanted: MakeVolume) -> None:
-    """CreateGroup or extend a volume. A new one is tagged until what shone through from before is wiped."""
+    """Create or extend a volume. A new one is tagged until what shone through from before is wiped."""
     for disk in wanted.disks:
         make_writable(machine, find_node(machine, disk))
     columns = "vg_extent_size,vg_extent_count,vg_free_count"
