@@ -21,7 +21,8 @@ from bootos.drivers.bios.section import (
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import check_taken
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
-from bootos.drivers.redfish.client import ROOT, Client, open_client
+from bootos.drivers.redfish.caller import Caller
+from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.reply import read_link
 from bootos.drivers.redfish.resource import find_system
@@ -43,16 +44,14 @@ class RedfishBiosState(BiosState, frozen=True, kw_only=True):
     on_reset: bool = False  # the service wants to be told when settings are applied
 
 
-class BiosRedfishDriver:
-    """`timeout_s` is of one request."""
-
+class BiosRedfishDriver(Caller):
     name = NAME
     section = SECTION
     title = "BIOS settings (Redfish)"
     state_type = RedfishBiosState
 
-    def __init__(self, *, timeout_s: float = 60.0) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(timeout_s=timeout_s)
         self._state: RedfishBiosState | None = None
 
     def match(self, inventory: Inventory) -> Match | None:
@@ -72,7 +71,7 @@ class BiosRedfishDriver:
         endpoints, problems = find_endpoints(machine.template, inventory)
         if problems:
             return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
-        with open_client(machine, endpoints, timeout_s=self._timeout_s) as client:
+        with self._open(machine, endpoints) as client:
             system = find_system(client, inventory)
             path = read_link(system, "Bios")
             if not path:
@@ -114,7 +113,7 @@ class BiosRedfishDriver:
         body: dict[str, Any] = {"Attributes": new}
         if self._state.on_reset:
             body["@Redfish.SettingsApplyTime"] = {"ApplyTime": "OnReset"}
-        with open_client(machine, self._state.endpoints, timeout_s=self._timeout_s) as client:
+        with self._open(machine, self._state.endpoints) as client:
             bios = client.get(self._state.bios).body
             reply = client.patch(find_pending_path(bios), body, what=what)
             client.wait_for_task(reply, what=what, deadline_s=TASK_DEADLINE_S)

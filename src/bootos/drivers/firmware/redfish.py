@@ -17,7 +17,8 @@ from bootos.drivers.firmware.download import fetched_package
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import is_same
-from bootos.drivers.redfish.client import ROOT, Caller, Client, Outcome
+from bootos.drivers.redfish.caller import Caller
+from bootos.drivers.redfish.client import ROOT, Client, Outcome
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link

@@ -21,7 +21,8 @@ from bootos.drivers.oob.redfishresource import (
     read_boot,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
-from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Caller, Client
+from bootos.drivers.redfish.caller import Caller
+from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError

@@ -8,16 +8,15 @@ request is in the error. Credentials are logged by nobody: sushy's own log is ke
 import json
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Machine
-from bootos.drivers.redfish.endpoint import Account, Endpoint, find_accounts, prepare_link
+from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError, translated
 from bootos.drivers.redfish.reply import (
     Reply,
@@ -264,49 +263,3 @@ class Client:
             location=location if response.status_code in (201, 202, 204) else "",
             etag=etag,
         )
-
-
-class Caller:
-    """The base of a driver that talks to the service again and again. `timeout_s` is of one request."""
-
-    def __init__(self, *, timeout_s: float = TIMEOUT_S, clock: Clock = CLOCK) -> None:
-        self._timeout_s = timeout_s
-        self._clock = clock
-
-    def _open(
-        self, machine: Machine, endpoints: Sequence[Endpoint], timeout_s: float | None = None
-    ) -> AbstractContextManager[Client]:
-        return open_client(machine, endpoints, timeout_s=timeout_s or self._timeout_s, clock=self._clock)
-
-
-@contextmanager
-def open_client(
-    machine: Machine,
-    endpoints: Sequence[Endpoint],
-    *,
-    timeout_s: float = TIMEOUT_S,
-    clock: Clock = CLOCK,
-) -> Iterator[Client]:
-    """A session with the first of `endpoints` that answers, by the first account that it takes. Raises RedfishError of
-    the first when none does."""
-    first: RedfishError | None = None
-    for endpoint in endpoints:
-        if endpoint.link is not None:
-            prepare_link(machine, endpoint.link)
-        for account in find_accounts(machine, endpoint):
-            client = Client(endpoint, account, timeout_s=timeout_s, clock=clock)
-            try:
-                client.__enter__()
-            except RedfishError as cause:
-                first = first or cause
-                if cause.status == 401:
-                    continue
-                if cause.status:
-                    raise  # it answers, and refuses
-                break
-            try:
-                yield client
-            finally:
-                client.__exit__(None, None, None)
-            return
-    raise first or RedfishError("there is no Redfish service to talk to")
