@@ -8,7 +8,7 @@ import msgspec
 
 from bootos.drivers.contract import Action, Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
-from bootos.drivers.oob.service import Commands, Service
+from bootos.drivers.oob.service import Service, build_action
 from bootos.errors import Problem
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, OobUser, Secret
@@ -196,17 +196,9 @@ def plan_access(state: State, wanted: bool, planned: Planned) -> None:
         return
     words = {True: "on", False: "off"}
     change = Change(what="BMC LAN access", before=words[state.access_open], after=words[wanted])
-    planned.actions.append(
-        Action(
-            id="oob.ipmi:access",
-            driver=NAME,
-            estimate_s=CHANGE_S,
-            summary=f"switch the BMC's LAN access {words[wanted]} (channel {state.channel})",
-            changes=(change,),
-            path="oob.lan",
-            detail=Commands(commands=(("lan", "set", str(state.channel), "access", words[wanted]),)),
-        )
-    )
+    summary = f"switch the BMC's LAN access {words[wanted]} (channel {state.channel})"
+    command = ("lan", "set", str(state.channel), "access", words[wanted])
+    planned.actions.append(build_action("access", summary, (change,), "oob.lan", command))
 
 
 def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
@@ -220,17 +212,9 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
         channel, slot = str(state.channel), str(user.slot)
         words = ("channel", "setaccess", channel, slot, "callin=off", "ipmi=off", "link=off", "privilege=15")
         change = Change(what=f"BMC user {user.name}", before=user.privilege.lower(), after="disabled")
-        planned.actions.append(
-            Action(
-                id=f"oob.ipmi:disable:{user.name}",
-                driver=NAME,
-                estimate_s=CHANGE_S,
-                summary=f"disable BMC user {user.name} (slot {slot})",
-                changes=(change,),
-                path="oob.other_users",
-                detail=Commands(commands=(words, ("user", "disable", slot))),
-            )
-        )
+        id, summary = f"disable:{user.name}", f"disable BMC user {user.name} (slot {slot})"
+        commands = (words, ("user", "disable", slot))
+        planned.actions.append(build_action(id, summary, (change,), "oob.other_users", *commands))
 
 
 def resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:

@@ -156,7 +156,7 @@ def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, pl
         after=list_suites(sorted(wanted)),
     )
     planned.actions.append(
-        _build("ciphers", f"allow cipher suites {change.after} alone", (change,), at,
+        build_action("ciphers", f"allow cipher suites {change.after} alone", (change,), at,
                ("lan", "set", str(channel), "cipher_privs", privileges))
     )  # fmt: skip
 
@@ -190,7 +190,7 @@ def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned)
     if not changes:
         planned.notes.append("Serial over LAN is as wanted")
         return
-    planned.actions.append(_build("sol", "set Serial over LAN", tuple(changes), at, *commands))
+    planned.actions.append(build_action("sol", "set Serial over LAN", tuple(changes), at, *commands))
 
 
 def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) -> None:
@@ -211,7 +211,7 @@ def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) ->
     )
     options = ["persistent", "efiboot"] if uefi else ["persistent"]
     words = ("chassis", "bootdev", wanted) + (() if wanted == "none" else (f"options={','.join(options)}",))
-    planned.actions.append(_build("boot", f"set the boot device: {change.after}", (change,), at, words))
+    planned.actions.append(build_action("boot", f"set the boot device: {change.after}", (change,), at, words))
 
 
 def _plan_log(found: EventLog | None, planned: Planned) -> None:
@@ -225,7 +225,7 @@ def _plan_log(found: EventLog | None, planned: Planned) -> None:
         return
     change = Change(what="event log", before=f"{found.entries} entries", after="clear")
     lost = f"{found.entries} entries of the BMC's event log"
-    action = _build("log", "clear the event log", (change,), at, ("sel", "clear"))
+    action = build_action("log", "clear the event log", (change,), at, ("sel", "clear"))
     ruling = judge(
         Taking(title="the BMC", path=at, cannot="cannot lose its event log"),
         Occupancy(content=(lost,)),
@@ -234,9 +234,10 @@ def _plan_log(found: EventLog | None, planned: Planned) -> None:
     planned.actions.append(msgspec.structs.replace(action, destroys=ruling.destroys, allowed=ruling.allowed))
 
 
-def _build(
+def build_action(
     id: str, summary: str, changes: tuple[Change, ...], path: str, *commands: tuple[str, ...]
 ) -> Action:
+    """An action that is carried out by commands of ipmitool."""
     return Action(
         id=f"oob.ipmi:{id}",
         driver="oob.ipmi",
