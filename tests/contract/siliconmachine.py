@@ -10,8 +10,8 @@ from typing import Any, Unpack
 from bootos.drivers.contract import Machine
 from bootos.lab.vendor_tools.catalog import TOOLS
 from bootos.lab.vendor_tools.script import PAYLOAD, read_script
-from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
-from bootos.lab.vendor_tools.tool import HangError, Tool, run_program
+from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec, Tool
+from bootos.lab.vendor_tools.tool import HangError, run_program
 from bootos.process import Command, Completed, Options, Runner
 
 

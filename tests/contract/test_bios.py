@@ -23,9 +23,8 @@ from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
-from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
+from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec, Tool
 from bootos.lab.vendor_tools.sum import Sum
-from bootos.lab.vendor_tools.tool import Tool
 from bootos.process import ToolError
 from bootos.wire.inventory import Inventory, System
 

@@ -34,11 +34,6 @@ MAY_IMPORT = {
 }
 # In drivers: rooms that several drivers use. Every other folder is a leaf, which no other imports.
 SHARED_ROOMS = {"storage", "redfish"}
-# Files that import each other in a circle, until they are taken apart. The list gets shorter, never longer.
-CIRCLES: list[set[str]] = [
-    {"lab.vendor_tools.silicon", "lab.vendor_tools.tool"},
-    {"lab.demo.check", "lab.demo.run"},
-]
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 
 
@@ -126,7 +121,7 @@ def find_circles(graph: dict[str, frozenset[str]]) -> list[set[str]]:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     found = find_circles(build_graph())
-    assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
+    assert not found, f"take apart: {sorted(map(sorted, found))}"
 
 
 def build_neighbours(folder: str) -> dict[str, frozenset[str]]:
@@ -152,7 +147,7 @@ def test_no_folders_import_each_other_in_a_circle() -> None:
         for folder in folders
         for circle in find_circles(build_neighbours(folder))
     ]
-    assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
+    assert not found, f"take apart: {sorted(map(sorted, found))}"
 
 
 def test_a_circle_is_found_and_a_chain_is_none() -> None:

@@ -13,8 +13,7 @@ from bootos.lab.machine import Machine
 from bootos.lab.scenario import Scenario
 from bootos.lab.serial import SerialTimeout
 from bootos.lab.spec import BmcSpec, DiskSpec, MachineSpec, NicSpec
-from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon, SiliconSpec
 from bootos.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")

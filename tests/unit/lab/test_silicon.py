@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.vendor_tools.catalog import TOOLS
-from bootos.lab.vendor_tools.silicon import Knob, Silicon, SiliconSpec, VirtualDrive
-from bootos.lab.vendor_tools.tool import JUNK, HangError, Output, run_program
+from bootos.lab.vendor_tools.silicon import Knob, Output, Silicon, SiliconSpec, VirtualDrive
+from bootos.lab.vendor_tools.tool import JUNK, HangError, run_program
 
 
 class Lamp:

@@ -18,8 +18,7 @@ from bootos.lab.layer import LAYER, build_boot_files
 from bootos.lab.spec import Identity, MachineSpec
 from bootos.lab.vendor_tools.script import PAYLOAD, build_script, read_script
 from bootos.lab.vendor_tools.service import SiliconService
-from bootos.lab.vendor_tools.silicon import Knob, PciIdentity, Silicon, SiliconSpec
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Knob, Output, PciIdentity, Silicon, SiliconSpec
 from bootos.process import run
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from bootos.hardware.smartarray import find_label, parse_config, parse_error
-from bootos.lab.vendor_tools.silicon import Knob, PhysicalDrive, Silicon, SiliconSpec
+from bootos.lab.vendor_tools.silicon import Knob, Output, PhysicalDrive, Silicon, SiliconSpec
 from bootos.lab.vendor_tools.smartarray import REBUILD_S, fail_drive
 from bootos.lab.vendor_tools.ssacli import Ssacli
-from bootos.lab.vendor_tools.tool import Output, run_tool
+from bootos.lab.vendor_tools.tool import run_tool
 
 SIZE = 960_197_124_096
 

@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bootos.errors import BootosError
 from bootos.lab.capture import Fetch
+from bootos.lab.demo.evidence import Evidence
 from bootos.lab.demo.hardware import (
     DATA_PARTITIONS,
     MODULES,
@@ -23,16 +24,13 @@ from bootos.lab.disk import MdMember, build_array_view, read_md_arrays, read_par
 from bootos.lab.machine import Machine
 from bootos.lab.serial import REGISTERED
 
-if TYPE_CHECKING:
-    from bootos.lab.demo.run import Evidence
-
 MIB = 1024 * 1024
 INITRD = "/bootos/initrd.img"
 IMAGE_BUDGET_BYTES = 140 * 1000 * 1000
 CONSOLE_ORDER = ("rootfs extracted", "switch to rootfs", "BootOS: init", "BootOS: agent", "BootOS: shell")
 
 
-def check_all(report: DemoReport, evidence: "Evidence", machine: Machine, output: Path) -> None:
+def check_all(report: DemoReport, evidence: Evidence, machine: Machine, output: Path) -> None:
     """Every check, in the order of the boot."""
     check_console(report, evidence)
     check_inventory(report, evidence.machine["inventory"])
@@ -45,7 +43,7 @@ def check_all(report: DemoReport, evidence: "Evidence", machine: Machine, output
     check_image(report)
 
 
-def check_console(report: DemoReport, evidence: "Evidence") -> None:
+def check_console(report: DemoReport, evidence: Evidence) -> None:
     """The serial console showed the boot's milestones in the documented order."""
     text = "\n".join(line.text for line in evidence.serial)
     places = [text.find(word) for word in CONSOLE_ORDER]
@@ -177,7 +175,7 @@ def check_partitions(
     report.compare(f"disks: partitions and file systems on {name}", expected, found)
 
 
-def check_bmc(report: DemoReport, evidence: "Evidence", machine: Machine) -> None:
+def check_bmc(report: DemoReport, evidence: Evidence, machine: Machine) -> None:
     """What the BMC says over its LAN port, and who may log in."""
     assert machine.bmc is not None
     lan = machine.bmc.read_lan()
@@ -191,7 +189,7 @@ def check_bmc(report: DemoReport, evidence: "Evidence", machine: Machine) -> Non
     )
 
 
-def check_pxe(report: DemoReport, evidence: "Evidence") -> None:
+def check_pxe(report: DemoReport, evidence: Evidence) -> None:
     """The PXE file's content, and who fetched it in which boot."""
     name = f"pxelinux.cfg/01-{PXE_MAC.replace(':', '-')}"
     ok = f"INSTALL_SN={SERIAL}" in evidence.pxe_file and "{" not in evidence.pxe_file
@@ -207,7 +205,7 @@ def check_pxe(report: DemoReport, evidence: "Evidence") -> None:
     report.compare("PXE file: removed when the installer was done", False, evidence.pxe_file_left)
 
 
-def read_complete_boots(evidence: "Evidence", initrd_bytes: int) -> list[tuple[Fetch, ...]]:
+def read_complete_boots(evidence: Evidence, initrd_bytes: int) -> list[tuple[Fetch, ...]]:
     """The boots that loaded a whole initrd. A boot that PXELINUX gave up and tried again is left out."""
     assert evidence.capture is not None
     boots = evidence.capture.read_boots()
@@ -224,7 +222,7 @@ def _initrd_bytes(report: DemoReport) -> int:
     return next(int(file["size_bytes"]) for file in report.image["files"] if file["name"] == "initrd.img")
 
 
-def check_hooks(report: DemoReport, evidence: "Evidence") -> None:
+def check_hooks(report: DemoReport, evidence: Evidence) -> None:
     """PRE before the registration, POST after the MAC upload, by the packets; output and exit code by the job."""
     boots = read_complete_boots(evidence, _initrd_bytes(report))
     calls = [
@@ -240,7 +238,7 @@ def check_hooks(report: DemoReport, evidence: "Evidence") -> None:
     report.note("hooks: script and binary printed", "PRE script: ..., POST binary: ...", printed, ok=ok)
 
 
-def check_job(report: DemoReport, evidence: "Evidence") -> None:
+def check_job(report: DemoReport, evidence: Evidence) -> None:
     """The job's end, and that no action was done twice."""
     report.compare("job: state", "done", evidence.job["state"])
     steps = {step["id"]: step["state"] for step in evidence.job["report"]["steps"]}
@@ -258,7 +256,7 @@ def check_job(report: DemoReport, evidence: "Evidence") -> None:
     )
 
 
-def check_secret(report: DemoReport, evidence: "Evidence", output: Path) -> None:
+def check_secret(report: DemoReport, evidence: Evidence, output: Path) -> None:
     """The OOB password stands in no log, report or console."""
     texts = {
         str(path.relative_to(output)): path.read_text(errors="replace")
@@ -284,7 +282,7 @@ def check_image(report: DemoReport) -> None:
     )
 
 
-def read_timings(evidence: "Evidence") -> dict[str, float]:
+def read_timings(evidence: Evidence) -> dict[str, float]:
     """Seconds since power-on at which the console said it first."""
     marks = {
         "kernel": r"Linux version",

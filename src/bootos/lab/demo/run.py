@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bootos.errors import BootosError
-from bootos.lab.capture import Capture, read_capture
+from bootos.lab.capture import read_capture
 from bootos.lab.demo import check
 from bootos.lab.demo.elf import build_binary
+from bootos.lab.demo.evidence import Evidence
 from bootos.lab.demo.hardware import PXE_MAC, SERIAL, SPEC
 from bootos.lab.demo.report import DemoReport
 from bootos.lab.machine import Machine
@@ -32,20 +33,6 @@ JOB_DEADLINE_S = 900.0
 INSTALL_DEADLINE_S = 600.0
 POST_TEXT = "POST binary: made of machine code"
 Say = Callable[[str], None]
-
-
-class Evidence:
-    """What is gathered on the way, for the checks at the end."""
-
-    def __init__(self, password: str) -> None:
-        self.password = password
-        self.pxe_file = ""
-        self.machine: dict[str, Any] = {}
-        self.job: dict[str, Any] = {}
-        self.log: list[dict[str, Any]] = []
-        self.serial: list[SerialLine] = []
-        self.capture: Capture | None = None
-        self.pxe_file_left = True
 
 
 def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) -> DemoReport:

@@ -14,8 +14,7 @@ from bootos.lab.vendor_tools.adaptec import (
     keep_card,
     read_card,
 )
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 DONE = "Command completed successfully."
 FAILED, REFUSED, USAGE, NO_CONTROLLER = 1, 2, 3, 6

@@ -5,10 +5,10 @@ from bootos.lab.vendor_tools.firmware_package import FirmwarePackage
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
+from bootos.lab.vendor_tools.silicon import Tool
 from bootos.lab.vendor_tools.ssacli import Ssacli
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.lab.vendor_tools.sum import Sum
-from bootos.lab.vendor_tools.tool import Tool
 
 TOOLS: tuple[Tool, ...] = (
     Storcli(),

@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from bootos.lab.vendor_tools.script import PAYLOAD, build_script
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 PROGRAM = "lab-firmware-package"
 VERSIONS = (

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootos.lab.vendor_tools.bios import HPE, Attribute, find_fault, read_bios, start_bios
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 KEY = "ilorest"
 VERSION = "U30 v2.68 (07/14/2022)"

@@ -9,8 +9,7 @@ from typing import Any
 
 from bootos.lab.vendor_tools.bios import DELL, find_fault, is_read_only, read_bios, start_bios
 from bootos.lab.vendor_tools.firmware_package import read_version
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 KEY = "racadm"
 TARGET = "BIOS.Setup.1-1"

@@ -30,8 +30,7 @@ from bootos.lab.vendor_tools.redfish_tree import (
     RedfishSpec,
     build_tree,
 )
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 PROGRAM = "redfish"
 KEY = "redfish"

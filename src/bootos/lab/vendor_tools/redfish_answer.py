@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output
 
 _REGISTRY = "Base.1.8"
 

@@ -13,8 +13,7 @@ from bootos.errors import BootosError
 from bootos.fetch import FetchError, fetch_into, mask_url
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal
 from bootos.lab.vendor_tools.redfish_tree import BOOT_TARGETS, CD, EMPTY_DRIVE, RESET_TYPES, SYSTEM
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import Output
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 Tree = dict[str, dict[str, Any]]
 

@@ -12,8 +12,8 @@ import threading
 import msgspec
 
 from bootos.lab.vendor_tools.script import PAYLOAD
-from bootos.lab.vendor_tools.silicon import Silicon
-from bootos.lab.vendor_tools.tool import HangError, Output, run_program
+from bootos.lab.vendor_tools.silicon import Output, Silicon
+from bootos.lab.vendor_tools.tool import HangError, run_program
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

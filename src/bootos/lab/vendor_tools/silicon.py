@@ -8,17 +8,14 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from bootos.lab.chassis import Chassis
-
-if TYPE_CHECKING:
-    from bootos.lab.vendor_tools.tool import Tool
 
 Misbehaviour = Literal["ignore", "fail-half", "hang", "junk", "wrong-exit"]
 _DRIVES = "block"  # the key of the plugged virtual drives
@@ -54,6 +51,27 @@ class PciIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     subsystem: str
     kernel_module: str
     class_id: str = "10400"
+
+
+class Output(msgspec.Struct, kw_only=True):
+    """What a program did: exit code, what it printed, and the files it wrote in the guest, by path."""
+
+    code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    files: dict[str, str] = {}
+
+
+class Tool(Protocol):
+    """A stand-in. A tool may have `on_boot(silicon)` too: called when the machine starts."""
+
+    names: tuple[str, ...]  # programs in PATH
+
+    def run(
+        self, silicon: "Silicon", argv: Sequence[str], files: Mapping[str, bytes], *, program: str
+    ) -> Output:
+        """Do what the program does. `argv` is without the program's name, `files` are those it names, by path."""
+        ...
 
 
 class SiliconSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,7 +153,7 @@ class Silicon:
         spec: SiliconSpec,
         path: Path | None = None,
         *,
-        tools: "Sequence[Tool]" = (),
+        tools: Sequence["Tool"] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self.spec = spec

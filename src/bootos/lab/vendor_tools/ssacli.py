@@ -7,7 +7,7 @@ HBA mode begins with the next start.
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 from bootos.lab.vendor_tools.smartarray import (
     SmartArrayCard,
     SmartArrayGroup,
@@ -17,7 +17,6 @@ from bootos.lab.vendor_tools.smartarray import (
     keep_card,
     read_card,
 )
-from bootos.lab.vendor_tools.tool import Output
 
 _STRIPS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _FEWEST = {"0": 1, "1": 2, "1+0": 4, "5": 3, "6": 4, "50": 6, "60": 8}

@@ -22,9 +22,8 @@ from bootos.lab.vendor_tools.megaraid import (
     read_cards,
     unplug_drive,
 )
-from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 from bootos.lab.vendor_tools.storclitext import Teller
-from bootos.lab.vendor_tools.tool import Output
 
 _PLACE = re.compile(r"^/c(all|\d+)(/v(?:all|\d+)|/fall|/e(?:all|\d+)/s(?:all|\d+))?$")
 _MIB = 1024**2

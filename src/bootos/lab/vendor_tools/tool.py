@@ -5,35 +5,11 @@ Called by the service of a lab machine and by tests in process. A tool changes n
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Protocol
-
-import msgspec
 
 from bootos.errors import BootosError
-from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.silicon import Output, Silicon, Tool
 
 JUNK = "\x1b[2J*** glibc detected *** double free or corruption (!prev): 0x00000000025d3010 ***\n{\x00\x7f]"
-
-
-class Output(msgspec.Struct, kw_only=True):
-    """What a program did: exit code, what it printed, and the files it wrote in the guest, by path."""
-
-    code: int = 0
-    stdout: str = ""
-    stderr: str = ""
-    files: dict[str, str] = {}
-
-
-class Tool(Protocol):
-    """A stand-in. A tool may have `on_boot(silicon)` too: called when the machine starts."""
-
-    names: tuple[str, ...]  # programs in PATH
-
-    def run(
-        self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
-    ) -> Output:
-        """Do what the program does. `argv` is without the program's name, `files` are those it names, by path."""
-        ...
 
 
 class HangError(BootosError):
