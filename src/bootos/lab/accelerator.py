@@ -55,7 +55,9 @@ class _Memory(msgspec.Struct, forbid_unknown_fields=True):
     results: dict[str, TrialResult] = {}
 
 
-_unwritten: dict[str, TrialResult] = {}  # results of this process for which no file could be written
+_unwritten: dict[
+    Path, dict[str, TrialResult]
+] = {}  # results of this process, by the file that was not written
 
 
 class LabHost:
@@ -166,7 +168,7 @@ class LabHost:
             results = msgspec.json.decode(self.memory.read_bytes(), type=_Memory).results
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             results = {}
-        return {**results, **_unwritten}
+        return {**results, **_unwritten.get(self.memory, {})}
 
     def _write(self, key: str, result: TrialResult) -> None:
         """Add a result, whole or not at all."""
@@ -178,7 +180,7 @@ class LabHost:
             fresh.replace(self.memory)
         except OSError as error:
             log.debug("%s is not written: %s", self.memory, error)
-            _unwritten[key] = result
+            _unwritten.setdefault(self.memory, {})[key] = result
 
 
 @functools.cache
