@@ -41,7 +41,7 @@ _RESETS = ("GracefulRestart", "ForceRestart")
 
 
 class RedfishTool:
-    """See `tool.Tool`. `files`: body, type, if-match, token, basic of the request; those of the output are headers."""
+    """See `silicon.Tool`. `files`: body, type, if-match, token, basic of the request; those of the output are headers."""
 
     names: tuple[str, ...] = (PROGRAM,)
 

@@ -1,6 +1,6 @@
 """What the stand-in hardware of one machine remembers: a JSON document on the host, kept after each call.
 
-Stand-ins of vendor tools (`tool.Tool`) read and change it; tests and scenarios look at it and break it from outside.
+Stand-ins of vendor tools (`silicon.Tool`) read and change it; tests and scenarios look at it and break it from outside.
 It survives reboots and power cycles of the machine as a controller's memory does.
 """
 
