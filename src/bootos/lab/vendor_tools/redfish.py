@@ -41,7 +41,7 @@ _RESETS = ("GracefulRestart", "ForceRestart")
 
 
 class RedfishTool:
-    """See `silicon.Tool`. `files`: body, type, if-match, token, basic of the request; those of the output are headers."""
+    """See `silicon.Tool`. `files`: body, type, if-match, token, basic of the request; the output has its headers in them."""
 
     names: tuple[str, ...] = (PROGRAM,)
 
