@@ -41,7 +41,7 @@ _RESETS = ("GracefulRestart", "ForceRestart")
 
 
 class RedfishTool:
-    """See `silicon.Tool`. `files`: body, type, if-match, token, basic of the request; the output has its headers in them."""
+    """See `silicon.Tool`. `files`: body, type, if-match, token, basic of a request; an output has its headers there."""
 
     names: tuple[str, ...] = (PROGRAM,)
 
