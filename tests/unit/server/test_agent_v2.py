@@ -261,6 +261,22 @@ def test_a_mac_of_another_machine_is_refused(server: Running, agent: Agent) -> N
     assert "another machine" in answer.data["error"]
 
 
+def test_the_mac_that_the_machine_booted_from_is_its_own_after_a_plan_too(server: Running) -> None:
+    agent = Agent(server, pxe_mac="52:54:00:00:00:09")  # of a NIC that has no driver
+    agent.register()
+    order = run_job(server, agent, mode="plan")
+    agent.report(order["job_id"], state="planned", inventory=INVENTORY)
+    server.create_job()
+    order = agent.order()
+    assert agent.upload_mac(order["job_id"], "52:54:00:00:00:09").status == 200
+
+
+def test_a_nic_that_was_taken_out_is_not_shown_after_the_next_report(server: Running, agent: Agent) -> None:
+    agent.report(inventory={**INVENTORY, "nics": INVENTORY["nics"][:1]})
+    shown = server.operate("GET", "/machines/SN001")["macs"]
+    assert [item["mac"] for item in shown] == ["52:54:00:00:00:02"]
+
+
 @pytest.mark.parametrize(
     "mac", ["", "not a mac", "../../etc/passwd", "01:00:5e:00:00:01", "00:00:00:00:00:00"]
 )

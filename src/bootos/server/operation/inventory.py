@@ -1,6 +1,7 @@
 """Keeps what machines tell of themselves: inventories, and the MACs that they show. For agents of every protocol."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -24,14 +25,22 @@ def store_inventory(
     machine.product = (inventory.system.product or "")[:200]
     machine.bios_version = (inventory.bios.version or "")[:100]
     machine.bmc_version = (inventory.bmc.firmware or "" if inventory.bmc else "")[:100]
-    found = {
-        mac
-        for nic in inventory.nics
-        for text in (nic.mac, nic.permanent_mac)
-        if text and (mac := parse_mac(text))
-    }
-    found |= {mac for text in extra_macs if (mac := parse_mac(text))}
-    store_macs(session, machine, found)
+    told = {mac for text in extra_macs if (mac := parse_mac(text))}
+    store_macs(session, machine, find_macs(machine.inventory) | told)
+
+
+def renew_inventory(session: Session, machine: Machine, inventory: Inventory) -> None:
+    """Keep the inventory that was read again in the same boot. The MACs that the machine showed beside its last one
+    stay: the MAC that it booted from is told at registration only, and may be of a NIC without a driver."""
+    shown = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
+    store_inventory(session, machine, inventory, extra_macs=shown - find_macs(machine.inventory))
+
+
+def find_macs(inventory: dict[str, Any] | None) -> set[str]:
+    """The MACs in a stored inventory, in lower case with colons."""
+    nics = (inventory or {}).get("nics", [])
+    texts = (text for nic in nics for text in (nic.get("mac"), nic.get("permanent_mac")) if text)
+    return {mac for text in texts if (mac := parse_mac(text))}
 
 
 def store_macs(session: Session, machine: Machine, macs: set[str]) -> None:

@@ -11,7 +11,7 @@ from bootos.masking import Masker
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import State, find_next, read_event
-from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.transition import TEXT_MAX, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_latest_job, is_rebooting
@@ -49,7 +49,7 @@ def apply_report(
     if is_newer:
         boot.report_number = report.number
         if report.inventory is not None:
-            store_inventory(session, machine, report.inventory)
+            renew_inventory(session, machine, report.inventory)
         if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
             machine.saved = masker.plain(report.saved)
             machine.saved_at = read_clock()
