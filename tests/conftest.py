@@ -2,6 +2,7 @@
 the fault cells, of all processes that tests run in, which is printed last.
 """
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -38,6 +39,12 @@ def pytest_runtest_makereport(
             f"{reason}\nWith CI=true only what MAY_BE_SKIPPED names in tests/conftest.py may be skipped."
         )
     return report
+
+
+def pytest_collection_finish() -> None:
+    """What was imported until now stays: no search for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def find_cells(reporter: pytest.TerminalReporter) -> Iterator[Cell]:

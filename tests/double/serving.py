@@ -1,6 +1,6 @@
 """A real server in a thread, the clients that tests drive it with, and the fixtures that the folders of tests import.
 
-Making a server costs more than most tests do, so the tests of a folder share one; each finds it empty, as after its
+Making a server costs more than most tests do, so all tests of a process share one; each finds it empty, as after its
 first start.
 """
 
@@ -189,12 +189,19 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False)
 
 
+SHARED = pytest.StashKey[Running]()
+
+
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    root = tmp_path_factory.mktemp("server")
-    running, stop = run_in_thread(Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False))
-    yield running
-    stop()
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """The one of this process, whichever folders import this fixture; it ends with the run."""
+    config = request.config
+    if SHARED not in config.stash:
+        root = tmp_path_factory.mktemp("server")
+        settings = Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False)
+        config.stash[SHARED], stop = run_in_thread(settings)
+        config.add_cleanup(stop)
+    return config.stash[SHARED]
 
 
 @pytest.fixture
