@@ -70,9 +70,10 @@ class Rack:
         is_elsewhen = fault == "server's clock"
         if is_elsewhen not in self._servers:
             if is_elsewhen:
-                self._elsewhen = Nursery(self.clock.env)
-            nursery, name = (self._elsewhen, "elsewhen") if self._elsewhen else (self.ordinary, "server")
-            server = RackServer(nursery, OUTPUT / name)
+                nursery = self._elsewhen = Nursery(self.clock.env)
+            else:
+                nursery = self.ordinary
+            server = RackServer(nursery, OUTPUT / ("elsewhen" if is_elsewhen else "server"))
             (server.data / "files/post.sh").write_text("#!/bin/sh\necho post\n")
             self._servers[is_elsewhen] = server
         return self._servers[is_elsewhen]
