@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PACKAGES := $(shell grep -v '^\#' debian-packages.txt)
 TEST_PACKAGES := $(shell grep -v '^\#' debian-packages-test.txt)
 IMAGE := build/image
+# Many tests wait for a process that they started, so there is one worker more for every two processors.
+WORKERS := $(shell echo $$(( $$(nproc) * 3 / 2 )))
 # the tests that build whole images
 BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 
@@ -54,7 +56,7 @@ lint: setup ## ruff and mypy
 	$(BIN)/mypy -n auto
 
 unit: setup host-test ## the tests that need no virtual machine
-	$(BIN)/pytest -q -m 'not vm' -n auto --dist worksteal
+	$(BIN)/pytest -q -m 'not vm' -n $(WORKERS) --dist worksteal
 
 vm: image host-test ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO

@@ -17,7 +17,7 @@ import urllib3
 
 from bootos.errors import BootosError
 from bootos.masking import Masker
-from bootos.waiting import CLOCK
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ def fetch_into(
     http: urllib3.PoolManager | None = None,
     pauses_s: Sequence[float] = PAUSES_S,
     on_size: Callable[[int | None], None] = lambda size: None,
+    clock: Clock = CLOCK,
 ) -> tuple[str, int]:
     """Write what is at `url` into `sink`, from its beginning; returns SHA-256 and length. `timeout_s` is for one try
     with its whole body, `on_size` gets the announced length before anything is written. Raises FetchError."""
@@ -129,7 +130,7 @@ def fetch_into(
             if pause_s is None:
                 raise FetchError(str(error), hint="is the server running and reachable?") from error
             log.warning("will be tried again: %s", error)
-            CLOCK.sleep(pause_s)
+            clock.sleep(pause_s)
             continue
         if not length:
             raise FetchError(f"{mask_url(url)} is empty")

@@ -8,7 +8,7 @@ import urllib3
 
 from bootos.waiting import Clock
 
-SPEED = 10.0  # of a quick clock
+SPEED = 20.0  # of a quick clock
 
 
 class StillClock(Clock):
@@ -26,7 +26,7 @@ class StillClock(Clock):
 
 
 class QuickClock(Clock):
-    """Time that passes ten times as fast, for what waits for a peer that is really there."""
+    """Time that passes twenty times as fast, for what waits for a peer that is really there."""
 
     def now(self) -> float:
         return super().now() * SPEED
@@ -41,7 +41,7 @@ class QuickClock(Clock):
 
 
 class QuickCaller(urllib3.PoolManager):
-    """HTTP calls that are given up ten times as soon."""
+    """HTTP calls that are given up twenty times as soon."""
 
     def __init__(self) -> None:
         super().__init__(maxsize=4, retries=False)

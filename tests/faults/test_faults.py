@@ -1,9 +1,9 @@
 """Every fault at every boundary of a job, over machines made of files: nothing lost, nothing doubled, all told.
 
-Each cell is a test. Agents and servers are real processes that are really killed, with a clock that runs ten times as
-fast; between them is a proxy that misbehaves. The table is printed at the end of the run and written to build/faults/
-(`tests/conftest.py`). The same on a real kernel with real tools, where the machine's own clock jumps as well:
-tests/vm/faults.
+Each cell is a test. Agents and servers are real processes that are really killed, with a clock that runs twenty
+times as fast; between them is a proxy that misbehaves. The table is printed at the end of the run and written to
+build/faults/ (`tests/conftest.py`). The same on a real kernel with real tools, where the machine's own clock jumps as
+well: tests/vm/faults.
 """
 
 import os

@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     require_approval: bool = False
     require_signature: bool = False
     poll_s: int = 25
-    session_grace_s: int = 40
+    session_grace_s: float = 40
     legacy_grace_s: int = 150
     body_max_bytes: int = 8 * 1024 * 1024
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from handclock import QuickClock
 from peer import Peer, wait_for
 
 from bootos.agent.session.client import Client, Refused, Unreachable
@@ -14,7 +15,7 @@ from bootos.wire.inventory import Inventory
 
 def start_reporter(peer: Peer) -> Reporter:
     client = Client(peer.url)
-    reporter = Reporter(client, "boot-1", lambda: claim(peer))
+    reporter = Reporter(client, "boot-1", lambda: claim(peer), clock=QuickClock())
     reporter.start()
     return reporter
 

@@ -293,7 +293,7 @@ def test_the_job_outlives_a_fault_in_every_call(
     peer.hardware = [group("RAID", "true")]
     peer.faults[path] = [fault, fault]
     peer.queue()
-    start(timeout_s=0.7 if fault == "hang" else 5.0).wait_for_reboot()
+    start(timeout_s=0.4 if fault == "hang" else 5.0).wait_for_reboot()
     expected = ["进入bootos", "配置查询", "获取硬件配置", "开始硬件配置", "RAID - RAID 1", "RAID 配置完成"]
     titles, macs = peer.titles, peer.macs
     if fault == "hang":  # on a busy host an answer is late, too: what was not answered is said once more

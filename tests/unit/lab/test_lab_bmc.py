@@ -38,32 +38,44 @@ class Switch(Chassis):
         self.done.append("reset")
 
 
-@pytest.fixture
-def bmc(tmp_path: Path) -> Iterator[Bmc]:
-    one = Bmc(
-        BmcSpec(user="root", password="calvin-0"), tmp_path, identity=Identity(serial="SN77", vendor="Acme")
-    )
+def build_bmc(directory: Path) -> Bmc:
+    spec = BmcSpec(user="root", password="calvin-0")
+    one = Bmc(spec, directory, identity=Identity(serial="SN77", vendor="Acme"))
     one.chassis = Switch()
     one.start()
+    return one
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bmc]:
+    """For tests that only ask it."""
+    one = build_bmc(tmp_path_factory.mktemp("bmc"))
     yield one
     one.stop()
 
 
-def test_only_the_right_password_logs_in(bmc: Bmc) -> None:
-    assert bmc.check_login("root", "calvin-0")
-    assert not bmc.check_login("root", "wrong")
-    assert not bmc.check_login("nobody", "calvin-0")
+@pytest.fixture
+def bmc(tmp_path: Path) -> Iterator[Bmc]:
+    one = build_bmc(tmp_path)
+    yield one
+    one.stop()
 
 
-def test_the_product_serial_is_the_machines(bmc: Bmc) -> None:
-    text = bmc.run_ipmitool("fru", "print").stdout
+def test_only_the_right_password_logs_in(unchanged: Bmc) -> None:
+    assert unchanged.check_login("root", "calvin-0")
+    assert not unchanged.check_login("root", "wrong")
+    assert not unchanged.check_login("nobody", "calvin-0")
+
+
+def test_the_product_serial_is_the_machines(unchanged: Bmc) -> None:
+    text = unchanged.run_ipmitool("fru", "print").stdout
     assert "Product Serial        : SN77" in text
     assert "Product Manufacturer  : Acme" in text
 
 
-def test_a_sensor_reads_and_the_guid_is_the_machines(bmc: Bmc) -> None:
-    assert "Inlet Temp       | 24 degrees C" in bmc.run_ipmitool("sdr", "list").stdout
-    assert bmc._identity.uuid in bmc.run_ipmitool("mc", "guid").stdout
+def test_a_sensor_reads_and_the_guid_is_the_machines(unchanged: Bmc) -> None:
+    assert "Inlet Temp       | 24 degrees C" in unchanged.run_ipmitool("sdr", "list").stdout
+    assert unchanged._identity.uuid in unchanged.run_ipmitool("mc", "guid").stdout
 
 
 def test_an_address_that_was_set_is_read_back_and_outlives_a_restart(bmc: Bmc) -> None:

@@ -23,6 +23,7 @@ from bootos.errors import BootosError
 from bootos.fetch import PAUSES_S, FetchError, fetch_into, find_passwords, mask_url
 from bootos.masking import Masker
 from bootos.process import Runner, run
+from bootos.waiting import CLOCK, Clock
 from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def run_given_hook(name: Literal["PRE", "POST"], host: Host, job_id: str | None)
         build_hook_environment(host, job_id),
         timeout_s=host.cmdline.hook_timeout_s,
         http=host.http,
+        clock=host.clock,
     )
     host.hooks[name] = result
     if result.exit_code != 0:
@@ -76,13 +78,14 @@ def run_hook(
     timeout_s: float = 3600.0,
     runner: Runner = run,
     http: urllib3.PoolManager | None = None,
+    clock: Clock = CLOCK,
 ) -> HookResult:
     """Fetch and run the hook at `url`; never raises for what the hook does: the result says it."""
     shown, secrets = mask_url(url), find_passwords(url)
     log.info("%s hook: fetching %s", name, shown)
     sha256 = None
     try:
-        content = fetch_hook(url, http or urllib3.PoolManager(retries=False))
+        content = fetch_hook(url, http or urllib3.PoolManager(retries=False), clock=clock)
         sha256 = hashlib.sha256(content).hexdigest()
         argv = write_hook(content, directory / name.lower())
         began = time.monotonic()
@@ -128,7 +131,9 @@ def saying_that_it_runs(name: str, timeout_s: float) -> Iterator[None]:
         ended.set()
 
 
-def fetch_hook(url: str, http: urllib3.PoolManager, pauses_s: Sequence[float] = PAUSES_S) -> bytes:
+def fetch_hook(
+    url: str, http: urllib3.PoolManager, pauses_s: Sequence[float] = PAUSES_S, clock: Clock = CLOCK
+) -> bytes:
     """The bytes at `url`. Raises HookError: not reachable, HTTP status not 200, empty, too large, wrong sha256."""
     fault = find_hook_fault(url)
     if fault is not None:
@@ -143,6 +148,7 @@ def fetch_hook(url: str, http: urllib3.PoolManager, pauses_s: Sequence[float] = 
             timeout_s=DOWNLOAD_TIMEOUT_S,
             http=http,
             pauses_s=pauses_s,
+            clock=clock,
         )
     except FetchError as error:
         raise HookError(str(error), hint=error.hint) from error
