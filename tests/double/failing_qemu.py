@@ -127,23 +127,25 @@ class FailingQemu:
     def pass_on(self, source: socket.socket, target: socket.socket, *, look: bool = False) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
+                fails = False
                 if look:
-                    chunk = self.cut(chunk)
+                    chunk, fails = self.cut(chunk)
                 with self.lock:
                     target.sendall(chunk)
+                if fails:
+                    self.failed.set()  # not before its last words are said
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
-    def cut(self, chunk: bytes) -> bytes:
-        """What the serial line says until it fails; nothing after that."""
+    def cut(self, chunk: bytes) -> tuple[bytes, bool]:
+        """What the serial line says until it fails, nothing after that; and whether it fails with this chunk."""
         if self.failed.is_set():
-            return b""
+            return b"", False
         before = len(self.seen)
         self.seen += chunk
         if self.how == "none" or not (match := self.when.search(self.seen)):
-            return chunk
-        self.failed.set()
-        return self.seen[before : match.end()]
+            return chunk, False
+        return self.seen[before : match.end()], True
 
     def answer(self, inner: socket.socket, outer: socket.socket) -> None:
         """What QEMU says on QMP, but for what a failed kvm would not."""

@@ -28,6 +28,7 @@ WENT_OFF = "the machine went off"
 START_DEADLINE_S = 30.0
 
 _EXIT_DEADLINE_S = 30.0
+_DRAIN_DEADLINE_S = 5.0
 _STOPPED_FOR_GOOD = ("internal-error", "guest-panicked", "io-error")
 _OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -200,6 +201,7 @@ class Emulator:
             code = self._child.wait(_EXIT_DEADLINE_S)
         except ToolError:  # it answers no more, and does not end
             code = self._child.stop(grace_s=0.0)
+        self.serial.drain(_DRAIN_DEADLINE_S)  # whoever hears of the end can read all of the last words
         self._settle(self._find_end(status, code, shutdown=shutdown))
 
     def _read_status(self) -> str:

@@ -169,8 +169,12 @@ class SerialLog:
         with contextlib.suppress(OSError):  # the other end may be first
             if connection is not None:
                 connection.shutdown(socket.SHUT_RDWR)
+        self.drain(5.0)
+
+    def drain(self, deadline_s: float) -> None:
+        """Wait up to `deadline_s` seconds until all that came over a connection that has ended is among the lines."""
         if self._thread is not None:
-            self._thread.join(5)
+            self._thread.join(deadline_s)
 
     def _find(self, wanted: re.Pattern[str], after: int) -> SerialLine | None:
         for line in self._lines[after:]:

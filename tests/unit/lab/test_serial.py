@@ -78,6 +78,18 @@ def test_waiting_ends_when_the_machine_goes_off(line: tuple[socket.socket, Seria
         log.wait_for("login", 30)
 
 
+def test_all_that_came_is_a_line_once_the_connection_was_drained(
+    line: tuple[socket.socket, SerialLog],
+) -> None:
+    guest, log = line
+    said = [f"word {number}" for number in range(2000)]
+    guest.sendall("\n".join(said).encode())
+    guest.close()
+    log.drain(30)
+    assert [line.text for line in log.lines] == said[:-1]
+    assert log.read_tail().endswith(said[-1])
+
+
 @pytest.mark.parametrize(
     "said",
     [
