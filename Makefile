@@ -35,7 +35,7 @@ host: ## install the Debian packages that are missing (root)
 host-test: host ## and those that only tests need
 	@$(call install,$(TEST_PACKAGES))
 
-$(VENV)/.done: requirements.lock pyproject.toml
+$(VENV)/.done: requirements.lock pyproject.toml src/bootos/__init__.py
 	@$(MAKE) --no-print-directory host
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock

@@ -6,12 +6,11 @@ Called by `build`, and no stage: it takes seconds, and is done each time.
 import shutil
 import tempfile
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
-from bootos import loader
+from bootos import __version__, loader
 from bootos.errors import BootosError
 from bootos.image.cache import Stage, compute_key
 from bootos.image.cpio import write_layer
@@ -100,7 +99,7 @@ def write_initrd(parts: Parts, path: Path) -> Sequence[FileEntry]:
 def write_release(loaded: Loaded, segments: Sequence[FileEntry], work: Path) -> str:
     """Let the image in `work` know its version; returns it."""
     entries = [hash_file(work / "vmlinuz"), *segments]
-    version = compute_version(metadata.version("bootos"), [(entry.name, entry.sha256) for entry in entries])
+    version = compute_version(__version__, [(entry.name, entry.sha256) for entry in entries])
     append_release(work / "initrd.img", loaded.recipe.name, version)
     return version
 
@@ -116,7 +115,7 @@ def build_manifest(
         abilities=OURS,
         name=loaded.recipe.name,
         version=version,
-        bootos_version=metadata.version("bootos"),
+        bootos_version=__version__,
         recipe_sha256=compute_key("recipe", {"recipe": loaded.recipe, "files": loaded.find_files()}),
         kernel_release=kernel["release"],
         kernel_modules=kernel["modules"],

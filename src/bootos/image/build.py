@@ -9,13 +9,12 @@ import os
 import shutil
 import tempfile
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bootos import loader
+from bootos import __version__, loader
 from bootos.errors import BootosError
 from bootos.image.archive import KEYRING, Archive, Mirrors, read_host_mirrors
 from bootos.image.assembly import Parts, assemble_image
@@ -225,7 +224,7 @@ def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
             enabled=(*boot.units, *boot.udev_rules, *boot.generators) if has_packages else (),
             compression=recipe.compression if has_packages else "",
             loader_paths=layer_step.ROOTFS / rpmdb_step.LOADER_PATHS,
-            version=metadata.version("bootos"),
+            version=__version__,
         ),
         makes=["root", "packages.json", "packages.squashfs?"],
         tools=_say(cache, "rpmdb"),

@@ -17,7 +17,7 @@ DIGITS = 12
 
 
 def compute_version(bootos_version: str, parts: Iterable[tuple[str, str]]) -> str:
-    """`0.1.0-3f9a2c1b0d4e`: the program's version and a hash of the (name, sha256) of all parts: the kernel, the
+    """`0.2.0-3f9a2c1b0d4e`: the program's version and a hash of the (name, sha256) of all parts: the kernel, the
     segments and the layers."""
     lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(parts))
     return f"{bootos_version}-{hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]}"

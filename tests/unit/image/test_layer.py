@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 
+from bootos import __version__
 from bootos.image.recipe import Repository
 from bootos.image.recipe_file import read_recipe
 from bootos.image.steps.layer import (
@@ -51,6 +52,7 @@ def test_the_wheel_has_what_the_key_of_the_layer_counts_and_nothing_else(tmp_pat
     assert {"bootos/agent/main.py", "bootos/drivers/bios/names/lenovo.toml"} <= names
     assert not [name for name in names if "__pycache__" in name]
     assert sources["README.md"].read_text() in metadata
+    assert f"\nVersion: {__version__}\n" in metadata
 
 
 def make_root(tmp_path: Path, *, shell: bool) -> Path:

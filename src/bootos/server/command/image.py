@@ -94,7 +94,7 @@ def describe_pin(pin: dict[str, Any]) -> str:
 def show_image(client: Client, out: Output, version: VersionArgument) -> None:
     """Show one image, with the machines that run it.
 
-    Example: bootos image show 0.1.0-3f9a2c1b0d4e
+    Example: bootos image show 0.2.0-3f9a2c1b0d4e
     """
     value = client.call("GET", "images", version)
     if out.as_json:
@@ -125,7 +125,7 @@ def choose_default(client: Client, out: Output, version: VersionArgument) -> Non
     """Let machines boot this image from now on, unless they are pinned; a machine that loads another one just now gets
     that to its end. `local` is what is in the server's --boot-files.
 
-    Example: bootos image default 0.1.0-3f9a2c1b0d4e
+    Example: bootos image default 0.2.0-3f9a2c1b0d4e
     """
     value = client.call("POST", "images", version, "default")
     out.say(f"machines boot {value['version']} from now on", value)
@@ -153,7 +153,7 @@ def pin_image(
     """Let one machine, or all machines of a model, boot this image whatever the default is. A machine's own pin comes
     before that of its model.
 
-    Example: bootos image pin 0.1.0-3f9a2c1b0d4e --vendor Dell --product 'PowerEdge R7*'
+    Example: bootos image pin 0.2.0-3f9a2c1b0d4e --vendor Dell --product 'PowerEdge R7*'
     """
     if bool(machine) == bool(vendor or product) or bool(vendor) != bool(product):
         raise typer.BadParameter(
@@ -182,7 +182,7 @@ def unpin_image(
 def remove_image(client: Client, out: Output, version: VersionArgument) -> None:
     """Remove a version from the server. Not the default, and not one that is pinned.
 
-    Example: bootos image withdraw 0.1.0-3f9a2c1b0d4e
+    Example: bootos image withdraw 0.2.0-3f9a2c1b0d4e
     """
     client.call("DELETE", "images", version)
     out.say(f"image {version} was removed")
