@@ -1,5 +1,5 @@
-"""The faces of the server (operator API, agent API, pages) change nothing themselves: operations check, do and write
-the audit log, so that each use case stands once."""
+"""The faces of the server (operator API, agent API, Cloudboot v1, pages) change nothing themselves: operations check,
+do and write the audit log, so that each use case stands once."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 SERVER = Path(__file__).parents[2] / "src/bootos/server"
-FACES = sorted(file for room in ("api", "web") for file in (SERVER / room).rglob("*.py"))
+FACES = [
+    *sorted(file for room in ("api", "web") for file in (SERVER / room).rglob("*.py")),
+    *(SERVER / "cloudboot" / name for name in ("api.py", "call.py", "query.py")),
+]
 # What only operations may call: a transaction that is committed, and the parts of the context that keep something.
 CHANGING = {("store", "write"), ("context", "uploads"), ("context", "vault"), ("context", "tree")}
 UNKNOWN_TO_FACES = {

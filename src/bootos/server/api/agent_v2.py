@@ -14,7 +14,7 @@ from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
 from bootos.server.operation import registration
 from bootos.server.operation.next_boot import upload_mac
-from bootos.server.operation.order import find_order
+from bootos.server.operation.order import take_order
 from bootos.server.operation.report import take_report
 from bootos.server.store.machine import find_session
 from bootos.wire import v2
@@ -72,7 +72,7 @@ def build_agent_router(context: Context) -> Router:
         while True:
             mark = hub.mark(topic)
             if mark != waiter.mark:
-                found = await asyncio.to_thread(find_order, context, authorization)
+                found = await asyncio.to_thread(take_order, context, authorization)
                 presence.hear(waiter.machine_id)
                 if found is not None:
                     return Response(content=found, status_code=200)

@@ -5,24 +5,15 @@ The messages are those of existing servers, because some clients show them.
 
 import math
 
-from bootos.server.cloudboot import caller, order, product
-from bootos.server.cloudboot.answer import (
-    HELD,
-    MALFORMED,
-    NO_DEVICE,
-    NO_SN,
-    NOT_FOUND,
-    NOT_IN_LIST,
-    SaidError,
-    succeed,
-)
+from bootos.server.cloudboot import order
+from bootos.server.cloudboot.answer import HELD, MALFORMED, NO_SN, NOT_IN_LIST, SaidError, succeed
 from bootos.server.cloudboot.caller import Sender
-from bootos.server.cloudboot.progress import apply_progress
+from bootos.server.cloudboot.product import take_product
+from bootos.server.cloudboot.progress import take_progress
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError
+from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.mac import MacTakenError
-from bootos.server.store.machine import find_by_sn
 from bootos.wire import cloudboot_v1 as v1
 
 
@@ -43,21 +34,14 @@ class PostCalls:
             raise SaidError("SN和厂商名称不能为空!")
         if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
             raise v1.MalformedError("a sum is negative")
-        with self._context.store.write() as session:
-            accepted = product.store_product(self._context, session, said, sender)
-        if not accepted:
+        if not take_product(self._context, said, sender):
             raise SaidError(HELD)
         return succeed()
 
     def is_in_install_list(self, body: bytes, sender: Sender) -> v1.Envelope:
         """An agent asks, once in every LOOP_INTERVAL, whether there is a job for it. It is also its sign of life."""
         sn = self._read_sn(body, malformed_content="")
-        with self._context.store.write() as session:
-            machine = caller.find_machine(session, sn)
-            if machine is not None and not caller.refuse_claim(self._context, session, machine, sender):
-                caller.hear(self._context, session, machine)
-            found = machine is not None and order.find_open_job(self._context, session, machine) is not None
-        if found:
+        if order.take_poll(self._context, sn, sender):
             return succeed({"Result": "true"}, "该设备在安装列表里")
         return succeed({"Result": "false"}, "该设备不在安装列表里")
 
@@ -66,12 +50,7 @@ class PostCalls:
         said = v1.read_request(body, v1.ModelQuery)
         if not said.sn or not said.company:
             raise SaidError("SN及厂商信息不能为空!")
-        with self._context.store.write() as session:
-            machine = caller.find_machine(session, said.sn)
-            if machine is None:
-                verified, skipped = order.judge_said(session, None, None, said).ok, False
-            else:
-                verified, skipped = order.prepare(self._context, session, machine, said)
+        verified, skipped = order.prepare(self._context, said)
         content = v1.PrepareContent(
             is_verify=str(verified).lower(), is_skip_hardware_config=str(skipped).lower()
         )
@@ -80,25 +59,10 @@ class PostCalls:
     def get_hardware_by_sn(self, body: bytes, sender: Sender) -> v1.Envelope:
         """The script groups of the job; it runs from now on. A job that a v1 agent cannot carry out is refused."""
         sn = self._read_sn(body, malformed_content="")
-        refusal = None
-        with self._context.store.write() as session:
-            machine = find_by_sn(session, sn)  # this call knows no MAC in its place
-            job = order.find_open_job(self._context, session, machine) if machine is not None else None
-            if machine is None or job is None or job.skip_hardware:
-                raise SaidError(NOT_FOUND, "")
-            try:
-                groups = order.take_scripts(self._context, session, machine, job, sender)
-            except ConflictError as cause:  # the job is refused now, which must be committed
-                refusal = cause.message
-                groups = None
-            content = v1.HardwareContent(
-                company=machine.vendor,
-                product=machine.product,
-                model_name=machine.product,
-                hardware=groups,
-            )
-        if refusal is not None:
-            raise SaidError(refusal, "")
+        try:
+            content = order.take_scripts(self._context, sn, sender)
+        except (NotFoundError, ConflictError) as cause:
+            raise SaidError(cause.message, "") from cause
         return succeed(content, "成功获取hardware信息")
 
     def device_install_info(self, body: bytes, sender: Sender) -> v1.Envelope:
@@ -109,15 +73,10 @@ class PostCalls:
         progress = said.install_progress
         if not math.isfinite(progress) or not (progress == -1 or 0 <= progress <= 1):
             raise SaidError("安装进度参数不正确!")
-        with self._context.store.write() as session:
-            machine = caller.find_machine(session, said.sn)
-            if machine is None:
-                raise SaidError(NO_DEVICE)
-            caller.hear(self._context, session, machine)
-            try:
-                apply_progress(self._context, session, machine, said)
-            except ConflictError as cause:
-                raise SaidError(NOT_IN_LIST) from cause
+        try:
+            take_progress(self._context, said)
+        except ConflictError as cause:
+            raise SaidError(NOT_IN_LIST) from cause
         return succeed({"Result": "true"})
 
     def device_mac_info(self, body: bytes, sender: Sender) -> v1.Envelope:
@@ -127,17 +86,12 @@ class PostCalls:
             raise SaidError("SN和Mac参数不能为空!")
         if parse_mac(said.mac) is None:
             raise SaidError("Mac参数不正确!")
-        with self._context.store.write() as session:
-            machine = caller.find_machine(session, said.sn)
-            if machine is None:
-                raise SaidError(NO_DEVICE)
-            caller.hear(self._context, session, machine)
-            try:
-                order.accept_mac(self._context, session, machine, said.mac)
-            except MacTakenError as cause:
-                raise SaidError("该MAC地址已被其他设备录入") from cause
-            except ConflictError as cause:
-                raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
+        try:
+            order.take_mac(self._context, said.sn, said.mac)
+        except MacTakenError as cause:
+            raise SaidError("该MAC地址已被其他设备录入") from cause
+        except ConflictError as cause:
+            raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
         return succeed({"Result": "true"})
 
     def _read_sn(self, body: bytes, *, malformed_content: str) -> str:

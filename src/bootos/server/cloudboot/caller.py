@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
+from bootos.server.fault import NotFoundError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.identity import find_holder
@@ -35,6 +36,14 @@ def find_machine(session: Session, word: str) -> Machine | None:
     mac = parse_mac(word) if ":" in word else None
     owner = find_mac_owner(session, mac) if mac is not None else None
     return owner or find_by_sn(session, word)
+
+
+def read_machine(session: Session, word: str, *, otherwise: str) -> Machine:
+    """The machine that `find_machine` finds. Raises NotFoundError, whose message is `otherwise`."""
+    machine = find_machine(session, word)
+    if machine is None:
+        raise NotFoundError(otherwise)
+    return machine
 
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from bootos.server.fault import NotFoundError
 from bootos.server.lifecycle import State
 from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.store.job import find_latest_job
 from bootos.server.store.table import Job, Mac, Machine
 
 
@@ -34,8 +35,7 @@ def read_network(session: Session, machine: Machine) -> dict[str, str]:
 def find_answer(session: Session, machine: Machine) -> Job:
     """The job whose answer file the machine's installer may fetch: its newest, until it has ended. Raises
     NotFoundError."""
-    query = select(Job).where(Job.machine_id == machine.id).order_by(Job.id.desc()).limit(1)
-    job = session.scalar(query)
+    job = find_latest_job(session, machine.id)
     if job is None or not job.pxe_answer or not (job.ended_at is None or job.pxe_file):
         raise NotFoundError("there is no answer file for this machine now")
     return job

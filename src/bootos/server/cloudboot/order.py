@@ -4,20 +4,32 @@ v1 has no sessions, so a call changes a job only where it fits its state (`lifec
 the machine's identity.
 """
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
-from bootos.server.cloudboot.caller import Sender, has_v2_agent
+from bootos.server.cloudboot.answer import NO_DEVICE, NOT_FOUND
+from bootos.server.cloudboot.caller import (
+    Sender,
+    find_machine,
+    has_v2_agent,
+    hear,
+    read_machine,
+    refuse_claim,
+)
 from bootos.server.cloudboot.declared import build_group, read_declared
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError, ForbiddenError
+from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
 from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
+from bootos.server.operation.mac import check_mac
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
+from bootos.server.store.machine import find_by_sn
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Job, Machine
 from bootos.server.support import Model, Verdict, judge, read_sections
@@ -81,21 +93,46 @@ def why_not(job: Job, sender: Sender | None) -> str:
     return ""
 
 
-def take_scripts(
-    context: Context, session: WriteSession, machine: Machine, job: Job, sender: Sender
-) -> list[v1.HardwareGroup] | None:
-    """Hand the order to a v1 agent: the script groups, None when the template has none. The job runs from now on.
+def take_poll(context: Context, sn: str, sender: Sender) -> bool:
+    """Whether there is a job for the machine. Its asking is a sign of life."""
+    with context.store.write() as session:
+        machine = find_machine(session, sn)
+        if machine is None:
+            return False
+        if not refuse_claim(context, session, machine, sender):
+            hear(context, session, machine)
+        return find_open_job(context, session, machine) is not None
 
-    Raises ConflictError when a v1 agent cannot carry it out; the job is refused then, which the caller commits. Raises
-    ForbiddenError for a model that is not listed, when the agent never asked whether it is.
+
+def take_scripts(context: Context, sn: str, sender: Sender) -> v1.HardwareContent:
+    """Hand the order to a v1 agent: the script groups of the job, which runs from now on.
+
+    Raises NotFoundError when there is no such job. Raises ConflictError when a v1 agent cannot carry it out: the job is
+    refused then. Raises ForbiddenError for a model that is not listed, when the agent never asked whether it is.
     """
-    reason = why_not(job, sender)
-    if reason:
-        move(context, session, job, Event.REFUSED, message=reason)
+    with context.store.write() as session:
+        machine = find_by_sn(session, sn)  # this call knows no MAC in its place
+        job = find_open_job(context, session, machine) if machine is not None else None
+        if machine is None or job is None or job.skip_hardware:
+            raise NotFoundError(NOT_FOUND)
+        reason = why_not(job, sender)
+        if reason:
+            move(context, session, job, Event.REFUSED, message=reason)
+        else:
+            check_listed(session, machine, job)
+            start(context, session, job)
+    if reason:  # told only now: what is raised inside the transaction would take the refusal back
         raise ConflictError(reason)
-    check_listed(session, machine, job)
-    start(context, session, machine, job)
-    template = job.template
+    return v1.HardwareContent(
+        company=machine.vendor,
+        product=machine.product,
+        model_name=machine.product,
+        hardware=build_groups(job.template),
+    )
+
+
+def build_groups(template: dict[str, Any]) -> list[v1.HardwareGroup] | None:
+    """The script groups of a template as they go over the wire; None when it has none."""
     groups = [build_group(template)] if read_declared(template) else []
     return [
         v1.HardwareGroup(
@@ -112,18 +149,20 @@ def take_scripts(
     ] or None
 
 
-def prepare(
-    context: Context, session: WriteSession, machine: Machine, said: v1.ModelQuery
-) -> tuple[bool, bool]:
+def prepare(context: Context, said: v1.ModelQuery) -> tuple[bool, bool]:
     """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the
     first."""
-    job = find_active_job(session, machine.id)
-    listed = judge_said(session, machine, job, said).ok
-    if job is not None and find_open_job(context, session, machine) is not None:
-        job.said = LISTED if listed else UNLISTED
-    if not machine.product:
-        machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
-    return listed, job is not None and job.skip_hardware
+    with context.store.write() as session:
+        machine = find_machine(session, said.sn)
+        job = find_active_job(session, machine.id) if machine is not None else None
+        listed = judge_said(session, machine, job, said).ok
+        if machine is None:
+            return listed, False
+        if job is not None and find_open_job(context, session, machine) is not None:
+            job.said = LISTED if listed else UNLISTED
+        if not machine.product:
+            machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+        return listed, job is not None and job.skip_hardware
 
 
 def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
@@ -139,10 +178,18 @@ def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
             raise ForbiddenError(f"{verdict.reason}; ask device/getPrepareInstallInfo first")
 
 
-def start(context: Context, session: WriteSession, machine: Machine, job: Job) -> None:
+def start(context: Context, session: WriteSession, job: Job) -> None:
     """Move the job on: a new attempt of it runs now, on a v1 agent."""
     job.progress = None
     hand_over(context, session, job, holder="v1", receiver="a v1 agent")
+
+
+def take_mac(context: Context, sn: str, text: str) -> None:
+    """Bind the MAC and write the PXE file, as `accept_mac`. Raises NotFoundError (no such machine) and as that."""
+    with context.store.write() as session:
+        machine = read_machine(session, sn, otherwise=NO_DEVICE)
+        hear(context, session, machine)
+        accept_mac(context, session, machine, text)
 
 
 def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str) -> None:
@@ -164,7 +211,8 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
         reason = why_not(job, None)
         if reason:
             raise ConflictError(reason)
-        start(context, session, machine, job)
+        check_mac(session, machine, text)
+        start(context, session, job)
         if job.template.get("scripts") and not job.skip_hardware:
             add_line(
                 session, job, "the v1 agent went without hardware configuration, as for a virtual machine"

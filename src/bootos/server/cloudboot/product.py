@@ -5,7 +5,6 @@ from bootos.server.context import Context
 from bootos.server.operation.enrolment import find_or_enrol
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.nic import is_address
-from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import read_clock
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
@@ -13,21 +12,22 @@ from bootos.wire.inventory import Cpu, Inventory, Nic, System
 MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
 
 
-def store_product(context: Context, session: WriteSession, said: v1.ProductInfo, sender: Sender) -> bool:
+def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool:
     """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity: nothing is renewed,
-    and the caller commits the claim. Raises UnusableError when the serial number cannot be one."""
-    machine = find_or_enrol(session, said.sn)
-    if refuse_claim(context, session, machine, sender):
-        return False
-    machine.registered_at = read_clock()
-    told = (*(nic.ip for nic in said.nic), said.ip)
-    machine.address = next((ip for ip in told if is_address(ip)), sender.address)
-    machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
-    machine.developer = False
-    store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
-    hear(context, session, machine)
-    session.touch(f"machine:{machine.id}", "machines")
-    return True
+    the claim is recorded. Raises UnusableError when the serial number cannot be one."""
+    with context.store.write() as session:
+        machine = find_or_enrol(session, said.sn)
+        if refuse_claim(context, session, machine, sender):
+            return False
+        machine.registered_at = read_clock()
+        told = (*(nic.ip for nic in said.nic), said.ip)
+        machine.address = next((ip for ip in told if is_address(ip)), sender.address)
+        machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
+        machine.developer = False
+        store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
+        hear(context, session, machine)
+        session.touch(f"machine:{machine.id}", "machines")
+        return True
 
 
 def read_inventory(said: v1.ProductInfo) -> Inventory:

@@ -9,7 +9,8 @@ import re
 
 from sqlalchemy.orm import Session
 
-from bootos.server.cloudboot.caller import has_v2_agent
+from bootos.server.cloudboot.answer import NO_DEVICE
+from bootos.server.cloudboot.caller import has_v2_agent, hear, read_machine
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
@@ -28,6 +29,14 @@ INSTALLER_STARTS = 0.6
 
 # Of what anybody may send: characters of a title and of a log (its end), and lines of a log.
 MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
+
+
+def take_progress(context: Context, said: v1.InstallInfo) -> None:
+    """Take in a progress report. Raises NotFoundError (no such machine), ConflictError as `apply_progress`."""
+    with context.store.write() as session:
+        machine = read_machine(session, said.sn, otherwise=NO_DEVICE)
+        hear(context, session, machine)
+        apply_progress(context, session, machine, said)
 
 
 def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:

@@ -1,13 +1,10 @@
 """The calls of Cloudboot v1 with a query, of which installers make most."""
 
-from sqlalchemy.orm import Session
-
-from bootos.server.cloudboot import caller, installer
+from bootos.server.cloudboot import installer
 from bootos.server.cloudboot.answer import NOT_FOUND, Answer, Text, Variables, succeed
+from bootos.server.cloudboot.caller import read_machine
 from bootos.server.context import Context
-from bootos.server.fault import NotFoundError
 from bootos.server.store.job import find_latest_job
-from bootos.server.store.table import Machine
 
 
 class GetCalls:
@@ -20,7 +17,7 @@ class GetCalls:
     def get_network_by_sn(self, sn: str, raw: bool) -> Answer:
         """The network of the installed system, for installers that source it."""
         with self._context.store.read() as session:
-            machine = self._find(session, sn)
+            machine = read_machine(session, sn, otherwise=NOT_FOUND)
             network = installer.read_network(session, machine)
         if not raw:
             return succeed(network, "成功获取network信息")
@@ -37,7 +34,7 @@ class GetCalls:
     def get_system_by_sn(self, sn: str, raw: bool) -> Answer:
         """The installer's answer file: kickstart, preseed, unattend.xml or another."""
         with self._context.store.read() as session:
-            job = installer.find_answer(session, self._find(session, sn))
+            job = installer.find_answer(session, read_machine(session, sn, otherwise=NOT_FOUND))
             answer = job.pxe_answer
         if raw:
             return Text(answer)
@@ -48,7 +45,7 @@ class GetCalls:
     def get_device_by_sn(self, sn: str, raw: bool) -> Answer:
         """How the machine stands. Always the envelope."""
         with self._context.store.read() as session:
-            machine = self._find(session, sn)
+            machine = read_machine(session, sn, otherwise=NOT_FOUND)
             latest = find_latest_job(session, machine.id)
         content = {
             "ID": machine.id,
@@ -60,10 +57,3 @@ class GetCalls:
             "InstallProgress": (latest.progress or 0) if latest is not None else 0,
         }
         return succeed(content)
-
-    def _find(self, session: Session, sn: str) -> Machine:
-        """Raises NotFoundError, in v1's words."""
-        machine = caller.find_machine(session, sn)
-        if machine is None:
-            raise NotFoundError(NOT_FOUND)
-        return machine

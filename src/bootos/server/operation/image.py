@@ -161,14 +161,12 @@ def add_pin(context: Context, actor: Actor, wanted: NewPin) -> PinsView:
         return PinsView(pin=pin, left=write_pinned_files(context, session))
 
 
-def remove_pin(context: Context, actor: Actor, pin_id: int) -> PinView:
-    """Remove a pin; returns it. Raises NotFoundError."""
+def remove_pin(context: Context, actor: Actor, pin_id: int) -> None:
+    """Remove a pin. Raises NotFoundError."""
     with context.store.write() as session:
         row = versions.remove_pin(session, pin_id)
-        pin = view_pin(session, row)
-        record(session, actor, "image.unpin", row.version, describe_pin(pin))
+        record(session, actor, "image.unpin", row.version, describe_pin(view_pin(session, row)))
         write_pinned_files(context, session)
-        return pin
 
 
 def _show(context: Context, version: str) -> ImageView:

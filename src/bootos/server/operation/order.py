@@ -19,20 +19,21 @@ from bootos.wire import v2
 from bootos.wire.ability import is_able
 
 
-def find_order(context: Context, authorization: str | None) -> v2.Order | None:
-    """The order for the boot that this `Authorization` header proves, if there is one. Raises UnauthorizedError."""
+def take_order(context: Context, authorization: str | None) -> v2.Order | None:
+    """The order for the boot that this `Authorization` header proves, if there is one; its job is then running. Raises
+    UnauthorizedError."""
     with context.store.read() as session:  # most who ask have none, and need not wait for their turn to write
         machine, _ = find_session(session, authorization)
         if find_active_job(session, machine.id) is None:
             return None
     with context.store.write() as session:
         machine, boot = find_session(session, authorization)
-        return take_order(context, session, machine, boot)
+        return _take(context, session, machine, boot)
 
 
-def take_order(context: Context, session: WriteSession, machine: Machine, boot: Boot) -> v2.Order | None:
-    """The order for this boot, if there is one; the job is then running. The same session that asks twice gets
-    the same attempt; a new one (another boot, or the agent started again) the next."""
+def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot) -> v2.Order | None:
+    """The same session that asks twice gets the same attempt; a new one (another boot, or the agent started again) the
+    next."""
     job = find_active_job(session, machine.id)
     if job is None or State(job.state) not in (State.QUEUED, State.RUNNING):
         return None

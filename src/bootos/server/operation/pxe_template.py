@@ -54,13 +54,11 @@ def put_pxe_template(context: Context, actor: Actor, name: str, wanted: NewPxeTe
         return view_pxe_template(row)
 
 
-def remove_pxe_template(context: Context, actor: Actor, name: str) -> PxeTemplateView:
-    """Remove a PXE template; returns it. Jobs keep their copies. Raises NotFoundError."""
+def remove_pxe_template(context: Context, actor: Actor, name: str) -> None:
+    """Remove a PXE template. Jobs keep their copies. Raises NotFoundError."""
     with context.store.write() as session:
-        row = find_pxe_template(session, name)
-        session.delete(row)
+        session.delete(find_pxe_template(session, name))
         record(session, actor, "pxe.delete", name)
-        return view_pxe_template(row)
 
 
 def _put(session: Session, name: str, content: str, answer: str, reports: bool) -> PxeTemplate:

@@ -59,15 +59,14 @@ def add_support_from_job(context: Context, actor: Actor, wanted: LineFromJob) ->
         return view_support(row)
 
 
-def remove_support(context: Context, actor: Actor, line_id: int) -> SupportView:
-    """Remove a line; returns it. Raises NotFoundError."""
+def remove_support(context: Context, actor: Actor, line_id: int) -> None:
+    """Remove a line. Raises NotFoundError."""
     with context.store.write() as session:
         line = session.get(Support, line_id)
         if line is None:
             raise NotFoundError(f"the support list has no line {line_id}", hint="see bootos support list")
         session.delete(line)
         record(session, actor, "support.remove", f"{line.vendor} / {line.product}")
-        return view_support(line)
 
 
 def _add(session: Session, wanted: NewLine, *, note: str = "") -> Support:

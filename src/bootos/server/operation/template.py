@@ -114,8 +114,8 @@ def find_heirs(session: Session, name: str) -> list[str]:
     return heirs
 
 
-def remove_template(context: Context, actor: Actor, name: str) -> TemplateView:
-    """Remove a template; returns it. Raises NotFoundError, ConflictError when another template takes over from it."""
+def remove_template(context: Context, actor: Actor, name: str) -> None:
+    """Remove a template. Raises NotFoundError, ConflictError when another template takes over from it."""
     with context.store.write() as session:
         row = find_template(session, name)
         heirs = find_heirs(session, name)
@@ -125,7 +125,6 @@ def remove_template(context: Context, actor: Actor, name: str) -> TemplateView:
             )
         session.delete(row)
         record(session, actor, "template.delete", name)
-        return view_template(row)
 
 
 def find_template(session: Session, name: str) -> Template:
