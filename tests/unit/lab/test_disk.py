@@ -8,15 +8,8 @@ import msgspec
 import pytest
 
 from bootos.errors import BootosError
-from bootos.lab.disk import (
-    MdMember,
-    build_array_view,
-    find_changed_offsets,
-    find_chunk,
-    fingerprint_disk,
-    parse_md_member,
-    parse_partition_table,
-)
+from bootos.lab.disk import find_changed_offsets, fingerprint_disk, parse_partition_table
+from bootos.lab.md_array import MdMember, build_array_view, find_chunk, parse_md_member
 
 GOLDEN = Path(__file__).parents[2] / "golden/lab"
 MIB = 1024**2

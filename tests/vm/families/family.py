@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from bootos.lab.disk import build_array_view, read_md_arrays
 from bootos.lab.machine import Machine
+from bootos.lab.md_array import build_array_view, read_md_arrays
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history

@@ -20,8 +20,9 @@ from bootos.lab.demo.hardware import (
     TRANSPORTS,
 )
 from bootos.lab.demo.report import DemoReport
-from bootos.lab.disk import MdMember, build_array_view, read_md_arrays, read_partition_filesystems
+from bootos.lab.disk import read_partition_filesystems
 from bootos.lab.machine import Machine
+from bootos.lab.md_array import MdMember, build_array_view, read_md_arrays
 from bootos.lab.serial import REGISTERED
 
 MIB = 1024 * 1024

@@ -10,10 +10,10 @@ from bootos.lab.vendor_tools.adaptec import (
     AdaptecCard,
     AdaptecDrive,
     AdaptecVolume,
-    ArcconfText,
     keep_card,
     read_card,
 )
+from bootos.lab.vendor_tools.arcconftext import ArcconfText
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 DONE = "Command completed successfully."

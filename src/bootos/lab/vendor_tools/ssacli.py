@@ -12,11 +12,11 @@ from bootos.lab.vendor_tools.smartarray import (
     SmartArrayCard,
     SmartArrayGroup,
     SmartArrayVolume,
-    SsacliText,
     count_data,
     keep_card,
     read_card,
 )
+from bootos.lab.vendor_tools.ssaclitext import SsacliText
 
 _STRIPS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _FEWEST = {"0": 1, "1": 2, "1+0": 4, "5": 3, "6": 4, "50": 6, "60": 8}
