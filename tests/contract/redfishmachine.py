@@ -10,8 +10,9 @@ from bootos.drivers.contract import Action, Driver, Machine
 from bootos.engine.plan import JobPlan
 from bootos.engine.run import Run
 from bootos.lab.redfish import RedfishService
-from bootos.lab.vendor_tools.redfish import RedfishTool, find_state, start_redfish
-from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
+from bootos.lab.vendor_tools.redfish import RedfishTool
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
+from bootos.lab.vendor_tools.redfish_state import find_state, start_redfish
 from bootos.lab.vendor_tools.silicon import Knob, Silicon, SiliconSpec
 from bootos.wire.inventory import Bmc, Inventory, System
 

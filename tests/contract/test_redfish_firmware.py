@@ -16,7 +16,8 @@ from bootos.drivers.contract import Forecast
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver, RedfishFirmwareState
 from bootos.engine.run import Past, Run
 from bootos.engine.watcher import StepFailed
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, SYSTEM, UPDATE, RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
+from bootos.lab.vendor_tools.redfish_tree import INVENTORY, SYSTEM, UPDATE
 
 
 class Shop:

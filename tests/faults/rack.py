@@ -13,7 +13,7 @@ from typing import Any
 
 import urllib3
 
-from bootos.lab.bmc import find_free_port
+from bootos.lab.loopback import find_free_port
 from bootos.process import start
 from bootos.waiting import wait_for
 

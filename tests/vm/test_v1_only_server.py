@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from v1_server import V1Server
 
-from bootos.lab.bmc import find_free_port
+from bootos.lab.loopback import find_free_port
 from bootos.lab.machine import Machine
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario

@@ -17,10 +17,12 @@ from bootos.errors import BootosError
 from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
 from bootos.lab.redfish_request import ask_redfish
-from bootos.lab.scenario import SERIAL_CONSOLE, LabServer, Scenario
+from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
+from bootos.lab.server import LabServer
 from bootos.lab.shell import open_shell, run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec, boot_image
-from bootos.lab.vendor_tools.redfish_tree import CD, SYSTEM, RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
+from bootos.lab.vendor_tools.redfish_tree import CD, SYSTEM
 from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"

@@ -17,20 +17,15 @@ from bootos.errors import BootosError
 from bootos.lab.accelerator import AcceleratorChoice, LabHost
 from bootos.lab.machine import Machine
 from bootos.lab.netboot import build_default_menu, build_tftp_root
+from bootos.lab.option import build_spec
 from bootos.lab.preflight import Part, find_missing_packages, find_requirements
 from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
 from bootos.lab.serial import SerialLine
 from bootos.lab.spec import (
-    BmcSpec,
-    DiskBus,
-    DiskSpec,
     MachineSpec,
-    NicModel,
-    NicSpec,
     boot_image,
     check_spec,
-    parse_size_mib,
     read_spec,
 )
 from bootos.screen import Screen
@@ -205,43 +200,6 @@ def _boot_kernel(spec: MachineSpec, image: Path, append: str) -> MachineSpec:
         append=f"{CONSOLES} {append}".strip(),
     )
     return msgspec.structs.replace(spec, boot=boot)
-
-
-def build_spec(*, memory: str, cpus: int, disks: list[str], nics: list[str], bmc: bool) -> MachineSpec:
-    """A machine from the words of the command line. Raises BootosError (as wrong usage) for words it cannot read."""
-    try:
-        return MachineSpec(
-            memory_mib=parse_size_mib(memory),
-            cpus=cpus,
-            disks=tuple(_parse_disk(word, number) for number, word in enumerate(disks)),
-            nics=tuple(_parse_nic(word, number, nics) for number, word in enumerate(nics or ["virtio"])),
-            bmc=BmcSpec() if bmc else None,
-        )
-    except (ValueError, msgspec.ValidationError) as cause:
-        raise typer.BadParameter(str(cause)) from cause
-
-
-def _parse_disk(word: str, number: int) -> DiskSpec:
-    bus, _, size = word.partition(":")
-    return DiskSpec(
-        name=f"disk{number}",
-        bus=msgspec.convert(bus, DiskBus),
-        size_mib=parse_size_mib(size or "1G"),
-        serial=f"LAB-DISK-{number}",
-    )
-
-
-def _parse_nic(word: str, number: int, words: list[str]) -> NicSpec:
-    model, *marks = word.split(":")
-    if unknown := set(marks) - {"boot", "isolated"}:
-        raise ValueError(f"{word!r}: {unknown.pop()!r} is not boot or isolated")
-    one_boots = any("boot" in other.split(":")[1:] for other in words)
-    return NicSpec(
-        mac=f"52:54:00:b0:07:{number:02x}",
-        model=msgspec.convert(model, NicModel),
-        boot="boot" in marks or (not one_boots and number == 0),
-        isolated="isolated" in marks,
-    )
 
 
 def _prepare_netboot(scenario: Scenario, screen: Screen, *, image: Path, server: str, append: str) -> Path:

@@ -23,20 +23,14 @@ from bootos.lab.disk_file import create_disk
 from bootos.lab.emulator import Emulator, End, MachineEnded
 from bootos.lab.firmware import create_variables, find_code
 from bootos.lab.network import LabNetwork
-from bootos.lab.qemu import (
-    HOST_ADDRESS,
-    VIRTUAL_CD,
-    RunPaths,
-    build_argv,
-    build_host_interface,
-    find_boot_order,
-)
+from bootos.lab.qemu import HOST_ADDRESS, VIRTUAL_CD, RunPaths, build_argv, find_boot_order
 from bootos.lab.qmp import Event, Qmp, QmpEnded
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog
+from bootos.lab.smbios import build_host_interface
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, check_spec
-from bootos.lab.vendor_tools.redfish import find_state
 from bootos.lab.vendor_tools.redfish_remote import find_boot_target, find_medium, use_up_override
+from bootos.lab.vendor_tools.redfish_state import find_state
 from bootos.lab.vendor_tools.silicon import Silicon
 
 PXELINUX_GAVE_UP = "Boot failed: press a key to retry"

@@ -4,14 +4,15 @@ Called by `machine.Machine`; starts nothing and touches no file.
 """
 
 import json
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from bootos.lab.backplane import BUS, build_block_node, build_device
-from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
+from bootos.lab.qemu_option import build_option, quote
+from bootos.lab.smbios import build_tables
+from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 from bootos.lab.vendor_tools.silicon import VirtualDrive
 
 PROGRAM = "qemu-system-x86_64"
@@ -71,18 +72,18 @@ def build_argv(
     argv += ["-vga", "none" if spec.display == "none" else "std"]
     if spec.reboot == "exit":
         argv += ["-action", "reboot=shutdown"]
-    argv += _smbios_argv(spec.identity)
+    argv += build_tables(spec.identity)
     if paths.host_interface:
-        argv += ["-smbios", f"file={_quote(paths.host_interface)}"]
+        argv += ["-smbios", f"file={quote(paths.host_interface)}"]
     argv += [
         "-chardev",
-        f"socket,id=serial0,path={_quote(paths.serial_socket)}",
+        f"socket,id=serial0,path={quote(paths.serial_socket)}",
         "-serial",
         "chardev:serial0",
     ]
     argv += [
         "-chardev",
-        f"socket,id=qmp0,path={_quote(paths.qmp_socket)}",
+        f"socket,id=qmp0,path={quote(paths.qmp_socket)}",
         "-mon",
         "chardev=qmp0,mode=control",
     ]
@@ -96,7 +97,7 @@ def build_argv(
         argv += ["-set", f"device.{device}.bootindex={index}"] if index == _FIRST else []
     argv += _silicon_argv(spec, drives or {})
     if spec.bmc is not None and paths.kcs_socket:
-        argv += ["-chardev", f"socket,id=ipmi0,path={_quote(paths.kcs_socket)},reconnect=1"]
+        argv += ["-chardev", f"socket,id=ipmi0,path={quote(paths.kcs_socket)},reconnect=1"]
         argv += ["-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "-device", "isa-ipmi-kcs,bmc=bmc0"]
     argv += ["-device", "virtio-rng-pci"]
     if isinstance(spec.boot, KernelBoot):
@@ -127,79 +128,14 @@ def has_virtual_cd(spec: MachineSpec) -> bool:
     return spec.redfish is not None and spec.redfish.virtual_cd
 
 
-def build_host_interface(address: str, port: int) -> bytes:
-    """SMBIOS type 42 (DSP0270): Redfish over IP at `address`, reached over whatever the guest has: no device of its own
-    is named, and the host's side of the link is the host's affair."""
-    packed = bytes(int(part) for part in address.split(".")).ljust(16, b"\0")
-    mask = bytes([255, 255, 255, 0]).ljust(16, b"\0")
-    record = bytes(16) + bytes([4, 1]) + bytes(32) + bytes([1, 1]) + packed + mask
-    record += struct.pack("<HIB", port, 0xFFFFFFFF, 0)
-    data = bytes([0x40, 1, 0x80]) + bytes([1, 4, len(record)]) + record  # device type 80h: a maker's own
-    return struct.pack("<BBH", 42, 4 + len(data), 0x2A00) + data + b"\0\0"
-
-
-def _quote(value: str) -> str:
-    """A value inside QEMU's comma-separated options: a comma is doubled."""
-    return value.replace(",", ",,")
-
-
-def _options(head: str, **values: object) -> str:
-    """`head,key=value,...` without the empty values."""
-    parts = [head, *(f"{key}={_quote(str(v))}" for key, v in values.items() if v not in ("", 0))]
-    return ",".join(parts)
-
-
-def _smbios_argv(identity: Identity) -> list[str]:
-    tables = [
-        _options(
-            "type=0", vendor=identity.bios_vendor, version=identity.bios_version, date=identity.bios_date
-        ),
-        _options(
-            "type=1",
-            manufacturer=identity.vendor,
-            product=identity.product,
-            version=identity.version,
-            serial=identity.serial,
-            uuid=identity.uuid,
-            sku=identity.sku,
-            family=identity.family,
-        ),
-        _options(
-            "type=2",
-            manufacturer=identity.board_vendor,
-            product=identity.board_product,
-            version=identity.board_version,
-            serial=identity.board_serial,
-            asset=identity.board_asset_tag,
-        ),
-        _options(
-            "type=3",
-            manufacturer=identity.chassis_vendor,
-            version=identity.chassis_version,
-            serial=identity.chassis_serial,
-            asset=identity.asset_tag,
-            sku=identity.sku,
-        ),
-        _options("type=4", manufacturer=identity.cpu_vendor, version=identity.cpu_version),
-        _options(
-            "type=17",
-            manufacturer=identity.dimm_vendor,
-            part=identity.dimm_part,
-            serial=identity.dimm_serial,
-            speed=identity.dimm_speed,
-        ),
-    ]
-    return [word for table in tables if "," in table for word in ("-smbios", table)]
-
-
 def _firmware_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
     if spec.firmware == "bios":
         return []
     argv = [
         "-drive",
-        f"if=pflash,unit=0,format=raw,readonly=on,file={_quote(paths.uefi_code)}",
+        f"if=pflash,unit=0,format=raw,readonly=on,file={quote(paths.uefi_code)}",
         "-drive",
-        f"if=pflash,unit=1,format=raw,file={_quote(paths.uefi_variables)}",
+        f"if=pflash,unit=1,format=raw,file={quote(paths.uefi_variables)}",
     ]
     if spec.firmware == "uefi-secure":  # only SMM may write the keys
         argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
@@ -213,7 +149,7 @@ def _medium_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
     """The ISO in a CD drive, or on a stick."""
     if not paths.medium:
         return []
-    drive = f"if=none,id=medium,readonly=on,format=raw,file={_quote(paths.medium)}"
+    drive = f"if=none,id=medium,readonly=on,format=raw,file={quote(paths.medium)}"
     if spec.boot == "usb":
         device = [
             "-device",
@@ -232,7 +168,7 @@ def _virtual_cd_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
         return []
     argv, device = [], f"scsi-cd,id={VIRTUAL_CD},bus=bmc-storage.0"
     if paths.virtual_medium:
-        drive = f"if=none,id=virtual-medium,readonly=on,format=raw,file={_quote(paths.virtual_medium)}"
+        drive = f"if=none,id=virtual-medium,readonly=on,format=raw,file={quote(paths.virtual_medium)}"
         argv, device = ["-drive", drive], f"{device},drive=virtual-medium"
     argv += ["-device", "qemu-xhci,id=bmc-usb", "-device", "usb-bot,id=bmc-storage,bus=bmc-usb.0"]
     return [*argv, "-device", device]
@@ -247,7 +183,7 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     elif nic.isolated:
         backend += f",net=10.0.{3 + index}.0/24,restrict=on"
     elif nic.boot and paths.tftp_root:
-        backend += f",tftp={_quote(paths.tftp_root)},bootfile={_quote(spec.bootfile)}"
+        backend += f",tftp={quote(paths.tftp_root)},bootfile={quote(spec.bootfile)}"
     device = f"{_NIC_DEVICES[nic.model]},id=nic{index},netdev=net{index},mac={nic.mac}"
     by_network = nic.boot and spec.boot in ("pxe", "http")
     device += f",bootindex={_USUAL}" if by_network else ""
@@ -255,7 +191,7 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     device += "" if by_network and spec.firmware == "bios" else ",romfile="
     argv = ["-netdev", backend, "-device", device]
     if nic.boot and paths.capture:
-        dump = f"filter-dump,id=capture,netdev=net{index},file={_quote(paths.capture)},maxlen={CAPTURE_BYTES}"
+        dump = f"filter-dump,id=capture,netdev=net{index},file={quote(paths.capture)},maxlen={CAPTURE_BYTES}"
         argv += ["-object", dump]
     return argv
 
@@ -266,7 +202,7 @@ def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
     if any(disk.bus == "scsi" for disk in spec.disks):
         argv += ["-device", f"{_SCSI_DEVICES[spec.scsi_controller]},id=scsi"]
     for slot, disk in enumerate(spec.disks):
-        file = _quote(paths.disks[disk.name])
+        file = quote(paths.disks[disk.name])
         drive = f"if=none,id=drive-{disk.name},file={file},format={disk.format}"
         # A raw file is whole in the host's page cache even when QEMU is killed, so its syncs may be skipped.
         drive += (
@@ -303,7 +239,7 @@ def _silicon_argv(spec: MachineSpec, drives: Mapping[Path, VirtualDrive]) -> lis
 def _sata_device(disk: DiskSpec, port: int) -> str:
     controller, number = divmod(port, _ONBOARD_SATA_PORTS)
     bus = f"ide.{number}" if controller == 0 else f"ahci{controller}.{number}"
-    return _options(
+    return build_option(
         "ide-hd",
         id=disk.name,
         drive=f"drive-{disk.name}",
@@ -316,7 +252,7 @@ def _sata_device(disk: DiskSpec, port: int) -> str:
 
 
 def _scsi_device(disk: DiskSpec) -> str:
-    return _options(
+    return build_option(
         "scsi-hd",
         id=disk.name,
         drive=f"drive-{disk.name}",
@@ -333,7 +269,7 @@ def _pci_disk_argv(disk: DiskSpec) -> list[str]:
     if disk.bus == "virtio":
         return [
             "-device",
-            _options("virtio-blk-pci", id=disk.name, drive=drive, bus=port, serial=disk.serial),
+            build_option("virtio-blk-pci", id=disk.name, drive=drive, bus=port, serial=disk.serial),
         ]
     serial = disk.serial or disk.name  # QEMU wants one
-    return ["-device", _options("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]
+    return ["-device", build_option("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]

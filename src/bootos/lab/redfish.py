@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bootos.lab.vendor_tools.redfish import PROGRAM, STATUS, RedfishTool
+from bootos.lab.vendor_tools.redfish import STATUS, RedfishTool
+from bootos.lab.vendor_tools.redfish_state import PROGRAM
 from bootos.lab.vendor_tools.silicon import Silicon
 from bootos.lab.vendor_tools.tool import HangError, run_tool
 

@@ -8,9 +8,9 @@ import urllib.request
 from typing import Any
 
 from bootos.errors import BootosError
-from bootos.lab.bmc import LOOPBACK
+from bootos.lab.loopback import LOOPBACK
 from bootos.lab.redfish import RedfishService
-from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 
 _TIMEOUT_S = 300.0
 

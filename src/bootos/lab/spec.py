@@ -11,7 +11,7 @@ import msgspec
 
 from bootos.document import convert_all, read_document
 from bootos.errors import Problem, ProblemsError
-from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 
 DiskBus = Literal["virtio", "sata", "nvme", "scsi"]

@@ -8,7 +8,7 @@ from smbios_table import END, build_structure
 from bootos.hardware.dmi import Dmi
 from bootos.hardware.redfish import parse_interface
 from bootos.hardware.smbios import parse_table
-from bootos.lab.qemu import build_host_interface as build_lab_interface
+from bootos.lab.smbios import build_host_interface as build_lab_interface
 from bootos.wire.inventory import RedfishInterface
 
 

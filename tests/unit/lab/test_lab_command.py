@@ -10,8 +10,9 @@ from failing_qemu import PROGRAM, build_environment, choose, install
 from typer.testing import CliRunner
 
 from bootos.lab.accelerator import VARIABLE
-from bootos.lab.command import app, build_spec, guest_url
+from bootos.lab.command import app, guest_url
 from bootos.lab.netboot import build_default_menu
+from bootos.lab.option import build_spec
 from bootos.process import Completed, run
 
 RUN = ["--kernel-only", "--memory", "64M", "--timeout", "60"]

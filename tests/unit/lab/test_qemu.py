@@ -3,7 +3,7 @@ from pathlib import Path
 
 from bootos.lab.qemu import RunPaths, build_argv, find_boot_order
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
-from bootos.lab.vendor_tools.redfish_tree import RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.silicon import PciIdentity, SiliconSpec, VirtualDrive
 
 WRONG = NicSpec(mac="52:54:00:00:00:01", model="e1000", isolated=True)

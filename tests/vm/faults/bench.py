@@ -16,7 +16,7 @@ from bootos.lab.fault_proxy import Call, Fate, FaultProxy, let_pass
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.qemu import HOST_ADDRESS
-from bootos.lab.scenario import LabServer
+from bootos.lab.server import LabServer
 from bootos.lab.shell import run_in_shell
 from bootos.lab.watch import while_on
 from bootos.waiting import find_within, wait_for

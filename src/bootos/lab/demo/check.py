@@ -23,7 +23,6 @@ from bootos.lab.demo.report import DemoReport
 from bootos.lab.disk import read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.md_array import MdMember, build_array_view, read_md_arrays
-from bootos.lab.serial import REGISTERED
 
 MIB = 1024 * 1024
 INITRD = "/bootos/initrd.img"
@@ -281,24 +280,3 @@ def check_image(report: DemoReport) -> None:
     report.note(
         "image: vmlinuz + initrd.img", f"<= {IMAGE_BUDGET_BYTES / 1e6:.0f} MB", f"{size / 1e6:.1f} MB", ok=ok
     )
-
-
-def read_timings(evidence: Evidence) -> dict[str, float]:
-    """Seconds since power-on at which the console said it first."""
-    marks = {
-        "kernel": r"Linux version",
-        "rootfs extracted": r"rootfs extracted",
-        "init": r"BootOS: init",
-        "agent": r"BootOS: agent",
-        "registered": REGISTERED,
-        "job": r"bootos: job \d+: demo",
-        "configured": r"job \d+: succeeded",
-    }
-    found = {}
-    for name, pattern in marks.items():
-        line = next((line for line in evidence.serial if re.search(pattern, line.text)), None)
-        if line is not None:
-            found[name] = round(line.at_s, 1)
-    if evidence.serial:
-        found["powered off after the second boot"] = round(evidence.serial[-1].at_s, 1)
-    return found

@@ -23,8 +23,9 @@ from bootos.lab.demo.hardware import PXE_MAC, SERIAL, SPEC
 from bootos.lab.demo.report import DemoReport
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
-from bootos.lab.scenario import LabServer, Scenario
+from bootos.lab.scenario import Scenario
 from bootos.lab.serial import SerialLine
+from bootos.lab.server import LabServer
 from bootos.lab.watch import while_on
 from bootos.waiting import wait_for
 
@@ -53,7 +54,7 @@ def run_demo(image: Path, output: Path, say: Say, *, kill_server: bool = False) 
         wait_for_handover(machine, operator, job, server, evidence, say)
         wait_for_second_boot(machine, operator, job, say)
         collect(machine, server, operator, job, evidence)
-        report.timings_s = check.read_timings(evidence)
+        report.timings_s = evidence.read_timings()
         report.image = json.loads((image / "manifest.json").read_text())
         check.check_all(report, evidence, machine, output)
     return report

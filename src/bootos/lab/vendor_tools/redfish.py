@@ -1,39 +1,38 @@
-"""A BMC's Redfish service over a silicon: sessions, accounts, network, boot settings, BIOS, firmware, tasks.
+"""A BMC's Redfish service over a silicon: sessions, accounts, network, boot settings, BIOS. Firmware: `redfish_update`.
 
 A tool like the others, so that knobs, state and restarts work alike: a request is `redfish METHOD PATH`. What it serves
-is the tree of resources in the state, begun by `redfish_tree`; a PATCH changes it by the rules of DSP0266. Tasks move
-on each time somebody looks at them.
+is the tree of resources in `redfish_state`, begun by `redfish_tree`; a PATCH changes it by the rules of DSP0266.
 """
 
 import hmac
 import json
 import secrets
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from bootos.lab.vendor_tools import redfish_remote as remote
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_error, build_reply
+from bootos.lab.vendor_tools.redfish_state import PROGRAM, find_state
 from bootos.lab.vendor_tools.redfish_tree import (
     ACCOUNTS,
     BIOS,
     BIOS_PENDING,
-    INVENTORY,
     MANAGER,
     ROOT,
     SESSIONS,
     SYSTEM,
     TASKS,
     UPDATE,
-    RedfishSpec,
-    build_tree,
+)
+from bootos.lab.vendor_tools.redfish_update import (
+    begin_update,
+    fetch_image,
+    move_task,
+    parse_multipart,
+    run_staged,
 )
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
-PROGRAM = "redfish"
-KEY = "redfish"
 STATUS = {0: 200, 1: 500}  # what a knob makes of a good and of a bad end
 PUSH = f"{UPDATE}/push"
 _OPEN = {ROOT.rstrip("/"), "/redfish"}
@@ -65,7 +64,7 @@ class RedfishTool:
 
     def on_boot(self, silicon: Silicon) -> None:
         """The machine starts: pending BIOS settings and firmware take effect."""
-        if KEY not in silicon.state:
+        if PROGRAM not in silicon.state:
             return
         state = find_state(silicon)
         current, pending = state["tree"][BIOS]["Attributes"], state["tree"][BIOS_PENDING]["Attributes"]
@@ -77,53 +76,8 @@ class RedfishTool:
                 break
             current[name] = pending[name]
         state["tree"][BIOS_PENDING]["Attributes"] = dict(current)
-        for path, version in state["staged"].items():
-            if not silicon.is_misbehaving("ignore", PROGRAM, ["boot", path]):
-                set_version(state, path, version)
-        state["staged"] = {}
+        run_staged(silicon, state)
         state["boots"] += 1
-
-
-def start_redfish(silicon: Silicon, spec: RedfishSpec, identity: Any = None) -> None:
-    """Give the silicon a service, if it has none yet; `identity` is the lab machine's, in the place of `spec`'s own."""
-    if KEY not in silicon.state:
-        if identity is not None:
-            spec = msgspec.structs.replace(
-                spec,
-                uuid=identity.uuid,
-                serial=identity.serial,
-                vendor=identity.vendor,
-                product=identity.product,
-            )
-        tree = build_tree(spec)
-        silicon.state[KEY] = {
-            "tree": tree,
-            "passwords": {f"{ACCOUNTS}/{spec.first_account}": spec.password},
-            "sessions": {},
-            "versions": {},
-            "staged": {},
-            "reset_requests": spec.reset_requests,
-            "deaf": 0,
-            "resets": 0,
-            "boots": 0,
-            "count": 0,
-        }
-        silicon.save()
-
-
-def find_state(silicon: Silicon) -> dict[str, Any]:
-    """The service's part of the state."""
-    state: dict[str, Any] = silicon.state[KEY]
-    return state
-
-
-def set_version(state: dict[str, Any], path: str, version: str) -> None:
-    """A component runs another firmware now."""
-    state["tree"][path]["Version"] = version
-    if path.endswith("/BIOS"):
-        state["tree"][SYSTEM]["BiosVersion"] = version
-    if path.endswith("/BMC"):
-        state["tree"][MANAGER]["FirmwareVersion"] = version
 
 
 def _find_user(state: dict[str, Any], files: Mapping[str, bytes]) -> str | None:
@@ -148,7 +102,7 @@ def _answer(
     tree = state["tree"]
     if method == "GET":
         if path.startswith(f"{TASKS}/"):
-            _move_task(silicon, state, path)
+            move_task(silicon, state, path)
         if path == "/redfish":
             return build_reply({"v1": ROOT})
         body = tree.get(path) if path != ROOT.rstrip("/") else tree[ROOT]
@@ -160,10 +114,8 @@ def _answer(
     if method == "DELETE":
         return _delete(state, path)
     if path == PUSH and method == "POST":
-        parts = _parse_multipart(files["type"].decode(), files["body"])
-        return _begin_update(
-            silicon, state, parts.get("UpdateFile", b""), _parse_json(parts["UpdateParameters"])
-        )
+        parts = parse_multipart(files["type"].decode(), files["body"])
+        return begin_update(state, parts.get("UpdateFile", b""), _parse_json(parts["UpdateParameters"]))
     request = _parse_json(files["body"])
     if method == "POST":
         return _post(silicon, state, path, request)
@@ -197,13 +149,7 @@ def _post(silicon: Silicon, state: dict[str, Any], path: str, request: dict[str,
         state["deaf"] = state["reset_requests"]
         return Output(code=204)
     if path == f"{UPDATE}/Actions/UpdateService.SimpleUpdate":
-        uri = str(request.get("ImageURI", "")).replace("//10.0.2.2:", "//127.0.0.1:")
-        try:
-            with urllib.request.urlopen(uri, timeout=30) as response:
-                image = response.read()
-        except (OSError, ValueError) as error:
-            raise RedfishRefusal(400, f"Unable to download the image from {uri}: {error}") from None
-        return _begin_update(silicon, state, image, request)
+        return begin_update(state, fetch_image(str(request.get("ImageURI", ""))), request)
     if path in remote.ACTIONS:
         return remote.ACTIONS[path](silicon, state["tree"], request)
     raise RedfishRefusal(404, f"{path} takes no POST.")
@@ -298,58 +244,6 @@ def _settle_network(body: dict[str, Any], request: dict[str, Any]) -> dict[str, 
     return told
 
 
-def _begin_update(silicon: Silicon, state: dict[str, Any], image: bytes, request: dict[str, Any]) -> Output:
-    """An image's first line says what it is: {"component": "BIOS", "version": "2.2.0"}."""
-    try:
-        head = json.loads(image.partition(b"\n")[0])
-        target, version = f"{INVENTORY}/{head['component']}", str(head["version"])
-    except (ValueError, KeyError, TypeError):
-        raise RedfishRefusal(400, "The image is not a firmware package of this machine.") from None
-    if target not in state["tree"]:
-        raise RedfishRefusal(400, f"The image is for {head['component']}, which this machine does not have.")
-    wanted = [str(item) for item in request.get("Targets") or []]
-    if wanted and target not in wanted:
-        raise RedfishRefusal(400, f"The image is not for {', '.join(wanted)}.")
-    state["count"] += 1
-    path = f"{TASKS}/{state['count']}"
-    needs_reset = state["tree"][target].get("Oem", {}).get("Lab", {}).get("AppliesOnReset", False)
-    state["tree"][path] = {
-        "@odata.id": path,
-        "@odata.type": "#Task.v1_7_0.Task",
-        "Id": str(state["count"]),
-        "Name": f"Update of {head['component']}",
-        "TaskState": "New",
-        "TaskStatus": "OK",
-        "PercentComplete": 0,
-        "Messages": [],
-        "Oem": {"Lab": {"Target": target, "Version": version, "OnReset": needs_reset}},
-    }
-    return build_reply(state["tree"][path], status=202, headers={"Location": path})
-
-
-def _move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
-    task = state["tree"].get(path)
-    if task is None or task["TaskState"] not in ("New", "Running"):
-        return
-    task["TaskState"] = "Running"
-    task["PercentComplete"] += 50
-    lab = task["Oem"]["Lab"]
-    if silicon.is_misbehaving("fail-half", PROGRAM, ["task", lab["Target"]]):
-        message = "The update was stopped: the image could not be verified."
-        task["Messages"].append({"MessageId": "Update.1.0.VerificationFailed", "Message": message})
-        task["TaskState"], task["TaskStatus"] = "Exception", "Critical"
-        return
-    if task["PercentComplete"] < 100:
-        return
-    task["TaskState"] = "Pending" if lab["OnReset"] else "Completed"
-    if silicon.is_misbehaving("ignore", PROGRAM, ["task", lab["Target"]]):
-        return
-    if lab["OnReset"]:
-        state["staged"][lab["Target"]] = lab["Version"]
-    else:
-        set_version(state, lab["Target"], lab["Version"])
-
-
 def _delete(state: dict[str, Any], path: str) -> Output:
     if not path.startswith(f"{SESSIONS}/") or path not in state["tree"]:
         raise RedfishRefusal(405 if path in state["tree"] else 404, f"{path} cannot be deleted.")
@@ -369,14 +263,3 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RedfishRefusal(400, "The request body submitted was malformed JSON.")
     return value
-
-
-def _parse_multipart(content_type: str, data: bytes) -> dict[str, bytes]:
-    """The parts of multipart/form-data by their names."""
-    boundary = content_type.partition("boundary=")[2].strip('"').encode()
-    parts: dict[str, bytes] = {"UpdateParameters": b"{}"}
-    for part in data.split(b"--" + boundary)[1:-1] if boundary else ():
-        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        name = head.partition(b'name="')[2].partition(b'"')[0].decode()
-        parts[name] = content.removesuffix(b"\r\n")
-    return parts

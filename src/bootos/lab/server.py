@@ -1,0 +1,119 @@
+"""The server of a lab run: `bootos serve` as a process like any other; nothing of it is imported."""
+
+import http.client
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bootos.errors import BootosError
+from bootos.lab.loopback import LOOPBACK, find_free_port
+from bootos.lab.network import LabNetwork
+from bootos.lab.qemu import HOST_ADDRESS
+from bootos.process import Child, start
+from bootos.waiting import wait_for
+
+_DEADLINE_S = 60.0
+
+
+class LabServer:
+    """A `bootos serve` process with its data in `data`. It can be killed and started again on the same port."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        network: LabNetwork | None = None,
+    ) -> None:
+        self.data = data
+        self.network = network
+        self.port = find_free_port(socket.SOCK_STREAM) if network is None else 80
+        self.log_path = data.parent / "server.log"
+        self._arguments = tuple(arguments)
+        self._env = dict(env or {})
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the host reaches it (in its network, if it has one)."""
+        if self.network is not None:
+            return f"http://{self.network.address}"
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def guest_url(self) -> str:
+        """Where a lab machine reaches it."""
+        if self.network is not None:
+            return self.url
+        return f"http://{HOST_ADDRESS}:{self.port}"
+
+    @property
+    def tftp_root(self) -> Path:
+        """The directory the server lays out for PXE."""
+        return self.data / "tftp"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None when it does not run."""
+        return self._child.pid if self._child is not None and self._child.poll() is None else None
+
+    def add_arguments(self, *words: str) -> None:
+        """More words for the command line of the next start."""
+        self._arguments = (*self._arguments, *words)
+
+    def start(self, *, deadline_s: float = _DEADLINE_S) -> None:
+        """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
+        argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
+        argv += ["--data", str(self.data)]
+        argv += ["--listen", f"{LOOPBACK}:{self.port}"] if self.network is None else []
+        argv += self._arguments
+        self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
+        child = self._child
+
+        def is_up() -> bool:
+            if child.poll() is not None:
+                raise BootosError(f"the server ended with exit code {child.poll()}: {self._read_log_end()}")
+            if self.network is not None:  # it cannot be asked from here, but says when it can be
+                return "listening on http" in self._read_log_end()
+            return is_answering(self.url)
+
+        try:
+            wait_for(is_up, deadline_s, what=f"an answer from the server at {self.url}")
+        except BootosError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL, no farewell."""
+        if self._child is not None:
+            self._child.signal(signal.SIGKILL)
+            self._child.wait(10)
+            self._child = None
+
+    def _read_log_end(self) -> str:
+        if not self.log_path.exists():
+            return "it said nothing"
+        return self.log_path.read_text(errors="replace").strip()[-2000:] or "it said nothing"
+
+
+def is_answering(url: str) -> bool:
+    """Whether something answers HTTP there, with whatever status."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return True
+    except (OSError, http.client.HTTPException):
+        return False

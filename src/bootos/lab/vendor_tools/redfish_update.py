@@ -1,0 +1,106 @@
+"""Firmware by Redfish: an image becomes a task, which moves on each time somebody looks at it, and at its end another
+firmware runs, at once or from the next start on. Called by `redfish`.
+"""
+
+import json
+import urllib.request
+from typing import Any
+
+from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_reply
+from bootos.lab.vendor_tools.redfish_state import PROGRAM
+from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SYSTEM, TASKS
+from bootos.lab.vendor_tools.silicon import Output, Silicon
+
+
+def fetch_image(uri: str) -> bytes:
+    """What SimpleUpdate names. A guest's address of the host is the host's own here. Raises RedfishRefusal."""
+    uri = uri.replace("//10.0.2.2:", "//127.0.0.1:")
+    try:
+        with urllib.request.urlopen(uri, timeout=30) as response:
+            image: bytes = response.read()
+    except (OSError, ValueError) as error:
+        raise RedfishRefusal(400, f"Unable to download the image from {uri}: {error}") from None
+    return image
+
+
+def begin_update(state: dict[str, Any], image: bytes, request: dict[str, Any]) -> Output:
+    """The task of an update. An image's first line says what it is: {"component": "BIOS", "version": "2.2.0"}.
+
+    Raises RedfishRefusal for what is no image, or not one for this machine."""
+    try:
+        head = json.loads(image.partition(b"\n")[0])
+        target, version = f"{INVENTORY}/{head['component']}", str(head["version"])
+    except (ValueError, KeyError, TypeError):
+        raise RedfishRefusal(400, "The image is not a firmware package of this machine.") from None
+    if target not in state["tree"]:
+        raise RedfishRefusal(400, f"The image is for {head['component']}, which this machine does not have.")
+    wanted = [str(item) for item in request.get("Targets") or []]
+    if wanted and target not in wanted:
+        raise RedfishRefusal(400, f"The image is not for {', '.join(wanted)}.")
+    state["count"] += 1
+    path = f"{TASKS}/{state['count']}"
+    needs_reset = state["tree"][target].get("Oem", {}).get("Lab", {}).get("AppliesOnReset", False)
+    state["tree"][path] = {
+        "@odata.id": path,
+        "@odata.type": "#Task.v1_7_0.Task",
+        "Id": str(state["count"]),
+        "Name": f"Update of {head['component']}",
+        "TaskState": "New",
+        "TaskStatus": "OK",
+        "PercentComplete": 0,
+        "Messages": [],
+        "Oem": {"Lab": {"Target": target, "Version": version, "OnReset": needs_reset}},
+    }
+    return build_reply(state["tree"][path], status=202, headers={"Location": path})
+
+
+def move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
+    """Somebody looks at a task: it is half done, then done."""
+    task = state["tree"].get(path)
+    if task is None or task["TaskState"] not in ("New", "Running"):
+        return
+    task["TaskState"] = "Running"
+    task["PercentComplete"] += 50
+    lab = task["Oem"]["Lab"]
+    if silicon.is_misbehaving("fail-half", PROGRAM, ["task", lab["Target"]]):
+        message = "The update was stopped: the image could not be verified."
+        task["Messages"].append({"MessageId": "Update.1.0.VerificationFailed", "Message": message})
+        task["TaskState"], task["TaskStatus"] = "Exception", "Critical"
+        return
+    if task["PercentComplete"] < 100:
+        return
+    task["TaskState"] = "Pending" if lab["OnReset"] else "Completed"
+    if silicon.is_misbehaving("ignore", PROGRAM, ["task", lab["Target"]]):
+        return
+    if lab["OnReset"]:
+        state["staged"][lab["Target"]] = lab["Version"]
+    else:
+        _set_version(state, lab["Target"], lab["Version"])
+
+
+def run_staged(silicon: Silicon, state: dict[str, Any]) -> None:
+    """The machine starts: the firmware that waits for a start runs."""
+    for path, version in state["staged"].items():
+        if not silicon.is_misbehaving("ignore", PROGRAM, ["boot", path]):
+            _set_version(state, path, version)
+    state["staged"] = {}
+
+
+def _set_version(state: dict[str, Any], path: str, version: str) -> None:
+    """A component runs another firmware now."""
+    state["tree"][path]["Version"] = version
+    if path.endswith("/BIOS"):
+        state["tree"][SYSTEM]["BiosVersion"] = version
+    if path.endswith("/BMC"):
+        state["tree"][MANAGER]["FirmwareVersion"] = version
+
+
+def parse_multipart(content_type: str, data: bytes) -> dict[str, bytes]:
+    """The parts of multipart/form-data by their names."""
+    boundary = content_type.partition("boundary=")[2].strip('"').encode()
+    parts: dict[str, bytes] = {"UpdateParameters": b"{}"}
+    for part in data.split(b"--" + boundary)[1:-1] if boundary else ():
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+        parts[name] = content.removesuffix(b"\r\n")
+    return parts
