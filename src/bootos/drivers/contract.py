@@ -38,6 +38,7 @@ __all__ = [
     "Match",
     "PartitionForecast",
     "Planned",
+    "Ruling",
 ]
 
 
@@ -217,6 +218,15 @@ class Forecast(msgspec.Struct, kw_only=True):
     freed: set[str] = set()
 
 
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk (`storage.desk`) says of data that would be lost. With problems, nothing may be planned. Else an
+    action says what it `destroys`, and by which word of the template that is `allowed`."""
+
+    problems: tuple[Problem, ...] = ()
+    destroys: tuple[str, ...] = ()
+    allowed: str | None = None
+
+
 class Planned(msgspec.Struct, kw_only=True):
     """What `plan` found: actions in order, and problems, all at once. With a problem, nothing is applied.
 
@@ -229,6 +239,32 @@ class Planned(msgspec.Struct, kw_only=True):
     def complain(self, path: str, message: str, hint: str = "") -> None:
         """Add a problem at a path of the template."""
         self.problems.append(Problem(path=path, message=message, hint=hint))
+
+    def act(
+        self,
+        id: str,
+        summary: str,
+        detail: Any,
+        path: str,
+        *changes: Change,
+        ruling: Ruling | None = None,
+        reboot: bool = False,
+        estimate_s: float | None = None,
+    ) -> None:
+        """Add an action, with what its ruling says is lost. Its driver is what `id` begins with (`raid.mdadm:...`)."""
+        action = Action(
+            id=id,
+            driver=id.partition(":")[0],
+            summary=summary,
+            changes=changes,
+            path=path,
+            reboot=reboot,
+            estimate_s=estimate_s,
+            detail=detail,
+        )
+        if ruling is not None:
+            action = msgspec.structs.replace(action, destroys=ruling.destroys, allowed=ruling.allowed)
+        self.actions.append(action)
 
 
 class Driver(Protocol):

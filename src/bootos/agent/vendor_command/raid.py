@@ -19,7 +19,6 @@ from bootos.agent.vendor_command.slot import (
 from bootos.drivers.contract import Driver, Forecast, Machine
 from bootos.drivers.registry import choose_drivers
 from bootos.drivers.storage.controller import ControllerState
-from bootos.engine.run import Run
 from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.template.check import read_template
 from bootos.template.drivelist import parse_drives
@@ -236,7 +235,7 @@ def find_name(
     take the array for an unwanted one, and with -c delete it. None when the array lacks drives and does not run:
     nothing is kept of it. Raises BootosError when the driver does not know an array that is whole."""
     forecast = Forecast()
-    Run({"name": RaidCommand.name, "raid": {}}, machine, inventory).ask(driver, forecast)
+    driver.plan(driver.read(machine, inventory), Template(name=RaidCommand.name, raid=Raid()), {}, forecast)
     names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]
     alike = [other for other in present if other.name == array.name]
     if len(names) == 1 and len(alike) == 1:

@@ -21,7 +21,7 @@ from bootos.drivers.bios.setting import (
     get_future,
     show,
 )
-from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.contract import Change, Planned
 from bootos.errors import Problem
 
 
@@ -89,23 +89,16 @@ def _plan_one(
     if setting.pending is not None and setting.pending != setting.current:
         before += f" ({show(setting.pending)} is pending)"
     title = f" ({setting.title})" if setting.title and setting.title != setting.name else ""
-    planned.actions.append(
-        Action(
-            id=f"{driver}:set:{setting.name}",
-            driver=driver,
-            summary=(
-                f"restart, so that {setting.name}{title} becomes {show(want.value)}"
-                if staged
-                else f"set {setting.name}{title} to {show(want.value)}"
-            ),
-            changes=(Change(what=setting.name, before=before, after=show(want.value)),),
-            path=want.path,
-            reboot=not setting.applies_at_once,
-            estimate_s=5.0,
-            detail=SetDetail(
-                name=setting.name, value=want.value, staged=staged, kind=setting.type, place=setting.place
-            ),
-        )
+    planned.act(
+        f"{driver}:set:{setting.name}",
+        f"restart, so that {setting.name}{title} becomes {show(want.value)}"
+        if staged
+        else f"set {setting.name}{title} to {show(want.value)}",
+        SetDetail(name=setting.name, value=want.value, staged=staged, kind=setting.type, place=setting.place),
+        want.path,
+        Change(what=setting.name, before=before, after=show(want.value)),
+        reboot=not setting.applies_at_once,
+        estimate_s=5.0,
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, Forecast, Machine, PartitionForecast, Planned
+from bootos.drivers.contract import Change, Forecast, Machine, PartitionForecast, Planned
 from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_whole
+from bootos.drivers.storage.completeness import keep_doubts
 from bootos.drivers.storage.content import Occupancy, find_on_device, find_on_partition, find_on_volume
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
@@ -24,7 +25,7 @@ from bootos.drivers.storage.mkfs import (
     is_right,
     mark_filesystem,
 )
-from bootos.drivers.storage.own import is_begun, is_own_filesystem
+from bootos.drivers.storage.own import is_own_filesystem
 from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
 from bootos.drivers.storage.state import Slice, Storage
@@ -203,9 +204,8 @@ def _plan_spots(
         if spot.size_bytes is not None and spot.size_bytes < least:
             has, needs = format_size(spot.size_bytes), format_size(least)
             planned.complain(spot.path, f"{has} is too small for {filesystem.type.value}: it needs {needs}")
-        if not is_begun(state, FILESYSTEM, spot.place, spot.device):  # another place of this UUID was doubted
-            whole = tuple(msgspec.structs.replace(item, half_made=False) for item in spot.signatures)
-            spot = msgspec.structs.replace(spot, signatures=whole)
+        signatures = keep_doubts(state, spot.place, spot.device, spot.signatures)
+        spot = msgspec.structs.replace(spot, signatures=signatures)
         if not spot.has_table and is_right(spot.signatures, filesystem):
             planned.notes.append(f"{spot.title} has its {filesystem.type.value} file system already")
             continue
@@ -234,22 +234,18 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
     words += [f'label "{filesystem.label}"'] if filesystem.label else []
     words += [f"UUID {filesystem.uuid}"] if filesystem.uuid else []
     words += [f"options {' '.join(filesystem.options)}"] if filesystem.options else []
-    planned.actions.append(
-        Action(
-            id=f"{FILESYSTEM}{spot.place}",
-            driver=FilesystemDriver.name,
-            summary=f"make {', '.join(words)} on {spot.device}",
-            changes=(Change(what=spot.device, before="; ".join(ruling.destroys), after=", ".join(words)),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=spot.path,
-            detail=Make(
-                device=spot.base,
-                number=spot.number,
-                filesystem=mark_filesystem(state, filesystem, spot.device),
-                volume=spot.volume,
-            ),
-        )
+    planned.act(
+        f"{FILESYSTEM}{spot.place}",
+        f"make {', '.join(words)} on {spot.device}",
+        Make(
+            device=spot.base,
+            number=spot.number,
+            filesystem=mark_filesystem(state, filesystem, spot.device),
+            volume=spot.volume,
+        ),
+        spot.path,
+        Change(what=spot.device, before="; ".join(ruling.destroys), after=", ".join(words)),
+        ruling=ruling,
     )
 
 

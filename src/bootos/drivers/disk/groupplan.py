@@ -3,7 +3,7 @@
 Nothing is shrunk or removed; a group that is not whole is made anew where all of it may be wiped.
 """
 
-from bootos.drivers.contract import Action, Change, Forecast, PartitionForecast, Planned
+from bootos.drivers.contract import Change, Forecast, PartitionForecast, Planned, Ruling
 from bootos.drivers.disk.group import (
     CreateGroup,
     ExtendGroup,
@@ -14,14 +14,13 @@ from bootos.drivers.disk.group import (
 )
 from bootos.drivers.storage import volume
 from bootos.drivers.storage.content import find_on_partition
-from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, join_rulings, judge, wipe_word
+from bootos.drivers.storage.desk import NOTHING_LOST, Taking, join_rulings, judge, wipe_word
 from bootos.drivers.storage.mark import draw_uuid
 from bootos.drivers.storage.membership import Membership
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import VolumeGroup
 from bootos.template.size import format_size, parse_bytes, parse_size
 
-DRIVER = "disk.lvm"
 EXTENT_BYTES = 4 * 1024**2
 START_BYTES = 1024**2  # LVM's own: where the extents of a physical volume begin
 
@@ -146,38 +145,30 @@ def _plan_create(
     planned: Planned,
 ) -> None:
     where = ", ".join(member.device for member in members)
-    planned.actions.append(
-        Action(
-            id=f"disk.lvm:create:{wanted.name}",
-            driver=DRIVER,
-            summary=f"create volume group {wanted.name} on {where}",
-            changes=(Change(what=f"volume group {wanted.name}", after=where),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=at,
-            detail=CreateGroup(
-                group=wanted.name,
-                extent_bytes=extent_bytes,
-                members=tuple(_detail(member, state) for member in members),
-            ),
-        )
+    planned.act(
+        f"disk.lvm:create:{wanted.name}",
+        f"create volume group {wanted.name} on {where}",
+        CreateGroup(
+            group=wanted.name,
+            extent_bytes=extent_bytes,
+            members=tuple(_detail(member, state) for member in members),
+        ),
+        at,
+        Change(what=f"volume group {wanted.name}", after=where),
+        ruling=ruling,
     )
 
 
 def _plan_extend(
     state: Storage, wanted: VolumeGroup, at: str, member: Membership, ruling: Ruling, planned: Planned
 ) -> None:
-    planned.actions.append(
-        Action(
-            id=f"disk.lvm:extend:{wanted.name}:{member.place}",
-            driver=DRIVER,
-            summary=f"add {member.device} to volume group {wanted.name}",
-            changes=(Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=at,
-            detail=ExtendGroup(group=wanted.name, member=_detail(member, state)),
-        )
+    planned.act(
+        f"disk.lvm:extend:{wanted.name}:{member.place}",
+        f"add {member.device} to volume group {wanted.name}",
+        ExtendGroup(group=wanted.name, member=_detail(member, state)),
+        at,
+        Change(what=f"volume group {wanted.name}", after=f"with {member.device}"),
+        ruling=ruling,
     )
 
 
@@ -223,19 +214,19 @@ def _plan_volumes(
         if present is None:
             change = Change(what=f"logical volume {place}", after=size if ours else f"about {size}")
             detail: MakeVolume = MakeVolume(group=wanted.name, name=item.name, size=item.size, disks=disks)
-            _add(planned, f"disk.lvm:volume:{place}", f"create logical volume {place}", change, here, detail)
+            planned.act(f"disk.lvm:volume:{place}", f"create logical volume {place}", detail, here, change)
             continue
         if needs > has:
             change = Change(
                 what=f"logical volume {place}", before=format_size(present.size_bytes), after=size
             )
             detail = GrowVolume(group=wanted.name, name=item.name, size=item.size, disks=disks)
-            _add(planned, f"disk.lvm:grow:{place}", f"extend logical volume {place}", change, here, detail)
+            planned.act(f"disk.lvm:grow:{place}", f"extend logical volume {place}", detail, here, change)
             planned.notes.append(f"what is on {place} keeps its size: the installed system makes it grow")
         if present.unfinished:
             change = Change(what=f"logical volume {place}", before="half made", after="empty")
             finish = FinishVolume(group=wanted.name, name=item.name)
-            _add(planned, f"disk.lvm:finish:{place}", f"finish logical volume {place}", change, here, finish)
+            planned.act(f"disk.lvm:finish:{place}", f"finish logical volume {place}", finish, here, change)
         if needs == has and not present.unfinished:
             planned.notes.append(f"logical volume {place} is as wanted")
     for other in ours.volumes if ours is not None else ():
@@ -244,14 +235,6 @@ def _plan_volumes(
                 f"logical volume {wanted.name}/{other.name} is not in the template and stays"
             )
     _forecast_volumes(wanted, at, ours, sizes, forecast)
-
-
-def _add(
-    planned: Planned, id: str, summary: str, change: Change, path: str, detail: MakeVolume | FinishVolume
-) -> None:
-    planned.actions.append(
-        Action(id=id, driver=DRIVER, summary=summary, changes=(change,), path=path, detail=detail)
-    )
 
 
 def _forecast_volumes(

@@ -6,11 +6,11 @@ cryptsetup's standard input and nowhere else.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, Forecast, Machine, PartitionForecast, Planned
+from bootos.drivers.contract import Change, Forecast, Machine, PartitionForecast, Planned
 from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.storage.content import Occupancy, find_on_partition, find_on_volume
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
@@ -93,24 +93,27 @@ class LuksDriver(DiskDriver):
 
 def find_places(template: Template) -> Iterator[Place]:
     """Every partition and logical volume of the template that is to be encrypted, in the order of the template."""
-    owners: list[tuple[str, str, bool, Sequence[Partition | LogicalVolume], str]] = [
-        (f"disks[{n}]", "partitions", disk.wipe, disk.partitions, "") for n, disk in enumerate(template.disks)
-    ]
-    owners += [
-        (f"volume_groups[{n}]", "volumes", group.wipe, group.volumes, group.name)
-        for n, group in enumerate(template.volume_groups)
-    ]
-    for at, key, wipe, items, group in owners:
-        for index, item in enumerate(items):
+    for n, disk in enumerate(template.disks):
+        for index, part in enumerate(disk.partitions):
+            if part.encryption is not None:
+                yield Place(
+                    wanted=part,
+                    encryption=part.encryption,
+                    path=f"disks[{n}].partitions[{index}]",
+                    owner=f"disks[{n}]",
+                    wipe=disk.wipe,
+                    number=index + 1,
+                )
+    for n, group in enumerate(template.volume_groups):
+        for index, item in enumerate(group.volumes):
             if item.encryption is not None:
                 yield Place(
                     wanted=item,
                     encryption=item.encryption,
-                    path=f"{at}.{key}[{index}]",
-                    owner=at,
-                    wipe=wipe,
-                    number=None if group else index + 1,
-                    group=group,
+                    path=f"volume_groups[{n}].volumes[{index}]",
+                    owner=f"volume_groups[{n}]",
+                    wipe=group.wipe,
+                    group=group.name,
                 )
 
 
@@ -172,27 +175,21 @@ def _plan_place(
         return
     inside = f" with {filesystem.type.value}" if filesystem is not None else ""
     uuid = draw_uuid(state.owner, f"{target.device} luks")
-    planned.actions.append(
-        Action(
-            id=f"disk.luks:make:{target.place or target.device}",
-            driver=LuksDriver.name,
-            summary=f"encrypt {target.device} (LUKS2){inside}",
-            changes=(Change(what=target.device, before="; ".join(ruling.destroys), after=f"LUKS2{inside}"),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=here,
-            detail=Encrypt(
-                device=target.device if place.group else target.disk,
-                number=place.number,
-                volume=(place.group, wanted.name) if place.group else None,
-                secret=place.encryption.passphrase.secret,
-                label=place.encryption.label or "",
-                uuid=uuid,
-                filesystem=mark_filesystem(state, filesystem, f"{target.device} content")
-                if filesystem
-                else None,
-            ),
-        )
+    planned.act(
+        f"disk.luks:make:{target.place or target.device}",
+        f"encrypt {target.device} (LUKS2){inside}",
+        Encrypt(
+            device=target.device if place.group else target.disk,
+            number=place.number,
+            volume=(place.group, wanted.name) if place.group else None,
+            secret=place.encryption.passphrase.secret,
+            label=place.encryption.label or "",
+            uuid=uuid,
+            filesystem=mark_filesystem(state, filesystem, f"{target.device} content") if filesystem else None,
+        ),
+        here,
+        Change(what=target.device, before="; ".join(ruling.destroys), after=f"LUKS2{inside}"),
+        ruling=ruling,
     )
 
 

@@ -21,7 +21,7 @@ from bootos.drivers.disk.group import (
     make_member,
     run_lvm,
 )
-from bootos.drivers.disk.groupplan import DRIVER, plan_group
+from bootos.drivers.disk.groupplan import plan_group
 from bootos.drivers.storage import volume
 from bootos.drivers.storage.membership import find_memberships
 from bootos.drivers.storage.selection import reserve_disks
@@ -30,7 +30,7 @@ from bootos.template.model import Template
 
 
 class LvmDriver(DiskDriver):
-    name = DRIVER
+    name = "disk.lvm"
     section = "disks.lvm"
     title = "Logical volumes"
     can = "be a physical volume"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, PartitionForecast, Planned
+from bootos.drivers.contract import Change, DriverError, Forecast, Machine, PartitionForecast, Planned
 from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_tables
 from bootos.drivers.storage.content import find_on_device
@@ -95,7 +95,7 @@ def _plan_table(
     if right:
         planned.notes.append(f"{target.title} has its {count} already")
         return
-    ruling, changes = NOTHING_LOST, [_tell_wanted(part, target) for part in placed]
+    ruling, before = NOTHING_LOST, list[Change]()
     if not fresh:
         is_told = found is not None and found.layout is not None and found.layout.slices and difference
         more = f"; its table is not as wanted: {difference}" if is_told else ""
@@ -108,25 +108,24 @@ def _plan_table(
         planned.problems += ruling.problems
         if ruling.problems:
             return
-        changes = [*(_tell_present(found) if found is not None else ()), *changes]
-    planned.actions.append(
-        Action(
-            id=f"{TABLE}{target.place}",
-            driver=PartitionDriver.name,
-            summary=f"write a {table.value.upper()} table with {count} on {target.title}",
-            changes=tuple(changes) or (Change(what=target.device, after=f"empty {table.value.upper()}"),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
+        before = _tell_present(found) if found is not None else []
+    changes = [*before, *(_tell_wanted(part, target) for part in placed)]
+    if not changes:
+        changes = [Change(what=target.device, after=f"empty {table.value.upper()}")]
+    planned.act(
+        f"{TABLE}{target.place}",
+        f"write a {table.value.upper()} table with {count} on {target.title}",
+        Write(
+            device=target.device,
+            table=table,
+            partitions=tuple(wanted.partitions),
             path=at,
-            detail=Write(
-                device=target.device,
-                table=table,
-                partitions=tuple(wanted.partitions),
-                path=at,
-                align_bytes=align_bytes,
-                mark=draw_uuid(state.owner, target.device),
-            ),
-        )
+            align_bytes=align_bytes,
+            mark=draw_uuid(state.owner, target.device),
+        ),
+        at,
+        *changes,
+        ruling=ruling,
     )
     forecast.freed.add(target.device)
 

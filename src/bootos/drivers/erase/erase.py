@@ -133,32 +133,26 @@ def _plan_drive(
     estimate = disk.size_bytes / HOST_BYTES_PER_S * wanted.passes if method == "overwrite" else 120.0
     if method == "ata-security-erase" and ability.minutes:
         estimate = ability.minutes * 60.0
-    planned.actions.append(
-        Action(
-            id=f"{ERASE}{disk.path}",
-            driver=EraseDriver.name,
-            summary=f"erase {title} by {method} ({variant}{passes})",
-            changes=(
-                Change(what=title, before=f"{disk.model or 'drive'}, {size}", after="erased and read back"),
-                Change(what="method", after=f"{method} ({variant}): {why}"),
-            ),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=at,
-            estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
-            detail=erasetool.Erase(
-                device=disk.path,
-                asked=wanted.method,
-                method=method,
-                variant=variant,
-                why=why,
-                passes=wanted.passes,
-                full=wanted.verify == "full",
-                minutes=ability.minutes,
-                drive=_describe_drive(disk),
-                machine=state.machine,
-            ),
-        )
+    planned.act(
+        f"{ERASE}{disk.path}",
+        f"erase {title} by {method} ({variant}{passes})",
+        erasetool.Erase(
+            device=disk.path,
+            asked=wanted.method,
+            method=method,
+            variant=variant,
+            why=why,
+            passes=wanted.passes,
+            full=wanted.verify == "full",
+            minutes=ability.minutes,
+            drive=_describe_drive(disk),
+            machine=state.machine,
+        ),
+        at,
+        Change(what=title, before=f"{disk.model or 'drive'}, {size}", after="erased and read back"),
+        Change(what="method", after=f"{method} ({variant}): {why}"),
+        ruling=ruling,
+        estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
     )
 
 

@@ -4,18 +4,17 @@ Namespaces are compared in order. The first ones that are as wanted are kept wit
 is not, all go, since the order says which is which.
 """
 
-from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
+from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned, Ruling
 from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
 from bootos.drivers.storage.content import Occupancy, find_on_device
-from bootos.drivers.storage.desk import Ruling, Taking, join_rulings, judge, wipe_word
+from bootos.drivers.storage.desk import Taking, join_rulings, judge, wipe_word
 from bootos.drivers.storage.mark import COMING_NAMESPACE
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
 from bootos.template.erase import NamespaceWanted, NvmeWanted
 from bootos.template.size import format_size, parse_size
 
-DRIVER = "disk.nvme"
 REBUILD = "disk.nvme:namespaces:"
 _SLACK_BYTES = 1024**3  # what a drive may keep for itself when the last namespace has the rest
 
@@ -84,38 +83,32 @@ class NamespacePlan:
                     is_rest=parse_size(item.size).rest,
                 )
             )
-        self.planned.actions.append(
-            Action(
-                id=f"{REBUILD}{drive.node}",
-                driver=DRIVER,
-                summary=f"give {drive.title} {_count(len(wanted.namespaces))}",
-                changes=(
-                    *(Change(what=_name(drive, held), before=_tell(held)) for held in doomed),
-                    *(Change(what=_name(drive, held), after=f"{_tell(held)}, attached") for held in loose),
-                    *(
-                        Change(
-                            what=f"namespace of {drive.node}{f' ({item.name})' if item.name else ''}",
-                            after=f"{format_size(new.size_bytes)}, sectors of {new.sector_bytes} bytes",
-                        )
-                        for item, new in zip(missing, coming, strict=True)
-                    ),
-                ),
-                destroys=ruling.destroys,
-                allowed=ruling.allowed,
-                path=at,
-                estimate_s=30.0,
-                detail=Rebuild(
-                    node=drive.node,
-                    title=drive.title,
-                    controller=drive.controller,
-                    granule_bytes=drive.granule_bytes,
-                    doomed={item.nsid: item.device for item in doomed},
-                    loose=tuple(item.nsid for item in loose),
-                    attached=tuple(held.nsid for held in loose if drive.controller in (held.attached or ())),
-                    own=f"{REBUILD}{drive.node}" in self.storage.begun,
-                    coming=tuple(coming),
-                ),
-            )
+        self.planned.act(
+            f"{REBUILD}{drive.node}",
+            f"give {drive.title} {_count(len(wanted.namespaces))}",
+            Rebuild(
+                node=drive.node,
+                title=drive.title,
+                controller=drive.controller,
+                granule_bytes=drive.granule_bytes,
+                doomed={item.nsid: item.device for item in doomed},
+                loose=tuple(item.nsid for item in loose),
+                attached=tuple(held.nsid for held in loose if drive.controller in (held.attached or ())),
+                own=f"{REBUILD}{drive.node}" in self.storage.begun,
+                coming=tuple(coming),
+            ),
+            at,
+            *(Change(what=_name(drive, held), before=_tell(held)) for held in doomed),
+            *(Change(what=_name(drive, held), after=f"{_tell(held)}, attached") for held in loose),
+            *(
+                Change(
+                    what=f"namespace of {drive.node}{f' ({item.name})' if item.name else ''}",
+                    after=f"{format_size(new.size_bytes)}, sectors of {new.sector_bytes} bytes",
+                )
+                for item, new in zip(missing, coming, strict=True)
+            ),
+            ruling=ruling,
+            estimate_s=30.0,
         )
         for held in doomed:
             if held.device:

@@ -191,23 +191,17 @@ def _plan_format(
         return
     before = f"{present.sector_bytes} bytes" if present is not None else ""
     speed = PERFORMANCE[chosen.performance & 3]
-    planned.actions.append(
-        Action(
-            id=f"disk.nvme:format:{disk.path}",
-            driver=NvmeDriver.name,
-            summary=f"format {title} with sectors of {chosen.sector_bytes} bytes",
-            changes=(
-                Change(
-                    what=f"sectors of {disk.path}",
-                    before=before,
-                    after=f"{chosen.sector_bytes} bytes (LBA format {chosen.index}, {speed} performance)",
-                ),
-            ),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=at,
-            estimate_s=60.0,
-            detail=Format(device=disk.path, lbaf=chosen.index, sector_bytes=chosen.sector_bytes),
-        )
+    planned.act(
+        f"disk.nvme:format:{disk.path}",
+        f"format {title} with sectors of {chosen.sector_bytes} bytes",
+        Format(device=disk.path, lbaf=chosen.index, sector_bytes=chosen.sector_bytes),
+        at,
+        Change(
+            what=f"sectors of {disk.path}",
+            before=before,
+            after=f"{chosen.sector_bytes} bytes (LBA format {chosen.index}, {speed} performance)",
+        ),
+        ruling=ruling,
+        estimate_s=60.0,
     )
     forecast.freed.add(disk.path)

@@ -128,16 +128,13 @@ class IpmiDriver:
                 planned.complain(f"oob.{key}", message, hint)
         alone = not asks_settings(template.oob)
         if template.oob.reset and (planned.actions or (alone and not self._was_reset)):
-            planned.actions.append(
-                Action(
-                    id="oob.ipmi:reset",
-                    driver=self.name,
-                    estimate_s=RESET_S,
-                    summary="reset the BMC (cold) and wait until it answers",
-                    changes=(Change(what="BMC", after="cold reset"),),
-                    path="oob.reset",
-                    detail=ColdReset(),
-                )
+            planned.act(
+                "oob.ipmi:reset",
+                "reset the BMC (cold) and wait until it answers",
+                ColdReset(),
+                "oob.reset",
+                Change(what="BMC", after="cold reset"),
+                estimate_s=RESET_S,
             )
         return planned
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
-from bootos.drivers.oob.service import Service, build_action
+from bootos.drivers.oob.service import Service, plan_commands
 from bootos.errors import Problem
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, OobUser, Secret
@@ -128,23 +128,20 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
             planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
             continue
         new_password = any(change.what.endswith("password") for change in changes)
-        planned.actions.append(
-            Action(
-                id=f"oob.ipmi:user:{wanted.name}",
-                driver=NAME,
-                estimate_s=CHANGE_S,
-                summary=f"{'change' if present else 'create'} BMC user {wanted.name} (slot {user.slot})",
-                changes=tuple(changes),
-                path=at,
-                detail=SetUser(
-                    channel=state.channel,
-                    slot=user.slot,
-                    rename=None if present else wanted.name,
-                    password=Hidden(password) if password is not None and new_password else None,
-                    privilege=PRIVILEGES[wanted.role][0],
-                    enabled=wanted.enabled,
-                ),
-            )
+        planned.act(
+            f"oob.ipmi:user:{wanted.name}",
+            f"{'change' if present else 'create'} BMC user {wanted.name} (slot {user.slot})",
+            SetUser(
+                channel=state.channel,
+                slot=user.slot,
+                rename=None if present else wanted.name,
+                password=Hidden(password) if password is not None and new_password else None,
+                privilege=PRIVILEGES[wanted.role][0],
+                enabled=wanted.enabled,
+            ),
+            at,
+            *changes,
+            estimate_s=CHANGE_S,
         )
 
 
@@ -172,16 +169,13 @@ def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
         commands.append((*base, "vlan", "id", str(wanted.vlan) if wanted.vlan else "off"))
     if not state.access_open:
         commands.append((*base, "access", "on"))
-    planned.actions.append(
-        Action(
-            id="oob.ipmi:lan",
-            driver=NAME,
-            estimate_s=CHANGE_S,
-            summary=f"set the BMC's LAN port (channel {state.channel}): {wanted.address or 'DHCP'}",
-            changes=tuple(changes),
-            path="oob.network",
-            detail=SetLan(channel=state.channel, commands=tuple(commands), network=wanted),
-        )
+    planned.act(
+        "oob.ipmi:lan",
+        f"set the BMC's LAN port (channel {state.channel}): {wanted.address or 'DHCP'}",
+        SetLan(channel=state.channel, commands=tuple(commands), network=wanted),
+        "oob.network",
+        *changes,
+        estimate_s=CHANGE_S,
     )
 
 
@@ -198,7 +192,7 @@ def plan_access(state: State, wanted: bool, planned: Planned) -> None:
     change = Change(what="BMC LAN access", before=words[state.access_open], after=words[wanted])
     summary = f"switch the BMC's LAN access {words[wanted]} (channel {state.channel})"
     command = ("lan", "set", str(state.channel), "access", words[wanted])
-    planned.actions.append(build_action("access", summary, (change,), "oob.lan", command))
+    plan_commands(planned, "access", summary, [change], "oob.lan", [command])
 
 
 def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
@@ -214,7 +208,7 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
         change = Change(what=f"BMC user {user.name}", before=user.privilege.lower(), after="disabled")
         id, summary = f"disable:{user.name}", f"disable BMC user {user.name} (slot {slot})"
         commands = (words, ("user", "disable", slot))
-        planned.actions.append(build_action(id, summary, (change,), "oob.other_users", *commands))
+        plan_commands(planned, id, summary, [change], "oob.other_users", commands)
 
 
 def resolve_password(wanted: OobUser, secrets: dict[str, str], at: str) -> tuple[str | None, list[Problem]]:

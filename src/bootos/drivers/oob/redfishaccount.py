@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.ipmiplan import resolve_password
 from bootos.drivers.oob.redfishstate import NAME, Account, SetAccount, State
 from bootos.errors import Problem
@@ -43,16 +43,13 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
             continue
         slot = present or (free.pop(0) if state.fixed_slots else None)
         new_password = any(change.what.endswith("password") for change in changes)
-        planned.actions.append(
-            Action(
-                id=f"{NAME}:user:{wanted.name}",
-                driver=NAME,
-                summary=f"{'change' if present else 'create'} BMC user {wanted.name}"
-                + (f" (account {slot.id})" if slot else ""),
-                changes=tuple(changes),
-                path=at,
-                detail=_build_account(state, slot, present, wanted, role, password if new_password else None),
-            )
+        planned.act(
+            f"{NAME}:user:{wanted.name}",
+            f"{'change' if present else 'create'} BMC user {wanted.name}"
+            + (f" (account {slot.id})" if slot else ""),
+            _build_account(state, slot, present, wanted, role, password if new_password else None),
+            at,
+            *changes,
         )
 
 
@@ -111,13 +108,10 @@ def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
         if account.enabled is None:
             planned.complain("oob.other_users", f"this service cannot disable accounts: {account.name!r}")
             continue
-        planned.actions.append(
-            Action(
-                id=f"{NAME}:disable:{account.name}",
-                driver=NAME,
-                summary=f"disable BMC user {account.name} (account {account.id})",
-                changes=(Change(what=f"BMC user {account.name}", before="enabled", after="disabled"),),
-                path="oob.other_users",
-                detail=SetAccount(path=account.path, create=False, body={"Enabled": False}),
-            )
+        planned.act(
+            f"{NAME}:disable:{account.name}",
+            f"disable BMC user {account.name} (account {account.id})",
+            SetAccount(path=account.path, create=False, body={"Enabled": False}),
+            "oob.other_users",
+            Change(what=f"BMC user {account.name}", before="enabled", after="disabled"),
         )

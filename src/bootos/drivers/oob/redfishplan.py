@@ -7,7 +7,7 @@ import ipaddress
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.bmc import compare_lan
 from bootos.drivers.oob.redfishaccount import plan_other_users, plan_users
 from bootos.drivers.oob.redfishstate import NAME, Interface, ResetManager, SetResource, State
@@ -56,15 +56,12 @@ def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:
     if state.power_policy == value:
         planned.notes.append("the power policy is as wanted")
         return
-    planned.actions.append(
-        Action(
-            id=f"{NAME}:power_policy",
-            driver=NAME,
-            summary=f"set the power policy: {wanted}",
-            changes=(Change(what="power policy", before=state.power_policy, after=value),),
-            path="oob.power_policy",
-            detail=SetResource(path=state.system, body={"PowerRestorePolicy": value}),
-        )
+    planned.act(
+        f"{NAME}:power_policy",
+        f"set the power policy: {wanted}",
+        SetResource(path=state.system, body={"PowerRestorePolicy": value}),
+        "oob.power_policy",
+        Change(what="power policy", before=state.power_policy, after=value),
     )
 
 
@@ -87,15 +84,12 @@ def _plan_boot_device(state: State, wanted: str, planned: Planned) -> None:
     body: dict[str, Any] = {"BootSourceOverrideEnabled": when}
     if wanted != "none" or "None" in state.boot.allowed:
         body["BootSourceOverrideTarget"] = device
-    planned.actions.append(
-        Action(
-            id=f"{NAME}:boot_device",
-            driver=NAME,
-            summary=f"set the boot device: {wanted}",
-            changes=(Change(what="boot device", before=before, after=device),),
-            path="oob.boot_device",
-            detail=SetResource(path=state.system, body={"Boot": body}),
-        )
+    planned.act(
+        f"{NAME}:boot_device",
+        f"set the boot device: {wanted}",
+        SetResource(path=state.system, body={"Boot": body}),
+        "oob.boot_device",
+        Change(what="boot device", before=before, after=device),
     )
 
 
@@ -122,15 +116,12 @@ def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
     if tuple(order) == state.boot.order:
         planned.notes.append("the boot order is as wanted")
         return
-    planned.actions.append(
-        Action(
-            id=f"{NAME}:boot_order",
-            driver=NAME,
-            summary="set the boot order",
-            changes=(Change(what="boot order", before=", ".join(state.boot.order), after=", ".join(order)),),
-            path="oob.boot_order",
-            detail=SetResource(path=state.system, body={"Boot": {"BootOrder": order}}),
-        )
+    planned.act(
+        f"{NAME}:boot_order",
+        "set the boot order",
+        SetResource(path=state.system, body={"Boot": {"BootOrder": order}}),
+        "oob.boot_order",
+        Change(what="boot order", before=", ".join(state.boot.order), after=", ".join(order)),
     )
 
 
@@ -146,15 +137,12 @@ def _plan_network(state: State, wanted: OobNetwork, planned: Planned) -> None:
     if not changes:
         planned.notes.append(f"the BMC's interface {found.name} is as wanted")
         return
-    planned.actions.append(
-        Action(
-            id=f"{NAME}:lan",
-            driver=NAME,
-            summary=f"set the BMC's interface {found.name}: {wanted.address or 'DHCP'}",
-            changes=tuple(changes),
-            path="oob.network",
-            detail=SetResource(path=found.path, body=build_network(found, wanted), network=wanted),
-        )
+    planned.act(
+        f"{NAME}:lan",
+        f"set the BMC's interface {found.name}: {wanted.address or 'DHCP'}",
+        SetResource(path=found.path, body=build_network(found, wanted), network=wanted),
+        "oob.network",
+        *changes,
     )
 
 
@@ -186,13 +174,10 @@ def _plan_reset(state: State, planned: Planned) -> None:
     if not state.manager_reset or (state.reset_types and not kinds):
         planned.complain("oob.reset", "this Redfish service cannot reset the BMC")
         return
-    planned.actions.append(
-        Action(
-            id=f"{NAME}:reset",
-            driver=NAME,
-            summary="reset the BMC and wait until its Redfish service answers",
-            changes=(Change(what="BMC", after="reset"),),
-            path="oob.reset",
-            detail=ResetManager(target=state.manager_reset, kind=kinds[0] if kinds else "GracefulRestart"),
-        )
+    planned.act(
+        f"{NAME}:reset",
+        "reset the BMC and wait until its Redfish service answers",
+        ResetManager(target=state.manager_reset, kind=kinds[0] if kinds else "GracefulRestart"),
+        "oob.reset",
+        Change(what="BMC", after="reset"),
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bootos.drivers.contract import Action, Change, Planned
+from bootos.drivers.contract import Change, Planned, Ruling
 from bootos.drivers.oob.bmc import parse_fields
 from bootos.drivers.oob.cipher import UNUSED, Ciphers, describe_doubt, list_suites
 from bootos.drivers.storage.content import Occupancy
@@ -155,10 +155,8 @@ def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, pl
         before=list_suites(found.find_usable(found.by_place)) or "none",
         after=list_suites(sorted(wanted)),
     )
-    planned.actions.append(
-        build_action("ciphers", f"allow cipher suites {change.after} alone", (change,), at,
-               ("lan", "set", str(channel), "cipher_privs", privileges))
-    )  # fmt: skip
+    command = ("lan", "set", str(channel), "cipher_privs", privileges)
+    plan_commands(planned, "ciphers", f"allow cipher suites {change.after} alone", [change], at, [command])
 
 
 def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned) -> None:
@@ -190,7 +188,7 @@ def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned)
     if not changes:
         planned.notes.append("Serial over LAN is as wanted")
         return
-    planned.actions.append(build_action("sol", "set Serial over LAN", tuple(changes), at, *commands))
+    plan_commands(planned, "sol", "set Serial over LAN", changes, at, commands)
 
 
 def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) -> None:
@@ -211,7 +209,7 @@ def _plan_boot(found: Boot | None, wanted: str, uefi: bool, planned: Planned) ->
     )
     options = ["persistent", "efiboot"] if uefi else ["persistent"]
     words = ("chassis", "bootdev", wanted) + (() if wanted == "none" else (f"options={','.join(options)}",))
-    planned.actions.append(build_action("boot", f"set the boot device: {change.after}", (change,), at, words))
+    plan_commands(planned, "boot", f"set the boot device: {change.after}", [change], at, [words])
 
 
 def _plan_log(found: EventLog | None, planned: Planned) -> None:
@@ -225,25 +223,23 @@ def _plan_log(found: EventLog | None, planned: Planned) -> None:
         return
     change = Change(what="event log", before=f"{found.entries} entries", after="clear")
     lost = f"{found.entries} entries of the BMC's event log"
-    action = build_action("log", "clear the event log", (change,), at, ("sel", "clear"))
     ruling = judge(
         Taking(title="the BMC", path=at, cannot="cannot lose its event log"),
         Occupancy(content=(lost,)),
         Word(path=at, is_given=True),
     )
-    planned.actions.append(msgspec.structs.replace(action, destroys=ruling.destroys, allowed=ruling.allowed))
+    plan_commands(planned, "log", "clear the event log", [change], at, [("sel", "clear")], ruling)
 
 
-def build_action(
-    id: str, summary: str, changes: tuple[Change, ...], path: str, *commands: tuple[str, ...]
-) -> Action:
-    """An action that is carried out by commands of ipmitool."""
-    return Action(
-        id=f"oob.ipmi:{id}",
-        driver="oob.ipmi",
-        estimate_s=5.0,
-        summary=summary,
-        changes=changes,
-        path=path,
-        detail=Commands(commands=commands),
-    )
+def plan_commands(
+    planned: Planned,
+    id: str,
+    summary: str,
+    changes: Sequence[Change],
+    path: str,
+    commands: Sequence[tuple[str, ...]],
+    ruling: Ruling | None = None,
+) -> None:
+    """Plan an action that is carried out by commands of ipmitool."""
+    detail = Commands(commands=tuple(commands))
+    planned.act(f"oob.ipmi:{id}", summary, detail, path, *changes, ruling=ruling, estimate_s=5.0)

@@ -2,12 +2,12 @@
 Pure; nothing here decides whether a move is wanted.
 """
 
-from bootos.drivers.contract import Action, Change, Forecast, Planned
+from bootos.drivers.contract import Change, Forecast, Planned, Ruling
 from bootos.drivers.raid.compare import tell_drives
 from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare, SetJbod
 from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
-from bootos.drivers.storage.desk import NOTHING_LOST, Ruling, Taking, Word, judge, wipe_word
+from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Word, judge, wipe_word
 from bootos.template.model import Raid, Template
 
 CHANGE_S = 5.0
@@ -48,19 +48,15 @@ class ControllerDraft:
         estimate_s: float = CHANGE_S,
     ) -> None:
         """Add an action. `ruling` is the desk's: what is lost, and the word that allows it."""
-        self.planned.actions.append(
-            Action(
-                id=f"{self.driver}:{id}",
-                driver=self.driver,
-                summary=summary,
-                changes=(change,),
-                destroys=ruling.destroys,
-                allowed=ruling.allowed,
-                path=path,
-                reboot=reboot,
-                estimate_s=estimate_s,
-                detail=order,
-            )
+        self.planned.act(
+            f"{self.driver}:{id}",
+            summary,
+            order,
+            path,
+            change,
+            ruling=ruling,
+            reboot=reboot,
+            estimate_s=estimate_s,
         )
 
     def delete_array(self, controller: Controller, array: Array, word: Word) -> None:

@@ -130,7 +130,7 @@ class _Planner:
         here = [demand for demand in demands if demand.controller is controller]
         wiping = [(demand.at, demand.ids) for demand in here if demand.wanted.wipe and demand.sound]
         word = find_word(self.draft.raid.clear, array.known_drives, wiping)
-        if word is not None:
+        if word.is_given:
             self.draft.delete_array(controller, array, word)
             return
         named = controller.capability.name_length > 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.raid.drives import find_unsupported
-from bootos.drivers.raid.mdplan import DRIVER, Add, Create, Delete, Remove, plan_raid
+from bootos.drivers.raid.mdplan import Add, Create, Delete, Remove, plan_raid
 from bootos.drivers.storage.array import find_array_node, make_writable, resync_slowed, stop_array
 from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.read import read_storage
@@ -25,7 +25,7 @@ CREATE_TIMEOUT_S = 120.0
 class MdadmDriver:
     """Priority 0: a driver for a hardware controller that the machine has comes before it."""
 
-    name = DRIVER
+    name = "raid.mdadm"
     section = "raid"
     title = "Software RAID (Linux md)"
     state_type = Storage

@@ -5,7 +5,7 @@ An array that is not in the template is left alone unless a word of it says othe
 
 import msgspec
 
-from bootos.drivers.contract import Action, ArrayForecast, Change, Forecast, Planned
+from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned, Ruling
 from bootos.drivers.raid.drives import (
     Resolved,
     data_drives,
@@ -19,7 +19,6 @@ from bootos.drivers.storage import md
 from bootos.drivers.storage.content import find_on_device, find_on_md
 from bootos.drivers.storage.desk import (
     NOTHING_LOST,
-    Ruling,
     Taking,
     Word,
     find_word,
@@ -35,7 +34,6 @@ from bootos.template.model import Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 
-DRIVER = "raid.mdadm"
 CHANGE_S = 5.0  # of one change, about; a new array is built in the background
 
 
@@ -114,9 +112,7 @@ def _sort_out(
         if array.device in matched:
             continue
         word = find_word(raid.clear, array.nodes, wiping)
-        if word is None and is_own_array(state, array):
-            word = Word(path="raid.clear", is_given=False)
-        if word is not None:
+        if word.is_given or is_own_array(state, array):
             doomed.append((array, word))
             continue
         in_way = [item for item in resolved if item.wanted.name == array.name or item.paths & _disks(array)]
@@ -145,20 +141,14 @@ def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast
     members = tuple(sorted(member.node for member in array.members))
     where = ", ".join(members)
     if not ruling.problems:
-        planned.actions.append(
-            Action(
-                id=f"raid.mdadm:delete:{array.name}",
-                driver=DRIVER,
-                estimate_s=CHANGE_S,
-                summary=f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
-                changes=(Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),),
-                destroys=ruling.destroys,
-                allowed=ruling.allowed,
-                path=at,
-                detail=Delete(
-                    name=array.name, device=array.device, running=bool(array.node), members=members
-                ),
-            )
+        planned.act(
+            f"raid.mdadm:delete:{array.name}",
+            f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
+            Delete(name=array.name, device=array.device, running=bool(array.node), members=members),
+            at,
+            Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),
+            ruling=ruling,
+            estimate_s=CHANGE_S,
         )
     forecast.arrays.pop(array.name, None)
     forecast.freed |= {array.device, *members}
@@ -178,30 +168,23 @@ def _plan_repair(
         planned.problems += ruling.problems
         if ruling.problems:
             continue
-        planned.actions.append(
-            Action(
-                id=f"raid.mdadm:add:{array.name}:{disk.path}",
-                driver=DRIVER,
-                estimate_s=CHANGE_S,
-                summary=f"add {describe_disk(disk)} to array {array.name}",
-                changes=(Change(what=f"array {array.name}", after=f"with {disk.path}"),),
-                destroys=ruling.destroys,
-                allowed=ruling.allowed,
-                path=item.at,
-                detail=Add(device=array.device, drive=disk.path),
-            )
+        planned.act(
+            f"raid.mdadm:add:{array.name}:{disk.path}",
+            f"add {describe_disk(disk)} to array {array.name}",
+            Add(device=array.device, drive=disk.path),
+            item.at,
+            Change(what=f"array {array.name}", after=f"with {disk.path}"),
+            ruling=ruling,
+            estimate_s=CHANGE_S,
         )
     for node in extra:
-        planned.actions.append(
-            Action(
-                id=f"raid.mdadm:remove:{array.name}:{node}",
-                driver=DRIVER,
-                estimate_s=CHANGE_S,
-                summary=f"take the hot spare {node} out of array {array.name}",
-                changes=(Change(what=f"array {array.name}", before=f"hot spare {node}"),),
-                path=item.at,
-                detail=Remove(device=array.device, drive=node),
-            )
+        planned.act(
+            f"raid.mdadm:remove:{array.name}:{node}",
+            f"take the hot spare {node} out of array {array.name}",
+            Remove(device=array.device, drive=node),
+            item.at,
+            Change(what=f"array {array.name}", before=f"hot spare {node}"),
+            estimate_s=CHANGE_S,
         )
     if item.sound and not absent and not extra:
         progress = f" ({array.progress})" if array.progress else ""
@@ -259,25 +242,21 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
     after = f"RAID {wanted.level} on {', '.join(drives)}"
     if spares:
         after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
-    planned.actions.append(
-        Action(
-            id=f"{ARRAY}{wanted.name}",
-            driver=DRIVER,
-            estimate_s=CHANGE_S,
-            summary=f"create array {wanted.name}: {after}",
-            changes=(Change(what=f"array {wanted.name}", after=after),),
-            destroys=ruling.destroys,
-            allowed=ruling.allowed,
-            path=at,
-            detail=Create(
-                name=wanted.name,
-                device=device,
-                level=wanted.level,
-                drives=drives,
-                hotspares=spares,
-                chunk_bytes=parse_bytes(wanted.strip) if wanted.strip else None,
-                member_bytes=member_bytes,
-                mark=draw_uuid(state.owner, device),
-            ),
-        )
+    planned.act(
+        f"{ARRAY}{wanted.name}",
+        f"create array {wanted.name}: {after}",
+        Create(
+            name=wanted.name,
+            device=device,
+            level=wanted.level,
+            drives=drives,
+            hotspares=spares,
+            chunk_bytes=parse_bytes(wanted.strip) if wanted.strip else None,
+            member_bytes=member_bytes,
+            mark=draw_uuid(state.owner, device),
+        ),
+        at,
+        Change(what=f"array {wanted.name}", after=after),
+        ruling=ruling,
+        estimate_s=CHANGE_S,
     )

@@ -41,7 +41,7 @@ def plan_switch(draft: ControllerDraft, controller: Controller, wanted: Literal[
     if controller.arrays and wanted == "hba":
         names = ", ".join(array.title for array in controller.arrays)
         word = find_word(draft.raid.clear, frozenset(), ())
-        if word is None:
+        if not word.is_given:
             hint = "raid.clear: true deletes them"
             draft.planned.complain("raid.mode", f"{controller.title} has arrays: {names}", hint)
             return True

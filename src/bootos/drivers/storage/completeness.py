@@ -1,11 +1,16 @@
-"""Whether a file system was made to its end. Used by `read.read_storage` for those that an earlier attempt of the job
-began to make and never said to have finished: `wipefs` sees an XFS or a FAT from the first sector on that mkfs
-writes. Changes nothing.
+"""Whether a file system was made to its end: `wipefs` sees an XFS or a FAT from the first sector on that mkfs writes.
+
+`read.read_storage` asks for those that an earlier attempt of the job may have begun to make and never said to have
+finished; the planner of file systems, which knows all names of a place, keeps those that it has begun. Changes nothing.
 """
+
+import msgspec
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.mark import COMING_ARRAY, COMING_NAMESPACE, FILESYSTEM, draw_uuid, is_same_uuid
+from bootos.drivers.storage.own import is_begun
 from bootos.drivers.storage.signature import Signature
+from bootos.drivers.storage.state import Storage
 from bootos.template.model import Filesystem, Template
 
 CHECK_TIMEOUT_S = 1800.0
@@ -29,6 +34,16 @@ def is_doubted(machine: Machine, device: str, signature: Signature) -> bool:
         return False
     uuids = [draw_uuid(machine.owner, device), *(_find_uuids(machine.template) if machine.template else ())]
     return any(is_same_uuid(signature.uuid, uuid) for uuid in uuids)
+
+
+def keep_doubts(
+    state: Storage, place: str, device: str, signatures: tuple[Signature, ...]
+) -> tuple[Signature, ...]:
+    """The signatures of a place, half made only where an earlier attempt began a file system in this very place: by its
+    UUID alone, that of another place was meant. `place` is what ids call it, `device` what plans do."""
+    if is_begun(state, FILESYSTEM, place, device):
+        return signatures
+    return tuple(msgspec.structs.replace(item, half_made=False) for item in signatures)
 
 
 def _find_uuids(template: Template) -> list[str]:

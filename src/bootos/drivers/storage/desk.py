@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
+from bootos.drivers.contract import Ruling
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive
 from bootos.drivers.storage.state import Block
@@ -35,14 +36,6 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = "it"
     more: str = ""
     content_path: str = ""
-
-
-class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """With problems, nothing may be planned. Else an action says what it `destroys`, by which word."""
-
-    problems: tuple[Problem, ...] = ()
-    destroys: tuple[str, ...] = ()
-    allowed: str | None = None
 
 
 NOTHING_LOST = Ruling()
@@ -89,14 +82,13 @@ def join_rulings(rulings: Iterable[Ruling]) -> Ruling:
     )
 
 
-def find_word(clear: bool, members: Set[str], wiping: Sequence[tuple[str, Set[str]]]) -> Word | None:
+def find_word(clear: bool, members: Set[str], wiping: Sequence[tuple[str, Set[str]]]) -> Word:
     """The word that allows an array on `members` to be deleted: `raid.clear`, or the `wipe` of wanted arrays whose
-    drives cover all of its own. `wiping` are those that have it, as (place, drives). None: there is no such word."""
-    if clear:
-        return Word(path="raid.clear", is_given=True)
+    drives cover all of its own. `wiping` are those that have it, as (place, drives). When neither is given, it is
+    `raid.clear`, not given."""
     covered = frozenset[str]().union(*(drives for _, drives in wiping))
-    if not members or not members <= covered:
-        return None
+    if clear or not members or not members <= covered:
+        return Word(path="raid.clear", is_given=clear)
     return Word(path=f"{next(at for at, drives in wiping if drives & members)}.wipe", is_given=True)
 
 
