@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,17 +17,17 @@ from bootos.lab.accelerator import Accelerator, AcceleratorChoice, LabHost
 from bootos.lab.backplane import QemuBackplane
 from bootos.lab.bmc import Bmc
 from bootos.lab.capture import has_asked
-from bootos.lab.chassis import Chassis
+from bootos.lab.control import MachineControl
 from bootos.lab.disk_file import create_disk
 from bootos.lab.emulator import Emulator, End, MachineEnded
 from bootos.lab.firmware import create_variables, find_code
 from bootos.lab.network import LabNetwork
-from bootos.lab.qemu import HOST_ADDRESS, VIRTUAL_CD, RunPaths, build_argv, find_boot_order
+from bootos.lab.qemu import HOST_ADDRESS, RunPaths, build_argv
 from bootos.lab.qmp import Event, Qmp, QmpEnded
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog
 from bootos.lab.smbios import build_host_interface
-from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, check_spec
+from bootos.lab.spec import KernelBoot, MachineSpec, check_spec
 from bootos.lab.vendor_tools.redfish_remote import find_boot_target, find_medium, use_up_override
 from bootos.lab.vendor_tools.redfish_state import find_state
 from bootos.lab.vendor_tools.silicon import Silicon
@@ -40,7 +39,7 @@ _FIRMWARE_BOOTS = re.compile(r"Booting from |BdsDxe: loading Boot")  # SeaBIOS's
 _SETTLE_S = 60.0  # how long the end of a run may take to be understood; a start anew is a part of it
 
 
-class Machine(Chassis):
+class Machine(MachineControl):
     """A machine in `directory`. `tftp_root` is what its boot card loads from; `bmc` must be started by the caller.
     `kernel`: the image's, if it will boot one over the network; what accelerator is chosen depends on it.
 
@@ -62,7 +61,7 @@ class Machine(Chassis):
         host: LabHost | None = None,
     ) -> None:
         check_spec(spec)
-        self.spec = spec
+        super().__init__(spec)
         self.directory = directory
         self.tftp_root = tftp_root
         self.bmc = bmc
@@ -79,7 +78,6 @@ class Machine(Chassis):
         self._choice: AcceleratorChoice | None = None  # what it runs with, or ran with last
         self._remote = ("", "")
         self._power_ons = 0
-        self._switching = threading.RLock()
         directory.mkdir(parents=True, exist_ok=True)
         if bmc is not None:
             bmc.chassis = self
@@ -182,38 +180,6 @@ class Machine(Chassis):
             if self._emulator is not None:
                 self._emulator.stop()
 
-    def press_power_button(self) -> None:
-        """Send the ACPI power button; what the guest does with it is its affair."""
-        self._ask("system_powerdown")
-
-    def reset(self) -> None:
-        """Press the reset button."""
-        self._ask("system_reset")
-
-    def insert_medium(self, path: Path) -> None:
-        """See `Chassis`."""
-        with self._switching:
-            if self.is_on():
-                how = {"format": "raw", "read-only-mode": "read-only", "force": True}
-                self._ask("blockdev-change-medium", id=VIRTUAL_CD, filename=str(path.resolve()), **how)
-
-    def eject_medium(self) -> None:
-        """See `Chassis`."""
-        with self._switching:
-            if self.is_on():
-                self._ask("eject", id=VIRTUAL_CD, force=True)
-
-    def set_boot_device(self, target: str) -> None:
-        """See `Chassis`."""
-        with self._switching:
-            if not self.is_on():
-                return
-            order = find_boot_order(self.spec, target)
-            free = dict.fromkeys(order, -1)  # first, as an index that is taken is refused, also to its owner
-            for device, index in (*free.items(), *((name, i) for name, i in order.items() if i >= 0)):
-                path = f"/machine/peripheral/{device}"
-                self._ask("qom-set", path=path, property="bootindex", value=index)
-
     def wait_for_exit(self, deadline_s: float) -> int:
         """Wait up to `deadline_s` seconds until QEMU ended by itself (the guest powered off); returns its exit code.
         Raises BootosError when it still runs then, MachineEnded when it ended by an error."""
@@ -248,50 +214,14 @@ class Machine(Chassis):
         """Type into the serial line, as to the shell there; a command ends with a newline."""
         self.serial.send(text)
 
-    def press_keys(self, *keys: str) -> None:
-        """Press keys of the keyboard together, by QEMU's names (`ctrl`, `alt`, `f12`, `ret`)."""
-        self._ask("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
-
-    def dump_screen(self, path: Path) -> None:
-        """Write the screen as PPM to `path`; the machine needs `display = "vga"`."""
-        self._ask("screendump", filename=str(path.resolve()))
-
-    def read_status(self) -> str:
-        """QEMU's run state: `running`, `shutdown`, `guest-panicked`, ..."""
-        return str(self._ask("query-status")["status"])
-
     def read_cpu_s(self) -> float:
         """CPU seconds QEMU has used since it started; the last value when it has ended, 0 before the first start."""
         return self._emulator.read_cpu_s() if self._emulator is not None else 0.0
-
-    def read_registers(self) -> str:
-        """The processor's registers, as QEMU's monitor prints them."""
-        return str(self._ask("human-monitor-command", **{"command-line": "info registers"}))
 
     def read_memory_bytes(self) -> dict[str, int]:
         """What QEMU's process holds on the host now and held at most: `resident`, `peak`. Raises BootosError."""
         self.check_on()
         return self._emulator.read_memory_bytes() if self._emulator is not None else {}
-
-    def cut_network(self, mac: str) -> None:
-        """Pull the cable of a card."""
-        self._set_link(mac, up=False)
-
-    def restore_network(self, mac: str) -> None:
-        """Plug the cable of a card in again."""
-        self._set_link(mac, up=True)
-
-    def remove_disk(self, name: str, *, deadline_s: float = 20.0) -> None:
-        """Take a disk away from the running machine. virtio, nvme and scsi disks disappear from the guest; a sata disk
-        stays and fails every request from then on."""
-        disk = self._find_disk(name)
-        qmp = self._need_qmp()
-        if disk.bus == "sata":
-            qmp.execute("human-monitor-command", {"command-line": f"drive_del drive-{name}"})
-            return
-        seen = len(qmp.events)
-        qmp.execute("device_del", {"id": name})
-        qmp.wait_for_event("DEVICE_DELETED", deadline_s, after=seen, device=name)
 
     def _numbered(self, name: str) -> str:
         """`name` for the first power-on, `name-2` for the second."""
@@ -314,31 +244,9 @@ class Machine(Chassis):
         if event.name == "RESET" and self.silicon is not None:
             threading.Thread(target=self.silicon.boot, name="silicon", daemon=True).start()
 
-    def _find_disk(self, name: str) -> DiskSpec:
-        for disk in self.spec.disks:
-            if disk.name == name:
-                return disk
-        known = ", ".join(disk.name for disk in self.spec.disks) or "none"
-        raise BootosError(f"{self.spec.name} has no disk {name!r}", hint=f"its disks: {known}")
-
-    def _set_link(self, mac: str, *, up: bool) -> None:
-        for index, nic in enumerate(self.spec.nics):
-            if nic.mac == mac:
-                self._ask("set_link", name=f"nic{index}", up=up)
-                return
-        raise BootosError(f"{self.spec.name} has no card {mac}")
-
     def _find_qmp(self) -> Qmp | None:
         emulator = self._emulator
         return emulator.qmp if emulator is not None and emulator.pid is not None else None
-
-    def _need_qmp(self) -> Qmp:
-        if (qmp := self._find_qmp()) is None:
-            raise BootosError(f"{self.spec.name} is off")
-        return qmp
-
-    def _ask(self, command: str, **arguments: Any) -> Any:
-        return self._need_qmp().execute(command, arguments)
 
     def _use_up_override(self) -> None:
         """Not with a RESET: firmware resets itself on its way, SeaBIOS twice for one reset from outside."""
