@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Self, TextIO
 
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.status import Status
@@ -31,6 +32,11 @@ def write_out(text: str, stream: TextIO | None = None) -> None:
     stream = stream or sys.stdout
     stream.write(show_controls(text) if stream.isatty() else text)
     stream.flush()
+
+
+def write_json(value: Any) -> None:
+    """Write plain values or msgspec models as JSON, indented, to standard output."""
+    write_out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 class Screen(Console):

@@ -10,9 +10,8 @@ import msgspec
 import pytest
 from v1_server import V1Server
 
-from bootos.lab.loopback import find_free_port
+from bootos.lab.loopback import HOST_ADDRESS, find_free_port
 from bootos.lab.machine import Machine
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec, boot_image
 from bootos.waiting import wait_for

@@ -1,11 +1,9 @@
 """The verbs of `bootos image`. Prints; the work is in `bootos.image.build`."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 
@@ -16,7 +14,7 @@ from bootos.image.look_command import diff, extract, inspect
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
 from bootos.image.recipe_file import read_recipe
-from bootos.screen import Screen
+from bootos.screen import Screen, write_json
 from bootos.wire.manifest import Manifest
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
@@ -65,7 +63,7 @@ def build(
     with BuildScreen(screen) as progress:
         manifest = build_image(loaded, output, cache, progress.show, lock_path=lock, update=update)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2).decode() + "\n")
+        write_json(manifest)
     else:
         _print_summary(screen, manifest, output, time.monotonic() - began)
 

@@ -4,12 +4,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from bootos.image.iso import build_iso
 from bootos.image.layers.core import read_image
-from bootos.screen import Screen
+from bootos.screen import Screen, write_json
 
 
 def iso(
@@ -41,7 +40,7 @@ def iso(
     with Screen(stderr=True).status("writing the ISO"):
         medium = build_iso(image, manifest, output or image / "bootos.iso", server=server, append=append)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(medium), indent=2).decode() + "\n")
+        write_json(medium)
         return
     told = f"registers with {server}" if server else "names no server: it is asked for at the boot menu"
     sys.stdout.write(f"{medium.path}: {medium.size_bytes / 1e6:.1f} MB, {told}\n")

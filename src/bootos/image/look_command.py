@@ -2,7 +2,6 @@
 
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
 from bootos.image.manifest import hash_file
 from bootos.image.segment import list_segments
-from bootos.screen import Screen
+from bootos.screen import Screen, write_json
 
 BIGGEST = 15
 """How many of the largest files are shown."""
@@ -40,10 +39,10 @@ def inspect(
     built = read_image(image)
     if path:
         found = inspect_path(built, path)
-        _print_json(found) if json else _print_path(found)
+        write_json(found) if json else _print_path(found)
     else:
         overview = inspect_image(built)
-        _print_json(overview) if json else _print_overview(built, overview)
+        write_json(overview) if json else _print_overview(built, overview)
 
 
 def diff(
@@ -57,7 +56,7 @@ def diff(
     Example: bootos image diff build/image.old build/image
     """
     difference = compare_images(read_image(a), read_image(b))
-    _print_json(msgspec.to_builtins(difference)) if json else _print_difference(difference, files)
+    write_json(msgspec.to_builtins(difference)) if json else _print_difference(difference, files)
 
 
 def extract(
@@ -72,7 +71,7 @@ def extract(
     """
     count = extract_image(read_image(image), target, paths or ())
     if json:
-        _print_json({"directory": str(target), "files": count})
+        write_json({"directory": str(target), "files": count})
     else:
         Screen().print(f"{count} files in {target}")
 
@@ -198,10 +197,6 @@ def _hash_inside(image: Image, entry: Entry) -> str:
             if layer.name == entry.layer:
                 unpack_layer(image.initrd, layer, Path(work), [entry.path])
         return hash_file(Path(work) / entry.path.lstrip("/")).sha256
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 def _megabytes(size_bytes: int) -> str:

@@ -1,6 +1,5 @@
 """The verbs of `bootos lab`: check the host, run a machine and watch its console. Prints; the work is elsewhere."""
 
-import json as json_codec
 import math
 import sys
 import threading
@@ -15,11 +14,11 @@ from rich.text import Text
 
 from bootos.errors import BootosError
 from bootos.lab.accelerator import AcceleratorChoice, LabHost
+from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.machine import Machine
 from bootos.lab.netboot import build_default_menu, build_tftp_root
 from bootos.lab.option import build_spec
 from bootos.lab.preflight import Part, find_missing_packages, find_requirements
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
 from bootos.lab.serial import SerialLine
 from bootos.lab.spec import (
@@ -28,7 +27,7 @@ from bootos.lab.spec import (
     check_spec,
     read_spec,
 )
-from bootos.screen import Screen
+from bootos.screen import Screen, write_json
 from bootos.waiting import find_within
 
 app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
@@ -74,7 +73,7 @@ def check(
                 {**msgspec.to_builtins(finding.requirement), "path": finding.path} for finding in findings
             ],
         }
-        sys.stdout.write(json_codec.dumps(facts, indent=2) + "\n")
+        write_json(facts)
     else:
         table = Table("needed for", "what", "found")
         for finding in findings:
@@ -184,7 +183,7 @@ def run(
         ended = _watch(machine, until=until, timeout_s=timeout)
         summary = _summarize(machine, ended)
     if json:
-        sys.stdout.write(json_codec.dumps(summary, indent=2) + "\n")
+        write_json(summary)
     else:
         screen.print(f"{machine_spec.name}: {ended} after {summary['elapsed_s']} s")
     if ended == "failed" and machine.end is not None:
@@ -195,11 +194,7 @@ def run(
 
 def _boot_kernel(spec: MachineSpec, image: Path, append: str) -> MachineSpec:
     """The same machine, started with the image's kernel instead of PXE."""
-    boot = boot_image(
-        image,
-        append=f"{CONSOLES} {append}".strip(),
-    )
-    return msgspec.structs.replace(spec, boot=boot)
+    return msgspec.structs.replace(spec, boot=boot_image(image, append=f"{CONSOLES} {append}".strip()))
 
 
 def _prepare_netboot(scenario: Scenario, screen: Screen, *, image: Path, server: str, append: str) -> Path:

@@ -6,13 +6,14 @@ call a fault hits is the caller's to say, by a `Rule`.
 
 import contextlib
 import http.client
-import http.server
 import socket
 import threading
 from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
+
+from bootos.lab.loopback import LOOPBACK, LoopbackHandler, LoopbackServer
 
 _UPSTREAM_TIMEOUT_S = 90.0
 _DROPPED = (OSError, http.client.HTTPException)
@@ -57,17 +58,10 @@ class FaultProxy:
         self._healed = threading.Event()
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+        class Handler(LoopbackHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self._answer()
-
-            def do_POST(self) -> None:
-                self._answer()
-
-            def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 call = Call(method=self.command, path=self.path, headers=dict(self.headers), body=body)
                 try:
@@ -88,24 +82,19 @@ class FaultProxy:
                     with contextlib.suppress(OSError):
                         self.connection.shutdown(socket.SHUT_RDWR)
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
+            do_POST = do_GET
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False  # a hanging call must not keep the proxy from ending
-
+        class Server(LoopbackServer):
             def handle_error(self, request: object, client_address: object) -> None:
                 """A machine that was cut off in the middle of a call; there is nobody to tell."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._server = Server(Handler)
+        self._server.begin()
 
     @property
     def listening_port(self) -> int:
         """Where machines reach it."""
-        return int(self._server.server_address[1])
+        return self._server.server_port
 
     def handle(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes] | None:
         """The answer to a call, or None: the connection is dropped. Raises OSError when there is no server."""
@@ -140,12 +129,10 @@ class FaultProxy:
     def close(self) -> None:
         """End it."""
         self.heal()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._server.close()
 
     def _forward(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_UPSTREAM_TIMEOUT_S)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=_UPSTREAM_TIMEOUT_S)
         try:
             connection.request(call.method, call.path, body=call.body or None, headers=call.headers)
             answer = connection.getresponse()

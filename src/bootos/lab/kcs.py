@@ -20,6 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from bootos.lab.loopback import LOOPBACK
+
 MESSAGE_END, COMMAND_END, ESCAPE = 0xA0, 0xA1, 0xAA
 NETFN_APP = 0x06
 COLD_RESET, WARM_RESET = 0x02, 0x03
@@ -132,7 +134,7 @@ class KcsProxy:
 
     def _connect(self) -> socket.socket | None:
         with contextlib.suppress(OSError):
-            return socket.create_connection(("127.0.0.1", self._port), timeout=5)
+            return socket.create_connection((LOOPBACK, self._port), timeout=5)
         return None
 
     def _note(self, request: Request) -> int | None:

@@ -21,8 +21,9 @@ from bootos.lab.control import MachineControl
 from bootos.lab.disk_file import create_disk
 from bootos.lab.emulator import Emulator, End, MachineEnded
 from bootos.lab.firmware import create_variables, find_code
+from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.network import LabNetwork
-from bootos.lab.qemu import HOST_ADDRESS, RunPaths, build_argv
+from bootos.lab.qemu import RunPaths, build_argv
 from bootos.lab.qmp import Event, Qmp, QmpEnded
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine, SerialLog

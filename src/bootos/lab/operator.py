@@ -11,7 +11,7 @@ import urllib3
 from bootos.errors import BootosError
 from bootos.lab.machine import Machine
 from bootos.lab.watch import while_on
-from bootos.process import Completed, run
+from bootos.process import run
 from bootos.waiting import find_within
 
 
@@ -20,12 +20,6 @@ class Operator:
 
     def __init__(self, url: str, data: Path) -> None:
         self._env = {"BOOTOS_SERVER": url, "BOOTOS_DATA": str(data)}
-
-    def try_command(self, *words: str | Path, input: str | None = None) -> Completed:
-        """Run a command; its exit code is for the caller to judge."""
-        argv = [sys.executable, "-m", "bootos.cli", *map(str, words), "--json"]
-        secrets = [input] if input else []
-        return run(argv, timeout_s=120, check=False, env=self._env, input=input, secrets=secrets)
 
     def command(self, *words: str | Path, input: str | None = None) -> Any:
         """Run a command and return its answer. Raises ToolError when it fails."""

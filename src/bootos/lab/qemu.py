@@ -16,7 +16,6 @@ from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 from bootos.lab.vendor_tools.silicon import VirtualDrive
 
 PROGRAM = "qemu-system-x86_64"
-HOST_ADDRESS = "10.0.2.2"  # how a guest on a connected network reaches the host's 127.0.0.1
 VIRTUAL_CD = "virtual-cd"  # QEMU's name of the drive that a BMC has
 CAPTURE_BYTES = 320  # of each packet: headers, a TFTP request or the first lines of an HTTP request
 

@@ -8,7 +8,6 @@ import base64
 import contextlib
 import datetime
 import hashlib
-import http.server
 import logging
 import ssl
 import sys
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bootos.lab.loopback import LoopbackHandler, LoopbackServer
 from bootos.lab.vendor_tools.redfish import STATUS, RedfishTool
 from bootos.lab.vendor_tools.redfish_state import PROGRAM
 from bootos.lab.vendor_tools.silicon import Silicon
@@ -42,8 +42,7 @@ class RedfishService:
         tool = next((tool for tool in silicon.tools if isinstance(tool, RedfishTool)), RedfishTool())
         service = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+        class Handler(LoopbackHandler):
             protocol_version = "HTTP/1.1"
             timeout = 60
 
@@ -77,30 +76,23 @@ class RedfishService:
 
             do_GET = do_POST = do_PATCH = do_DELETE = handle_request
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False  # a request that hangs must not keep the service from ending
-
+        class Server(LoopbackServer):
             def handle_error(self, request: object, client_address: object) -> None:
                 if not isinstance(sys.exception(), OSError):
                     log.exception("a Redfish request went wrong")  # else: it does not like the certificate
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(Handler)
         if tls:
             context, self.fingerprint = _make_context()
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._server.begin()
 
     @property
     def port(self) -> int:
         """The TCP port it listens on."""
-        return int(self._server.server_address[1])
+        return self._server.server_port
 
     @property
     def scheme(self) -> str:
@@ -110,9 +102,7 @@ class RedfishService:
     def close(self) -> None:
         """End it; requests that hang end too."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._server.close()
 
 
 def _read_basic(header: str) -> bytes:

@@ -17,10 +17,10 @@ from typing import NoReturn
 from bootos.errors import BootosError
 from bootos.lab.bmc import Bmc
 from bootos.lab.layer import build_boot_files
+from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.machine import Machine
 from bootos.lab.network import BRIDGE, DHCP_RANGE, LabNetwork
 from bootos.lab.preflight import Part, check_host
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.redfish import RedfishService
 from bootos.lab.serial import SerialLine
 from bootos.lab.server import LabServer

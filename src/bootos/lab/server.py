@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
-from bootos.lab.loopback import LOOPBACK, find_free_port
+from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK, find_free_port
 from bootos.lab.network import LabNetwork
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.process import Child, start
 from bootos.waiting import wait_for
 

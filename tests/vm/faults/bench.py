@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bootos.lab.fault_proxy import Call, Fate, FaultProxy, let_pass
+from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.server import LabServer
 from bootos.lab.shell import run_in_shell
 from bootos.lab.watch import while_on

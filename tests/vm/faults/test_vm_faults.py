@@ -16,8 +16,8 @@ from table import Cell, format_table, write_table
 
 from bootos.errors import BootosError
 from bootos.lab.fault_proxy import FaultProxy
+from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.operator import Operator
-from bootos.lab.qemu import HOST_ADDRESS
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 

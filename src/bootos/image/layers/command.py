@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from bootos.image.layers.add import Added, add_packages, remove_packages
-from bootos.screen import Screen
+from bootos.screen import Screen, write_json
 
 ImageDirectory = Annotated[Path, typer.Argument(metavar="IMAGE", help="The directory of a built image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
@@ -51,7 +50,7 @@ def add(
             say=lambda line: status.update(line),
         )
     if json:
-        _print_json(added)
+        write_json(added)
         return
     _print_added(Screen(soft_wrap=True), added, image)
 
@@ -67,7 +66,7 @@ def remove(
     """
     removed = remove_packages(image, layer)
     if json:
-        _print_json(removed)
+        write_json(removed)
     else:
         sys.stdout.write(f"removed {removed.name} ({removed.size_bytes / 1e6:.1f} MB) from {image}\n")
 
@@ -81,7 +80,3 @@ def _print_added(screen: Screen, added: Added, image: Path) -> None:
     )
     if added.silent:
         screen.print(f"not started by themselves: {', '.join(added.silent)} (--enable NAME starts one)")
-
-
-def _print_json(value: msgspec.Struct) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")

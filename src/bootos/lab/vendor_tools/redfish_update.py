@@ -6,6 +6,7 @@ import json
 import urllib.request
 from typing import Any
 
+from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_reply
 from bootos.lab.vendor_tools.redfish_state import PROGRAM
 from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SYSTEM, TASKS
@@ -14,7 +15,7 @@ from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 def fetch_image(uri: str) -> bytes:
     """What SimpleUpdate names. A guest's address of the host is the host's own here. Raises RedfishRefusal."""
-    uri = uri.replace("//10.0.2.2:", "//127.0.0.1:")
+    uri = uri.replace(f"//{HOST_ADDRESS}:", f"//{LOOPBACK}:")
     try:
         with urllib.request.urlopen(uri, timeout=30) as response:
             image: bytes = response.read()

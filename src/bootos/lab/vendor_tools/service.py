@@ -6,11 +6,11 @@ the other (`Silicon.lock`), and a program that hangs is never answered.
 
 import base64
 import contextlib
-import http.server
 import threading
 
 import msgspec
 
+from bootos.lab.loopback import LoopbackHandler, LoopbackServer
 from bootos.lab.vendor_tools.script import PAYLOAD
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 from bootos.lab.vendor_tools.tool import HangError, run_program
@@ -33,9 +33,7 @@ class SiliconService:
         self._closing = threading.Event()
         service = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
-
+        class Handler(LoopbackHandler):
             def do_POST(self) -> None:
                 with contextlib.suppress(OSError):  # the program was ended meanwhile
                     status, body = service.handle(
@@ -46,21 +44,13 @@ class SiliconService:
                     self.end_headers()
                     self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False  # a hanging program must not keep the service from ending
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._server = LoopbackServer(Handler)
+        self._server.begin()
 
     @property
     def port(self) -> int:
         """Where machines reach it."""
-        return int(self._server.server_address[1])
+        return self._server.server_port
 
     def add(self, serial: str, silicon: Silicon) -> None:
         """The machine with this serial number has this silicon."""
@@ -90,6 +80,4 @@ class SiliconService:
     def close(self) -> None:
         """End it; programs that hang end too."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._server.close()
