@@ -1,5 +1,6 @@
 """Drives are erased by what they can do, read back, and certified; a drive that lies gets no certificate."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,17 @@ import pytest
 from carrying import apply, plan
 from drivetools import GOLDEN, Drive, DriveMachine
 from handclock import StillClock
+from storagemachine import MIB
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.erase.certificate import is_sealed
 from bootos.drivers.erase.erase import EraseDriver
-from bootos.engine.plan import JobPlan
-from bootos.engine.watcher import StepFailed
+from bootos.drivers.registry import Chosen
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import JobPlan, plan_job
+from bootos.engine.run import Run
+from bootos.engine.watcher import StepFailed, Unwatched
+from bootos.wire.v2 import StepState
 
 HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()
 FROZEN = (GOLDEN / "hdparm-frozen.txt").read_text()
@@ -186,3 +192,64 @@ def test_an_erase_that_an_earlier_attempt_ended_is_not_done_again(tmp_path: Path
     planned = run.plan(template())
     assert (planned.actions, planned.problems) == ([], [])
     assert "erased by this job" in planned.notes[0]
+
+
+def plug(root: Path, name: str, wwn: str, sectors: int = 16 * 2048) -> None:
+    """Let the kernel show a drive of this world wide name, in place of one that has the name now."""
+    device = root / f"sys/devices/pci0000:00/0000:00:09.0/virtio9/block/{name}"
+    device.mkdir(parents=True, exist_ok=True)
+    (device / "size").write_text(f"{sectors}\n")
+    (device / "wwid").write_text(f"naa.{wwn}\n")
+    block = root / "sys/block"
+    block.mkdir(parents=True, exist_ok=True)
+    if not (block / name).exists():
+        (block / name).symlink_to(device)
+
+
+BOTH = {
+    "name": "t",
+    "erase": [{"select": {"drives": number}, "confirm": "lose-all-data"} for number in (0, 1)],
+}
+
+
+class Meanwhile(Unwatched):
+    """Something happens to the second drive while the first one is erased, which takes hours."""
+
+    def __init__(self, happen: Callable[[], None]) -> None:
+        self._happen = happen
+
+    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        if (action_id, state) == ("disk.erase:erase:/dev/vda", StepState.DONE):
+            self._happen()
+
+
+def erase_both(tmp_path: Path, happen: Callable[[DriveMachine], None]) -> tuple[Bench, str]:
+    """Erase two drives; returns the bench, and why the second was not erased."""
+    fake = DriveMachine(tmp_path, {"vda": Drive(), "vdb": Drive()})
+    plug(tmp_path, "vdb", "5000000000000001")
+    found = Bench(fake)
+    run = Run(
+        BOTH,
+        found.machine,
+        fake.build_inventory(),
+        watcher=Meanwhile(lambda: happen(fake)),
+        choose=lambda inventory, template: ([Chosen(driver=found.driver, reason="test")], []),
+    )
+    with pytest.raises(StepFailed) as caught:
+        apply_job(run, plan_job(run))
+    assert fake._file("/dev/vdb").read_bytes() == b"precious" * (2 * MIB)
+    assert [certificate["drive"]["path"] for certificate in found.certificates] == ["/dev/vda"]
+    return found, str(caught.value)
+
+
+def test_a_drive_that_was_exchanged_while_another_was_erased_is_not_erased(tmp_path: Path) -> None:
+    _, why = erase_both(tmp_path, lambda fake: plug(fake.root, "vdb", "5000c500aaaaaaaa"))
+    assert "/dev/vdb is another drive than when it was planned: wwn 0x5000c500aaaaaaaa" in why
+
+
+def test_a_drive_that_was_mounted_while_another_was_erased_is_not_erased(tmp_path: Path) -> None:
+    def mount(fake: DriveMachine) -> None:
+        fake.devices["/dev/vdb"].mountpoint = "/mnt"
+
+    _, why = erase_both(tmp_path, mount)
+    assert "/dev/vdb was taken into use: it is mounted on /mnt" in why

@@ -1,11 +1,11 @@
-"""What the tools cannot read is no free place: it is told, and needs its word like data does."""
+"""What the tools cannot read, or only the kernel still knows, is no free place: it is told, and needs its word."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 from carrying import plan
-from storagemachine import MIB, FakeDevice, FakePart, StorageMachine
+from storagemachine import MIB, FakeArray, FakeDevice, FakePart, StorageMachine
 
 
 class Damaged(StorageMachine):
@@ -68,3 +68,48 @@ def test_a_disk_that_cannot_be_read_is_not_chosen(fake: Damaged) -> None:
     found = plan(on_sda(filesystem="xfs", wipe=True), fake.machine, fake.build_inventory())
     assert "it cannot be read" in found.problems[0].message
     assert found.actions == []
+
+
+def test_partitions_of_a_table_that_was_overwritten_are_not_taken_without_a_word(fake: Damaged) -> None:
+    """`dd` over the start of a disk: the kernel has its partitions until it looks again."""
+    disk = fake.devices["/dev/sda"]
+    disk.table = None
+    disk.parts[1].signatures = [{"type": "ext4", "label": "data", "uuid": ""}]
+    lost = 'ext4 file system "data" on /dev/sda1'
+    for wanted in ({"filesystem": "xfs"}, {"partitions": [PARTITION]}):
+        found = plan(on_sda(**wanted), fake.machine, fake.build_inventory())
+        assert [problem.message for problem in found.problems] == [
+            f"/dev/sda (drive 0, serial SER0) holds {lost}"
+        ]
+        wiped = plan(on_sda(**wanted, wipe=True), fake.machine, fake.build_inventory())
+        assert (wiped.actions[0].destroys, wiped.actions[0].allowed) == ((lost,), "disks[0].wipe")
+
+
+def test_a_running_array_whose_superblocks_are_gone_is_not_taken_without_a_word(fake: Damaged) -> None:
+    """`wipefs --all --force` on a member: the array runs on, and only /proc/mdstat knows of it."""
+    fake.devices["/dev/sda"] = FakeDevice(size_bytes=4096 * MIB)
+    inside = FakeDevice(
+        size_bytes=4000 * MIB, signatures=[{"type": "ext4", "label": "data", "uuid": ""}], mountpoint="/mnt"
+    )
+    array = FakeArray(
+        name="os",
+        uuid="a:b:c:d",
+        level=1,
+        drives=["/dev/sda", "/dev/sdb"],
+        hotspares=[],
+        chunk_kib=512,
+        device=inside,
+        node="md127",
+    )
+    fake.arrays.append(array)
+    fake._tell_mdstat()
+    lost = 'member of md array "os" on /dev/sda; ext4 file system "data" on /dev/md/os'
+    held = "/dev/sda (drive 0, serial SER0)"
+    found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [
+        f"{held} cannot get a file system: it is mounted on /mnt",
+        f"{held} holds {lost}",
+    ]
+    inside.mountpoint = None
+    found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [f"{held} holds {lost}"]

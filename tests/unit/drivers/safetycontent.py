@@ -34,6 +34,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     own_of: frozenset[str] = frozenset()
     signatures: tuple[Signature, ...] = ()
     slices: tuple[Slice, ...] | None = None  # of its partition table; None: there is none that can be read
+    strays: tuple[Slice, ...] = ()
     table_id: str = ""
     is_unseen: bool = False
     used_by: tuple[str, ...] = ()
@@ -89,6 +90,7 @@ def build_block(device: str, content: Content | None = None) -> Block:
         size_bytes=SIZE,
         signatures=content.signatures,
         layout=layout,
+        strays=content.strays,
         used_by=content.used_by,
         unreadable=content.is_unreadable,
     )
@@ -162,6 +164,21 @@ CONTENTS = (
     Content(name="nothing", holds=False),
     Content(name="an empty table", holds=False, signatures=TABLE, slices=(), places=WHOLE),
     Content(name="partitions", signatures=TABLE, slices=(SLICE,), places=WHOLE),
+    Content(name="partitions of a table that was overwritten", strays=(SLICE,), places=WHOLE),
+    Content(
+        name="partitions that an empty table does not have",
+        signatures=TABLE,
+        slices=(),
+        is_unseen=True,
+        strays=(SLICE,),
+        places=WHOLE,
+    ),
+    Content(
+        name="blank partitions of a table that was overwritten",
+        holds=False,
+        strays=(msgspec.structs.replace(SLICE, signatures=()),),
+        places=WHOLE,
+    ),
     Content(name="a table that cannot be read", signatures=TABLE, told="cannot be read", places=WHOLE),
     Content(name="what is left of a table", signatures=TABLE[1:], told="cannot be read", places=WHOLE),
     Content(
@@ -229,6 +246,17 @@ CONTENTS = (
         name="a member of a mounted array",
         is_used=True,
         signatures=MD,
+        places=DEVICES,
+        around=lambda w, d: add_array(w, d, (MOUNTED,)),
+    ),
+    Content(
+        name="a member of a running array, and its superblock is gone",
+        places=DEVICES,
+        around=lambda w, d: add_array(w, d),
+    ),
+    Content(
+        name="a member of a mounted array, and its superblock is gone",
+        is_used=True,
         places=DEVICES,
         around=lambda w, d: add_array(w, d, (MOUNTED,)),
     ),

@@ -25,6 +25,8 @@ from bootos.drivers.erase.drive import (
 )
 from bootos.drivers.storage.device import clear_device, read_size
 from bootos.drivers.storage.settle import settle
+from bootos.hardware.block import read_disks
+from bootos.hardware.tree import Tree
 from bootos.process import ToolError
 from bootos.waiting import CLOCK, Clock
 
@@ -63,6 +65,7 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True):
 def apply_erase(machine: Machine, wanted: Erase, clock: Clock) -> None:
     """Raises DriverError when the drive fails or what is read back proves nothing."""
     device, path = wanted.device, machine.root / wanted.device.lstrip("/")
+    check_drive(machine, wanted)
     began = _now()
     seed = secrets.token_hex(16)
     ability = _is_running(machine, wanted)
@@ -129,6 +132,26 @@ def apply_erase(machine: Machine, wanted: Erase, clock: Clock) -> None:
     )
     write_certificate(machine.root, machine.owner, device, content)
     machine.record(content)
+
+
+def check_drive(machine: Machine, wanted: Erase) -> None:
+    """Raise DriverError when another drive has this name by now: the erasing of the drives before it takes hours, in
+    which drives are pulled and plugged."""
+    disks = read_disks(Tree(machine.root))
+    present = next((disk for disk in disks if disk.path == wanted.device), None)
+    if present is None:
+        return  # what comes next says so
+    known = {"serial": present.serial, "wwn": present.wwn, "size_bytes": present.size_bytes}
+    other = [
+        f"{name} {value}, not {wanted.drive[name]}"
+        for name, value in known.items()
+        if value is not None and value != wanted.drive.get(name, value)
+    ]
+    if other:
+        raise DriverError(
+            f"{wanted.device} is another drive than when it was planned: {'; '.join(other)}",
+            hint="start the job again to see the new plan",
+        )
 
 
 def _is_running(machine: Machine, wanted: Erase) -> bool:

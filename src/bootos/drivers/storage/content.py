@@ -111,7 +111,8 @@ def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
 
 def _find_members(block: Block) -> list[str]:
     """The device and its partitions."""
-    return [block.device, *(part.device for part in (block.layout.slices if block.layout else ()))]
+    slices = block.layout.slices if block.layout else ()
+    return [block.device, *(part.device for part in (*slices, *block.strays))]
 
 
 def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
@@ -124,7 +125,7 @@ def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
         yield f"{block.layout.table.upper()} partition table with {count} on {block.device}"
     if block.layout is None:
         yield from _tell_tables(block.signatures, block.device, " that cannot be read")
-    for part in slices:
+    for part in (*slices, *block.strays):
         yield from _tell_slice(state, part, freed)
 
 
@@ -158,13 +159,23 @@ def _tell_signatures(
             yield from _tell_member(state, device)
         elif signature.type not in _NO_CONTENT:
             yield f"{name_signature(signature)} on {device}"
+    array = state.find_array_of(device)
+    has_superblock = any(signature.type == MD_SIGNATURE for signature in signatures)
+    if array is not None and array.node and device in array.nodes and not has_superblock:
+        yield from _tell_member_of(state, array, device, freed)  # it runs, and only the kernel knows
 
 
 def _tell_md(state: Storage, signature: Signature, device: str, freed: Set[str]) -> Iterator[str]:
     array = state.find_array_of(device)
-    name = array.name if array else md.read_name(signature.label)
-    yield f'member of md array "{name}" on {device}'
-    if array and array.device in state.blocks and array.device not in freed:
+    if array is None:
+        yield f'member of md array "{md.read_name(signature.label)}" on {device}'
+    else:
+        yield from _tell_member_of(state, array, device, freed)
+
+
+def _tell_member_of(state: Storage, array: md.Array, device: str, freed: Set[str]) -> Iterator[str]:
+    yield f'member of md array "{array.name}" on {device}'
+    if array.device in state.blocks and array.device not in freed:
         yield from _tell_block(state, state.blocks[array.device], freed)
 
 

@@ -5,7 +5,7 @@ Called by `apply` of the drivers.
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.storage.array import find_array_node, make_writable, stop_arrays_on
-from bootos.drivers.storage.lsblk import find_parts, read_device
+from bootos.drivers.storage.lsblk import find_parts, find_users, read_device
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import partition_path
 
@@ -22,8 +22,11 @@ def find_node(machine: Machine, device: str) -> str:
 
 def clear_device(machine: Machine, node: str) -> None:
     """Stop md arrays that have `node` or one of its partitions as a member, then remove every signature from the
-    partitions and from `node` itself (tables included). Raises DriverError, ToolError."""
+    partitions and from `node` itself (tables included). Raises DriverError (it was taken into use since it was planned:
+    earlier actions may have taken hours), ToolError."""
     item = read_device(machine, node)
+    if users := find_users(item):
+        raise DriverError(f"{node} was taken into use: it is {', '.join(dict.fromkeys(users))}")
     parts = [child["path"] for child in find_parts(item)]
     stop_arrays_on(machine, [node, *parts])
     machine.run(["wipefs", "--all", "--force", "--quiet", *parts, node])

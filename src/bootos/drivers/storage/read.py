@@ -166,6 +166,7 @@ def _build_block(
         seen = {part["path"] for part in find_parts(item)}
         unseen = seen != {partition_path(node, part.number) for part in parts}
         layout = msgspec.structs.replace(layout, slices=parts, unseen=unseen)
+    told = {partition_path(node, part.number) for part in layout.slices} if layout is not None else set()
     return Block(
         device=device,
         node=node,
@@ -174,8 +175,29 @@ def _build_block(
         read_only=bool(item.get("ro")),
         signatures=own,
         layout=layout,
+        strays=tuple(
+            _build_stray(device, node, part, signatures.get(part["path"], ()), part["path"] in unreadable)
+            for part in find_parts(item)
+            if part["path"] not in told
+        ),
         used_by=tuple(dict.fromkeys(find_users(item))),
         unreadable=node in unreadable,
+    )
+
+
+def _build_stray(
+    device: str, node: str, part: dict[str, Any], signatures: tuple[Signature, ...], unreadable: bool
+) -> Slice:
+    """A partition that only the kernel has. One of a device mapper has a name of its own, and no number."""
+    number = part["path"].removeprefix(node).removeprefix("p")
+    return Slice(
+        number=int(number) if number.isdecimal() else 0,
+        device=partition_path(device, int(number)) if number.isdecimal() else part["path"],
+        start=0,
+        sectors=int(part["size"] or 0) // int(part.get("log-sec") or 512),
+        type="",
+        signatures=signatures,
+        unreadable=unreadable,
     )
 
 

@@ -40,7 +40,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """A whole disk or array. `device` is its name in plans, `node` the kernel's device.
 
-    `used_by` says what holds it (or a partition of it) right now: mount points, swap, LVM or LUKS mappings.
+    `used_by` says what holds it (or a partition of it) right now: mount points, swap, LVM or LUKS mappings. `strays`
+    are partitions that the kernel has and the table does not, as when the table was overwritten meanwhile.
     """
 
     device: str
@@ -50,6 +51,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     signatures: tuple[Signature, ...] = ()
     layout: Layout | None = None
+    strays: tuple[Slice, ...] = ()
     used_by: tuple[str, ...] = ()
     unreadable: bool = False
 
