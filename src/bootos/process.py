@@ -6,6 +6,7 @@ a shell that a person or a script works in.
 
 import logging
 import os
+import select
 import selectors
 import shlex
 import signal
@@ -155,7 +156,7 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> C
         )
     except FileNotFoundError as cause:
         raise command.build_missing() from cause
-    except OSError as cause:
+    except (OSError, ValueError) as cause:  # a word with a NUL character cannot be given to a program
         raise ToolError(f"{command.shown} could not be started: {cause}", reason="not started") from cause
     try:
         out, err, late = _collect(child, command, began + command.timeout_s)
@@ -187,15 +188,15 @@ def _collect(
         except subprocess.TimeoutExpired:
             return b"", b"", True
         return out, err, False
-    if input is not None and child.stdin is not None:
-        child.stdin.write(input.encode())
-        child.stdin.close()
     assert child.stdout is not None and child.stderr is not None
     whole = {child.stdout: bytearray(), child.stderr: bytearray()}
     rest: dict[IO[bytes], bytes] = {child.stdout: b"", child.stderr: b""}
+    unsent = memoryview((input or "").encode())
     with selectors.DefaultSelector() as selector:
         for pipe in whole:
             selector.register(pipe, selectors.EVENT_READ, pipe)
+        if child.stdin is not None:
+            selector.register(child.stdin, selectors.EVENT_WRITE, child.stdin)
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -205,6 +206,12 @@ def _collect(
                 break  # it has ended; something it left behind holds its output open
             for key, _ in ready:
                 pipe = key.data
+                if pipe is child.stdin:
+                    unsent = _feed(pipe, unsent)
+                    if not unsent:
+                        selector.unregister(pipe)
+                        pipe.close()
+                    continue
                 chunk = os.read(pipe.fileno(), 65536)
                 if not chunk:
                     selector.unregister(pipe)
@@ -219,6 +226,15 @@ def _collect(
     except subprocess.TimeoutExpired:
         return b"", b"", True
     return bytes(whole[child.stdout]), bytes(whole[child.stderr]), False
+
+
+def _feed(pipe: IO[bytes], unsent: memoryview) -> memoryview:
+    """Write as much as a pipe takes at once (POSIX: PIPE_BUF bytes); returns what is left. Nothing is left for one who
+    does not read it."""
+    try:
+        return unsent[os.write(pipe.fileno(), unsent[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return unsent[:0]
 
 
 def _end_group(child: "subprocess.Popen[bytes]", wait_s: float) -> bool:

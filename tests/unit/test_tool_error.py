@@ -38,6 +38,31 @@ def test_secrets_are_masked_in_errors_and_lines_and_not_in_the_output() -> None:
     assert f"failed with exit code 1: {MASK} is wrong" in str(caught.value)
 
 
+def test_a_word_that_no_program_can_be_given_is_an_error_of_the_command() -> None:
+    with pytest.raises(ToolError, match="could not be started: embedded null byte") as caught:
+        run(["echo", "a\0b"])
+    assert caught.value.reason == "not started"
+
+
+def test_lines_are_heard_while_much_goes_in_and_comes_out() -> None:
+    text = "".join(f"line {number} {'.' * 60}\n" for number in range(20_000))
+    lines: list[str] = []
+    assert run(["cat"], input=text, on_line=lines.append).stdout == text
+    assert lines == text.splitlines()
+
+
+def test_a_command_that_does_not_read_its_input_ends_as_it_ends() -> None:
+    lines: list[str] = []
+    done = run(["sh", "-c", "echo enough; exit 4"], input="x" * 10**6, check=False, on_line=lines.append)
+    assert (done.returncode, lines) == (4, ["enough"])
+
+
+def test_the_deadline_holds_while_a_command_reads_nothing() -> None:
+    with pytest.raises(ToolError) as caught:
+        run(["sleep", "60"], input="x" * 10**6, timeout_s=0.3, on_line=lambda line: None)
+    assert caught.value.reason == "late"
+
+
 def test_a_stand_in_ends_as_the_real_command_does() -> None:
     assert Command(["true"], check=False).complete(4, "text").returncode == 4
     assert str(Command(["x"]).build_missing()) == "x is not installed"

@@ -22,12 +22,13 @@ def check_approval(order: Order, actions: Sequence[ActionView]) -> list[Problem]
     approved = order.approved
     if approved is None or order.mode != "apply":
         return []
+    secrets = tuple(order.secrets.values())
+    masked = [_mask(action, secrets) for action in actions]
     if is_begun(order):
-        return find_unapproved(approved.actions, actions)
+        return find_unapproved(approved.actions, masked)
     if hash_plan(actions) == approved.plan_hash:
         return []
-    secrets = tuple(order.secrets.values())
-    problems = find_differences(approved.actions, [_mask(action, secrets) for action in actions])
+    problems = find_differences(approved.actions, masked)
     return problems or [
         Problem(path="plan", message="the plan is not the approved one, in values that are secret", hint=HINT)
     ]

@@ -91,5 +91,16 @@ def test_masked_secrets_alone_are_no_difference_but_another_hash_is_one() -> Non
     assert "changed: set vt" in said(check_approval(given, about("y")))
 
 
+def test_what_is_left_after_a_reboot_is_compared_as_the_server_has_it() -> None:
+    plan = [action("vt"), action("disk", destroys=['ext4 "s3cret" on /dev/sdb1'])]
+    masked = [plan[0], msgspec.structs.replace(plan[1], destroys=['ext4 "********" on /dev/sdb1'])]
+    approved = Approval(plan_hash=hash_plan(plan), actions=masked)
+    earlier = {"bios:vt": StepState.DONE}
+    later = Order(job_id="1", approved=approved, earlier=earlier, attempt=2, secrets={"a": "s3cret"})
+    assert check_approval(later, plan[1:]) == []
+    wider = [msgspec.structs.replace(plan[1], destroys=['ext4 "s3cret" on /dev/sdc1'])]
+    assert "would destroy" in said(check_approval(later, wider))
+
+
 def test_without_an_approval_there_is_nothing_to_compare() -> None:
     assert check_approval(Order(job_id="1"), PLAN) == []

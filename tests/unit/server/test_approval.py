@@ -48,6 +48,34 @@ def test_an_approved_plan_becomes_an_order_that_names_it(server: Running, agent:
     assert "1 action(s) that destroy 1 thing(s), sha256:abc" in line["detail"]
 
 
+def test_a_password_that_is_also_a_name_does_not_change_what_was_planned(
+    server: Running, agent: Agent
+) -> None:
+    """ADMIN with the password ADMIN: what programs compare stays as the agent sent it."""
+    server.operate("PUT", "/secrets/pw", {"value": "ADMIN"})
+    server.put_template("s", "name: s\noob: {users: [{name: ADMIN, password: {secret: pw}}]}\n")
+    job = server.create_job(template="s", mode="plan")
+    agent.order()
+    action = {
+        **ACTION,
+        "id": "oob.ipmi:user:ADMIN",
+        "driver": "oob.ipmi",
+        "summary": "set the password to ADMIN",
+    }
+    steps = [{"id": "oob.ipmi", "title": "BMC", "actions": [action]}]
+    sealed = {"certificate": "bootos-erase", "drive": {"model": "ADMIN 7"}, "sha256": "00"}
+    report = {"state": "planned", "steps": steps, "plan_hash": "sha256:ADMIN", "certificates": [sealed]}
+    agent.report(job["id"], **report)
+    made = server.operate("POST", f"/jobs/{job['id']}/approve")
+    (approved,) = agent.order()["approved"]["actions"]
+    assert (approved["id"], approved["summary"]) == ("oob.ipmi:user:ADMIN", "set the password to ********")
+    assert server.job(job["id"])["report"]["certificates"] == [sealed]
+    agent.report(
+        made["id"], state="running", steps=[{**steps[0], "actions": [{**action, "state": "running"}]}]
+    )
+    assert server.job(made["id"])["report"]["steps"][0]["actions"][0]["id"] == "oob.ipmi:user:ADMIN"
+
+
 def test_only_a_made_plan_with_a_hash_can_be_approved(server: Running, agent: Agent) -> None:
     server.put_template()
     applying = server.create_job()["id"]

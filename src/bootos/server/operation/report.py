@@ -21,6 +21,9 @@ from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
 
 SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
+COMPARED = frozenset({"id", "driver", "state", "plan_hash", "boot_id", "job_id", "certificates", "earlier"})
+"""What programs compare, or is sealed: a secret that is `ADMIN` must not change the id of an action on a user `ADMIN`.
+Agents put no secrets there."""
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
@@ -116,7 +119,7 @@ def _apply_state(
     del snapshot["log"], snapshot["inventory"], snapshot["saved"]
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     snapshot["certificates"] = join_certificates(job, report)
-    job.report = masker.plain(snapshot)
+    job.report = masker.plain(snapshot, but=COMPARED)
     job.said = report.state.value
     if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):
         boot.closing = True

@@ -1,0 +1,53 @@
+"""No part of a secret is left in a text, in whatever form it stands there."""
+
+import json
+import shlex
+from collections.abc import Callable
+
+import pytest
+
+from bootos.masking import MASK, Masker
+from bootos.process import Command
+
+HARD = """pa'ss "w\\ord$`* .[a-z]+"""
+
+
+@pytest.mark.parametrize("write", [str, repr, json.dumps, shlex.quote])
+def test_a_secret_is_masked_however_its_characters_are_quoted(write: Callable[[str], str]) -> None:
+    masked = Masker([HARD]).text(f"before {write(HARD)} after")
+    assert masked.replace("'", "").replace('"', "") == f"before {MASK} after"
+
+
+def test_a_command_line_shows_no_secret_that_a_shell_would_quote() -> None:
+    shown = Command(["ipmitool", "user", "set", "password", "2", "pa'ss word"], secrets=["pa'ss word"]).shown
+    assert shown == f"ipmitool user set password 2 '{MASK}'"
+
+
+def test_secrets_that_overlap_leave_nothing_of_either() -> None:
+    masker = Masker(["abc", "cde"])
+    assert masker.text("xabcdex") == f"x{MASK}x"
+    assert masker.text("abc cde abcabc") == f"{MASK} {MASK} {MASK}{MASK}"
+    assert Masker(["aba"]).text("ababa") == MASK
+
+
+def test_a_secret_that_is_part_of_the_mask_does_not_let_it_grow() -> None:
+    assert Masker(["abc", "*", "**"]).text("abc *") == f"{MASK} {MASK}"
+
+
+def test_each_line_of_a_secret_is_masked_where_output_comes_line_by_line() -> None:
+    masker = Masker(["-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\r\nabc\n"])
+    assert masker.text("MIIEvQIBADANBg") == masker.text("kqhkiG9w0BAQEF") == MASK
+    assert masker.text("abc is too short to be a secret by itself") == (
+        "abc is too short to be a secret by itself"
+    )
+
+
+def test_an_empty_secret_masks_nothing() -> None:
+    masker = Masker(["", "\n"])
+    masker.add([""])
+    assert masker.text("text") == "text"
+
+
+def test_what_is_below_a_key_that_is_left_out_stays() -> None:
+    value = {"id": "oob.ipmi:user:ADMIN", "summary": "set ADMIN", "sealed": [{"text": "ADMIN"}]}
+    assert Masker(["ADMIN"]).plain(value, but={"id", "sealed"}) == {**value, "summary": f"set {MASK}"}
