@@ -4,6 +4,8 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -99,6 +101,39 @@ def test_the_copy_is_a_database_to_go_back_to(tmp_path: Path) -> None:
         assert session.scalar(sa.select(sa.func.count()).select_from(Support)) == LINES
     store.close()
     assert look_into(tmp_path / COPY) == ("0004", LINES)
+
+
+def test_servers_that_start_at_once_take_turns(tmp_path: Path) -> None:
+    """Whoever comes second must not replace the copy by one of the migrated database."""
+    url, together = make_old(tmp_path), threading.Barrier(4)
+
+    def start(number: int) -> None:
+        together.wait()
+        open_store(url).close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(start, range(4))) == [None] * 4
+    assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
+    assert look_into(tmp_path / COPY) == ("0004", LINES)
+    assert {path.name for path in tmp_path.glob("bootos.db.*")} == {COPY}
+
+
+def test_a_database_whose_url_has_a_uri_is_copied_too(tmp_path: Path) -> None:
+    make_old(tmp_path)
+    open_store(f"sqlite:///file:{tmp_path / 'bootos.db'}?uri=true").close()
+    assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
+    assert look_into(tmp_path / COPY) == ("0004", LINES)
+
+
+def test_what_is_in_the_way_of_the_copy_and_cannot_be_removed_is_said_in_words(tmp_path: Path) -> None:
+    url = make_old(tmp_path)
+    (tmp_path / f"{COPY}.part").mkdir()
+    with pytest.raises(
+        BootosError, match=r"bootos\.db\.before-\d+ before its migration, which was not begun"
+    ):
+        open_store(url)
+    assert look_into(tmp_path / "bootos.db") == ("0004", LINES)
+    assert not (tmp_path / COPY).exists()
 
 
 def test_the_copy_holds_what_only_the_write_ahead_log_has(tmp_path: Path) -> None:

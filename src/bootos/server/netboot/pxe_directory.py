@@ -58,7 +58,9 @@ class PxeDirectory:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove these files if they are there, for every loader; anything but a per-MAC name is left alone. A pinned
-        machine gets its kept file back. Raises BootosError when that cannot be written."""
+        machine gets its kept file back. Raises BootosError when that cannot be written, or a file not be removed; all
+        others are removed then."""
+        left: list[OSError] = []
         for name in names:
             if not FILE.fullmatch(name):
                 continue
@@ -67,7 +69,15 @@ class PxeDirectory:
                 self.write(name, pinned.read_text())
                 continue
             for place in (self.path, self.path.parent / "grub", self.path.parent / "ipxe"):
-                (place / name).unlink(missing_ok=True)
+                try:
+                    (place / name).unlink(missing_ok=True)
+                except OSError as cause:
+                    left.append(cause)
+        if left:
+            raise BootosError(
+                f"the PXE file {left[0].filename} cannot be removed: {left[0].strerror}",
+                hint="remove it by hand: until then its machine boots what it says; everything else was done",
+            ) from left[0]
 
     def write_pinned(self, name: str, content: str) -> bool:
         """Keep the file of a machine whose image is pinned: it is there whenever no job has its own. False when the

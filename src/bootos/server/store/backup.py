@@ -1,8 +1,11 @@
 """The copy of the database that a migration makes first, so that the release before it can be gone back to."""
 
+import contextlib
+import fcntl
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -16,15 +19,15 @@ def back_up(engine: Engine, revision: str) -> Path | None:
     """Copy a SQLite database to `NAME.before-REVISION` beside it, in its state of this moment; one of that name is
     replaced. Returns the copy; None where there is none to make (another database, or one in memory). Raises
     BootosError, and then there is no half copy."""
-    name = engine.url.database
     if engine.dialect.name != "sqlite":
         log.info(
             "before the schema %s there is no copy: this database's own tool makes one (pg_dump)", revision
         )
         return None
-    if not name or name == ":memory:":
+    source = find_file(engine)
+    if source is None:
         return None
-    source, copy = Path(name), Path(f"{name}.before-{revision}")
+    copy = Path(f"{source}.before-{revision}")
     part = Path(f"{copy}.part")
     try:
         part.unlink(missing_ok=True)
@@ -33,8 +36,9 @@ def back_up(engine: Engine, revision: str) -> Path | None:
         part.replace(copy)
         _flush_directory(copy.parent)
     except (OSError, sqlite3.Error) as cause:
-        for left in (part, Path(f"{part}-journal")):
-            left.unlink(missing_ok=True)
+        for left in (part, *(Path(f"{part}-{end}") for end in ("journal", "wal", "shm"))):
+            with contextlib.suppress(OSError):  # nothing of it is taken for a copy
+                left.unlink(missing_ok=True)
         size_mb = -(-source.stat().st_size // 1_000_000)
         raise BootosError(
             f"the database could not be copied to {copy} before its migration, which was not begun: {cause}",
@@ -42,6 +46,29 @@ def back_up(engine: Engine, revision: str) -> Path | None:
         ) from cause
     log.info("the database as it was is in %s", copy)
     return copy
+
+
+def find_file(engine: Engine) -> Path | None:
+    """The file of a SQLite database, as SQLite names it: a URL may have it as a URI. None: there is none."""
+    if engine.dialect.name != "sqlite":
+        return None
+    with engine.connect() as connection:
+        file = connection.exec_driver_sql("PRAGMA database_list").fetchone()
+    return Path(file[2]) if file is not None and file[2] else None
+
+
+@contextlib.contextmanager
+def migrating(engine: Engine) -> Iterator[None]:
+    """Let programs that start at once on one SQLite database take turns: the second finds it migrated, and does not
+    replace the copy of the database as it was by one of what it has become."""
+    file = find_file(engine)
+    with contextlib.ExitStack() as held:
+        if file is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                descriptor = os.open(file.parent, os.O_RDONLY)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ SQLite's own busy wait is not; other databases lock rows (`with_for_update`).
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.server.store.backup import back_up
+from bootos.server.store.backup import back_up, migrating
 
 log = logging.getLogger(__name__)
 
@@ -66,15 +66,17 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """A transaction; committed at the end of the block, rolled back when it raises."""
+        """A transaction; committed at the end of the block, rolled back when it raises. Once it is committed, every
+        action is done and who waits is woken, even when one of the actions raises; that is raised at the end."""
         with self._turn, WriteSession(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"bootos_write": True})
             yield session
             session.commit()
-        for action in session.actions:
-            action()
-        if session.touched:
-            self.publish(session.touched)
+        with ExitStack() as last:  # the other way round
+            if session.touched:
+                last.callback(self.publish, session.touched)
+            for action in reversed(session.actions):
+                last.callback(action)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -98,7 +100,8 @@ def open_store(url: str) -> Store:
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
     try:
-        _migrate(engine)
+        with migrating(engine):
+            _migrate(engine)
     except DatabaseError as cause:
         reason = str(cause.orig or cause).strip()
         raise BootosError(

@@ -1,0 +1,64 @@
+"""What happens once a transaction is committed."""
+
+from pathlib import Path
+
+import pytest
+from serving import Agent, Running
+
+from bootos.errors import BootosError
+from bootos.server.netboot.pxe_directory import PxeDirectory
+from bootos.server.store.engine import open_store
+
+NAME = "01-52-54-00-00-00-02"
+
+
+def test_who_waits_is_woken_and_all_is_done_though_one_of_the_last_actions_fails(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'bootos.db'}")
+    heard, done = list[set[str]](), list[str]()
+    store.publish = heard.append
+
+    def fail() -> None:
+        raise BootosError("the file stays")
+
+    with pytest.raises(BootosError, match="the file stays"), store.write() as session:
+        session.touch("machine:1")
+        session.after_commit(lambda: done.append("first"))
+        session.after_commit(fail)
+        session.after_commit(lambda: done.append("last"))
+    assert (heard, done) == ([{"machine:1"}], ["first", "last"])
+    with pytest.raises(BootosError), store.write() as session:
+        session.touch("machine:1")
+        session.after_commit(lambda: done.append("never"))
+        raise BootosError("rolled back")
+    assert (heard, done) == ([{"machine:1"}], ["first", "last"])
+    store.close()
+
+
+def test_a_pxe_file_that_cannot_be_removed_is_named_and_keeps_no_other_one(tmp_path: Path) -> None:
+    pxe = PxeDirectory(tmp_path / "pxelinux.cfg")
+    for name in (NAME, f"{NAME[:-1]}3"):
+        pxe.write(name, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    stuck = tmp_path / "grub" / NAME
+    stuck.unlink()
+    stuck.mkdir()
+    with pytest.raises(BootosError, match=r"grub/01-52-54-00-00-00-02 cannot be removed: Is a directory"):
+        pxe.remove([NAME, f"{NAME[:-1]}3"])
+    assert [path.name for path in tmp_path.rglob("01-*")] == [NAME]
+
+
+def test_a_job_that_is_cancelled_is_cancelled_though_its_pxe_file_stays(
+    server: Running, agent: Agent
+) -> None:
+    server.put_template()
+    server.operate("PUT", "/pxe-templates/p", {"content": "LABEL a\nAPPEND sn={sn}"})
+    job = server.create_job(pxe="p")["id"]
+    order = agent.order()
+    assert agent.upload_mac(order["job_id"]).status == 200
+    assert agent.report(order["job_id"], state="succeeded").status == 200
+    stuck = server.pxe_directory / NAME
+    stuck.unlink()
+    stuck.mkdir()
+    answer = server.refuse("POST", f"/jobs/{job}/cancel")
+    assert f"{NAME} cannot be removed" in answer.data["error"]
+    assert "by hand" in answer.data["hint"]
+    assert server.job(job)["state"] == "cancelled"
