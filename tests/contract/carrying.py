@@ -18,9 +18,11 @@ MOST_BOOTS = 6
 
 
 class Recorder(Unwatched):
-    """Remembers how every step and action stood last, as the server does."""
+    """Remembers how every step and action stood last, as the server does. `at_first` is called when the first action
+    begins."""
 
     def __init__(self) -> None:
+        self.at_first: Callable[[], None] = lambda: None
         self.steps: dict[str, StepState] = {}
         self.actions: dict[str, StepState] = {}
 
@@ -30,6 +32,8 @@ class Recorder(Unwatched):
         self.steps[id] = state
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
+        if not self.actions:
+            self.at_first()
         self.actions[action_id] = state
 
 

@@ -2,17 +2,21 @@
 are disks for lsblk, wipefs and sysfs, as on a real one.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
-from carrying import apply, plan
+from carrying import Recorder, apply, build_run, carry_through, plan
 from siliconmachine import SiliconMachine
 from storagemachine import FakeDevice, StorageMachine
 
-from bootos.drivers.contract import Driver, Exporter, Machine
+from bootos.drivers.contract import Driver, DriverError, Exporter, Machine
 from bootos.engine.plan import JobPlan
+from bootos.engine.run import Past, Run
+from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.silicon import Knob, PhysicalDrive, SiliconSpec
 from bootos.process import Completed
 from bootos.wire.inventory import Disk, Inventory, RaidController
@@ -21,8 +25,8 @@ HDD = 960_197_124_096
 
 
 class RaidRig:
-    """`plan` and `settle` are the engine's. `names` are the kernel's names of the virtual drives; with `shows_disks`
-    False the kernel sees none of them."""
+    """`plan`, `apply` and `settle` are the engine's. `names` are the kernel's names of the virtual drives; with
+    `shows_disks` False the kernel sees none of them."""
 
     def __init__(
         self,
@@ -102,11 +106,32 @@ class RaidRig:
         assert isinstance(self.driver, Exporter)
         return self.driver.export(self.driver.read(self.machine, self.build_inventory()))
 
-    def apply(self, planned: JobPlan) -> None:
-        """What the driver does of a plan, whatever became of the machine since: the engine would plan again."""
-        assert not planned.problems, planned.problems
-        for action in planned.actions:
-            self.driver.apply(self.machine, action, {})
+    def apply(
+        self,
+        text: str,
+        *,
+        at_first: Callable[[], None] = lambda: None,
+        reboot: Callable[[], None] | None = None,
+    ) -> list[str]:
+        """The whole job with its reboots; returns the ids of its actions. Raises what the engine raises. `at_first`
+        happens to the machine when the first action begins: after the engine's last reading before it."""
+        document = {"name": "t", **yaml.safe_load(text)}
+
+        def start(past: Past, recorder: Recorder) -> Run:
+            recorder.at_first = at_first
+            inventory = self.build_inventory()
+            return build_run(
+                document, self.machine, inventory, drivers=[self.driver], watcher=recorder, past=past
+            )
+
+        return carry_through(start, reboot or self.silicon.boot)
+
+    @contextlib.contextmanager
+    def raises(self, match: str) -> Iterator[None]:
+        """The job in this block ends with an error of the driver that says this."""
+        with pytest.raises(StepFailed, match=match) as caught:
+            yield
+        assert isinstance(caught.value.__cause__, DriverError)
 
     def settle(self, text: str) -> JobPlan:
         """The whole job, after which nothing is left to plan; returns its plan."""
