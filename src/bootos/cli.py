@@ -12,7 +12,7 @@ import typer
 from bootos import __version__
 from bootos.errors import BootosError, describe_os_error, read_chain
 
-# noun -> (module, attribute, one line of help, an example)
+# Each noun, with (module, attribute, one line of help, an example).
 NOUNS: dict[str, tuple[str, str, str, str]] = {
     "image": (
         "bootos.image.command",
@@ -72,7 +72,7 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
     "lab": ("bootos.lab.command", "app", "virtual bare-metal machines", "bootos lab run --disk virtio:2G"),
 }
 
-# Verbs that another part brings: noun -> (module, attribute). The image's own part knows no server.
+# Verbs of a noun that another part has, as (module, attribute): the image's part knows no server.
 MORE_VERBS = {"image": ("bootos.server.command", "image_app")}
 
 
@@ -86,7 +86,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     is_offline = any(word.partition("=")[0] == "--inventory" for word in words)
     for noun, (module, attribute, summary, example) in NOUNS.items():
         if noun == wanted:
-            if noun == "template" and is_offline:  # plans with the engine, asks no server
+            if noun == "template" and is_offline:  # this verb plans with the engine, and asks no server
                 module = "bootos.server.command.offline"
             part = getattr(importlib.import_module(module), attribute)
             if noun in MORE_VERBS:
@@ -128,14 +128,14 @@ def main() -> None:
         for sentence in read_chain(error):
             _complain(sentence)
         sys.exit(1)
-    except OSError as error:  # whatever file it is, there is nothing more to say
+    except OSError as error:  # the error names its file, so nothing is added
         _complain(describe_os_error(error))
         sys.exit(1)
 
 
 def _complain(sentence: str) -> None:
     """What a tool printed may be part of it."""
-    from bootos.screen import write_out  # rich takes its time, and --help needs none of it
+    from bootos.screen import write_out  # imported here: rich is slow to load, and --help does not need it
 
     write_out(f"bootos: {sentence}\n", sys.stderr)
 

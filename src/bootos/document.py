@@ -63,7 +63,7 @@ def convert_all(value: Any, model: type[T], *, path: str = "") -> tuple[T | None
     return (None if converted is _MISSING else cast(T, converted)), problems
 
 
-@functools.cache  # it costs more than checking an ordinary template
+@functools.cache  # reading a model takes longer than checking an ordinary template with it
 def _read_shape(model: Hashable) -> shape.Type:
     return shape.type_info(model)
 

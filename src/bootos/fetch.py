@@ -22,8 +22,9 @@ from bootos.waiting import CLOCK, Clock
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
-PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between tries
-SPARE_BYTES = 16 * 2**20  # of the place where a file is put, which others use too
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # how long to wait before each further try
+# How much room is left free where a file is put, as others write there too.
+SPARE_BYTES = 16 * 2**20
 _CHUNK_BYTES = 2**16
 
 

@@ -34,7 +34,7 @@ LOADERS = {
     "undionly.kpxe": Loader("usr/lib/ipxe/undionly.kpxe", "ipxe"),
     "ipxe.efi": Loader("usr/lib/ipxe/ipxe.efi", "ipxe"),
     "snponly.efi": Loader("usr/lib/ipxe/snponly.efi", "ipxe"),
-    # UEFI loads the shim, which loads grubx64.efi from beside it and checks that Debian signed it.
+    # UEFI loads the shim. The shim loads grubx64.efi from the same directory, and checks that Debian signed it.
     "shimx64.efi": Loader("usr/lib/shim/shimx64.efi.signed", "shim-signed"),
     "grubx64.efi": Loader("usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", "grub-efi-amd64-signed"),
 }

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-TYPE_CHECKING = (
-    False  # in the words of type checkers: the console's process does without `typing`, which is large
-)
+# Type checkers take this name for true. The console's process does not import `typing`, which is large.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

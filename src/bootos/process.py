@@ -203,7 +203,7 @@ def _collect(
                 return b"", b"", True
             ready = selector.select(min(left, LINGER_S))
             if not ready and child.poll() is not None:
-                break  # it has ended; something it left behind holds its output open
+                break  # it has ended, and a process that it started holds its output open
             for key, _ in ready:
                 pipe = key.data
                 if pipe is child.stdin:
@@ -330,7 +330,7 @@ def attach(argv: Sequence[str | os.PathLike[str]], *, to_stderr: bool = False) -
     """Run a command on this process's own input and output, to its end, however long that takes; returns its exit
     code. On a terminal the command gets one of its own, so that it may have namespaces and its jobs. `to_stderr`: what
     it prints goes there; its terminal has the size of this one."""
-    import pty  # these two here: the agent starts sooner without them
+    import pty  # imported here: the agent starts sooner without them
     import termios
 
     def read(pseudo: int) -> bytes:

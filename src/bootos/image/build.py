@@ -61,7 +61,7 @@ def build_image(
     packages are those of that lock, which is written when it is not there; with `update` they are the archive's newest.
     Raises BootosError."""
     check_host()
-    os.umask(0o022)  # modes are part of the image
+    os.umask(0o022)  # files are made with modes that do not depend on the caller's umask
     cache = Cache(cache_dir.resolve(), report)
     with cache.locked():
         lock = make_lock(loaded, cache, lock_path, update=update)
@@ -212,7 +212,8 @@ def make_rpmdb(loaded: Loaded, cache: Cache, base: Stage) -> Stage:
     """The recipe's .deb and .rpm files, and what rpm has to know of the base."""
     recipe, boot = loaded.recipe, loaded.recipe.boot
     wanted = Wanted(debs=loaded.debs, rpms=loaded.rpms)
-    has_packages = bool(wanted.debs or wanted.rpms)  # without any, what packages may do does not matter
+    # a recipe without packages has no need for the rest of this
+    has_packages = bool(wanted.debs or wanted.rpms)
     return cache.make(
         "rpmdb",
         partial(

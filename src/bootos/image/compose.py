@@ -130,7 +130,8 @@ def _merge(composed: Composed, into: dict[str, Any], values: Mapping[str, Any], 
             _merge(composed, into.setdefault(key, {}), value, label, path)
         elif isinstance(value, list) and isinstance(present, list):
             for index, item in enumerate(value):
-                # Twice in one file is a mistake, which the checks see; twice in two is what joining is for.
+                # An item that stands twice in one file is a mistake, which the checks report; one that two files name
+                # is taken once.
                 if item not in present:
                     composed.origins[f"{path}[{len(present)}]"] = f"{label}{path}[{index}]"
                     present.append(item)

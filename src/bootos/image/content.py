@@ -112,7 +112,8 @@ def unpack_layer(initrd: Path, layer: Segment, target: Path, paths: Sequence[str
     done = run(
         [*argv, "-dest", target, initrd, *(path.strip("/") for path in paths)], timeout_s=900, check=False
     )
-    if done.returncode not in (0, 2):  # 2: something could not be set, as a device's number without root
+    # 2: an attribute could not be set, for example a device's number without root
+    if done.returncode not in (0, 2):
         raise BootosError(f"layer {layer.name} cannot be unpacked: {done.stderr.strip().splitlines()[-1:]}")
 
 
@@ -145,7 +146,7 @@ def _decompress(content: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="bootos-segment-") as work:
         packed, unpacked = Path(work) / "packed", Path(work) / "unpacked"
         packed.write_bytes(content)
-        # --pass-through: the zeros behind the compressed part are no mistake
+        # --pass-through: zeros after the compressed part are not an error
         run(["zstd", "-q", "-d", "--pass-through", packed, "-o", unpacked], timeout_s=120)
         return unpacked.read_bytes()
 

@@ -78,8 +78,8 @@ menuentry 'Next boot device' --id next {{
   exit
 }}
 """
-# Only the BIOS variant speaks to a serial line itself: UEFI's console is on it already where the firmware redirects it,
-# and everything would come twice.
+# Only GRUB for BIOS uses the serial line itself. UEFI firmware may redirect its console to the serial line, and then
+# each line would come twice.
 _STICK = """\
 # Where the server is, and more kernel words; counts after the file of this name in the root of the medium.
 #set server='http://10.0.0.1:8083'

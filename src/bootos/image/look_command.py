@@ -177,10 +177,11 @@ def _sum_below(entries: dict[str, Entry], entry: Entry) -> int:
 
 def _find_package(image: Image, entry: Entry) -> str:
     """The Debian package that installed a file; empty: none of them did."""
+    # dpkg knows some files by the path that they had before /usr was merged.
     names = {
         entry.path,
         entry.path.removeprefix("/usr"),
-    }  # dpkg knows some by the path before /usr was merged
+    }
     with tempfile.TemporaryDirectory(prefix="bootos-inspect-") as work:
         for layer in read_layers(image.initrd):
             if layer.name == entry.layer:

@@ -24,9 +24,8 @@ NEEDED_IDS = 65536
 def enter_namespace() -> None:
     """Return inside the namespaces; outside of them this program is replaced. Raises BootosError: not possible here."""
     if os.environ.pop(MARK, ""):
-        signal.signal(
-            signal.SIGTERM, _end
-        )  # the first process of a namespace ignores what it does not handle
+        # The first process of a PID namespace ignores a signal for which it has no handler.
+        signal.signal(signal.SIGTERM, _end)
         return
     uid = os.geteuid()
     if uid != 0:

@@ -59,7 +59,7 @@ class PackageStore:
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self.directory) as work:
             try:
                 archive.download([f"{item.name}={item.version}" for item in batch], Path(work))
-            except ToolError:  # one that is gone must not cost the others
+            except ToolError:  # a package that the archive no longer has: get the others
                 for item in batch:
                     try:
                         archive.download([f"{item.name}={item.version}"], Path(work))
@@ -78,7 +78,7 @@ class PackageStore:
         for package in packages:
             try:
                 os.link(self.directory / package.file, directory / package.file)
-            except OSError:  # another file system
+            except OSError:  # a hard link to another file system is not possible
                 (directory / package.file).symlink_to((self.directory / package.file).resolve())
             control = run(["dpkg-deb", "--field", directory / package.file]).stdout.strip()
             index.append(

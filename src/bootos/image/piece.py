@@ -176,7 +176,7 @@ class Seen(ast.NodeVisitor):
             elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
                 try:
                     quoted = ast.parse(inner.value.strip(), mode="eval").body
-                except SyntaxError:  # a word of a Literal
+                except SyntaxError:  # a string in a Literal is not code
                     continue
                 self.visit(quoted)
                 self._visit_annotation(quoted)

@@ -35,7 +35,7 @@ DEVICE = Path("/dev/kvm")
 KERNEL = Path("build/image/vmlinuz")
 MEMORY = Path("build/cache/lab/accelerator.json")
 
-_KEPT = 64  # results; the newest
+_KEPT = 64  # how many results are kept, the newest ones
 _MACHINE = "a machine of the lab"
 _CPU_WORDS = ("vendor_id", "model name", "microcode", "flags")  # of /proc/cpuinfo
 
@@ -55,9 +55,8 @@ class _Memory(msgspec.Struct, forbid_unknown_fields=True):
     results: dict[str, TrialResult] = {}
 
 
-_unwritten: dict[
-    Path, dict[str, TrialResult]
-] = {}  # results of this process, by the file that was not written
+# Results that could not be written to their file, by that file: this process still knows them.
+_unwritten: dict[Path, dict[str, TrialResult]] = {}
 
 
 class LabHost:

@@ -20,7 +20,7 @@ def build_block_node(drive: VirtualDrive, path: Path) -> dict[str, Any]:
     return {
         "driver": "raw",
         "node-name": f"node-{drive.name}",
-        # A raw file is whole in the host's page cache even when QEMU is killed, so its syncs may be skipped.
+        # What was written to a raw file is in the host's page cache even when QEMU is killed, so syncs are not needed.
         "cache": {"no-flush": True},
         "discard": "unmap",
         "detect-zeroes": "unmap",

@@ -124,7 +124,9 @@ class Bmc:
         an exit code."""
         secret = self.spec.password if password is None else password
         login = ["-I", "lanplus", "-H", LOOPBACK, "-p", str(self.lan_port), "-N", "2", "-R", "2"]
-        login += ["-C", "3"]  # named, because ipmitool loses five seconds asking ipmi_sim for its suites
+        # The cipher suite is named: without it ipmitool asks ipmi_sim for its suites, and waits five seconds for
+        # nothing.
+        login += ["-C", "3"]
         login += ["-U", self.spec.user if user is None else user, "-E"]
         return run(
             ["ipmitool", *login, *words],
@@ -165,7 +167,7 @@ class Bmc:
         elif name == "shutdown":
             self.chassis.press_power_button()
         elif name == "power":
-            # QEMU waits for this answer over KCS while it ends, so it happens beside it.
+            # A QEMU that is ended waits for this answer over KCS, so the answer may not wait for the end of QEMU.
             action = self.chassis.power_on if value == "1" else self.chassis.power_off
             threading.Thread(target=action, name="power", daemon=True).start()
         return ""

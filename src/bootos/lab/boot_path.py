@@ -155,7 +155,8 @@ def measure_path(
 def _build_boot(
     path: BootPath, image: Path, server: LabServer
 ) -> Literal["pxe", "http", "cdrom", "usb"] | KernelBoot:
-    if path.boot == "virtual":  # once; the usual boot must not be what brings it up
+    # The BMC's medium is for one boot. The usual boot is another one, so that the test sees which of them was taken.
+    if path.boot == "virtual":
         return "pxe"
     if path.boot != "kexec":
         return path.boot

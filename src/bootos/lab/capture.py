@@ -63,7 +63,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
         loading = False
         for fetch in self.fetches:
             is_loader = fetch.protocol == "tftp" and fetch.name.lstrip("/") == loader
-            # A ROM asks for the size of the loader before it asks for the loader.
+            # A ROM asks for the loader twice, first for its size: that is one boot.
             if is_loader and not loading:
                 boots.append([])
             loading = is_loader
@@ -104,10 +104,9 @@ def parse_capture(content: bytes) -> Capture:
     packets = list(_split_packets(content))
     fetches: list[Fetch] = []
     dhcp: list[Dhcp] = []
-    waiting: dict[
-        tuple[int, int], list[int]
-    ] = {}  # (IP protocol, guest's port) -> unanswered positions in fetches
-    latest: dict[tuple[int, int], int] = {}  # the same -> the position that bytes count for
+    # Both have the key (IP protocol, guest's port). `waiting`: positions in `fetches` that have no answer yet.
+    waiting: dict[tuple[int, int], list[int]] = {}
+    latest: dict[tuple[int, int], int] = {}  # the position in `fetches` to which received bytes are added
     received: dict[int, int] = {}
     for packet in packets:
         key_to_host = (packet.protocol, packet.source[1])
@@ -120,7 +119,8 @@ def parse_capture(content: bytes) -> Capture:
         elif packet.protocol == 17 and {packet.source[1], packet.target[1]} == {67, 68}:
             if message := _parse_dhcp(packet):
                 dhcp.append(message)
-        elif packet.protocol == 17 and key_to_guest in latest:  # from whatever port the server took
+        # a TFTP server answers from a port of its own choice
+        elif packet.protocol == 17 and key_to_guest in latest:
             _count(received, latest, key_to_guest, max(0, packet.payload_bytes - 4))
             _settle(fetches, waiting, key_to_guest, found=packet.payload[:2] != b"\0\5")
         elif packet.protocol == 6 and (line := _parse_http_request(packet.payload)) is not None:

@@ -231,7 +231,8 @@ def _watch(machine: Machine, *, until: str, timeout_s: float) -> str:
         threading.Thread(target=_pass_input, args=[machine], name="keyboard", daemon=True).start()
 
     def find_outcome() -> str:
-        is_on = machine.is_on()  # before the lines, of which the last ones come before its end
+        # is read before the lines: a machine that is off has written all of its lines
+        is_on = machine.is_on()
         if until and machine.serial.has(until):
             return "matched"
         if is_on:

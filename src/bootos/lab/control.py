@@ -54,7 +54,8 @@ class MachineControl(Chassis, ABC):
             if not self.is_on():
                 return
             order = find_boot_order(self.spec, target)
-            free = dict.fromkeys(order, -1)  # first, as an index that is taken is refused, also to its owner
+            # QEMU refuses an index that is in use, even for the device that has it: so all are taken away first.
+            free = dict.fromkeys(order, -1)
             for device, index in (*free.items(), *((name, i) for name, i in order.items() if i >= 0)):
                 path = f"/machine/peripheral/{device}"
                 self._ask("qom-set", path=path, property="bootindex", value=index)

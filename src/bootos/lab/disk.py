@@ -136,7 +136,7 @@ def _find_data_blocks(file: int, size_bytes: int) -> set[int]:
         try:
             begin = os.lseek(file, end, os.SEEK_DATA)
         except OSError:
-            break  # only a hole is left (ENXIO)
+            break  # ENXIO: nothing but a hole is left
         end = os.lseek(file, begin, os.SEEK_HOLE)
         blocks.update(range(begin // BLOCK_BYTES, (end - 1) // BLOCK_BYTES + 1))
     return blocks

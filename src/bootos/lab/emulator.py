@@ -119,7 +119,7 @@ class Emulator:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 self._cpu_s = (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
             except (OSError, IndexError):
-                pass  # it ended between the two
+                pass  # QEMU has ended since its process id was asked for
         return self._cpu_s
 
     def read_memory_bytes(self) -> dict[str, int]:
@@ -199,9 +199,10 @@ class Emulator:
                 break
         try:
             code = self._child.wait(_EXIT_DEADLINE_S)
-        except ToolError:  # it answers no more, and does not end
+        except ToolError:  # the connection has ended, but the process goes on
             code = self._child.stop(grace_s=0.0)
-        self.serial.drain(_DRAIN_DEADLINE_S)  # whoever hears of the end can read all of the last words
+        # before the end is told, so that the last lines are there for everybody who hears of it
+        self.serial.drain(_DRAIN_DEADLINE_S)
         self._settle(self._find_end(status, code, shutdown=shutdown))
 
     def _read_status(self) -> str:

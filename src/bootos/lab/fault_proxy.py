@@ -52,7 +52,7 @@ class FaultProxy:
     def __init__(self, port: int) -> None:
         self.port = port
         self.rule: Rule = let_pass
-        self.hung = 0  # calls that met a hanging server
+        self.hung = 0  # how many calls were left without an answer by HANG
         self._delayed: list[Call] = []
         self._lock = threading.Lock()
         self._healed = threading.Event()
@@ -115,7 +115,7 @@ class FaultProxy:
         with self._lock:
             late = [old for old in self._delayed if old.path == call.path]
             self._delayed = [old for old in self._delayed if old.path != call.path]
-        for old in late:  # after the newer one
+        for old in late:  # the server gets them after the newer call
             self._forward(old)
         return None if fate is Fate.LOSE_ANSWER else answer
 

@@ -15,7 +15,7 @@ from bootos.lab.disk import SECTOR_BYTES
 from bootos.process import run
 
 _MD_MAGIC = 0xA92B4EFC
-_MD_SUPER_SECTORS = 8  # version 1.2: 4 KiB from the start
+_MD_SUPER_SECTORS = 8  # where a superblock of version 1.2 is: 4 KiB after the start of the disk
 _MD_DATA_SECTORS = 2048
 _MD_SPARE_ROLE = 0xFFFF
 
@@ -63,7 +63,7 @@ def make_lvm_disk(path: Path, size_mib: int = 128, *, group: str = "precious", v
     make_empty_disk(path, size_mib)
     device = run(["losetup", "--find", "--show", path]).stdout.strip()
     try:
-        # Device-mapper is not used, so the host's kernel need not have it; only this device is looked at.
+        # LVM looks at this device only, and does without device-mapper, which the host's kernel may not have.
         only = [
             "--driverloaded",
             "n",

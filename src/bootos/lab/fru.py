@@ -46,7 +46,7 @@ def _area(head: bytes, fields: list[str]) -> bytes:
     body = bytearray(head)
     for text in fields:
         raw = text.encode("latin-1", errors="replace")[:63]
-        # A typed length of 0xC1 would read as the end of the fields, so a single character gets a blank.
+        # A field of one character would begin with 0xC1, which is the end of the fields: so it gets a blank.
         raw = raw + b" " if len(raw) == 1 else raw
         body += bytes((0xC0 | len(raw),)) + raw if raw else b"\0"
     body += b"\xc1"

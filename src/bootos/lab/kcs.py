@@ -27,7 +27,7 @@ NETFN_APP = 0x06
 COLD_RESET, WARM_RESET = 0x02, 0x03
 SET_USER_PASSWORD, SETS, TESTS = 0x47, 0x02, 0x03  # IPMI 2.0, 22.30: command and two of its operations
 PASSWORD_DIFFERS, PASSWORD_SIZE_DIFFERS = 0x80, 0x81
-INITIALIZATION_IN_PROGRESS = 0xD2  # completion code: the BMC is starting
+INITIALIZATION_IN_PROGRESS = 0xD2  # the completion code of a BMC that is starting
 VERSION, CAPABILITIES = b"\xff", b"\x08"  # control commands by which QEMU introduces itself
 
 

@@ -17,8 +17,9 @@ from bootos.loader import DIRECTORY as LOADERS
 from bootos.wire.manifest import LayerEntry
 
 LAYER = "lab"
-NUMBER = LAST_NUMBER  # laid over all others
-# Run before the agent: the devices that do nothing get the `uevent` files of this machine's controllers.
+NUMBER = LAST_NUMBER  # the layer lies over all others
+# This script runs before the agent. It gives the PCI devices that do nothing the `uevent` files of this machine's RAID
+# controllers.
 _FACES = """#!/bin/sh
 faces=/usr/lib/lab/$(cat /sys/class/dmi/id/product_serial)
 number=0

@@ -11,7 +11,8 @@ HOST_ADDRESS = "10.0.2.2"  # how a guest on a connected network reaches the loop
 class LoopbackHandler(http.server.BaseHTTPRequestHandler):
     """Answers requests; writes no log."""
 
-    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+    # head and body are two writes, and with Nagle's algorithm the second waits for an ACK
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing."""

@@ -37,7 +37,8 @@ PXELINUX_GAVE_UP = "Boot failed: press a key to retry"
 _PANICKED = "---[ end Kernel panic"  # Linux says so (kernel/panic.c) when it will not restart by itself
 _FIRMWARE_BOOTS = re.compile(r"Booting from |BdsDxe: loading Boot")  # SeaBIOS's and OVMF's words
 
-_SETTLE_S = 60.0  # how long the end of a run may take to be understood; a start anew is a part of it
+# How long it may take to find out how a run has ended; this includes a start anew with tcg.
+_SETTLE_S = 60.0
 
 
 class Machine(MachineControl):
@@ -156,7 +157,8 @@ class Machine(MachineControl):
     def power_on(self) -> None:
         """Start QEMU; nothing happens when it runs. Raises BootosError with QEMU's words when it does not start."""
         if self._emulator is not None and self._emulator.pid is None:
-            self._emulator.wait_until_settled(_SETTLE_S)  # it has just ended, and may be started anew
+            # QEMU has just ended, and the machine may be started anew
+            self._emulator.wait_until_settled(_SETTLE_S)
         with self._switching:
             if self.is_on():
                 return
@@ -172,7 +174,8 @@ class Machine(MachineControl):
                 find_end=lambda: self.end.words if self.end is not None else "",
             )
             self._start()
-        if self.silicon is not None:  # not while switching: a tool that is at work may want to switch
+        # Without the lock: a tool that runs now may want to switch the machine, and the silicon waits for the tool.
+        if self.silicon is not None:
             self.silicon.boot()
 
     def power_off(self) -> None:
@@ -279,7 +282,7 @@ class Machine(MachineControl):
         except BootosError as error:
             if self.accelerator != "kvm":
                 raise
-            self._run("tcg")  # where this fails too, kvm is not to blame
+            self._run("tcg")  # when this fails too, the reason is not kvm
             self._leave_kvm(str(error))
 
     def _run(self, accelerator: Accelerator) -> None:
@@ -313,7 +316,7 @@ class Machine(MachineControl):
         with self._switching:
             if end.kind != "error" or self.accelerator != "kvm" or self._emulator is not emulator:
                 return end
-            # without a boot card nothing is recorded; then a kernel that runs may have asked
+            # Packets are recorded on the boot card. A machine without one may have asked as soon as its kernel ran.
             if has_asked(self.capture_path) if self.spec.boot_nic else self.serial.has("Linux version"):
                 self.host.remember_failure(end.words)
                 words = f"kvm failed after the machine's first request to the server: {end.words}"

@@ -32,8 +32,8 @@ _SCSI_DEVICES = {
     "megasas-gen2": "megasas-gen2",
     "mptsas1068": "mptsas1068",
 }
-_FIRST, _USUAL = 0, 1  # boot indices: of a BMC's choice, and of what the specification says
-_ONBOARD_SATA_PORTS = 6  # ICH9 in the q35 machine
+_FIRST, _USUAL = 0, 1  # boot indices: of the BMC's choice, and of the device that the specification names
+_ONBOARD_SATA_PORTS = 6  # the ICH9 of a q35 machine has six
 
 
 class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     boot_target: str = ""
 
 
-# A small cache of translated code: with the default (up to 1 GiB) QEMU holds twice the memory, and after a reset the
-# boot loader writes slowly over pages of which translations are still known.
+# The cache of translated code is small (64 MiB). With the default (up to 1 GiB) QEMU holds twice the memory, and after
+# a reset the boot loader is slow: each page that it writes to may have translations that must be dropped.
 TCG = "tcg,thread=multi,tb-size=64"
 
 
@@ -136,9 +136,9 @@ def _firmware_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
         "-drive",
         f"if=pflash,unit=1,format=raw,file={quote(paths.uefi_variables)}",
     ]
-    if spec.firmware == "uefi-secure":  # only SMM may write the keys
+    if spec.firmware == "uefi-secure":  # only code in SMM may write the keys of Secure Boot
         argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
-    if spec.boot == "http":  # or it would first wait for an answer to PXE
+    if spec.boot == "http":  # else the firmware tries PXE first, and waits for an answer
         for family in ("IPv4", "IPv6"):
             argv += ["-fw_cfg", f"name=opt/org.tianocore/{family}PXESupport,string=n"]
     return argv
@@ -177,7 +177,7 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     """One user-mode network per card; only the boot card's has TFTP, an isolated one's has no route to the host."""
     backend = f"user,id=net{index}"
     if nic.boot and paths.tap:
-        # without virtio's header before each frame, which the capture would have too
+        # Without vnet_hdr=off each frame has virtio's header, also in the capture.
         backend = f"tap,id=net{index},ifname={paths.tap},script=no,downscript=no,vnet_hdr=off"
     elif nic.isolated:
         backend += f",net=10.0.{3 + index}.0/24,restrict=on"
@@ -186,7 +186,8 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     device = f"{_NIC_DEVICES[nic.model]},id=nic{index},netdev=net{index},mac={nic.mac}"
     by_network = nic.boot and spec.boot in ("pxe", "http")
     device += f",bootindex={_USUAL}" if by_network else ""
-    # UEFI has drivers of its own, and refuses the unsigned one of the ROM where Secure Boot is on.
+    # UEFI has drivers of its own for these cards. With Secure Boot it refuses the driver in the ROM, which is not
+    # signed.
     device += "" if by_network and spec.firmware == "bios" else ",romfile="
     argv = ["-netdev", backend, "-device", device]
     if nic.boot and paths.capture:
@@ -203,7 +204,7 @@ def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
     for slot, disk in enumerate(spec.disks):
         file = quote(paths.disks[disk.name])
         drive = f"if=none,id=drive-{disk.name},file={file},format={disk.format}"
-        # A raw file is whole in the host's page cache even when QEMU is killed, so its syncs may be skipped.
+        # What was written to a raw file is in the host's page cache even when QEMU is killed, so syncs are not needed.
         drive += (
             ",cache=unsafe,discard=unmap,detect-zeroes=unmap" if disk.format == "raw" else ",cache=writeback"
         )
@@ -216,7 +217,7 @@ def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:
         elif disk.bus == "scsi":
             argv += ["-device", _scsi_device(disk)]
         else:
-            # A root port of its own lets a running machine lose the disk.
+            # A disk can be removed from a running machine only when it has a root port of its own.
             argv += ["-device", f"pcie-root-port,id=port-{disk.name},chassis={slot + 1},slot={slot + 1}"]
             argv += _pci_disk_argv(disk)
     return argv
@@ -270,5 +271,5 @@ def _pci_disk_argv(disk: DiskSpec) -> list[str]:
             "-device",
             build_option("virtio-blk-pci", id=disk.name, drive=drive, bus=port, serial=disk.serial),
         ]
-    serial = disk.serial or disk.name  # QEMU wants one
+    serial = disk.serial or disk.name  # QEMU does not start an nvme device without a serial number
     return ["-device", build_option("nvme", id=disk.name, drive=drive, bus=port, serial=serial)]

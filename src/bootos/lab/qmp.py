@@ -107,7 +107,7 @@ class Qmp:
 
     def close(self) -> None:
         """End the connection."""
-        with contextlib.suppress(OSError):  # QEMU may be first
+        with contextlib.suppress(OSError):  # QEMU may have closed it
             self._connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 

@@ -66,7 +66,8 @@ class RedfishService:
                     self.send_response_only(STATUS.get(output.code, output.code) or 200)
                     for name, value in output.files.items():
                         self.send_header(name, value)
-                    if self.close_connection:  # else the next request may be sent into a closed one
+                    # without this header the other side may send its next request into a closed connection
+                    if self.close_connection:
                         self.send_header("Connection", "close")
                     self.send_header("Content-Type", "application/json")
                     self.send_header("OData-Version", "4.0")
@@ -79,7 +80,8 @@ class RedfishService:
         class Server(LoopbackServer):
             def handle_error(self, request: object, client_address: object) -> None:
                 if not isinstance(sys.exception(), OSError):
-                    log.exception("a Redfish request went wrong")  # else: it does not like the certificate
+                    # an OSError is a client that refused the certificate
+                    log.exception("a Redfish request went wrong")
 
         self._server = Server(Handler)
         if tls:
@@ -122,7 +124,8 @@ def _make_context() -> tuple[ssl.SSLContext, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=3650))  # a guest's clock may be anywhere
+        # valid for a guest whose clock is wrong by years
+        .not_valid_before(now - datetime.timedelta(days=3650))
         .not_valid_after(now + datetime.timedelta(days=36500))
         .sign(key, hashes.SHA256())
     )

@@ -27,7 +27,8 @@ def ask_redfish(
         method=method,
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nobody signed a BMC's certificate
+    # a BMC's certificate is not signed by anybody
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=context) as answer:
             return answer.status, json.loads(answer.read() or b"{}")

@@ -22,14 +22,15 @@ REGISTERED = r"bootos: registered as "
 """What the agent says when the server has its machine. The kernel's clock driver says "registered as rtc0"."""
 
 GAVE_UP = (
-    r"Kernel panic|[Oo]ut of memory|Initramfs unpacking failed|write error|BootOS: cannot start"  # kernel, /init, GRUB
+    # said by the kernel, /init and GRUB
+    r"Kernel panic|[Oo]ut of memory|Initramfs unpacking failed|write error|BootOS: cannot start"
     r"|Not enough (memory|space)|^kexec\.sh: |EFI stub: ERROR|No bootable (device|option)"
 )
 """What a machine says that will not come up: the rest of the wait would be for nothing."""
 
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*|\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-Za-z]|[=>c78])|\x0f|\x0e|\x07")
 
-# A row of the status page, put at its place; a carriage return ends the page. Its words are no console lines.
+# A row of the status page, with the sequence that places it. The page is no part of the console's lines.
 _PAGE_ROW = re.compile(r"\x1b\[\d+;1H[^\r\n]*")
 
 
@@ -166,7 +167,7 @@ class SerialLog:
     def close(self) -> None:
         """End the connection and wait for the last lines to be written."""
         connection = self._connection
-        with contextlib.suppress(OSError):  # the other end may be first
+        with contextlib.suppress(OSError):  # QEMU may have closed it
             if connection is not None:
                 connection.shutdown(socket.SHUT_RDWR)
         self.drain(5.0)

@@ -77,7 +77,8 @@ class LabServer:
         def is_up() -> bool:
             if child.poll() is not None:
                 raise BootosError(f"the server ended with exit code {child.poll()}: {self._read_log_end()}")
-            if self.network is not None:  # it cannot be asked from here, but says when it can be
+            # this process is outside of that network, so the server's log tells that it listens
+            if self.network is not None:
                 return "listening on http" in self._read_log_end()
             return is_answering(self.url)
 

@@ -20,7 +20,8 @@ _numbers = itertools.count(1)
 def run_in_shell(machine: Machine, command: str, deadline_s: float = 120) -> tuple[int, str]:
     """Run a command in the shell; returns its exit code and what it printed. Raises SerialTimeout."""
     open_shell(machine, deadline_s)
-    number = next(_numbers)  # the end of one command is not taken for the end of the next
+    # Each command has a number of its own, so that the end of an earlier one is never taken for its end.
+    number = next(_numbers)
     seen = len(machine.serial.lines)
     machine.type_text(f"{command}; echo END-OF-COM''MAND-{number}=$?.\n")
     end = machine.wait_for_serial(rf"END-OF-COMMAND-{number}=\d+\.", deadline_s, after=seen)

@@ -57,5 +57,5 @@ def build_host_interface(address: str, port: int) -> bytes:
     mask = bytes([255, 255, 255, 0]).ljust(16, b"\0")
     record = bytes(16) + bytes([4, 1]) + bytes(32) + bytes([1, 1]) + packed + mask
     record += struct.pack("<HIB", port, 0xFFFFFFFF, 0)
-    data = bytes([0x40, 1, 0x80]) + bytes([1, 4, len(record)]) + record  # device type 80h: a maker's own
+    data = bytes([0x40, 1, 0x80]) + bytes([1, 4, len(record)]) + record  # device type 80h is OEM
     return struct.pack("<BBH", 42, 4 + len(data), 0x2A00) + data + b"\0\0"

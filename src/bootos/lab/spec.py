@@ -182,7 +182,7 @@ def find_problems(spec: MachineSpec) -> list[Problem]:
             say(f"{path}.size_mib", "must be at least 1")
         if disk.wwn and not _WWN.fullmatch(disk.wwn):
             say(f"{path}.wwn", f"{disk.wwn!r} is not a WWN", "0x and 16 hexadecimal digits in lower case")
-        # A virtio disk has none, and Linux does not believe the one of QEMU's nvme controller (NVME_QUIRK_BOGUS_NID).
+        # A virtio disk has no WWN. Linux ignores the one of QEMU's nvme controller (NVME_QUIRK_BOGUS_NID).
         if disk.wwn and disk.bus in ("virtio", "nvme"):
             say(f"{path}.wwn", f"the WWN of a {disk.bus} disk cannot be set", "use sata or scsi")
         if disk.model and disk.bus in ("virtio", "nvme"):

@@ -20,7 +20,7 @@ from bootos.lab.serial import SerialLog
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec
 from bootos.lab.trial_program import SIGN, build_program
 
-_DEADLINE_S = 20.0  # with tcg none takes longer than 6 on one idle processor
+_DEADLINE_S = 20.0  # with tcg each trial takes less than 6 s on one idle processor
 _LOADER = "trial.0"
 _NIC = NicSpec(mac="52:54:00:b0:0c:f0", boot=True)
 

@@ -5,7 +5,7 @@ writes `SIGN` to the first serial port and halts. Its three parts use what a boo
 protected mode, paging, long mode, SSE2, and an instruction with a VEX prefix where the processor has BMI2.
 """
 
-# Address, machine code, the same in words.
+# Each line is an address, machine code, and its assembly.
 _CODE = """
 7c00  fa                    cli
 7c01  31c0                  xor ax,ax
@@ -111,7 +111,7 @@ _CODE = """
 7d3d  0f1f00                nop DWORD PTR [rax]
 """
 
-# Descriptors: none, 32 bit code, data, 64 bit code; after them their size and place, for lgdt.
+# Four descriptors (null, 32 bit code, data, 64 bit code), then the operand of lgdt: size and address of the table.
 _TABLE = "0000000000000000 ffff0000009bcf00 ffff00000093cf00 ffff0000009baf001f00 407d0000"
 
 _ROUNDS = 1_000_000

@@ -61,10 +61,10 @@ def read_metadata(path: Path, offset_bytes: int = 0) -> str | None:
         if start is None:
             return None
         header = start + struct.unpack_from("<I", head, start + 20)[0]
-        place = header + 40  # behind the UUID and the size of the device
+        place = header + 40  # the UUID (32 bytes) and the size of the device (8 bytes) are before it
         areas: list[tuple[int, int]] = []
         ends = 0
-        while ends < 2:  # the list of data areas, then that of metadata areas, each ended by zeros
+        while ends < 2:  # two lists, of data areas and of metadata areas; a zero offset ends a list
             area = struct.unpack_from("<QQ", head, place)
             place += 16
             if area[0] == 0:
@@ -75,7 +75,8 @@ def read_metadata(path: Path, offset_bytes: int = 0) -> str | None:
             offset, length = struct.unpack_from("<QQ", read(begin, _SECTOR_BYTES), 40)
             if length:
                 text = read(begin + offset, min(length, size - offset))
-                text += read(begin + _SECTOR_BYTES, length - len(text))  # the area is a ring
+                # a text that reaches the end of the area goes on after its first sector
+                text += read(begin + _SECTOR_BYTES, length - len(text))
                 return text.decode().rstrip("\0")
     return None
 

@@ -12,7 +12,8 @@ def while_on(machine: Machine, find: Callable[[], T | None]) -> Callable[[], T |
     """A `find` for `bootos.waiting.wait_for` that raises MachineEnded when the machine is off and nothing was found."""
 
     def look() -> T | None:
-        was_on = machine.is_on()  # before `find`, which may find the last thing that the machine did
+        # Read before `find`: what the machine did before it went off can then be found.
+        was_on = machine.is_on()
         found = find()
         if not found and not was_on:
             machine.check_on()

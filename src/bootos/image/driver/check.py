@@ -91,7 +91,7 @@ def check_modules(modules: Sequence[ModuleFile], kernel: Kernel) -> Verdict:
     }
     for module in modules:
         found = list(_check_build(module, kernel))
-        if not found:  # built for another kernel, every symbol would be wrong too
+        if not found:  # a module that was built for another kernel is reported once, not for each symbol
             found = list(_check_symbols(module, kernel, together))
         problems += found
         notes += _collect_notes(module, kernel, together)

@@ -25,12 +25,13 @@ SAME = {
 }
 """What is installed, by the name it has with rpm: the Debian package it is (`linux-headers` for one release)."""
 
-# Makefiles of drivers ask which kernel runs, and mean the one they are built for.
+# Makefiles of drivers ask `uname -r` for the kernel that they build for; here it is the image's.
 UNAME = """\
 #!/bin/sh
 /usr/bin/uname "$@" | sed "s|$(/usr/bin/uname -r)|{release}|g"
 """
-# Debug information makes a module ten times larger; a signature covers the whole file, which then stays as it is.
+# Debug information makes a module ten times larger. A signed module is not stripped: its signature covers the whole
+# file.
 STRIP = """\
 #!/bin/sh
 find "$1" -type f \\( -name '*.ko' -o -name '*.ko.new' \\) | while read -r file; do
@@ -56,8 +57,9 @@ def equip(root: Path, release: str, say: Callable[[str], None]) -> None:
     write(root / "usr/local/bin/uname", UNAME.format(release=release), 0o755)
     write(root / "usr/local/bin/strip-modules", STRIP, 0o755)
     write(root / "etc/rpm/macros.bootos", MACROS.format(release=release))
-    write(root / "etc/debian_chroot", release)  # the prompt says where one is
-    # Installing into a build root ends with depmod over /lib/modules of the host, in many Makefiles.
+    write(root / "etc/debian_chroot", release)  # bash shows it in the prompt
+    # Many Makefiles run depmod at the end of `install`, over the host's /lib/modules even when they install elsewhere:
+    # here it does nothing.
     for name in ("depmod", "yum"):
         (root / "usr/sbin" / name).unlink(missing_ok=True)
     (root / "usr/sbin/depmod").symlink_to("/usr/bin/true")

@@ -58,7 +58,7 @@ def unpack(source: Path, tree: Path) -> Unpacked:
         )
     _remove_tables(tree)
     for path in sorted((item for item in tree.rglob("*") if item.is_dir()), reverse=True):
-        path.chmod(0o755)  # a layer's directories are merged with those of the root, and count
+        path.chmod(0o755)  # where layers have the same directory, the mode of the upper one counts
         if not any(path.iterdir()):
             path.rmdir()
     tree.chmod(0o755)

@@ -82,7 +82,7 @@ def check_source_name(source: Source) -> None:
     )
     values.update((str(tag).lower(), str(value)) for tag, value in tags)
     named = values.get("source", values.get("source0", ""))
-    for _ in range(3):  # a value may hold another one
+    for _ in range(3):  # a value may name another macro
         named = re.sub(r"%\{(\w+)\}", lambda match: values.get(match[1], match[0]), named)
     expected = named.rsplit("/", 1)[-1]
     if expected and "%" not in expected and expected != source.tar.name:

@@ -132,7 +132,7 @@ def remove_packages(directory: Path, name: str) -> LayerEntry:
     it."""
     image = read_image(directory)
     if any(entry.name == name and entry.kind == "modules" for entry in image.manifest.layers):
-        hint = f"bootos driver remove {directory} {name}"  # which makes modprobe's tables anew
+        hint = f"bootos driver remove {directory} {name}"  # this command also makes modprobe's tables anew
         raise BootosError(f"{name} is a driver, not a package", hint=hint)
     stacked = [entry.name for entry in image.manifest.layers if entry.kind == "packages"]
     newer = stacked[stacked.index(name) + 1 :] if name in stacked else []

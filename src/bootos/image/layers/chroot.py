@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "TMPDIR": "/tmp",
     "TZ": "UTC",
     "DEBIAN_FRONTEND": "noninteractive",
-    "SOURCE_DATE_EPOCH": SOURCE_DATE,  # rpm's databases and packages then say the same each time
+    "SOURCE_DATE_EPOCH": SOURCE_DATE,  # rpm's databases and packages are then the same in each build
 }
 
 APART = ("unshare", "--net", "--pid", "--fork", "--kill-child")
@@ -51,7 +51,9 @@ def prepare_chroot(root: Path) -> Iterator[None]:
         (root / "run/bootos").mkdir()
         if Path("/etc/resolv.conf").exists():
             shutil.copyfile("/etc/resolv.conf", root / "run/bootos/resolv.conf")
-        policy = root / POLICY  # invoke-rc.d asks it, and without a running systemd would start SysV scripts
+        # invoke-rc.d asks this file before it starts a service. Without it, and without a running systemd, SysV
+        # scripts start.
+        policy = root / POLICY
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
         stack.callback(policy.unlink)
@@ -87,5 +89,5 @@ def run_inside(
 
 def _mount(stack: ExitStack, what: Sequence[str | Path], target: Path) -> None:
     run(["mount", *what, target])
-    # A package may have left a process behind: its files are let go when it ends.
+    # --lazy: a process that a package has started may still have files open.
     stack.callback(run, ["umount", "--lazy", target], timeout_s=30)

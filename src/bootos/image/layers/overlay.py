@@ -66,7 +66,7 @@ def _stack(lower: Sequence[Path], work: Path, upper: Path, stack: ExitStack) -> 
     """Lay the directories over each other, the last one on top."""
     root = Root(work / "root")
     root.upper = upper.resolve()
-    empty = work / "empty"  # an overlay needs two directories below, and an image may have one layer
+    empty = work / "empty"  # an overlay needs two lower directories, and an image may have one layer
     for directory in (root, root.upper, work / "overlay", empty):
         directory.mkdir(parents=True, exist_ok=True)
     odd = [str(path) for path in (work, root.upper) if set(str(path)) & set(",:\\")]

@@ -30,7 +30,7 @@ DNF = (
     "--setopt=tsflags=nodocs",
     "--setopt=install_weak_deps=0",
     "--setopt=skip_if_unavailable=0",
-    "--setopt=keepcache=1",  # `origin` describes the files; the cache is no part of a layer
+    "--setopt=keepcache=1",  # `origin` reads the package files; the cache is no part of a layer
 )
 
 
@@ -116,7 +116,8 @@ def install_debs(root: Path, wanted: Wanted, say: Say, *, archive: bool = True) 
         inside = _show_files(stack, root, wanted.debs, "debs")
         argv = [*APT, "install", *inside, *wanted.deb_names]
         if not wanted.deb_names:
-            done = run_inside(root, argv, check=False)  # without lists there is nothing to download
+            # the root has no package lists yet, so apt downloads nothing
+            done = run_inside(root, argv, check=False)
             if done.returncode == 0:
                 return
             if not archive or "nmet dependencies" not in done.stdout + done.stderr:

@@ -43,7 +43,8 @@ def clean_upper(upper: Path, enabled: Collection[str], since: float) -> list[str
     for path in silent:
         path.unlink()
     expand_opaque(upper, upper.parent / "layers")
-    for path in sorted(upper.rglob("*"), reverse=True):  # what is empty in both would only be noise
+    # a directory in which nothing has changed is left out of the layer
+    for path in sorted(upper.rglob("*"), reverse=True):
         if (
             path.is_dir()
             and not path.is_symlink()

@@ -39,6 +39,6 @@ def build_boot(*, kernel: Stage, init: Path, shell: bool, directory: Path) -> No
         write_cpio(output, root)
     packed = directory / "boot.cpio.zst"
     run(["zstd", "-q", "-19", "--rm", archive, "-o", packed], timeout_s=300)
-    with packed.open("ab") as output:  # an uncompressed segment may follow: it must start aligned
+    with packed.open("ab") as output:  # an uncompressed segment that follows must begin at a multiple of four
         output.write(b"\0" * (-output.tell() % ALIGNMENT))
     shutil.rmtree(root)

@@ -44,7 +44,8 @@ def compile_python(
             "--library-path",
             libraries,
             python,
-            *("-S", "-m", "compileall", "-q", "-j1"),  # workers would start without the loader
+            # -j1: worker processes would be started without this loader
+            *("-S", "-m", "compileall", "-q", "-j1"),
             *("--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/"),
             *(("-b", "-o", "2") if sourceless else ()),
             *directories,

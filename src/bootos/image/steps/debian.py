@@ -46,7 +46,7 @@ def build_base(
             "--variant=apt",
             "--architectures=amd64",
             f"--include={','.join(debian.packages)}",
-            "--dpkgopt=force-unsafe-io",  # a build that breaks off is thrown away whole
+            "--dpkgopt=force-unsafe-io",  # no syncs: a build that breaks off is thrown away
             *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
             *(f"--dpkgopt=path-include={path}" for path in TAKEN_IN),
             f"--essential-hook={NOT_YET}",

@@ -162,7 +162,8 @@ def _copy_firmware(tree: Path, root: Path, modules: Path, drop: Sequence[str]) -
     for name in sorted(chosen):
         target = root / "usr/lib/firmware" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target)  # a symlink's content: its target may not be kept
+        # copies the content of a symlink, as its target may not be kept
+        shutil.copyfile(source / name, target)
     return len(chosen)
 
 

@@ -46,9 +46,10 @@ SHELL_FILES = (
 """What a recipe with `shell = "off"` does not carry: no console gives a root shell then."""
 
 MASKED = (
-    # started by name from udev rules when an array is made
+    # udev rules start these by name when an array is made
     *("mdmonitor.service", "mdmonitor-oneshot.service", "mdadm-grow-continue@.service"),
-    # pulled in by units we start; they cost CPU at each boot and give nothing to an OS that ends in memory
+    # Units that are started here want these. They cost CPU time at each boot, and an OS that lives in memory does not
+    # need them.
     *("tmp.mount", "sys-fs-fuse-connections.mount", "systemd-networkd-persistent-storage.service"),
     *("systemd-udev-load-credentials.service", "modprobe@.service", "run-lock.mount"),
 )
@@ -110,7 +111,7 @@ def build_layer(
     link_vendor_scripts(root)
     compile_python(root, installed, [root / PACKAGES])
     apply_system(site, installed, rpmdb.directory / OWN_PACKAGES, root, directory / "site")
-    # A script may have given files to other users; all else was made here and is root's.
+    # A script may have given files to other users. Without scripts all files belong to root.
     all_root = not site.system.scripts
     build_squashfs(root, directory / "layer.squashfs", "zstd", all_root=all_root)
     shutil.rmtree(root)

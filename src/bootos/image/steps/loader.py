@@ -33,7 +33,7 @@ def build_loaders(
     for name, loader in loaders.items():
         if (tree / loader.path).is_file():
             shutil.copyfile(tree / loader.path, target / name)
-        else:  # of another Debian release: its boot path is missing, and the server says so
+        else:  # another Debian release may lack this loader; the server then says which boot path is missing
             say(f"{loader.package} has no {loader.path}: no {name}")
     copy_licenses(tree, directory / "copyright")
     shutil.rmtree(tree)

@@ -12,7 +12,7 @@ from bootos.image.cpio import write_cpio
 
 PACKAGES = ("amd64-microcode", "intel-microcode")
 ARCHIVE = "microcode.cpio"
-# name in the early archive -> where Debian's packages put the parts, below usr/lib/firmware
+# The parts of the early archive by their names: where Debian's packages have them, below usr/lib/firmware.
 SOURCES = {
     "AuthenticAMD.bin": "amd-ucode/microcode_amd*.bin",
     "GenuineIntel.bin": "intel-ucode/*",

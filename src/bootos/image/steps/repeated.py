@@ -10,9 +10,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_DYNAMIC = 2  # program header
+_DYNAMIC = 2  # types of program headers: PT_DYNAMIC and PT_LOAD
 _LOAD = 1
-_NEEDED = 1  # dynamic section
+_NEEDED = 1  # tags of the dynamic section: DT_NEEDED and DT_STRTAB
 _STRINGS = 5
 _MAGIC = b"\x7fELF\x02\x01"
 _PROGRAM = struct.Struct("<IIQQQQQQ")
@@ -85,7 +85,7 @@ def _read_dynamic(data: bytes) -> tuple[int, list[tuple[int, int]], int]:
     step, count = struct.unpack_from("<HH", data, 54)
     headers = [_PROGRAM.unpack_from(data, start + number * step) for number in range(count)]
     found = next((header for header in headers if header[0] == _DYNAMIC), None)
-    if found is None:  # a static program
+    if found is None:  # a static program has no dynamic section
         return 0, [], 0
     place, size = found[2], found[5]
     entries = [_ENTRY.unpack_from(data, place + at) for at in range(0, size, _ENTRY.size)]

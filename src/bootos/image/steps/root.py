@@ -28,7 +28,7 @@ GENERATED = (
 """Made by chance when Debian is installed: no two builds, and all machines of one, would have the same."""
 UNIT_DIRECTORIES = ("usr/lib/systemd/system", "etc/systemd/system")
 ALLOWED_FILES = {
-    # directory -> field of the recipe's [boot] that lists what stays in it
+    # Each directory, with the field of the recipe's [boot] that lists what stays in it.
     "usr/lib/udev/rules.d": "udev_rules",
     "usr/lib/systemd/system-generators": "generators",
     "usr/lib/tmpfiles.d": "tmpfiles",
@@ -115,7 +115,8 @@ def make_stateless(root: Path) -> None:
         root, ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "etc/fstab", "etc/mtab")
     ):
         path.unlink()
-    # Empty, not missing or "uninitialized": systemd then takes an id for this boot and applies no presets.
+    # An empty file: systemd makes an id for this boot and applies no presets. With a missing file or "uninitialized"
+    # it would apply them.
     (root / "etc/machine-id").touch()
     (root / "etc/fstab").touch()
     for path in _existing(root, GENERATED):

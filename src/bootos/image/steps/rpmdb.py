@@ -61,7 +61,7 @@ def build_rpmdb(
     with open_trees([base.directory / "root"], work) as root:
         with prepare_chroot(root):
             before = read_packages(root)
-            shutil.copyfile(loader_paths, root / LOADER_PATHS)  # before the first ldconfig
+            shutil.copyfile(loader_paths, root / LOADER_PATHS)  # must be there before a package runs ldconfig
             if wanted.debs:
                 say(f"installing {len(wanted.debs)} .deb files")
                 install_debs(root, Wanted(debs=wanted.debs), say, archive=False)

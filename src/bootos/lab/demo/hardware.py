@@ -69,6 +69,6 @@ SPEC = MachineSpec(
 TRANSPORTS = {"virtio": "virtio", "nvme": "nvme", "sata": "sata"}
 MODULES = {"e1000e": "e1000e", "virtio": "virtio_net"}
 
-# name, file system, label, size in MiB (None: the rest)
+# Each is (name, file system, label, size in MiB); the size None is the rest of the disk.
 OS_PARTITIONS = (("efi", "vfat", "EFI", 64), ("boot", "ext4", "boot", 128), ("root", "xfs", "root", None))
 DATA_PARTITIONS = (("swap", "swap", "swap", 128), ("data", "btrfs", "data", None))

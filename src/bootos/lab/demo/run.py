@@ -128,7 +128,8 @@ def kill_in_mid_job(machine: Machine, server: LabServer, operator: Operator, job
     wait_for(while_on(machine, is_working), JOB_DEADLINE_S, what="a running step")
     server.kill()
     say("the server was killed in mid-job")
-    threading.Event().wait(10.0)  # as long as the server is away: the fault itself, not a wait for something
+    # the server is away for 10 seconds: this is the fault itself, nothing is waited for
+    threading.Event().wait(10.0)
     server.start()
     say("the server was started again")
 

@@ -15,10 +15,9 @@ from bootos.lab.vendor_tools.script import PAYLOAD, build_script
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 PROGRAM = "lab-firmware-package"
-VERSIONS = (
-    "firmware-versions"  # tells what the machine has: its SMBIOS tables stay as QEMU was started with them
-)
-_AT_ONCE = ("bmc",)  # the others are flashed when the machine starts
+# This program tells which versions the machine has: its SMBIOS tables do not change while QEMU runs.
+VERSIONS = "firmware-versions"
+_AT_ONCE = ("bmc",)  # takes effect at once; the others with the next start of the machine
 
 
 class Payload(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

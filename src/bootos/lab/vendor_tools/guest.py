@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-PROGRAM = ""  # set in a firmware package, which is run under whatever name it was stored
+PROGRAM = ""  # a firmware package has its program here, as its file may have any name
 PAYLOAD = ""
 
 CONNECT_DEADLINE_S = 60.0  # the network may be down for a moment
@@ -46,7 +46,7 @@ def connect(address: str) -> socket.socket:
                 sys.exit(f"the silicon at {address} does not answer: {error}")
             time.sleep(1.0)
             continue
-        connection.settimeout(None)  # a program may take its time
+        connection.settimeout(None)  # no deadline: a program may run for minutes
         return connection
 
 

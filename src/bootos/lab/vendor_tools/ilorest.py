@@ -48,7 +48,7 @@ class Ilorest:
 
     def on_boot(self, silicon: Silicon) -> None:
         """BIOS settings that wait take effect."""
-        if silicon.state.get(KEY, {}).pop("waits", False):  # another vendor's BIOS has its own rules
+        if silicon.state.get(KEY, {}).pop("waits", False):  # else the pending settings are another vendor's
             start_bios(silicon)
 
 

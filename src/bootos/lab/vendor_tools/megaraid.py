@@ -33,7 +33,7 @@ class MegaraidDrive(msgspec.Struct, kw_only=True):
     wwn: str
     firmware: str
     state: State = "UGood"
-    group: int | None = None  # drive group that it is in or a spare of
+    group: int | None = None  # the drive group of which it is a member or a spare
     joined_at: float | None = None  # when a spare began to be filled
 
     @property

@@ -98,7 +98,7 @@ def _set(bios: dict[str, Any], jobs: list[dict[str, Any]], place: str, value: st
         text = "ERROR: RAC1042: Unable to complete the operation because a configuration job is already scheduled.\n"
         return Output(code=1, stderr=text)
     bios["pending"][name] = int(value) if attribute is not None and attribute.lower is not None else value
-    if half:  # it is staged, and then the tool loses the iDRAC
+    if half:  # the value is pending, and the tool says that it failed
         return Output(code=1, stderr="ERROR: Unable to connect to the iDRAC at this time.\n")
     said = "RAC1017: Successfully modified the object value and the change is in \n         pending state.\n"
     return Output(stdout=f"[Key={TARGET}#{group}]\n{said}")

@@ -33,7 +33,7 @@ from bootos.lab.vendor_tools.redfish_update import (
 )
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
-STATUS = {0: 200, 1: 500}  # what a knob makes of a good and of a bad end
+STATUS = {0: 200, 1: 500}  # the HTTP status of the exit codes that the knobs give
 PUSH = f"{UPDATE}/push"
 _OPEN = {ROOT.rstrip("/"), "/redfish"}
 _RESETS = ("GracefulRestart", "ForceRestart")

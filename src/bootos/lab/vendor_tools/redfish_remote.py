@@ -189,7 +189,7 @@ def _fetch_iso(uri: str, target: Path) -> None:
                 message = f"What is at {mask_url(uri)} is not an ISO image."
                 raise RedfishRefusal(400, message, "ResourceAtUriInUnknownFormat")
         fresh.replace(target)
-    except (FetchError, ValueError) as error:  # or no URL that can be asked for
+    except (FetchError, ValueError) as error:  # ValueError: the URL cannot be asked for
         message = f"The service could not load the medium: {error}"
         raise RedfishRefusal(400, message, "CouldNotEstablishConnection") from error
     finally:

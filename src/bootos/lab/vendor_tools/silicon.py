@@ -18,7 +18,7 @@ import msgspec
 from bootos.lab.chassis import Chassis
 
 Misbehaviour = Literal["ignore", "fail-half", "hang", "junk", "wrong-exit"]
-_DRIVES = "block"  # the key of the plugged virtual drives
+_DRIVES = "block"  # the key in the state under which the virtual drives are
 
 
 class Knob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ class Output(msgspec.Struct, kw_only=True):
 class Tool(Protocol):
     """A stand-in. A tool may have `on_boot(silicon)` too: called when the machine starts."""
 
-    names: tuple[str, ...]  # programs in PATH
+    names: tuple[str, ...]  # its programs in the guest's PATH
 
     def run(
         self, silicon: "Silicon", argv: Sequence[str], files: Mapping[str, bytes], *, program: str
@@ -162,7 +162,7 @@ class Silicon:
         self.now = now
         self.lock = threading.RLock()
         self.knobs: list[Knob] = [copy.copy(knob) for knob in spec.knobs]
-        self.calls: list[tuple[str, ...]] = []  # the command lines so far, to be looked at
+        self.calls: list[tuple[str, ...]] = []  # the command lines so far, for tests
         self.state: dict[str, Any] = copy.deepcopy(spec.state)
         if path is not None and path.exists():
             self.state = json.loads(path.read_text())

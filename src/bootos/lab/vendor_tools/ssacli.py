@@ -126,8 +126,6 @@ class _Call:
             values[key] = value
         return values
 
-    # what changes
-
     def _on_controller(self, words: list[str]) -> str:
         verb, params = words[0], words[1:]
         if verb == "create":
@@ -147,7 +145,7 @@ class _Call:
         return "\n"
 
     def _need_forced(self, params: list[str]) -> None:
-        if "forced" not in params:  # it asks, and nobody answers
+        if "forced" not in params:  # the tool would ask, and there is nobody to answer
             raise SsacliRefusal("Continue? (y/n) The operation was canceled.")
 
     def _create(self, params: list[str]) -> str:
