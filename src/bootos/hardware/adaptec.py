@@ -29,9 +29,8 @@ _DEVICE = re.compile(r"^Device #(\d+)$")
 _HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
 _SEGMENT = re.compile(r"^(?:Group (\d+), )?(?:Segment|Device) (\d+)$", re.IGNORECASE)
-_PLACES = re.compile(
-    r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE
-)  # of ServeRAID 7 and 8
+# ServeRAID 7 and 8 print the drives of an array in this way.
+_PLACES = re.compile(r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE)
 _PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
 _MEMBER = re.compile(r"^(\w[\w /-]*?)(?:\s*\((.*?)\)\s*(.*))?$")
 _LOCATION = re.compile(r"Enclosure\s*:?\s*(\d+|Direct Attached),\s*Slot\s*:?\s*(\d+)", re.IGNORECASE)
@@ -113,7 +112,7 @@ def parse_config(text: str) -> ArcController:
         elif found_devices and values is found_devices[-1][0] and _HARD_DRIVE.match(line):
             found_devices[-1] = (values, True)
         elif volume is not None and values is volume.values and _PAIRS.match(line):
-            _keep_places(volume, line)  # the line before it went on
+            _keep_places(volume, line)  # this line continues the line before it
         elif values is not None and (found := _VALUE.match(line)):
             _keep(values, volume, found[1], (found[2] or "").strip())
     if "controller model" not in controller.values:
@@ -139,7 +138,7 @@ def _keep(values: dict[str, str], volume: ArcVolume | None, key: str, value: str
         _keep_places(volume, value)
     elif volume is not None and key.lower() == "dedicated hot-spare":
         volume.hotspares.append(value)
-    elif volume is not None:  # older releases call it a logical drive
+    elif volume is not None:  # older releases of arcconf say `logical drive`
         values.setdefault(key.lower().replace("logical drive", "logical device"), value)
     else:
         values.setdefault(key.lower(), value)
@@ -211,7 +210,7 @@ def find_device(controller: ArcController, member: ArcMember) -> ArcDevice | Non
             own = pattern.search(device.values.get("reported location", ""))
             if own and place and own.groups() == place.groups():
                 return device
-    if place := _PORT.search(member.place):  # SmartRAID counts devices through, whatever the connector
+    if place := _PORT.search(member.place):  # SmartRAID numbers devices over all connectors
         return next((d for d in controller.devices if d.id == f"0,{place[2]}"), None)
     return None
 

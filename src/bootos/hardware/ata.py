@@ -35,7 +35,7 @@ def parse_identify_page(page: bytes) -> Identity:
         return int.from_bytes(data[number * 2 : number * 2 + 2], "little")
 
     wwn = None
-    # words 84 and 87 bit 8: a world wide name is there; 87 is valid when its bits 15:14 are 01
+    # Word 87, bit 8: the disk has a world wide name. Word 87 is valid when its bits 15:14 are 01.
     if word(87) >> 14 == 1 and word(87) & 0x100:
         wwn = "0x" + "".join(f"{word(number):04x}" for number in range(108, 112))
     has_logs = word(87) >> 14 == 1 and bool(word(87) & 0x20)

@@ -18,10 +18,11 @@ _END_DEVICE = re.compile(r"^(.*/end_device-[\d:]+)(?:/|$)")
 _EXPANDER = re.compile(r"/expander-[\d:]+/")
 _NVME = re.compile(r"^nvme(\d+)n(\d+)$")
 
-# SCSI drivers that show a controller's logical drives, and from which channel on: below are physical drives
+# SCSI drivers of RAID controllers, with the first channel that has logical drives. Lower channels have physical
+# drives.
 _LOGICAL_FROM_CHANNEL = {"megaraid_sas": 2, "megaraid": 0, "hpsa": 1, "smartpqi": 1, "mpt3sas": 1, "mpi3mr": 1,
                          "ips": 0, "3w-9xxx": 0, "3w-sas": 0, "arcmsr": 0}  # fmt: skip
-# aacraid is the other way round: containers on channel 0, drives on those above
+# With aacraid logical drives are on channel 0, and physical drives on the channels above.
 _LOGICAL_ON_CHANNEL_0 = ("aacraid",)
 _LAST = ("usb", "mmc")
 
@@ -87,7 +88,7 @@ def _find_transport(tree: Tree, path: str, name: str, chain: list[str]) -> str |
     ):
         return "raid"
     if tree.read(f"sys/block/{name}/device/vendor") == "ATA":
-        return "sata"  # behind a SAS controller
+        return "sata"  # a SATA disk on a SAS controller
     if _END_DEVICE.match(path) or driver in _LOGICAL_FROM_CHANNEL:
         return "sas"
     return "scsi"

@@ -12,7 +12,7 @@ from bootos.hardware.attachment import Attachment, find_attachment
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk, DiskType
 
-# Not disks: memory, mapped and network devices, optical and floppy drives
+# Names of devices that are not disks: memory, mapped and network devices, optical and floppy drives.
 _NOT_DISKS = (
     "loop",
     "ram",
@@ -28,9 +28,9 @@ _NOT_DISKS = (
     "mtdblock",
     "pmem",
 )
-_LUN_TRANSPORTS = ("iscsi", "fc", "virtio", "xen", "raid")  # what answers there is a volume, not a drive
+_LUN_TRANSPORTS = ("iscsi", "fc", "virtio", "xen", "raid")  # over these the kernel sees a volume, not a drive
 _VIRTUAL_MODELS = ("virtual disk", "virtual-disk", "logical volume", "vbox harddisk")
-_SECTOR_BYTES = 512  # sysfs counts sizes in these, whatever the disk's own sectors are
+_SECTOR_BYTES = 512  # the unit of sizes in sysfs, whatever the disk's sectors are
 
 
 def read_disks(tree: Tree) -> list[Disk]:
@@ -39,7 +39,7 @@ def read_disks(tree: Tree) -> list[Disk]:
     for name in tree.names("sys/block"):
         if name.startswith(_NOT_DISKS) or tree.read(f"sys/block/{name}/hidden") == "1":
             continue
-        if (tree.read_int(f"sys/block/{name}/device/type") or 0) == 5:  # SCSI: CD/DVD under another name
+        if (tree.read_int(f"sys/block/{name}/device/type") or 0) == 5:  # SCSI type 5 is a CD or DVD drive
             continue
         attachment = find_attachment(tree, name)
         if attachment is None:
@@ -62,7 +62,8 @@ def _read_disk(tree: Tree, name: str, attachment: Attachment) -> Disk | None:
     rotational = tree.read_int(f"{block}/queue/rotational")
     identity = parse_identify_page(tree.read_bytes(f"{device}/vpd_pg89") or b"")
     vendor = tree.read(f"{device}/vendor")
-    if vendor is not None and (vendor == "ATA" or vendor.startswith("0x")):  # libata; a PCI or virtio id
+    # libata writes ATA; others write a PCI or virtio id
+    if vendor is not None and (vendor == "ATA" or vendor.startswith("0x")):
         vendor = None
     model = identity.model or tree.read(f"{device}/model")
     disk = Disk(
@@ -106,7 +107,7 @@ def parse_udev(text: str) -> Udev:
         elif line.startswith("E:"):
             key, _, value = line[2:].partition("=")
             udev.properties[key] = value
-    # of `...-ata-1` and `...-ata-1.0` the first says the same
+    # udev makes two links for one disk, as `...-ata-1` and `...-ata-1.0`; the shorter one is taken
     udev.by_path = min(links, key=lambda link: (len(link), link), default=None)
     return udev
 

@@ -14,7 +14,7 @@ from bootos.wire.inventory import Bmc
 TIMEOUT_S = 60.0
 DEVICES = ("dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0")
 _USUAL_CHANNEL, _OTHER_CHANNELS = 1, (2, 3, 4, 5, 6, 7, 8)
-# IANA enterprise numbers of those who make BMCs, for where ipmitool's own list is not installed
+# IANA enterprise numbers of makers of BMCs: ipmitool's own list may not be installed.
 _MAKERS = {
     "2": "IBM", "11": "Hewlett-Packard", "343": "Intel", "674": "Dell", "2011": "Huawei", "3183": "ASRock Rack",
     "5771": "Cisco", "6653": "Tyan", "7154": "OpenIPMI", "7244": "Quanta", "10368": "Fujitsu",
@@ -73,7 +73,8 @@ def parse_lan_channels(text: str) -> list[int]:
     return [
         int(number, 16)
         for number, part in zip(parts[::2], parts[1::2], strict=True)
-        if _values(part).get("Channel Medium Type", "").endswith("LAN")  # 802.3 LAN, Other LAN
+        # the words are `802.3 LAN` and `Other LAN`
+        if _values(part).get("Channel Medium Type", "").endswith("LAN")
     ]
 
 

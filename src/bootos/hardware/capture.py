@@ -22,7 +22,7 @@ from bootos.process import Command, Completed, Options, Runner, ToolError, run
 from bootos.wire.inventory import Inventory
 
 _BASE64 = "base64:"
-_NOT_RECORDED = ("usr/",)  # pci.ids: the image's, not the machine's
+_NOT_RECORDED = ("usr/",)  # usr/ has pci.ids, which is a file of the image and not of the machine
 
 
 class ToolOutput(msgspec.Struct, kw_only=True):
@@ -107,7 +107,7 @@ class RecordingTree(Tree):
                 done = done / part
                 continue
             target = here.readlink()
-            if target.is_absolute():  # of another root; sysfs has none
+            if target.is_absolute():  # an absolute link leads out of a captured tree; sysfs has none
                 return str(done / part)
             self.links[str(done / part)] = str(target)
             todo[:0] = target.parts
@@ -129,7 +129,8 @@ class RecordingRunner:
         except ToolError as error:
             if error.completed is None:
                 output.returncode, output.stderr = None, error.message
-                if error.reason != "missing":  # `Replay` says that by itself
+                # a missing program needs no record: `Replay` answers so for every command that is not recorded
+                if error.reason != "missing":
                     self._keep(output)
                 raise
             self._keep(_fill(output, error.completed))

@@ -8,7 +8,7 @@ import platform
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Cpu
 
-# Those that decide what can run; the other two hundred are the kernel's business.
+# The flags that decide which software can run. A processor has two hundred more, which only the kernel needs.
 FLAGS_THAT_MATTER = (
     "lm", "nx", "vmx", "svm", "hypervisor", "x2apic", "pdpe1gb", "la57", "pku", "aes", "sha_ni", "rdrand",
     "sse4_2", "avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "sgx", "sme", "sev", "sev_es",

@@ -11,7 +11,7 @@ from textwrap import wrap
 from bootos.hardware.pcigap import find_gaps
 from bootos.wire.inventory import Disk, DiskType, Inventory, Nic, PciDevice, RaidController
 
-WIDTH = 66  # of a value: 80 columns less the longest name and two spaces
+WIDTH = 66  # the width of a value: 80 columns less the longest name and two spaces
 _DISK_LINES, _NIC_LINES, _NOTE_LINES = 6, 4, 4
 
 

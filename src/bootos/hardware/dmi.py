@@ -26,7 +26,7 @@ BIOS, SYSTEM, BOARD, CHASSIS, MEMORY_ARRAY, MEMORY_DEVICE, IPMI_DEVICE, TPM_DEVI
 _SYSTEM_MEMORY = 3  # type 16 "use"
 _MOTHERBOARD = 10  # type 2 "board type"
 
-# Table 17 of DSP0134 3.7
+# DSP0134 3.7, table 17
 _CHASSIS_TYPES = (
     "", "Other", "Unknown", "Desktop", "Low Profile Desktop", "Pizza Box", "Mini Tower", "Tower", "Portable",
     "Laptop", "Notebook", "Hand Held", "Docking Station", "All In One", "Sub Notebook", "Space-saving",
@@ -36,7 +36,7 @@ _CHASSIS_TYPES = (
     "Embedded PC", "Mini PC", "Stick PC",
 )  # fmt: skip
 
-# Table 78 of DSP0134 3.7; "Other" and "Unknown" say nothing
+# DSP0134 3.7, table 78. "Other" and "Unknown" are left out.
 _MEMORY_TYPES = {
     0x03: "DRAM", 0x04: "EDRAM", 0x05: "VRAM", 0x06: "SRAM", 0x07: "RAM", 0x08: "ROM", 0x09: "FLASH",
     0x0F: "SDRAM", 0x12: "DDR", 0x13: "DDR2", 0x14: "DDR2 FB-DIMM", 0x18: "DDR3", 0x19: "FBD2",
@@ -46,7 +46,8 @@ _MEMORY_TYPES = {
 
 _MIB = 1024 * 1024
 
-# What AMI's BIOS has until the board's maker writes one: the bytes 0, 2, 0, 3, 0, 4, ... 9 in either order
+# The UUID that AMI's BIOS has until the maker of the board writes one: the bytes 0, 2, 0, 3, 0, 4, ... 9, in both byte
+# orders.
 _UNSET_UUIDS = ("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009")
 
 
@@ -151,7 +152,7 @@ def parse_dimms(dmi: Dmi) -> list[Dimm]:
             continue
         dimms.append(_parse_dimm(entry, f"slot {len(dimms)}"))
     times = Counter(dimm.slot for dimm in dimms)
-    for dimm in dimms:  # `DIMM 0` of each channel: only the bank tells them apart
+    for dimm in dimms:  # each channel may have a `DIMM 0`; the bank then makes the names different
         if times[dimm.slot] > 1 and dimm.bank is not None:
             dimm.slot = f"{dimm.bank} {dimm.slot}"
     return dimms

@@ -6,7 +6,8 @@ Called by `inventory.collect_inventory`.
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Bios
 
-# EFI_GLOBAL_VARIABLE of the UEFI specification; efivarfs puts four bytes of attributes before the value
+# The GUID is EFI_GLOBAL_VARIABLE of the UEFI specification. In efivarfs four bytes of attributes stand before the
+# value.
 _SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 

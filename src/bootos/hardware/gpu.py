@@ -6,7 +6,7 @@ from bootos.wire.inventory import Gpu, PciDevice
 
 _CLASSES = ("0300", "0302", "0380", "1200")  # VGA, 3D, other display controllers; processing accelerators
 
-# Adapters that only carry the console's picture: in BMCs, and the ones that hypervisors emulate
+# Adapters that only show the console: those of BMCs, and those that hypervisors emulate.
 _CONSOLE_VENDORS = frozenset({
     "1a03",  # ASPEED
     "102b",  # Matrox G200 in iDRAC, iLO and others

@@ -36,7 +36,7 @@ def read_health(disk: Disk, run: Runner, *, wear_log: bool = False) -> Health:
     if disk.type is DiskType.NVME:
         done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
         return parse_nvme_log(done.stdout)
-    # the exit code is a set of bits of which most tell of the disk's state; the JSON says what failed
+    # The exit code is a set of bits. Most of them describe the disk's state and are no failure of the command.
     argv = ["smartctl", "--json=c", "-H", "-A", *(["-l", "ssd"] if wear_log else []), disk.path]
     done = run(argv, timeout_s=TIMEOUT_S, check=False)
     return parse_smartctl(done.stdout)
@@ -46,7 +46,7 @@ def parse_smartctl(text: str) -> Health:
     """The output of `smartctl --json`. Raises ToolError with smartctl's own words when it read nothing."""
     data = _load(text, "smartctl")
     status = data.get("smartctl", {}).get("exit_status", 0)
-    if status & 0b11:  # the command line, or opening the device
+    if status & 0b11:  # bit 0: a wrong command line; bit 1: the device cannot be opened
         said = [str(entry.get("string", "")) for entry in data["smartctl"].get("messages", [])]
         raise ToolError("smartctl says: " + ("; ".join(filter(None, said)) or f"exit status {status}"))
     attributes = {entry.get("id"): entry for entry in data.get("ata_smart_attributes", {}).get("table", [])}
@@ -89,7 +89,7 @@ def parse_nvme_log(text: str) -> Health:
     """The output of `nvme smart-log -o json` (NVMe base specification, log page 02h; Kelvin)."""
     data = _load(text, "nvme")
     warning = data.get("critical_warning")
-    if isinstance(warning, dict):  # nvme-cli takes the bits apart when asked to be verbose
+    if isinstance(warning, dict):  # nvme-cli prints the bits as an object when it is verbose
         warning = warning.get("value")
     kelvin = _whole(data.get("temperature"))
     return Health(

@@ -41,7 +41,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _TOOLS_AT_ONCE = 12
-# The last three: a tool's JSON of another shape than its maker published
+# The last three are raised when a tool's JSON has not the shape that its maker published.
 _FAILURES = (ToolError, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -146,7 +146,8 @@ class _Collector:
             if link is not None:
                 entry.addresses = link.addresses
                 entry.permanent_mac = link.permanent_mac or entry.permanent_mac
-            if entry.permanent_mac is None:  # somebody set the address: only the NIC knows its own
+            # the address was set by software, and only the NIC itself knows its permanent one
+            if entry.permanent_mac is None:
                 asked[entry.name] = self.pool.submit(nic.read_permanent_mac, entry.name, self.run)
             entry.model = models.get(entry.pci_address or "")
         heard: dict[str, LldpNeighbour] = {}

@@ -15,7 +15,7 @@ from bootos.wire.inventory import Nic
 
 TIMEOUT_S = 30.0
 _ETHERNET = "1"  # ARPHRD_ETHER
-_PERMANENT = "0"  # addr_assign_type: the address is the hardware's own
+_PERMANENT = "0"  # addr_assign_type 0 is NET_ADDR_PERM: the address is that of the hardware
 _LINK_LOCAL = "link"
 
 
@@ -95,7 +95,7 @@ def read_permanent_mac(name: str, run: Runner) -> str | None:
     try:
         return parse_ethtool_permanent(run(["ethtool", "-P", name], timeout_s=TIMEOUT_S).stdout)
     except ToolError as error:
-        if error.completed is not None:  # it ran: the interface has none
+        if error.completed is not None:  # ethtool ran and failed: the interface has no permanent address
             return None
         raise
 

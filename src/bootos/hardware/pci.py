@@ -12,7 +12,7 @@ from bootos.wire.inventory import PciDevice
 
 DEVICES = "sys/bus/pci/devices"
 
-# Class and subclass (two or four hexadecimal digits) that need a kernel module to be of use here
+# Classes, or classes with subclass, of devices that are of no use here without a kernel module. In hexadecimal digits.
 _NEEDS_MODULE = (
     "01",  # mass storage
     "02",  # network
@@ -32,7 +32,8 @@ def read_pci(tree: Tree) -> list[PciDevice]:
         device = parse_uevent(address, tree.read(f"{DEVICES}/{address}/uevent") or "")
         if device is not None:
             if device.kernel_module is not None:
-                # the driver's name is not always its module's (`virtio-pci` is in virtio_pci); built in: no link
+                # The name of a driver can differ from its module's (`virtio-pci` is in virtio_pci). A driver that is
+                # built in has no link.
                 module = tree.target_name(f"{DEVICES}/{address}/driver/module")
                 device.kernel_module = module or device.kernel_module
             devices.append(device)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bootos.process import Runner, ToolError
 
-TIMEOUT_S = 120.0  # vendors' tools look for controllers first, and take their time
+TIMEOUT_S = 120.0  # vendors' tools search for controllers at each start, which may take a minute
 
 
 def find_tool(run: Runner, root: Path, programs: Sequence[str], ask: Sequence[str]) -> str | None:

@@ -14,9 +14,10 @@ from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, Ra
 TIMEOUT_S = 60.0
 MD_DRIVER = "raid.mdadm"
 _RAID_CLASS = "0104"
-# RAID controllers that call themselves SAS (0107), as plain HBAs do: known by their kernel module
+# RAID controllers whose PCI class is SAS (0107), as that of plain HBAs. Their kernel module tells them apart.
 _RAID_MODULES = frozenset({"smartpqi"})
-# RAID class, but the disks are driven by the kernel directly: chipset "fake RAID" and Intel's VMD
+# Vendors of devices that have the PCI class RAID, though the kernel drives the disks itself: chipset "fake RAID" and
+# Intel's VMD.
 _NOT_CONTROLLERS = frozenset({"8086", "1022", "1002", "10de", "1106"})
 _HARDWARE_DRIVERS = {
     "megaraid_sas": "raid.megaraid", "megaraid": "raid.megaraid", "hpsa": "raid.smartarray",
@@ -30,7 +31,7 @@ _VENDOR_DRIVERS = {
     "17d3": "raid.areca",
 }
 _HPE = frozenset({"103c", "1590"})
-# blkid's word for a member, and for a device that carries more than one signature
+# In udev's database: a member of an array, and a device that carries more than one signature.
 _MAY_BE_MEMBER = re.compile(r"^E:ID_FS_(TYPE=.*raid_member|AMBIVALENT=)", re.MULTILINE)
 _LEVEL = re.compile(r"^raid(\d+)$")
 
@@ -57,7 +58,7 @@ def read_examine(devices: Sequence[str], run: Runner) -> list["Superblock"]:
     """The md superblocks on `devices`, with one call of mdadm. Raises ToolError, ValueError."""
     if not devices:
         return []
-    # exit code 1: the last device has none
+    # mdadm ends with 1 when the last device is no member, so the exit code is not checked
     done = run(["mdadm", "--examine", *devices], timeout_s=TIMEOUT_S, check=False, env={"LC_ALL": "C"})
     return parse_examine(done.stdout)
 
@@ -220,7 +221,7 @@ def read_running(tree: Tree) -> list[MdDevice]:
         if not name.startswith("md") or not tree.exists(place):
             continue
         state = tree.read(f"{place}/array_state") or "unknown"
-        if state == "clear":  # stopped: only its name is left
+        if state == "clear":  # the array is stopped, and the kernel only keeps its name
             continue
         device = MdDevice(name)
         device.level = _parse_level(tree.read(f"{place}/level") or "")
@@ -251,7 +252,8 @@ def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidControll
         driver = _HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
         maker = device.subsystem_vendor_id
         if device.kernel_module == "smartpqi" and maker is not None and maker not in _HPE:
-            driver = "raid.adaptec"  # the same chip, sold as SmartRAID: arcconf knows it, ssacli does not
+            # the same chip is also sold as SmartRAID; arcconf knows that one, ssacli does not
+            driver = "raid.adaptec"
         found.append(
             RaidController(
                 name=device.address,

@@ -51,7 +51,7 @@ def add_told(
             ours = [entry for entry in unread if entry.driver == driver]
             same = [entry for entry in ours if controller.pci_address in (None, entry.pci_address)]
             if len(ours) == 1 and len(controllers or ()) == 1:
-                same = ours  # there is no other, whatever its address is called
+                same = ours  # there is only one, so its PCI address is not compared
             if not same:
                 hardware.append(controller)
                 continue

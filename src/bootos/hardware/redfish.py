@@ -13,9 +13,9 @@ from bootos.wire.inventory import RedfishInterface
 HOST_INTERFACE = 42
 _NETWORK, _REDFISH_OVER_IP = 0x40, 0x04
 _USB, _PCI, _USB_V2, _PCI_V2 = 0x02, 0x03, 0x04, 0x05
-_NO_VLAN = (0, 0xFFFFFFFF)  # iDRAC writes all ones
+_NO_VLAN = (0, 0xFFFFFFFF)  # 0 or, as iDRAC writes it, all ones: no VLAN
 _IPV4 = 1
-_RECORD_BYTES = 91  # of a "Redfish over IP" record up to the host name's length
+_RECORD_BYTES = 91  # the size of a "Redfish over IP" record up to the length of the host name
 _SOURCES: dict[int, Literal["static", "dhcp", "auto", "host"]] = {
     1: "static",
     2: "dhcp",

@@ -91,7 +91,7 @@ def _parse_controller(lines: list[str]) -> SsaController:
     assert title is not None
     controller = SsaController(model=title[1], slot=title[2])
     controller.values["Title"] = lines[0]
-    values: dict[str, str] | None = controller.values  # of the title that the lines below belong to
+    values: dict[str, str] | None = controller.values  # the values of the part that the lines belong to
     array = ""
     volume: SsaVolume | None = None
     for line in lines[1:]:
@@ -115,7 +115,7 @@ def _parse_controller(lines: list[str]) -> SsaController:
         elif (found := _MEMBER.match(text)) and volume is not None and volume.groups:
             volume.groups[-1].append(found[1])
         elif depth <= 4 and (":" not in text or values is not controller.values):
-            values, volume = None, None  # an enclosure, a port, an expander
+            values, volume = None, None  # a part that is not read: an enclosure, a port, an expander
         elif values is not None and (found := _VALUE.match(text)):
             values.setdefault(found[1], (found[2] or "").strip())
     return controller

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 END_OF_TABLE = 127
 
-# What firmware makers leave in a string they did not fill in. Compared in lower case.
+# What makers of firmware leave in a string that they did not fill in. Compared in lower case.
 _PLACEHOLDERS = frozenset(
     """
     none|null|n/a|na|not specified|not available|not applicable|not provided|not present|not settable|unspecified
@@ -66,7 +66,7 @@ def drop_placeholder(text: str | None) -> str | None:
     low = text.lower()
     if low.rstrip(".") in _PLACEHOLDER_WORDS or low in _PLACEHOLDER_WORDS:
         return None
-    # one and the same character all over: 0000000000, ........, XXXXXXXX, ----; "0" alone says as little
+    # A text of one repeated character (0000000000, ........, XXXXXXXX, ----) is no value, and neither is "0".
     letters = set(low) - set(" -._:/")
     if not letters or (
         len(letters) == 1 and (letters <= set("0x?*#") or (len(low) >= 8 and letters <= set("f")))

@@ -10,7 +10,7 @@ has them too; nor does SeaBIOS, which coreboot boards use.
 from bootos.hardware.dmi import BIOS, BOARD, SYSTEM, Dmi
 from bootos.wire.inventory import Cpu
 
-# What the strings begin with; the same makers as systemd's detect-virt(1) knows
+# How the strings of each hypervisor begin. The list is that of systemd-detect-virt(1).
 _MAKERS = (
     ("KVM", "kvm"),
     ("OpenStack", "kvm"),

@@ -21,21 +21,21 @@ class Bios(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     iommu: Switch | None = None  # VT-d, AMD-Vi, SMMU
     sriov: Switch | None = None
     hyperthreading: Switch | None = None
-    numa: Switch | None = None  # each socket its own node; disabled: memory interleaved over the sockets
+    numa: Switch | None = None  # enabled: a node for each socket; disabled: memory is interleaved over them
     sub_numa: Switch | None = None  # several nodes in a socket: SNC, NPS
     c_states: Switch | None = None
     turbo: Switch | None = None
     power_profile: Literal["performance", "balanced", "powersave", "custom"] | None = None
-    power_restore: Literal["on", "off", "last"] | None = None  # when the mains come back
+    power_restore: Literal["on", "off", "last"] | None = None  # when mains power comes back
     memory_mode: Literal["independent", "mirror", "spare"] | None = None
     above_4g: Switch | None = None
     boot_mode: Literal["uefi", "legacy"] | None = None
     secure_boot: Switch | None = None
     tpm: Switch | None = None
     pxe_nic: Switch | None = None  # boot from the first network port
-    error_prompt: Switch | None = None  # stop at errors while starting and wait for a key
+    error_prompt: Switch | None = None  # whether an error during the start waits for a key
     vendor: dict[Annotated[str, Meta(min_length=1)], RawValue] = {}
-    password: Secret | None = None  # of the BIOS setup, where one is set
+    password: Secret | None = None  # the password of the BIOS setup, where one is set
     driver: str | None = None
 
 

@@ -45,7 +45,7 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
         problems += check_bios(template.bios)
     problems += check_raid(template, places)
     problems += check_erase(template, places)
-    uuids: dict[str, str] = {}  # of file systems, over the whole template
+    uuids: dict[str, str] = {}  # UUIDs of file systems in the whole template
     problems += check_disks(template, places, uuids)
     problems += check_volumes(template, places, uuids)
     if template.oob is not None:

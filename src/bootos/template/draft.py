@@ -62,7 +62,9 @@ def check_draft(document: dict[str, Any], find_base: Find, known: Collection[str
     if waiting:
         of_kind = convert_all(filled, Template)[1]
         if any(problem.path in waiting for problem in of_kind):
-            found = of_kind  # parts are missing in the model: what else is said of it may be wrong
+            # A value of a wrong kind is missing in the model, so problems of the whole model may be wrong: they are
+            # left out.
+            found = of_kind
         found = [problem for problem in found if problem.path not in waiting]
     draft.problems += found
     if variables is not None and not isinstance(variables, dict):

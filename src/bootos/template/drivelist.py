@@ -10,7 +10,7 @@ from collections.abc import Set
 import msgspec
 
 _ITEM = re.compile(r"^(\d+)(?:(-)(\d+)?)?$")
-MOST = 4096  # a larger number is a slip of the pen, not a drive
+MOST = 4096  # a larger number is taken for a mistake
 
 
 class DriveList(msgspec.Struct, frozen=True, kw_only=True):

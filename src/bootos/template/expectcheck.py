@@ -24,7 +24,7 @@ def check_speed(value: Any) -> object:
     return parse_range(value, read_speed)
 
 
-# Of every part: which fields are ranges of what
+# How the values of fields are checked, by the name of the field, in every part.
 CHECKS: dict[str, Check] = {
     "count": check_count,
     "cores": check_count,

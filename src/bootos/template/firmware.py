@@ -45,16 +45,16 @@ class FirmwareWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     from_: str | list[str] | None = msgspec.field(default=None, name="from")
     packages: list[FirmwarePackage] = []
     method: Method | None = None
-    format: str | None = None  # whose package it is, where name and machine do not tell
+    format: str | None = None  # the vendor of the package, where neither its name nor the machine tells it
     options: list[str] | None = None  # for the package, instead of those its vendor documents
     done_codes: list[int] | None = None  # exit codes of the package, beside those its vendor documents
     reboot_codes: list[int] | None = None
     reboot: bool | None = None  # whether it takes effect with a reboot
     timeout_s: Annotated[int, Meta(ge=1)] | None = None
     allow_downgrade: bool = False
-    unordered: bool = False  # versions that only can be told apart, not which is newer
-    resume: bool = False  # a flash that was cut off may be repeated
-    may_brick: bool = False  # method flashrom
+    unordered: bool = False  # the versions have no order: one is either the same or another
+    resume: bool = False  # an update that was interrupted may be repeated
+    may_brick: bool = False  # needed by the method flashrom, which may leave the machine unable to start
 
 
 def find_method(wanted: FirmwareWanted) -> Method:

@@ -67,10 +67,9 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     description: str = ""
-    base: str | list[str] | None = None  # templates to take over from; a later one goes over an earlier one
-    variables: dict[
-        str, str | int | bool | None
-    ] = {}  # words for `<{NAME}>`; empty: the machine must have a value
+    base: str | list[str] | None = None  # templates it is based on; a later one overrides an earlier one
+    # Values of `<{NAME}>`. None: the machine must have a value of its own.
+    variables: dict[str, str | int | bool | None] = {}
     expect: Expect | None = None
     firmware: list[FirmwareWanted] = []
     bios: Bios | None = None

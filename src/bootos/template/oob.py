@@ -39,7 +39,7 @@ class OobRedfish(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Without `address` it is the host interface that SMBIOS names, else the BMC's LAN address. Without `user` a temporary
     account is asked for over IPMI, where the BMC gives them out."""
 
-    address: str | None = None  # 10.0.8.21, [fd00::1]:8443, https://..., http://... (nothing is encrypted)
+    address: str | None = None  # 10.0.8.21, [fd00::1]:8443, https://...; with http://... nothing is encrypted
     user: str | None = None
     password: Secret | str | None = None
     fingerprint: str | None = None  # SHA-256 of the service's certificate
@@ -59,8 +59,8 @@ class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sol: OobSol | None = None
     boot_device: Literal["none", "pxe", "disk", "cdrom", "bios"] | None = None
     event_log: Literal["clear"] | None = None
-    power_policy: Literal["on", "off", "last"] | None = None  # when the mains come back
-    boot_order: list[Annotated[str, Meta(min_length=1)]] = []  # references or names, `*` allowed; first these
+    power_policy: Literal["on", "off", "last"] | None = None  # when mains power comes back
+    boot_order: list[Annotated[str, Meta(min_length=1)]] = []  # these first: references or names, with `*`
     redfish: OobRedfish | None = None
     driver: str | None = None
     reset: bool = False  # cold reset of the BMC after a change

@@ -14,10 +14,10 @@ LABEL_MOST_BYTES = {
     FilesystemType.XFS: 12,
     FilesystemType.BTRFS: 255,
     FilesystemType.VFAT: 11,
-    FilesystemType.SWAP: 15,  # mkswap keeps the 16th byte for the end mark
+    FilesystemType.SWAP: 15,  # mkswap needs the 16th byte for the end of the text
 }
 
-# Words of mkfs that set what the template sets by its own keys: two answers to one question.
+# Options of mkfs that set what the template sets by keys of its own; given here too, they could contradict each other.
 OWN_OPTIONS = {
     FilesystemType.EXT4: {"-L": "label", "-U": "uuid", "-t": "type", "-T": ""},
     FilesystemType.XFS: {"-L": "label"},
@@ -64,7 +64,7 @@ def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[
         if size is not None and size.share is not None:
             share += size.share
         problems += _check_mbr_size(table, size, f"{here}.size")
-        # where it will begin and end, as far as that is known without the disk
+        # Begin and end of the partition, as far as they are known without the disk.
         if start is not None:
             begin: int | None = start.size_bytes
         else:
@@ -158,7 +158,7 @@ def _check_member(part: Partition, table: Table, here: str) -> list[Problem]:
         if part.type is not None and read_type(part.type, table) != read_type("lvm", table):
             problems.append(Problem(path=f"{here}.type", message="a physical volume has type lvm"))
     except ValueError:
-        pass  # a problem of its own
+        pass  # this is reported elsewhere
     return problems
 
 

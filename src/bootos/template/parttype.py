@@ -8,7 +8,7 @@ import uuid
 
 from bootos.template.model import Partition, Table
 
-# name: (GPT GUID, MBR code or None)
+# Each name, with (GPT GUID, MBR code or None).
 TYPES: dict[str, tuple[str, str | None]] = {
     "linux": ("0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"),
     "efi": ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "ef"),
@@ -29,7 +29,7 @@ TYPES: dict[str, tuple[str, str | None]] = {
     "prep": ("9E1A2D38-C612-4316-AA26-8B49521E5A8B", "41"),
 }
 
-# name: how sfdisk writes it (UEFI 2.10 table 5.8; bits 60 to 63 of Microsoft's basic data partitions)
+# Each name, with sfdisk's word (UEFI 2.10, table 5.8; bits 60 to 63 of Microsoft's basic data partitions).
 ATTRIBUTES = {
     "required": "RequiredPartition",
     "no-block-io": "NoBlockIOProtocol",

@@ -56,7 +56,7 @@ def fill_document(document: dict[str, Any], find: Find) -> tuple[dict[str, Any],
     left out of it: it has done its work."""
     filled = copy.deepcopy({key: value for key, value in document.items() if key != "variables"})
     problems: list[Problem] = []
-    alone: dict[str, tuple[Any, Any]] = {}  # path -> (its container, its key): texts of one placeholder
+    alone: dict[str, tuple[Any, Any]] = {}  # texts that are one placeholder: path -> (container, key)
     for path, text, container, key in list(walk_texts(filled)):
         if WORD.fullmatch(text) and not SCRIPT.fullmatch(path):
             alone[path] = (container, key)

@@ -52,4 +52,4 @@ class Raid(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     mode: Literal["raid", "hba"] | None = None
     foreign: Literal["import", "clear"] | None = None
     controller: str | int | None = None
-    driver: str | None = None  # `raid.mdadm`: when more than one could
+    driver: str | None = None  # needed when more than one could do it, as `raid.mdadm`

@@ -9,9 +9,9 @@ from bootos.template.place import Places
 from bootos.template.raid import ArrayWanted, Drives, DriveSelect, Raid
 from bootos.template.size import parse_bytes, parse_range
 
-# mdadm itself takes a RAID 5 of two and a RAID 6 of three drives (and an "even" RAID 10 of two or three):
-# no operator means that; what SNIA calls the level needs these. Controllers make RAID 0 of one drive, too: for those
-# that cannot hand single drives through, that is the way.
+# The numbers are those of SNIA's definitions. mdadm would also make a RAID 5 of two drives, a RAID 6 of three and a
+# RAID 10 of two or three, which is a mistake of the operator. RAID 0 of one drive is allowed, as some controllers can
+# show a single drive to the system in no other way.
 FEWEST_DRIVES = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
 FEWEST_PER_SPAN = {10: 2, 50: 3, 60: 4}
 

@@ -15,7 +15,7 @@ UNITS = {
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)},
 }
 
-TOLERANCE = Fraction(5, 100)  # a `480GB` disk may have 480.10 GB or 447 GiB: makers round
+TOLERANCE = Fraction(5, 100)  # makers round: a `480GB` disk may have 480.10 GB or 447 GiB
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _SIZE = re.compile(rf"^\s*{_NUMBER}\s*([A-Za-z]+)\s*$")

@@ -71,7 +71,7 @@ def _holds(version: str, condition: Condition) -> bool:
 
 def compare_versions(one: str, other: str) -> int:
     """-1, 0 or 1. Numbers by value, words by letter, a word before a number (2.1rc before 2.1.1)."""
-    empty = (1, 0, "")  # a missing piece counts as the number 0
+    empty = (1, 0, "")  # a part that is missing counts as the number 0
     for left, right in itertools.zip_longest(_split(one), _split(other), fillvalue=empty):
         if left != right:
             return -1 if left < right else 1

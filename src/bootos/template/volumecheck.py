@@ -9,7 +9,7 @@ from bootos.template.partitioncheck import check_encryption, check_filesystem
 from bootos.template.place import Places
 from bootos.template.size import Size, parse_bytes, parse_size
 
-# lvm(8): words that LVM keeps for volumes of its own.
+# Names that LVM does not allow, as it uses them itself (lvm(8)).
 KEPT_NAMES = ("snapshot", "pvmove")
 KEPT_PARTS = (
     "_cdata",

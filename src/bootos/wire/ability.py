@@ -18,7 +18,7 @@ FROM_THE_START = frozenset({"mode:apply", "mode:plan"})
 """What 0.1.0 can, which names nothing. Nothing is ever added here."""
 OURS = tuple(ABILITIES)
 """What this release names: its agent, its server and the images it builds."""
-MOST_ABILITIES = 64  # of one peer
+MOST_ABILITIES = 64  # that one peer may name
 NAME = re.compile(r"[a-z0-9][a-z0-9:._-]{0,63}")
 
 

@@ -17,13 +17,12 @@ from msgspec import inspect as shape
 from bootos.errors import BootosError
 
 PREFIX = "/api/osinstall/v1"
-OUR_AGENT = (
-    "bootos-agent/"  # how the User-Agent of our own agent begins; existing ones are Go-http-client/1.1
-)
+# How the User-Agent of our own agent begins. That of agents of other makers is Go-http-client/1.1.
+OUR_AGENT = "bootos-agent/"
 
 SUCCESS = "success"
 ERROR = "error"
-FAILURE = "failure"  # "not matched", "not allowed": operator calls only
+FAILURE = "failure"  # for "not matched" and "not allowed"; in answers to operators only
 
 T = TypeVar("T", bound=msgspec.Struct)
 

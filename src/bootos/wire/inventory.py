@@ -104,7 +104,8 @@ class PciDevice(msgspec.Struct, kw_only=True):
     subsystem: str | None = None  # the card's name, where pci.ids knows it
     class_name: str | None = None
     kernel_module: str | None = None
-    # True for classes that need a module to be of use (network, storage, ...): with kernel_module None, a gap
+    # True for classes that are of no use without a kernel module (network, storage, ...). If `kernel_module` is None
+    # then, the image lacks a driver.
     needs_module: bool = False
 
 

@@ -7,17 +7,20 @@ import re
 
 from bootos.masking import MASK, Masker
 
-LOOKS_BACK = 300  # characters of a line, for its command: what others upload must not take long to mask
-SHORTEST_SECRET = 3  # shorter ones are masked behind their option only, not wherever the characters occur
+# How many characters before a password are searched for its command. Bounded, so that masking an uploaded text stays
+# quick.
+LOOKS_BACK = 300
+# A shorter secret is masked only where it follows its option: its characters occur in many other words.
+SHORTEST_SECRET = 3
 
 VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;|&)'"]+)"""
 OPTION = re.compile(
     rf"(?P<before>(?:^|(?<=\s))(?:-p|-P|--password|user set password \S+)(?:\s+|=)){VALUE}", re.M
 )
 ASSIGNED = re.compile(rf"(?P<before>\b(?P<name>\w*PASS\w*)=){VALUE}", re.I)
-# `oob.sh -pVALUE`: getopt takes a value right behind its letter
+# `oob.sh -pVALUE`: getopt also takes a value without a space after the letter
 ATTACHED = re.compile(rf"(?P<before>\boob\.sh\b[^\n;|&]{{0,300}}?\s-[a-zA-Z]{{0,9}}?p){VALUE}")
-# Commands whose -p or -P is not a password
+# Commands that use -p or -P for something else than a password.
 PLAIN = frozenset({
     "column", "cp", "declare", "export", "install", "kill", "lsof", "mkdir", "netstat", "parted",
     "ps", "read", "rmdir", "rsync", "scp", "ss", "ssh", "tar", "test", "time",

@@ -10,7 +10,7 @@ import msgspec
 
 from bootos.wire.inventory import Inventory
 
-MOST_BYTES = 2 * 1024 * 1024  # of what an agent uploads
+MOST_BYTES = 2 * 1024 * 1024  # the largest state that an agent may upload
 
 
 class SavedState(msgspec.Struct, kw_only=True):

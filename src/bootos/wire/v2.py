@@ -57,7 +57,7 @@ class Registration(msgspec.Struct, kw_only=True):
     sn: str
     boot_id: str  # the kernel's random boot id
     agent_version: str
-    image_version: str = ""  # of the image that was booted, as its manifest calls it
+    image_version: str = ""  # the version in the manifest of the image that was booted
     developer: bool = False
     pxe_mac: str | None = None
     address: str | None = None
@@ -104,7 +104,7 @@ class Order(msgspec.Struct, kw_only=True):
     """
 
     job_id: str
-    attempt: int = 1  # 2 and more: an earlier boot began it; read the state and go on
+    attempt: int = 1  # 2 and more: an earlier boot began the job, and this one continues it
     earlier: dict[str, StepState] = {}
     earlier_boot_id: str = ""
     approved: "Approval | None" = None
@@ -141,7 +141,7 @@ class ActionView(msgspec.Struct, kw_only=True):
     changes: list[Change] = []
     destroys: list[str] = []
     reboot: bool = False  # takes effect with a reboot inside the job
-    estimate_s: float | None = None  # about, without the reboot
+    estimate_s: float | None = None  # roughly how long it takes, without the reboot
     state: StepState = StepState.PENDING
 
 
@@ -202,14 +202,12 @@ class Report(msgspec.Struct, kw_only=True):
     steps: list[StepView] = []
     problems: list[ProblemView] = []
     hooks: list[HookResult] = []
-    plan_hash: str = ""  # of the plan as it was made, by engine.planhash
-    certificates: list[
-        dict[str, Any]
-    ] = []  # what this attempt proved; the server keeps those of earlier ones
+    plan_hash: str = ""  # the hash of the plan, by engine.planhash
+    # Certificates of what this attempt erased; the server keeps those of earlier attempts.
+    certificates: list[dict[str, Any]] = []
     inventory: Inventory | None = None  # read again after the changes, with the terminal report
-    saved: dict[str, Any] | None = (
-        None  # `wire.saved.SavedState`, with the terminal report of a job that ended well
-    )
+    # A `wire.saved.SavedState`, with the terminal report of a job that ended well.
+    saved: dict[str, Any] | None = None
     log: list[LogLine] = []
 
 
