@@ -52,14 +52,14 @@ def parse_document(text: str, *, format: str, name: str = "document") -> Any:
     raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")
 
 
-def convert_all(value: Any, model: type[T], *, path: str = "") -> tuple[T | None, list[Problem]]:
+def convert_all(value: Any, model: type[T]) -> tuple[T | None, list[Problem]]:
     """Convert plain values to `model`; returns (model or None, all problems).
 
     The model is None only when nothing usable is left (a required part is missing or wrong); optional parts
     that are wrong take their default, so later checks can go on.
     """
     problems: list[Problem] = []
-    converted = _convert(value, _read_shape(cast(Hashable, model)), path, problems)
+    converted = _convert(value, _read_shape(cast(Hashable, model)), "", problems)
     return (None if converted is _MISSING else cast(T, converted)), problems
 
 

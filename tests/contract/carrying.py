@@ -9,7 +9,7 @@ from bootos.drivers.registry import choose_drivers
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.run import NO_PAST, Past, Run
-from bootos.engine.watcher import Unwatched
+from bootos.engine.watcher import Watcher
 from bootos.errors import ProblemsError
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
@@ -17,7 +17,7 @@ from bootos.wire.v2 import ActionView, StepState
 MOST_BOOTS = 6
 
 
-class Recorder(Unwatched):
+class Recorder(Watcher):
     """Remembers how every step and action stood last, as the server does. `at_first` is called when the first action
     begins."""
 

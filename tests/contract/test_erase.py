@@ -17,7 +17,7 @@ from bootos.drivers.registry import Chosen
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.run import Run
-from bootos.engine.watcher import StepFailed, Unwatched
+from bootos.engine.watcher import StepFailed, Watcher
 from bootos.wire.v2 import StepState
 
 HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()
@@ -212,7 +212,7 @@ BOTH = {
 }
 
 
-class Meanwhile(Unwatched):
+class Meanwhile(Watcher):
     """Something happens to the second drive while the first one is erased, which takes hours."""
 
     def __init__(self, happen: Callable[[], None]) -> None:

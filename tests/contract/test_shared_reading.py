@@ -10,7 +10,7 @@ from storagemachine import MIB, StorageMachine
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import plan_job
 from bootos.engine.run import Run
-from bootos.engine.watcher import StepFailed, Unwatched
+from bootos.engine.watcher import StepFailed, Watcher
 from bootos.wire.v2 import ActionView, StepState
 
 TEMPLATE = {
@@ -26,7 +26,7 @@ TEMPLATE = {
 }
 
 
-class Watching(Unwatched):
+class Watching(Watcher):
     """Counts the looks at the storage from one step to the next."""
 
     def __init__(self, fake: StorageMachine) -> None:

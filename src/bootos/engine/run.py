@@ -11,7 +11,7 @@ import msgspec
 
 from bootos.drivers.contract import Driver, DriverError, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
-from bootos.engine.watcher import Unwatched, Watcher
+from bootos.engine.watcher import Watcher
 from bootos.errors import Problem
 from bootos.template.check import read_template
 from bootos.template.model import Template
@@ -60,7 +60,7 @@ class Run:
         self.template, self.problems = read_template(document)
         self.machine = machine
         self.inventory = inventory
-        self.watcher = watcher or Unwatched()
+        self.watcher = watcher or Watcher()
         self.past = past
         self.choose = choose
         self.check_expected = check_expected

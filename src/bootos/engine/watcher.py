@@ -1,7 +1,5 @@
 """Who is told how the work on a machine goes, and how it can end early. The agent's watcher is `session.progress`."""
 
-from typing import Protocol
-
 from bootos.errors import BootosError
 from bootos.wire.v2 import ActionView, StepState
 
@@ -14,54 +12,29 @@ class Cancelled(BootosError):
     """The operator asked to stop; what was begun is finished, the rest is not done."""
 
 
-class Watcher(Protocol):
-    """Who wants to know how it goes."""
+class Watcher:
+    """Who wants to know how it goes. This one does nothing; others override the calls that they need."""
 
     def add_step(self, id: str, title: str) -> None:
         """There will be a step that the plan did not name: a script."""
-        ...
 
     def begin_step(self, id: str) -> None:
         """Before a script begins it is told so, and may take its time to write that down."""
-        ...
 
     def set_step(
         self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
     ) -> None:
         """How a step stands: a driver's, with its `actions`, or a script's."""
-        ...
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
         """Before an action begins it is told so (`running`), and may take its time to write that down."""
-        ...
 
     def is_cancelled(self) -> bool:
         """Whether to stop before the next action or script."""
-        ...
-
-
-class Unwatched:
-    """A watcher that does nothing, for work that nobody watches. Other watchers override the calls that they need."""
-
-    def add_step(self, id: str, title: str) -> None:
-        """Nothing."""
-
-    def begin_step(self, id: str) -> None:
-        """Nothing."""
-
-    def set_step(
-        self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
-    ) -> None:
-        """Nothing."""
-
-    def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        """Nothing."""
-
-    def is_cancelled(self) -> bool:
         return False
 
 
-class PrintWatcher(Unwatched):
+class PrintWatcher(Watcher):
     """Prints how it goes."""
 
     def add_step(self, id: str, title: str) -> None:

@@ -25,7 +25,6 @@ STYLE = (
 class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What one package or directory takes in one segment."""
 
-    segment: str
     name: str
     packed_bytes: int
     unpacked_bytes: int
@@ -42,7 +41,7 @@ def name_group(path: str, package: str) -> str:
 
 
 def collect_uses(
-    segment: str, size_bytes: int, entries: Iterable[Entry], estimates: Mapping[str, Sequence[object]]
+    size_bytes: int, entries: Iterable[Entry], estimates: Mapping[str, Sequence[object]]
 ) -> list[Use]:
     """Share a segment's real size among its groups, by their files' estimates; largest first."""
     unpacked: dict[str, int] = {}
@@ -61,7 +60,6 @@ def collect_uses(
     return sorted(
         (
             Use(
-                segment=segment,
                 name=name,
                 packed_bytes=size_bytes * weight // total if total else 0,
                 unpacked_bytes=unpacked[name],
@@ -75,7 +73,7 @@ def collect_uses(
 def build_report(manifest: Manifest, initrd: Path, estimates: Mapping[str, Sequence[object]]) -> str:
     """The page of an image."""
     uses = {
-        layer.name: collect_uses(layer.name, layer.file_bytes, list_layer(initrd, layer), estimates)
+        layer.name: collect_uses(layer.file_bytes, list_layer(initrd, layer), estimates)
         for layer in read_layers(initrd)
     }
     kernel = next((entry.size_bytes for entry in manifest.files if entry.name == "vmlinuz"), 0)
@@ -88,7 +86,6 @@ def build_report(manifest: Manifest, initrd: Path, estimates: Mapping[str, Seque
         if rest:
             shown.append(
                 Use(
-                    segment=segment.name,
                     name=f"{len(rest)} smaller ones",
                     packed_bytes=sum(use.packed_bytes for use in rest),
                     unpacked_bytes=sum(use.unpacked_bytes for use in rest),

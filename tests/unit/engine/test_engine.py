@@ -10,7 +10,7 @@ from bootos.drivers.registry import Chosen
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.run import NO_PAST, Past, Run
-from bootos.engine.watcher import Cancelled, StepFailed, Unwatched, Watcher
+from bootos.engine.watcher import Cancelled, StepFailed, Watcher
 from bootos.errors import Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -66,7 +66,7 @@ class LampDriver:
             self.world["lamp"] = action.changes[0].after
 
 
-class Notes(Unwatched):
+class Notes(Watcher):
     def __init__(self, *, cancel: bool = False) -> None:
         self.steps: list[tuple[str, StepState]] = []
         self.actions: list[tuple[str, StepState]] = []

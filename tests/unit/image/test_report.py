@@ -66,7 +66,7 @@ def test_the_parts_of_a_segment_sum_up_to_it() -> None:
         return Entry(path=path, kind="file", mode="-rw-r--r--", owner="0:0", size_bytes=size)
 
     entries = [file("/usr/bin/a", 1000), file("/usr/bin/b", 1000), file("/etc/c", 300)]
-    uses = collect_uses("10-base", 700, entries, {"/usr/bin/a": [500, "a"], "/usr/bin/b": [100, "b"]})
+    uses = collect_uses(700, entries, {"/usr/bin/a": [500, "a"], "/usr/bin/b": [100, "b"]})
     assert [(use.name, use.packed_bytes) for use in uses] == [("a", 500), ("/etc", 100), ("b", 100)]
 
 

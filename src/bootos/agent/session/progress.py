@@ -16,6 +16,7 @@ from bootos.agent.console.status import Status
 from bootos.agent.session.reporter import Reporter, now
 from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.planhash import hash_plan
+from bootos.engine.watcher import Watcher
 from bootos.errors import Problem
 from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepState, StepView
 
@@ -25,8 +26,8 @@ PATIENCE_S = 5.0  # then it is said that the server is waited for
 ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepState.SKIPPED})
 
 
-class Progress:
-    """Keeps the steps of one job in order and hands each change to the reporter (an `engine.watcher.Watcher`)."""
+class Progress(Watcher):
+    """Keeps the steps of one job in order and hands each change to the reporter."""
 
     def __init__(self, reporter: Reporter, job_id: str, status: Status) -> None:
         self._reporter = reporter

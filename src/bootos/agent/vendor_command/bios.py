@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Request
+from bootos.agent.vendor_command.request import Command, Request
 from bootos.drivers.contract import Driver, Machine
 from bootos.errors import BootosError, Problem
 from bootos.wire.inventory import Inventory
@@ -13,7 +13,7 @@ STATES = {"enable": "enabled", "disable": "disabled"}
 SECTION = "bios"
 
 
-class BiosCommand:
+class BiosCommand(Command):
     name = "bios.sh"
     summary = "set BIOS options"
     options: Sequence[Option] = (
@@ -60,12 +60,6 @@ class BiosCommand:
                 hint=f"drivers in this image: {present}",
             )
         return Request(document=build_document(given))
-
-    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
-        return ""
-
-    def finish(self, given: Given, machine: Machine) -> None:
-        pass
 
     def name_place(self, given: Given, path: str) -> str:
         return {"bios.virtualization": "-t", "bios.c_states": "-c"}.get(path, "")

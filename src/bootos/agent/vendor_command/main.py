@@ -22,7 +22,7 @@ from bootos.agent.vendor_command.raid import RaidCommand
 from bootos.agent.vendor_command.request import Command, Request, name_problem, name_words
 from bootos.drivers.contract import Action, Driver, Machine
 from bootos.drivers.registry import choose_drivers, load_drivers
-from bootos.engine.watcher import Unwatched
+from bootos.engine.watcher import Watcher
 from bootos.errors import BootosError, Problem, read_chain
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import StepState
@@ -34,7 +34,7 @@ COMMANDS: dict[str, Callable[[], Command]] = {
 }
 
 
-class Printer(Unwatched):
+class Printer(Watcher):
     """Prints what happens, or keeps it for the one document that `--json` prints at the end. One driver is at work:
     its actions are told, and `end` tells how it went."""
 

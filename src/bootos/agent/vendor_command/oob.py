@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Request, name_problem
+from bootos.agent.vendor_command.request import Command, Request, name_problem
 from bootos.drivers.contract import Driver, Machine
 from bootos.errors import BootosError, Problem
 from bootos.template.check import read_template
@@ -30,7 +30,7 @@ PLACES = {
 }
 
 
-class OobCommand:
+class OobCommand(Command):
     name = "oob.sh"
     summary = "set up the out-of-band controller (BMC)"
     options: Sequence[Option] = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Request, name_problem
+from bootos.agent.vendor_command.request import Command, Request, name_problem
 from bootos.agent.vendor_command.slot import (
     Meaning,
     Present,
@@ -33,7 +33,7 @@ PLACES = {"raid.driver": "--software", "raid.clear": "-c", "raid.arrays[0].size"
 PLACES |= {"raid.arrays[0].drives": "-d", "raid.arrays[0].hotspares": "-H"}
 
 
-class RaidCommand:
+class RaidCommand(Command):
     name = "raid.sh"
     summary = "build RAID arrays"
     options: Sequence[Option] = (
@@ -97,12 +97,6 @@ class RaidCommand:
         if array is not None:
             wanted["name"] = find_name(array, present, driver, machine, inventory) or wanted["name"]
         return Request(document=document, notes=notes)
-
-    def defer(self, given: Given, problems: Sequence[Problem]) -> str:
-        return ""
-
-    def finish(self, given: Given, machine: Machine) -> None:
-        pass
 
     def name_place(self, given: Given, path: str) -> str:
         if path == "raid.arrays[0].wipe":

@@ -31,7 +31,7 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Command(Protocol):
-    """One of the scripts. `sections` are those of the template that it writes."""
+    """One of the scripts."""
 
     name: str
     summary: str
@@ -51,11 +51,10 @@ class Command(Protocol):
     def defer(self, given: Given, problems: Sequence[Problem]) -> str:
         """Why a plan with these problems is no failure yet: the next call of the script solves them. Empty when it is a
         failure."""
-        ...
+        return ""
 
     def finish(self, given: Given, machine: Machine) -> None:
         """Called when all is as wanted, or deferred."""
-        ...
 
     def name_place(self, given: Given, path: str) -> str:
         """The option that a place in the template came from."""

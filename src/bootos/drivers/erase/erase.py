@@ -4,8 +4,6 @@ Comes before everything else that touches disks. A drive for which this job has 
 erases it again. A sanitize that was cut off goes on in the drive by itself and is waited for.
 """
 
-import re
-
 import msgspec
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
@@ -25,7 +23,6 @@ from bootos.wire.inventory import Disk, Inventory
 
 ERASE = "disk.erase:erase:"
 HOST_BYTES_PER_S = 100e6  # what a disk about takes when it is overwritten, for the estimate
-CONTROLLER = re.compile(r"^/dev/(nvme\d+)n\d+$")
 
 
 class EraseState(msgspec.Struct, frozen=True, kw_only=True):

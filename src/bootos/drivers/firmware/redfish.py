@@ -18,7 +18,7 @@ from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import is_same
 from bootos.drivers.redfish.caller import Caller
-from bootos.drivers.redfish.client import ROOT, Client, Outcome
+from bootos.drivers.redfish.client import ROOT, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
@@ -26,6 +26,7 @@ from bootos.drivers.redfish.resource import find_manager, find_system
 from bootos.errors import Problem
 from bootos.template.firmware import Component, FirmwareWanted, find_method
 from bootos.template.model import Template
+from bootos.waiting import find_within
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -146,13 +147,13 @@ class FirmwareRedfishDriver(Caller):
             try:
                 with self._open(machine, way.endpoints) as client:
                     reply = self._send(client, hop, way, str(hop.package.package), file, what)
-                    outcome = client.wait_for_task(reply, what=what, deadline_s=hop.recipe.timeout_s)
+                    waits = client.wait_for_task(reply, what=what, deadline_s=hop.recipe.timeout_s)
             except RedfishError as cause:
                 if hop.component != "bmc" or cause.status not in (0, 401, 503):
                     raise
                 log.info("%s: the BMC is away, probably to start its new firmware: %s", what, cause)
-                outcome = Outcome()
-        if outcome.waits and not hop.recipe.reboot:
+                waits = False
+        if waits and not hop.recipe.reboot:
             raise DriverError(
                 f"{what}: it waits for a restart, which the plan does not hold", hint="reboot: true"
             )
@@ -176,23 +177,22 @@ class FirmwareRedfishDriver(Caller):
 
     def _wait_for_version(self, machine: Machine, hop: Hop, way: Way, what: str) -> None:
         """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while."""
-        until = self._clock.now() + SETTLE_S
         has = ""
-        while True:
+
+        def is_there() -> bool:
+            nonlocal has
             try:
                 with self._open(machine, way.endpoints) as client:
                     versions = [_read_version(client.get(part.target or "").body) for part in hop.parts]
-                if all(is_same(version, hop.package.version, hop.component) for version in versions):
-                    return
-                has = f"{hop.title} has {', '.join(versions)}"
             except RedfishError as cause:
                 has = str(cause)
-            if self._clock.now() > until:
-                raise DriverError(
-                    f"{what}: the Redfish service reported success, but {has}",
-                    hint="reboot: true, if it takes effect with a restart only",
-                )
-            self._clock.sleep(LOOK_EVERY_S)
+                return False
+            has = f"{hop.title} has {', '.join(versions)}"
+            return all(is_same(version, hop.package.version, hop.component) for version in versions)
+
+        if not find_within(is_there, SETTLE_S, pause_s=LOOK_EVERY_S, clock=self._clock):
+            message = f"{what}: the Redfish service reported success, but {has}"
+            raise DriverError(message, hint="reboot: true, if it takes effect with a restart only")
 
 
 def _read_installed(client: Client, service: dict[str, Any], system: dict[str, Any]) -> list[Installed]:

@@ -5,7 +5,7 @@ from bootos.drivers.firmware.plan import Hop
 from bootos.drivers.firmware.source import Finder, read_installed
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.version import is_same
-from bootos.waiting import CLOCK, Clock, find_within
+from bootos.waiting import find_within
 from bootos.wire.inventory import Bmc, Inventory, System
 
 # Seconds without the reboot, about; and after which a package is given up
@@ -26,7 +26,6 @@ def wait_for_version(
     vendor: str | None,
     find_program: Finder,
     deadline_s: float,
-    clock: Clock = CLOCK,
 ) -> None:
     """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while.
 
@@ -47,7 +46,7 @@ def wait_for_version(
         ]
         return bool(parts) and not wrong
 
-    if not find_within(is_there, deadline_s, pause_s=min(LOOK_EVERY_S, deadline_s / 4), clock=clock):
+    if not find_within(is_there, deadline_s, pause_s=min(LOOK_EVERY_S, deadline_s / 4)):
         has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
         message = f"{tell_hop(hop)}: the package reported success, but {has or 'it is gone'}"
         raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")

@@ -261,18 +261,17 @@ class IpmiDriver:
         self._run(machine, "user", "enable" if wanted.enabled else "disable", slot)
 
     def _reset(self, machine: Machine) -> None:
-        self._run(machine, "mc", "reset", "cold")
-        until = self._clock.now() + RESET_DEADLINE_S
-        self._clock.sleep(RESET_GRACE_S)
-        while True:
+        def is_back() -> bool:
             try:
-                if self._run(machine, "mc", "info", check=False, timeout_s=20).returncode == 0:
-                    return
+                return self._run(machine, "mc", "info", check=False, timeout_s=20).returncode == 0
             except DriverError as cause:
                 log.info("the BMC does not answer yet: %s", cause)
-            if self._clock.now() > until:
-                raise DriverError(
-                    f"the BMC has not answered for {RESET_DEADLINE_S:g} s since its cold reset",
-                    hint="it may need its power cord pulled",
-                )
-            self._clock.sleep(2.0)
+                return False
+
+        self._run(machine, "mc", "reset", "cold")
+        self._clock.sleep(RESET_GRACE_S)
+        if not find_within(is_back, RESET_DEADLINE_S - RESET_GRACE_S, pause_s=2.0, clock=self._clock):
+            raise DriverError(
+                f"the BMC has not answered for {RESET_DEADLINE_S:g} s since its cold reset",
+                hint="it may need its power cord pulled",
+            )

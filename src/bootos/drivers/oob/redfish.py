@@ -126,7 +126,6 @@ class RedfishDriver(Caller):
         return State(
             endpoints=endpoints,
             system=str(system.get("@odata.id", "")),
-            manager=str(manager.get("@odata.id", "")),
             manager_reset=str(reset.get("target", "")),
             reset_types=tuple(map(str, reset.get("ResetType@Redfish.AllowableValues") or ())),
             account_collection=collection,
@@ -222,18 +221,20 @@ class RedfishDriver(Caller):
         """First until it is gone, then until it answers again."""
         began = self._clock.now()
         was_gone = False
-        while True:
+
+        def is_back() -> bool:
+            nonlocal was_gone
             try:
                 with self._open(machine, self._endpoints, 20.0):
-                    if was_gone or self._clock.now() > began + DOWN_DEADLINE_S:
-                        return
+                    return was_gone or self._clock.now() > began + DOWN_DEADLINE_S
             except RedfishError as cause:
                 if not was_gone:
                     log.info("the Redfish service is gone: %s", cause)
                 was_gone = True
-            if self._clock.now() > began + RESET_DEADLINE_S:
-                raise DriverError(
-                    f"the Redfish service has not answered for {RESET_DEADLINE_S:g} s since the BMC's reset",
-                    hint="it may have another address now: oob.redfish.address",
-                )
-            self._clock.sleep(1.0)
+                return False
+
+        if not find_within(is_back, RESET_DEADLINE_S, pause_s=1.0, clock=self._clock):
+            raise DriverError(
+                f"the Redfish service has not answered for {RESET_DEADLINE_S:g} s since the BMC's reset",
+                hint="it may have another address now: oob.redfish.address",
+            )

@@ -55,7 +55,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
     obstacles: tuple[Problem, ...] = ()
     system: str = ""
-    manager: str = ""
     manager_reset: str = ""  # the action's target
     reset_types: tuple[str, ...] = ()
     account_collection: str = ""

@@ -82,7 +82,6 @@ def _find_capability(values: dict[str, str], smart: bool) -> Capability:
         levels=() if is_hba_only else (0, 1, 10) if is_small else (0, 1, 5, 6, 10, 50, 60),
         most_drives_of={1: 2},
         strip_bytes=_STRIPS,
-        default_strip_bytes=256 * 1024,
         hotspares=("dedicated",) if smart else ("dedicated", "global"),
         modes=("raid", "hba") if "controller mode" in values and not is_hba_only else (),
         boot="primary boot volume" in values,

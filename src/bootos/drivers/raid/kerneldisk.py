@@ -28,11 +28,6 @@ def find_disk(storage: Storage, *, wwn: str = "", serial: str = "", node: str = 
     return named
 
 
-def is_same_name(one: str, other: str) -> bool:
-    """Whether two spellings are one world wide name."""
-    return bool(_plain(one)) and _plain(one) == _plain(other)
-
-
 def _is_cut(short: str, whole: str) -> bool:
     return len(short) >= _SHORTEST and len(short) < len(whole) and whole.startswith(short)
 

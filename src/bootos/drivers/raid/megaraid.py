@@ -80,9 +80,7 @@ class Hand(ToolHand):
             case order.CreateArray():
                 self._create(detail)
             case order.DeleteArray(array=array, name=name):
-                self._do(
-                    f"array {name!r} was not deleted", f"/v{array}", self._word("del", "delete"), "force"
-                )
+                self._do(f"array {name!r} was not deleted", f"/v{array}", self._delete_word(), "force")
                 settle(self.machine)
             case order.AddSpare(drive=drive, array=array):
                 self._add_spare(drive, array)
@@ -107,7 +105,7 @@ class Hand(ToolHand):
             case order.ImportForeign():
                 self._do("the foreign configuration was not imported", "/fall", "import")
             case order.ClearForeign():
-                self._do("the foreign configuration was not cleared", "/fall", self._word("del", "delete"))
+                self._do("the foreign configuration was not cleared", "/fall", self._delete_word())
             case _:
                 raise DriverError(f"MegaRAID controllers cannot do this: {type(detail).__name__}")
 
@@ -163,8 +161,8 @@ class Hand(ToolHand):
     def _set_boot(self, array: str, name: str) -> None:
         self._do(f"array {name!r} was not made the boot drive", f"/v{array}", "set", "bootdrive=on")
 
-    def _word(self, classic: str, second: str) -> str:
-        return second if self._is_second() else classic
+    def _delete_word(self) -> str:
+        return "delete" if self._is_second() else "del"
 
     def _is_second(self) -> bool:
         replies = storclireply.read_reply(self.machine.run, self.program, ["show"])

@@ -23,7 +23,6 @@ from bootos.hardware.storcli import StorArray, StorController, StorDrive, find_t
 
 NAME_LENGTH = 15
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
-_KIB = 1024
 _STATES: dict[str, DriveState] = {
     "Onln": "online", "UGood": "good", "GHS": "hotspare", "DHS": "hotspare", "JBOD": "jbod", "Rbld": "rebuilding",
     "Cpybck": "rebuilding", "CpyBck": "rebuilding", "Offln": "failed", "Failed": "failed", "UBad": "failed",

@@ -71,7 +71,6 @@ def _find_capability(values: dict[str, str], mode: Mode, *, is_labelled: bool) -
         levels=(0, 1, 5, 6, 10, 50, 60) if has_six or mode == "hba" else (0, 1, 5, 10, 50),
         most_drives_of={1: 2},
         strip_bytes=STRIPS,
-        default_strip_bytes=256 * 1024,
         hotspares=("dedicated",),
         jbod=False,
         modes=("raid", "hba") if can_switch or mode == "hba" else (),

@@ -101,7 +101,7 @@ def plan_foreign(draft: ControllerDraft) -> None:
 
 
 def wanted_globals(
-    draft: ControllerDraft, controller: Controller, demands: list[Demand], whole: list[Whole]
+    controller: Controller, demands: list[Demand], whole: list[Whole]
 ) -> dict[str, tuple[Drive, str]]:
     """The drives that are to be global hot spares of a controller, by id, each with its place in the template."""
     found: dict[str, tuple[Drive, str]] = {}
@@ -120,7 +120,7 @@ def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
         if not draft.raid.clear and not said:
             continue
-        meant = set(wanted_globals(draft, controller, demands, whole))
+        meant = set(wanted_globals(controller, demands, whole))
         for demand in demands:
             if demand.controller is controller:
                 meant |= {drive.id for drive in demand.drives}  # fell back to being a spare
@@ -132,7 +132,7 @@ def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole
 def plan_global_spares(draft: ControllerDraft, demands: list[Demand], whole: list[Whole]) -> None:
     """Plan the global hot spares that are wanted and are none yet."""
     for controller in draft.state.controllers:
-        for drive_id, (drive, at) in wanted_globals(draft, controller, demands, whole).items():
+        for drive_id, (drive, at) in wanted_globals(controller, demands, whole).items():
             gone = (controller.id, drive_id) in draft.removed
             if drive_id in controller.hotspares and not gone:
                 continue

@@ -8,13 +8,11 @@ request is in the error. Credentials are logged by nobody: sushy's own log is ke
 import json
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-import msgspec
 
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError, translated
@@ -33,15 +31,9 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 60.0
 ROOT = "/redfish/v1/"
 _RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
+POLL_S = 2.0  # between two looks at a task
 _WAITING = {"Pending", "Suspended"}  # for the machine's restart
 _STALE = 412  # somebody changed the resource since it was read
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a task ended. `waits`: it goes on when the machine starts anew."""
-
-    waits: bool = False
-    messages: tuple[str, ...] = ()
 
 
 class Client:
@@ -196,15 +188,14 @@ class Client:
         *,
         what: str,
         deadline_s: float,
-        poll_s: float = 2.0,
-        on_progress: Callable[[str], None] = log.info,
-    ) -> Outcome:
-        """Follow the task that a request began to its end. Raises RedfishError when it fails or takes too long.
+    ) -> bool:
+        """Follow the task that a request began to its end. Returns whether it waits for the machine's restart to go on.
+        Raises RedfishError when it fails or takes too long.
 
         A task that vanishes has ended. Whether it did what was asked is found by reading again."""
         path = reply.location or str(reply.body.get("@odata.id", ""))
         if reply.status != 202 and "TaskState" not in reply.body and not reply.location:
-            return Outcome()
+            return False
         if not path:
             raise RedfishError(f"{what}: the service began a task and does not say which")
         until = self._clock.now() + deadline_s
@@ -212,27 +203,27 @@ class Client:
         while True:
             found = self._find_task(path)
             if found is None:
-                return Outcome(messages=(last,) if last else ())
+                return False
             state = read_task_state(found)
             messages = read_messages(found.body)
             shown = " ".join(
                 part for part in (state, tell_percent(found.body), messages[-1] if messages else "") if part
             )
             if shown != last:
-                on_progress(f"{what}: {shown}")
+                log.info("%s: %s", what, shown)
                 last = shown
             if state in _WAITING or is_scheduled(found.body):
-                return Outcome(waits=True, messages=tuple(messages))
+                return True
             if state not in _RUNNING:
                 if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
                     said = "; ".join(messages) or "it does not say why"
                     raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
-                return Outcome(messages=tuple(messages))
+                return False
             if self._clock.now() > until:
                 raise RedfishError(
                     f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
                 )
-            self._clock.sleep(poll_s)
+            self._clock.sleep(POLL_S)
 
     def _translated(self, what: str) -> AbstractContextManager[None]:
         return translated(what, self.endpoint.url, self._account.user)

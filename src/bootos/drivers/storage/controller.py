@@ -40,7 +40,6 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     most_drives_of: dict[int, int] = {}  # by level, where that is fewer
     most_arrays: int | None = None
     strip_bytes: tuple[int, ...] = ()  # empty: not known
-    default_strip_bytes: int | None = None
     hotspares: tuple[SpareKind, ...] = ()
     jbod: bool = False  # single drives can be handed to the kernel
     modes: tuple[Mode, ...] = ()  # that it can be switched to; empty: it has only the one it is in
@@ -54,7 +53,6 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     mixed_interface: bool = False  # SAS and SATA in one array
     mixed_sector: bool = False  # 512-byte and 4Kn drives in one array
     name_length: int = 0  # of an array's name; 0: it keeps none, and an array is known by its drives
-    unequal_spans: bool = False
     pairs_only: bool = False  # RAID 10 is made of pairs, and of nothing else
 
 

@@ -40,7 +40,7 @@ class PostCalls:
 
     def is_in_install_list(self, body: bytes, sender: Sender) -> v1.Envelope:
         """An agent asks, once in every LOOP_INTERVAL, whether there is a job for it. It is also its sign of life."""
-        sn = self._read_sn(body, malformed_content="")
+        sn = self._read_sn(body)
         if order.take_poll(self._context, sn, sender):
             return succeed({"Result": "true"}, "该设备在安装列表里")
         return succeed({"Result": "false"}, "该设备不在安装列表里")
@@ -58,7 +58,7 @@ class PostCalls:
 
     def get_hardware_by_sn(self, body: bytes, sender: Sender) -> v1.Envelope:
         """The script groups of the job; it runs from now on. A job that a v1 agent cannot carry out is refused."""
-        sn = self._read_sn(body, malformed_content="")
+        sn = self._read_sn(body)
         try:
             content = order.take_scripts(self._context, sn, sender)
         except (NotFoundError, ConflictError) as cause:
@@ -94,12 +94,12 @@ class PostCalls:
             raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
         return succeed({"Result": "true"})
 
-    def _read_sn(self, body: bytes, *, malformed_content: str) -> str:
+    def _read_sn(self, body: bytes) -> str:
         """The serial number of a body that has nothing else. Raises SaidError."""
         try:
             sn = v1.read_request(body, v1.SnOnly).sn
         except v1.MalformedError as cause:
-            raise SaidError(MALFORMED, malformed_content) from cause
+            raise SaidError(MALFORMED, "") from cause
         if not sn:
             raise SaidError(NO_SN)
         return sn

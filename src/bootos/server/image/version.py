@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
-from bootos.server.image.choice import Choice, Pin, choose_image
+from bootos.server.image.choice import Pin
 from bootos.server.image.manifest import LOCAL
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Image, ImageDefault, ImagePin, Machine
@@ -159,14 +159,3 @@ def remove_pin(session: WriteSession, pin_id: int) -> ImagePin:
     session.delete(row)
     session.flush()
     return row
-
-
-def choose_for(session: Session, machine: Machine | None) -> Choice:
-    """Which image this machine gets at its next boot; one that is not known gets the default."""
-    return choose_image(
-        read_pins(session),
-        read_default(session),
-        machine_id=machine.id if machine else None,
-        vendor=machine.vendor if machine else "",
-        product=machine.product if machine else "",
-    )
