@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 from carrying import plan
+from fault_proxy import Call, Fate, FaultProxy, let_pass
 from faultmachine import TEMPLATE, FaultMachine, make_machine
 from rack import Clock, Door, Life, Nursery, RackServer
 from table import Cell
 
 from bootos.drivers.contract import Machine
 from bootos.hardware.inventory import collect_inventory
-from bootos.lab.fault_proxy import Call, Fate, FaultProxy, let_pass
 from bootos.waiting import wait_for
 
 NUMBERS = itertools.count(1)

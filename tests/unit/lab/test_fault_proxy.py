@@ -7,8 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-
-from bootos.lab.fault_proxy import Fate, FaultProxy
+from fault_proxy import Fate, FaultProxy
 
 
 class Listener:

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 from family import CONTENTS, OOB, OOB_USER, Family, check_redfish_login, read_redfish_address
+from volume_group import read_volume_group
 
 from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import boot_image
-from bootos.lab.volume import read_volume_group
 from bootos.lab.watch import while_on
 from bootos.waiting import wait_for
 

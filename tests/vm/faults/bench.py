@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from bootos.lab.fault_proxy import Call, Fate, FaultProxy, let_pass
+from fault_proxy import Call, Fate, FaultProxy, let_pass
+
 from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.machine import Machine
 from bootos.lab.operator import Operator

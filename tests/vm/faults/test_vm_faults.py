@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from bench import AFTERWARDS, BOOT_DEADLINE_S, FAULTS, Bench
+from fault_proxy import FaultProxy
 from table import Cell, format_table, write_table
 
 from bootos.errors import BootosError
-from bootos.lab.fault_proxy import FaultProxy
 from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario
