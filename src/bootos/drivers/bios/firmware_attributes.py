@@ -6,19 +6,12 @@ is written to the interface before the changes. Linux: Documentation/ABI/testing
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from bootos.drivers.bios.driver import BiosDriver
 from bootos.drivers.bios.names import find_vendor
-from bootos.drivers.bios.section import (
-    PRIORITY_FIRMWARE_ATTRIBUTES,
-    SECTION,
-    BiosState,
-    export_section,
-    is_wanted,
-    plan_bios,
-)
+from bootos.drivers.bios.section import PRIORITY_FIRMWARE_ATTRIBUTES, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting, is_secret
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Planned
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -26,11 +19,9 @@ CLASS = Path("sys/class/firmware-attributes")
 TYPES = {"enumeration": "enum", "integer": "integer", "string": "string"}
 
 
-class FirmwareAttributesDriver:
+class FirmwareAttributesDriver(BiosDriver):
     name = "bios.firmware_attributes"
-    section = SECTION
     title = "BIOS settings (Linux firmware attributes)"
-    state_type: Any = BiosState
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
@@ -41,9 +32,6 @@ class FirmwareAttributesDriver:
             return None
         reason = f"the kernel shows the BIOS settings ({', '.join(found)})"
         return Match(reason=reason, priority=PRIORITY_FIRMWARE_ATTRIBUTES)
-
-    def wants(self, template: Template) -> bool:
-        return is_wanted(template)
 
     def read(self, machine: Machine, inventory: Inventory) -> BiosState:
         folders = sorted((machine.root / CLASS).glob("*/attributes/*/current_value"))
@@ -59,20 +47,15 @@ class FirmwareAttributesDriver:
     def plan(
         self, state: BiosState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
-        planned = plan_bios(state.settings, template, state.vendor, self.name, secrets)
+        planned = super().plan(state, template, secrets, forecast)
         if state.restart_pending:
             planned.notes.append(
                 "the BIOS has changes that wait for a restart; what it shows is as it will be then"
             )
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        self.apply_batch(machine, [action], secrets)
-
-    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+    def set(self, machine: Machine, details: Sequence[SetDetail], password: str | None) -> None:
         """Write every setting, the password first. The kernel answers each write, so a refusal has its setting."""
-        details: list[SetDetail] = [action.detail for action in actions]
-        password = next((secrets[detail.secret] for detail in details if detail.secret in secrets), None)
         for folder in sorted((machine.root / CLASS).glob("*/authentication/*")):
             if password is not None and _is_set(folder):
                 _write(folder / "current_password", password, "the password of the setup")
@@ -83,9 +66,6 @@ class FirmwareAttributesDriver:
         for folder in sorted((machine.root / CLASS).glob("*/attributes/save_settings")):
             if folder.read_text(errors="replace").strip() == "bulk":
                 _write(folder, "save", "what was set (save_settings)")
-
-    def export(self, state: BiosState) -> dict[str, Any]:
-        return export_section(state.settings, state.vendor)
 
 
 def read_setting(folder: Path, root: Path) -> Setting | None:

@@ -8,19 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootos.drivers.bios.attribute_registry import parse_settings
+from bootos.drivers.bios.driver import BiosDriver
 from bootos.drivers.bios.ilorest import find_registry_path
 from bootos.drivers.bios.names import find_vendor
-from bootos.drivers.bios.section import (
-    PRIORITY_REDFISH,
-    SECTION,
-    BiosState,
-    export_section,
-    is_wanted,
-    plan_bios,
-)
+from bootos.drivers.bios.section import PRIORITY_REDFISH, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import check_taken
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
@@ -44,9 +38,8 @@ class RedfishBiosState(BiosState, frozen=True, kw_only=True):
     on_reset: bool = False  # the service wants to be told when settings are applied
 
 
-class BiosRedfishDriver(Caller):
+class BiosRedfishDriver(BiosDriver, Caller):
     name = NAME
-    section = SECTION
     title = "BIOS settings (Redfish)"
     state_type = RedfishBiosState
 
@@ -62,9 +55,6 @@ class BiosRedfishDriver(Caller):
             return Match(reason="SMBIOS lists a Redfish host interface", priority=PRIORITY_REDFISH)
         where = f"at {bmc.address}" if bmc.address is not None else "at an address the template may say"
         return Match(reason=f"the BMC {where} may have a Redfish service", priority=PRIORITY_LAN_ONLY)
-
-    def wants(self, template: Template) -> bool:
-        return is_wanted(template)
 
     def read(self, machine: Machine, inventory: Inventory) -> RedfishBiosState:
         vendor = find_vendor(inventory.system.vendor)
@@ -93,19 +83,15 @@ class BiosRedfishDriver(Caller):
         if state.obstacles:
             return Planned(problems=list(state.obstacles))
         self._state = state
-        planned = plan_bios(state.settings, template, state.vendor, self.name, secrets)
+        planned = super().plan(state, template, secrets, forecast)
         if template.bios is not None and template.bios.password is not None and planned.actions:
             message = "Redfish has no way to open a setup that has a password"
             planned.complain("bios.password", message, "the vendor's tool may have: bios.driver")
         return planned
 
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        self.apply_batch(machine, [action], secrets)
-
-    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+    def set(self, machine: Machine, details: Sequence[SetDetail], password: str | None) -> None:
         if self._state is None:
             raise DriverError(f"{self.name}: apply without a plan")
-        details: list[SetDetail] = [action.detail for action in actions]
         new = {detail.name: detail.value for detail in details if not detail.staged}
         if not new:
             return
@@ -119,9 +105,6 @@ class BiosRedfishDriver(Caller):
             client.wait_for_task(reply, what=what, deadline_s=TASK_DEADLINE_S)
             settings = _read_settings(client, client.get(self._state.bios).body)
         check_taken(settings, details, "the Redfish service")
-
-    def export(self, state: RedfishBiosState) -> dict[str, Any]:
-        return export_section(state.settings, state.vendor)
 
 
 def find_pending_path(bios: Mapping[str, Any]) -> str:

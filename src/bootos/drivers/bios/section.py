@@ -10,7 +10,6 @@ from bootos.drivers.bios.names import add_locks, export_bios, resolve_bios
 from bootos.drivers.bios.setting import Setting
 from bootos.drivers.bios.settingplan import plan_settings
 from bootos.drivers.contract import Planned
-from bootos.template.bios import find_wanted
 from bootos.template.model import Template
 
 SECTION = "bios"
@@ -29,11 +28,6 @@ class BiosState(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
     settings: list[Setting]
     restart_pending: bool = False
-
-
-def is_wanted(template: Template) -> bool:
-    """Whether the template asks for any BIOS setting."""
-    return template.bios is not None and bool(find_wanted(template.bios) or template.bios.vendor)
 
 
 def plan_bios(

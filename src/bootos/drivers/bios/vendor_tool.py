@@ -6,36 +6,25 @@ yes and does nothing is found out at once, where it shows what is pending: no re
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from bootos.drivers.bios.driver import BiosDriver
 from bootos.drivers.bios.names import find_vendor
-from bootos.drivers.bios.section import (
-    PRIORITY_VENDOR_TOOL,
-    SECTION,
-    BiosState,
-    export_section,
-    is_wanted,
-    plan_bios,
-)
+from bootos.drivers.bios.section import PRIORITY_VENDOR_TOOL, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting, get_future, show
-from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import DriverError, Machine, Match
 from bootos.drivers.program import find_program
 from bootos.process import Completed
-from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
 SCRATCH = Path("run/bootos/bios")
 OUTPUT_MOST_CHARACTERS = 400
 
 
-class VendorTool:
+class VendorTool(BiosDriver):
     """A BIOS driver over a vendor's command. `programs`: its names, the best first; `shows_pending`: whether reading
     again before the reboot tells what was taken."""
 
-    name: str
-    title: str
-    section: str = SECTION
-    state_type: Any = BiosState
     vendors: ClassVar[tuple[str, ...]]
     programs: ClassVar[tuple[str, ...]]
     shows_pending: ClassVar[bool] = True
@@ -58,9 +47,6 @@ class VendorTool:
             reason=f"the machine is from {vendor}, and {program} is here", priority=PRIORITY_VENDOR_TOOL
         )
 
-    def wants(self, template: Template) -> bool:
-        return is_wanted(template)
-
     def read(self, machine: Machine, inventory: Inventory) -> BiosState:
         settings = self.read_settings(machine, self._require())
         if not settings:
@@ -70,24 +56,11 @@ class VendorTool:
             )
         return BiosState(vendor=find_vendor(inventory.system.vendor), settings=settings)
 
-    def plan(
-        self, state: BiosState, template: Template, secrets: dict[str, str], forecast: Forecast
-    ) -> Planned:
-        return plan_bios(state.settings, template, state.vendor, self.name, secrets)
-
-    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
-        self.apply_batch(machine, [action], secrets)
-
-    def apply_batch(self, machine: Machine, actions: Sequence[Action], secrets: dict[str, str]) -> None:
+    def set(self, machine: Machine, details: Sequence[SetDetail], password: str | None) -> None:
         program = self._require()
-        details: list[SetDetail] = [action.detail for action in actions]
-        password = next((secrets[detail.secret] for detail in details if detail.secret in secrets), "")
-        self.set_settings(machine, program, details, password)
+        self.set_settings(machine, program, details, password or "")
         if self.shows_pending:
             check_taken(self.read_settings(machine, program), details, program)
-
-    def export(self, state: BiosState) -> dict[str, Any]:
-        return export_section(state.settings, state.vendor)
 
     def read_settings(self, machine: Machine, program: str) -> list[Setting]:
         """All settings of the machine. Raises DriverError, ToolError."""
