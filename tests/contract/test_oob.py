@@ -140,3 +140,25 @@ def test_mistakes_that_only_the_machine_shows_come_together() -> None:
 def test_a_new_user_needs_a_password() -> None:
     found = plan(build_driver(), BmcMachine(), build(users=[{"name": "new"}]))
     assert [problem.path for problem in found.problems] == ["oob.users[0].password"]
+
+
+@pytest.mark.parametrize(
+    ("lan", "network"),
+    [
+        ({"source": "static"}, None),  # as it left the works: no template may ask for 0.0.0.0
+        ({"source": "dhcp"}, {"source": "dhcp"}),
+        (
+            {"source": "static", "ipaddr": "10.0.8.21", "netmask": "255.255.255.0", "gateway": "10.0.8.1"},
+            STATIC,
+        ),
+    ],
+)
+def test_what_is_exported_may_stand_in_a_template(
+    lan: dict[str, str], network: dict[str, str] | None
+) -> None:
+    bmc, driver = BmcMachine(), build_driver()
+    bmc.lan |= lan
+    exported = driver.export(driver.read(bmc.machine, INVENTORY))["oob"]
+    assert exported.get("network") == network
+    planned = plan(driver, bmc, build(**exported), **{"oob-ADMIN": "ADMIN"})
+    assert (planned.problems, planned.actions) == ([], [])

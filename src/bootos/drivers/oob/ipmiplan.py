@@ -58,18 +58,20 @@ class ColdReset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export_oob(state: State) -> dict[str, Any]:
-    """The LAN port and the named users, in the words of a template; passwords as secrets that must be stored."""
+    """The LAN port and the named users, in the words of a template; passwords as secrets that must be stored. A static
+    port without an address (0.0.0.0, as BMCs leave the works) is left out: no template may ask for that."""
     oob: dict[str, Any] = {}
     lan = state.lan
     network: dict[str, Any] = {"source": lan.source}
-    if lan.source == "static":
+    has_address = lan.source == "static" and lan.address not in ("", "0.0.0.0")
+    if has_address:
         interface = ipaddress.IPv4Interface(f"{lan.address}/{lan.netmask}")
         network["address"] = interface.with_prefixlen
         if lan.gateway and ipaddress.IPv4Address(lan.gateway) in interface.network:
             network["gateway"] = lan.gateway
     if lan.vlan:
         network["vlan"] = lan.vlan
-    if lan.source in ("static", "dhcp"):
+    if lan.source == "dhcp" or has_address:
         oob["network"] = network
     roles = {privilege: role for role, (_, privilege) in PRIVILEGES.items()}
     users = []
