@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
 import importlib
+import inspect
 import sys
 from collections.abc import Sequence
 
@@ -92,6 +93,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
             if noun in MORE_VERBS:
                 module, attribute = MORE_VERBS[noun]
                 part = join_verbs(part, getattr(importlib.import_module(module), attribute))
+            join_help(part)
             app.add_typer(part, name=noun, help=f"{summary}\n\nExample: {example}")
         else:
             app.command(noun, help=summary)(_name_only)
@@ -105,6 +107,17 @@ def join_verbs(*parts: typer.Typer) -> typer.Typer:
         noun.registered_commands += part.registered_commands
         noun.registered_groups += part.registered_groups
     return noun
+
+
+def join_help(part: typer.Typer) -> None:
+    """The help of a verb is its docstring, wrapped for the source: each paragraph becomes one line, which is wrapped
+    for the terminal then."""
+    for verb in part.registered_commands:
+        text = verb.help or inspect.getdoc(verb.callback) or ""
+        verb.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    for group in part.registered_groups:
+        if group.typer_instance is not None:
+            join_help(group.typer_instance)
 
 
 def _name_only() -> None:

@@ -46,7 +46,8 @@ def parse_document(text: str, *, format: str, name: str = "document") -> Any:
             try:
                 return yaml.safe_load(text)
             except yaml.YAMLError as cause:
-                raise BootosError(f"{name} is not valid YAML: {cause}") from cause
+                reason = str(cause).replace('in "<unicode string>", ', "in ")  # what yaml calls a text
+                raise BootosError(f"{name} is not valid YAML: {reason}") from cause
     except ValueError as cause:
         raise BootosError(f"{name} is not valid {format.upper()}: {cause}") from cause
     raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")

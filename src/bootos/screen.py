@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.status import Status
+from rich.table import Column, Table
 from rich.text import Text
 
 CONTROLS = {
@@ -37,6 +38,12 @@ def write_out(text: str, stream: TextIO | None = None) -> None:
 def write_json(value: Any) -> None:
     """Write plain values or msgspec models as JSON, indented, to standard output."""
     write_out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def build_table(*titles: str, **more: Any) -> Table:
+    """A table with these columns that cuts nothing off: a path that is too long goes on in the next line. `more` are
+    arguments of rich's Table."""
+    return Table(*(Column(title, overflow="fold") for title in titles), **more)
 
 
 class Screen(Console):

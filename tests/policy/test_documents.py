@@ -169,3 +169,34 @@ def test_no_verb_of_the_images_hides_another() -> None:
     names = [command.name or command.callback.__name__ for command in commands if command.callback]
     assert sorted(names) == sorted(set(names))
     assert {"remove", "withdraw"} <= set(names)
+
+
+def read_command_lines() -> list[tuple[str, list[str]]]:
+    """Each `bootos NOUN ...` of the pages: the page, and the words up to the end of its line, code or comment."""
+    line = re.compile(rf"\bbootos ((?:{'|'.join(NOUNS)})\b[^\n`|#;()]*)")
+    return [(page.name, words.split()) for page in PAGES for words in line.findall(page.read_text())]
+
+
+def test_every_command_line_of_a_page_has_a_verb_and_options_that_exist() -> None:
+    lines, wrong = read_command_lines(), []
+    assert len(lines) > 100
+    for page, words in lines:
+        command: Any = get_command(build_app(words)).commands[words[0]]  # type: ignore[attr-defined]
+        rest = words[1:]
+        while getattr(command, "commands", {}) and rest and not rest[0].startswith("-"):
+            command = command.commands.get(rest.pop(0).strip(",.:"))
+        known = {
+            option
+            for parameter in getattr(command, "params", ())
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        } | {"--help"}
+        given = {word.partition("=")[0].strip("[],.") for word in rest if word.strip("[").startswith("--")}
+        if command is None or given - known:
+            wrong.append(f"{page}: bootos {' '.join(words)}")
+    assert wrong == []
+
+
+def test_help_is_wrapped_for_the_terminal_and_not_for_the_source() -> None:
+    shown = CliRunner(env={"COLUMNS": "150"}).invoke(build_app(["machine"]), ["machine", "--help"]).output
+    assert "templates. An unknown machine" in " ".join(shown.replace("│", " ").split())
+    assert not re.search(r"templates\. An +│", shown), "a line end of the docstring"

@@ -11,7 +11,7 @@ from rich.text import Text
 from bootos.image.cache import Event
 from bootos.image.driver.command import show_on
 from bootos.image.progress import BuildScreen
-from bootos.screen import Screen, show_controls, write_out
+from bootos.screen import Screen, build_table, show_controls, write_out
 
 HOSTILE = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: \x1b[2J\x1b]0;title\x07 \x9b2J"
 SHOWN = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: ␛[2J␛]0;title␇ \N{REPLACEMENT CHARACTER}2J"
@@ -95,3 +95,12 @@ def test_what_goes_to_a_file_stays_as_it_is_and_a_terminal_is_spared() -> None:
         write_out(HOSTILE, stream)
     assert file.getvalue() == HOSTILE
     assert terminal.getvalue() == SHOWN
+
+
+def test_a_table_cuts_nothing_off() -> None:
+    path = "/usr/lib/syslinux/modules/bios/libutil.c32"
+    table = build_table("what", box=None, pad_edge=False)
+    table.add_row(path)
+    file = io.StringIO()
+    Screen(file=file, width=20).print(table)
+    assert "".join(line.strip() for line in file.getvalue().splitlines()[1:]) == path

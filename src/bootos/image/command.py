@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bootos.image.build import build_image, check_host
 from bootos.image.iso_command import iso
@@ -14,7 +13,7 @@ from bootos.image.look_command import diff, extract, inspect
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
 from bootos.image.recipe_file import read_recipe
-from bootos.screen import Screen, write_json
+from bootos.screen import Screen, build_table, write_json
 from bootos.wire.manifest import Manifest
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
@@ -70,9 +69,9 @@ def build(
 
 def _print_summary(screen: Screen, manifest: Manifest, output: Path, seconds: float) -> None:
     title = f"{manifest.name} {manifest.version}, kernel {manifest.kernel_release}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("part")
-    table.add_column("size", justify="right")
+    screen.print(title, soft_wrap=True)
+    table = build_table("part", "size")
+    table.columns[1].justify = "right"
     for entry in manifest.segments:
         table.add_row(f"  segment {entry.name}", f"{entry.size_bytes / 1e6:.1f} MB")
     for entry in manifest.files:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
 
 from bootos.errors import BootosError
 from bootos.image.content import Entry, list_files, read_layers, unpack_layer
@@ -17,7 +16,7 @@ from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
 from bootos.image.manifest import hash_file
 from bootos.image.segment import list_segments
-from bootos.screen import Screen, write_json
+from bootos.screen import Screen, build_table, write_json
 
 BIGGEST = 15
 """How many of the largest files are shown."""
@@ -207,7 +206,8 @@ def _megabytes(size_bytes: int) -> str:
 def _print_overview(image: Image, found: dict[str, Any]) -> None:
     screen = Screen()
     title = f"{found['name']} {found['version']}, kernel {found['kernel_release']}"
-    table = Table("part", "size", title=title, title_justify="left")
+    screen.print(title, soft_wrap=True)
+    table = build_table("part", "size")
     table.columns[1].justify = "right"
     for entry in found["files"]:
         table.add_row(entry["name"], _megabytes(entry["size_bytes"]))
@@ -223,13 +223,13 @@ def _print_overview(image: Image, found: dict[str, Any]) -> None:
         highlight=False,
     )
     if image.manifest.layers:
-        layers = Table("added layer", "kind", "size", "for kernel", "brings")
+        layers = build_table("added layer", "kind", "size", "for kernel", "brings")
         for layer in image.manifest.layers:
             brings = ", ".join([*layer.packages, *layer.modules])
             kernel = layer.kernel_release or "any"
             layers.add_row(layer.name, layer.kind, _megabytes(layer.size_bytes), kernel, brings)
         screen.print(layers)
-    biggest = Table("biggest file", "size unpacked", "layer")
+    biggest = build_table("biggest file", "size unpacked", "layer")
     biggest.columns[1].justify = "right"
     for item in found["biggest"]:
         biggest.add_row(item["path"], _megabytes(item["size_bytes"]), item["layer"])
@@ -239,7 +239,7 @@ def _print_overview(image: Image, found: dict[str, Any]) -> None:
 def _print_path(found: dict[str, Any]) -> None:
     screen = Screen()
     if "entries" in found:
-        table = Table("name", "mode", "size", "layer", title=found["path"], title_justify="left")
+        table = build_table("name", "mode", "size", "layer", title=found["path"], title_justify="left")
         table.columns[2].justify = "right"
         for entry in found["entries"]:
             name = PurePosixPath(entry["path"]).name
@@ -281,7 +281,7 @@ def _print_difference(difference: Difference, most: int) -> None:
 def _print_changes(screen: Screen, title: str, changes: Sequence[Change], most: int) -> None:
     if not changes:
         return
-    table = Table(title, "before", "after")
+    table = build_table(title, "before", "after")
     for change in changes[:most]:
         table.add_row(change.name, change.before or "-", change.after or "-")
     screen.print(table)

@@ -1,6 +1,7 @@
 """The verbs of `bootos lab`: check the host, run a machine and watch its console. Prints; the work is elsewhere."""
 
 import math
+import re
 import sys
 import threading
 from pathlib import Path
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
@@ -27,7 +27,7 @@ from bootos.lab.spec import (
     check_spec,
     read_spec,
 )
-from bootos.screen import Screen, write_json
+from bootos.screen import Screen, build_table, write_json
 from bootos.waiting import find_within
 
 app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
@@ -75,10 +75,11 @@ def check(
         }
         write_json(facts)
     else:
-        table = Table("needed for", "what", "found")
+        table = build_table("needed for", "what", "found")
         for finding in findings:
             package = Text.assemble(("missing", "bold red"), f", package {finding.requirement.package}")
-            place = finding.path or package
+            is_named = finding.path == finding.requirement.name  # a file that is known by its path
+            place = "there" if is_named else finding.path or package
             table.add_row(finding.requirement.part, finding.requirement.name, place)
         screen = Screen()
         screen.print(table)
@@ -94,7 +95,7 @@ def _print_choice(screen: Screen, choice: AcceleratorChoice | None) -> None:
         screen.print("accelerator: unknown without QEMU")
         return
     if choice.trials:
-        table = Table("tried with kvm", "seconds", "came of it")
+        table = build_table("tried with kvm", "seconds", "came of it")
         for trial in choice.trials:
             table.add_row(
                 trial.name, f"{trial.seconds:g}", "ran" if trial.ok else Text(trial.words, style="red")
@@ -143,6 +144,12 @@ def run(
 
     Example: bootos lab run --disk virtio:2G --disk nvme:4G --nic e1000e --bmc
     """
+    try:
+        re.compile(until)
+    except re.error as cause:
+        raise typer.BadParameter(
+            f"{until!r} is no regular expression: {cause}", param_hint="--until"
+        ) from cause
     if spec is not None:
         machine_spec = read_spec(spec)
     else:

@@ -1,6 +1,7 @@
 """The options of `bootos lab run` that make a machine without a file: `--disk virtio:2G`, `--nic e1000e:boot`. Pure."""
 
-import msgspec
+from typing import Any, get_args
+
 import typer
 
 from bootos.lab.spec import BmcSpec, DiskBus, DiskSpec, MachineSpec, NicModel, NicSpec, parse_size_mib
@@ -16,15 +17,22 @@ def build_spec(*, memory: str, cpus: int, disks: list[str], nics: list[str], bmc
             nics=tuple(_parse_nic(word, number, nics) for number, word in enumerate(nics or ["virtio"])),
             bmc=BmcSpec() if bmc else None,
         )
-    except (ValueError, msgspec.ValidationError) as cause:
+    except ValueError as cause:
         raise typer.BadParameter(str(cause)) from cause
+
+
+def _choose(word: str, kind: Any) -> Any:
+    """The word, when it is one of `kind`, a Literal. Raises ValueError that names them all."""
+    if word not in (words := get_args(kind)):
+        raise ValueError(f"{word!r} is not one of: {', '.join(words)}")
+    return word
 
 
 def _parse_disk(word: str, number: int) -> DiskSpec:
     bus, _, size = word.partition(":")
     return DiskSpec(
         name=f"disk{number}",
-        bus=msgspec.convert(bus, DiskBus),
+        bus=_choose(bus, DiskBus),
         size_mib=parse_size_mib(size or "1G"),
         serial=f"LAB-DISK-{number}",
     )
@@ -37,7 +45,7 @@ def _parse_nic(word: str, number: int, words: list[str]) -> NicSpec:
     one_boots = any("boot" in other.split(":")[1:] for other in words)
     return NicSpec(
         mac=f"52:54:00:b0:07:{number:02x}",
-        model=msgspec.convert(model, NicModel),
+        model=_choose(model, NicModel),
         boot="boot" in marks or (not one_boots and number == 0),
         isolated="isolated" in marks,
     )

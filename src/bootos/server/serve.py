@@ -91,11 +91,17 @@ def hold(settings: Settings) -> Iterator[None]:
         ) from cause
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as cause:
+    except BlockingIOError:
         os.close(descriptor)
         raise BootosError(
             f"another server uses the data directory {settings.data}",
             hint="stop it first, or choose another directory with --data",
+        ) from None
+    except OSError as cause:
+        os.close(descriptor)
+        raise BootosError(
+            f"the data directory {settings.data} cannot be locked: {cause.strerror}",
+            hint="choose one on a disk of this host with --data",
         ) from cause
     try:
         yield

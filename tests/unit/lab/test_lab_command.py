@@ -42,10 +42,16 @@ def test_the_first_card_boots_when_none_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("disks", "nics"), [(["floppy:1G"], []), (["virtio:big"], []), ([], ["e100"]), ([], ["virtio:fast"])]
+    ("disks", "nics", "said"),
+    [
+        (["floppy:1G"], [], "'floppy' is not one of: virtio, sata, nvme, scsi"),
+        (["virtio:big"], [], "'big' is not a size"),
+        ([], ["e100"], "'e100' is not one of: e1000, e1000e, virtio, vmxnet3, rtl8139"),
+        ([], ["virtio:fast"], "'fast' is not boot or isolated"),
+    ],
 )
-def test_words_it_cannot_read_are_wrong_usage(disks: list[str], nics: list[str]) -> None:
-    with pytest.raises(typer.BadParameter):
+def test_words_it_cannot_read_are_wrong_usage(disks: list[str], nics: list[str], said: str) -> None:
+    with pytest.raises(typer.BadParameter, match=said):
         build_spec(memory="1G", cpus=1, disks=disks, nics=nics, bmc=False)
 
 
@@ -137,6 +143,7 @@ def test_run_ends_with_1_and_the_reason_when_the_machine_fails(tmp_path: Path) -
 def test_wrong_usage_ends_with_2() -> None:
     assert CliRunner().invoke(app, ["run", "--disk", "floppy:1G", "--kernel-only"]).exit_code == 2
     assert CliRunner().invoke(app, ["run", "--no-such-option"]).exit_code == 2
+    assert CliRunner().invoke(app, ["run", "--until", "["]).exit_code == 2
 
 
 def test_the_menu_is_the_documented_one() -> None:

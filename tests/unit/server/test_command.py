@@ -26,6 +26,13 @@ def bootos(server: Running) -> Bootos:
     return call
 
 
+def test_the_server_may_be_named_by_host_and_port_alone(
+    server: Running, bootos: Bootos, recwarn: pytest.WarningsRecorder
+) -> None:
+    assert "no job" in good(bootos("job", "list", "--server", server.url.removeprefix("http://")))
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def good(result: Result) -> str:
     assert result.exit_code == 0, (result.output, result.exception)
     return str(result.output)
@@ -66,7 +73,7 @@ def test_a_job_from_the_first_command_to_the_last(server: Running, bootos: Booto
     assert "it broke" in good(bootos("job", "show", "1"))
     followed = bootos("job", "follow", "1")
     assert followed.exit_code == 1
-    assert "job 1 is failed it broke" in followed.output
+    assert "job 1 is failed: it broke" in followed.output
 
 
 def test_follow_shows_the_log_live_and_ends_with_the_job(server: Running, bootos: Bootos) -> None:
@@ -84,7 +91,7 @@ def test_follow_shows_the_log_live_and_ends_with_the_job(server: Running, bootos
     shown = good(bootos("job", "create", "--machine", "SN001", "--template", "t", "--follow"))
     worker.join(20)
     assert "at work" in shown
-    assert "job 1 is done all done" in shown
+    assert "job 1 is done: all done" in shown
 
 
 def test_follow_with_json_prints_one_object_per_event(server: Running, bootos: Bootos) -> None:

@@ -153,7 +153,9 @@ def test_a_port_in_use_and_a_data_directory_in_use_are_named(process: Process, t
     process.start()
     said = refuse_to_start(tmp_path / "other", "--listen", process.listen).stderr
     assert f"cannot listen on {process.listen}" in said and "--listen" in said
-    assert "another server uses the data directory" in refuse_to_start(process.data).stderr
+    said = refuse_to_start(process.data).stderr
+    assert "another server uses the data directory" in said
+    assert len(said.splitlines()) == 1, "and nothing else is said"
 
 
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -166,7 +168,18 @@ def test_a_database_that_is_newer_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "bootos.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     said = refuse_here(tmp_path)
-    assert "newer than this program" in said and "9999" in said
+    assert "newer than this program" in said and "bootos.db.before-9999" in said
+    assert len(said.splitlines()) == 1, "and nothing else is said"
+
+
+@pytest.mark.parametrize(
+    "url", ["10.0.0.1", "10.0.0.1:8083", "tftp://10.0.0.1", "http://", "http://10.0.0.1:99999"]
+)
+def test_a_public_url_that_no_machine_could_use_is_wrong_usage(tmp_path: Path, url: str) -> None:
+    ended = CliRunner().invoke(build_app(["serve"]), serve_words(tmp_path / "data", "--public-url", url))
+    assert ended.exit_code == 2
+    assert "--public-url" in ended.output
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

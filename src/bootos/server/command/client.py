@@ -45,6 +45,8 @@ class Client:
     """Calls of one server. Every method raises BootosError with the server's own words."""
 
     def __init__(self, server: str, token: str, actor: str = "") -> None:
+        if "://" not in server:  # typed as HOST:PORT
+            server = f"http://{server}"
         self._base = server.rstrip("/") + PREFIX
         self._pool = urllib3.PoolManager(
             headers={"Authorization": f"Bearer {token}", "X-Bootos-Actor": actor},

@@ -32,8 +32,7 @@ def watch(client: Client, out: Output, job_id: int) -> None:
             end = data
     state = end.get("state", "")
     if not out.as_json:
-        out.console.print(
-            Text(f"job {job_id} is {state} {end.get('message', '')}".rstrip(), COLORS.get(state, ""))
-        )
+        message = f": {end['message']}" if end.get("message") else ""
+        out.console.print(Text(f"job {job_id} is {state}{message}", COLORS.get(state, "")))
     if state not in ("done", "planned"):
         raise typer.Exit(1)

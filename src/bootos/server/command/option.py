@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.screen import Screen, write_out
+from bootos.screen import Screen, build_table, write_out
 from bootos.server.command.client import Client, read_token
 
 ServerOption = Annotated[
@@ -73,9 +74,7 @@ class Output:
         if not rows:
             self.console.print(empty)
             return
-        table = Table(box=None, pad_edge=False)
-        for title in columns.values():
-            table.add_column(title, overflow="fold")
+        table = build_table(*columns.values(), box=None, pad_edge=False)
         for row in rows:
             table.add_row(*(cell(key, row.get(key)) for key in columns))
         self.console.print(table)
@@ -137,6 +136,18 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
         return app.command(name)(run)
 
     return wrap
+
+
+def check_url(url: str, option: str) -> None:
+    """Machines are told this URL as it is written: it has a scheme, a host and, if any, a real port. Raises
+    typer.BadParameter."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of an IPv6 address
+        is_usable = False
+    if not is_usable:
+        raise typer.BadParameter(f"{url!r} is not a URL like http://10.0.0.1:8083", param_hint=option)
 
 
 def read_login() -> str:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bootos.server.command.option import DEFAULT_DATA, DataOption
+from bootos.server.command.option import DEFAULT_DATA, DataOption, check_url
 
-serve_app = typer.Typer(epilog="Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos")
+serve_app = typer.Typer(
+    subcommand_metavar="", epilog="Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos"
+)
 
 
 @serve_app.callback(invoke_without_command=True)
@@ -116,6 +118,8 @@ def serve(
         raise typer.BadParameter(
             "line ends and spaces cannot be in these", param_hint="--public-url, --append"
         )
+    if public_url:
+        check_url(public_url, "--public-url")
     run_server(
         Settings(
             data=data,

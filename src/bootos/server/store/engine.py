@@ -94,9 +94,10 @@ def open_store(url: str) -> Store:
             hint="use sqlite:////path/bootos.db or postgresql+psycopg://user@host/name",
         ) from cause
     except ModuleNotFoundError as cause:
+        package = "'psycopg[binary]'" if cause.name == "psycopg" else cause.name
         raise BootosError(
-            f"the database driver {cause.name} is not installed", hint=f"pip install {cause.name}"
-        ) from cause
+            f"the database driver {cause.name} is not installed", hint=f"pip install {package}"
+        ) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
     try:
@@ -138,12 +139,15 @@ def _migrate(engine: Engine) -> None:
     if present is not None:
         try:
             script.get_revision(present)
-        except CommandError as cause:
+        except CommandError:
+            copy = f"the copy that it made first, bootos.db.before-{present}: docs/server.md, Copies and upgrades"
             raise BootosError(
                 f"the database is newer than this program (its schema is {present}, "
                 f"this program knows up to {script.get_current_head()})",
-                hint="use the newer bootos that wrote it, or restore a backup made before the upgrade",
-            ) from cause
+                hint=f"use the newer bootos that wrote it, or put back {copy}"
+                if engine.dialect.name == "sqlite"
+                else "use the newer bootos that wrote it, or restore a backup made before the upgrade",
+            ) from None
     if present == script.get_current_head():
         return
     head = str(script.get_current_head())
