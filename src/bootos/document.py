@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, cast
 import msgspec
 from msgspec import inspect as shape
 
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError, Problem, Problems
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def convert_all(value: Any, model: type[T]) -> tuple[T | None, list[Problem]]:
     The model is None only when nothing usable is left (a required part is missing or wrong); optional parts
     that are wrong take their default, so later checks can go on.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     converted = _convert(value, _read_shape(cast(Hashable, model)), "", problems)
     return (None if converted is _MISSING else cast(T, converted)), problems
 
@@ -75,21 +75,21 @@ def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _convert(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -> Any:
+def _convert(value: Any, kind: shape.Type, path: str, problems: Problems) -> Any:
     if isinstance(kind, shape.Metadata):
         return _convert(value, kind.type, path, problems)
     if isinstance(kind, shape.StructType):
         return _convert_struct(value, kind, path, problems)
     if isinstance(kind, (shape.ListType, shape.VarTupleType)):
         if not isinstance(value, list):
-            problems.append(Problem(path=path, message=f"must be a list, not {_name(value)}"))
+            problems.complain(path, f"must be a list, not {_name(value)}")
             return _MISSING
         items = [_convert(item, kind.item_type, _join(path, i), problems) for i, item in enumerate(value)]
         kept = [item for item in items if item is not _MISSING]
         return tuple(kept) if isinstance(kind, shape.VarTupleType) else kept
     if isinstance(kind, shape.DictType):
         if not isinstance(value, dict):
-            problems.append(Problem(path=path, message=f"must be a table, not {_name(value)}"))
+            problems.complain(path, f"must be a table, not {_name(value)}")
             return _MISSING
         pairs = {
             key: _convert(item, kind.value_type, _join(path, key), problems) for key, item in value.items()
@@ -102,16 +102,16 @@ def _convert(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -
     return _convert_leaf(value, kind, path, problems)
 
 
-def _convert_struct(value: Any, kind: shape.StructType, path: str, problems: list[Problem]) -> Any:
+def _convert_struct(value: Any, kind: shape.StructType, path: str, problems: Problems) -> Any:
     if not isinstance(value, dict):
-        problems.append(Problem(path=path, message=f"must be a table, not {_name(value)}"))
+        problems.complain(path, f"must be a table, not {_name(value)}")
         return _MISSING
     known = {field.encode_name: field for field in kind.fields}
     for key in value:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-            problems.append(Problem(path=_join(path, key), message="unknown key", hint=hint))
+            problems.complain(_join(path, key), "unknown key", hint)
     arguments: dict[str, Any] = {}
     usable = True
     for key, field in known.items():
@@ -122,18 +122,18 @@ def _convert_struct(value: Any, kind: shape.StructType, path: str, problems: lis
             elif field.required:
                 usable = False
         elif field.required:
-            problems.append(Problem(path=_join(path, key), message="is required"))
+            problems.complain(_join(path, key), "is required")
             usable = False
     if not usable:
         return _MISSING
     try:
         return kind.cls(**arguments)
     except ValueError as cause:
-        problems.append(Problem(path=path, message=str(cause)))
+        problems.complain(path, str(cause))
         return _MISSING
 
 
-def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: list[Problem]) -> Any:
+def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: Problems) -> Any:
     if value is None and kind.includes_none:
         return None
     options = [option for option in kind.types if not isinstance(option, shape.NoneType)]
@@ -148,7 +148,7 @@ def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: list[
     leaves = [option for option in options if not isinstance(option, structural)]
     failures: list[Problem] = []
     for option in leaves:
-        attempt: list[Problem] = []
+        attempt = Problems()
         converted = _convert(value, option, path, attempt)
         if converted is not _MISSING:
             return converted
@@ -157,7 +157,7 @@ def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: list[
     return _MISSING
 
 
-def _convert_leaf(value: Any, kind: shape.Type, path: str, problems: list[Problem]) -> Any:
+def _convert_leaf(value: Any, kind: shape.Type, path: str, problems: Problems) -> Any:
     if isinstance(kind, shape.EnumType):
         return _convert_choice(value, [member.value for member in kind.cls], kind.cls, path, problems)
     if isinstance(kind, shape.LiteralType):
@@ -171,12 +171,12 @@ def _convert_leaf(value: Any, kind: shape.Type, path: str, problems: list[Proble
     }
     wanted, words = simple.get(type(kind), (object, "a value"))
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(kind, shape.BoolType)):
-        problems.append(Problem(path=path, message=f"must be {words}, not {_name(value)}"))
+        problems.complain(path, f"must be {words}, not {_name(value)}")
         return _MISSING
     try:
         return msgspec.convert(value, _annotation(kind))
     except msgspec.ValidationError as cause:
-        problems.append(Problem(path=path, message=str(cause)))
+        problems.complain(path, str(cause))
         return _MISSING
 
 
@@ -189,13 +189,13 @@ def _annotation(kind: shape.Type) -> Any:
     return Annotated[base, msgspec.Meta(**bounds)] if bounds else base
 
 
-def _convert_choice(value: Any, allowed: Sequence[Any], enum: Any, path: str, problems: list[Problem]) -> Any:
+def _convert_choice(value: Any, allowed: Sequence[Any], enum: Any, path: str, problems: Problems) -> Any:
     if isinstance(value, (str, int)) and not isinstance(value, bool) and value in allowed:
         return enum(value) if enum is not None else value
     near = difflib.get_close_matches(str(value), [str(item) for item in allowed], n=1)
     listed = ", ".join(str(item) for item in allowed)
     hint = f"did you mean {near[0]!r}?" if near else ""
-    problems.append(Problem(path=path, message=f"{value!r} is not one of: {listed}", hint=hint))
+    problems.complain(path, f"{value!r} is not one of: {listed}", hint)
     return _MISSING
 
 

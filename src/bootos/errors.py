@@ -2,9 +2,13 @@
 (`bootos.cli`, `bootos.agent.main`) prints the chain once. A user's own mistakes come back as `Problem`s,
 all at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
+
+Text = TypeVar("Text")
+Value = TypeVar("Value")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +24,22 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         text = f"{self.path}: {self.message}" if self.path else self.message
         return f"{text} ({self.hint})" if self.hint else text
+
+
+class Problems(list[Problem]):
+    """All mistakes in what a user wrote: none of them keeps the next from being found."""
+
+    def complain(self, path: str, message: str, hint: str = "") -> None:
+        """Add one."""
+        self.append(Problem(path=path, message=message, hint=hint))
+
+    def parse(self, path: str, parse: Callable[[Text], Value], text: Text) -> Value | None:
+        """What `parse` makes of the text at this place; None, with a problem, when it raises ValueError."""
+        try:
+            return parse(text)
+        except ValueError as cause:
+            self.complain(path, str(cause))
+            return None
 
 
 class BootosError(Exception):

@@ -3,17 +3,17 @@
 
 from typing import Any
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
+from bootos.template.drivelist import parse_drives
 from bootos.template.model import DiskWanted, Partition, Select, Template
 from bootos.template.partitioncheck import check_filesystem, check_partitions
 from bootos.template.place import Places
-from bootos.template.raidcheck import read_drives
 from bootos.template.size import parse_bytes, parse_range
 
 
 def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> list[Problem]:
     """`uuids` collects the UUIDs of file systems."""
-    problems: list[Problem] = []
+    problems = Problems()
     arrays = {array.name for array in template.raid.arrays} if template.raid else set()
     arrays |= {item.name for wanted in template.nvme for item in wanted.namespaces if item.name is not None}
     seen_arrays: dict[str, str] = {}
@@ -24,24 +24,24 @@ def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> li
         if name is not None:
             if name in seen_arrays:
                 message = f"array {name!r} is used by {seen_arrays[name]} already"
-                problems.append(Problem(path=f"{at}.select.array", message=message))
+                problems.complain(f"{at}.select.array", message)
             seen_arrays.setdefault(name, at)
             if template.raid is not None and template.raid.clear and name not in arrays:
                 message = f"array {name!r} is not in raid.arrays, and raid.clear deletes all others"
-                problems.append(Problem(path=f"{at}.select.array", message=message))
+                problems.complain(f"{at}.select.array", message)
         raw_parts = places.raw("disks", index, "partitions")
         asks = disk.partitions or disk.table or disk.filesystem or disk.volume_group
         if not asks and not raw_parts:
             message = "asks for nothing: give partitions, a table, a filesystem or a volume_group"
-            problems.append(Problem(path=at, message=message))
+            problems.complain(at, message)
         if disk.volume_group is not None and (disk.partitions or disk.table or disk.filesystem):
             message = "a whole disk as a physical volume excludes a table, partitions and a file system"
-            problems.append(Problem(path=f"{at}.volume_group", message=message))
+            problems.complain(f"{at}.volume_group", message)
         if disk.align is not None:
             problems += _check_align(disk.align, f"{at}.align")
         if disk.filesystem is not None and (disk.partitions or disk.table is not None):
             message = "a file system on the whole disk excludes a table and partitions"
-            problems.append(Problem(path=f"{at}.filesystem", message=message))
+            problems.complain(f"{at}.filesystem", message)
         if disk.filesystem is not None:
             problems += check_filesystem(disk.filesystem, f"{at}.filesystem", uuids)
         if disk.partitions:
@@ -64,20 +64,16 @@ def _check_align(text: str, path: str) -> list[Problem]:
 
 def check_select(select: Select, at: str, raw: Any) -> list[Problem]:
     """One `select`; `at` is its owner's place."""
-    problems: list[Problem] = []
+    problems = Problems()
     given = [field for field in select.__struct_fields__ if getattr(select, field) is not None]
     if not given and not raw:
         hint = "give array, size, type, model, serial, wwn, path or drives"
-        problems.append(Problem(path=f"{at}.select", message="is empty", hint=hint))
+        problems.complain(f"{at}.select", "is empty", hint)
     if select.array is not None and len(given) > 1:
         others = ", ".join(name for name in given if name != "array")
-        message = f"an array is selected by its name alone, without {others}"
-        problems.append(Problem(path=f"{at}.select.array", message=message))
+        problems.complain(f"{at}.select.array", f"an array is selected by its name alone, without {others}")
     if select.size is not None:
-        try:
-            parse_range(select.size)
-        except ValueError as cause:
-            problems.append(Problem(path=f"{at}.select.size", message=str(cause)))
+        problems.parse(f"{at}.select.size", parse_range, select.size)
     if select.drives is not None:
-        read_drives(select.drives, f"{at}.select.drives", problems)
+        problems.parse(f"{at}.select.drives", parse_drives, select.drives)
     return problems

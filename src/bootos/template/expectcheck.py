@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template import version
 from bootos.template.expect import Expect, MemoryExpected
 from bootos.template.range import parse_range, parse_sizes, read_count, read_speed
@@ -43,28 +43,21 @@ CHECKS: dict[str, Check] = {
 
 def check_expect(expect: Expect) -> list[Problem]:
     """The problems of the section `expect` that show without a machine."""
-    problems: list[Problem] = []
+    problems = Problems()
 
     def check_fields(part: Any, at: str, **more: Check) -> None:
         for field in part.__struct_fields__:
             check = {**CHECKS, **more}.get(field)
             value = getattr(part, field)
-            if check is None or value is None or isinstance(value, bool):
-                continue
-            check_value(check, value, f"{at}.{field}")
-
-    def check_value(check: Check, value: Any, path: str) -> None:
-        try:
-            check(value)
-        except ValueError as cause:
-            problems.append(Problem(path=path, message=str(cause)))
+            if check is not None and value is not None and not isinstance(value, bool):
+                problems.parse(f"{at}.{field}", check, value)
 
     if expect.cpu is not None:
         check_fields(expect.cpu, "expect.cpu")
     if expect.firmware is not None:
         check_fields(expect.firmware, "expect.firmware")
     if isinstance(expect.memory, str):
-        check_value(parse_sizes, expect.memory, "expect.memory")
+        problems.parse("expect.memory", parse_sizes, expect.memory)
     elif expect.memory is not None:
         check_fields(expect.memory, "expect.memory")
         problems += _check_slots(expect.memory)
@@ -76,10 +69,9 @@ def check_expect(expect: Expect) -> list[Problem]:
     for number, disk in enumerate(expect.disks):
         if disk.type is not None and disk.type not in get_args(DiskKind):
             message = f"{disk.type!r} is not one of: {', '.join(get_args(DiskKind))}"
-            problems.append(Problem(path=f"expect.disks[{number}].type", message=message))
+            problems.complain(f"expect.disks[{number}].type", message)
     if expect.boot_mode is not None and expect.boot_mode not in BOOT_MODES:
-        message = f"{expect.boot_mode!r} is not one of: {', '.join(BOOT_MODES)}"
-        problems.append(Problem(path="expect.boot_mode", message=message))
+        problems.complain("expect.boot_mode", f"{expect.boot_mode!r} is not one of: {', '.join(BOOT_MODES)}")
     return problems
 
 

@@ -3,9 +3,9 @@
 import ipaddress
 import re
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import Oob, OobNetwork, OobRedfish, OobUser
-from bootos.template.place import Places
+from bootos.template.place import Places, claim_name
 
 _ADDRESS = re.compile(r"(https?://)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 PASSWORD_MOST_BYTES = 20  # IPMI 2.0, 22.30 Set User Password
@@ -13,33 +13,28 @@ PASSWORD_MOST_BYTES = 20  # IPMI 2.0, 22.30 Set User Password
 
 def check_oob(oob: Oob, places: Places) -> list[Problem]:
     """The problems of the section `oob` that show without a machine."""
-    problems: list[Problem] = []
+    problems = Problems()
     if oob.network is not None:
         problems += _check_network(oob.network)
     if oob.lan == "disabled" and oob.network is not None:
-        message = "is configured, and oob.lan closes it"
-        problems.append(Problem(path="oob.network", message=message, hint="leave one of them out"))
+        problems.complain("oob.network", "is configured, and oob.lan closes it", "leave one of them out")
     if oob.cipher_suites is not None:
         problems += _check_cipher_suites(oob.cipher_suites)
     if oob.other_users == "disable" and not any(
         user.enabled and user.role == "administrator" for user in oob.users
     ):
         message = "would leave the BMC without an administrator: oob.users names none that is enabled"
-        problems.append(Problem(path="oob.other_users", message=message))
+        problems.complain("oob.other_users", message)
     if oob.redfish is not None:
         problems += _check_redfish(oob.redfish)
     names: dict[str, str] = {}
     for index, user in zip(places.indices(OobUser, "oob", "users"), oob.users, strict=False):
         at = f"oob.users[{index}]"
-        if user.name in names:
-            message = f"{user.name!r} is {names[user.name]} already"
-            problems.append(Problem(path=f"{at}.name", message=message))
-        names.setdefault(user.name, at)
+        claim_name(user.name, at, names, problems)
         if len(user.name.encode()) > 16 or not user.name.isascii() or not user.name.isprintable():
-            message = "must be up to 16 printable ASCII characters"
-            problems.append(Problem(path=f"{at}.name", message=message))
+            problems.complain(f"{at}.name", "must be up to 16 printable ASCII characters")
         elif " " in user.name or '"' in user.name or "'" in user.name:
-            problems.append(Problem(path=f"{at}.name", message="must not hold spaces or quotation marks"))
+            problems.complain(f"{at}.name", "must not hold spaces or quotation marks")
         if isinstance(user.password, str):
             problems += check_password(user.password, f"{at}.password")
     return problems
@@ -47,33 +42,31 @@ def check_oob(oob: Oob, places: Places) -> list[Problem]:
 
 def _check_cipher_suites(suites: list[int]) -> list[Problem]:
     at = "oob.cipher_suites"
-    problems = []
+    problems = Problems()
     if not suites:
-        problems.append(Problem(path=at, message="is empty: nobody could log in", hint="[3, 17] is usual"))
+        problems.complain(at, "is empty: nobody could log in", "[3, 17] is usual")
     for number, suite in enumerate(suites):
         if suite == 0:
             message = "suite 0 lets everybody in without a password"
-            problems.append(Problem(path=f"{at}[{number}]", message=message, hint="3 and 17 are sound"))
+            problems.complain(f"{at}[{number}]", message, "3 and 17 are sound")
         if suite in suites[:number]:
-            problems.append(Problem(path=f"{at}[{number}]", message=f"{suite} is listed twice"))
+            problems.complain(f"{at}[{number}]", f"{suite} is listed twice")
     return problems
 
 
 def _check_redfish(redfish: OobRedfish) -> list[Problem]:
     at = "oob.redfish"
-    problems: list[Problem] = []
+    problems = Problems()
     if redfish.address is not None and not _ADDRESS.fullmatch(redfish.address):
-        message = f"{redfish.address!r} is not the address of a service"
         hint = "as 10.0.8.21, bmc7.example:8443 or https://10.0.8.21"
-        problems.append(Problem(path=f"{at}.address", message=message, hint=hint))
+        problems.complain(f"{at}.address", f"{redfish.address!r} is not the address of a service", hint)
     if (redfish.user is None) != (redfish.password is None):
         missing = "user" if redfish.user is None else "password"
-        problems.append(Problem(path=f"{at}.{missing}", message="user and password go together"))
+        problems.complain(f"{at}.{missing}", "user and password go together")
     digits = (redfish.fingerprint or "").replace(":", "").lower().removeprefix("sha256")
     if redfish.fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", digits):
         hint = "64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256"
-        message = "is not the SHA-256 fingerprint of a certificate"
-        problems.append(Problem(path=f"{at}.fingerprint", message=message, hint=hint))
+        problems.complain(f"{at}.fingerprint", "is not the SHA-256 fingerprint of a certificate", hint)
     return problems
 
 
@@ -91,49 +84,42 @@ def check_password(password: str, path: str) -> list[Problem]:
 
 def _check_network(network: OobNetwork) -> list[Problem]:
     at = "oob.network"
-    problems: list[Problem] = []
+    problems = Problems()
     if network.vlan is not None and not 0 <= network.vlan <= 4094:
-        message = f"{network.vlan} is not a VLAN"
-        problems.append(Problem(path=f"{at}.vlan", message=message, hint="1 to 4094, or 0 for none"))
+        problems.complain(f"{at}.vlan", f"{network.vlan} is not a VLAN", "1 to 4094, or 0 for none")
     if network.source == "dhcp":
         for key in ("address", "gateway"):
             if getattr(network, key) is not None:
-                message = "comes from DHCP: leave it out, or use source: static"
-                problems.append(Problem(path=f"{at}.{key}", message=message))
+                problems.complain(f"{at}.{key}", "comes from DHCP: leave it out, or use source: static")
         return problems
     if network.address is None:
-        message = "is required with source: static"
-        problems.append(Problem(path=f"{at}.address", message=message, hint="as 10.0.8.21/24"))
+        problems.complain(f"{at}.address", "is required with source: static", "as 10.0.8.21/24")
         return problems
     hint = "as 10.0.8.21/24"
     try:
         if "/" not in network.address:
-            message = f"{network.address!r} has no prefix length"
-            problems.append(Problem(path=f"{at}.address", message=message, hint=hint))
+            problems.complain(f"{at}.address", f"{network.address!r} has no prefix length", hint)
             return problems
         interface = ipaddress.IPv4Interface(network.address)
     except ValueError:
         reason = "is not an IPv4 address with its prefix"
-        problems.append(Problem(path=f"{at}.address", message=f"{network.address!r} {reason}", hint=hint))
+        problems.complain(f"{at}.address", f"{network.address!r} {reason}", hint)
         return problems
     net = interface.network
     if net.prefixlen < 31 and interface.ip in (net.network_address, net.broadcast_address):
         message = f"{interface.ip} is the network's own or its broadcast address in {net}"
-        problems.append(Problem(path=f"{at}.address", message=message))
+        problems.complain(f"{at}.address", message)
     if interface.ip.is_multicast or interface.ip.is_loopback or interface.ip.is_unspecified:
-        problems.append(
-            Problem(path=f"{at}.address", message=f"{interface.ip} cannot be a machine's address")
-        )
+        problems.complain(f"{at}.address", f"{interface.ip} cannot be a machine's address")
     if network.gateway is None:
         return problems
     try:
         gateway = ipaddress.IPv4Address(network.gateway)
     except ValueError:
-        message = f"{network.gateway!r} is not an IPv4 address"
-        problems.append(Problem(path=f"{at}.gateway", message=message))
+        problems.complain(f"{at}.gateway", f"{network.gateway!r} is not an IPv4 address")
         return problems
     if gateway not in net:
-        problems.append(Problem(path=f"{at}.gateway", message=f"{gateway} is not in {net}"))
+        problems.complain(f"{at}.gateway", f"{gateway} is not in {net}")
     elif gateway == interface.ip:
-        problems.append(Problem(path=f"{at}.gateway", message=f"{gateway} is the BMC's own address"))
+        problems.complain(f"{at}.gateway", f"{gateway} is the BMC's own address")
     return problems

@@ -4,9 +4,10 @@ import re
 import uuid as uuidlib
 from fractions import Fraction
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import DiskWanted, Encryption, Filesystem, FilesystemType, Partition, Table
 from bootos.template.parttype import ATTRIBUTES, read_type, wanted_type
+from bootos.template.place import claim_name
 from bootos.template.size import Size, format_size, parse_size
 
 LABEL_MOST_BYTES = {
@@ -35,13 +36,12 @@ _VFAT_ID = re.compile(r"^[0-9A-Fa-f]{4}-?[0-9A-Fa-f]{4}$")
 
 def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[str, str]) -> list[Problem]:
     """All partitions of one disk; `indices` are their places in the document."""
-    problems: list[Problem] = []
+    problems = Problems()
     table = disk.table or Table.GPT
     most = MBR_MOST_PARTITIONS if table is Table.MBR else GPT_MOST_PARTITIONS
     if len(disk.partitions) > most:
-        hint = "use table: gpt" if table is Table.MBR else ""
         message = f"{len(disk.partitions)} partitions are too many: {table.value} holds {most}"
-        problems.append(Problem(path=f"{at}.partitions", message=message, hint=hint))
+        problems.complain(f"{at}.partitions", message, "use table: gpt" if table is Table.MBR else "")
     names: dict[str, str] = {}
     rest_at: str | None = None
     spans: list[tuple[int, int, str]] = []
@@ -49,15 +49,11 @@ def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[
     end: int | None = 0
     for index, part in zip(indices, disk.partitions, strict=False):
         here = f"{at}.partitions[{index}]"
-        if part.name in names:
-            problems.append(
-                Problem(path=f"{here}.name", message=f"{part.name!r} is {names[part.name]} already")
-            )
-        names.setdefault(part.name, here)
+        claim_name(part.name, here, names, problems)
         if rest_at is not None:
             message = f"nothing can follow {rest_at}, which takes the rest"
-            problems.append(Problem(path=here, message=message, hint="`size: rest` comes last, once"))
-        size = _read_size(part.size, f"{here}.size", problems)
+            problems.complain(here, message, "`size: rest` comes last, once")
+        size = problems.parse(f"{here}.size", parse_size, part.size)
         start = _read_start(part, here, problems)
         if size is not None and size.rest and rest_at is None:
             rest_at = here
@@ -76,7 +72,7 @@ def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[
                 message = f"overlaps {other}, which ends at {format_size(other_end)}"
                 if begin < other_begin:
                     message = f"overlaps {other}, which begins at {format_size(other_begin)}"
-                problems.append(Problem(path=here, message=message))
+                problems.complain(here, message)
                 break
         if begin is not None and end is not None:
             spans.append((begin, end, here))
@@ -89,31 +85,21 @@ def check_partitions(disk: DiskWanted, at: str, indices: list[int], uuids: dict[
         if part.encryption is not None:
             problems += check_encryption(part.encryption, f"{here}.encryption")
     if share > 1:
-        message = f"the percentages add up to {float(share * 100):g} %"
-        problems.append(Problem(path=f"{at}.partitions", message=message))
+        problems.complain(f"{at}.partitions", f"the percentages add up to {float(share * 100):g} %")
     if table is Table.MBR and sum(part.bootable for part in disk.partitions) > 1:
-        problems.append(Problem(path=f"{at}.partitions", message="only one MBR partition can be bootable"))
+        problems.complain(f"{at}.partitions", "only one MBR partition can be bootable")
     return problems
 
 
-def _read_size(text: str, path: str, problems: list[Problem]) -> Size | None:
-    try:
-        return parse_size(text)
-    except ValueError as cause:
-        problems.append(Problem(path=path, message=str(cause)))
-        return None
-
-
-def _read_start(part: Partition, here: str, problems: list[Problem]) -> Size | None:
+def _read_start(part: Partition, here: str, problems: Problems) -> Size | None:
     if part.start is None:
         return None
-    start = _read_size(part.start, f"{here}.start", problems)
+    start = problems.parse(f"{here}.start", parse_size, part.start)
     if start is not None and start.rest:
-        problems.append(Problem(path=f"{here}.start", message="must be a size or a percentage, not rest"))
+        problems.complain(f"{here}.start", "must be a size or a percentage, not rest")
         return None
     if start is not None and start.size_bytes is not None and start.size_bytes < 1024**2:
-        message = f"{part.start!r} is in the first 1 MiB, where the table is"
-        problems.append(Problem(path=f"{here}.start", message=message))
+        problems.complain(f"{here}.start", f"{part.start!r} is in the first 1 MiB, where the table is")
         return None
     return start
 
@@ -149,14 +135,14 @@ def _check_attributes(part: Partition, table: Table, here: str) -> list[Problem]
 
 def _check_member(part: Partition, table: Table, here: str) -> list[Problem]:
     """A partition that is a physical volume is nothing else."""
-    problems: list[Problem] = []
+    problems = Problems()
     for key in ("filesystem", "encryption"):
         if getattr(part, key) is not None:
             message = "is a physical volume: file systems and encryption belong to volume_groups[].volumes"
-            problems.append(Problem(path=f"{here}.{key}", message=message))
+            problems.complain(f"{here}.{key}", message)
     try:
         if part.type is not None and read_type(part.type, table) != read_type("lvm", table):
-            problems.append(Problem(path=f"{here}.type", message="a physical volume has type lvm"))
+            problems.complain(f"{here}.type", "a physical volume has type lvm")
     except ValueError:
         pass  # this is reported elsewhere
     return problems
@@ -177,37 +163,34 @@ def check_filesystem(wanted: Filesystem | FilesystemType, at: str, uuids: dict[s
     """Label, UUID and options of one file system; `uuids` collects those of the whole template."""
     if isinstance(wanted, FilesystemType):
         return []
-    problems: list[Problem] = []
+    problems = Problems()
     if wanted.label is not None:
         most = LABEL_MOST_BYTES[wanted.type]
         length = len(wanted.label.encode())
         if not wanted.label:
-            problems.append(Problem(path=f"{at}.label", message="is empty", hint="leave it out"))
+            problems.complain(f"{at}.label", "is empty", "leave it out")
         elif length > most:
             message = f"{wanted.label!r} has {length} bytes: a {wanted.type.value} label holds {most}"
-            problems.append(Problem(path=f"{at}.label", message=message))
+            problems.complain(f"{at}.label", message)
         elif not wanted.label.isprintable() or wanted.label != wanted.label.strip():
-            message = "must be printable, without spaces at its ends"
-            problems.append(Problem(path=f"{at}.label", message=message))
+            problems.complain(f"{at}.label", "must be printable, without spaces at its ends")
         elif wanted.type is FilesystemType.VFAT and wanted.label != wanted.label.upper():
             message = f"{wanted.label!r}: vfat labels are upper case"
-            problems.append(
-                Problem(path=f"{at}.label", message=message, hint=f"write {wanted.label.upper()}")
-            )
+            problems.complain(f"{at}.label", message, f"write {wanted.label.upper()}")
     if wanted.uuid is not None:
         problems += _check_uuid(wanted, at)
         key = wanted.uuid.lower().replace("-", "")
         if key in uuids:
-            problems.append(Problem(path=f"{at}.uuid", message=f"is the same as {uuids[key]}.uuid"))
+            problems.complain(f"{at}.uuid", f"is the same as {uuids[key]}.uuid")
         uuids.setdefault(key, at)
     for option in wanted.options:
         if "/" in option:
             message = f"{option!r} names a path: mkfs gets the template's device and no other"
-            problems.append(Problem(path=f"{at}.options", message=message))
+            problems.complain(f"{at}.options", message)
         key_name = OWN_OPTIONS[wanted.type].get(option)
         if key_name is not None:
             hint = f"use {key_name}: instead" if key_name else ""
-            problems.append(Problem(path=f"{at}.options", message=f"{option} is not allowed here", hint=hint))
+            problems.complain(f"{at}.options", f"{option} is not allowed here", hint)
     return problems
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bootos.document import convert_all
+from bootos.errors import Problems
 
 
 class Places:
@@ -26,3 +27,10 @@ class Places:
         listed = self.raw(*keys)
         items = listed if isinstance(listed, list) else []
         return [number for number, item in enumerate(items) if convert_all(item, model)[0] is not None]
+
+
+def claim_name(name: str, at: str, taken: dict[str, str], problems: Problems) -> None:
+    """The item at `at` has this name; a problem when another one has it. `taken` holds the place of every name."""
+    if name in taken:
+        problems.complain(f"{at}.name", f"{name!r} is {taken[name]} already")
+    taken.setdefault(name, at)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bootos.document import convert_all
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import Template
 
 WORD = re.compile(r"<\{([A-Za-z_][\w.-]*(?::[^<>{}\s]*)?)\}>")
@@ -55,7 +55,7 @@ def fill_document(document: dict[str, Any], find: Find) -> tuple[dict[str, Any],
     """The document with every word filled in, and a problem with its place for each that cannot be. `variables` is
     left out of it: it has done its work."""
     filled = copy.deepcopy({key: value for key, value in document.items() if key != "variables"})
-    problems: list[Problem] = []
+    problems = Problems()
     alone: dict[str, tuple[Any, Any]] = {}  # texts that are one placeholder: path -> (container, key)
     for path, text, container, key in list(walk_texts(filled)):
         if WORD.fullmatch(text) and not SCRIPT.fullmatch(path):
@@ -68,7 +68,7 @@ def fill_document(document: dict[str, Any], find: Find) -> tuple[dict[str, Any],
     return filled, problems
 
 
-def fill_text(text: str, path: str, find: Find, problems: list[Problem]) -> str:
+def fill_text(text: str, path: str, find: Find, problems: Problems) -> str:
     """One text; what cannot be filled in stays, and is a problem at `path`."""
     is_script = bool(SCRIPT.fullmatch(path))
 
@@ -77,13 +77,12 @@ def fill_text(text: str, path: str, find: Find, problems: list[Problem]) -> str:
         if word.startswith("secret:"):
             if not is_script:
                 hint = f"write {{secret: {word.partition(':')[2]}}} as the value"
-                problems.append(Problem(path=path, message=f"<{{{word}}}> stands in scripts only", hint=hint))
+                problems.complain(path, f"<{{{word}}}> stands in scripts only", hint)
             return match[0]
         try:
             value = find(word)
         except UnknownWordError as unknown:
-            message = f"<{{{word}}}> {unknown.message}"
-            problems.append(Problem(path=path, message=message, hint=unknown.hint))
+            problems.complain(path, f"<{{{word}}}> {unknown.message}", unknown.hint)
             return match[0]
         return shlex.quote(value) if is_script else value
 
@@ -177,12 +176,12 @@ def check_variables(document: dict[str, Any]) -> list[Problem]:
     variables = document.get("variables")
     if not isinstance(variables, dict):
         return []
-    problems = []
+    problems = Problems()
     for name in variables:
         if name in (*FACTS, "number", "pool", "secret"):
             message = "is a word with a meaning of its own"
-            problems.append(Problem(path=f"variables.{name}", message=message, hint="choose another name"))
+            problems.complain(f"variables.{name}", message, "choose another name")
         elif not re.fullmatch(r"[A-Za-z_][\w.-]*", str(name)):
             message = "must be letters, digits, '_', '-' and '.', and begin with a letter"
-            problems.append(Problem(path=f"variables.{name}", message=message))
+            problems.complain(f"variables.{name}", message)
     return problems

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.drivelist import DriveList, parse_drives
 from bootos.template.model import Template
-from bootos.template.place import Places
+from bootos.template.place import Places, claim_name
 from bootos.template.raid import ArrayWanted, Drives, DriveSelect, Raid
 from bootos.template.size import parse_bytes, parse_range
 
@@ -14,15 +14,6 @@ from bootos.template.size import parse_bytes, parse_range
 # show a single drive to the system in no other way.
 FEWEST_DRIVES = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
 FEWEST_PER_SPAN = {10: 2, 50: 3, 60: 4}
-
-
-def read_drives(value: str | int, path: str, problems: list[Problem]) -> DriveList | None:
-    """A drive list (`0,2-5`); None with a problem at `path` when it is none."""
-    try:
-        return parse_drives(value)
-    except ValueError as cause:
-        problems.append(Problem(path=path, message=str(cause)))
-        return None
 
 
 def check_raid(template: Template, places: Places) -> list[Problem]:
@@ -36,32 +27,23 @@ def check_raid(template: Template, places: Places) -> list[Problem]:
     indices = places.indices(ArrayWanted, "raid", "arrays")
     for index, array in zip(indices, raid.arrays, strict=False):
         at = f"raid.arrays[{index}]"
-        if array.name in names:
-            problems.append(
-                Problem(path=f"{at}.name", message=f"{array.name!r} is {names[array.name]} already")
-            )
-        names.setdefault(array.name, at)
+        claim_name(array.name, at, names, problems)
         drives = _read(array.drives, f"{at}.drives", problems)
         spares = _read(array.hotspares, f"{at}.hotspares", problems)
         problems += _check_shape(array, at, _count(array.drives, drives))
         if array.level == 0 and array.hotspares is not None:
-            problems.append(Problem(path=f"{at}.hotspares", message="RAID 0 cannot use a hot spare"))
+            problems.complain(f"{at}.hotspares", "RAID 0 cannot use a hot spare")
         if array.hotspare_kind is not None and array.hotspares is None:
-            problems.append(
-                Problem(path=f"{at}.hotspare_kind", message="there are no hotspares to be of a kind")
-            )
+            problems.complain(f"{at}.hotspare_kind", "there are no hotspares to be of a kind")
         if _is_open(spares) and _is_open(drives):
             message = "drives and hotspares are both open: one of them must name its drives"
-            problems.append(Problem(path=f"{at}.hotspares", message=message))
+            problems.complain(f"{at}.hotspares", message)
         controller = str(array.controller if array.controller is not None else raid.controller)
         parts = ((f"{at}.drives", drives), (f"{at}.hotspares", spares))
         _claim(parts, controller, used, problems)
         problems += _check_strip(array, at)
         if array.size is not None:
-            try:
-                parse_bytes(array.size)
-            except ValueError as cause:
-                problems.append(Problem(path=f"{at}.size", message=str(cause)))
+            problems.parse(f"{at}.size", parse_bytes, array.size)
     whole = [
         (f"raid.{key}", _read(value, f"raid.{key}", problems))
         for key, value in (("hotspares", raid.hotspares), ("jbod", raid.jbod))
@@ -70,17 +52,16 @@ def check_raid(template: Template, places: Places) -> list[Problem]:
     return problems
 
 
-def _check_whole(raid: Raid) -> list[Problem]:
-    problems: list[Problem] = []
+def _check_whole(raid: Raid) -> Problems:
+    problems = Problems()
     if raid.mode == "hba":
         for key, value in (("arrays", raid.arrays), ("hotspares", raid.hotspares)):
             if value:
                 message = f"a controller in HBA mode has no {key}"
-                problems.append(Problem(path=f"raid.{key}", message=message, hint="leave them or mode out"))
+                problems.complain(f"raid.{key}", message, "leave them or mode out")
     boots = [array.name for array in raid.arrays if array.boot]
     if len(boots) > 1:
-        message = f"more than one array is to boot from: {', '.join(boots)}"
-        problems.append(Problem(path="raid.arrays", message=message))
+        problems.complain("raid.arrays", f"more than one array is to boot from: {', '.join(boots)}")
     return problems
 
 
@@ -88,29 +69,26 @@ def _claim(
     parts: Sequence[tuple[str, DriveList | None]],
     controller: str,
     used: dict[tuple[str, int], str],
-    problems: list[Problem],
+    problems: Problems,
 ) -> None:
     for path, listed in parts:
         for number in listed.named if listed else ():
             owner = used.setdefault((controller, number), path)
             if owner != path:
-                problems.append(Problem(path=path, message=f"drive {number} is used by {owner} already"))
+                problems.complain(path, f"drive {number} is used by {owner} already")
 
 
-def _read(value: Drives | None, path: str, problems: list[Problem]) -> DriveList | None:
+def _read(value: Drives | None, path: str, problems: Problems) -> DriveList | None:
     """The list; None for a selection, which is checked here, and for nothing."""
     if not isinstance(value, DriveSelect):
-        return read_drives(value, path, problems) if value is not None else None
+        return problems.parse(path, parse_drives, value) if value is not None else None
     if value == DriveSelect():
         message = "an empty selection means every drive there is"
-        problems.append(Problem(path=path, message=message, hint="write all, or give type, size or count"))
+        problems.complain(path, message, "write all, or give type, size or count")
     if value.count is not None and value.count < 1:
-        problems.append(Problem(path=f"{path}.count", message=f"{value.count} is not a number of drives"))
+        problems.complain(f"{path}.count", f"{value.count} is not a number of drives")
     if value.size is not None:
-        try:
-            parse_range(value.size)
-        except ValueError as cause:
-            problems.append(Problem(path=f"{path}.size", message=str(cause)))
+        problems.parse(f"{path}.size", parse_range, value.size)
     return None
 
 

@@ -3,11 +3,11 @@
 
 from fractions import Fraction
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import LogicalVolume, Template, VolumeGroup
 from bootos.template.partitioncheck import check_encryption, check_filesystem
-from bootos.template.place import Places
-from bootos.template.size import Size, parse_bytes, parse_size
+from bootos.template.place import Places, claim_name
+from bootos.template.size import parse_bytes, parse_size
 
 # Names that LVM does not allow, as it uses them itself (lvm(8)).
 KEPT_NAMES = ("snapshot", "pvmove")
@@ -39,28 +39,23 @@ def find_members(template: Template) -> dict[str, list[str]]:
 
 def check_volumes(template: Template, places: Places, uuids: dict[str, str]) -> list[Problem]:
     """`uuids` collects the UUIDs of file systems."""
-    problems: list[Problem] = []
+    problems = Problems()
     members = find_members(template)
     names: dict[str, str] = {}
     indices = places.indices(VolumeGroup, "volume_groups")
     for index, group in zip(indices, template.volume_groups, strict=False):
         at = f"volume_groups[{index}]"
-        if group.name in names:
-            problems.append(
-                Problem(path=f"{at}.name", message=f"{group.name!r} is {names[group.name]} already")
-            )
-        names.setdefault(group.name, at)
+        claim_name(group.name, at, names, problems)
         if group.name not in members:
             hint = f"give a partition or a disk volume_group: {group.name}"
-            problems.append(Problem(path=at, message="has no physical volume", hint=hint))
+            problems.complain(at, "has no physical volume", hint)
         problems += _check_extent(group, at)
         problems += _check_list(
             group, at, uuids, places.indices(LogicalVolume, "volume_groups", index, "volumes")
         )
     for name in members.keys() - names.keys():
         for place in members[name]:
-            message = f"{name!r} is not in volume_groups"
-            problems.append(Problem(path=f"{place}.volume_group", message=message))
+            problems.complain(f"{place}.volume_group", f"{name!r} is not in volume_groups")
     return problems
 
 
@@ -78,25 +73,19 @@ def _check_extent(group: VolumeGroup, at: str) -> list[Problem]:
 
 
 def _check_list(group: VolumeGroup, at: str, uuids: dict[str, str], indices: list[int]) -> list[Problem]:
-    problems: list[Problem] = []
+    problems = Problems()
     names: dict[str, str] = {}
     rest_at = ""
     share = Fraction(0)
     for index, volume in zip(indices, group.volumes, strict=False):
         here = f"{at}.volumes[{index}]"
-        if volume.name in names:
-            problems.append(
-                Problem(path=f"{here}.name", message=f"{volume.name!r} is {names[volume.name]} already")
-            )
-        names.setdefault(volume.name, here)
+        claim_name(volume.name, here, names, problems)
         if volume.name.startswith(KEPT_NAMES) or any(part in volume.name for part in KEPT_PARTS):
-            problems.append(
-                Problem(path=f"{here}.name", message=f"LVM keeps names like {volume.name!r} for itself")
-            )
-        size = _read_size(volume.size, f"{here}.size", problems)
+            problems.complain(f"{here}.name", f"LVM keeps names like {volume.name!r} for itself")
+        size = problems.parse(f"{here}.size", parse_size, volume.size)
         if size is not None and size.rest:
             if rest_at:
-                problems.append(Problem(path=f"{here}.size", message=f"{rest_at} takes the rest already"))
+                problems.complain(f"{here}.size", f"{rest_at} takes the rest already")
             rest_at = rest_at or here
         share += (size.share or 0) if size is not None else 0
         if volume.filesystem is not None:
@@ -104,14 +93,5 @@ def _check_list(group: VolumeGroup, at: str, uuids: dict[str, str], indices: lis
         if volume.encryption is not None:
             problems += check_encryption(volume.encryption, f"{here}.encryption")
     if share > 1:
-        message = f"the percentages add up to {float(share * 100):g} %"
-        problems.append(Problem(path=f"{at}.volumes", message=message))
+        problems.complain(f"{at}.volumes", f"the percentages add up to {float(share * 100):g} %")
     return problems
-
-
-def _read_size(text: str, path: str, problems: list[Problem]) -> Size | None:
-    try:
-        return parse_size(text)
-    except ValueError as cause:
-        problems.append(Problem(path=path, message=str(cause)))
-        return None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bootos.agent.network.addressing import Words, parse_words
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.repository import find_url_fault
 
 DEFAULT_LOOP_INTERVAL_S = 60
@@ -55,7 +55,7 @@ def parse_cmdline(text: str) -> Cmdline:
     """Parse the command line; a word that is given twice counts the last time. Problems are kept, not raised."""
     split = [(key, value) for key, _, value in (word.partition("=") for word in _split(text))]
     words = dict(split)
-    problems: list[Problem] = []
+    problems = Problems()
     return Cmdline(
         server_addr=_parse_server(words.get("SERVER_ADDR"), problems),
         pxe_mac=_parse_bootif(words.get("BOOTIF"), problems),
@@ -81,10 +81,10 @@ def _split(text: str) -> list[str]:
         return text.split()
 
 
-def _parse_server(value: str | None, problems: list[Problem]) -> str | None:
+def _parse_server(value: str | None, problems: Problems) -> str | None:
     hint = "add SERVER_ADDR=http://HOST[:PORT] to the kernel command line"
     if not value:
-        problems.append(Problem(path="SERVER_ADDR", message="is missing", hint=hint))
+        problems.complain("SERVER_ADDR", "is missing", hint)
         return None
     try:
         url = urlsplit(value)
@@ -92,38 +92,34 @@ def _parse_server(value: str | None, problems: list[Problem]) -> str | None:
     except ValueError:
         usable = False
     if not usable:
-        problems.append(
-            Problem(path="SERVER_ADDR", message=f"{value!r} is not an http or https URL", hint=hint)
-        )
+        problems.complain("SERVER_ADDR", f"{value!r} is not an http or https URL", hint)
         return None
     return value.rstrip("/")
 
 
-def _parse_bootif(value: str | None, problems: list[Problem]) -> str | None:
+def _parse_bootif(value: str | None, problems: Problems) -> str | None:
     """`01-52-54-00-12-34-56`: hardware type (01 = Ethernet), then the MAC."""
     if value is None:
         return None
     match = re.fullmatch(r"(?:[0-9a-f]{2}[-:])?([0-9a-f]{2}(?:[-:][0-9a-f]{2}){5})", value.lower())
     if match is None:
-        problems.append(
-            Problem(path="BOOTIF", message=f"{value!r} is not a MAC address", hint="IPAPPEND 2 sets it")
-        )
+        problems.complain("BOOTIF", f"{value!r} is not a MAC address", "IPAPPEND 2 sets it")
         return None
     return match[1].replace("-", ":")
 
 
-def _parse_hook(key: str, words: dict[str, str], problems: list[Problem]) -> str | None:
+def _parse_hook(key: str, words: dict[str, str], problems: Problems) -> str | None:
     """The URL as it was given. One that cannot be used is kept: running it fails, and the policy decides."""
     value = words.get(key)
     if not value:
         return None
     fault = find_hook_fault(value)
     if fault is not None:
-        problems.append(Problem(path=key, message=fault))
+        problems.complain(key, fault)
     return value
 
 
-def _parse_repositories(value: str, problems: list[Problem]) -> tuple[str, ...]:
+def _parse_repositories(value: str, problems: Problems) -> tuple[str, ...]:
     """The URLs of yum repositories or .repo files; one that cannot be used is left out."""
     urls: list[str] = []
     for number, url in enumerate(filter(None, value.split(",")), start=1):
@@ -131,7 +127,7 @@ def _parse_repositories(value: str, problems: list[Problem]) -> tuple[str, ...]:
         if fault is None:
             urls.append(url)
         else:
-            problems.append(Problem(path="REPO", message=f"number {number}: {fault}"))
+            problems.complain("REPO", f"number {number}: {fault}")
     return tuple(urls)
 
 
@@ -151,22 +147,21 @@ def split_sha256(url: str) -> tuple[str, str]:
     return address, fragment.removeprefix("sha256=").lower()
 
 
-def _parse_on_error(key: str, words: dict[str, str], problems: list[Problem]) -> OnError:
+def _parse_on_error(key: str, words: dict[str, str], problems: Problems) -> OnError:
     """A policy that cannot be read counts as the careful one, since somebody wanted to change the default."""
     value = words.get(key, "continue")
     if value == "continue":
         return "continue"
     if value != "stop":
-        problems.append(Problem(path=key, message=f"{value!r} is neither stop nor continue; stop is used"))
+        problems.complain(key, f"{value!r} is neither stop nor continue; stop is used")
     return "stop"
 
 
-def _parse_seconds(key: str, words: dict[str, str], default_s: int, problems: list[Problem]) -> int:
+def _parse_seconds(key: str, words: dict[str, str], default_s: int, problems: Problems) -> int:
     value = words.get(key)
     if value is None:
         return default_s
     if not value.isdigit() or int(value) == 0:
-        message = f"{value!r} is not a number of seconds; {default_s} is used"
-        problems.append(Problem(path=key, message=message))
+        problems.complain(key, f"{value!r} is not a number of seconds; {default_s} is used")
         return default_s
     return int(value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Command, Request
 from bootos.drivers.contract import Driver, Machine
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError, Problem, Problems
 from bootos.wire.inventory import Inventory
 
 SETTINGS = {"virtualization": "virtualization", "cstates": "c_states"}
@@ -29,16 +29,14 @@ class BiosCommand(Command):
     examples: Sequence[str] = ("-t enable -c disable",)
 
     def check(self, given: Given) -> list[Problem]:
-        problems = []
+        problems = Problems()
         for word in SETTINGS:
             value = given.get(word)
             if value is not None and value not in STATES:
                 option = next(option for option in self.options if option.word == word)
-                problems.append(
-                    Problem(path=option.shown, message=f"{value!r} is neither enable nor disable")
-                )
+                problems.complain(option.shown, f"{value!r} is neither enable nor disable")
         if not any(word in given for word in SETTINGS):
-            problems.append(Problem(path="", message="nothing is asked for: give -t or -c"))
+            problems.complain("", "nothing is asked for: give -t or -c")
         return problems
 
     def build(

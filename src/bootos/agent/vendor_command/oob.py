@@ -8,7 +8,7 @@ from typing import Any
 from bootos.agent.vendor_command.option import COMMON, Given, Option
 from bootos.agent.vendor_command.request import Command, Request, name_problem
 from bootos.drivers.contract import Driver, Machine
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError, Problem, Problems
 from bootos.template.check import read_template
 from bootos.template.oobcheck import check_password
 from bootos.wire.inventory import Inventory
@@ -107,10 +107,10 @@ def _read_last_user(machine: Machine) -> str:
 
 
 def _check_network(given: Given) -> list[Problem]:
-    problems = []
+    problems = Problems()
     source = given.get("network")
     if source is not None and source not in ("dhcp", "static"):
-        problems.append(Problem(path="-n", message=f"{source!r} is neither dhcp nor static"))
+        problems.complain("-n", f"{source!r} is neither dhcp nor static")
     static = {"ip": "-i", "netmask": "-m", "gateway": "-g"}
     if source == "static":
         problems += [
@@ -128,7 +128,7 @@ def _check_network(given: Given) -> list[Problem]:
         problems += _check_address(static[word], given.get(word))
     mask = given.get("netmask")
     if mask is not None and parse_prefix(mask) is None:
-        problems.append(Problem(path="-m", message=f"{mask!r} is not a netmask", hint="as 255.255.255.0"))
+        problems.complain("-m", f"{mask!r} is not a netmask", "as 255.255.255.0")
     return problems
 
 

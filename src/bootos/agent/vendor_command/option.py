@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,25 +54,25 @@ def parse_words(options: Sequence[Option], words: Sequence[str]) -> tuple[Given,
     longs = {option.word: option for option in options}
     hidden = any(option.secret for option in options)
     values: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems = Problems()
     rest = list(words)
 
     def take(option: Option, value: str | None) -> None:
         if option.word in values and option.value:
-            problems.append(Problem(path=option.shown, message="is given twice"))
+            problems.complain(option.shown, "is given twice")
         if not option.value:
             if value is not None:
-                problems.append(Problem(path=f"--{option.word}", message="takes no value"))
+                problems.complain(f"--{option.word}", "takes no value")
             values[option.word] = ""
             return
         if value is None:
             follows = rest[0] if rest else None
             if follows is None or (not option.secret and follows.startswith("-")):
-                problems.append(Problem(path=option.shown, message=f"needs a value: {option.value}"))
+                problems.complain(option.shown, f"needs a value: {option.value}")
                 return
             value = rest.pop(0)
         if not value.strip():
-            problems.append(Problem(path=option.shown, message="has an empty value"))
+            problems.complain(option.shown, "has an empty value")
         values[option.word] = value
 
     while rest:
@@ -85,7 +85,7 @@ def parse_words(options: Sequence[Option], words: Sequence[str]) -> tuple[Given,
             if name in longs:
                 take(longs[name], value if equals else None)
             else:
-                problems.append(Problem(path=f"--{name}", message="is not an option of this command"))
+                problems.complain(f"--{name}", "is not an option of this command")
         elif word.startswith("-") and len(word) > 1:
             _take_letters(word, letters, take, problems)
         else:
@@ -93,12 +93,12 @@ def parse_words(options: Sequence[Option], words: Sequence[str]) -> tuple[Given,
     return Given(values=values), problems
 
 
-def _take_letters(word: str, letters: dict[str, Option], take: Taker, problems: list[Problem]) -> None:
+def _take_letters(word: str, letters: dict[str, Option], take: Taker, problems: Problems) -> None:
     """`-ci`, `-d0,1`: switches side by side, and a value right behind its letter."""
     for place in range(1, len(word)):
         option = letters.get(word[place])
         if option is None:
-            problems.append(Problem(path=f"-{word[place]}", message="is not an option of this command"))
+            problems.complain(f"-{word[place]}", "is not an option of this command")
             return
         if option.value:
             take(option, word[place + 1 :] or None)

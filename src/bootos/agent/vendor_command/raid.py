@@ -19,7 +19,7 @@ from bootos.agent.vendor_command.slot import (
 from bootos.drivers.contract import Driver, Forecast, Machine
 from bootos.drivers.registry import choose_drivers
 from bootos.drivers.storage.controller import ControllerState
-from bootos.errors import BootosError, Problem, ProblemsError
+from bootos.errors import BootosError, Problem, Problems, ProblemsError
 from bootos.template.check import read_template
 from bootos.template.drivelist import parse_drives
 from bootos.template.model import Raid, Template
@@ -61,13 +61,13 @@ class RaidCommand(Command):
             hints = {"-d": "a hot spare for the array that is there is -H LIST"}
             for word, shown in (("disk", "-d"), ("init", "-i"), ("size", "-s")):
                 if word in given and not (word == "init" and "hotspare" in given):
-                    problems.append(Problem(path=shown, message=missing, hint=hints.get(shown, "")))
+                    problems.complain(shown, missing, hints.get(shown, ""))
             if "hotspare" in given and "clear" in given:
                 message = "has no array to belong to: with -c all are deleted, and -r is missing"
-                problems.append(Problem(path="-H", message=message))
+                problems.complain("-H", message)
             return problems + _check_list("-H", given.get("hotspare"))
         if "raid" in given and "disk" not in given:
-            problems.append(Problem(path="-d", message="is required with -r"))
+            problems.complain("-d", "is required with -r")
         if problems or level is None:
             return problems
         size = read_size(given)
@@ -106,23 +106,21 @@ class RaidCommand(Command):
         return PLACES.get(path, "")
 
 
-def _check_level(given: Given) -> list[Problem]:
-    problems = []
+def _check_level(given: Given) -> Problems:
+    problems = Problems()
     for word, shown in (("raid", "-r"), ("level", "-l")):
         value = given.get(word)
         if value is not None and value not in LEVELS:
-            problems.append(Problem(path=shown, message=f"{value!r} is none of {', '.join(LEVELS)}"))
+            problems.complain(shown, f"{value!r} is none of {', '.join(LEVELS)}")
     if "raid" in given and "level" in given:
-        problems.append(Problem(path="-l", message="is the older form of -r: give one of them"))
+        problems.complain("-l", "is the older form of -r: give one of them")
     return problems
 
 
-def _check_list(shown: str, text: str | None) -> list[Problem]:
-    try:
-        parse_drives(text or "all")
-    except ValueError as cause:
-        return [Problem(path=shown, message=str(cause))]
-    return []
+def _check_list(shown: str, text: str | None) -> Problems:
+    problems = Problems()
+    problems.parse(shown, parse_drives, text or "all")
+    return problems
 
 
 def read_level(given: Given) -> int | None:

@@ -42,9 +42,8 @@ def plan_bios(
     planned.problems = problems + planned.problems
     password = template.bios.password
     if password is not None and password.secret not in secrets:
-        message = f"the secret {password.secret!r} has no value"
         hint = f"bootos secret set {password.secret}, or --secrets FILE by hand"
-        planned.complain("bios.password", message, hint)
+        planned.complain("bios.password", f"the secret {password.secret!r} has no value", hint)
     if password is not None:
         planned.actions = [
             replace(action, detail=replace(action.detail, secret=password.secret))

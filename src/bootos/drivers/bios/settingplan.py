@@ -81,9 +81,8 @@ def _plan_one(
         planned.problems.append(_tell_lock(setting, want, lock))
         return
     if setting.read_only and not staged and not setting.locks:
-        message = f"{setting.name} is read-only here; it is {show(setting.current)}"
         hint = "the BIOS, another setting or the hardware decides it: leave it out, or set what it depends on first"
-        planned.complain(want.path, message, hint)
+        planned.complain(want.path, f"{setting.name} is read-only here; it is {show(setting.current)}", hint)
         return
     before = show(setting.current)
     if setting.pending is not None and setting.pending != setting.current:

@@ -47,9 +47,8 @@ def plan_group(
     for group in named:
         if group is not ours:
             where = ", ".join(item.device for item in group.members) or "disks that are not there"
-            message = f"another volume group {wanted.name!r} exists on {where}"
             hint = "two groups of one name cannot be used together: rename one, or wipe its disks in this template"
-            planned.complain(f"{at}.name", message, hint)
+            planned.complain(f"{at}.name", f"another volume group {wanted.name!r} exists on {where}", hint)
     if ours is not None:
         _check_group(ours, wanted, at, state, forecast, planned)
     present = {item.device for item in ours.members} if ours is not None else set()

@@ -5,7 +5,7 @@ from typing import Any
 from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.ipmiplan import resolve_password
 from bootos.drivers.oob.redfishstate import NAME, Account, SetAccount, State
-from bootos.errors import Problem
+from bootos.errors import Problems
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobUser
 
@@ -22,18 +22,18 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
     free = [account for account in state.accounts if not account.name]
     for index, wanted in enumerate(oob.users):
         at = f"oob.users[{index}]"
-        password, problems = resolve_password(wanted, secrets, at)
+        password, found = resolve_password(wanted, secrets, at)
+        problems = Problems(found)
         role = next((name for name in ROLES[wanted.role] if not state.roles or name in state.roles), None)
         if role is None:
             message = f"this service has no role for {wanted.role!r}: it has {', '.join(state.roles)}"
-            problems.append(Problem(path=f"{at}.role", message=message))
+            problems.complain(f"{at}.role", message)
         present = next((account for account in state.accounts if account.name == wanted.name), None)
         if present is None and password is None and not problems:
-            message = f"{wanted.name!r} is new and needs a password"
-            problems.append(Problem(path=f"{at}.password", message=message))
+            problems.complain(f"{at}.password", f"{wanted.name!r} is new and needs a password")
         if present is None and state.fixed_slots and not free:
             message = f"there is no free slot for {wanted.name!r}: all of the BMC's accounts are named"
-            problems.append(Problem(path=at, message=message))
+            problems.complain(at, message)
         planned.problems += problems
         if problems or role is None:
             continue

@@ -65,9 +65,8 @@ def find_controller(
     if asked is None:
         if len(state.controllers) == 1:
             return state.controllers[0]
-        message = f"this machine has {len(state.controllers)} controllers: {listed}"
         hint = "say which one: controller, by its number, serial number or PCI address"
-        planned.complain(path, message, hint)
+        planned.complain(path, f"this machine has {len(state.controllers)} controllers: {listed}", hint)
         return None
     text = str(asked).strip().lower()
     for entry in state.controllers:

@@ -10,7 +10,7 @@ from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
 from bootos.drivers.storage import md
 from bootos.drivers.storage.desk import find_use
 from bootos.drivers.storage.state import Storage, describe_disk
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.raid import Drives
 from bootos.template.raidcheck import find_need
@@ -87,27 +87,26 @@ def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Plan
 
 def find_unsupported(raid: Raid) -> list[Problem]:
     """What is asked for and only a hardware controller has."""
-    problems = []
+    problems = Problems()
     for key in ("hotspares", "jbod", "mode", "foreign", "controller"):
         if getattr(raid, key) is not None:
-            problems.append(Problem(path=f"raid.{key}", message=WHY_NOT[key], hint="leave it out"))
+            problems.complain(f"raid.{key}", WHY_NOT[key], "leave it out")
     for index, wanted in enumerate(raid.arrays):
         at = f"raid.arrays[{index}]"
         if wanted.level in UNSUPPORTED_LEVELS:
-            message = f"Linux md has no RAID {wanted.level} in one array"
             hint = f"RAID {wanted.level // 10} or 10; md arrays in md arrays are not built"
-            problems.append(Problem(path=f"{at}.level", message=message, hint=hint))
+            problems.complain(f"{at}.level", f"Linux md has no RAID {wanted.level} in one array", hint)
         for key in ("read_policy", "write_policy", "initialize", "controller"):
             if getattr(wanted, key) is not None:
-                problems.append(Problem(path=f"{at}.{key}", message=WHY_NOT[key], hint="leave it out"))
+                problems.complain(f"{at}.{key}", WHY_NOT[key], "leave it out")
         if wanted.span is not None and wanted.level == 10:
-            problems.append(Problem(path=f"{at}.span", message="RAID 10 of Linux md has no spans"))
+            problems.complain(f"{at}.span", "RAID 10 of Linux md has no spans")
         if wanted.hotspare_kind == "global":
             message = "a hot spare of Linux md belongs to one array"
-            problems.append(Problem(path=f"{at}.hotspare_kind", message=message, hint="dedicated"))
+            problems.complain(f"{at}.hotspare_kind", message, "dedicated")
         if wanted.boot:
             message = "Linux md has no boot array: the system's boot loader chooses"
-            problems.append(Problem(path=f"{at}.boot", message=message, hint="leave it out"))
+            problems.complain(f"{at}.boot", message, "leave it out")
     return problems
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from bootos.drivers.contract import Forecast
 from bootos.drivers.storage.state import Storage, describe_disk
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.drivelist import parse_drives
 from bootos.template.model import Select, Template
 from bootos.template.size import format_size, parse_range
@@ -51,8 +51,7 @@ def select_targets(
     free = [disk for disk in fitting if not why_not[disk.path]]
     for disk in fitting:
         if why_not[disk.path] and (named or disk.index in numbers):
-            message = f"{describe_disk(disk)} cannot be used: {why_not[disk.path]}"
-            problems.append(Problem(path=at, message=message))
+            problems.complain(at, f"{describe_disk(disk)} cannot be used: {why_not[disk.path]}")
     if problems:
         return [], problems
     if not free:
@@ -153,31 +152,20 @@ def _find_obstacle(disk: Disk, path: str, storage: Storage, forecast: Forecast) 
     return ""
 
 
-def _build_tests(
-    select: Select, at: str, storage: Storage
-) -> tuple[list[Callable[[Disk], bool]], list[Problem]]:
+def _build_tests(select: Select, at: str, storage: Storage) -> tuple[list[Callable[[Disk], bool]], Problems]:
     tests: list[Callable[[Disk], bool]] = []
-    problems: list[Problem] = []
+    problems = Problems()
     if select.size is not None:
-        try:
-            wanted = parse_range(select.size)
+        wanted = problems.parse(f"{at}.size", parse_range, select.size)
+        if wanted is not None:
             tests.append(lambda disk: wanted.holds(disk.size_bytes))
-        except ValueError as cause:
-            problems.append(Problem(path=f"{at}.size", message=str(cause)))
     if select.drives is not None:
-        try:
-            listed = parse_drives(select.drives)
-        except ValueError as cause:
-            problems.append(Problem(path=f"{at}.drives", message=str(cause)))
-        else:
+        listed = problems.parse(f"{at}.drives", parse_drives, select.drives)
+        if listed is not None:
             count = max((disk.index for disk in storage.disks), default=-1) + 1
             there, missing = listed.resolve(count)
-            problems += [
-                Problem(
-                    path=f"{at}.drives", message=f"drive {n} is not there: this machine has {count} disks"
-                )
-                for n in missing
-            ]
+            for n in missing:
+                problems.complain(f"{at}.drives", f"drive {n} is not there: this machine has {count} disks")
             tests.append(lambda disk: disk.index in there)
     if select.type is not None:
         tests.append(lambda disk: disk.type.value == select.type)

@@ -11,7 +11,7 @@ from fractions import Fraction
 import msgspec
 
 from bootos.drivers.storage.state import Layout
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import Partition, Table
 from bootos.template.parttype import ATTRIBUTES, find_type_name, read_type, wanted_type
 from bootos.template.size import format_size, parse_size
@@ -44,7 +44,7 @@ def place_partitions(
     """Lay partitions out on a disk; `path` is their owner's place (`disks[0]`). Every problem at once."""
     step = align_bytes // sector_bytes
     end = _find_end(table, size_bytes, sector_bytes)
-    problems: list[Problem] = []
+    problems = Problems()
     placed: list[Placed] = []
     cursor = step
     for index, part in enumerate(partitions):
@@ -53,7 +53,7 @@ def place_partitions(
             size, start = parse_size(part.size), parse_size(part.start) if part.start else None
             kind = read_type(wanted_type(part), table)
         except ValueError as cause:
-            problems.append(Problem(path=here, message=str(cause)))
+            problems.complain(here, str(cause))
             continue
         begin = cursor
         if start is not None:
@@ -72,13 +72,12 @@ def place_partitions(
             message = (
                 f"{part.size} does not fit: {format_size(left_bytes)} of {format_size(size_bytes)} are left"
             )
-            problems.append(Problem(path=f"{here}.size", message=message))
+            problems.complain(f"{here}.size", message)
             cursor = _round_up(begin + max(0, sectors), step)
             continue
         clash = next((p for p in placed if begin < p.start + p.sectors and p.start < begin + sectors), None)
         if clash is not None:
-            message = f"overlaps partition {clash.number} ({clash.name})"
-            problems.append(Problem(path=here, message=message))
+            problems.complain(here, f"overlaps partition {clash.number} ({clash.name})")
         placed.append(
             Placed(
                 number=index + 1,

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 import msgspec
 from sqlalchemy import select
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
@@ -70,9 +70,9 @@ def free_address(context: Context, actor: Actor, name: str, word: str) -> str:
 
 
 def _add(session: WriteSession, name: str, addresses: str, gateway: str) -> Pool:
-    problems = (
-        [] if NAME.fullmatch(name) else [Problem(path="name", message=f"{name!r} cannot be a pool's name")]
-    )
+    problems = Problems()
+    if not NAME.fullmatch(name):
+        problems.complain("name", f"{name!r} cannot be a pool's name")
     if session.scalar(select(Pool).where(Pool.name == name)) is not None:
         raise ConflictError(
             f"there is a pool {name!r} already", hint="bootos pool remove it first, or use another name"
@@ -84,7 +84,7 @@ def _add(session: WriteSession, name: str, addresses: str, gateway: str) -> Pool
         for other in session.scalars(select(Pool)):
             if first <= IPv4Address(other.last) and IPv4Address(other.first) <= last:
                 message = f"overlaps with the pool {other.name!r} ({other.first}-{other.last})"
-                problems.append(Problem(path="addresses", message=message))
+                problems.complain("addresses", message)
     if problems or parsed is None:
         raise UnusableError(f"the pool {name!r} has {len(problems)} problem(s)", problems=problems)
     row = Pool(name=name, first=str(first), last=str(last), prefix_length=network.prefixlen, gateway=gateway)
@@ -93,7 +93,7 @@ def _add(session: WriteSession, name: str, addresses: str, gateway: str) -> Pool
     return row
 
 
-def _parse_range(text: str, problems: list[Problem]) -> tuple[IPv4Address, IPv4Address, IPv4Network] | None:
+def _parse_range(text: str, problems: Problems) -> tuple[IPv4Address, IPv4Address, IPv4Network] | None:
     found = RANGE.fullmatch(text)
     try:
         if found is None:
@@ -101,12 +101,12 @@ def _parse_range(text: str, problems: list[Problem]) -> tuple[IPv4Address, IPv4A
         first, last = IPv4Address(found["first"]), IPv4Address(found["last"])
         network = IPv4Network(f"{first}/{found['prefix']}", strict=False)
     except ValueError:
-        problems.append(Problem(path="addresses", message=f"{text!r} is not a range of addresses", hint=HINT))
+        problems.complain("addresses", f"{text!r} is not a range of addresses", HINT)
         return None
     if last < first:
-        problems.append(Problem(path="addresses", message=f"{text!r} runs backwards"))
+        problems.complain("addresses", f"{text!r} runs backwards")
     elif last not in network:
-        problems.append(Problem(path="addresses", message=f"{last} is not in {network}"))
+        problems.complain("addresses", f"{last} is not in {network}")
     return first, last, network
 
 

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.netboot.pxe_file import PLACEHOLDERS
@@ -26,14 +26,12 @@ class NewPxeTemplate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def find_problems(content: str) -> list[Problem]:
     """What would not work: an empty content, an unknown placeholder."""
-    problems = []
+    problems = Problems()
     if not content.strip():
-        problems.append(Problem(path="content", message="is empty"))
+        problems.complain("content", "is empty")
     for name in sorted(set(re.findall(r"(?<![$\w])\{([a-z_]+)\}", content)) - set(PLACEHOLDERS)):
         known = ", ".join("{" + word + "}" for word in PLACEHOLDERS)
-        problems.append(
-            Problem(path="content", message=f"{{{name}}} is no placeholder", hint=f"known: {known}")
-        )
+        problems.complain("content", f"{{{name}}} is no placeholder", f"known: {known}")
     return problems
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import UnusableError
 from bootos.server.operation.audit import Actor, record
@@ -62,7 +62,7 @@ def change_settings(session: WriteSession, machine: Machine, changes: dict[str, 
     problems = [problem for name in own for problem in find_variable_problems(name, own[name], known)]
     if "group" in own:
         machine.variables = {**machine.variables, "group": own["group"]}
-    find, unknown = build_machine_finder(session, machine, {}), list[Problem]()
+    find, unknown = build_machine_finder(session, machine, {}), Problems()
     changes = {name: fill_text(value, name, find, unknown) for name, value in changes.items()}
     own = {name: changes[name] for name in own if name in changes}
     if changes.get("address") and "netmask" not in changes:
@@ -84,18 +84,18 @@ def change_settings(session: WriteSession, machine: Machine, changes: dict[str, 
 
 def find_setting_problems(settings: MachineSettings) -> list[Problem]:
     """Everything that is wrong: these values end up in files that shells and boot loaders read."""
-    problems = []
+    problems = Problems()
     for field in ("address", "netmask", "gateway", "manage_ip", "manage_netmask", "manage_gateway"):
         text = getattr(settings, field)
         if text and not is_address(text, with_prefix=field == "address"):
             hint = "as 10.0.0.5/24, or 10.0.0.5 with a netmask" if field == "address" else "as 10.0.0.1"
-            problems.append(Problem(path=field, message=f"{text!r} is not an address", hint=hint))
+            problems.complain(field, f"{text!r} is not an address", hint)
     if settings.hostname and not HOSTNAME.fullmatch(settings.hostname):
         hint = "letters, digits and '-', in parts joined by '.'"
-        problems.append(Problem(path="hostname", message=f"{settings.hostname!r} is no host name", hint=hint))
+        problems.complain("hostname", f"{settings.hostname!r} is no host name", hint)
     for field in ("vlan", "trunk", "bonding"):
         if not PLAIN.fullmatch(getattr(settings, field)):
-            problems.append(Problem(path=field, message="holds a character that a shell would act on"))
+            problems.complain(field, "holds a character that a shell would act on")
     return problems
 
 
