@@ -21,6 +21,15 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
         raise
 
 
+def flush(path: Path) -> None:
+    """Have the kernel write a file, or what stands in a directory, to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def read_or_create(path: Path, content: bytes, *, mode: int) -> tuple[bytes, bool]:
     """The file's content, written first when there is none; returns (content, whether it was created)."""
     try:

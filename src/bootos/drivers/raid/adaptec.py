@@ -93,18 +93,14 @@ class Hand(ToolHand):
         places = [word for drive in wanted.drives for word in drive.split(",")]
         self._do(about, "CREATE", "LOGICALDRIVE", *options, size, str(wanted.level), *places)
         made = [volume for volume in self._read().volumes if volume.id not in before]
-        if len(made) != 1:
-            count = len(made) or "no"
-            raise DriverError(
-                f"{about}: {self.program} reported success and shows {count} new logical devices"
-            )
+        volume = self.take_made(about, made, "logical devices")
         if smart and wanted.write_policy is not None:
-            self._set_policies(made[0], who, None, wanted.write_policy)
+            self._set_policies(volume, who, None, wanted.write_policy)
         for spare in wanted.hotspares:
-            self._add_spare(spare, made[0], who)
+            self._add_spare(spare, volume, who)
         if wanted.boot:
-            self._set_boot(made[0], who)
-        self._receive_disk(made[0], smart, who)
+            self._set_boot(volume, who)
+        self._receive_disk(volume, smart, who)
 
     def _receive_disk(self, volume: arc.ArcVolume, smart: bool, who: str) -> None:
         """SmartRAID gives its disks world wide names; those of aacraid are known by serial number, in sysfs alone."""

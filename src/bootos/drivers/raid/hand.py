@@ -1,11 +1,14 @@
 """What carries out orders on one hardware RAID controller, by its maker's tool: each driver has its own."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.hardware.program import find_tool
 from bootos.process import ToolError
+
+Made = TypeVar("Made")
 
 APPLY_TIMEOUT_S = 600.0
 
@@ -32,6 +35,13 @@ class ToolHand:
         if error or done.returncode:
             said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"
             raise DriverError(f"{about}: {self.program} says (exit code {done.returncode}): {said}")
+
+    def take_made(self, about: str, made: Sequence[Made], noun: str) -> Made:
+        """The one that a creation made. Raises DriverError, with `about`, when the tool shows none, or more."""
+        if len(made) != 1:
+            count = len(made) or "no"
+            raise DriverError(f"{about}: {self.program} reported success and shows {count} new {noun}")
+        return made[0]
 
 
 def need_tool(machine: Machine, programs: Sequence[str], ask: Sequence[str], missing: DriverError) -> str:

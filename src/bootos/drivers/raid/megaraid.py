@@ -122,11 +122,8 @@ class Hand(ToolHand):
         words += [f"strip={wanted.strip_bytes // 1024}"] if wanted.strip_bytes is not None else []
         self._do(about, "", *words)
         made = [array for array in self._list() if array.number not in before]
-        if len(made) != 1:
-            raise DriverError(
-                f"{about}: {self.program} reported success and shows {len(made) or 'no'} new arrays"
-            )
-        number = str(made[0].number)
+        array = self.take_made(about, made, "arrays")
+        number = str(array.number)
         for drive in wanted.hotspares:
             self._add_spare(drive, number, f"array {wanted.name!r} did not get its hot spare {drive}")
         if wanted.boot:
@@ -137,7 +134,7 @@ class Hand(ToolHand):
         if wanted.initialize != "full":  # which takes no writes until it is through, and leaves nothing
             receive_disk(
                 self.machine,
-                lambda: find_linked_node(self.machine.root, made[0].naa),
+                lambda: find_linked_node(self.machine.root, array.naa),
                 f"array {wanted.name!r}",
                 clock=self.clock,
             )

@@ -91,12 +91,7 @@ class Hand(ToolHand):
             words.append(f"logicaldrivelabel={wanted.name}")
         self._do(about, *words, "forced")
         made = [volume for volume in self._read().volumes if volume.id not in before]
-        if len(made) != 1:
-            count = len(made) or "no"
-            raise DriverError(
-                f"{about}: {self.program} reported success and shows {count} new logical drives"
-            )
-        volume, who = made[0], f"array {wanted.name!r}"
+        volume, who = self.take_made(about, made, "logical drives"), f"array {wanted.name!r}"
         if wanted.write_policy is not None:
             self._set_caching(volume, wanted.write_policy, who)
         if wanted.hotspares:

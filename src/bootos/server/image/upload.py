@@ -19,7 +19,7 @@ import msgspec
 
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import ConflictError, NoRoomError, NotFoundError, UnusableError
-from bootos.server.files import write_atomically
+from bootos.server.files import flush, write_atomically
 from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import SIGNATURE
 from bootos.wire.manifest import FileEntry, Manifest
@@ -129,10 +129,10 @@ class Uploads:
         target = self.root / manifest.version
         for path in directory.rglob("*"):
             if path.is_file():
-                _sync(path)
+                flush(path)
         if not target.exists():
             directory.rename(target)
-            _sync(self.root)
+            flush(self.root)
             return
         # The same kernel and initrd, with other layers or instead of damaged ones: what is loaded now is loaded to its
         # end, the manifest comes last.
@@ -216,11 +216,3 @@ def _read(path: Path) -> bytes | None:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

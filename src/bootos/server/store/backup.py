@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from bootos.errors import BootosError
+from bootos.server.files import flush
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def back_up(engine: Engine, revision: str) -> Path | None:
         _copy(source, part)
         part.chmod(source.stat().st_mode & 0o777)
         part.replace(copy)
-        _flush_directory(copy.parent)
+        flush(copy.parent)
     except (OSError, sqlite3.Error) as cause:
         for left in (part, *(Path(f"{part}-{end}") for end in ("journal", "wal", "shm"))):
             with contextlib.suppress(OSError):  # nothing of it is taken for a copy
@@ -79,13 +80,4 @@ def _copy(source: Path, target: Path) -> None:
     finally:
         writing.close()
         reading.close()
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(target)
