@@ -14,7 +14,7 @@ from bootos.lab.vendor_tools.silicon import Silicon
 KEY = "megaraid"
 INIT_S = 300.0
 REBUILD_S = 300.0
-FIRST_VOLUME = 239  # classic controllers count down from here
+_MOST_VOLUMES = 240
 _MIB = 1024**2
 
 State = Literal["UGood", "Onln", "GHS", "DHS", "JBOD", "Failed", "Frgn"]
@@ -90,6 +90,17 @@ class MegaraidCard(msgspec.Struct, kw_only=True):
     def find_volume(self, number: int) -> MegaraidVolume | None:
         """The virtual drive with this number, or None."""
         return next((entry for entry in self.volumes if entry.number == number), None)
+
+    def find_free_number(self, *, second: bool) -> int:
+        """The number of a new virtual drive: the second generation counts up from 1, the classic one down from 239."""
+        used = {volume.number for volume in self.volumes}
+        counted = range(1, _MOST_VOLUMES) if second else reversed(range(_MOST_VOLUMES))
+        return next(number for number in counted if number not in used)
+
+    def find_free_group(self) -> int:
+        """The number of a new drive group, counted from 0."""
+        used = {volume.group for volume in self.volumes}
+        return next(number for number in range(_MOST_VOLUMES) if number not in used)
 
     def block_name(self, volume: MegaraidVolume) -> str:
         """Its name among the disks of the machine."""

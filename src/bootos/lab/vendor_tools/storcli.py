@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootos.lab.vendor_tools.megaraid import (
-    FIRST_VOLUME,
     MegaraidCard,
     MegaraidDrive,
     MegaraidVolume,
@@ -27,7 +26,8 @@ from bootos.lab.vendor_tools.storclitext import Teller
 
 _PLACE = re.compile(r"^/c(all|\d+)(/v(?:all|\d+)|/fall|/e(?:all|\d+)/s(?:all|\d+))?$")
 _MIB = 1024**2
-FEWEST = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
+_WRONG_STATE = "device state doesn't support requested command"
+_FEWEST = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
 
 
 class RefusedError(Exception):
@@ -174,16 +174,12 @@ class Command:
             raise RefusedError("Invalid drive or level")
         level = levels[0]
         if any(drive.state != "UGood" for drive in members):
-            detail = {
-                "VD": "0 KB",
-                "ErrCd": 13,
-                "Status": "Failed",
-                "Description": "device state doesn't support requested command",
-            }
-            raise RefusedError("device state doesn't support requested command", detail)
-        per_span = int({k.lower(): v for k, v in options.items()}.get("pdperarray", len(members)))
+            detail = {"VD": "0 KB", "ErrCd": 13, "Status": "Failed", "Description": _WRONG_STATE}
+            raise RefusedError(_WRONG_STATE, detail)
+        folded = {key.lower(): value for key, value in options.items()}
+        per_span = int(folded.get("pdperarray", len(members)))
         spans = len(members) // per_span if level in (10, 50, 60) else 1
-        if len(members) < FEWEST[level] or len(members) % spans or (level in (10, 50, 60) and spans < 2):
+        if len(members) < _FEWEST[level] or len(members) % spans or (level in (10, 50, 60) and spans < 2):
             raise RefusedError("Invalid number of drives for the RAID level")
         if len(options.get("name", "")) > 15:
             raise RefusedError("VD name exceeds 15 characters")
@@ -194,18 +190,16 @@ class Command:
                 raise RefusedError("disk doesn't have enough capacity")
             size = asked
         card.made += 1
-        used = {volume.number for volume in card.volumes}
-        counted = range(1, 240) if self.teller.second else range(FIRST_VOLUME, -1, -1)
         mark = hashlib.sha256(f"{card.serial} {card.made}".encode()).hexdigest()
         volume = MegaraidVolume(
-            number=next(number for number in counted if number not in used),
-            group=next(g for g in range(240) if g not in {entry.group for entry in card.volumes}),
+            number=card.find_free_number(second=self.teller.second),
+            group=card.find_free_group(),
             level=level,
             name=options.get("name", ""),
             rows=[drive.id for drive in members],
             spans=spans,
             size_bytes=size,
-            strip_kib=int({k.lower(): v for k, v in options.items()}.get("strip", 256)),
+            strip_kib=int(folded.get("strip", 256)),
             read="nora" if "nora" in flags else "ra",
             write=next((word for word in ("wt", "awb", "wb") if word in flags), "wb"),
             naa="6000" + mark[:28],
@@ -251,12 +245,7 @@ class Command:
         return "None", {}
 
     def _change_drive(self, drive: MegaraidDrive, words: list[str]) -> tuple[str, dict[str, Any]]:
-        wrong = {
-            "Drive": drive.id,
-            "Status": "Failure",
-            "ErrCd": 50,
-            "ErrMsg": "device state doesn't support requested command",
-        }
+        wrong = {"Drive": drive.id, "Status": "Failure", "ErrCd": 50, "ErrMsg": _WRONG_STATE}
         match words:
             case ["add", "hotsparedrive", *more] if drive.state == "UGood":
                 groups = [int(word[4:]) for word in more if word.startswith("dgs=")]
