@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command's entry: 0 done, 1 failed, 2 wrong usage."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        if words == ["run"]:  # each boot: to read one word needs no parser
+        if words == ["run"]:  # at each boot: without argparse the agent starts sooner
             return run_service()
         arguments = build_parser().parse_args(words)
         return int(arguments.handler(arguments))
@@ -197,7 +197,7 @@ def apply_by_hand(arguments: "argparse.Namespace") -> int:
     if plan.template is not None and plan.template.scripts:
         logging.basicConfig(
             level=logging.INFO, format="%(message)s", stream=sys.stdout
-        )  # the scripts' output
+        )  # the output of scripts
         run_scripts(run, timeout_s=read_cmdline().script_timeout_s)
     return 0
 

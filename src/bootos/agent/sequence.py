@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUSY = 429  # HTTP: too many requests; a server of protocol v2 that has no time
+BUSY = 429  # HTTP 429, Too Many Requests: a server of protocol v2 is overloaded
 
-# Importing takes seconds on a slow machine, so functions below import what they need where they use it. These are
-# imported while DHCP is waited for, and those for a job, which are more than all others, while the order is.
+# Imports take seconds on a slow machine, so functions below import where they use something. These modules are
+# imported while the agent waits for DHCP; those of a job, which are most, while it waits for an order.
 LATER = (
     "bootos.hardware.inventory",
     "bootos.agent.session.client",

@@ -74,7 +74,8 @@ class Look:
             value: Read = kept[2]
             return value
         value = read()
-        self._kept[what] = (asked, signs, value)  # an event while it was read ends it at the next question
+        # the signs are those from before the reading, so an event during the reading ends it
+        self._kept[what] = (asked, signs, value)
         return value
 
 

@@ -2,7 +2,8 @@
 
 import shutil
 
-COREUTILS = ("/usr/bin/sum", "/bin/sum")  # counts bytes; Supermicro Update Manager has the same name
+# the `sum` of coreutils; Supermicro Update Manager has the same name
+COREUTILS = ("/usr/bin/sum", "/bin/sum")
 
 
 def find_program(name: str) -> str | None:

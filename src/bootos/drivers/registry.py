@@ -18,8 +18,8 @@ from bootos.wire.inventory import Inventory
 
 GROUP = "bootos.drivers"
 
-# The documented order of the functions: BIOS, RAID, OOB, partitions, file systems. Sections of other packages'
-# drivers that are not listed come last.
+# The documented order of sections: BIOS, RAID, OOB, partitions, file systems. Sections of drivers of other packages
+# come last.
 SECTIONS = (
     "firmware",
     "firmware.redfish",

@@ -81,7 +81,7 @@ def _verify_whole(run: Run, plan: JobPlan) -> None:
     """Everything once more: what one driver made may have broken while the next was at work (a drive that died below
     a new array). Raises StepFailed."""
     log.info("reading the whole machine again")
-    run.machine.drop_look()  # the last reading is a new one
+    run.machine.drop_look()  # so that the last reading is a new one
     settled = Forecast()
     for part in plan.drivers:
         try:
@@ -105,7 +105,7 @@ def _apply_driver(
     run.watcher.set_step(
         driver.name, StepState.RUNNING, actions=[view_action(action) for action in planned.actions]
     )
-    # Set by an earlier attempt in this same boot, which ended before it could reboot: only the reboot is left.
+    # An earlier attempt in this boot carried these out, and ended before its reboot: only the reboot is left.
     already = [action for action in planned.actions if action.id in run.past.find(StepState.REBOOTING)]
     for action in already:
         run.watcher.set_action(driver.name, action.id, StepState.REBOOTING)
@@ -138,7 +138,7 @@ def _carry_out(run: Run, driver: Driver, actions: list[Action]) -> None:
         for lost in action.destroys:
             log.warning("%s: this destroys %s (allowed by %s)", driver.name, lost, action.allowed)
         watcher.set_action(driver.name, action.id, StepState.RUNNING)
-    if watcher.is_cancelled():  # heard while the server was told
+    if watcher.is_cancelled():  # the cancellation may have come with the server's answer
         for action in actions:
             watcher.set_action(driver.name, action.id, StepState.SKIPPED)
         raise Cancelled(f"cancelled before: {first}")
@@ -151,7 +151,8 @@ def _carry_out(run: Run, driver: Driver, actions: list[Action]) -> None:
     except BootosError as cause:
         for action in actions:
             watcher.set_action(driver.name, action.id, StepState.FAILED)
-        if isinstance(cause, ToolError):  # it names a command; the operator wants to know what was to be done
+        # the error names a command, and the operator needs to know the action
+        if isinstance(cause, ToolError):
             what = "; ".join(action.summary for action in actions)
             raise StepFailed(f"{what}: {cause}", hint=cause.hint) from cause
         raise

@@ -8,12 +8,13 @@ from bootos.drivers.contract import Driver, Exporter
 from bootos.template.size import format_size
 from bootos.wire.inventory import Dimm, Disk, DiskType, Inventory
 
+# Raised for a state that has not the shape that its driver exports.
 FAILURES = (
     ValueError,
     LookupError,
     TypeError,
     AttributeError,
-)  # a state of another shape than its driver exports
+)
 
 
 def build_template(
@@ -122,7 +123,7 @@ def _build_memory(inventory: Inventory) -> dict[str, Any]:
         memory["total"] = format_bytes(inventory.memory.total_bytes)
     slots = [_build_slot(dimm) for dimm in inventory.memory.dimms]
     names = [slot["slot"] for slot in slots]
-    if slots and len(set(names)) == len(names):  # some firmware names several slots alike
+    if slots and len(set(names)) == len(names):  # some firmware gives several slots the same name
         memory["slots"] = slots
     elif slots:
         memory["modules"] = sum(1 for slot in slots if not slot.get("empty"))

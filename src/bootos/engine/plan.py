@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class DriverPlan(msgspec.Struct, kw_only=True):
     """What one driver will do, and why it was chosen."""
 
-    driver: Any  # Driver: a protocol, which msgspec does not check
+    driver: Any  # a `Driver`, which is a protocol, and msgspec cannot check it
     reason: str
     planned: Planned
 

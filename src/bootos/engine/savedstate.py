@@ -23,7 +23,7 @@ from bootos.wire.saved import MOST_BYTES, SavedState
 
 log = logging.getLogger(__name__)
 
-# The last five: a tool's output of another shape than its driver knows
+# The last five are raised for a tool's output that has not the shape that its driver knows.
 FAILURES = (BootosError, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 

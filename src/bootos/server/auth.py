@@ -60,7 +60,7 @@ def is_cookie_valid(token: str, cookie: str | None) -> bool:
     body, _, signature = (cookie or "").rpartition(".")
     if not body or not hmac.compare_digest(signature.encode(), sign(token, "login", body).encode()):
         return False
-    return int(body.partition(".")[0]) > time.time()  # signed, so it is a number
+    return int(body.partition(".")[0]) > time.time()  # the signature is right, so this is a number
 
 
 def is_same(token: str, given: str) -> bool:

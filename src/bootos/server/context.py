@@ -19,8 +19,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     store: Store
     hub: Hub
-    presence: Presence  # of v2 sessions
-    legacy_presence: Presence  # of v1 agents, which poll once a minute
+    presence: Presence  # when v2 sessions were last heard
+    legacy_presence: Presence  # when v1 agents were last heard; they poll once a minute
     vault: Vault
     shelf: Shelf
     uploads: Uploads

@@ -47,7 +47,7 @@ class Event(StrEnum):
     HANDED_OVER = "handed over"  # the agent succeeded, an installer is expected
     SUCCEEDED = "succeeded"  # the agent succeeded, nothing more is expected
     FAILED = "failed"
-    REFUSED = "refused"  # by the agent (nothing was changed) or by the server (model not supported)
+    REFUSED = "refused"  # the agent refused it (nothing was changed), or the server did (model not supported)
     STOPPED = "stopped"  # the agent gave up because the operator cancelled
     CANCELLED = "cancelled"  # the operator cancelled and no agent needs to be waited for
     INSTALLED = "installed"
@@ -114,10 +114,10 @@ class MachineState(StrEnum):
     EXPECTED = "expected"  # enrolled by its serial number, has never registered
     WAITING = "waiting"  # runs BootOS and asks for work
     WORKING = "working"
-    REBOOTING = "rebooting"  # inside a job, which goes on when the machine is back
+    REBOOTING = "rebooting"  # reboots inside a job, which goes on when the machine is back
     INSTALLING = "installing"
     LOST = "lost"  # a job is running and nothing is heard of its agent
-    AWAY = "away"  # not heard of, and nothing is expected of it
+    AWAY = "away"  # nothing was heard of it for long, and no job waits for it
 
 
 def read_machine_state(

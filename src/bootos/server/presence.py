@@ -69,7 +69,8 @@ class Presence:
                 return self.grace_s
             known = self._heard.get(machine_id)
         now = read_clock()
-        # A moment in the future was written before the clock was set back: it must not hold the identity for years.
+        # A time in the future was written before the clock was set back. Without abs() it would keep the identity
+        # taken for years.
         ages_s = [abs((now - moment).total_seconds()) for moment in (known, written) if moment is not None]
         return max(0.0, self.grace_s - min(ages_s, default=self.grace_s))
 

@@ -22,14 +22,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     boot_files: Path = Path("build/image")
     public_url: str = ""
     append: str = ""
-    tftp: bool | None = None  # None: lay out the boot loaders that there are
-    netboot: str = ""  # the interface on which dnsmasq answers DHCP and TFTP; empty: the operator's own do
-    dhcp_range: str = (
-        ""  # FIRST-LAST; empty: another server gives out addresses, dnsmasq only adds what to boot
-    )
-    boot_loader: Literal["native", "ipxe"] = (
-        "native"  # what firmware is sent: pxelinux, shim and GRUB, or iPXE
-    )
+    tftp: bool | None = None  # None: serve the boot loaders that there are
+    netboot: str = ""  # the interface on which dnsmasq answers DHCP and TFTP; empty: other servers do
+    # FIRST-LAST. Empty: another server gives out addresses, and dnsmasq only adds what to boot.
+    dhcp_range: str = ""
+    # What firmware gets. native: pxelinux, or shim and GRUB.
+    boot_loader: Literal["native", "ipxe"] = "native"
     legacy_api: bool = True
     require_approval: bool = False
     require_signature: bool = False

@@ -14,7 +14,7 @@ from bootos.server.store.table import Machine, Support
 from bootos.server.vendor import find_names, fold
 from bootos.template.version import is_within, write_version
 
-# What a line may allow, in the order of a job, and the parts of a template that are it.
+# What a line can allow, in the order of a job, with the sections of a template that belong to it.
 PARTS = {
     "firmware": ("firmware",),
     "bios": ("bios",),

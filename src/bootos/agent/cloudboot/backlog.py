@@ -44,7 +44,7 @@ class Backlog:
                 self._client.report_progress(report)
             except Rejected as error:
                 self.rejected += 1
-                # Ordinary for a machine that booted and is in no list; within a job `flow` looks into it.
+                # This is usual for a machine that is in no list. Inside a job, `flow` handles it.
                 log.info("the server does not take the report %s: %s", report.title, error)
             except V1Error as error:
                 count = len(self._waiting)

@@ -20,7 +20,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 CALL_TIMEOUT_S = 30.0
 MOST_BYTES = 16 * 2**20
 MOST_SHOWN = 300
-# By this a server of ours knows that the image can apply declarative templates; others do not look at it.
+# By this our own server knows that the image can apply declarative templates. Other servers ignore it.
 USER_AGENT = f"{v1.OUR_AGENT}{__version__}"
 
 

@@ -38,7 +38,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause_s: float = 30.0
     tries: int = 5
     script_s: float = 4 * 3600.0
-    farewell_s: float = 600.0  # for the last reports, before the reboot
+    farewell_s: float = 600.0  # how long the last reports are tried before the reboot
 
     def pauses(self) -> Iterator[float]:
         """Seconds to wait between tries, without an end; each is up to 30 % off by chance."""
@@ -81,7 +81,7 @@ class Flow:
             host.inventory, host.sn, host.mac, (host.uplink.mac, host.uplink.address) if host.uplink else None
         )
         self.backlog = Backlog(client, host.sn)
-        # Set when the server still has this job in its list though it is over here: it must not begin again.
+        # Set when the job has ended here and the server still lists it: the job must not begin again.
         self.must_leave_list = False
 
     def enrol(self) -> None:
@@ -185,7 +185,7 @@ class Flow:
         progress = 0.3
         self.report(progress, "开始硬件配置", ", ".join(group.name for group in groups) or "nothing to do")
         for number, group in enumerate(groups):
-            # As the first agent counts: whole hundredths, added before the group's scripts.
+            # Progress is counted as by the first agent: in whole hundredths, added before the scripts of a group.
             progress += 10 // len(groups) / 100
             for place, (name, text) in enumerate(group.scripts):
                 self.run_one(progress, f"{group.name} - {name}", text, f"v1.{number}.{place}.sh")

@@ -9,8 +9,8 @@ import msgspec
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Inventory, Nic
 
-GIB = 2**30  # of memory
-GB = 10**9  # of disks
+GIB = 2**30  # the unit of memory sizes
+GB = 10**9  # the unit of disk sizes
 
 
 def build_product_info(

@@ -37,7 +37,7 @@ class LogFile(logging.Handler):
             self._append("".join(lines).encode(errors="replace"))
             wake_console(self._path.parent)
         except OSError:
-            self.handleError(record)  # never stops the agent
+            self.handleError(record)  # an error of the log never stops the agent
 
     def _append(self, text: bytes) -> None:
         """The file is opened for each line, so that a file that was removed is made again. The agent is the only

@@ -36,7 +36,7 @@ def find_consoles(root: Path = Path("/")) -> list[Path]:
     if (root / "sys/class/tty/tty1").exists():
         names.append("tty1")
     for port in sorted((root / "sys/class/tty").glob("ttyS*")):
-        kind = port / "type"  # 0: no UART (include/uapi/linux/serial.h, PORT_UNKNOWN)
+        kind = port / "type"  # type 0 is PORT_UNKNOWN (include/uapi/linux/serial.h): there is no UART
         if kind.exists() and kind.read_text().strip() != "0":
             names.append(port.name)
     active = root / "sys/class/tty/console/active"
@@ -160,5 +160,5 @@ def main(paths: Sequence[Path] = (), directory: Path = RUN_DIRECTORY, shell: Pat
         consoles.wait(LOOK_S)
 
 
-if __name__ == "__main__":  # the tests' way in: DIRECTORY SHELL TERMINAL...
+if __name__ == "__main__":  # tests start it so: DIRECTORY SHELL TERMINAL...
     main([Path(name) for name in sys.argv[3:]], Path(sys.argv[1]), Path(sys.argv[2]))

@@ -24,7 +24,7 @@ class View:
     def __init__(self) -> None:
         self.pid = 0
         self.version = ""
-        self.mode = ""  # user, developer
+        self.mode = ""  # `user` or `developer`
         self.sn = ""  # the serial number the server knows it by
         self.network: list[str] = []  # an interface each: name, MAC, address or link state
         self.server = ""
@@ -94,7 +94,7 @@ class Status:
 
 def wake_console(directory: Path) -> None:
     """Tell the console process, through its named pipe, that there is something new; never waits for it."""
-    with suppress(OSError):  # no such pipe, nobody reads it, or it is full of such words
+    with suppress(OSError):  # there is no pipe, nobody reads it, or it is full
         pipe = os.open(directory / WAKE_NAME, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with suppress(OSError):
             os.write(pipe, b"!")

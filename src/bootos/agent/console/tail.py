@@ -37,7 +37,7 @@ class Tail:
         self._drain()
         with suppress(OSError):
             if self._path.stat().st_ino != self._inode:
-                self._drain()  # what came between reading it and its end
+                self._drain()  # what was written after the last read and before the file was replaced
                 os.close(self._file)
                 if self._open():
                     self._drain()

@@ -109,7 +109,7 @@ class Console:
             return
         except OSError:
             key = b""
-        if not key:  # hung up
+        if not key:  # the terminal was hung up
             self.close()
         elif key in SHELL_KEYS and self._shell.exists():
             self._open_shell()
@@ -132,7 +132,7 @@ class Console:
     def _open_shell(self) -> None:
         """A session of its own with this terminal as its controlling one: setsid comes first, and a session leader's
         first terminal becomes that (tty_ioctl(4)). Its input is what was typed after the key."""
-        if not self._flush():  # a slow line: what it has not shown yet would come between prompt and command
+        if not self._flush():  # a slow line: text that is not sent yet would stand between prompt and command
             with suppress(termios.error):
                 termios.tcflush(self.file, termios.TCOFLUSH)
         self._pending = page.encode_leave(self.rows)
@@ -151,7 +151,8 @@ class Console:
                     (os.POSIX_SPAWN_DUP2, 0, 2),
                 ],
                 setsid=True,
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
+                # Python ignores these signals, and its children would, too
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
         except (OSError, termios.error) as cause:
             self._tail.add(f"console {self.name}: the shell cannot be started: {cause}")
@@ -161,7 +162,7 @@ class Console:
         self.close()
 
     def _watch(self, pid: int) -> None:
-        with suppress(OSError):  # it has ended already
+        with suppress(OSError):  # the shell has ended already
             self.pidfd = os.pidfd_open(pid)
 
     def _flush(self) -> bool:
@@ -171,7 +172,7 @@ class Console:
                 taken = os.write(self.file, self._pending)
             except BlockingIOError:
                 return False
-            except OSError:  # gone, or hung up by the end of somebody's session
+            except OSError:  # the terminal is gone, or was hung up by the end of a session
                 self.close()
                 return False
             self._pending = self._pending[taken:]
@@ -186,7 +187,7 @@ def find_session(terminal: Path) -> int | None:
         device = terminal.stat().st_rdev
         for file in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                # proc_pid_stat(5): state, parent, group, session, terminal
+                # The fields are those of proc_pid_stat(5): state, parent, group, session, terminal.
                 fields = file.read_text().rpartition(")")[2].split()
                 pid = int(file.parent.name)
                 if int(fields[3]) == pid and int(fields[4]) == device:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bootos.errors import BootosError
 
-# e_machine of the ELF header (System V ABI), by platform.machine()
+# e_machine of the ELF header (System V ABI), by the words of platform.machine().
 ELF_MACHINES = {"x86_64": 0x3E, "aarch64": 0xB7}
 PT_INTERP = 3
 PAGE = re.compile(rb"<(!doctype\s|html|head|body|\?xml)", re.IGNORECASE)
@@ -28,14 +28,15 @@ def write_hook(content: bytes, path: Path) -> list[str]:
         argv = [str(path)]
     else:
         check_text(content)
-        content = content.replace(b"\r\n", b"\n")  # the kernel takes a CR for part of the interpreter's name
+        # the kernel would read a CR as a part of the interpreter's name
+        content = content.replace(b"\r\n", b"\n")
         if content.startswith(b"#!"):
             check_interpreter(content)
             argv = [str(path)]
         else:
             argv = ["/bin/bash", str(path)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # a child of an earlier run may still execute it
+    path.unlink(missing_ok=True)  # a new file: a child of an earlier run may still execute the old one
     path.write_bytes(content)
     path.chmod(0o700)
     return argv

@@ -28,7 +28,7 @@ from bootos.wire.v2 import HookResult
 
 log = logging.getLogger(__name__)
 
-DOWNLOAD_TIMEOUT_S = 120.0  # of one try, its whole body
+DOWNLOAD_TIMEOUT_S = 120.0  # for one try, with the whole body
 MOST_BYTES = 512 * 2**20
 SAY_EVERY_S = 60.0
 

@@ -37,13 +37,13 @@ class Host:
     ) -> None:
         self.machine = machine
         self.clock = clock
-        self.http = http  # what calls go through; None: each client makes its own
+        self.http = http  # the connections for all calls; None: each client makes its own
         self.boot_id = boot_id
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
         self.early_log = EarlyLog()
-        self.machine_id = ""  # the server's, known from the registration on
-        self.hooks: dict[str, HookResult] = {}  # by name: how each ended last
+        self.machine_id = ""  # the server's id of the machine, known after registration
+        self.hooks: dict[str, HookResult] = {}  # how each hook last ended, by its name
         self.uplink: Uplink | None = None  # the interface that reaches the server
         self.status = Status(self.directory)
 

@@ -16,7 +16,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long things may take, in seconds."""
 
     sync_s: float = 300.0
-    command_s: float = 20.0  # each of the two that the BMC is given
+    command_s: float = 20.0  # for each of the two commands to the BMC
     reset_s: float = 20.0  # from the accepted reset to the machine being off
     reboot_s: float = 20.0
 

@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     PLANNED = "planned"  # only a plan was wanted
     REFUSED = "refused"  # nothing was changed
     FAILED = "failed"  # also a job that its operator cancelled while it ran
-    REBOOTING = "running"  # it goes on after a reboot
+    REBOOTING = "running"  # the job goes on after a reboot
     WITHDRAWN = "cancelled at the server"  # v1: the machine was taken out of the install list
 
 

@@ -22,7 +22,7 @@ from bootos.wire import v2
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 24  # a job that wants yet another reboot then goes round in circles
+MOST_ATTEMPTS = 24  # a job that needs another reboot after so many would never end
 
 
 def carry_out(order: v2.Order, host: Host, client: Client, reporter: Reporter) -> Next:
@@ -200,7 +200,7 @@ def repeat_pre_hook(order: v2.Order, host: Host, progress: Progress) -> None:
         progress.add_hook(result)
     if result is None or not is_stopping(host, result):
         progress.set_step("pre", v2.StepState.DONE)
-        collect(host)  # it may have made hardware known
+        collect(host)  # the hook may have loaded a driver, so the inventory is read again
         return
     progress.set_step("pre", v2.StepState.FAILED, message=result.message)
     reason = describe_failure(result)

@@ -89,7 +89,7 @@ def _parse_ip(value: str) -> Addressing:
         raise _WrongWord(f"it gives no address; the form is {FORM}")
     address = _parse_address(client, "the address")
     nameservers, mtu = [], None
-    if fields[7].isdigit():  # dracut: MTU, and then a MAC, where the others have name servers
+    if fields[7].isdigit():  # dracut's form has MTU and MAC here, other forms have name servers
         mtu = int(fields[7])
     else:
         nameservers = [_parse_address(text, "a name server") for text in fields[7:9] if text]
@@ -117,7 +117,7 @@ def _parse_netmask(text: str) -> int:
         network = ipaddress.IPv4Network(f"0.0.0.0/{text}")
     except ValueError:
         raise _WrongWord(f"the netmask {text!r} is not one") from None
-    if "." in text and str(network.netmask) != text:  # 0.0.0.255 would be taken for a host mask
+    if "." in text and str(network.netmask) != text:  # ipaddress would read 0.0.0.255 as a host mask
         raise _WrongWord(f"the netmask {text!r} is not one")
     return network.prefixlen
 

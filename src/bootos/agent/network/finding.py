@@ -15,12 +15,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long things may take, in seconds."""
 
     appear_s: float = 30.0  # the PXE NIC's kernel module may still be loading
-    alone_s: float = 60.0  # the PXE NIC (or the one that ip= names) is tried alone
-    # DHCP is begun anew after this long without an answer: networkd's own pauses grow to a minute, and switch ports
-    # that have just come up swallow the first half minute. Long enough for a slow DHCP server to answer.
+    alone_s: float = 60.0  # how long the PXE NIC, or the one that ip= names, is tried alone
+    # DHCP starts anew after this long without an answer. networkd's own pauses grow to a minute, and a switch port
+    # that has just come up drops packets for half a minute. A slow DHCP server answers within this time.
     retry_s: float = 8.0
-    settle_s: float = 5.0  # a card that is preferred may still get its address
-    refused_s: float = 20.0  # a host that refuses may be the server before its start, or another one
+    settle_s: float = 5.0  # how long a preferred card may take to get its address
+    refused_s: float = 20.0  # a host that refuses may be the server before it has started, or another host
     connect_s: float = 4.0
     again_s: float = 1.0  # between two tries of the server through one interface
     pause_s: float = 0.25

@@ -32,7 +32,7 @@ class Networkd:
         self._retry_s = retry_s
         self._clock = clock
         self._retried_at: dict[str, float] = {}
-        self._tell_at: float | None = None  # when it is to be told again of its files
+        self._tell_at: float | None = None  # when networkd must read its files again
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write the files that differ, and let it read them again."""

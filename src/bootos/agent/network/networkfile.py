@@ -12,7 +12,7 @@ from bootos.agent.network.addressing import Addressing, Words
 PREFIX = "10-bootos-"
 FIRST_METRIC = 100
 METRIC_STEP = 10
-SPARE_METRIC = 2000  # of the ports that were not chosen
+SPARE_METRIC = 2000  # the route metric of ports that were not chosen
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +91,12 @@ def build_network(
     if addressing is None:
         lines += ["DHCP=no"]
     elif addressing.address is None:
-        # By MAC: the server knows the machine by it. Another system's client id would cost a second address.
+        # The DHCP client id is the MAC, by which the server knows the machine. With another id the DHCP server would
+        # give out a second address.
         lines += ["DHCP=ipv4", "", "[DHCPv4]", "ClientIdentifier=mac", f"RouteMetric={metric}"]
         lines += ["UseRoutes=no", "UseGateway=no"] if spare else ["UseDomains=yes"]
     elif spare:
-        lines += ["DHCP=no"]  # a static address that was tried on every card belongs to the chosen one alone
+        lines += ["DHCP=no"]  # a static address was tried on all cards, and stays on the chosen one only
     else:
         lines += ["DHCP=no", "", "[Address]", f"Address={addressing.address}", f"RouteMetric={metric}"]
         if addressing.gateway:
@@ -125,5 +126,6 @@ def merge_names(words: Words, port: Port, leased: Names) -> Names:
 def build_resolv_conf(names: Names) -> str:
     """Text of /etc/resolv.conf (resolv.conf(5)): the search domains and at most three name servers."""
     lines = [f"search {names.search}"] if names.search else []
-    lines += [f"nameserver {address}" for address in names.nameservers[:3]]  # the resolver reads three
+    # the resolver reads at most three
+    lines += [f"nameserver {address}" for address in names.nameservers[:3]]
     return "".join(f"{line}\n" for line in lines)

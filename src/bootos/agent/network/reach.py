@@ -23,7 +23,7 @@ TYPE_A, CLASS_IN = 1, 1
 
 class Grade(StrEnum):
     REACHED = "reached"  # something accepts connections there
-    REFUSED = "refused"  # a host answers, but no server runs there (yet)
+    REFUSED = "refused"  # a host answers, but no server runs there, or not yet
     NOT_REACHED = "not reached"
 
 

@@ -11,7 +11,7 @@ from bootos.agent.network.networkfile import Names, Port
 from bootos.agent.network.reach import Reach, check_reach
 from bootos.waiting import Clock
 
-MOST_TRIALS = 16  # at the same time
+MOST_TRIALS = 16  # how many run at the same time
 
 
 class Trial(msgspec.Struct, kw_only=True):

@@ -70,8 +70,9 @@ class Network:
         self._words = words
         self._root = root
         self._timing = timing or Timing()
-        self._on_change = on_change  # told how each interface is doing, a line each
-        self._cards: list[str] = []  # in the order they were met: each keeps its place, and with it its file
+        self._on_change = on_change  # gets a line on the state of each interface
+        # in the order in which they were found; the place of a card decides the name of its file
+        self._cards: list[str] = []
         self._networkd = Networkd(run, root, retry_s=self._timing.retry_s, clock=clock)
         self._trials = Trials(
             server_addr,
@@ -86,7 +87,7 @@ class Network:
         began = self._clock.now()
         pauses = grow_pauses(self._timing.first_word_s, 60.0)
         say_at = began + next(pauses)
-        first: set[str] = set()  # tried alone for a while, and preferred after that
+        first: set[str] = set()  # cards that are tried alone at first, and preferred later
         renames_left, is_widened = RENAME_TRIES if pxe_mac else 0, False
         met_at: float | None = None
         while True:
@@ -151,7 +152,7 @@ class Network:
             apply_renames(self._run, renames)
         except ToolError as error:
             log.warning("network interfaces cannot be renamed now: %s", error)
-        self._cards.clear()  # the names mean other cards now, and those that were renamed are down
+        self._cards.clear()  # the names belong to other cards now, and renamed cards are down
 
     def _configure(self, interfaces: Sequence[Interface], only: set[str] | None) -> list[Port]:
         """Give networkd the files for these cards; it is told only when they are new. Returns the ports."""

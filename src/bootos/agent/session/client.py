@@ -18,9 +18,10 @@ from bootos.wire.ability import parse_abilities
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
-# A server that says 0 is not asked without a pause; within the longest one a server that is gone is noticed.
+# The least: a server that says 0 is not asked without a pause. The most: how late the agent notices that the server is
+# gone.
 LEAST_POLL_S, MOST_POLL_S = 1, 120
-LAYERS_TIMEOUT_S = 5.0  # a machine goes on without them
+LAYERS_TIMEOUT_S = 5.0  # without an answer the machine goes on without layers
 
 
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
@@ -48,8 +49,8 @@ class Client:
         self.server_addr = server_addr
         self._http = http or urllib3.PoolManager(maxsize=4, retries=False)
         self._session: str | None = None
-        self.abilities: list[str] = []  # the server's, as it greeted: for `ability.is_able`
-        self.poll_s = 25  # how long `fetch_order` waits, as the server said last
+        self.abilities: list[str] = []  # the server's abilities, from its greeting; for `ability.is_able`
+        self.poll_s = 25  # how long `fetch_order` waits, as the server last said
 
     def greet(self) -> v2.Greeting:
         """Ask whether the server speaks v2, and what it can be sent. Raises Refused (404: it does not), Unreachable."""

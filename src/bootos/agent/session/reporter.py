@@ -69,10 +69,10 @@ class Reporter:
             self._lines.append(line)
             self._line_number = line.n + 1
         self._number = 0
-        self._version = 0  # grows with every change of the state
-        self._accepted = 0  # the version the server has
+        self._version = 0  # is increased with each change of the state
+        self._accepted = 0  # the version that the server has
         self._dirty = False
-        self._awaited = 0  # how many wait for a report to be accepted: then none is held back
+        self._awaited = 0  # how many threads wait until a report is accepted; then reports are sent at once
         self._cancel = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
 

@@ -31,7 +31,7 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     members: frozenset[str]
     drives: frozenset[int]
     hotspares: frozenset[int]
-    whole: bool = False  # it is on all the drives that are asked for
+    whole: bool = False  # the array is on all drives that are asked for
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -137,7 +137,7 @@ def find_meaning(
         return alike
     meaning = _resolve(drives, hotspares, slots, [] if clear else present)
     wanted = {*meaning.drives, *meaning.hotspares}
-    for array in present:  # one that lacks a drive or a hot spare
+    for array in present:  # an array that lacks a drive or a hot spare
         if array.level == str(level) and array.drives and array.drives <= wanted:
             return msgspec.structs.replace(meaning, array=array)
     return meaning

@@ -15,7 +15,7 @@ from bootos.drivers.contract import DriverError, Machine
 
 SYSTEM = "/redfish/v1/Systems/1/"
 TIMEOUT_S = 180.0
-MEANINGS = {  # of exit codes, where the text alone does not help
+MEANINGS = {  # what exit codes mean, where the printed text alone does not help
     28: "a value is not allowed",
     32: "iLO wants a login: its security state does not let the host in",
     34: "the driver for the channel to iLO is missing",

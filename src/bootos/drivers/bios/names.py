@@ -157,7 +157,7 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
         for setting in settings
         if setting.name not in told
         and setting.type != "string"
-        and "boot option" not in setting.name.casefold()  # the order of this machine's own devices
+        and "boot option" not in setting.name.casefold()  # a boot order names the devices of this one machine
         and not setting.read_only
         and setting.default is not None
         and values[setting.name] not in (None, setting.default)

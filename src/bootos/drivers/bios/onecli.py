@@ -13,7 +13,7 @@ from bootos.drivers.bios.vendor_tool import VendorTool, make_scratch, quote_outp
 from bootos.drivers.contract import DriverError, Machine
 from bootos.process import Completed
 
-TIMEOUT_S = 600.0  # it collects through the BMC, setting by setting
+TIMEOUT_S = 600.0  # it reads through the BMC, one setting after the other
 LINE = re.compile(r"^(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)+)=(?P<value>.*)$")
 NOT_BIOS = ("IMM.", "BMC.", "SYSTEM_PROD_DATA.", "VPD.")  # the BMC's own settings, the machine's identity
 FAILED = re.compile(r"\b(fail(ed|ure)?|error|invalid|not found)\b", re.IGNORECASE)

@@ -9,7 +9,7 @@ import msgspec
 from bootos.errors import Problem
 
 Value = str | int | bool
-Comparison = Literal["EQU", "NEQ", "GTR", "GEQ", "LSS", "LEQ"]  # as DMTF DSP0268, AttributeRegistry, has them
+Comparison = Literal["EQU", "NEQ", "GTR", "GEQ", "LSS", "LEQ"]  # the words of DMTF DSP0268, AttributeRegistry
 WORDS = {
     "EQU": "is",
     "NEQ": "is not",
@@ -51,7 +51,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     pending: Value | None = None
     default: Value | None = None
     allowed: tuple[str, ...] = ()
-    minimum: int | None = None  # of an integer, or of a text's length
+    minimum: int | None = None  # the least value of an integer, or the least length of a text
     maximum: int | None = None
     step: int | None = None
     read_only: bool = False

@@ -131,7 +131,7 @@ def _tell_lock(setting: Setting, want: Wanted, lock: Lock) -> Problem:
 
 def _find_rank(setting: Setting, wanted: set[str], known: Mapping[str, Setting], depth: int = 0) -> int:
     """How many wanted settings stand before this one in a chain of dependencies; tools check them in order."""
-    if depth > 8:  # a circle
+    if depth > 8:  # settings that depend on each other in a circle
         return depth
     others = {condition.attribute for lock in setting.locks for condition in lock.when} & wanted - {
         setting.name

@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, kw_only=True):
     name: str
     element: ElementTree.Element
     works_if: list[str]
-    codes: dict[str, str] = {}  # value of an option to its word
+    codes: dict[str, str] = {}  # the value of each option -> its word
 
 
 class SumDriver(VendorTool):
@@ -74,7 +74,7 @@ def parse_config(data: bytes) -> list[Setting]:
     by_name = {entry.name: entry for entry in entries if counts[entry.name] == 1}
     settings = []
     for entry in entries:
-        if pairs[entry.path, entry.name] > 1:  # twice in one menu: nothing tells them apart
+        if pairs[entry.path, entry.name] > 1:  # a name that stands twice in one menu cannot be set
             continue
         setting = _parse_setting(entry, by_name)
         if setting is not None:

@@ -19,7 +19,8 @@ from bootos.template.size import parse_range
 from bootos.wire.inventory import Disk, DiskType
 
 MIB = 1024**2
-SECRET = "disk-passphrase"  # the name under which the operator stores what cannot be read from a machine
+# the name of the secret that the operator must store: it cannot be read from a machine
+SECRET = "disk-passphrase"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,35}")
 _WORDS = {word: name for name, word in ATTRIBUTES.items()}
 
@@ -137,7 +138,7 @@ def _export_table(state: Storage, block: Block) -> dict[str, Any] | None:
     layout = block.layout
     assert layout is not None
     table = Table(layout.table)
-    for tight in (False, True):  # places only where they are not what comes by itself
+    for tight in (False, True):  # first without start sectors; with them when the result would differ
         parts = [_export_part(state, block, part, table, tight) for part in layout.slices]
         try:
             wanted = [
@@ -153,7 +154,7 @@ def _export_table(state: Storage, block: Block) -> dict[str, Any] | None:
             ]
             placed, problems = place_partitions(wanted, table, block.size_bytes, block.sector_bytes, "")
         except KeyError:
-            return None  # an attribute that has no name
+            return None  # a template has no name for an attribute of this table
         if not problems and find_difference(layout, table, placed) is None and _has_names(parts):
             return {"table": table.value, **({"partitions": parts} if parts else {})}
     return None

@@ -22,7 +22,7 @@ from bootos.template.model import VolumeGroup
 from bootos.template.size import format_size, parse_bytes, parse_size
 
 EXTENT_BYTES = 4 * 1024**2
-START_BYTES = 1024**2  # LVM's own: where the extents of a physical volume begin
+START_BYTES = 1024**2  # where the extents of a physical volume begin, which is LVM's default
 
 
 def plan_group(

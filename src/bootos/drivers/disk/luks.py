@@ -31,9 +31,9 @@ from bootos.drivers.storage.volume import opened
 from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
 from bootos.template.size import format_size
 
-HEADER_BYTES = 16 * 1024**2  # LUKS2 as cryptsetup makes it
+HEADER_BYTES = 16 * 1024**2  # the size of a LUKS2 header as cryptsetup makes it
 MAPPING = "bootos-container"
-LUKS_TIMEOUT_S = 300.0  # deriving the key takes seconds, on a busy emulated machine more
+LUKS_TIMEOUT_S = 300.0  # deriving the key takes seconds, and minutes on a busy emulated machine
 
 
 class Encrypt(msgspec.Struct, frozen=True, kw_only=True):

@@ -176,7 +176,7 @@ def _tell_wanted(part: Placed, target: Target) -> Change:
 def apply_table(machine: Machine, wanted: Write) -> None:
     """Wipe the device, write the table, and see that the kernel has the new partitions."""
     node = empty_place(machine, wanted.device)
-    settle(machine)  # the kernel dropped the old partitions: let udev close them before sfdisk asks again
+    settle(machine)  # udev must have closed the old partitions before sfdisk opens the disk
     size_bytes, sector_bytes = read_size(machine, node)
     placed, problems = place_partitions(
         wanted.partitions, wanted.table, size_bytes, sector_bytes, wanted.path, wanted.align_bytes
@@ -190,7 +190,8 @@ def apply_table(machine: Machine, wanted: Write) -> None:
     settle(machine)
     check_partitions(machine, node, [part.number for part in placed])
     if placed:
-        # sfdisk leaves what looks like a partition table, as the start of a former array does in a new one
+        # sfdisk --wipe-partitions leaves signatures of partition tables, which the content of a former array may show
+        # here.
         nodes = [partition_path(node, part.number) for part in placed]
         machine.run(["wipefs", "--all", "--force", "--quiet", *nodes])
         settle(machine)

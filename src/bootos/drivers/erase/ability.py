@@ -48,7 +48,7 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
     running: bool = False
     minutes: int | None = None
     locked: bool = False
-    enabled: bool = False  # ATA: a password is set
+    enabled: bool = False  # ATA security is enabled: a password is set
 
 
 def choose_way(ability: Ability, method: str) -> tuple[tuple[str, str] | None, str]:
@@ -91,7 +91,7 @@ def parse_nvme(text: str, neighbours: tuple[str, ...] = (), status: int = 0) -> 
     if neighbours:
         reason = f"it would erase {', '.join(neighbours)} as well"
         blocked["nvme-sanitize"] = reason
-        if fna & 3:  # format or secure erase concerns all namespaces
+        if fna & 3:  # FNA bits 0 and 1: format and secure erase act on all namespaces
             blocked["nvme-format"] = reason
     ways.append(("overwrite", "host"))
     return Ability(kind="nvme", ways=tuple(ways), blocked=blocked, running=status == 2)

@@ -18,12 +18,13 @@ from bootos.drivers.contract import DriverError
 
 BLOCK_BYTES = 4096
 CHUNK_BYTES = 8 * 1024**2
-EDGE_BLOCKS = 8  # at the beginning and at the end: tables, superblocks and RAID metadata lie there
+# blocks that are read at the begin and at the end: partition tables, superblocks and RAID metadata are there
+EDGE_BLOCKS = 8
 SAMPLES = 256
 
 ZERO, ONES, STAMP, OTHER = "zero", "ones", "stamp", "other"
 
-Progress = Callable[[int, int], None]  # bytes done, bytes in all; may raise when it takes too long
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may raise when it takes too long
 
 
 def find_positions(size_bytes: int, seed: str, samples: int = SAMPLES) -> list[int]:
@@ -59,7 +60,7 @@ class Medium:
     def __init__(self, file: int, path: Path) -> None:
         self._file = file
         self._path = path
-        self._buffer = mmap.mmap(-1, CHUNK_BYTES)  # aligned, as O_DIRECT asks
+        self._buffer = mmap.mmap(-1, CHUNK_BYTES)  # O_DIRECT needs an aligned buffer
         self.size_bytes = os.lseek(file, 0, os.SEEK_END) // BLOCK_BYTES * BLOCK_BYTES
 
     def read(self, offset: int, length: int = BLOCK_BYTES) -> bytes:

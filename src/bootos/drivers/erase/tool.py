@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 POLL_S = 10.0
 SANITIZE_DEADLINE_S = 48 * 3600.0  # overwriting the largest hard disks takes a day and a half
 FORMAT_TIMEOUT_S = 6 * 3600.0
-SLOWEST_BYTES_PER_S = 5e6  # what is slower than this does not work
-# Not a secret: it is set for the erase only, which takes it away. A drive that lost power in between has it.
+SLOWEST_BYTES_PER_S = 5e6  # a slower drive is taken for a broken one
+# This is not a secret: it is set for the erase, and the erase removes it. A drive that lost power in between still has
+# it.
 ATA_PASSWORD = "BootOS"
 
 SANITIZE_ACTIONS = {"block": 2, "overwrite": 3, "crypto": 4}

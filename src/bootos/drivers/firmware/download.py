@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 DIRECTORY = Path("run/bootos/firmware")
 MOST_BYTES = 4 * 2**30
-TIMEOUT_S = 1800.0  # of one try
+TIMEOUT_S = 1800.0  # for one try
 
 
 @contextlib.contextmanager

@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "fwupdtool"
 READ_TIMEOUT_S = 180.0
-# A capsule is only stored until the reboot; an NVMe drive takes firmware into a slot of its own and commits it as one
-# step (NVM Express, Firmware Commit). Both may be begun again.
+# An update by these plugins may be repeated after it was interrupted. A capsule is only stored until the reboot. An
+# NVMe drive stores firmware in a slot, and commits it in one step (NVM Express, Firmware Commit).
 SAFE_PLUGINS = ("uefi_capsule", "nvme")
-# Components by plugin; those of `redfish` and `uefi_capsule` are told by their names
+# Components by plugin. Those of `redfish` and `uefi_capsule` are found by their names.
 PLUGINS: dict[str, Component] = {
     "nvme": "drive",
     "ata": "drive",
@@ -103,7 +103,7 @@ def build_recipe(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | P
 
 def parse_devices(text: str) -> list[Installed]:
     """The devices of `fwupdtool get-devices --json` that can be updated and are a component. Raises ValueError."""
-    start = text.find("{")  # some versions print what they wait for before it
+    start = text.find("{")  # some versions print other text before the JSON
     found, _ = json.JSONDecoder().raw_decode(text[max(start, 0) :])
     if not isinstance(found, dict) or not isinstance(found.get("Devices", []), list):
         raise ValueError("there is no list of devices")

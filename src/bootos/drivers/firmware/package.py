@@ -34,7 +34,7 @@ class PackageData(msgspec.Struct, frozen=True, kw_only=True):
     """How a package is run: what is left of the format and the item's own words."""
 
     title: str
-    vendor: str | None  # of the machine
+    vendor: str | None  # the vendor of the machine
     command: tuple[str, ...]
     unpack: bool
     downgrade: tuple[str, ...]
@@ -158,7 +158,8 @@ def build_recipe(item: FirmwareWanted, state: FirmwareState) -> Recipe | Problem
 
 def _build(item: FirmwareWanted, format: Format, program: str, vendor: str | None) -> Recipe:
     words = tuple(word.replace("{program}", program) for word in format.command)
-    if item.options is not None:  # instead of the vendor's, behind the package where that is what is run
+    # These options replace the vendor's. Where the package itself is run, they follow its name.
+    if item.options is not None:
         kept = words[: words.index("{package}") + 1] if words[0] == "{package}" else words
         words = (*kept, *item.options)
     data = PackageData(

@@ -16,7 +16,7 @@ from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.errors import Problem
 from bootos.template.firmware import FirmwarePackage, FirmwareSelect, FirmwareWanted, Method, find_method
 
-# The BMC first: it may have to know the newer BIOS. Drives last, behind the controllers that they are reached by.
+# The BMC is first, as a newer BIOS may need it. Drives are last, as controllers are the way to them.
 ORDER = ("bmc", "bios", "raid", "nic", "drive")
 NAMES = {"bmc": "BMC", "bios": "BIOS", "raid": "RAID controller", "nic": "NIC", "drive": "drive"}
 _MOST_LISTED = 8

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 QUERY_TIMEOUT_S = 90.0
 SOFTWARE = "raid.mdadm"
-Finder = Callable[[str], str | None]  # the path of a program, as shutil.which
+Finder = Callable[[str], str | None]  # returns the path of a program, as shutil.which does
 
 
 def read_installed(machine: Machine, inventory: Inventory, find_program: Finder) -> list[Installed]:
@@ -118,7 +118,8 @@ def _read_controllers(
     controllers: list[Controller] = []
     done: set[str] = {SOFTWARE}
     if asked & {"raid", "drive"} and any(entry.driver != SOFTWARE for entry in inventory.raid):
-        from bootos.drivers.registry import load_drivers  # which lists the firmware drivers too
+        # imported here: the registry imports the firmware drivers
+        from bootos.drivers.registry import load_drivers
 
         for driver in load_drivers():
             if driver.section != "raid" or driver.name == SOFTWARE or driver.match(inventory) is None:

@@ -10,14 +10,14 @@ class Installed(msgspec.Struct, kw_only=True):
 
     component: Component
     id: str
-    title: str  # for people: NIC eth0 (Ethernet Controller X710)
+    title: str  # for people: `NIC eth0 (Ethernet Controller X710)`
     version: str | None
-    source: str = ""  # who says so: DMI, racadm, ethtool
+    source: str = ""  # where the version was read: DMI, racadm, ethtool
     model: str | None = None
     device: str | None = None
     slot: str | None = None
-    target: str | None = None  # the driver's own name of it: a fwupd device, a Redfish inventory item
-    traits: list[str] = []  # what the driver's tool says of it, in its words
+    target: str | None = None  # the driver's own name for the part: a fwupd device, a Redfish inventory item
+    traits: list[str] = []  # properties of the part, in the words of the driver's tool
 
 
 class FirmwareState(msgspec.Struct, kw_only=True):
@@ -25,8 +25,8 @@ class FirmwareState(msgspec.Struct, kw_only=True):
     driver can apply nothing here (a missing tool), with `hint`; the versions may be known all the same."""
 
     installed: list[Installed] = []
-    vendor: str | None = None  # of the machine
+    vendor: str | None = None  # the vendor of the machine
     begun: list[str] = []
-    programs: list[str] = []  # vendors' programs that are here
+    programs: list[str] = []  # vendors' programs that this image has
     obstacle: str = ""
     hint: str = ""

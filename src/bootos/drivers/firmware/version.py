@@ -18,16 +18,16 @@ class Parsed(NamedTuple):
     rest: tuple[int | str, ...] = ()
 
 
-# Lenovo UEFI: IVE164L-2.30, in DMI as -[IVE164L-2.30]-: platform, build, flavour, version
+# Lenovo UEFI: IVE164L-2.30, in DMI as -[IVE164L-2.30]-. The parts are platform, build, flavour, version.
 _LENOVO = re.compile(r"(?:-\[)?([A-Z][A-Z0-9]{2})([A-Z0-9]{3})[A-Z]-(\d+\.\d+)(?:\]-)?")
 # HPE system ROM: U30 v2.68 (07/14/2022); until Gen8 P70 07/01/2015. iLO 5 v2.78
 _HPE = re.compile(r"(?:([A-Z]\d{2}|iLO \d)\s+)v?(\d+(?:\.\d+)+)(?:\s+\(?(\d\d)/(\d\d)/(\d{4})\)?)?")
 _HPE_DATED = re.compile(r"([A-Z]\d{2})\s+\(?(\d\d)/(\d\d)/(\d{4})\)?")
-# Intel server boards: SE5C620.86B.02.01.0017.110620230543, the last is month, day, year, hour and minute
+# Intel server boards: SE5C620.86B.02.01.0017.110620230543. The last number is month, day, year, hour and minute.
 _INTEL = re.compile(r"([A-Z0-9]{6,8}\.\w{3})\.(\d\d\.\d\d\.\d{4})\.(\d{4})(\d{4})(\d{4})")
-# Dell until 2013: A12; ASRock Rack, GIGABYTE: P2.30, R23. Letters of drives and controllers mean other things
+# Dell until 2013: A12. ASRock Rack, GIGABYTE: P2.30, R23. For drives and controllers a letter has another meaning.
 _LETTERED = re.compile(r"([A-Z])(\d+(?:\.\d+)*)")
-# Everybody else: 2.19.1, v1.2, 25.5.9.0001, 51.13.0-3223, 3.4a. A letter follows its number, and there are few of them
+# All others: 2.19.1, v1.2, 25.5.9.0001, 51.13.0-3223, 3.4a. A letter may follow a number.
 _NUMBERS = re.compile(r"[vV]?(\d+[a-zA-Z]?(?:[._-]\d+[a-zA-Z]?)*)")
 _DOTTED = re.compile(r"\d+(?:\.\d+)+")
 
@@ -48,7 +48,7 @@ def parse_version(text: str, component: str = "") -> Parsed | None:
     if component in ("bios", "bmc") and (found := _LETTERED.fullmatch(text)):
         return Parsed(found[1], _parse_numbers(found[2]))
     found = _NUMBERS.fullmatch(text)
-    # a drive's revision may be all digits by chance (0104, 2B6Q): only one with dots is a version
+    # The revision of a drive may be digits by chance (0104, 2B6Q): only one with dots is a version.
     if found and (component != "drive" or _DOTTED.fullmatch(text)):
         return Parsed("", _parse_numbers(found[1]))
     return None
@@ -76,8 +76,8 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     if left is None or right is None:
         return 0 if _plain(one) == _plain(other) else None
     if left.family and right.family and left.family.lower() != right.family.lower():
-        return None  # another machine's firmware
-    if bool(left.key) != bool(right.key):  # a number, and a mere date
+        return None  # the firmware of another machine cannot be compared
+    if bool(left.key) != bool(right.key):  # one is a number, the other only a date
         if not left.rest or not right.rest:
             return None
         return (left.rest > right.rest) - (left.rest < right.rest)

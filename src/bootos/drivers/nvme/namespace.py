@@ -20,7 +20,7 @@ from bootos.wire.inventory import Disk, DiskType
 
 MIB = 1024**2
 COMMAND_TIMEOUT_S = 600.0
-_ALL = 0xFFFFFFFF  # asks for what all namespaces have in common
+_ALL = 0xFFFFFFFF  # the namespace id that means all namespaces
 _MANAGES, _GRANULARITY, _SEVERAL = 8, 128, 2  # bits of OACS, CTRATT and CMIC
 _CONTROLLER, _DISK = re.compile(r"nvme\d+"), re.compile(r"nvme\d+n\d+")
 
@@ -272,7 +272,8 @@ def _find_disks(machine: Machine, wanted: Rebuild) -> dict[int, str]:
 
 
 def _rescan(machine: Machine, wanted: Rebuild) -> None:
-    machine.run(["nvme", "ns-rescan", wanted.node], check=False)  # most kernels hear it from the drive, too
+    # the drive tells most kernels of the change, and for the others this is needed
+    machine.run(["nvme", "ns-rescan", wanted.node], check=False)
 
 
 def _do(machine: Machine, wanted: Rebuild, failure: str, command: str, *words: str) -> str:

@@ -16,7 +16,7 @@ from bootos.template.erase import NamespaceWanted, NvmeWanted
 from bootos.template.size import format_size, parse_size
 
 REBUILD = "disk.nvme:namespaces:"
-_SLACK_BYTES = 1024**3  # what a drive may keep for itself when the last namespace has the rest
+_SLACK_BYTES = 1024**3  # how much a drive may leave unused when the last namespace has the rest
 
 
 class NamespacePlan:
@@ -74,7 +74,7 @@ class NamespacePlan:
         coming = []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):
             chosen = choose_format(drive.formats, item.sector_bytes)
-            assert chosen is not None  # _check_drive
+            assert chosen is not None  # _check_drive has seen to it
             coming.append(
                 Coming(
                     size_bytes=size_bytes,

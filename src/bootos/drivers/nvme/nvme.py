@@ -93,7 +93,7 @@ class NvmeDriver:
             at = f"nvme[{index}]"
             if wanted.sector_bytes is None:
                 continue
-            # what the template does with the drive afterwards does not stand in the way
+            # A forecast without later steps: what the template does with the drive later is no obstacle.
             earlier = Forecast(freed=set(forecast.freed))
             targets, problems = select_targets(wanted.select, at, state.storage, earlier)
             planned.problems += problems

@@ -7,7 +7,7 @@ import msgspec
 from bootos.drivers.contract import Change
 from bootos.template.model import OobNetwork
 
-SHORT_BYTES, LONG_BYTES = 16, 20  # sizes of a stored password; the longer one exists since IPMI 2.0
+SHORT_BYTES, LONG_BYTES = 16, 20  # sizes of a stored password; 20 bytes exist since IPMI 2.0
 
 
 class Lan(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,7 +64,7 @@ def _compare_account(present: Account | None, wanted: OobUser, role: str, has_pa
     if present.enabled is not None and present.enabled != wanted.enabled:
         words = {True: "enabled", False: "disabled"}
         changes.append(Change(what=what, before=words[present.enabled], after=words[wanted.enabled]))
-    # a disabled account cannot log on, so nobody can tell whether its password is right
+    # A disabled account cannot log on, so its password cannot be tested.
     if has_password and wanted.enabled and present.right is not True:
         before = "another one" if present.right is False else "unknown: it was not asked"
         changes.append(Change(what=f"{what} password", before=before, after="set"))
@@ -82,10 +82,11 @@ def _build_account(
     body: dict[str, Any] = {"RoleId": role}
     if present is None:
         body["UserName"] = wanted.name
-    if slot is not None or not wanted.enabled:  # a new account is enabled, and some refuse to be told so
+    # a new account is enabled by itself, and some BMCs refuse `Enabled` in the request
+    if slot is not None or not wanted.enabled:
         body["Enabled"] = wanted.enabled
     if slot is None and state.vendor == "Hpe":
-        body["Oem"] = {"Hpe": {"LoginName": wanted.name}}  # iLO: the account's display name, required
+        body["Oem"] = {"Hpe": {"LoginName": wanted.name}}  # iLO requires a display name
     return SetAccount(
         path=slot.path if slot is not None else state.account_collection,
         create=slot is None,

@@ -69,7 +69,8 @@ def parse_interface(body: dict[str, Any]) -> Interface:
     dhcp = body.get("DHCPv4")
     enabled = dhcp.get("DHCPEnabled") if isinstance(dhcp, dict) else None
     source = _SOURCES.get(origin, "other")
-    if isinstance(enabled, bool):  # it says what is asked for, the origin what came of it
+    # DHCPEnabled is what was asked for; the address may still have another origin
+    if isinstance(enabled, bool):
         source = "dhcp" if enabled else "static"
     vlan = body.get("VLAN")
     on = isinstance(vlan, dict) and vlan.get("VLANEnable")

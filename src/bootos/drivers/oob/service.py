@@ -17,7 +17,7 @@ from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.template.oob import Oob, OobSol
 
-CIPHER_PLACES = 15  # LAN parameter 24 holds as many privilege levels
+CIPHER_PLACES = 15  # LAN parameter 24 has this many privilege levels
 BOOT_SELECTORS = {
     "none": "No override",
     "pxe": "Force PXE",
@@ -26,9 +26,8 @@ BOOT_SELECTORS = {
     "bios": "Force Boot into BIOS Setup",
 }
 CLEAR_LOG = "oob.ipmi:log"
-CLEARED = re.compile(
-    r"log area (reset|cleared)", re.IGNORECASE
-)  # what many BMCs write into a log they have cleared
+# The entry that many BMCs write into a log that they have cleared.
+CLEARED = re.compile(r"log area (reset|cleared)", re.IGNORECASE)
 
 
 class Sol(msgspec.Struct, frozen=True, kw_only=True):

@@ -135,7 +135,8 @@ class Hand(ToolHand):
         about = f"a cache policy of {who} was not set"
         if arc.is_smart(self._read()):
             is_on = volume.values.get("caching") == "Enabled"
-            if write is not None and is_on != (write != "through"):  # it refuses to set what is set already
+            # arcconf refuses to set a value that is set already
+            if write is not None and is_on != (write != "through"):
                 self._do(about, "SETCACHE", "LOGICALDRIVE", volume.id, _CACHING[write])
             return
         if read is not None:
@@ -165,7 +166,7 @@ class Hand(ToolHand):
 
     def _do(self, about: str, command: str, *words: str) -> None:
         argv = [self.program, command, self.controller, *words]
-        if command == "TASK":  # its controller comes after START
+        if command == "TASK":  # the number of the controller follows START
             argv = [self.program, command, words[0], self.controller, *words[1:]]
         if command != "SETBOOT":
             argv.append("noprompt")

@@ -16,7 +16,7 @@ from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
-PRIORITY = 10  # before software RAID
+PRIORITY = 10  # above software RAID
 
 
 class CardDriver:

@@ -27,7 +27,7 @@ def find_differences(demand: Demand, array: Array, substitutes: Set[str]) -> tup
         hard.append(f"{array.span} spans, not {len(spans)}")
     if wanted.size is not None and array.size_bytes:
         asked = parse_bytes(wanted.size)
-        # tools print sizes with three digits, and controllers round up to their own units
+        # Tools print sizes with three digits, and controllers round up to units of their own.
         if not asked * 0.99 <= array.size_bytes <= asked * 1.01 + 256 * 1024**2:
             hard.append(f"size {format_size(array.size_bytes)}, not {wanted.size}")
     count = array.drive_count or len(array.drives)

@@ -40,8 +40,8 @@ class Demand(msgspec.Struct, kw_only=True):
     hotspares: list[Drive]
     kind: SpareKind
     existing: Array | None
-    sound: bool  # its drives are there, enough, and not claimed twice
-    blocked: bool = False  # by something that may not be deleted
+    sound: bool  # it can be planned: its drives exist, are enough, and are in no other demand
+    blocked: bool = False  # an array that may not be deleted is in the way
 
     @property
     def ids(self) -> frozenset[str]:
@@ -165,8 +165,8 @@ def _build_demand(
     existing = _find_existing(wanted, controller, earlier)
     own = lost = frozenset[int]()
     if existing is not None:
-        # A drive that failed in this array is still one of those that are meant: with it passed over, `2-` would mean
-        # another array, and raid.clear would delete the one that lives on its hot spare.
+        # A drive that failed in this array is still counted. Without it `2-` would name other drives, so another
+        # array, and raid.clear would delete this one, which works on with its hot spare.
         ids = frozenset([*existing.drives, *existing.hotspares])
         own, lost = _numbers(controller, ids), _numbers(controller, controller.failed)
     drives = picker.pick(wanted.drives, f"{at}.drives", own, lost)

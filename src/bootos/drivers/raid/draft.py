@@ -31,8 +31,8 @@ class ControllerDraft:
         self.forecast = forecast
         self.planned = planned
         self.driver = driver
-        self.doomed: set[tuple[str, str]] = set()  # (controller, array) that are deleted
-        self.removed: set[tuple[str, str]] = set()  # (controller, drive) spares that are taken away
+        self.doomed: set[tuple[str, str]] = set()  # (controller, array) that the plan deletes
+        self.removed: set[tuple[str, str]] = set()  # (controller, drive) of spares that the plan takes away
         self.freed_jbod: set[tuple[str, str]] = set()
 
     def act(
@@ -78,7 +78,8 @@ class ControllerDraft:
                 ruling=ruling,
             )
         self.doomed.add((controller.id, array.id))
-        self.removed |= {(controller.id, spare) for spare in array.hotspares}  # they go with it
+        # the spares of a deleted array are gone, too
+        self.removed |= {(controller.id, spare) for spare in array.hotspares}
         self.forecast.arrays.pop(array.title, None)
         if array.device:
             self.forecast.freed.add(array.device)

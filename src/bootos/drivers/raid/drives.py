@@ -17,7 +17,7 @@ from bootos.template.raidcheck import find_need
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 
-DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's own
+DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's default
 UNSUPPORTED_LEVELS = (50, 60)
 WHY_NOT = {
     "hotspares": "a hot spare of Linux md belongs to one array: name it there",
@@ -38,8 +38,8 @@ class Resolved(msgspec.Struct, kw_only=True):
     wanted: ArrayWanted
     drives: list[Disk]
     hotspares: list[Disk]
-    sound: bool  # whether it can be planned: its drives are there, enough, and not claimed twice
-    blocked: bool = False  # by an existing array that may not be deleted
+    sound: bool  # it can be planned: its drives exist, are enough, and are in no other array of the template
+    blocked: bool = False  # an array that may not be deleted is in the way
 
     @property
     def disks(self) -> list[Disk]:

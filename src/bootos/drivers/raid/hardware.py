@@ -217,7 +217,8 @@ class _Planner:
         """Plan what differs in an array that exists: spares, policies, the boot flag."""
         controller, wanted, at = demand.controller, demand.wanted, demand.at
         present = self.draft.forecast.arrays.get(array.title)
-        if present is not None and array.title != wanted.name:  # the controller keeps no names
+        # this controller stores no names, so the array is known by its drives
+        if present is not None and array.title != wanted.name:
             self.draft.forecast.arrays[wanted.name] = msgspec.structs.replace(
                 present, name=wanted.name, place=f"{COMING_ARRAY}{wanted.name}"
             )
@@ -291,6 +292,6 @@ class _Planner:
             )
             return
         if demand.kind == "global" and is_spare:
-            return  # with the others
+            return  # it is planned with all global spares
         self.draft.take_spare(controller, drive.id, at)
         self.draft.add_spare(controller, drive, array if demand.kind == "dedicated" else None, at)

@@ -62,7 +62,8 @@ class MdadmDriver:
             is_whole = all(member.node in numbers for member in members)
             if not members or not is_whole or array.level not in ("0", "1", "5", "6", "10") or not array.node:
                 continue
-            # fewer than the array needs: a fresh RAID 5 or 6 shows its last drive as a spare until it is built
+            # A new RAID 5 or 6 shows its last drive as a spare until it is built, so members without a role fill up
+            # the drives.
             ordered = sorted(members, key=lambda member: (member.role is None, member.role or 0))
             drives = sorted(numbers[member.node] for member in ordered[: array.drive_count])
             spares = sorted(numbers[member.node] for member in ordered[array.drive_count :])
@@ -81,7 +82,7 @@ class MdadmDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:
             case Create():
-                with resync_slowed(machine):  # of the arrays that are there already
+                with resync_slowed(machine):  # slows the resync of other arrays down
                     apply_create(machine, action.detail)
             case Delete():
                 apply_delete(machine, action.detail)
@@ -121,8 +122,8 @@ def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
     if wanted.mark:
         argv.append(f"--uuid={wanted.mark.replace('-', '')}")
     if wanted.level != 0:
-        # without a bitmap every crash of the installed system costs a full resync; asked for by name because
-        # mdadm's own default depends on its version and on the size
+        # Without a bitmap each crash of the installed system needs a full resync. It is named here because mdadm's
+        # default depends on its version and on the size.
         argv.append("--bitmap=internal")
     if wanted.hotspares:
         argv.append(f"--spare-devices={len(wanted.hotspares)}")

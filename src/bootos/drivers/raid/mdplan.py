@@ -34,7 +34,7 @@ from bootos.template.model import Raid, Template
 from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 
-CHANGE_S = 5.0  # of one change, about; a new array is built in the background
+CHANGE_S = 5.0  # roughly how long one change takes; a new array is built in the background
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ def _plan_repair(
     """Plan what differs in an array that exists: a missing drive is added, a spare too many is removed."""
     if item.blocked:
         return
-    # those that are gone are problems already
+    # A disk that is not in the machine was reported before.
     absent = [disk for disk in item.disks if disk.path not in array.nodes and disk.path in state.blocks]
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
@@ -194,7 +194,7 @@ def _plan_repair(
 def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) -> Ruling:
     """Whether a drive may become part of an array."""
     if item.blocked:
-        return NOTHING_LOST  # nothing is planned: `_sort_out` has told about the array that is in the way
+        return NOTHING_LOST  # `_sort_out` has reported the array that is in the way, and nothing is planned
     return judge(
         Taking(
             title=describe_disk(disk), path=item.at, cannot="cannot be used", content_path=f"{item.at}.drives"

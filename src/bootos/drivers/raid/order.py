@@ -26,7 +26,7 @@ class ClearForeign(Order, frozen=True, kw_only=True, tag=True):
 
 
 class DeleteArray(Order, frozen=True, kw_only=True, tag=True):
-    array: str  # Array.id
+    array: str  # the id of an `Array`
     name: str
 
 
@@ -51,12 +51,12 @@ class CreateArray(Order, frozen=True, kw_only=True, tag=True):
     level: int
     drives: tuple[str, ...]
     spans: tuple[tuple[str, ...], ...]
-    hotspares: tuple[str, ...] = ()  # dedicated; global ones are orders of their own
+    hotspares: tuple[str, ...] = ()  # dedicated hot spares; a global one is an order of its own
     strip_bytes: int | None = None
     size_bytes: int | None = None
     read_policy: ReadPolicy | None = None
     write_policy: WritePolicy | None = None
-    initialize: Initialization | None = None  # None: as the controller likes
+    initialize: Initialization | None = None  # None: the controller's default
     boot: bool = False
 
 

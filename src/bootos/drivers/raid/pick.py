@@ -149,7 +149,7 @@ def find_named(values: Iterable[Drives | None]) -> set[int]:
             if value is not None and not isinstance(value, DriveSelect):
                 named |= set(parse_drives(value).named)
         except ValueError:
-            continue  # a problem of its own
+            continue  # this is reported elsewhere
     return named
 
 

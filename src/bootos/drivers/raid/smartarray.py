@@ -60,7 +60,7 @@ class Hand(ToolHand):
             case order.SetBootArray(array=array, name=name):
                 self._set_boot(self._find(array), f"array {name!r}")
             case order.SetJbod(on=False):
-                pass  # mixed mode: an array takes a drive as it is
+                pass  # in mixed mode an array can take a drive that the system sees
             case order.SetMode(mode=mode):
                 about = f"the controller was not switched to {mode} mode"
                 self._do(about, "modify", f"hbamode={'on' if mode == 'hba' else 'off'}", "forced")

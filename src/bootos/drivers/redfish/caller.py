@@ -46,7 +46,7 @@ def open_client(
                 if cause.status == 401:
                     continue
                 if cause.status:
-                    raise  # it answers, and refuses
+                    raise  # the service answers with a refusal, so nobody waits for it
                 break
             try:
                 yield client

@@ -22,7 +22,7 @@ from bootos.wire.inventory import Inventory, RedfishInterface
 log = logging.getLogger(__name__)
 
 WORDS = "oob: {redfish: {user: NAME, password: {secret: NAME}}}"
-# DSP0270 1.3, 9: Get Bootstrap Account Credentials; A5h keeps the service giving them out
+# DSP0270 1.3, section 9: Get Bootstrap Account Credentials. With A5h the service gives out such accounts also later.
 BOOTSTRAP = ("raw", "0x2c", "0x02", "0x52", "0xa5")
 _GROUP, _NAME_BYTES, _PASSWORD_BYTES = 0x52, 16, 16
 
@@ -59,7 +59,8 @@ def find_endpoints(template: Template | None, inventory: Inventory) -> tuple[lis
         return [], [Problem(path="oob.redfish.user", message=message, hint=WORDS)]
 
     def at(url: str, reason: str, *, behind: RedfishInterface | None = None) -> Endpoint:
-        # what does not leave the machine cannot be listened to, and its certificate names another address
+        # Over the host interface the certificate is not checked: it names another address, and nobody else can listen
+        # there.
         checked = verify and behind is None
         return Endpoint(
             url=url, reason=reason, user=user, verify=checked, fingerprint=fingerprint, link=behind
@@ -68,7 +69,8 @@ def find_endpoints(template: Template | None, inventory: Inventory) -> tuple[lis
     if asked is not None and asked.address is not None:
         first = build_url(asked.address)
         found = [at(first, "oob.redfish.address")]
-        if oob.network is not None and oob.network.address is not None:  # it may have moved there already
+        # the BMC may have this address already
+        if oob.network is not None and oob.network.address is not None:
             host = str(ipaddress.IPv4Interface(oob.network.address).ip)
             found.append(at(_replace_host(first, host), "oob.network.address"))
         return found, []
@@ -146,7 +148,7 @@ def _ask_account(machine: Machine) -> Account:
 def prepare_link(machine: Machine, link: RedfishInterface) -> None:
     """Bring the host interface's network card up with the address SMBIOS gives this side. Raises DriverError."""
     if not (link.mac or link.usb_id or link.pci_address):
-        return  # the firmware names no card: the service is reached by whatever network there is
+        return  # the firmware names no network card, so the service is reached over the machine's own network
     name = _find_card(machine, link)
     if name is None:
         what = link.mac or (f"USB {link.usb_id}" if link.usb_id else "") or link.pci_address or "unknown"

@@ -50,10 +50,12 @@ def is_same(system: dict[str, Any], machine: System) -> bool | None:
     told = _parse_uuid(system.get("UUID"))
     mine = _parse_uuid(machine.uuid)
     if told is not None and mine is not None:
-        verdicts.append(mine in (told, uuid.UUID(bytes_le=told.bytes)))  # makers differ in the order of bytes
+        # makers differ in the byte order of the UUID
+        verdicts.append(mine in (told, uuid.UUID(bytes_le=told.bytes)))
     serials = {str(system.get(key)).strip().upper() for key in ("SerialNumber", "SKU") if system.get(key)}
     if serials and machine.serial:
-        verdicts.append(machine.serial.strip().upper() in serials)  # a Dell's serial number is its SKU here
+        # Dell's service has the serial number in the SKU
+        verdicts.append(machine.serial.strip().upper() in serials)
     return any(verdicts) if verdicts else None
 
 

@@ -22,7 +22,7 @@ def find_array_node(machine: Machine, device: str) -> str | None:
         return device
     link = machine.root / device.removeprefix("/")
     hinted = f"/dev/{link.readlink().name}" if link.is_symlink() else ""
-    for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is a hint only
+    for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is only a hint
         said = read_detail(machine, node.removeprefix("/dev/"))
         if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
             return node
@@ -70,5 +70,5 @@ def resync_slowed(machine: Machine) -> Iterator[None]:
 
 def _write_limits(limits: Iterable[Path], text: str) -> None:
     for path in limits:
-        with contextlib.suppress(OSError):  # the array is gone, or of a level that is never built
+        with contextlib.suppress(OSError):  # the array is gone, or is of a level that has no resync
             path.write_text(text)

@@ -15,7 +15,8 @@ from bootos.template.model import Filesystem, Template
 
 CHECK_TIMEOUT_S = 1800.0
 
-# The checkers of the file systems themselves, told to change nothing; exit code 0 means sound. Swap is one page.
+# The checkers of the file systems, with the options that make them change nothing. Exit code 0: the file system is
+# complete. Swap needs no checker: it is written as one page.
 CHECKERS = {
     "ext4": ("e2fsck", "-n", "-f"),
     "xfs": ("xfs_repair", "-n"),

@@ -14,9 +14,9 @@ from bootos.drivers.storage.mark import draw_uuid, is_same_uuid
 from bootos.drivers.storage.signature import LVM_SIGNATURE, MD_SIGNATURE, TABLES, Signature, name_signature
 from bootos.drivers.storage.state import Block, Slice, Storage
 
-_PROTECTIVE = "PMBR"  # stands before a GPT, and alone where that is damaged
-_ATARI = "atari"  # `blkid` sees this table in other data, too
-_NO_CONTENT = (*TABLES, _PROTECTIVE, _ATARI)  # the table is told by its partitions
+_PROTECTIVE = "PMBR"  # the protective MBR before a GPT; it is found alone when the GPT is damaged
+_ATARI = "atari"  # `blkid` also finds this table in data of other kinds
+_NO_CONTENT = (*TABLES, _PROTECTIVE, _ATARI)  # partition tables are told by their partitions
 _UNKNOWN = "what nobody can look at: the system shows no disk of it"
 
 
@@ -103,7 +103,7 @@ def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
             yield from _find_users(state, state.blocks[array.device], freed)
         group = state.find_group_of(device)
         if group is None or any("(lvm)" in user for user in block.used_by):
-            continue  # an active volume that lies here is told already
+            continue  # an active volume here was already reported as a user
         for item in group.volumes:
             if item.active:
                 yield f"in use by {volume.volume_device(group.name, item.name)} (lvm)"
@@ -133,7 +133,8 @@ def _tell_slice(state: Storage, part: Slice, freed: Set[str], *, is_alone: bool 
     if part.unreadable and part.device not in freed:
         yield f"what cannot be read on {part.device}"
     yield from _tell_signatures(state, part.signatures, part.device, freed)
-    if is_alone and part.device not in freed:  # a table of its own: a virtual machine's disk
+    # a partition with a partition table in it, as of a virtual machine's disk
+    if is_alone and part.device not in freed:
         yield from _tell_tables(part.signatures, part.device, "")
         if any(signature.type == _ATARI for signature in part.signatures):
             yield f"ATARI partition table on {part.device}"

@@ -4,15 +4,14 @@ job knows its own work from that of others, with nothing written down anywhere. 
 
 import uuid
 
-UNFINISHED = (
-    "bootos.unfinished"  # label of a LUKS container, tag of a logical volume, until its content is made
-)
-# How actions are named whose work may be half done: with `Machine.begun`
+# The label of a LUKS container, and the tag of a logical volume, until its content is made.
+UNFINISHED = "bootos.unfinished"
+# How ids of actions begin whose work may be half done; see `Machine.begun`.
 TABLE = "disk.partition:write:"
 FILESYSTEM = "disk.filesystem:make:"
 ARRAY = "raid.mdadm:create:"
-# Where plans say that an array of a controller and a named namespace will be: the kernel's name comes with the disk.
-# Ids of actions call them so even when it is known
+# How plans and ids of actions name an array of a controller and a named namespace: the kernel's name is known only
+# when the disk exists.
 COMING_ARRAY = "/dev/raid/"
 COMING_NAMESPACE = "/dev/nvme/"
 _NAMESPACE = uuid.UUID("6f1d3c1e-7a55-4f0e-9d0b-0b8f2f4a6c11")

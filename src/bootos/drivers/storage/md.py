@@ -143,7 +143,7 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
     running_on = {member.node for entry in entries if entry.active for member in entry.members}
     superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
     details = {entry.name: read_detail(machine, entry.name) for entry in entries if entry.active}
-    # a member that fell out of a running array still carries its superblock: it is no array of its own
+    # A member that was dropped from a running array still has its superblock. It is not another array.
     running = {said.get("MD_UUID", "") for said in details.values()}
     idle = [block for block in superblocks if block.uuid not in running]
     notes, started = _start_inactive(machine, idle, entries)
@@ -242,7 +242,7 @@ def _start_inactive(
     if not groups:
         return notes, started
     for entry in entries:
-        if not entry.active:  # put together half-way by someone: stopping it writes nothing
+        if not entry.active:  # an array that was assembled and not started; to stop it writes nothing
             machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
     names: set[str] = set()
     for blocks in groups.values():

@@ -10,7 +10,7 @@ from bootos.drivers.storage.signature import Signature
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Filesystem, FilesystemType
 
-# What the tools of Debian 13 themselves insist on, each rounded up a little.
+# The least sizes that the tools of Debian 13 accept, each rounded up a little.
 LEAST_BYTES = {
     FilesystemType.EXT4: 1024**2,
     FilesystemType.XFS: 300 * 1024**2,
@@ -18,7 +18,7 @@ LEAST_BYTES = {
     FilesystemType.VFAT: 1024**2,
     FilesystemType.SWAP: 1024**2,
 }
-MKFS_TIMEOUT_S = 1800.0  # a discard of a large disk takes its time
+MKFS_TIMEOUT_S = 1800.0  # the discard of a large disk takes minutes
 
 
 def full_filesystem(wanted: Filesystem | FilesystemType) -> Filesystem:
@@ -67,11 +67,12 @@ def build_mkfs(wanted: Filesystem, node: str) -> list[str]:
             argv += ["-L", label] if label else []
             argv += ["-U", uuid] if uuid else []
         case FilesystemType.VFAT:
+            # -I: also on a whole disk. --mbr=n: without a fake partition table in it.
             argv = [
                 "mkfs.vfat",
                 "-I",
                 "--mbr=n",
-            ]  # also on a whole disk, and then without a make-believe table
+            ]
             argv += ["-n", label] if label else []
             argv += ["-i", plain_uuid(uuid).upper()] if uuid else []
         case FilesystemType.SWAP:

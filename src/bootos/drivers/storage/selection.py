@@ -18,7 +18,7 @@ from bootos.template.model import Select, Template
 from bootos.template.size import format_size, parse_range
 from bootos.wire.inventory import Disk
 
-NAMING = ("serial", "wwn", "path")  # keys that point at a disk rather than describe it
+NAMING = ("serial", "wwn", "path")  # keys that name one disk; the others describe disks
 MOST_LISTED = 8
 
 
@@ -86,7 +86,7 @@ def _read_named(select: Select) -> frozenset[int]:
     try:
         return frozenset(parse_drives(select.drives).named) if select.drives is not None else frozenset()
     except ValueError:
-        return frozenset()  # a problem of its own
+        return frozenset()  # this is reported elsewhere
 
 
 def _build_target(disk: Disk, storage: Storage) -> Target:
@@ -148,7 +148,7 @@ def _find_obstacle(disk: Disk, path: str, storage: Storage, forecast: Forecast) 
     if disk.read_only:
         return "it is read-only"
     if block.obstacle and not (block.unreadable and disk.path in forecast.freed):
-        return block.obstacle  # one that is being sanitized can be read when that is done
+        return block.obstacle  # a disk that is being sanitized can be read again when that has ended
     return ""
 
 

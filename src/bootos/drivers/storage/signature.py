@@ -14,7 +14,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     label: str = ""
     uuid: str = ""
-    half_made: bool = False  # a file system whose making was cut off (looked at only where that may be)
+    half_made: bool = False  # a file system that was not made to its end; checked only where that is possible
 
 
 def name_signature(signature: Signature) -> str:

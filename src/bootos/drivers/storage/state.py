@@ -23,7 +23,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     name: str = ""
     bootable: bool = False
-    attributes: tuple[str, ...] = ()  # of GPT, as sfdisk names them, but for the bootable one
+    attributes: tuple[str, ...] = ()  # GPT attributes by sfdisk's names, without the bootable one
     signatures: tuple[Signature, ...] = ()
     unreadable: bool = False
 

@@ -64,7 +64,8 @@ def place_partitions(
         elif size.share is not None:
             sectors = int(size_bytes * size.share) // align_bytes * step
             if begin + sectors > end and size.share + _share_before(partitions[:index]) == 1:
-                sectors = (end - begin) // step * step  # 100 % in all: the table itself takes its share
+                # all shares together are 100 %, and the table itself needs room
+                sectors = (end - begin) // step * step
         else:
             sectors = -(-(size.size_bytes or 0) // sector_bytes)
         left_bytes = max(0, end - begin) * sector_bytes // ALIGN_BYTES * ALIGN_BYTES
@@ -97,7 +98,8 @@ def _find_end(table: Table, size_bytes: int, sector_bytes: int) -> int:
     """The first sector that no partition can have."""
     total = size_bytes // sector_bytes
     if table is Table.GPT:
-        return total - 1 - GPT_ENTRIES_BYTES // sector_bytes  # the backup: entries, then the header
+        # the backup of a GPT is at the end: its entries, then its header
+        return total - 1 - GPT_ENTRIES_BYTES // sector_bytes
     return min(total, MBR_MOST_SECTORS)
 
 
@@ -107,7 +109,7 @@ def _share_before(partitions: Sequence[Partition]) -> Fraction:
         try:
             total += parse_size(part.size).share or 0
         except ValueError:
-            continue  # a problem of its own
+            continue  # this is reported elsewhere
     return total
 
 

@@ -129,7 +129,7 @@ def read_groups(machine: Machine, names: Mapping[str, str]) -> tuple[tuple[Group
     for row in rows:
         device = names.get(row["pv_name"])
         if device is None:
-            continue  # not of this machine's disks: on a removable or mapped device
+            continue  # this volume group is on a removable or mapped device
         size = int(row["dev_size"] or row["pv_size"] or 0)
         members.setdefault(row["vg_uuid"], []).append(
             Member(device=device, uuid=row["pv_uuid"], size_bytes=size)
@@ -201,7 +201,7 @@ def _probe(
     done = machine.run([*argv, place["device"]], check=False)
     if done.returncode == 2:  # nothing found
         return ()
-    if done.returncode == 8:  # more than one thing at once: somebody's data in any case
+    if done.returncode == 8:  # blkid finds several signatures: there is data, of whatever kind
         return (Signature(type="ambiguous"),)
     if done.returncode != 0:
         raise DriverError(f"{place['device']} cannot be read: {done.stderr.strip()}")
@@ -214,7 +214,7 @@ def opened(machine: Machine, group: str, name: str) -> Iterator[str]:
     and stays so when its content could not be made to the end."""
     place = f"{group}/{name}"
     machine.run(["lvchange", "--yes", "--addtag", UNFINISHED, place], timeout_s=LVM_TIMEOUT_S)
-    # `activation/volume_list` and the automatic list of the image concern `-aay` only: this one is asked for
+    # The image's lists of volumes to activate are for `-aay` only, so they do not stop this command.
     machine.run(["lvchange", "--yes", "--activate", "y", place], timeout_s=LVM_TIMEOUT_S)
     try:
         yield volume_device(group, name)

@@ -20,7 +20,9 @@ from bootos.server.store.machine import find_session
 from bootos.wire import v2
 from bootos.wire.ability import OURS
 
-WAITERS_MAX = 20_000  # sessions that ended leave theirs behind; without one, a poll looks into the store
+# The table of waiters is emptied at this size, as ended sessions leave entries. A poll without an entry reads the
+# store.
+WAITERS_MAX = 20_000
 
 
 class Waiter(msgspec.Struct):
@@ -40,7 +42,8 @@ def build_agent_router(context: Context) -> Router:
 
     @get("/layers", sync_to_thread=True)
     def offer_layers(image: FromQuery[str] = "") -> list[v2.LayerOffer]:
-        # of the image that the machine booted; of one that is not published, those of the default
+        # The layers of the image that the machine booted. For an image that is not published, those of the default
+        # image.
         version = image if image in context.shelf.stock.items else context.shelf.stock.default
         directory = context.shelf.find_directory(version)
         place = "" if version == LOCAL else f"images/{version}/"
@@ -54,8 +57,8 @@ def build_agent_router(context: Context) -> Router:
         with store.read() as session:
             return find_session(session, authorization)[0].id
 
-    # Who waits, and since which mark of its machine there is nothing for it: whoever asks again after that, as
-    # all do every `poll_s`, is answered without a look into the store.
+    # Each session, with the mark of its machine at which there was no order. While the mark is the same, the next poll
+    # is answered without reading the store.
     waiters: dict[str | None, Waiter] = {}
 
     @get("/order")

@@ -18,7 +18,7 @@ from litestar.types import Message, Scope
 from bootos.wire import cloudboot_v1 as v1
 
 JSON = "application/json; charset=utf-8"
-TEXT = "text/plain"  # sent with charset=utf-8, as every text
+TEXT = "text/plain"  # sent with charset=utf-8, like all text
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -32,7 +32,7 @@ NO_SN = "SN参数不能为空!"
 NO_DEVICE = "该设备不存在!"
 NOT_IN_LIST = "该设备不在安装列表里!"
 NOT_FOUND = "record not found"
-HELD = "another agent holds the identity of this machine"  # no existing server says this
+HELD = "another agent holds the identity of this machine"  # a message of this server alone
 
 
 class Text(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from bootos.server.support import read_sections
 
-# The document is one line that begins with a brace, so it never is the line that ends it.
+# The document is one line that begins with a brace, so it is never equal to the line that ends the here-document.
 SCRIPT = """\
 # Made by the server from the template {name}, for an agent that speaks Cloudboot v1.
 directory=$(umask 077 && mktemp -d) || exit 1

@@ -35,7 +35,7 @@ from bootos.server.store.table import Job, Machine
 from bootos.server.support import Model, Verdict, judge, read_sections
 from bootos.wire import cloudboot_v1 as v1
 
-# What the server answered to getPrepareInstallInfo, kept as the job's last word.
+# The message of a job whose agent has asked getPrepareInstallInfo: what the server answered.
 LISTED, UNLISTED = "v1: listed", "v1: not listed"
 
 
@@ -111,7 +111,8 @@ def take_scripts(context: Context, sn: str, sender: Sender) -> v1.HardwareConten
     refused then. Raises ForbiddenError for a model that is not listed, when the agent never asked whether it is.
     """
     with context.store.write() as session:
-        machine = find_by_sn(session, sn)  # this call knows no MAC in its place
+        # this call has no MAC that could be used in place of the serial number
+        machine = find_by_sn(session, sn)
         job = find_open_job(context, session, machine) if machine is not None else None
         if machine is None or job is None or job.skip_hardware:
             raise NotFoundError(NOT_FOUND)
@@ -121,7 +122,7 @@ def take_scripts(context: Context, sn: str, sender: Sender) -> v1.HardwareConten
         else:
             check_listed(session, machine, job)
             start(context, session, job)
-    if reason:  # told only now: what is raised inside the transaction would take the refusal back
+    if reason:  # raised after the transaction: an error inside would roll the refusal back
         raise ConflictError(reason)
     return v1.HardwareContent(
         company=machine.vendor,

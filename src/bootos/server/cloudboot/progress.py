@@ -22,12 +22,12 @@ from bootos.server.store.table import Job, Machine
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.password import ScriptMasker, find_secrets
 
-# Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made,
-# 0.5 reboots; from 0.6 on the installer speaks.
+# Progress as existing agents report it: 0.1 entered BootOS ... 0.4 hardware done, 0.45 PXE file made, 0.5 reboots.
+# From 0.6 on it is the installer that reports.
 AGENT_ENDS = 0.5
 INSTALLER_STARTS = 0.6
 
-# Of what anybody may send: characters of a title and of a log (its end), and lines of a log.
+# Limits of what a client may send: characters of a title, characters of a log (its end is kept), and lines of a log.
 MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
 
 
@@ -60,7 +60,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
     title = ScriptMasker(secrets).text(said.title[:MOST_TITLE])
     _store_log(session, job, said, title, secrets)
     if progress >= 0:
-        # Rounded down: 0.99999 is not the end. Never backwards: a late report only adds its log.
+        # Rounded down, so that 0.99999 is not the end. A late report never lowers it, and only adds its log.
         known = job.progress or 0.0
         job.progress = max(known, math.floor(progress * 10000) / 10000) if state is not State.QUEUED else None
     for event in events:

@@ -18,7 +18,7 @@ def write_certificates(certificates: list[dict[str, Any]], directory: Path) -> l
                 "."
             )
             path = directory / f"{plain or item['sha256'][:16]}.json"
-            if str(path) in files:  # two drives of one serial number: they exist
+            if str(path) in files:  # some drives have the same serial number
                 path = directory / f"{path.stem}-{item['sha256'][:8]}.json"
             path.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n")
             files.append(str(path))

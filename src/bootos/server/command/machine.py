@@ -37,7 +37,7 @@ def list_machines(client: Client, out: Output) -> None:
     }
     rows = client.call("GET", "machines")
     if not out.as_json:
-        rows = [{**row, "id": f"id:{row['id']}"} for row in rows]  # as commands take it
+        rows = [{**row, "id": f"id:{row['id']}"} for row in rows]  # the form that commands take
     out.table(rows, columns, "no machine has registered yet")
 
 
@@ -51,7 +51,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
     if out.as_json:
         out.json(value)
         return
-    value["id"] = f"id:{value['id']}"  # as commands take it
+    value["id"] = f"id:{value['id']}"  # the form that commands take
     value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
     keys = {
         "id": "id",

@@ -17,7 +17,7 @@ from bootos.errors import ProblemsError
 from bootos.screen import write_out
 from bootos.template.check import find_secrets, read_template
 
-STAND_IN = "not-given-offline"  # for a secret: at most what IPMI can hold
+STAND_IN = "not-given-offline"  # stands for a secret; short enough for IPMI
 
 template_app = typer.Typer(
     no_args_is_help=True, epilog="Example: bootos template check db-node.yaml --inventory saved.json"

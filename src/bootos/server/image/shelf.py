@@ -25,9 +25,8 @@ from bootos.wire.manifest import REQUIRED, Manifest
 
 log = logging.getLogger(__name__)
 
-PAIR_S = (
-    600.0  # between the requests of one client; a slow loader takes minutes for an initrd, in one request
-)
+# How far apart the requests of one boot may be: a slow loader needs minutes for the initrd, which is one request.
+PAIR_S = 600.0
 PAIRS_MAX = 20_000
 
 
@@ -87,7 +86,7 @@ class Shelf:
             session.scalar(select(ImageDefault.version).order_by(ImageDefault.id.desc()).limit(1)) or LOCAL
         )
         problem = items[default].problem if default in items else "it is not there"
-        if problem and default != LOCAL:  # of that one, `serve` speaks
+        if problem and default != LOCAL:  # `serve` reports the local image itself
             log.error("the default image %s is not served: %s", default, problem)
         self.stock = Stock(default=default, items=items)
 
@@ -132,7 +131,7 @@ class Shelf:
         if is_kernel or not is_kept:
             version = self.stock.default
         if is_kernel or is_kept:
-            self._pairs[client] = (version, time.monotonic())  # the newest is the last
+            self._pairs[client] = (version, time.monotonic())  # the newest entry is the last
             while len(self._pairs) > PAIRS_MAX:
                 del self._pairs[next(iter(self._pairs))]
         return self.find_directory(version)

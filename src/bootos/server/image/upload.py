@@ -27,8 +27,8 @@ from bootos.wire.manifest import FileEntry, Manifest
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-KEPT_S = 24 * 3600.0  # an upload that nobody went on with for so long is removed at the next start
-SPARE_BYTES = 64 * 2**20  # for the database and the logs beside
+KEPT_S = 24 * 3600.0  # an upload without activity for so long is removed at the next start
+SPARE_BYTES = 64 * 2**20  # room that is left free for the database and the logs
 
 
 class FileState(msgspec.Struct, kw_only=True):
@@ -62,7 +62,7 @@ class Uploads:
                 shutil.rmtree(directory)
             for name in ("layers", LOADERS):
                 (directory / name).mkdir(parents=True, exist_ok=True)
-            # The manifest comes last: a directory without one is no upload.
+            # The manifest is written last: a directory without one is not an upload.
             write_atomically(directory / SIGNATURE, signature, mode=0o644)
             write_atomically(directory / MANIFEST, raw, mode=0o644)
             for other in (manifest, *published):
@@ -134,8 +134,8 @@ class Uploads:
             directory.rename(target)
             flush(self.root)
             return
-        # The same kernel and initrd, with other layers or instead of damaged ones: what is loaded now is loaded to its
-        # end, the manifest comes last.
+        # The version exists: the new files have other layers, or replace damaged ones. A file that a machine loads now
+        # is loaded to its end. The manifest is replaced last.
         for name in ("layers", LOADERS):
             (target / name).mkdir(exist_ok=True)
         for entry in list_files(manifest):

@@ -73,7 +73,7 @@ async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes 
 
 
 def _start(status: int, headers: dict[str, str]) -> Any:
-    # Written as they are, against ASGI's rule: the GRUB that came by UEFI HTTP Boot knows `Content-Length` only.
+    # Names of headers keep their capitals, which ASGI forbids: GRUB reads only `Content-Length` written so.
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": status, "headers": pairs}
 
@@ -127,7 +127,7 @@ async def _send_open(scope: Scope, send: Send, descriptor: int, status: os.stat_
     while left > 0:
         chunk = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, left), first)
         if not chunk:
-            break  # the file became shorter; the missing length ends the connection
+            break  # the file has become shorter, so the connection ends before `Content-Length` is reached
         first, left = first + len(chunk), left - len(chunk)
         await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
     else:
@@ -149,7 +149,8 @@ def find_boot_file(shelf: Shelf, roots: dict[str, Path], scope: Scope) -> Path |
     directory = shelf.find_plain(words[0], client, begins=begins)
     found = find_file({"": directory}, "/".join(words)) if directory is not None else None
     if words[0] not in OF_THE_IMAGE and (found is None or not found.is_file()):
-        return find_file(roots, "/".join(words))  # whatever else the operator put beside the boot files
+        # other files that the operator has put beside the boot files
+        return find_file(roots, "/".join(words))
     return found
 
 

@@ -24,7 +24,7 @@ from bootos.waiting import find_within
 log = logging.getLogger(__name__)
 
 BIOS, UEFI_X64, UEFI_BC, HTTP_X64 = 0, 7, 9, 16  # firmware says 7 or 9 for x86-64 UEFI
-START_S = 10.0  # it is there at once, or ends when it cannot bind its ports
+START_S = 10.0  # dnsmasq ends within this time when it cannot bind its ports
 WATCH_S = 2.0
 
 
@@ -64,7 +64,7 @@ def render_dnsmasq(
     netboot_url = f"{public_url}/bootos/netboot"
     lines = [
         "# Written by the BootOS server at each start.",
-        "port=0",  # no DNS
+        "port=0",  # port 0: no DNS
         f"interface={settings.netboot}",
         "except-interface=lo",
         "bind-interfaces",
@@ -99,7 +99,8 @@ def render_dnsmasq(
         if offer.uefi:
             lines.append(f"dhcp-boot=tag:uefi,tag:!ipxe,{offer.uefi}")
         if offer.http:
-            # UEFI HTTP Boot (UEFI 2.11, 24.7.3) takes an answer only with this class, and the file is a URL.
+            # UEFI HTTP Boot (UEFI 2.11, 24.7.3) accepts an answer only with this vendor class, and its boot file is a
+            # URL.
             lines.append(f"dhcp-boot=tag:http,tag:!ipxe,{netboot_url}/{offer.http}")
             lines.append("dhcp-option-force=tag:http,tag:!ipxe,60,HTTPClient")
     else:
@@ -124,8 +125,9 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
     written = _write(path, settings, address, public_url)
     log_path.unlink(missing_ok=True)
     argv = [
-        # It ends with the server, also when that is killed: the kernel sends SIGTERM when the thread ends that started
-        # it, which is the main one or the watcher. A change of user or group would take that back: both stay root.
+        # dnsmasq ends with the server, also when the server is killed: the kernel sends SIGTERM when the thread that
+        # started dnsmasq ends (the main thread or the watcher). A change of user or group would cancel this, so both
+        # stay root.
         *("setpriv", "--pdeathsig", "TERM"),
         program,
         "--keep-in-foreground",
@@ -145,7 +147,8 @@ def run_dnsmasq(settings: Settings, public_url: str) -> Iterator[None]:
         while not stop.wait(WATCH_S):
             before = written
             try:
-                if (stamp := read_stamp(settings)) != seen:  # another image with other loaders is the default
+                # the default image may have changed, and with it the loaders
+                if (stamp := read_stamp(settings)) != seen:
                     seen = stamp
                     written = _write(path, settings, address, public_url)
                 if written != before:

@@ -6,7 +6,7 @@
 from bootos.server.netboot.entry import BootEntry, BootMenu
 
 OWN_MAC = "${netX/mac:hexhyp}"
-_DOLLAR = "set dollar:hex 24"  # iPXE has no other way to keep a $ before a brace
+_DOLLAR = "set dollar:hex 24"  # the only way in iPXE to write a $ before a brace
 
 
 def render_ipxe(menu: BootMenu, *, per_machine: bool = False, tftp_url: str = "tftp://${next-server}") -> str:
@@ -44,7 +44,7 @@ def _render_entry(entry: BootEntry, tftp_url: str) -> list[str]:
     if entry.kind == "unusable":
         return [f"echo {_quote(entry.name)}: {_quote(entry.problem)}", "goto failed"]
     names = [f"initrd{index or ''}.img" for index, _ in enumerate(entry.initrds)]
-    words = [f"initrd={name}" for name in names]  # what the kernel asks the firmware for when it is UEFI
+    words = [f"initrd={name}" for name in names]  # on UEFI the kernel asks the firmware for these names
     words += [_quote(entry.arguments)] if entry.arguments else []
     words += [f"BOOTIF=01-{OWN_MAC}"] if entry.bootif else []
     lines = ["imgfree", f"kernel {_locate(entry.kernel, tftp_url)} {' '.join(words)} || goto failed"]

@@ -17,10 +17,10 @@ from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# What a boot path needs; firmware is sent the first, which loads the others from beside itself.
+# The files of each boot path. Firmware gets the first, which loads the others from its own directory.
 BIOS_PXE = {"native": ("lpxelinux.0", "ldlinux.c32", "libutil.c32", "menu.c32"), "ipxe": ("undionly.kpxe",)}
 UEFI_PXE = {"native": ("shimx64.efi", "grubx64.efi"), "ipxe": ("ipxe.efi",)}
-_HTTP_REQUEST = b" HTTP/1.1\r\nHost: "  # of GRUB's http module
+_HTTP_REQUEST = b" HTTP/1.1\r\nHost: "  # this text is in GRUB's http module
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def find_offer(settings: Settings) -> Offer:
 
     bios = find("BIOS PXE", BIOS_PXE[settings.boot_loader])
     uefi = find("UEFI PXE", UEFI_PXE[settings.boot_loader])
-    # The signed shim where its GRUB reads HTTP (Debian 13's does), else unsigned iPXE.
+    # The signed shim, if its GRUB can read HTTP (that of Debian 13 can), else iPXE, which is not signed.
     if uefi == "shimx64.efi" and _HTTP_REQUEST in (settings.tftp_root / "grubx64.efi").read_bytes():
         http = uefi
     else:

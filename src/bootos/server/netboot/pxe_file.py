@@ -19,7 +19,7 @@ def parse_mac(text: str) -> str | None:
     mac = text.strip().lower().replace("-", ":")
     if not MAC.fullmatch(mac) or mac == "00:00:00:00:00:00":
         return None
-    return mac if int(mac[:2], 16) & 1 == 0 else None  # a group address is nobody's own
+    return mac if int(mac[:2], 16) & 1 == 0 else None  # a group address belongs to no single card
 
 
 def file_name(mac: str) -> str:

@@ -8,7 +8,7 @@ import re
 
 from bootos.server.netboot.entry import BootEntry, BootMenu, Kind
 
-BOOTIF_BIT = 2  # of IPAPPEND and SYSAPPEND
+BOOTIF_BIT = 2  # the bit of IPAPPEND and SYSAPPEND for BOOTIF
 _MENUS = ("menu.c32", "vesamenu.c32")
 _KERNELS = ("KERNEL", "LINUX", "BOOT", "COM32", "PXE", "BSS", "FDIMAGE", "COMBOOT")
 

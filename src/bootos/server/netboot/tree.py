@@ -134,4 +134,4 @@ def _place_link(link: Path, target: Path) -> None:
     temporary = link.with_name(f".{link.name}.tmp")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
-    temporary.replace(link)  # whoever asks meanwhile gets the old or the new one
+    temporary.replace(link)  # in one step: a reader gets the old or the new target

@@ -16,7 +16,7 @@ from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Claim, Machine, read_clock
 from bootos.server.view.machine import MachineDetail, view_machine_detail
 
-MOST = 20  # per machine: a client that claims on and on must not fill the disk
+MOST = 20  # of one machine: a client that claims again and again must not fill the disk
 
 
 def record_claim(session: WriteSession, machine: Machine, boot_id: str, address: str) -> Claim:

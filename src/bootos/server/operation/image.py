@@ -106,7 +106,7 @@ def publish_image(context: Context, actor: Actor, version: str, wanted: Publicat
 
     try:
         context.uploads.finish(version, enter)
-    except NotFoundError:  # no upload of it: it was published before, or by another client just now
+    except NotFoundError:  # there is no upload: the image was published before, or by another client just now
         with context.store.write() as session:
             versions.find_image(session, version)
             versions.add_image(session, version, note=wanted.note, published_by=actor.name)
@@ -176,7 +176,7 @@ def _show(context: Context, version: str) -> ImageView:
 
 def refresh(context: Context) -> None:
     """Let what was committed be served."""
-    with context.shelf.lock:  # whoever comes last reads what is newest
+    with context.shelf.lock:  # one after the other: the last one reads the newest state
         with context.store.read() as session:
             context.shelf.read_stock(session)
         context.tree.follow_shelf()

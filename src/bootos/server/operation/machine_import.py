@@ -12,7 +12,7 @@ from bootos.server.operation.setting import change_settings
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine
 
-MOST_PROBLEMS = 200  # told at once: nobody reads more
+MOST_PROBLEMS = 200  # the most problems that are told at once
 
 
 class NewMachine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
         try:
             machine = find_or_enrol(session, row.sn)
             new += machine.sn_key not in known
-            # an empty cell says nothing: it does not take a value away
+            # An empty cell leaves the value as it is.
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})
         except RequestError as fault:
             found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]

@@ -50,8 +50,8 @@ def accept_mac(
         old = job.pxe_file
         session.after_commit(lambda: context.pxe.remove([old]))
     values = read_placeholders(machine, mac=mac, server_url=context.public_url)
-    # Written before the commit: a file without its job is removed at the next start, a job that believes in
-    # a file that is not there would reboot its machine into BootOS again.
+    # The file is written before the commit. A file without its job is removed at the next start. A job without its
+    # file would reboot the machine into BootOS again.
     context.pxe.write(name, pxe_file.render(job.pxe_content, values))
     if job.pxe_file != name:
         job.pxe_file = name

@@ -13,7 +13,7 @@ import msgspec
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.wire.inventory import Inventory, Nic
 
-SHOWN = 60  # characters of a wrong value that the note repeats
+SHOWN = 60  # how many characters of a wrong value the note repeats
 ADDRESS = re.compile(r"[0-9A-Fa-f:./]{2,64}")
 
 

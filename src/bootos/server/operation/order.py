@@ -22,7 +22,8 @@ from bootos.wire.ability import is_able
 def take_order(context: Context, authorization: str | None) -> v2.Order | None:
     """The order for the boot that this `Authorization` header proves, if there is one; its job is then running. Raises
     UnauthorizedError."""
-    with context.store.read() as session:  # most who ask have none, and need not wait for their turn to write
+    # Most agents that ask have no job. A read does not wait for other writers.
+    with context.store.read() as session:
         machine, _ = find_session(session, authorization)
         if find_active_job(session, machine.id) is None:
             return None

@@ -20,7 +20,7 @@ from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.wire import v2
 from bootos.wire.saved import MOST_BYTES
 
-SAVED_MAX_BYTES = 2 * MOST_BYTES  # an agent keeps to the half of it
+SAVED_MAX_BYTES = 2 * MOST_BYTES  # the server takes twice as much as an agent sends
 COMPARED = frozenset({"id", "driver", "state", "plan_hash", "boot_id", "job_id", "certificates", "earlier"})
 """What programs compare, or is sealed: a secret that is `ADMIN` must not change the id of an action on a user `ADMIN`.
 Agents put no secrets there."""

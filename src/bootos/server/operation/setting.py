@@ -66,7 +66,7 @@ def change_settings(session: WriteSession, machine: Machine, changes: dict[str, 
     changes = {name: fill_text(value, name, find, unknown) for name, value in changes.items()}
     own = {name: changes[name] for name in own if name in changes}
     if changes.get("address") and "netmask" not in changes:
-        changes = {**changes, "netmask": ""}  # the old one belongs to the old address
+        changes = {**changes, "netmask": ""}  # the old netmask belongs to the old address
     values = {
         name: value for name, value in {**machine.settings, **changes}.items() if value and name in known
     }

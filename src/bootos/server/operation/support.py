@@ -16,7 +16,7 @@ from bootos.server.view.evidence import read_seen
 from bootos.server.view.support import SupportView, view_support
 from bootos.template.version import parse_range, write_version
 
-GOOD = frozenset({State.DONE, State.INSTALLING})  # the agent's part ended well
+GOOD = frozenset({State.DONE, State.INSTALLING})  # states of a job whose agent has succeeded
 
 
 class NewLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -78,7 +78,7 @@ def find_session(session: Session, authorization: str | None) -> tuple[Machine, 
     kind, _, token = (authorization or "").partition(" ")
     found = None
     if kind.lower() == "bearer" and token:
-        # By the machine's id as well: `boot_pk` has no index, and alone it would mean reading all machines.
+        # The machine's id is compared, too: `boot_pk` has no index, so that alone it would read all machines.
         holder = (Machine.id == Boot.machine_id) & (Machine.boot_pk == Boot.id)
         query = select(Machine, Boot).join(Boot, holder)
         found = session.execute(query.where(Boot.token_hash == hash_token(token.strip()))).one_or_none()

@@ -103,7 +103,7 @@ def view_images(context: Context, session: Session) -> list[ImageView]:
     for version, row in {**rows, LOCAL: None}.items():
         item = context.shelf.find_item(version)
         manifest = item.manifest if item is not None else None
-        # A machine tells the version that is in the image; the local one is known by its manifest.
+        # A machine reports the version that is in its image. That of the local image is in its manifest.
         booted = manifest.version if version == LOCAL and manifest is not None else version
         views.append(
             ImageView(

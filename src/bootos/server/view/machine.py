@@ -20,9 +20,8 @@ from bootos.server.store.table import Job, Mac, Machine, Support
 from bootos.server.support import Model, Verdict, judge, read_model
 from bootos.server.view.conversion import build_view
 
-REBOOT_DEADLINE_S = (
-    1800.0  # a BIOS that updates itself takes its time; a machine that is away for longer is lost
-)
+# A BIOS that updates itself may take half an hour. A machine that is away for longer is lost.
+REBOOT_DEADLINE_S = 1800.0
 
 
 class MachineView(msgspec.Struct, kw_only=True):
@@ -100,7 +99,7 @@ class _Lookup(msgspec.Struct):
     support: list[Support]
     pins: list[Pin]
     default: str
-    verdicts: dict[Model, Verdict] = {}  # a thousand machines are of a few models
+    verdicts: dict[Model, Verdict] = {}  # kept by model: a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
         """Whether the machine's model is supported."""

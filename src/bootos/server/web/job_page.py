@@ -16,7 +16,7 @@ from bootos.server.view.job import BATCH, list_last_lines, view_job_detail
 from bootos.server.web.render import Form, Page, Pages
 
 SHOWN_JOBS = 200
-LOG_LINES = 1000  # of a job, on its page; all of them are one link away
+LOG_LINES = 1000  # shown on a job's page, which has a link to all lines
 
 
 def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:

@@ -20,7 +20,7 @@ from bootos.server.view.template import list_pxe_template_names, list_template_n
 from bootos.server.web import shown
 from bootos.server.web.render import Form, Page, Pages
 
-SHOWN_JOBS = 50  # of a machine, on its page
+SHOWN_JOBS = 50  # shown on a machine's page
 
 
 def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:

@@ -31,7 +31,8 @@ class Job(Base):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
-        {"sqlite_autoincrement": True},  # ids are never used again, even after the newest job was deleted
+        # an id is never used again, also not that of the newest job after it was deleted
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

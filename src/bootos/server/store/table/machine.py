@@ -42,7 +42,7 @@ class Machine(Base):
     variables: Mapped[dict[str, Any]] = mapped_column(default=dict)
     saved: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     saved_at: Mapped[datetime | None]
-    boot_pk: Mapped[int | None]  # the boot that holds the identity now
+    boot_pk: Mapped[int | None]  # the boot that has the machine's identity now
 
 
 class Boot(Base):
