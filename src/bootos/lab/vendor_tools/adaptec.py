@@ -81,11 +81,10 @@ class AdaptecCard(msgspec.Struct, kw_only=True):
 
 def read_card(silicon: Silicon) -> AdaptecCard:
     """The card as it is; a new one is made up from the machine's drives."""
-    if "drives" in silicon.state.get(KEY, {}):
-        return msgspec.convert(silicon.state[KEY], AdaptecCard)
-    card = msgspec.convert(silicon.state.get(KEY, {}), AdaptecCard)
-    for index, drive in enumerate(silicon.spec.drives):
-        card.drives.append(
+    known = silicon.state.get(KEY, {})
+    card = msgspec.convert(known, AdaptecCard)
+    if "drives" not in known:
+        card.drives = [
             AdaptecDrive(
                 number=index,
                 size_mib=drive.size_bytes // _MIB,
@@ -97,8 +96,9 @@ def read_card(silicon: Silicon) -> AdaptecCard:
                 firmware=drive.firmware,
                 is_raw=not card.is_smart,
             )
-        )
-    keep_card(silicon, card)
+            for index, drive in enumerate(silicon.spec.drives)
+        ]
+        keep_card(silicon, card)
     return card
 
 
