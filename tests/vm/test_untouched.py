@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+import foreign
 import pytest
 
-from bootos.lab import foreign
 from bootos.lab.disk import fingerprint_disk
 from bootos.lab.operator import Operator
 from bootos.lab.scenario import Scenario

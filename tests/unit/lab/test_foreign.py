@@ -4,9 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from bootos.lab.disk import read_filesystem, read_partition_filesystems
-from bootos.lab.foreign import (
+from foreign import (
     make_empty_disk,
     make_ext4_disk,
     make_lvm_disk,
@@ -14,6 +12,8 @@ from bootos.lab.foreign import (
     make_partitioned_disk,
     make_swap_disk,
 )
+
+from bootos.lab.disk import read_filesystem, read_partition_filesystems
 from bootos.lab.md_array import build_array_view, read_md_arrays
 from bootos.process import run
 

@@ -5,10 +5,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from foreign import make_lvm_disk
 from volume_group import LogicalVolume, VolumeGroup, parse_metadata, read_volume_group
 
 from bootos.errors import BootosError
-from bootos.lab.foreign import make_lvm_disk
 
 TEXT = """vg0 {
 id = "oCw7wB-U2Z0-I330-RiVW-CAGG-oqbG-s6IFgD"
