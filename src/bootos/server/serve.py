@@ -24,9 +24,9 @@ from bootos.wire.manifest import REQUIRED
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 5  # for requests that are being answered when the server ends
-# A thread that comes back from SQLite waits until a busy one lets it go on, at each statement of a transaction. With
-# Python's 5 ms the writer, whose turn all others wait for, mostly waits (benchmarks/dispatch.py shows it).
+GRACE_S = 5  # how long requests that are being answered may take when the server ends
+# After each statement in SQLite a thread waits until Python switches to it. With Python's default of 5 ms the writer,
+# for which all other writers wait, would mostly wait for that (benchmarks/dispatch.py shows it).
 SWITCH_INTERVAL_S = 0.0005
 
 
@@ -63,8 +63,9 @@ def listen(settings: Settings) -> socket.socket:
     """A socket that listens on the address of the settings; port 0 takes any free one. Raises BootosError."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        # Named as TCP: asyncio switches Nagle's delay off only for sockets that say so, and without that the body of
-        # each answer waits for the peer's delayed acknowledgement of its head (benchmarks/keep_alive.py shows it).
+        # The protocol is named: asyncio sets TCP_NODELAY only on sockets whose protocol is IPPROTO_TCP. Without it the
+        # body of each answer waits for the peer's delayed acknowledgement of the head (benchmarks/keep_alive.py shows
+        # it).
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
@@ -135,7 +136,7 @@ def run_server(settings: Settings) -> None:
             server_header=False,
             lifespan="on",
             ws="none",
-            http="h11",  # it sends the names of headers as they are written; see `netboot.boot_file`
+            http="h11",  # h11 sends the names of headers as they are written; see `netboot.boot_file`
         )
         default = context.shelf.find_directory(context.shelf.stock.default)
         if default is None or not all((default / name).is_file() for name in REQUIRED):

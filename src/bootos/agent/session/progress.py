@@ -22,7 +22,7 @@ from bootos.wire.v2 import ActionView, HookResult, JobState, ProblemView, StepSt
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 5.0  # then it is said that the server is waited for
+PATIENCE_S = 5.0  # after so long the status says that the agent waits for the server
 ENDED = frozenset({StepState.DONE, StepState.UNCHANGED, StepState.FAILED, StepState.SKIPPED})
 
 

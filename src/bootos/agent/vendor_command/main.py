@@ -97,7 +97,7 @@ def run_here(path: str, words: list[str] | None) -> int:
     stream = sys.stderr if "--json" in words else sys.stdout
     logging.basicConfig(level=level, format="%(message)s", stream=stream)
     if level > logging.DEBUG:
-        logging.getLogger("bootos.engine").setLevel(logging.ERROR)  # the plan has told what is lost
+        logging.getLogger("bootos.engine").setLevel(logging.ERROR)  # the plan has already told what is lost
     return run_command(path, words, Machine(), collect_inventory, is_root=os.geteuid() == 0)
 
 

@@ -186,7 +186,7 @@ def build_array(
         "name": name_array(level, meaning, [] if clear else present),
         "level": level,
         "wipe": clear
-        or ("init" in given and not overlap),  # -i alone does not let the driver delete an array
+        or ("init" in given and not overlap),  # -i alone does not allow the driver to delete an array
     }
     notes = []
     for key, (listed, numbers) in texts.items():

@@ -74,7 +74,7 @@ def read_setting(folder: Path, root: Path) -> Setting | None:
     kind = TYPES.get(_read(folder / "type") or "string", "string")
     if current is None or is_secret(folder.name):
         return None
-    # separated by semicolons; think-lmi of older kernels used commas
+    # The kernel separates values with semicolons; think-lmi of older kernels with commas.
     text = _read(folder / "possible_values") or ""
     allowed = tuple(word.strip() for word in text.replace(",", ";").split(";") if word.strip())
     bounds = ("min_value", "max_value") if kind == "integer" else ("min_length", "max_length")

@@ -26,7 +26,7 @@ from bootos.wire.inventory import Inventory
 
 NAME = "bios.redfish"
 TASK_DEADLINE_S = 600.0
-PRIORITY_LAN_ONLY = 5  # an address is no promise of a Redfish service
+PRIORITY_LAN_ONLY = 5  # a BMC with an address may have no Redfish service
 
 
 class RedfishBiosState(BiosState, frozen=True, kw_only=True):
@@ -34,8 +34,8 @@ class RedfishBiosState(BiosState, frozen=True, kw_only=True):
 
     endpoints: tuple[Endpoint, ...] = ()
     obstacles: tuple[Problem, ...] = ()
-    bios: str = ""  # the Bios resource
-    on_reset: bool = False  # the service wants to be told when settings are applied
+    bios: str = ""  # the path of the Bios resource
+    on_reset: bool = False  # a request must say that settings are applied on reset
 
 
 class BiosRedfishDriver(BiosDriver, Caller):

@@ -22,7 +22,7 @@ from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Disk, Inventory
 
 ERASE = "disk.erase:erase:"
-HOST_BYTES_PER_S = 100e6  # what a disk about takes when it is overwritten, for the estimate
+HOST_BYTES_PER_S = 100e6  # roughly how fast a disk is overwritten, for the estimate
 
 
 class EraseState(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class EraseDriver:
     def read(self, machine: Machine, inventory: Inventory) -> EraseState:
         storage = read_storage(machine, inventory)
         abilities = {disk.path: read_ability(machine, disk, storage.disks) for disk in storage.disks}
-        # a drive that is being sanitized cannot be read, and is there all the same
+        # A drive that is being sanitized cannot be read, and can be erased nevertheless.
         blocks = {
             path: msgspec.structs.replace(found, unreadable=found.unreadable and not abilities[path].running)
             if path in abilities
@@ -81,7 +81,7 @@ class EraseDriver:
         chosen: dict[str, str] = {}
         for index, wanted in enumerate(template.erase):
             at = f"erase[{index}]"
-            # what the template does with a drive afterwards does not stand in the way
+            # An empty forecast: what the template does with a drive later is no obstacle.
             targets, problems = select_targets(wanted.select, at, state.storage, Forecast())
             planned.problems += problems
             for target in targets:
@@ -116,7 +116,7 @@ def _plan_drive(
     )
     planned.problems += ruling.problems
     ability, begun = state.abilities[disk.path], f"{ERASE}{disk.path}" in state.storage.begun
-    if begun and ability.enabled:  # the password is the one that an earlier attempt set
+    if begun and ability.enabled:  # an earlier attempt has set the password
         blocked = {key: text for key, text in ability.blocked.items() if key != "ata-security-erase"}
         ability = msgspec.structs.replace(ability, blocked=blocked)
     way, why = choose_way(ability, wanted.method)

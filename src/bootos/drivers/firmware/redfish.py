@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 NAME = "firmware.redfish"
 UPLOAD_S = 1800.0
-SETTLE_S = 900.0  # a BMC that restarts with its new firmware
+SETTLE_S = 900.0  # how long a BMC may take to restart with new firmware
 LOOK_EVERY_S = 5.0
 USUAL_S = {"bios": 600.0, "bmc": 900.0, "raid": 300.0, "nic": 300.0, "drive": 300.0}
 MOST_S = 3600.0
-# Spare images, and what iDRAC could go back to
+# Spare images, and the versions to which iDRAC can return.
 _NOT_RUNNING = re.compile(r"^(previous|available)-|backup|golden|pending|staged|recovery", re.IGNORECASE)
 _NAMES: tuple[tuple[Component, str], ...] = (
     (

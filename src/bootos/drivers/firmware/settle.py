@@ -8,10 +8,10 @@ from bootos.drivers.firmware.version import is_same
 from bootos.waiting import find_within
 from bootos.wire.inventory import Bmc, Inventory, System
 
-# Seconds without the reboot, about; and after which a package is given up
+# Roughly how many seconds a package takes without the reboot, and after how many it is given up.
 USUAL_S = {"bios": 300.0, "bmc": 600.0, "raid": 180.0, "nic": 180.0, "drive": 60.0}
 MOST_S = {"bios": 1800.0, "bmc": 3600.0, "raid": 1800.0, "nic": 1800.0, "drive": 1800.0}
-SETTLE_S = 600.0  # a BMC that restarts with its new firmware
+SETTLE_S = 600.0  # how long a BMC may take to restart with new firmware
 LOOK_EVERY_S = 10.0
 
 
@@ -31,7 +31,7 @@ def wait_for_version(
 
     Raises DriverError when a part shows another version at the deadline."""
     if all(part.source == "inventory" for part in hop.parts):
-        return  # it cannot be read here: the next inventory tells
+        return  # only the next inventory, after a reboot, can tell
     bmc = Bmc() if hop.component == "bmc" else None
     known = Inventory(collected_at="", system=System(vendor=vendor), bmc=bmc)
     ids = {part.id for part in hop.parts}

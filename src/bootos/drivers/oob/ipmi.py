@@ -55,7 +55,7 @@ from bootos.wire.inventory import Inventory
 log = logging.getLogger(__name__)
 
 LAN_CHANNELS = range(1, 12)
-MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # password differs; differs in stored size
+MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # the password differs; its stored size differs
 SETTLE_DEADLINE_S = 30.0
 RESET_DEADLINE_S = 300.0
 RESET_S = 90.0  # what a cold reset usually takes
@@ -78,8 +78,9 @@ class IpmiDriver:
     ) -> None:
         self._interface = tuple(interface)
         self._clock = clock
-        self._was_reset = False  # a reset that is all that is asked for leaves nothing to compare
-        self._set_by_us: set[tuple[int, str]] = set()  # (slot, password): for BMCs that cannot confirm one
+        self._was_reset = False  # a plan that wants only a reset has nothing that could be read again
+        # (slot, password) that this driver set: some BMCs cannot test a password
+        self._set_by_us: set[tuple[int, str]] = set()
 
     def match(self, inventory: Inventory) -> Match | None:
         if inventory.bmc is None or not inventory.bmc.may_speak_ipmi:
@@ -117,7 +118,7 @@ class IpmiDriver:
         if template.oob.other_users == "disable":
             plan_other_users(state, template.oob, planned)
         plan_services(state.service, template.oob, state.channel, uefi=state.uefi, planned=planned)
-        if template.oob.lan is not None:  # last: it may be the way in
+        if template.oob.lan is not None:  # is last, as the LAN may be the way to this BMC
             plan_access(state, template.oob.lan == "enabled", planned)
         for key, asked in (
             ("power_policy", template.oob.power_policy),
@@ -236,7 +237,7 @@ class IpmiDriver:
             found = parse_lan(self._run(machine, "lan", "print", str(wanted.channel)).stdout)
             return not compare_lan(found, wanted.network)
 
-        # some BMCs take the address over seconds later
+        # Some BMCs show the new address only after seconds.
         find_within(is_there, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
 
     def _apply_user(self, machine: Machine, wanted: SetUser) -> None:

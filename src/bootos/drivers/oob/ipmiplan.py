@@ -15,9 +15,9 @@ from bootos.template.model import Oob, OobNetwork, OobUser, Secret
 from bootos.template.oobcheck import check_password
 
 NAME = "oob.ipmi"
-CHANGE_S = 5.0  # of one change over KCS, about
+CHANGE_S = 5.0  # roughly how long one change over KCS takes
 
-# IPMI 2.0, table 22-31: privilege limits, as numbers and as ipmitool prints them
+# Privilege limits, as numbers (IPMI 2.0, table 22-31) and as ipmitool prints them.
 PRIVILEGES = {"user": (2, "USER"), "operator": (3, "OPERATOR"), "administrator": (4, "ADMINISTRATOR")}
 PRIVILEGES["none"] = (15, "NO ACCESS")
 

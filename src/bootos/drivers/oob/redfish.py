@@ -39,7 +39,7 @@ SETTLE_DEADLINE_S = 60.0
 RESET_DEADLINE_S = 600.0
 DOWN_DEADLINE_S = 45.0  # a BMC still answers for a while after it took the reset
 TASK_DEADLINE_S = 300.0
-# Lockouts with fewer failures than this leave no room for a question
+# A BMC that locks an account after fewer failures than this is not asked whether a password is right.
 _ROOM_FOR_A_QUESTION = 3
 
 

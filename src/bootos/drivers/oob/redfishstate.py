@@ -55,7 +55,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
     obstacles: tuple[Problem, ...] = ()
     system: str = ""
-    manager_reset: str = ""  # the action's target
+    manager_reset: str = ""  # the target of the action that resets the manager
     reset_types: tuple[str, ...] = ()
     account_collection: str = ""
     accounts: tuple[Account, ...] = ()

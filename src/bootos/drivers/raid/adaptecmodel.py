@@ -20,7 +20,7 @@ from bootos.hardware import adaptec as arc
 from bootos.wire.inventory import Disk, DiskType
 
 _STRIPS = tuple(kib * 1024 for kib in (16, 32, 64, 128, 256, 512, 1024))
-# entry-level controllers have no parity: 2405, 6405E, 7804E, 8405E
+# Entry-level controllers have no RAID with parity: 2405, 6405E, 7804E, 8405E.
 _NO_PARITY = re.compile(r"\b(?:ASR-?)?(?:2\d{3}|[678]\d{3}E)\b")
 _MADE_UP = re.compile(r"^(LogicalDrv|Logical Drive|Device) \d+$")
 _STATES: dict[str, DriveState] = {
@@ -104,7 +104,7 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
     if values.get("maxcache assigned", "").lower() == "yes" and state not in ("failed", "missing"):
         state, trouble = "unusable", "it caches other drives (maxCache)"
     if state == "good" and mode == "mixed" and node.startswith("/dev/"):
-        state = "jbod"  # a disk of the system until an array takes it
+        state = "jbod"  # the system sees it as a disk until it is in an array
     size_bytes = _read_size(values.get("total size") or values.get("size", ""))
     disk = find_disk(storage, serial=arc.read_serial(device), node=node) if state == "jbod" else None
     sector = re.match(r"(\d+)(K)? Bytes", values.get("block size", ""))
@@ -141,7 +141,7 @@ def _read_size(text: str) -> int:
     try:
         return arc.parse_size(text)
     except ValueError:
-        return 0  # a failed drive has none
+        return 0  # a failed drive has no size
 
 
 def _build_array(

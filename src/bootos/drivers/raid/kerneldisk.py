@@ -23,7 +23,7 @@ def find_disk(storage: Storage, *, wwn: str = "", serial: str = "", node: str = 
         if same:
             return same[0] if len(same) == 1 else None
     named = next((disk for disk in storage.disks if disk.path == node), None)
-    if named is not None and plain and named.wwn:  # it has a name, and another one
+    if named is not None and plain and named.wwn:  # this disk has a WWN, and it is another one
         return None
     return named
 

@@ -131,7 +131,8 @@ class Hand(ToolHand):
         if wanted.initialize in ("fast", "full"):
             kind = ("full",) if wanted.initialize == "full" else ()
             self._do(f"array {wanted.name!r} was not initialised", f"/v{number}", "start", "init", *kind)
-        if wanted.initialize != "full":  # which takes no writes until it is through, and leaves nothing
+        # During a full initialisation the array takes no writes, so its disk is not waited for.
+        if wanted.initialize != "full":
             receive_disk(
                 self.machine,
                 lambda: find_linked_node(self.machine.root, array.naa),
@@ -177,7 +178,7 @@ class Hand(ToolHand):
             replies: list[Reply] = storclireply.read_reply(
                 self.machine.run, self.program, argv, APPLY_TIMEOUT_S
             )
-        except (ToolError, ValueError) as cause:  # it hangs, or what it prints is no answer
+        except (ToolError, ValueError) as cause:  # the tool hangs, or prints something else than an answer
             raise DriverError(f"{about}: {cause}") from cause
         errors = [reply.error for reply in replies if reply.error]
         if errors or not replies:

@@ -127,7 +127,7 @@ def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
     if drive.group == "F" or "Frgn" in drive.state or "Foreign" in drive.state:
         state = "foreign"
     bad = state in ("failed", "missing", "unusable")
-    # only what is handed through is a disk: a member's WWN may be that of nothing the kernel has
+    # Only a JBOD is a disk of the kernel. A drive of an array may have a WWN that belongs to no disk there.
     disk = find_disk(storage, wwn=drive.wwn, serial=drive.serial) if state == "jbod" else None
     return Drive(
         id=drive.id,

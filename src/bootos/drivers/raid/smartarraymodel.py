@@ -118,7 +118,7 @@ def _read_size(text: str, unit: int) -> tuple[int, int]:
     try:
         return ssa.parse_size(text, unit)
     except ValueError:
-        return 0, 0  # a failed drive has none
+        return 0, 0  # a failed drive has no size
 
 
 def _read_sector(values: dict[str, str]) -> int:
@@ -136,7 +136,7 @@ def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
         return "rebuilding", ""
     if status.startswith("Erase") or "Not Supported" in status or status == "Offline":
         return "unusable", status
-    trouble = "" if status == "OK" else status  # Predictive Failure
+    trouble = "" if status == "OK" else status  # for example `Predictive Failure`
     if kind.startswith("Data"):
         return "online", trouble
     if kind.startswith("Spare"):
@@ -144,9 +144,8 @@ def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
     if kind.startswith("HBA"):
         return "jbod", trouble
     if kind.startswith("Unassigned"):
-        if (
-            values.get("Drive exposed to OS") == "True"
-        ):  # mixed mode: a disk of the system until an array takes it
+        # In mixed mode the system sees it as a disk until it is in an array.
+        if values.get("Drive exposed to OS") == "True":
             return "jbod", trouble
         return ("unusable" if trouble else "good"), trouble
     return "unusable", f"it is a {kind}" if kind else "its state is not known"

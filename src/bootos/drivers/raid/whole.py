@@ -123,7 +123,7 @@ def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole
         meant = set(wanted_globals(controller, demands, whole))
         for demand in demands:
             if demand.controller is controller:
-                meant |= {drive.id for drive in demand.drives}  # fell back to being a spare
+                meant |= {drive.id for drive in demand.drives}  # a drive of an array that is a spare again
         for spare in controller.hotspares:
             if spare not in meant:
                 draft.take_spare(controller, spare, "raid.hotspares" if said else "raid.clear")
@@ -150,7 +150,7 @@ def plan_global_spares(draft: ControllerDraft, demands: list[Demand], whole: lis
                 if drive_id in owner.hotspares and not gone:
                     draft.take_spare(controller, drive_id, at)
                 elif drive_id in owner.drives:
-                    continue  # it has taken over
+                    continue  # this spare has replaced a drive of the array
             if drive.state == "jbod":
                 draft.take_jbod(controller, drive, at.removesuffix(".hotspares"), False)
             draft.add_spare(controller, drive, None, at)

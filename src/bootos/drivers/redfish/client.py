@@ -32,8 +32,8 @@ TIMEOUT_S = 60.0
 ROOT = "/redfish/v1/"
 _RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
 POLL_S = 2.0  # between two looks at a task
-_WAITING = {"Pending", "Suspended"}  # for the machine's restart
-_STALE = 412  # somebody changed the resource since it was read
+_WAITING = {"Pending", "Suspended"}  # states of a task that waits for the machine's restart
+_STALE = 412  # HTTP 412: the resource has changed since it was read
 
 
 class Client:
@@ -65,9 +65,8 @@ class Client:
         from sushy import Sushy, exceptions
         from sushy.auth import BasicAuth, SessionAuth
 
-        logging.getLogger("sushy").setLevel(
-            logging.CRITICAL
-        )  # its own words hold headers, and it raises as well
+        # sushy's log messages have headers in them, and it raises the same errors.
+        logging.getLogger("sushy").setLevel(logging.CRITICAL)
         where = self.endpoint
         if where.url.startswith("http://"):
             log.warning("%s: nothing is encrypted, the password neither", where.url)
@@ -88,7 +87,8 @@ class Client:
                 self._connector = self._build_connector()
                 self._auth = BasicAuth(self._account.user, password)
                 Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
-                self._connector.get(f"{ROOT}Systems")  # only now it is known whether the account is right
+                # the first request that needs a login tells whether the account is right
+                self._connector.get(f"{ROOT}Systems")
         return self
 
     def _build_connector(self) -> Any:
@@ -104,12 +104,11 @@ class Client:
             default_request_timeout=self._timeout_s,
         )
         session = connector._session
-        session.trust_env = False  # no proxy stands between a machine and its BMC
+        session.trust_env = False  # no proxy is used between a machine and its BMC
         if where.fingerprint or not where.verify:
-            context = ssl.SSLContext(
-                ssl.PROTOCOL_TLS_CLIENT
-            )  # without the system's certificates: reading them takes
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # longer than a request
+            # Without the system's certificates: to read them takes longer than a request.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             adapter = HTTPAdapter()
             adapter.init_poolmanager(1, 1, ssl_context=context, assert_fingerprint=where.fingerprint or None)
             session.mount("https://", adapter)
@@ -133,7 +132,7 @@ class Client:
         except RedfishError as cause:
             if not cause.dropped:
                 raise
-            return self._ask("get", path, what)  # BMCs drop connections; to read twice does no harm
+            return self._ask("get", path, what)  # BMCs drop connections, and reading again changes nothing
 
     def find(self, path: str) -> Reply | None:
         """A resource that need not be there."""
@@ -159,7 +158,8 @@ class Client:
             except RedfishError as cause:
                 if cause.status != _STALE or attempt == 2:
                     raise
-                if etag.startswith("W/"):  # some take only the strong form of their own weak one
+                # some services send a weak ETag, and accept only the strong form of it
+                if etag.startswith("W/"):
                     return self._ask("patch", path, what, data=dict(body), headers={"If-Match": etag[2:]})
         raise AssertionError("unreachable")
 

@@ -27,7 +27,7 @@ DriveState = Literal[
     "foreign",  # belongs to an array of another controller
     "failed",
     "missing",
-    "unusable",  # there, but not fit for arrays: said in `trouble`
+    "unusable",  # not fit for arrays; `trouble` says why
 ]
 ArrayState = Literal["optimal", "degraded", "rebuilding", "initializing", "failed", "unknown"]
 

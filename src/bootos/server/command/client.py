@@ -118,7 +118,7 @@ class Client:
             raise UnreachableError(
                 f"no answer from the server {self.server}: {read_reason(cause)}",
                 hint="is it running? name it with --server URL or BOOTOS_SERVER",
-            ) from None  # the reason is said; urllib3's chain says it three times more
+            ) from None  # the message has the reason; urllib3's chain would repeat it three times
 
     def _check(self, response: urllib3.BaseHTTPResponse) -> None:
         if response.status < 400:

@@ -27,7 +27,7 @@ from bootos.server.store.backup import back_up, migrating
 
 log = logging.getLogger(__name__)
 
-# More than there are threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
+# More connections than threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -90,7 +90,7 @@ def open_store(url: str) -> Store:
         engine = create_engine(parsed, **POOL)
     except (ArgumentError, NoSuchModuleError) as cause:
         raise BootosError(
-            f"the database URL is not usable: {cause}",  # the URL itself may hold a password
+            f"the database URL is not usable: {cause}",  # without the URL, which may have a password in it
             hint="use sqlite:////path/bootos.db or postgresql+psycopg://user@host/name",
         ) from cause
     except ModuleNotFoundError as cause:
@@ -115,11 +115,12 @@ def open_store(url: str) -> Store:
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
+        connection.isolation_level = None  # the sqlite3 module begins no transactions; that is done below
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout=15000")
         cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: a report that was answered is on the disk, or an agent that ended would leave its job open.
+        # FULL: a report is on the disk before it is answered. If it were lost after a power cut, the job would stay
+        # open.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
