@@ -27,45 +27,50 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "kernel drivers of an image, without building it anew",
         "bootos driver list build/image --class net",
     ),
-    "serve": ("bootos.server.command", "serve_app", "run the server", "bootos serve --listen 10.0.0.1:8083"),
+    "serve": (
+        "bootos.server.command.serve",
+        "serve_app",
+        "run the server",
+        "bootos serve --listen 10.0.0.1:8083",
+    ),
     "machine": (
-        "bootos.server.command",
+        "bootos.server.command.machine",
         "machine_app",
         "the machines that registered",
         "bootos machine list",
     ),
     "template": (
-        "bootos.server.command",
+        "bootos.server.command.template",
         "template_app",
         "configuration templates",
         "bootos template add db.yaml",
     ),
     "job": (
-        "bootos.server.command",
+        "bootos.server.command.job",
         "job_app",
         "runs of a template on a machine",
         "bootos job create --machine SN001 --template db --follow",
     ),
     "pxe": (
-        "bootos.server.command",
+        "bootos.server.command.template",
         "pxe_app",
         "PXE templates for the boot after the job",
         "bootos pxe list",
     ),
     "pool": (
-        "bootos.server.command",
+        "bootos.server.command.pool",
         "pool_app",
         "addresses that machines are given",
         "bootos pool add oob 10.0.8.20-10.0.8.250/24",
     ),
     "secret": (
-        "bootos.server.command",
+        "bootos.server.command.template",
         "secret_app",
         "values that templates refer to",
         "bootos secret set oob-ops",
     ),
     "support": (
-        "bootos.server.command",
+        "bootos.server.command.support",
         "support_app",
         "the list of supported hardware models",
         "bootos support add --vendor 'Dell*' --product 'PowerEdge R6*'",
@@ -74,7 +79,7 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
 }
 
 # Verbs of a noun that another part has, as (module, attribute): the image's part knows no server.
-MORE_VERBS = {"image": ("bootos.server.command", "image_app")}
+MORE_VERBS = {"image": ("bootos.server.command.image", "image_app")}
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
