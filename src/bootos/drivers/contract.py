@@ -241,6 +241,11 @@ class Planned(msgspec.Struct, kw_only=True):
         """Add a problem at a path of the template."""
         self.problems.append(Problem(path=path, message=message, hint=hint))
 
+    def allows(self, ruling: Ruling) -> bool:
+        """Whether an action may be planned: the ruling has no problems. Those that it has are added to the plan's."""
+        self.problems += ruling.problems
+        return not ruling.problems
+
     def act(
         self,
         id: str,

@@ -227,8 +227,7 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
         wipe_word(spot.owner, spot.wipe),
         is_own=is_own,
     )
-    planned.problems += ruling.problems
-    if ruling.problems:
+    if not planned.allows(ruling):
         return
     words = [filesystem.type.value]
     words += [f'label "{filesystem.label}"'] if filesystem.label else []

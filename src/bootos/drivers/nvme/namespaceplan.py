@@ -68,8 +68,7 @@ class NamespacePlan:
             self.planned.notes.append(f"{drive.title} has its {_count(kept)} already")
             return
         ruling = self._judge(drive, doomed, wanted, at)
-        self.planned.problems += ruling.problems
-        if ruling.problems:
+        if not self.planned.allows(ruling):
             return
         coming = []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):

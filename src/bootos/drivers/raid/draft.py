@@ -67,8 +67,7 @@ class ControllerDraft:
             find_on_array(self.state.storage, array, what, self.forecast.freed),
             word,
         )
-        self.planned.problems += ruling.problems
-        if not ruling.problems:
+        if self.planned.allows(ruling):
             self.act(
                 f"delete:{controller.number}:{array.title}",
                 f"delete array {array.title} ({what})",
@@ -116,8 +115,7 @@ class ControllerDraft:
             find_on_drive(self.state.storage, drive, self.forecast.freed),
             wipe_word(at, wipe),
         )
-        self.planned.problems += ruling.problems
-        if ruling.problems:
+        if not self.planned.allows(ruling):
             return
         if drive.device:
             self.forecast.taken.setdefault(drive.device, at)

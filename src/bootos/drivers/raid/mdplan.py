@@ -165,8 +165,7 @@ def _plan_repair(
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
         ruling = _judge_disk(state, disk, item, forecast)
-        planned.problems += ruling.problems
-        if ruling.problems:
+        if not planned.allows(ruling):
             continue
         planned.act(
             f"raid.mdadm:add:{array.name}:{disk.path}",
