@@ -42,9 +42,9 @@ def lab() -> None:
 
 @app.command()
 def check(
-    image: Annotated[Path, typer.Option(help="The directory with the image's vmlinuz.")] = Path(
-        "build/image"
-    ),
+    image: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory with the image's vmlinuz.")
+    ] = Path("build/image"),
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON, and nothing else.")
     ] = False,
@@ -108,32 +108,47 @@ def _print_choice(screen: Screen, choice: AcceleratorChoice | None) -> None:
 @app.command()
 def run(
     spec: Annotated[
-        Path | None, typer.Argument(help="A machine in TOML, YAML or JSON (docs/lab.md).")
+        Path | None, typer.Argument(metavar="SPEC", help="A machine in TOML, YAML or JSON (docs/lab.md).")
     ] = None,
-    memory: Annotated[str, typer.Option(help="Memory without SPEC.")] = "1G",
-    cpus: Annotated[int, typer.Option(help="CPUs without SPEC.")] = 1,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory without SPEC.")] = "1G",
+    cpus: Annotated[int, typer.Option(metavar="N", help="CPUs without SPEC.")] = 1,
     disk: Annotated[
-        list[str] | None, typer.Option(help="A disk without SPEC: BUS:SIZE, as virtio:2G. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="BUS:SIZE", help="A disk without SPEC, as virtio:2G. May be repeated."),
     ] = None,
     nic: Annotated[
         list[str] | None,
-        typer.Option(help="A card without SPEC: MODEL[:boot][:isolated]. May be repeated; the first boots."),
+        typer.Option(
+            metavar="MODEL",
+            help="A card without SPEC: MODEL[:boot][:isolated]. May be repeated; the first boots.",
+        ),
     ] = None,
     bmc: Annotated[bool, typer.Option("--bmc", help="Give the machine a BMC.")] = False,
-    image: Annotated[Path, typer.Option(help="The directory with vmlinuz and initrd.img.")] = Path(
-        "build/image"
-    ),
+    image: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory with vmlinuz and initrd.img.")
+    ] = Path("build/image"),
     server: Annotated[
-        str, typer.Option(help="A running server's URL on this host. Without it, one is started for the run.")
+        str,
+        typer.Option(
+            metavar="URL", help="A running server's URL on this host. Without it, one is started for the run."
+        ),
     ] = "",
     kernel_only: Annotated[
         bool, typer.Option("--kernel-only", help="Start the image's kernel directly: no PXE, no server.")
     ] = False,
-    append: Annotated[str, typer.Option(help="More words for the kernel's command line.")] = "",
-    directory: Annotated[Path, typer.Option(help="Where disks and logs go.")] = Path("build/lab"),
+    append: Annotated[
+        str, typer.Option(metavar="WORDS", help="More words for the kernel's command line.")
+    ] = "",
+    directory: Annotated[Path, typer.Option(metavar="DIR", help="Where disks and logs go.")] = Path(
+        "build/lab"
+    ),
     keep: Annotated[bool, typer.Option("--keep", help="Use the disks of the last run again.")] = False,
-    until: Annotated[str, typer.Option(help="End with success when a console line matches this.")] = "",
-    timeout: Annotated[float, typer.Option(help="End with failure after so many seconds; 0 is never.")] = 0.0,
+    until: Annotated[
+        str, typer.Option(metavar="REGEX", help="End with success when a console line matches this.")
+    ] = "",
+    timeout: Annotated[
+        float, typer.Option(metavar="S", help="End with failure after so many seconds; 0 is never.")
+    ] = 0.0,
     json: Annotated[
         bool, typer.Option("--json", help="Print a summary as JSON; the console goes to stderr.")
     ] = False,

@@ -1,6 +1,9 @@
 """The operator's API: who may call it, what it refuses and why."""
 
+import json
+import re
 import stat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +198,27 @@ def test_the_api_describes_itself(server: Running) -> None:
         "/api/operator/jobs"
         in (schema if isinstance(schema, dict) else __import__("json").loads(schema))["paths"]
     )
+
+
+def test_the_page_of_the_api_has_each_call_of_the_operator_and_no_other(server: Running) -> None:
+    prefix = "/api/operator"
+    served = {
+        (method.upper(), re.sub(r"\{\w+\}", "X", path.removeprefix(prefix)))
+        for path, methods in json.loads(server.call("GET", "/schema/openapi.json").data)["paths"].items()
+        for method in methods
+        if path.startswith(prefix)
+    }
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text()
+    told = set()
+    for cell in re.findall(
+        r"^\| (`.*?`) \|", page.partition("## Operator API")[2].partition("\n## ")[0], re.M
+    ):
+        methods: list[str] = []
+        for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE)\b|(/[\w/.-]+)", cell):
+            if method:
+                methods.append(method)
+            else:
+                told |= {(each, re.sub(r"/[A-Z]+\b", "/X", path)) for each in methods}
+                methods = []
+    assert served - told == set()
+    assert told - served == set()
