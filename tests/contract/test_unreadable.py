@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import plan
+from carrying import apply, plan
 from storagemachine import MIB, FakeArray, FakeDevice, FakePart, StorageMachine
 
 
@@ -113,3 +113,42 @@ def test_a_running_array_whose_superblocks_are_gone_is_not_taken_without_a_word(
     inside.mountpoint = None
     found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
     assert [problem.message for problem in found.problems] == [f"{held} holds {lost}"]
+
+
+def break_reading(fake: Damaged, node: str) -> None:
+    """Let every read of a device fail. The real wipefs then prints nothing, and ends with status 0."""
+    (fake.root / node.removeprefix("/")).mkdir(parents=True)
+
+
+def test_a_disk_whose_reads_fail_is_not_blank(fake: Damaged) -> None:
+    wanted = {"name": "t", "disks": [{"select": {"path": "/dev/sdb"}, "filesystem": "xfs"}]}
+    assert plan(wanted, fake.machine, fake.build_inventory()).problems == []
+    break_reading(fake, "/dev/sdb")
+    found = plan(wanted, fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [
+        "/dev/sdb (drive 1, serial SER1) cannot be used: it cannot be read"
+    ]
+
+
+def test_a_partition_whose_reads_fail_is_not_blank(fake: Damaged) -> None:
+    break_reading(fake, "/dev/sda1")
+    found = plan(on_sda(partitions=[PARTITION]), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [
+        "/dev/sda1 holds what cannot be read on /dev/sda1"
+    ]
+
+
+def test_a_logical_volume_whose_reads_fail_is_not_blank(tmp_path: Path) -> None:
+    fake = StorageMachine(tmp_path, {"sda": 4096 * MIB})
+    inventory = fake.build_inventory()
+    wanted = {
+        "name": "t",
+        "disks": [{"select": {"drives": 0}, "volume_group": "vg"}],
+        "volume_groups": [{"name": "vg", "volumes": [{"name": "data", "size": "1GiB"}]}],
+    }
+    apply(wanted, fake.machine, inventory)
+    wanted["volume_groups"][0]["volumes"][0]["filesystem"] = "xfs"  # type: ignore[index]
+    assert plan(wanted, fake.machine, inventory).problems == []
+    (tmp_path / "dev/sda").mkdir(parents=True)
+    (problem,) = plan(wanted, fake.machine, inventory).problems
+    assert problem.message == "/dev/vg/data holds what cannot be read on /dev/vg/data"

@@ -170,7 +170,7 @@ def hash_path(path: Path) -> str:
         if "__pycache__" in item.parts:
             continue
         mode = item.lstat().st_mode
-        digest.update(f"{item.relative_to(path)}\0{mode:o}\0".encode())
+        digest.update(os.fsencode(f"{item.relative_to(path)}\0{mode:o}\0"))
         if stat.S_ISLNK(mode):
             digest.update(os.fsencode(item.readlink()))
         elif stat.S_ISREG(mode):

@@ -100,7 +100,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _write_header(output: BinaryIO, number: int, mode: int, size: int, name: str, device: int = 0) -> None:
-    encoded = name.encode() + b"\0"
+    encoded = os.fsencode(name) + b"\0"
     links = 2 if stat.S_ISDIR(mode) else 1
     fields = (number, mode, 0, 0, links, 0, size, 0, 0, os.major(device), os.minor(device), len(encoded), 0)
     output.write(b"070701" + b"".join(b"%08X" % field for field in fields) + encoded)

@@ -195,7 +195,7 @@ def _find_trials(kernel: Path) -> Iterator[AcceleratorTrial]:
     """The trials that this host has the packages for. A machine whose packages are missing does not run here."""
     if all(finding.path for finding in find_requirements(parts=["pxe"])):
         yield NETWORK_BOOT
-    if kernel.exists():
+    if kernel.is_file() and os.access(kernel, os.R_OK):
         yield build_kernel_trial(kernel)
     if all(finding.path for finding in find_requirements(parts=["uefi"])):
         yield UEFI

@@ -19,6 +19,7 @@ from bootos.lab.bmc_configuration import CHANNEL, write_configuration
 from bootos.lab.chassis import Chassis
 from bootos.lab.kcs import KcsProxy, Request
 from bootos.lab.loopback import LOOPBACK, find_free_port
+from bootos.lab.socket_place import open_socket_place
 from bootos.lab.spec import BmcSpec, Identity
 from bootos.process import Child, Completed, run, start
 from bootos.waiting import CLOCK, find_within
@@ -79,7 +80,7 @@ class Bmc:
     def start(self) -> None:
         """Start the simulator and wait until it answers over LAN. Raises BootosError."""
         self._stopped.clear()
-        self._sockets = tempfile.TemporaryDirectory(prefix="bootos-bmc-")
+        self._sockets = open_socket_place()
         sockets = Path(self._sockets.name)
         self._control = _ControlServer(str(sockets / "chassis"), self)
         threading.Thread(

@@ -5,12 +5,12 @@ events, so that an internal error, a panic or an ended process is known at once.
 qapi/run-state.json.
 """
 
+import contextlib
 import os
 import queue
 import re
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.qmp import Event, Qmp
 from bootos.lab.serial import SerialLog
+from bootos.lab.socket_place import open_socket_place
 from bootos.process import ToolError, start
 
 WENT_OFF = "the machine went off"
@@ -80,30 +81,18 @@ class Emulator:
         self._is_settled = threading.Event()
         self._noticed: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._log_began = log_path.stat().st_size if log_path.exists() else 0
-        with tempfile.TemporaryDirectory(prefix="bootos-lab-") as directory:
+        with open_socket_place() as directory:
             paths = Path(directory, "serial"), Path(directory, "qmp")
             with _listen(paths[0]) as serial_listener, _listen(paths[1]) as qmp_listener:
                 self.began = time.monotonic()
                 self._child = start(build(str(paths[0]), str(paths[1])), log_path=log_path, env=env)
                 until = self.began + start_deadline_s
-                serial_connection = self._accept(serial_listener, until)
-                try:
-                    qmp_connection = self._accept(qmp_listener, until)
-                except BootosError:
-                    serial_connection.close()
-                    raise
-        try:
-            self.qmp = Qmp(
-                qmp_connection,
-                began=self.began,
-                on_event=self._hear_event,
-                on_end=lambda: self._noticed.put(None),
-                earlier=earlier,
-            )
-        except BootosError as cause:
-            self._child.stop(grace_s=0.0)
-            serial_connection.close()
-            raise BootosError(f"QEMU did not start: {self.read_words()}") from cause
+                with contextlib.ExitStack() as undone:  # also when somebody presses Ctrl-C meanwhile
+                    undone.callback(self._child.stop, grace_s=0.0)
+                    serial_connection = undone.enter_context(self._accept(serial_listener, until))
+                    qmp_connection = undone.enter_context(self._accept(qmp_listener, until))
+                    self.qmp = self._shake_hands(qmp_connection, earlier)
+                    undone.pop_all()
         serial.follow(serial_connection, began=self.began)
         threading.Thread(target=self._watch, name="emulator", daemon=True).start()
 
@@ -169,7 +158,7 @@ class Emulator:
         return "; ".join(lines)[-600:] or "it said nothing"
 
     def _accept(self, listener: socket.socket, until: float) -> socket.socket:
-        """QEMU's connection. Raises BootosError with QEMU's words when it ended, and ends it when it is too slow."""
+        """QEMU's connection. Raises BootosError with QEMU's words when it ended, or is too slow."""
         while True:
             try:
                 connection, _ = listener.accept()
@@ -180,6 +169,20 @@ class Emulator:
                 raise BootosError(f"QEMU did not start: {self.read_words()}") from cause
             connection.settimeout(None)
             return connection
+
+    def _shake_hands(self, connection: socket.socket, earlier: Sequence[Event]) -> Qmp:
+        """The QMP connection, ready for commands. Raises BootosError with QEMU's words when it does not answer."""
+        try:
+            return Qmp(
+                connection,
+                began=self.began,
+                on_event=self._hear_event,
+                on_end=lambda: self._noticed.put(None),
+                earlier=earlier,
+            )
+        except BootosError as cause:
+            self._child.stop(grace_s=0.0)
+            raise BootosError(f"QEMU did not start: {self.read_words()}") from cause
 
     def _hear_event(self, event: Event) -> None:
         self._noticed.put(event)

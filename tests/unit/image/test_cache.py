@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bootos.errors import BootosError
-from bootos.image.cache import Cache, Event, compute_key
+from bootos.image.cache import Cache, Event, compute_key, hash_path
 from bootos.image.recipe_file import read_recipe
 from bootos.image.steps.snapshot import read_question
 
@@ -146,6 +146,16 @@ def test_a_tree_counts_by_its_content_and_not_by_place_or_time(tmp_path: Path) -
     (tmp_path / "two/link").unlink()
     (tmp_path / "two/link").symlink_to("sub")
     assert key("one") != key("two")
+
+
+def test_a_name_that_is_no_utf_8_counts_as_it_is(tmp_path: Path) -> None:
+    keys = set()
+    for place, name in enumerate((b"caf\xe9", b"caf\xe8", "café".encode())):
+        tree = tmp_path / str(place)
+        tree.mkdir()
+        (tree / os.fsdecode(name)).write_text("same")
+        keys.add(hash_path(tree))
+    assert len(keys) == 3
 
 
 def test_a_file_counts_by_its_name_too_and_so_inside_a_model(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -103,3 +104,17 @@ def test_a_damaged_archive_is_told_with_its_place(tmp_path: Path) -> None:
     for damaged in (archive[:second], archive[:second] + b"x" + archive[second + 1 :]):
         with pytest.raises(BootosError, match=f"damaged at byte {second}: not a cpio header"):
             read_cpio(io.BytesIO(damaged))
+
+
+@needs_cpio
+def test_a_name_that_is_no_utf_8_is_stored_as_it_is(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    name = os.fsdecode(b"caf\xe9")
+    (root / name).write_text("latin 1")
+    (root / "link").symlink_to(name)
+    (tmp_path / "a.cpio").write_bytes(archive_of(root))
+    (tmp_path / "out").mkdir()
+    run(["sh", "-c", "cpio --quiet -i -d < ../a.cpio"], cwd=tmp_path / "out")
+    assert sorted(os.fsencode(path.name) for path in (tmp_path / "out").iterdir()) == [b"caf\xe9", b"link"]
+    assert (tmp_path / "out/link").read_text() == "latin 1"

@@ -126,6 +126,13 @@ def test_a_memory_that_cannot_be_written_does_not_hinder(bench: Bench) -> None:
     assert bench.judge().accelerator == "kvm"
 
 
+def test_a_kernel_that_is_no_file_is_not_tried(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "no-kernel").mkdir()
+    bench.fail("start")
+    choice = bench.host().judge(tmp_path / "no-kernel")
+    assert "decompression of the image's kernel" not in [trial.name for trial in choice.trials]
+
+
 def test_a_machine_that_died_at_work_is_remembered_against_kvm(bench: Bench) -> None:
     assert bench.judge().accelerator == "kvm"
     bench.host().remember_failure("KVM internal error. Suberror: 1")

@@ -14,8 +14,9 @@ from browsing import read_every_page
 from publishing import begin, make_image, publish, run_bootos, send_files, send_piece
 from serving import Agent, Running, run_in_thread
 
+from bootos.errors import BootosError
 from bootos.server.command.client import Client
-from bootos.server.command.publication import hand_over
+from bootos.server.command.publication import PIECE_BYTES, hand_over, send_file
 from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import create_key, sign
 from bootos.server.settings import Settings
@@ -66,6 +67,31 @@ def test_a_published_image_is_served_by_its_version_and_is_no_default_yet(
     assert (
         load(server, "images/local/vmlinuz") == (server.context.settings.boot_files / "vmlinuz").read_bytes()
     )
+
+
+def test_a_new_note_of_a_published_image_stands_in_the_audit_log(server: Running, tmp_path: Path) -> None:
+    version = make_image(tmp_path / "a", "a")
+    publish(server, tmp_path / "a", note="first")
+    assert server.operate("POST", f"/images/{version}/publish", {"note": "second"})["note"] == "second"
+    server.operate("POST", f"/images/{version}/publish", {})
+    lines = [line for line in server.operate("GET", "/audit") if line["action"] == "image.publish"]
+    assert [(line["subject"], line["detail"]) for line in lines] == [(version, "second"), (version, "first")]
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_publication(
+    server: Running, tmp_path: Path
+) -> None:
+    version = make_image(tmp_path / "a", "a", size_bytes=2 * PIECE_BYTES)
+    begin(server, tmp_path / "a")
+    path = tmp_path / "a/initrd.img"
+    state = {"name": "initrd.img", "size_bytes": path.stat().st_size, "have_bytes": 0}
+    client = Client(server.url, server.context.operator_token)
+
+    def shorten(sent: float) -> None:
+        os.truncate(path, PIECE_BYTES)
+
+    with pytest.raises(BootosError, match="has become shorter while it was sent"):
+        send_file(client, version, path, state, shorten)
 
 
 def test_a_half_uploaded_image_is_never_served_and_goes_on_where_it_stopped(

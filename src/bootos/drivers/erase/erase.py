@@ -52,11 +52,10 @@ class EraseDriver:
     def read(self, machine: Machine, inventory: Inventory) -> EraseState:
         storage = read_storage(machine, inventory)
         abilities = {disk.path: read_ability(machine, disk, storage.disks) for disk in storage.disks}
-        # A drive that is being sanitized cannot be read, and can be erased nevertheless.
+        # A drive that is being sanitized, or is locked by a password, cannot be read, and can be erased nevertheless.
+        silent = {path for path, ability in abilities.items() if ability.running or ability.locked}
         blocks = {
-            path: msgspec.structs.replace(found, unreadable=found.unreadable and not abilities[path].running)
-            if path in abilities
-            else found
+            path: msgspec.structs.replace(found, unreadable=found.unreadable and path not in silent)
             for path, found in storage.blocks.items()
         }
         proven = {

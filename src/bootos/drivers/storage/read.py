@@ -15,6 +15,7 @@ from bootos.drivers.storage import md, volume
 from bootos.drivers.storage.completeness import is_complete, is_doubted
 from bootos.drivers.storage.current import find_current_disks
 from bootos.drivers.storage.lsblk import find_parts, find_users, read_devices
+from bootos.drivers.storage.readability import can_read_edges
 from bootos.drivers.storage.signature import LVM_SIGNATURE, MD_SIGNATURE, TABLES, Signature
 from bootos.drivers.storage.state import Block, Layout, Slice, Storage, describe_disk, partition_path
 from bootos.drivers.storage.table import parse_attributes
@@ -109,8 +110,20 @@ def _find_members_by_node(blocks: Iterable[Block], kind: str) -> dict[str, str]:
     return found
 
 
-def _read_signatures(machine: Machine, nodes: list[str]) -> tuple[dict[str, tuple[Signature, ...]], set[str]]:
-    """(signatures by device, devices that cannot be read). `wipefs` without `--all` only looks."""
+def _read_signatures(
+    machine: Machine, sizes: dict[str, int]
+) -> tuple[dict[str, tuple[Signature, ...]], set[str]]:
+    """(signatures by device, devices that cannot be read); `sizes` are the devices with their bytes. `wipefs` without
+    `--all` only looks."""
+    found, unreadable = _ask_wipefs(machine, list(sizes))
+    blank = (node for node in sizes if not found.get(node) and node not in unreadable)
+    more = {node for node in blank if not can_read_edges(machine.root, node, sizes[node])}
+    for node in sorted(more):
+        log.warning("%s cannot be read where its signatures would be", node)
+    return found, unreadable | more
+
+
+def _ask_wipefs(machine: Machine, nodes: list[str]) -> tuple[dict[str, tuple[Signature, ...]], set[str]]:
     if not nodes:
         return {}, set()
     done = machine.run(["wipefs", "--json", *nodes], check=False)
@@ -131,9 +144,9 @@ def _read_signatures(machine: Machine, nodes: list[str]) -> tuple[dict[str, tupl
 
 def _read_blocks(machine: Machine, items: dict[str, dict[str, Any]]) -> dict[str, Block]:
     """Blocks by their name in plans; `items` are their entries of `lsblk`."""
-    nodes = [item["path"] for item in items.values() if item["size"]]
-    nodes += [part["path"] for item in items.values() for part in find_parts(item) if part["size"]]
-    signatures, unreadable = _read_signatures(machine, nodes)
+    shown = [*items.values(), *(part for item in items.values() for part in find_parts(item))]
+    sizes = {item["path"]: int(item["size"]) for item in shown if item["size"]}
+    signatures, unreadable = _read_signatures(machine, sizes)
     return {
         device: _build_block(machine, device, item, signatures, unreadable) for device, item in items.items()
     }

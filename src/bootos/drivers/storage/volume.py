@@ -15,7 +15,8 @@ import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.storage.mark import UNFINISHED
-from bootos.drivers.storage.signature import Signature, name_signature
+from bootos.drivers.storage.readability import can_read_edges
+from bootos.drivers.storage.signature import UNREADABLE, Signature, name_signature
 
 LVM_TIMEOUT_S = 300.0
 
@@ -200,7 +201,8 @@ def _probe(
     argv = ["blkid", "--probe", "--output", "export", "--offset", str(offset), "--size", str(size)]
     done = machine.run([*argv, place["device"]], check=False)
     if done.returncode == 2:  # nothing found
-        return ()
+        is_blank = can_read_edges(machine.root, place["device"], size, offset)
+        return () if is_blank else (Signature(type=UNREADABLE),)
     if done.returncode == 8:  # blkid finds several signatures: there is data, of whatever kind
         return (Signature(type="ambiguous"),)
     if done.returncode != 0:

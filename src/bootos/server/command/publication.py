@@ -112,8 +112,13 @@ def send_file(
         with path.open("rb") as file:
             while have < size:
                 file.seek(have)
-                before = have
-                have = send_piece(client, version, state["name"], have, file.read(PIECE_BYTES))
+                before, content = have, file.read(PIECE_BYTES)
+                if not content:
+                    raise BootosError(
+                        f"{path} has become shorter while it was sent",
+                        hint="was the image built anew meanwhile? publish it again",
+                    )
+                have = send_piece(client, version, state["name"], have, content)
                 advance(have - before)
     except OSError as cause:
         raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause

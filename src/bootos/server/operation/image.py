@@ -110,6 +110,8 @@ def publish_image(context: Context, actor: Actor, version: str, wanted: Publicat
         with context.store.write() as session:
             versions.find_image(session, version)
             versions.add_image(session, version, note=wanted.note, published_by=actor.name)
+            if wanted.note:
+                record(session, actor, "image.publish", version, wanted.note)
     return make_default(context, actor, version) if wanted.default else _show(context, version)
 
 
