@@ -7,6 +7,8 @@ import pytest
 from carrying import apply, plan
 from storagemachine import MIB, FakeArray, FakeDevice, FakePart, StorageMachine
 
+from bootos.drivers.contract import DriverError
+
 
 class Damaged(StorageMachine):
     """`broken` are devices that wipefs cannot read, or of which sfdisk does not understand the table."""
@@ -152,3 +154,14 @@ def test_a_logical_volume_whose_reads_fail_is_not_blank(tmp_path: Path) -> None:
     (tmp_path / "dev/sda").mkdir(parents=True)
     (problem,) = plan(wanted, fake.machine, inventory).problems
     assert problem.message == "/dev/vg/data holds what cannot be read on /dev/vg/data"
+
+
+@pytest.mark.parametrize("said", ["null", "lsblk: Killed", '{"blockdevices": [{"name": "sda"}]}', "[]"])
+def test_a_tool_that_answers_what_is_not_understood_ends_in_words(tmp_path: Path, said: str) -> None:
+    class Garbled(StorageMachine):
+        def _run_lsblk(self, words: list[str], input: str | None) -> str:
+            return said
+
+    fake = Garbled(tmp_path, {"sda": 4096 * MIB})
+    with pytest.raises(DriverError, match="File systems: a tool said what is not understood"):
+        plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())

@@ -74,8 +74,11 @@ class Run:
     def ask(self, driver: Driver, forecast: Forecast) -> Planned:
         """What the driver plans on what it reads now; its work is added to `forecast`.
 
-        Raises DriverError, ToolError when the machine cannot be read."""
+        Raises DriverError, ToolError when the machine cannot be read, or says what is not understood."""
         if self.template is None:
             raise DriverError("a document that is no template asks nothing of a driver")
-        state = driver.read(self.machine, self.inventory)
+        try:
+            state = driver.read(self.machine, self.inventory)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as cause:
+            raise DriverError(f"{driver.title}: a tool said what is not understood: {cause!r}") from cause
         return driver.plan(state, self.template, self.secrets, forecast)

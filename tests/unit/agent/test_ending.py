@@ -24,6 +24,21 @@ from bootos.wire.v2 import TERMINAL, JobState
 PROBLEM = Problem(path="raid", message="drive 9 is not there")
 
 
+def test_a_job_ends_also_when_the_agent_itself_fails() -> None:
+    """An agent that ended with it would be started again, get the order again, and fail again, for ever."""
+    told: list[Ending] = []
+
+    def work() -> Ending:
+        raise KeyError("MD_LEVEL")
+
+    assert end_job("7", work, told.append) is Next.ORDER
+    (ending,) = told
+    assert (ending.outcome, ending.message) == (
+        Outcome.FAILED,
+        "the agent itself failed: KeyError('MD_LEVEL'); its log says where",
+    )
+
+
 @pytest.mark.parametrize(
     ("end", "ending", "after"),
     [

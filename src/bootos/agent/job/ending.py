@@ -103,6 +103,11 @@ def find_ending(work: Callable[[], Ending]) -> Ending:
     except BootosError as error:
         message = f"{error} ({error.hint})" if error.hint else str(error)
         return Ending(outcome=Outcome.FAILED, message=message)
+    except Exception as error:
+        log.exception("the agent itself failed")
+        return Ending(
+            outcome=Outcome.FAILED, message=f"the agent itself failed: {error!r}; its log says where"
+        )
 
 
 def leave(host: Host, after: Next, reboot: Callable[[], None] | None = None) -> None:

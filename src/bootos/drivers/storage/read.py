@@ -25,14 +25,19 @@ log = logging.getLogger(__name__)
 
 
 def parse_wipefs(text: str) -> dict[str, tuple[Signature, ...]]:
-    """`wipefs --json DEVICE...` by the kernel's name; each kind of signature once (vfat and GPT leave several)."""
+    """`wipefs --json DEVICE...` by `name_in_wipefs`; each kind of signature once (vfat and GPT leave several)."""
     listed = json.loads(text).get("signatures", []) if text.strip() else []
     found: dict[str, dict[tuple[str, str], Signature]] = {}
     for item in listed:
         uuid, label = item.get("uuid") or "", item.get("label") or ""
-        kinds = found.setdefault(item["device"].replace("!", "/"), {})
+        kinds = found.setdefault(name_in_wipefs(item["device"].replace("!", "/")), {})
         kinds.setdefault((item["type"], uuid), Signature(type=item["type"], label=label, uuid=uuid))
     return {device: tuple(kinds.values()) for device, kinds in found.items()}
+
+
+def name_in_wipefs(node: str) -> str:
+    """What `wipefs` calls a device: the last part of its path, also of /dev/mapper/NAME."""
+    return node.rpartition("/")[2]
 
 
 def parse_sfdisk(text: str, device: str) -> Layout | None:
@@ -129,7 +134,7 @@ def _ask_wipefs(machine: Machine, nodes: list[str]) -> tuple[dict[str, tuple[Sig
     done = machine.run(["wipefs", "--json", *nodes], check=False)
     if done.returncode == 0:
         named = parse_wipefs(done.stdout)
-        return {node: named.get(node.removeprefix("/dev/"), ()) for node in nodes}, set()
+        return {node: named.get(name_in_wipefs(node), ()) for node in nodes}, set()
     found: dict[str, tuple[Signature, ...]] = {}
     unreadable: set[str] = set()
     for node in nodes:
@@ -138,7 +143,7 @@ def _ask_wipefs(machine: Machine, nodes: list[str]) -> tuple[dict[str, tuple[Sig
             log.warning("%s cannot be read: %s", node, done.stderr.strip())
             unreadable.add(node)
         else:
-            found[node] = parse_wipefs(done.stdout).get(node.removeprefix("/dev/"), ())
+            found[node] = parse_wipefs(done.stdout).get(name_in_wipefs(node), ())
     return found, unreadable
 
 
