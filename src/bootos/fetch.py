@@ -6,6 +6,7 @@ into here.
 
 import hashlib
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,13 +43,15 @@ def mask_url(url: str) -> str:
 
 
 def find_passwords(url: str) -> tuple[str, ...]:
-    """The password in http://user:password@host, as it is written and as it is meant."""
+    """The password in http://user:password@host, as it is written, as it is sent and as it is meant. In a URL that is
+    none it is all that may be one: such a URL is what error messages show."""
+    written = re.match(r"[^/]*//([^/?#]*)@", url)  # RFC 3986, 3.2.1
     try:
-        auth = urllib3.util.parse_url(url).auth
+        sent = urllib3.util.parse_url(url).auth or ""
     except urllib3.exceptions.LocationParseError:
-        return ()
-    _, colon, password = (auth or "").partition(":")
-    return tuple({password, unquote(password)}) if colon and password else ()
+        written, sent = re.match(r"[^/]*//(.*)@", url, re.DOTALL), ""
+    found = {auth.partition(":")[2] for auth in (written[1] if written else "", sent)}
+    return tuple(sorted({*found, *map(unquote, found)} - {""}))
 
 
 def fetch_file(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bootos.fetch import mask_url
 from bootos.masking import MASK, Masker
 from bootos.process import Command
 
@@ -51,3 +52,22 @@ def test_an_empty_secret_masks_nothing() -> None:
 def test_what_is_below_a_key_that_is_left_out_stays() -> None:
     value = {"id": "oob.ipmi:user:ADMIN", "summary": "set ADMIN", "sealed": [{"text": "ADMIN"}]}
     assert Masker(["ADMIN"]).plain(value, but={"id", "sealed"}) == {**value, "summary": f"set {MASK}"}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://u:p%2fq@h/x", "http://u:********@h/x"),  # written in lower case, sent as %2F
+        ("http://u:p{q@h/x", "http://u:********@h/x"),
+        ("http://u:p@ss@h/x", "http://u:********@h/x"),
+        ("ftp://u:pw@[::1]/x", "ftp://u:********@[::1]/x"),
+        ("http://u:secret@host:99999999/", "http://u:********@host:99999999/"),  # these are no URLs
+        ("http://u:secret@ho st/", "http://u:********@ho st/"),
+        ("http://u:p#ss@h/", "http://u:********@h/"),
+        ("http://u:p/ss@h/x", "http://u:********@h/x"),
+        ("http://u@h/a:b@c", "http://u@h/a:b@c"),
+        ("http://h/a:b@c", "http://h/a:b@c"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert mask_url(url) == shown
