@@ -165,7 +165,7 @@ class LabHost:
         """The results that are remembered. A file that cannot be read is taken for an empty one, and written anew."""
         try:
             results = msgspec.json.decode(self.memory.read_bytes(), type=_Memory).results
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, ValueError, RecursionError):
             results = {}
         return {**results, **_unwritten.get(self.memory, {})}
 

@@ -109,7 +109,8 @@ def test_another_host_kernel_or_processor_is_tried(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b'{"results": {"a": {"ok": "perhaps"}}}', b'{"new": 1}']
+    "content",
+    [b"", b"{", b"\xff\xfe", b'{"results": {"a": {"ok": "perhaps"}}}', b'{"new": 1}', b'{"a":' * 5000],
 )
 def test_a_damaged_memory_is_ignored_and_made_anew(bench: Bench, content: bytes) -> None:
     bench.memory.parent.mkdir()
