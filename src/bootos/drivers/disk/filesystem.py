@@ -13,7 +13,7 @@ from bootos.drivers.contract import Change, Forecast, Machine, PartitionForecast
 from bootos.drivers.disk.driver import DiskDriver
 from bootos.drivers.disk.export import export_whole
 from bootos.drivers.storage.completeness import keep_doubts
-from bootos.drivers.storage.content import Occupancy, find_on_device, find_on_partition, find_on_volume
+from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
 from bootos.drivers.storage.mark import FILESYSTEM
@@ -26,10 +26,11 @@ from bootos.drivers.storage.mkfs import (
     mark_filesystem,
 )
 from bootos.drivers.storage.own import is_own_filesystem
+from bootos.drivers.storage.place import Place, find_places, find_present, list_partitions, list_volumes
 from bootos.drivers.storage.selection import reserve_disks, select_targets
 from bootos.drivers.storage.signature import Signature
-from bootos.drivers.storage.state import Slice, Storage
-from bootos.drivers.storage.volume import Volume, opened
+from bootos.drivers.storage.state import Storage
+from bootos.drivers.storage.volume import opened
 from bootos.template.model import (
     DiskWanted,
     Filesystem,
@@ -37,7 +38,6 @@ from bootos.template.model import (
     LogicalVolume,
     Partition,
     Template,
-    VolumeGroup,
 )
 from bootos.template.size import format_size
 
@@ -60,10 +60,9 @@ class FilesystemDriver(DiskDriver):
     details = (Make,)
 
     def wants(self, template: Template) -> bool:
-        return any(
-            disk.filesystem is not None or any(wants_plain(part) for part in disk.partitions)
-            for disk in template.disks
-        ) or any(wants_plain(item) for group in template.volume_groups for item in group.volumes)
+        return any(disk.filesystem is not None for disk in template.disks) or any(
+            wants_plain(place.wanted) for place in find_places(template)
+        )
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -75,9 +74,11 @@ class FilesystemDriver(DiskDriver):
             if wanted.filesystem is not None and not wanted.partitions and wanted.table is None:
                 _plan_whole(state, wanted, at, forecast, planned)
             else:
-                _plan_partitions(state, wanted, at, forecast, planned)
+                for place in list_partitions(wanted, at):
+                    _plan_place(state, place, forecast, planned)
         for index, group in enumerate(template.volume_groups):
-            _plan_volumes(state, group, f"volume_groups[{index}]", forecast, planned)
+            for place in list_volumes(group, f"volume_groups[{index}]"):
+                _plan_place(state, place, forecast, planned)
         return planned
 
     def change(self, machine: Machine, detail: Make, secrets: dict[str, str]) -> None:
@@ -140,55 +141,29 @@ def _plan_whole(state: Storage, wanted: DiskWanted, at: str, forecast: Forecast,
     forecast.freed |= {spot.device for spot in _plan_spots(state, spots, wanted.filesystem, planned)}
 
 
-def _find_places(forecast: Forecast, path: str) -> list[PartitionForecast]:
-    return [place for place in forecast.partitions if place.path == path]
+def _plan_place(state: Storage, place: Place, forecast: Forecast, planned: Planned) -> None:
+    if place.wanted.filesystem is not None and wants_plain(place.wanted):
+        targets = [target for target in forecast.partitions if target.path == place.path]
+        spots = [_build_spot(state, place, target, forecast) for target in targets]
+        _plan_spots(state, spots, place.wanted.filesystem, planned)
 
 
-def _build_spot(place: PartitionForecast, owner: str, wipe: bool, **more: Any) -> Spot:
+def _build_spot(state: Storage, place: Place, target: PartitionForecast, forecast: Forecast) -> Spot:
+    signatures, present = find_present(state, place, target, forecast.freed)
     return Spot(
-        title=place.device,
-        device=place.device,
-        place=place.place or place.device,
+        title=target.device,
+        device=target.device,
+        place=target.place or target.device,
+        base=target.device if place.volume else target.disk,
         path=f"{place.path}.filesystem",
-        owner=owner,
-        wipe=wipe,
-        size_bytes=place.size_bytes,
-        **more,
+        owner=place.owner,
+        wipe=place.wipe,
+        size_bytes=target.size_bytes,
+        number=place.number,
+        volume=place.volume,
+        present=present,
+        signatures=signatures,
     )
-
-
-def _fill_spot(spot: Spot, present: Occupancy, found: Slice | Volume | None) -> Spot:
-    signatures = found.signatures if found is not None else ()
-    return msgspec.structs.replace(spot, present=present, signatures=signatures)
-
-
-def _plan_partitions(
-    state: Storage, wanted: DiskWanted, at: str, forecast: Forecast, planned: Planned
-) -> None:
-    for index, part in enumerate(wanted.partitions):
-        if part.filesystem is None or part.encryption is not None:
-            continue
-        spots = []
-        for place in _find_places(forecast, f"{at}.partitions[{index}]"):
-            spot = _build_spot(place, at, wanted.wipe, base=place.disk, number=index + 1)
-            if place.kept:
-                found = state.blocks[place.disk].find_slice(index + 1)
-                present = find_on_partition(state, place.disk, index + 1, forecast.freed)
-                spot = _fill_spot(spot, present, found)
-            spots.append(spot)
-        _plan_spots(state, spots, part.filesystem, planned)
-
-
-def _plan_volumes(state: Storage, wanted: VolumeGroup, at: str, forecast: Forecast, planned: Planned) -> None:
-    present = next((group for group in state.groups if group.name == wanted.name), None)
-    for index, item in enumerate(wanted.volumes):
-        if item.filesystem is None or item.encryption is not None:
-            continue
-        for place in _find_places(forecast, f"{at}.volumes[{index}]"):
-            spot = _build_spot(place, at, wanted.wipe, base=place.device, volume=(wanted.name, item.name))
-            if place.kept and present is not None:
-                spot = _fill_spot(spot, find_on_volume(present, item.name), present.find_volume(item.name))
-            _plan_spots(state, [spot], item.filesystem, planned)
 
 
 def _plan_spots(

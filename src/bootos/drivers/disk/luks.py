@@ -12,7 +12,6 @@ import msgspec
 
 from bootos.drivers.contract import Change, Forecast, Machine, PartitionForecast, Planned
 from bootos.drivers.disk.driver import DiskDriver
-from bootos.drivers.storage.content import Occupancy, find_on_partition, find_on_volume
 from bootos.drivers.storage.desk import Taking, judge, wipe_word
 from bootos.drivers.storage.device import empty_place
 from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
@@ -24,11 +23,12 @@ from bootos.drivers.storage.mkfs import (
     mark_filesystem,
 )
 from bootos.drivers.storage.own import is_unfinished_container
+from bootos.drivers.storage.place import Place, find_places, find_present
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.signature import LUKS_SIGNATURE, Signature
 from bootos.drivers.storage.state import Storage
 from bootos.drivers.storage.volume import opened
-from bootos.template.model import Encryption, Filesystem, LogicalVolume, Partition, Template
+from bootos.template.model import Encryption, Filesystem, Template
 from bootos.template.size import format_size
 
 HEADER_BYTES = 16 * 1024**2  # the size of a LUKS2 header as cryptsetup makes it
@@ -48,18 +48,6 @@ class Encrypt(msgspec.Struct, frozen=True, kw_only=True):
     filesystem: Filesystem | None
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A place of the template that wants encryption. `owner` is the place whose `wipe` counts."""
-
-    wanted: Partition | LogicalVolume
-    encryption: Encryption
-    path: str
-    owner: str
-    wipe: bool
-    number: int | None = None
-    group: str = ""
-
-
 class LuksDriver(DiskDriver):
     name = "disk.luks"
     section = "disks.luks"
@@ -68,18 +56,21 @@ class LuksDriver(DiskDriver):
     details = (Encrypt,)
 
     def wants(self, template: Template) -> bool:
-        return any(find_places(template))
+        return any(place.wanted.encryption is not None for place in find_places(template))
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         planned = Planned()
         for place in find_places(template):
+            encryption = place.wanted.encryption
+            if encryption is None:
+                continue
             before = len(planned.actions)
             for target in forecast.partitions:
                 if target.path == place.path:
-                    _plan_place(state, place, target, forecast, planned)
-            name = place.encryption.passphrase.secret
+                    _plan_place(state, place, encryption, target, forecast, planned)
+            name = encryption.passphrase.secret
             if len(planned.actions) > before and not secrets.get(name):
                 message = f"the secret {name!r} has no value"
                 hint = f"bootos secret set {name}, or --secrets FILE by hand"
@@ -91,50 +82,6 @@ class LuksDriver(DiskDriver):
         apply_encryption(machine, detail, secrets[detail.secret])
 
 
-def find_places(template: Template) -> Iterator[Place]:
-    """Every partition and logical volume of the template that is to be encrypted, in the order of the template."""
-    for n, disk in enumerate(template.disks):
-        for index, part in enumerate(disk.partitions):
-            if part.encryption is not None:
-                yield Place(
-                    wanted=part,
-                    encryption=part.encryption,
-                    path=f"disks[{n}].partitions[{index}]",
-                    owner=f"disks[{n}]",
-                    wipe=disk.wipe,
-                    number=index + 1,
-                )
-    for n, group in enumerate(template.volume_groups):
-        for index, item in enumerate(group.volumes):
-            if item.encryption is not None:
-                yield Place(
-                    wanted=item,
-                    encryption=item.encryption,
-                    path=f"volume_groups[{n}].volumes[{index}]",
-                    owner=f"volume_groups[{n}]",
-                    wipe=group.wipe,
-                    group=group.name,
-                )
-
-
-def _find_present(
-    state: Storage, place: Place, target: PartitionForecast, forecast: Forecast
-) -> tuple[tuple[Signature, ...], Occupancy]:
-    """What is there now: (signatures, the same in words)."""
-    if not target.kept:
-        return (), Occupancy()
-    if place.number is None:
-        group = next((group for group in state.groups if group.name == place.group), None)
-        volume = group.find_volume(place.wanted.name) if group is not None else None
-        if group is None or volume is None:
-            return (), Occupancy()
-        return volume.signatures, find_on_volume(group, volume.name)
-    disk = state.blocks.get(target.disk)
-    found = disk.find_slice(place.number) if disk is not None else None
-    present = find_on_partition(state, target.disk, place.number, forecast.freed)
-    return found.signatures if found is not None else (), present
-
-
 def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
     """Whether a finished container is there, with the label where one is wanted."""
     if len(signatures) != 1 or signatures[0].type != LUKS_SIGNATURE:
@@ -144,7 +91,12 @@ def is_right(signatures: tuple[Signature, ...], wanted: Encryption) -> bool:
 
 
 def _plan_place(
-    state: Storage, place: Place, target: PartitionForecast, forecast: Forecast, planned: Planned
+    state: Storage,
+    place: Place,
+    encryption: Encryption,
+    target: PartitionForecast,
+    forecast: Forecast,
+    planned: Planned,
 ) -> None:
     wanted = place.wanted
     filesystem = full_filesystem(wanted.filesystem) if wanted.filesystem is not None else None
@@ -155,8 +107,8 @@ def _plan_place(
             f"{format_size(target.size_bytes)} is too small: header and content need {format_size(least)}"
         )
         planned.complain(here, message)
-    signatures, present = _find_present(state, place, target, forecast)
-    if is_right(signatures, place.encryption):
+    signatures, present = find_present(state, place, target, forecast.freed)
+    if is_right(signatures, encryption):
         planned.notes.append(f"{target.device} is encrypted already")
         return
     ruling = judge(
@@ -180,9 +132,9 @@ def _plan_place(
         Encrypt(
             device=target.device if place.group else target.disk,
             number=place.number,
-            volume=(place.group, wanted.name) if place.group else None,
-            secret=place.encryption.passphrase.secret,
-            label=place.encryption.label or "",
+            volume=place.volume,
+            secret=encryption.passphrase.secret,
+            label=encryption.label or "",
             uuid=uuid,
             filesystem=mark_filesystem(state, filesystem, f"{target.device} content") if filesystem else None,
         ),
