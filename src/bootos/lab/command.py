@@ -85,7 +85,9 @@ def check(
         screen.print(table)
         _print_choice(screen, choice)
         if missing:
-            screen.print(f"install: apt-get install --no-install-recommends {' '.join(missing)}")
+            screen.print(
+                f"install: apt-get install --no-install-recommends {' '.join(missing)}", soft_wrap=True
+            )
     if missing:
         raise typer.Exit(1)
 

@@ -90,6 +90,7 @@ def test_skipped_hardware_configuration_still_uploads_the_mac(host: Host, peer: 
     client, reporter = start(host)
     assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter) is Next.REBOOT
     assert [step.state for step in peer.reports[-1].steps if step.id == "plan"] == [v2.StepState.SKIPPED]
+    assert peer.reports[-1].message == "hardware configuration was skipped; it reboots now"
     assert peer.macs
 
 

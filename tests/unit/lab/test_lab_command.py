@@ -140,6 +140,14 @@ def test_run_ends_with_1_and_the_reason_when_the_machine_fails(tmp_path: Path) -
     assert "machine: the machine's kernel panicked" in result.stdout
 
 
+def test_the_command_that_installs_what_is_missing_is_one_line(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "bootos.cli", "lab", "check"]
+    result = run(argv, env={"PATH": str(tmp_path), "COLUMNS": "60"}, cwd=tmp_path, check=False)
+    assert result.returncode == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("install: ")]
+    assert {"qemu-system-x86", "squashfs-tools", "openipmi"} <= set(line.split())
+
+
 def test_wrong_usage_ends_with_2() -> None:
     assert CliRunner().invoke(app, ["run", "--disk", "floppy:1G", "--kernel-only"]).exit_code == 2
     assert CliRunner().invoke(app, ["run", "--no-such-option"]).exit_code == 2

@@ -74,7 +74,8 @@ def perform(order: v2.Order, host: Host, client: Client, progress: Progress, rep
     run_post_hook(order, host, progress)
     reporter.attach_inventory(host.inventory)
     save_state(order, host, reporter)
-    message = "the machine is as wanted" + ("; it reboots now" if order.reboot else "")
+    said = "hardware configuration was skipped" if order.skip_hardware else "the machine is as wanted"
+    message = said + ("; it reboots now" if order.reboot else "")
     return Ending(outcome=Outcome.SUCCEEDED, message=message)
 
 
