@@ -31,18 +31,10 @@ _MOST_SAID = 600
 
 
 class PackageData(msgspec.Struct, frozen=True, kw_only=True):
-    """How a package is run: what is left of the format and the item's own words."""
+    """How a package is run: its format with the item's own words laid over. `vendor` is the machine's."""
 
-    title: str
-    vendor: str | None  # the vendor of the machine
-    command: tuple[str, ...]
-    unpack: bool
-    downgrade: tuple[str, ...]
-    done: tuple[int, ...]
-    reboot: tuple[int, ...]
-    current: tuple[int, ...]
-    rebooting: tuple[int, ...]
-    meaning: dict[str, str]
+    vendor: str | None
+    format: Format
 
 
 class PackageDriver(Flasher):
@@ -75,16 +67,17 @@ class PackageDriver(Flasher):
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         hop: Hop = action.detail
         data: PackageData = hop.recipe.data
+        format = data.format
         going_back = any(
             compare_versions(hop.package.version, part.version or "", hop.component) == -1
             for part in hop.parts
         )
         with contextlib.ExitStack() as stack:
             path = stack.enter_context(fetched_package(machine, hop.package))
-            directory = stack.enter_context(unpacked_package(path)) if data.unpack else path.parent
+            directory = stack.enter_context(unpacked_package(path)) if format.unpack else path.parent
             places = {"{package}": str(path), "{directory}": str(directory), "{stem}": path.stem}
-            words = [_fill(word, places) for word in data.command]
-            words += data.downgrade if going_back else ()
+            words = [_fill(word, places) for word in format.command]
+            words += format.downgrade if going_back else ()
             try:
                 done = machine.run(
                     words,
@@ -100,29 +93,29 @@ class PackageDriver(Flasher):
                     f"{tell_hop(hop)}: the package did not end by itself, and how far it came is not known: {cause}",
                     hint="do not switch the machine off before its console or BMC shows that nothing is being flashed",
                 ) from cause
-        self._judge(hop, data, done)
+        self._judge(hop, format, done)
         if not hop.recipe.reboot:
             wait_for_version(machine, hop, data.vendor, self._find_program, self._settle_s)
 
-    def _judge(self, hop: Hop, data: PackageData, done: Completed) -> None:
+    def _judge(self, hop: Hop, format: Format, done: Completed) -> None:
         code = done.returncode
-        if code in data.done or (code in data.reboot and hop.recipe.reboot):
+        if code in format.done or (code in format.reboot and hop.recipe.reboot):
             return
-        if code in data.reboot:
+        if code in format.reboot:
             message = f"{tell_hop(hop)}: the package asks for a reboot (exit code {code}), which the plan does not hold"
             raise DriverError(message, hint="reboot: true")
-        if code in data.rebooting:
+        if code in format.rebooting:
             message = (
                 f"{tell_hop(hop)}: the package says that it reboots the machine by itself (exit code {code})"
             )
             raise DriverError(message, hint="options that leave the reboot to BootOS")
-        meaning = data.meaning.get(str(code), "")
-        if code in data.current:
+        meaning = format.meaning.get(str(code), "")
+        if code in format.current:
             meaning = meaning or "this version is installed already"
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-_MOST_SAID:]
         detail = ": ".join(part for part in (meaning, said) if part)
         raise DriverError(
-            f"{tell_hop(hop)}: the {data.title} ended with exit code {code}"
+            f"{tell_hop(hop)}: the {format.title} ended with exit code {code}"
             + (f": {detail}" if detail else "")
         )
 
@@ -162,22 +155,17 @@ def _build(item: FirmwareWanted, format: Format, program: str, vendor: str | Non
     if item.options is not None:
         kept = words[: words.index("{package}") + 1] if words[0] == "{package}" else words
         words = (*kept, *item.options)
-    data = PackageData(
-        title=format.title,
-        vendor=vendor,
+    laid_over = msgspec.structs.replace(
+        format,
         command=words,
-        unpack=format.unpack,
         downgrade=() if item.options is not None else format.downgrade,
         done=(*format.done, *(item.done_codes or ())),
         reboot=(*format.reboot, *(item.reboot_codes or ())),
-        current=format.current,
-        rebooting=format.rebooting,
-        meaning=format.meaning,
     )
     return Recipe(
         reboot=item.reboot if item.reboot is not None else item.component in format.takes_reboot,
         estimate_s=USUAL_S[item.component],
         timeout_s=float(item.timeout_s or MOST_S[item.component]),
         resumable=item.component in format.resumable,
-        data=data,
+        data=PackageData(vendor=vendor, format=laid_over),
     )
