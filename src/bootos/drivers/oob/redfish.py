@@ -8,6 +8,8 @@ import hashlib
 import logging
 from typing import Any
 
+import msgspec
+
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.oob.bmc import compare_lan
 from bootos.drivers.oob.ipmiplan import asks_settings, resolve_password
@@ -153,16 +155,7 @@ class RedfishDriver(Caller):
             password = resolve_password(user, machine.secrets, "")[0] if user is not None else None
             if password and account.enabled is not False and not risky:
                 right = self._ask_password(client.endpoint, account, password)
-            asked.append(
-                Account(
-                    path=account.path,
-                    id=account.id,
-                    name=account.name,
-                    role=account.role,
-                    enabled=account.enabled,
-                    right=right,
-                )
-            )
+            asked.append(msgspec.structs.replace(account, right=right))
         return tuple(asked)
 
     def _ask_password(self, endpoint: Endpoint, account: Account, password: str) -> bool | None:

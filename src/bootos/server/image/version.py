@@ -2,6 +2,7 @@
 open transaction; the caller lets the `Shelf` read it afterwards.
 """
 
+import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -105,16 +106,8 @@ def _join_repetitions(session: WriteSession) -> None:
 
 def read_pins(session: Session) -> list[Pin]:
     """All pins, in the order they were made."""
-    return [
-        Pin(
-            id=row.id,
-            version=row.version,
-            machine_id=row.machine_id,
-            vendor=row.vendor,
-            product=row.product,
-        )
-        for row in session.scalars(select(ImagePin).order_by(ImagePin.id))
-    ]
+    rows = session.scalars(select(ImagePin).order_by(ImagePin.id))
+    return [msgspec.convert(row, Pin, from_attributes=True) for row in rows]
 
 
 def set_pin(
