@@ -38,9 +38,9 @@ class BmcMachine:
         self.sol: dict[str, str] | None = {"enabled": "false", "volatile": "115.2", "non-volatile": "9.6"}
         self.boot = ""  # the options of `chassis bootdev`
         self.events = ["1 | 12/17/2019 | 02:57:25 | Power Supply #0xfb | Power Supply AC lost | Asserted"]
-        self.deaf_settings: set[str] = set()  # accepted and not applied
+        self.deaf_settings: set[str] = set()  # settings that the BMC accepts and does not apply
         self.resets = 0
-        self.deaf = 0  # how many requests go unanswered after a reset
+        self.deaf = 0  # how many requests get no answer after a reset
         self.machine = Machine(run=self.run)
 
     def run(self, argv: Sequence[Any], **options: Unpack[Options]) -> Completed:

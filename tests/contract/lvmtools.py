@@ -33,8 +33,8 @@ class LvmTools:
     def __init__(self) -> None:
         self.groups: dict[str, FakeGroup] = {}
         self.pv_uuids: dict[str, str] = {}
-        self.containers: dict[str, str] = {}  # open mappings: name -> node
-        self.inside: dict[str, list[dict[str, str]]] = {}  # what is in a container, by its node
+        self.containers: dict[str, str] = {}  # open containers: name -> node
+        self.inside: dict[str, list[dict[str, str]]] = {}  # what is in each container, by its node
 
     def drop_member(self, node: str) -> None:
         """The device was wiped: LVM does not see it any more."""

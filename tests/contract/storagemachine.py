@@ -47,9 +47,9 @@ class FakeArray(msgspec.Struct, kw_only=True):
     hotspares: list[str]
     chunk_kib: int
     device: FakeDevice
-    node: str = ""  # md127 while it runs
+    node: str = ""  # the kernel's name while it runs, as md127
     read_only: bool = False
-    half: bool = False  # its making was cut off: it cannot be started
+    half: bool = False  # it was not made to its end, and cannot be started
 
 
 class StorageMachine(LvmTools):
@@ -105,8 +105,6 @@ class StorageMachine(LvmTools):
         except _Refusal as refusal:
             stdout, code = str(refusal), refusal.code
         return command.complete(code, stdout)
-
-    # what is there
 
     def _find(self, node: str) -> Any:
         """A disk, partition, array, active logical volume or open container."""
@@ -191,8 +189,6 @@ class StorageMachine(LvmTools):
             lines.append("      ")
         lines.append("unused devices: <none>")
         (self.root / "proc/mdstat").write_text("\n".join(lines) + "\n")
-
-    # the tools
 
     def _run_lsblk(self, words: list[str], input: str | None) -> str:
         assert words[:2] == ["-J", "-b"]

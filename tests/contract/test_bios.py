@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[type[VendorTool], Callable[[], Tool], str, dict[str, Any]
         },
     ),
 }
-SHOWS_PENDING = ("racadm", "ilorest")  # the others show what is stored, or what the machine started with
+SHOWS_PENDING = ("racadm", "ilorest")  # the other tools show what is stored, or the values of the last start
 TELLS_READ_ONLY = {"racadm": "SystemModelName", "ilorest": "SerialNumber"}
 
 

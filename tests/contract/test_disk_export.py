@@ -94,7 +94,7 @@ def test_what_a_template_cannot_say_is_left_out(tmp_path: Path) -> None:
     fake.put("/dev/sda", "zfs_member", "tank")
     fake.put("/dev/sdb", "ntfs", "windows")
     assert export(fake) == {}
-    fake.put("/dev/sdc", "vfat", "lower")  # no label that a template may ask for
+    fake.put("/dev/sdc", "vfat", "lower")  # a template may not ask for this label
     assert export(fake)["disks"] == [
         {"select": {"size": f"{8192 * MIB}B", "type": "ssd"}, "filesystem": {"type": "vfat"}}
     ]

@@ -152,7 +152,8 @@ def check_history(seed: int, tmp_path: Path) -> int:
             assert all(isinstance(problem, Problem) and problem.path for problem in planned.problems)
             continue
         named = " ".join(lost for action in planned.actions for lost in action.destroys)
-        apply(document, fake.machine, inventory)  # which plans again after each driver, and wants nothing
+        # apply plans again after each driver, and fails when an action is left
+        apply(document, fake.machine, inventory)
         applied += 1
         again = plan(document, fake.machine, inventory)
         assert (again.actions, again.problems) == ([], [])

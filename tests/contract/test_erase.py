@@ -188,7 +188,8 @@ def test_what_is_lost_is_named_and_nothing_happens_without_the_word(tmp_path: Pa
 
 def test_an_erase_that_an_earlier_attempt_ended_is_not_done_again(tmp_path: Path) -> None:
     fake = DriveMachine(tmp_path, {"sda": Drive()})
-    run = Bench(fake, done=frozenset({"disk.erase:erase:/dev/sda"}))  # its certificate went with the reboot
+    # the certificate was lost with the reboot
+    run = Bench(fake, done=frozenset({"disk.erase:erase:/dev/sda"}))
     planned = run.plan(template())
     assert (planned.actions, planned.problems) == ([], [])
     assert "erased by this job" in planned.notes[0]

@@ -179,7 +179,7 @@ def test_a_tool_that_misbehaves_never_makes_a_job_say_done(
     if kind is not None:
         rig.silicon.knobs.append(Knob(tool=case.tool, kind=kind, when=case.when))
     said = run_job(case, rig, inventory, {"name": "t", **case.sections(tmp_path)})
-    if kind is None:  # a tool that behaves: it is the knob that makes the others fail
+    if kind is None:  # without a knob the tool works, so a failure of the others is due to their knob
         assert said == ""
     if said:
         assert any(name in said for name in case.names), said

@@ -14,7 +14,7 @@ from bootos.engine.watcher import StepFailed
 from bootos.template.check import read_template
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
-WHOLE = 3840755982336  # the Micron 9300's capacity
+WHOLE = 3840755982336  # the capacity of a Micron 9300
 SN730 = json.loads((ERASE / "nvme-id-ctrl-wdc-sn730.json").read_text()) | {"sn": "201327AA90B6"}
 SELECT = {"serial": "201327AA90B6"}
 TITLE = r"/dev/nvme0 \(Micron_9300_MTFDHAL3T8TDP, serial 201327AA90B6\)"
@@ -190,7 +190,7 @@ def test_what_a_cut_left_half_made_is_finished_by_the_next_attempt(command: str,
     fake.failing[command] = "after"
     inventory = fake.build_inventory()
     planned = plan(wanted, fake.machine, inventory)
-    cut = command != "ns-rescan"  # which is asked for, and whose end nobody waits for
+    cut = command != "ns-rescan"  # nobody waits for the end of ns-rescan
     try:
         apply(wanted, fake.machine, inventory)
     except StepFailed as failure:

@@ -145,7 +145,7 @@ def test_a_new_user_needs_a_password() -> None:
 @pytest.mark.parametrize(
     ("lan", "network"),
     [
-        ({"source": "static"}, None),  # as it left the works: no template may ask for 0.0.0.0
+        ({"source": "static"}, None),  # the state of a new BMC: a template may not ask for 0.0.0.0
         ({"source": "dhcp"}, {"source": "dhcp"}),
         (
             {"source": "static", "ipaddr": "10.0.8.21", "netmask": "255.255.255.0", "gateway": "10.0.8.1"},

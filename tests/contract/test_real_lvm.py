@@ -76,7 +76,7 @@ def test_groups_and_what_is_on_volumes_are_read_without_activating(loop: str, tm
     try:
         text = tmp_path / "metadata"
         run(["vgcfgbackup", *config, "--file", text, GROUP])
-        # inside the group's section, before its end; the file's own keys follow
+        # The text is put before the end of the group's section; keys of the file itself follow that.
         plain = re.sub(r"\n\t}\n\s*}\n", lambda _: "\n\t}\n" + LOGICAL, text.read_text(), count=1)
         text.write_text(plain)
         run(["vgcfgrestore", "--force", *config, "--file", text, GROUP])

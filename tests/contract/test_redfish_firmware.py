@@ -28,7 +28,8 @@ class Shop:
         shop = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+            # head and body are two writes, and with Nagle's algorithm the second waits for an ACK
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 content = shop.files.get(self.path)

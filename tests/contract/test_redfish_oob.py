@@ -101,7 +101,7 @@ def test_a_wrong_password_is_found_by_logging_on_and_asked_for_once(bmc: Redfish
     again = sum(
         call == ("redfish", "POST", f"{ROOT}SessionService/Sessions") for call in bmc.silicon.calls[before:]
     )
-    assert (logins, again) == (2, 3)  # the driver's own twice, the user's once
+    assert (logins, again) == (2, 3)  # the driver's account logs on twice, the user's once
     bmc.apply(driver, template)
 
 

@@ -68,7 +68,8 @@ def test_the_reading_after_each_driver_and_the_last_one_are_new(fake: StorageMac
     plan = plan_job(run)
     fake.calls.clear()
     apply_job(run, plan)
-    # before the first driver; after it, which the second begins with; after the second; the whole at the end
+    # A look before the first driver, one after it (the second driver begins with that), one after the second, and one
+    # of everything at the end.
     looks = [(id, state, count) for id, state, count in watching.said if ":" not in id]
     assert looks == [
         ("disk.partition", "running", 0),

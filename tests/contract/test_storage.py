@@ -61,7 +61,7 @@ def build_array(**more: Any) -> dict[str, Any]:
 
 def test_a_whole_template_is_carried_out_and_then_plans_nothing(fake: StorageMachine) -> None:
     template, inventory = WHOLE, fake.build_inventory()
-    # drive 7 is the NVMe: `3-` takes 3, 4, 5 and 7 unless 7 is named
+    # Drive 7 is the NVMe drive: `3-` means 3, 4, 5 and 7 unless 7 is named elsewhere.
     inventory.disks[7].removable = False
     whole = dict(WHOLE)
     whole["raid"] = {"arrays": [WHOLE["raid"]["arrays"][0], {**WHOLE["raid"]["arrays"][1], "drives": "3-5"}]}  # type: ignore[index]

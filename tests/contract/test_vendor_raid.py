@@ -20,8 +20,9 @@ class Disks:
         self.fake = StorageMachine(root, {f"sd{letter}": 2048 * MIB for letter in "abcdef"})
         self.capsys = capsys
         self.controllers: list[RaidController] = []
-        self.names: dict[str, str] = {}  # what the inventory calls an array, where that is not its name
-        self.last_inventory: Inventory | None = None  # what is told instead of a new look
+        # names of arrays in the inventory, where they differ from the arrays' own
+        self.names: dict[str, str] = {}
+        self.last_inventory: Inventory | None = None  # the inventory that is given out in place of a new one
         self.set_cmdline("SOFTWARE_RAID=1")
 
     def set_cmdline(self, text: str) -> None:
@@ -275,7 +276,7 @@ def test_an_array_is_kept_under_the_name_that_the_driver_has_for_it(disks: Disks
 def test_an_array_that_is_whole_but_does_not_run_is_not_deleted(disks: Disks) -> None:
     disks.call("-r 1 -d 0,1")
     disks.last_inventory = disks.collect()
-    disks.fake.arrays.clear()  # mdadm does not know it, the inventory does
+    disks.fake.arrays.clear()  # the inventory has the array, and mdadm does not
     disks.fake.restart()
     code, said = disks.call("-c -r 1 -d 0,1")
     assert (code, disks.changes) == (1, 0), said

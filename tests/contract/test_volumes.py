@@ -79,7 +79,7 @@ def test_a_new_disk_extends_the_group_and_the_volume_that_takes_the_rest(fake: S
     before = fake.groups["vg0"].volumes["home"].extents
     wider = build()
     wider["disks"].append({"select": {"drives": 2}, "volume_group": "vg0"})
-    wider["volume_groups"][0]["volumes"].pop()  # `var`: a share of the group would grow with it
+    wider["volume_groups"][0]["volumes"].pop()  # `var` is a share of the group, and would grow with the group
     done = [action.id for action in apply(wider, fake.machine, inventory)]
     assert done == ["disk.lvm:extend:vg0:/dev/sdc", "disk.lvm:grow:vg0/home"]
     assert fake.groups["vg0"].volumes["home"].extents == before + (4096 * MIB - MIB) // (4 * MIB)
@@ -171,14 +171,14 @@ def test_a_group_whose_making_was_cut_off_is_finished(fake: StorageMachine) -> N
     inventory = fake.build_inventory()
     machine = Machine(run=fake.run, root=fake.root, owner="SN001 7")
     apply(build(), machine, inventory)
-    group = fake.groups.pop("vg0")  # the power went between pvcreate and vgcreate
+    group = fake.groups.pop("vg0")  # a power cut between pvcreate and vgcreate
     done = [action.id for action in apply(build(), machine, inventory)]
     assert done[0] == "disk.lvm:create:vg0"
     stranger = Machine(run=fake.run, root=fake.root, owner="SN001 8")
     fake.groups.pop("vg0")
     assert plan(build(), stranger, inventory).problems, "physical volumes of somebody else"
     fake.groups["vg0"] = group
-    group.volumes["root"].tags = ["bootos.unfinished"]  # ... and in the middle of mkfs
+    group.volumes["root"].tags = ["bootos.unfinished"]  # a power cut during mkfs
     done = [action.id for action in apply(build(), machine, inventory)]
     assert done == ["disk.lvm:finish:vg0/root", "disk.filesystem:make:/dev/vg0/root"]
 

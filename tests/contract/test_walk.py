@@ -41,7 +41,7 @@ def install(package: Path) -> None:
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=package, timeout_s=60)
     (wheel,) = (package / "dist").glob("*.whl")
     zipfile.ZipFile(wheel).extractall(package / "installed")
-    (package / "power_restore.py").unlink()  # what runs from now on is what was installed
+    (package / "power_restore.py").unlink()  # the installed package is used from now on, not its source
 
 
 def test_the_walk_has_all_its_files() -> None:

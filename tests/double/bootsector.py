@@ -1,7 +1,7 @@
 """What a BIOS boots, as small as can be: it writes a line to the serial port and stops; on a disk or a CD."""
 
 _SECTOR_BYTES = 2048
-_SETUP_BYTES = 512  # of a kernel: its first sector, and as much again with the code
+_SETUP_BYTES = 512  # the size of each part of a kernel: its first sector, and the sector with the code
 
 
 def build_boot_sector(text: bytes) -> bytes:
@@ -24,11 +24,12 @@ def build_kernel(text: bytes) -> bytes:
     """What QEMU's `-kernel` takes for a Linux kernel (Documentation/arch/x86/boot.rst, protocol 2.0): its real-mode
     part writes `text` to the serial port and stops, and it has no other part."""
     header = bytearray(2 * _SETUP_BYTES)
-    header[0x1F1] = 1  # sectors with code after the first
+    header[0x1F1] = 1  # how many sectors with code follow the first one
     header[0x1FE:0x200] = b"\x55\xaa"
     header[0x202:0x206], header[0x206:0x208] = b"HdrS", (0x200).to_bytes(2, "little")
-    header[0x211] = 1  # loaded high
-    code = bytes.fromhex("fa 0e 1f be9000 baf803 ac 84c0 7403 ee ebf8 f4 ebfd")  # cs:0 is the second sector
+    header[0x211] = 1  # LOADED_HIGH: the kernel is loaded at 1 MiB
+    # CS:0 is the start of the second sector
+    code = bytes.fromhex("fa 0e 1f be9000 baf803 ac 84c0 7403 ee ebf8 f4 ebfd")
     header[0x200:0x202] = b"\xeb\x6e"
     header[0x270 : 0x270 + len(code)] = code
     header[0x290 : 0x290 + len(text) + 1] = text + b"\0"

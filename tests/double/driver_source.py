@@ -9,7 +9,7 @@ from bootos.process import run
 NAME = "e1000e"
 INSIDE = "drivers/net/ethernet/intel/e1000e"
 
-# Kbuild is the kernel's own Makefile; this one asks the running system for its kernel, as makers' do.
+# Like the Makefiles of makers it builds for the kernel that `uname -r` names, with the kernel's own Makefile.
 MAKEFILE = """\
 KVER := $(shell uname -r)
 KSRC := /lib/modules/$(KVER)/build

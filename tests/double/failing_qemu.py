@@ -133,7 +133,7 @@ class FailingQemu:
                 with self.lock:
                     target.sendall(chunk)
                 if fails:
-                    self.failed.set()  # not before its last words are said
+                    self.failed.set()  # after its last words are written
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 

@@ -15,7 +15,7 @@ from bootos.wire.manifest import SCHEMA, Manifest
 
 RELEASE = "6.12.0-test-amd64"
 LAYERS: Mapping[str, Mapping[str, str]] = {
-    # layer -> path -> content
+    # Each layer, with its paths and their contents.
     "10-base": {"etc/hostname": "base\n", "usr/bin/tool": "#!/bin/sh\n"},
     "20-kernel": {f"usr/lib/modules/{RELEASE}/modules.order": ""},
     "80-bootos": {"etc/hostname": "bootos\n"},

@@ -8,7 +8,7 @@ import urllib3
 
 from bootos.waiting import Clock
 
-SPEED = 20.0  # of a quick clock
+SPEED = 20.0  # how much faster a quick clock runs
 
 
 class StillClock(Clock):

@@ -92,7 +92,7 @@ def _build_signature(signer: str) -> bytes:
     serial = _der(0x02, b"\x01")
     signer_info = _der(
         0x30,
-        serial,  # the version, which is 1 too
+        serial,  # the version of the format is 1, too
         _der(0x30, _der(0x30, _der(0x31, common_name)), serial),
         _der(0x30, _SHA256),
         _der(0x30, _RSA, b"\x05\x00"),

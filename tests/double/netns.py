@@ -134,7 +134,7 @@ class Site:
             "--conf-file=/dev/null",
             "--interface=port",
             "--bind-interfaces",
-            "--no-ping",  # for three seconds, whether somebody has an address already
+            "--no-ping",  # without it, dnsmasq pings for three seconds to see whether an address is in use
         ]
         words += [f"--dhcp-range={network}.10,{network}.20", "--log-dhcp", "--leasefile-ro", "--no-resolv"]
         words += [

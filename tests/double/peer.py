@@ -28,14 +28,15 @@ class Peer:
         self.registrations = 0
         self.answers: dict[str, list[tuple[int, Any]]] = {}
         self.macs: list[str] = []
-        self.queries: list[str] = []  # of all calls, as `/order?wait_s=25`
+        self.queries: list[str] = []  # paths with queries of all calls, as `/order?wait_s=25`
         self.poll_s = 25
         self.orders: list[v2.Order] = []
         self.cancel = False
         peer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+            # head and body are two writes, and with Nagle's algorithm the second waits for an ACK
+            disable_nagle_algorithm = True
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:

@@ -30,7 +30,7 @@ class V1Server:
         self.hardware: Any = []
         self.faults: dict[str, list[Any]] = {}
         self.files: dict[str, bytes] = {}
-        self.greeting: bytes | None = None  # what every other GET is answered with
+        self.greeting: bytes | None = None  # the answer to every other GET
         self.calls: list[str] = []
         self.bodies: dict[str, list[Any]] = {}
         self.raw: list[bytes] = []
@@ -41,7 +41,8 @@ class V1Server:
         peer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK
+            # head and body are two writes, and with Nagle's algorithm the second waits for an ACK
+            disable_nagle_algorithm = True
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:

@@ -131,7 +131,7 @@ class Run:
 
         def counting(call: Call) -> Fate:
             seen[call.path] += 1
-            self.calls = max(seen.values())  # the same call twice: the agent gave the first one up
+            self.calls = max(seen.values())  # a call that came twice: the agent gave up the first one
             return rule(call)
 
         self.calls = 0
@@ -164,9 +164,6 @@ class Run:
         self.proxy.close()
         if self.door is not None:
             self.door.close()
-
-
-# faults
 
 
 def kill_server(run: Run) -> None:
@@ -232,14 +229,11 @@ def jump_clock(run: Run) -> None:
     run.go_on()
 
 
-# what became of it
-
-
 def judge(run: Run, fault: str, began: float) -> Cell:
     job = run.wait_for_end()
     if run.step != "end:after":
         run.wait_for_agent()
-    else:  # the next agent has what the killed one left, and waits for another order
+    else:  # the next agent finds what the killed one left, and waits for another order
         outbox = run.directory / "root/run/bootos/outbox.jsonl"
         wait_for(
             lambda: outbox.exists() and not outbox.read_bytes(),
@@ -274,7 +268,7 @@ def count_doubled(journal: list[list[str]]) -> int:
             doubled += 1
         if kind == "run" and name == "once":
             finished.add(name)
-        if kind == "done" and name != "often":  # which may run twice, as it says
+        if kind == "done" and name != "often":  # the script `often` may run twice, which is its name
             finished.add(name)
     return doubled
 
@@ -305,7 +299,7 @@ def count_lost_steps(run: Run, job: dict[str, Any]) -> int:
     """What the agent's last word says and the server's record does not."""
     file = run.directory / "final.json"
     if not file.exists():
-        return 0  # it ended by a power cut after its last report was accepted
+        return 0  # a power cut ended the agent after its last report was accepted
     final, kept = msgspec.json.decode(file.read_bytes()), job["report"]
     steps = {step["id"]: step["state"] for step in kept["steps"]}
     lost = [final["state"] != kept["state"]]

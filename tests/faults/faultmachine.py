@@ -88,7 +88,8 @@ class FaultMachine(StorageMachine):
         if self._file.exists():
             disks = msgspec.json.decode(self._file.read_bytes(), type=Disks)
             self.devices, self.arrays = disks.devices, disks.arrays
-            self.calls = [[]] * disks.calls  # uuids are made of its length: none comes twice
+            # UUIDs are made from the number of calls, so that none comes twice
+            self.calls = [[]] * disks.calls
             self._tell_mdstat()
 
     def _save(self) -> None:

@@ -36,7 +36,8 @@ class Clock:
             "FAKETIME_TIMESTAMP_FILE": str(path),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # A repair for an old glibc (pthread_cond_timedwait), with which Python's threads wait in a busy loop.
+            # libfaketime's repair for an old glibc (pthread_cond_timedwait) is off: with it Python's threads wait in a
+            # busy loop.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 

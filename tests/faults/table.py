@@ -13,7 +13,7 @@ class Cell(msgspec.Struct, kw_only=True):
     fault: str
     step: str
     outcome: str
-    place: tuple[int, int] = (0, 0)  # its row and column
+    place: tuple[int, int] = (0, 0)  # the row and the column of the cell
     reason: str = ""
     lost: int = 0
     doubled: int = 0

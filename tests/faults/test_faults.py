@@ -34,7 +34,8 @@ NETWORK = ["order", "mac", "post", "end"]
 STEPS = ["order", *ALL, "mac", "post", "end", "end:after"]
 
 Fault = Callable[[Run], None]
-# A kill or a cut matters before, in and after a tool; to calls it is all one what the machine does meanwhile.
+# A kill and a power cut are tried before, in and after a tool. For faults of the network the moment of the tool makes
+# no difference.
 FAULTS: dict[str, tuple[Fault, list[str]]] = {
     "server killed": (cells.kill_server, BEFORE + NETWORK),
     "server hung": (cells.hang_server, BEFORE + NETWORK),

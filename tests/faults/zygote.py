@@ -27,7 +27,7 @@ from bootos.drivers.registry import load_drivers  # noqa: E402
 from bootos.server.serve import run_server  # noqa: E402
 from bootos.server.settings import Settings  # noqa: E402
 
-POLL_S, GRACE_S = 1, 1.2  # a machine whose power was cut comes back in seconds here
+POLL_S, GRACE_S = 1, 1.2  # short, as a machine whose power was cut is back after seconds here
 
 
 def start_agent(said: dict[str, Any]) -> None:

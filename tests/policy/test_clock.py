@@ -13,7 +13,7 @@ WALL = {
     ("datetime", "utcnow"),
     ("datetime", "today"),
 }
-# where the wall clock is read to be shown: log lines, reports, the inventory, the status page
+# Files that read the wall clock to show it: in log lines, reports, the inventory and the status page.
 SHOWN = {"agent/session/reporter.py", "engine/savedstate.py", "hardware/inventory.py"}
 PARTS = [
     path

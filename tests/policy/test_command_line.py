@@ -3,7 +3,7 @@
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
-# The last two are programs of their own, in a guest without the agent.
+# The last two are programs that run in a guest without the agent.
 READERS = {"agent/host/cmdline.py", "lab/vendor_tools/guest.py", "server/netboot/kexec.py"}
 
 

@@ -10,7 +10,7 @@ FOLDERS = ("drivers", "engine")
 CONTRACT = "drivers/contract.py"
 DESK = "drivers/storage/desk.py"
 LOSS = {"destroys", "allowed"}
-BUILDERS = {"Action", "replace"}  # what makes an action, or changes one
+BUILDERS = {"Action", "replace"}  # functions that make or change an action
 
 
 @functools.cache
@@ -40,7 +40,7 @@ def test_an_action_says_what_it_destroys_in_the_words_of_a_ruling() -> None:
     for file, node in walk(*FOLDERS):
         if not isinstance(node, ast.Call):
             continue
-        handed_on += any(key.arg == "ruling" for key in node.keywords)  # mypy holds its type
+        handed_on += any(key.arg == "ruling" for key in node.keywords)  # mypy checks its type
         if read_called(node) not in BUILDERS:
             continue
         given = {key.arg: key.value for key in node.keywords if key.arg in LOSS}

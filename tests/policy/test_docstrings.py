@@ -209,7 +209,7 @@ def list_texts(source: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             and isinstance(node.value.value, str)
         ):
             yield node.lineno, node.value.value
-    if not re.search("#.*`", source):  # it takes its time to find comments
+    if not re.search("#.*`", source):  # searching for comments is slow, so most files are left out first
         return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

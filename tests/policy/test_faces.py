@@ -12,7 +12,7 @@ FACES = [
     *sorted(file for room in ("api", "web") for file in (SERVER / room).rglob("*.py")),
     *(SERVER / "cloudboot" / name for name in ("api.py", "call.py", "query.py")),
 ]
-# What only operations may call: a transaction that is committed, and the parts of the context that keep something.
+# Only operations may use these: a transaction that is committed, and the parts of the context that store something.
 CHANGING = {("store", "write"), ("context", "uploads"), ("context", "vault"), ("context", "tree")}
 UNKNOWN_TO_FACES = {
     "sqlalchemy",

@@ -10,10 +10,10 @@ from typing import NamedTuple
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
 CLOCKS = {("time", "monotonic"), ("time", "time"), ("time", "perf_counter"), ("time", "process_time")}
-# What mypy says of a function that is replaced
+# mypy's word for an assignment to a function.
 IGNORED = "-".join(("ignore[method", "assign]"))
 PATCHING = {"monkeypatch", "mock", "mocker"}
-# Matches any text: `raises` with it expects less than it says.
+# Patterns that match any text: with one of them `raises` expects nothing of the message.
 ANY_TEXT = {"", ".", ".*", ".+", "(?s).*", "(?s).+"}
 
 
@@ -136,7 +136,7 @@ def find_faults() -> Faults:
                 faults.any_text.append(place)
             if (
                 is_sleep(node) and "vm" not in name.parts
-            ):  # there a fault may last: the server is away for so long
+            ):  # in these a fault lasts for a time, as a server that is away
                 faults.asleep.append(place)
         for function in functions:
             place = f"{name}:{function.lineno}"

@@ -7,7 +7,7 @@ from bootos.lab.preflight import REQUIREMENTS
 from bootos.loader import LOADERS, MEDIUM_LOADERS
 
 ROOT = Path(__file__).parents[2]
-ESSENTIAL = {"apt", "dpkg"}  # on every Debian
+ESSENTIAL = {"apt", "dpkg"}  # every Debian has these
 
 
 def read_names(path: Path) -> list[str]:

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "loader": set(),
     "screen": set(),
 }
-# In drivers: rooms that several drivers use. Every other folder is a leaf, which no other imports.
+# Folders of `drivers` that several drivers use. No folder imports any other one.
 SHARED_ROOMS = {"storage", "redfish"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 

@@ -69,10 +69,11 @@ def live(directory: Path, boot_id: str, protocol: str, stop: str, door: str) -> 
     sequence.wait_for_server_address(host)
     collect(host)
     if protocol == "v1":
-        host.machine = Machine(root=machine.root)  # scripts are run, as they were
+        host.machine = Machine(root=machine.root)  # scripts run as they did when this was recorded
         timing = Timing(interval_s=0.05, first_pause_s=0.01, longest_pause_s=0.05, farewell_s=5.0)
         work_v1(host, V1Client(host.server_addr, timeout_s=20.0), timing, sys.exit)
-    Client(host.server_addr).fetch_layers(host.image_version)  # as recorded: loading one needs a kernel
+    # only this call was recorded: to load a layer needs a kernel
+    Client(host.server_addr).fetch_layers(host.image_version)
     client = sequence.wait_for_server(host)
     assert client is not None
     reporter = sequence.register(host, client, "", [])

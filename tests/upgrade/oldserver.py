@@ -104,7 +104,7 @@ class OldServer:
             is_last = len(answers) == 1
             call = answers[0] if is_last else answers.popleft()
             if place.endswith("/order") and is_last:
-                if call.status == 200:  # an order is taken once; after the last one there is no other
+                if call.status == 200:  # an order is given out once, and after the last one there is none
                     self._answers[place] = deque([msgspec.structs.replace(call, status=204, answer="")])
                 else:
                     is_last = False

@@ -20,9 +20,9 @@ from bootos.server.settings import Settings
 HERE = Path(__file__).parent
 KNOWN: dict[str, Any] = json.loads((HERE / "data.json").read_text())
 VIEWS: dict[str, Any] = json.loads(lzma.decompress((HERE / "data.views.json.xz").read_bytes()))
-PUBLIC_URL = "http://10.0.0.1:8083"  # the one that the PXE files name
+PUBLIC_URL = "http://10.0.0.1:8083"  # the address in the PXE files
 PXE_FILES = "tftp/pxelinux.cfg/"
-# Of what the API shows: what says how long ago something was, and how many images there are outside the directory.
+# Keys of the API's answers that are not compared: they depend on the time, or on images outside the directory.
 PASSING = {"state", "last_heard_at", "was_default"}
 INSTALLER_FILE = "01-52-54-00-00-07-01"
 

@@ -34,7 +34,8 @@ class Bench:
         self.server = OldServer(self.calls)
         self.directory = directory
         self._lives: list[subprocess.Popen[bytes]] = []
-        self._programs = directory / "bin"  # that there is a racadm; what it does, the machine does
+        # a directory in which there is a racadm; the machine answers for it
+        self._programs = directory / "bin"
         self._programs.mkdir(parents=True)
         (self._programs / "racadm").write_text("#!/bin/sh\nexit 1\n")
         (self._programs / "racadm").chmod(0o755)
@@ -183,7 +184,7 @@ def test_the_flow_of_v1_is_as_it_was(bench: Callable[[str], Bench]) -> None:
     ]
     was = [
         (place, body) for place, body in was if body.get("InstallProgress", 0) < 0.6
-    ]  # from there the installer
+    ]  # after this the installer reports
     now = [(place, body) for place, body in it.server.said if place.startswith(V1)]
     assert [place for place, _ in now] == [place for place, _ in was]
     for (place, before), (_, body) in zip(was, now, strict=True):

@@ -17,7 +17,7 @@ from bootos.server.settings import Settings
 from bootos.server.store.table import Boot, Job, Machine, read_clock
 from bootos.wire import v2
 
-# Of the answers: what is drawn by lot, tells the time or the release, and what no agent ever read.
+# Keys of answers that are not compared: random ones, the time, the release, and what no agent ever read.
 DRAWN = {"session", "server", "retry_after_s"}
 UNREAD = {"verified", "poll_timeout_s"}
 ENDS = {
@@ -56,7 +56,7 @@ class Replay:
     def __init__(self, server: Running) -> None:
         self.server = server
         self._sessions: dict[str, str] = {}
-        self._refused = False  # the last registration was
+        self._refused = False  # whether the last registration was refused
 
     def say(self, call: Call) -> tuple[int, str]:
         """The status and the text of the answer."""
@@ -70,7 +70,8 @@ class Replay:
             self._make_silent()
         path = call.path
         if call.status == 204:
-            path = path.replace("wait_s=25", "wait_s=0")  # there was none, however long it waited
+            # the recorded poll had no order, so the wait is left out
+            path = path.replace("wait_s=25", "wait_s=0")
         answer = self.server.request(call.method, path, call.body.encode() or None, headers)
         text = answer.data.decode()
         if is_registration:

@@ -39,7 +39,7 @@ def test_an_address_on_the_wrong_network_and_a_late_link_do_not_keep_a_machine_f
         machine.power_on()
         machine.wait_for_serial(f"{WRONG} .* has an address but does not reach", 400)
         machine.restore_network(RIGHT)
-        # The whole line of the log: the status page shows the chosen card alone.
+        # The line of the log names all cards. The status page shows only the chosen one.
         machine.wait_for_serial(f"eth. {RIGHT} .* reaches {server.guest_url}; .*{WRONG}", 120)
         machine.wait_for_serial(f"PRE . before {spec.identity.serial}", 120)
         machine.wait_for_serial("waiting for an order", 300)

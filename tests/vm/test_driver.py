@@ -50,7 +50,7 @@ def take_away(image: Image, paths: list[str], work: Path) -> None:
     for path in paths:
         hidden = tree / MODULES / release / path
         hidden.parent.mkdir(parents=True, exist_ok=True)
-        os.mknod(hidden, 0o20000, os.makedev(0, 0))  # how an overlay says that a file is gone
+        os.mknod(hidden, 0o20000, os.makedev(0, 0))  # the sign of an overlay that a file is deleted
     pack_layer(tree, work / "hidden.squashfs")
     manifest = add_layer(image, work / "hidden.squashfs", LayerEntry(name="hidden", kind="files"), number=81)
     image = Image(directory=image.directory, manifest=manifest)

@@ -96,7 +96,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home() -> Iterator[Path]:
     """The home of a new user who is not root and has subordinate ids."""
     path = Path("/var/tmp") / USER
-    run(["userdel", "--remove", USER], check=False)  # of a run that was killed
+    run(["userdel", "--remove", USER], check=False)  # the user of an earlier run that was killed
     run(["useradd", "--create-home", "--home-dir", path, "--shell", "/bin/sh", USER])
     try:
         yield path

@@ -91,11 +91,12 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
                 if path.is_file() and scenario.directory / "secret" / "bmc" not in path.parents
             },
         }
-        # The greps can only tell something when there was something to find.
+        # The searches prove something only if there are texts to search.
         assert f"page /jobs/{created['id']}" in found
         assert "ipmitool user list" in found["log"] or "ops" in found["log"]
         assert sys.executable in on_host
-        as_bytes = " ".join(f"0x{byte:02x}" for byte in password.encode())  # as ipmitool is given it
+        # the form in which ipmitool gets it
+        as_bytes = " ".join(f"0x{byte:02x}" for byte in password.encode())
         leaks = sorted(name for name, text in found.items() if password in text or as_bytes in text)
         assert not leaks
 
@@ -103,7 +104,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
             machine, "kill $(cat /run/sampler.pid); grep -aq 'ipmitool .*exec /dev/stdin' /run/sampled"
         )
         assert code == 0, "the sampler saw no password being set"
-        halves = f"{password[:7]}''{password[7:]}"  # so that this command is not found itself
+        halves = f"{password[:7]}''{password[7:]}"  # in two parts, so that this command does not find itself
         code, text = run_in_shell(machine, f"grep -rlaF {halves} /run /tmp /var /root /etc 2>/dev/null")
         assert code == 1, f"the password is in a file, or (/run/sampled) in a process's words: {text}"
         code, text = run_in_shell(machine, f"grep -rlaF '{as_bytes}' /run /var/log 2>/dev/null")

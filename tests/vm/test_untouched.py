@@ -14,7 +14,7 @@ from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
-# Drive numbers follow the path of attachment: the order of this list.
+# Drives are numbered by where they are attached, which is the order of this list.
 DISKS = ("md0", "md1", "lvm", "swap", "parted", "ext4")
 
 NO_PERMISSION = """

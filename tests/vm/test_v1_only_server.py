@@ -22,7 +22,7 @@ SERIAL = "V1-0001"
 MAC = "52:54:00:c1:00:01"
 PASSWORD = secrets.token_hex(7)
 TOOLS = "/opt/yunji/osinstall/dell"
-# As a stock template has them; only the word that allows mdadm is ours.
+# The groups of a usual template. Only the word that allows mdadm is added.
 GROUPS = {
     "RAID": {
         "RAID 1": f"{TOOLS}/raid.sh -c -r 1 -d 0,1 --software",
@@ -34,7 +34,7 @@ GROUPS = {
     },
     "Site": {"Own script": "echo to stdout\necho to stderr >&2\n[ -n \"$BASH_VERSION\" ]\r\n"},
 }  # fmt: skip
-# (progress, title) from the boot to the reboot; three groups count 0.03 each, as the first agent adds them up
+# (progress, title) from the boot to the reboot. Each of three groups counts 0.03, as with the first agent.
 REPORTS = [
     (0.1, "进入bootos"),
     (0.15, "配置查询"),
@@ -108,7 +108,7 @@ def test_a_v1_only_server_that_is_late_and_faulty_is_served_twice_in_a_row(image
         server.wait_for_report("RAID - RAID 1", deadline_s=200)
         server.faults = {REPORT: [500, "hang", 500]}
         wait_for_reboot(machine, server, 1)
-        server.queue()  # the operator installs it again, before it is back
+        server.queue()  # the operator starts another installation before the machine is back
         first = [(progress, title) for progress, title, _ in server.reports]
         calls = len(server.calls)
         wait_for_reboot(machine, server, 2)
@@ -117,7 +117,7 @@ def test_a_v1_only_server_that_is_late_and_faulty_is_served_twice_in_a_row(image
         assert first == REPORTS
         assert [(progress, title) for progress, title, _ in server.reports[len(first) :]] == REPORTS
         assert server.macs == [MAC, MAC]
-        # Queued already when it came up: after the question what the server speaks, the first poll decides.
+        # The job was queued before the machine was up: the first poll after the question for the protocol gets it.
         again = server.calls[calls:]
         assert again[: again.index("device/getPrepareInstallInfo")] == [LIST, PRODUCT, REPORT, LIST]
         check_product_info(server.bodies[PRODUCT][-1])
@@ -147,7 +147,7 @@ def check_work(machine: Machine, server: V1Server) -> None:
         logs.setdefault(title, []).append(text)
     mirror, stripes = logs["RAID - RAID 1"], logs["RAID - RAID 5"]
     assert "plan: create array raid1-0" in mirror[0]
-    # -c deletes what is not asked for in this call; what is there as asked for it leaves alone.
+    # -c deletes what this call does not ask for, and leaves alone what is as asked for.
     assert "'raid1-0' is as wanted" in mirror[1] and "delete array raid1-0" not in mirror[1], mirror[1]
     assert all("plan: create array raid5-2" in text for text in stripes), stripes
     for title in ("OOB - Network", "OOB - User"):

@@ -28,7 +28,8 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         machine.power_on()
         machine.wait_for_serial("'10.0.2.2' is not an http or https URL", 400)
         machine.wait_for_serial("waiting for SERVER_ADDR", 60)
-        line = machine.directory / "serial.raw"  # the page is no line: it is only in the bytes
+        # the page is no line of the log, and is only in the raw bytes
+        line = machine.directory / "serial.raw"
         wait_for(lambda: b"waits for SERVER_ADDR" in line.read_bytes(), 60, what="the status page")
         code, _ = run_in_shell(machine, f"echo SERVER_ADDR={server.guest_url} > /run/bootos/cmdline")
         assert code == 0

@@ -40,7 +40,7 @@ def test_on_a_terminal_the_command_has_a_terminal_of_the_same_size(tmp_path: Pat
         try:
             if not os.read(terminal, 4096):
                 break
-        except OSError:  # how a terminal ends
+        except OSError:  # the end of a terminal is an OSError
             break
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 5
     assert said.read_text() == "31 97\ntyped\n"

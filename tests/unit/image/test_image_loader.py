@@ -32,7 +32,7 @@ def test_the_loaders_of_all_packages_lie_in_one_directory_under_their_own_names(
     packages = []
     for package in PACKAGES:
         files = {path: name.encode() for name, (path, of) in ALL.items() if of == package}
-        if package == "ipxe":  # as in Debian 13, where ipxe.efi is a link
+        if package == "ipxe":  # in Debian 13 ipxe.efi is a link, too
             files = {path: content for path, content in files.items() if not path.endswith("ipxe.efi")}
             files["usr/lib/ipxe/ipxe-amd64.efi"] = b"ipxe.efi"
             (store.directory / "trees/ipxe/usr/lib/ipxe").mkdir(parents=True)

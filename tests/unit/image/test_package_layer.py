@@ -133,7 +133,7 @@ def test_rpms_log_is_brought_into_its_database(tmp_path: Path) -> None:
     database.execute("CREATE TABLE Packages (blob BLOB)")
     database.execute("INSERT INTO Packages VALUES ('dell-hw-tools')")
     database.commit()
-    shutil.copytree(path.parent, tmp_path / "left")  # as rpm leaves it when it is ended
+    shutil.copytree(path.parent, tmp_path / "left")  # the state in which rpm leaves it when rpm is killed
     database.close()
     shutil.rmtree(path.parent)
     shutil.copytree(tmp_path / "left", path.parent)

@@ -42,7 +42,7 @@ def test_refuses_text_of_something_else() -> None:
         parse_md_member("mdadm: No md superblock detected on a.raw.", path="a.raw")
 
 
-# Rows as the members hold them (md(4); level 6 as drivers/md/raid5.c has it): D data, P and Q parity.
+# Rows as the members have them (md(4); for level 6 Linux's drivers/md/raid5.c). D is data, P and Q are parity.
 LAYOUTS = {
     (5, "left-symmetric"): ["D0 D1 P", "D3 P D2", "P D4 D5", "D6 D7 P"],
     (6, "left-symmetric"): ["Q D0 D1 P", "D2 D3 P Q", "D5 P Q D4", "P Q D6 D7"],

@@ -64,8 +64,8 @@ class Simulator:
             return
 
     def close(self) -> None:
-        with suppress(OSError):  # closed twice
-            self.listener.shutdown(socket.SHUT_RDWR)  # or accept() would take one more
+        with suppress(OSError):  # it is closed already
+            self.listener.shutdown(socket.SHUT_RDWR)  # without it accept() takes one more connection
         self.listener.close()
         for connection in self.connections:
             connection.close()
@@ -154,7 +154,8 @@ def test_a_password_that_the_guest_has_set_can_be_tested(simulator: Simulator, t
         ) as proxy,
         connect(proxy.path) as guest,
     ):
-        assert ask(guest, build(3, wrong))[3] == 0  # nobody has set one: the simulator's own answer
+        # no password was set here, so the answer is the simulator's
+        assert ask(guest, build(3, wrong))[3] == 0
         assert ask(guest, build(2, right))[3] == 0
         assert [ask(guest, build(3, password))[3] for password in (right, wrong)] == [0, 0x80]
         assert ask(guest, build(3, b"right".ljust(20, b"\0")))[3] == 0x81

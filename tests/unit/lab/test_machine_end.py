@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not shutil.which(PROGRAM), reason="needs qemu-sy
 
 UNPACKING = "Probing EDD"
 RUNNING = "Linux version 0"
-DEADLINE_S = 60.0  # of waits that must not last that long
+DEADLINE_S = 60.0  # the deadline of waits that must end earlier
 KVM_FAILED = (
     "QEMU stopped the machine with an internal error: KVM internal error. Suberror: 1; emulation failure"
 )

@@ -34,7 +34,7 @@ class Row(msgspec.Struct, kw_only=True):
     family: str
     job: str = ""
     message: str = ""
-    reboots: int = 0  # inside the job
+    reboots: int = 0  # reboots inside the job
     arrays: dict[str, tuple[str, int, int]] = {}
     contents: dict[str, list[tuple[str, str, str]]] = {}
     settings: dict[str, str] = {}

@@ -47,15 +47,15 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     spec: MachineSpec
     sections: dict[str, Any]
     find_arrays: Callable[[Machine, Path], dict[str, Array]]
-    arrays: dict[str, tuple[str, int, int]]  # level, drives, hot spares
+    arrays: dict[str, tuple[str, int, int]]  # (level, drives, hot spares)
     read_settings: Callable[[Machine], dict[str, str]] | None = None
     settings: dict[str, str] = {}
     read_versions: Callable[[Machine], list[str]] | None = None
-    versions: list[str] = []  # of the BIOS, in the order they were installed
-    oob: dict[str, Any] = {}  # more of the template's section of this name
-    method: str = "package"  # how firmware is put on
+    versions: list[str] = []  # versions of the BIOS, in the order of their installation
+    oob: dict[str, Any] = {}  # more keys for the section `oob` of the template
+    method: str = "package"  # how firmware is installed
     reboots: int = 0
-    hops: tuple[tuple[str, str], ...] = ()  # BIOS versions, each with the oldest that it may be applied on
+    hops: tuple[tuple[str, str], ...] = ()  # BIOS versions, each with the oldest version that it may follow
 
     def build_packages(self) -> dict[str, bytes]:
         """The firmware packages by file name."""
@@ -83,7 +83,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         item: dict[str, Any] = {"component": "bios", "version": self.hops[-1][0], "packages": packages}
         if self.method == "redfish":
             return [{**item, "method": "redfish"}]
-        # The lab's package behaves as Dell's do, on whichever machine it runs.
+        # The lab's package behaves like Dell's on every machine.
         return [{**item, "format": "dell-dup"}]
 
     def build_template(self, files_url: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-# partitions and what is in them; behind those of an array, the logical volumes in them
+# Partitions and their contents; after the partitions of an array its logical volumes.
 CONTENTS = {
     "os": [("boot", "ext4", "boot"), ("root", "xfs", "root")],
     "data": [("pv", "LVM2_member", ""), ("vg0/db", "xfs", "db"), ("vg0/log", "ext4", "log")],

@@ -24,9 +24,8 @@ from bootos.waiting import find_within, wait_for
 
 BOOT_DEADLINE_S = 500.0
 STEP_DEADLINE_S = 300.0
-AWAY_S = (
-    25.0  # how long a hung or unreachable server stays so: longer than the agent's patience with one call
-)
+# How long a server hangs or is out of reach: longer than the agent waits for one call.
+AWAY_S = 25.0
 LOG_PATH = "/lab/agent.log"
 
 
@@ -158,13 +157,11 @@ def is_action(id: str) -> bool:
     return ":" in id or id.startswith("script.")
 
 
-# faults: each leaves a machine that can go on
-
-
 def kill_server(bench: Bench) -> None:
     bench.server.kill()
     bench.go_on()
-    threading.Event().wait(5.0)  # as long as the server is away: the fault itself, not a wait for something
+    # the server is away for 5 seconds: this is the fault itself, nothing is waited for
+    threading.Event().wait(5.0)
     bench.server.start()
 
 
@@ -255,9 +252,9 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "clock -20 years": jump_clock_back,
     "power cut": cut_power,
     "power cut in it": cut_power_in_the_middle,
-    "disk vanished": take_disk_away,  # the last: it leaves an array that lacks a drive
+    "disk vanished": take_disk_away,  # is the last fault: it leaves an array that lacks a drive
 }
-# What a fault leaves behind that the next cell cannot do with
+# What is repaired after a fault, so that the next cell can begin.
 AFTERWARDS: dict[str, Callable[[Bench], None]] = {
     "clock +20 years": set_clock_right,
     "clock -20 years": set_clock_right,

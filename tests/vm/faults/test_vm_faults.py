@@ -63,16 +63,16 @@ def name_boundaries(template: str) -> dict[str, str]:
 
 
 STEPS = ["array", "table", "file system", "script", "end"]
-# A kill or a power cut matters at every step; the latter costs a boot of minutes each.
+# A kill and a power cut are tried at every step. Each power cut needs a boot, which takes minutes.
 SPECIAL = {
     "agent killed": list(name_boundaries("alpha")),
     "power cut": ["array", "script"],
     "power cut in it": ["array", "file system"],
     "disk vanished": ["array", "table"],
 }
-# A job that goes on without one of its drives is wrong, however well the rest went.
+# A job that goes on without one of its drives is wrong, even if all the rest is right.
 MUST_FAIL = {"disk vanished"}
-# BOOTOS_FAULTS="power cut,disk vanished": these only
+# With BOOTOS_FAULTS="power cut,disk vanished" only these run.
 WANTED = [name for name in os.environ.get("BOOTOS_FAULTS", "").split(",") if name] or list(FAULTS)
 MATRIX = [(fault, step) for fault in WANTED for step in SPECIAL.get(fault, STEPS)]
 
@@ -139,7 +139,8 @@ def run_matrix(bench: Bench, wanted: list[tuple[str, str]]) -> list[Cell]:
         table.append(cell)
         log.info("%s", cell)
         write_table(table, OUTPUT / "table.txt")
-        if cell.outcome != "recovered":  # what the job left undone would not be there to do in the next cell
+        # the next cell needs a machine on which all of the job's work is to be done
+        if cell.outcome != "recovered":
             job = bench.run_through(serial, template)
             assert job["state"] == "done", job["message"]
         present = template
