@@ -27,7 +27,7 @@ from bootos.lab.serial import REGISTERED
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec, boot_image
 
-# A stage is reached when the console says this, in this order.
+# A stage is reached when the console shows its text. The texts come in this order.
 STAGES = {
     "kernel": r"Linux version \d",
     "rootfs": r"BootOS: rootfs extracted",
@@ -36,8 +36,8 @@ STAGES = {
     "registered": REGISTERED,
 }
 DEADLINE_S = 1800.0
-BUDGET_CPUS = 2  # of the machine the budget is for
-# What a unit used with all it started, also what has ended: user, system.
+BUDGET_CPUS = 2  # the number of processors of the machine for which the budget is
+# User and system time of a unit and of all that it started, also of what has ended.
 READ_UNITS = (
     "cd /sys/fs/cgroup; for f in init.scope/cpu.stat system.slice/*/cpu.stat; do"
     " echo $f $(sed -n 's/^\\(user\\|system\\)_usec //p' $f); done"
@@ -99,7 +99,7 @@ def measure_boot(machine: Machine) -> Result:
     units = read_units(machine) if isinstance(machine.spec.boot, KernelBoot) else ()
     resident = machine.read_memory_bytes()["resident"]
     machine.power_off()
-    direct = isinstance(machine.spec.boot, KernelBoot)  # then no card boots, and nothing of it is recorded
+    direct = isinstance(machine.spec.boot, KernelBoot)  # then no card boots, and there is no capture
     loaded, fetched = (0, 0) if direct else split_bytes(read_capture(machine.capture_path))
     return Result(
         marks=tuple(marks),

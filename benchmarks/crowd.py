@@ -95,7 +95,7 @@ class Agent:
         self.dispatch: Dispatch | None = None
         self.busy = False
         self.report_every_s = 1.0
-        self.accepted: list[float] = []  # seconds each report of a busy agent took
+        self.accepted: list[float] = []  # how many seconds each report of a busy agent took
         self.waiting = asyncio.Event()
         self._connection = Connection(host, port)
         self._number = 0

@@ -148,7 +148,7 @@ class Bench:
 
     async def measure_idle(self, seconds: float) -> float:
         """CPU seconds a second while everybody waits; over a whole poll it holds each agent's next one."""
-        await asyncio.sleep(2.0)  # the first polls are still on their way
+        await asyncio.sleep(2.0)  # so that the first polls have reached the server
         cpu = self.served.cpu_s()
         await asyncio.sleep(seconds)
         return (self.served.cpu_s() - cpu) / seconds
@@ -371,7 +371,8 @@ def main(
         report_every_s=report_every_s,
         connections=connections,
     )
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # the server must not be left behind
+    # SIGTERM ends this program by an exception, so that the server is ended, too
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     screen.print(describe_machine())
     results = []
     for _ in range(runs):

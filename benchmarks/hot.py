@@ -26,7 +26,8 @@ from bootos.lab.spec import DiskSpec, MachineSpec, NicSpec, boot_image
 DEADLINE_S = 1800.0
 PAGE_BYTES = 4096
 OWN = ("/usr/lib/python3/dist-packages/bootos", "/usr/lib/bootos", "/usr/bin/bootos-agent")
-# Run by the image's Python: a mapping of the overlay's file is one of the layer's, and mincore(2) tells its pages.
+# The image's Python runs this. A mapping of a file of the overlay is a mapping of the layer's file, and mincore(2)
+# tells which of its pages are in memory.
 LOOK = """
 import ctypes, os
 c = ctypes.CDLL(None)

@@ -26,9 +26,9 @@ from bootos.process import run
 DISKS = 24
 CARDS = 8
 DEADLINE_S = 1800.0
-# By hand, after the boot: the program's start is in it, the collection of the boot is not.
+# The command is run by hand after the boot, so the figure has the start of the program and not the collection at boot.
 COMMAND = "TIMEFORMAT='COST %R %U %S'; time bootos-agent inventory --json > /dev/null"
-# Processes that start and end, and a program's own work: what an inventory is made of.
+# The same kind of work as an inventory: processes that start and end, and computing in a program.
 SAME_WORK = (
     "TIMEFORMAT='COST %R %U %S'; time"
     " (for i in {1..40}; do /usr/bin/env true; done; for ((i = 0; i < 20000; i++)); do :; done)"

@@ -45,14 +45,15 @@ def try_memory(machine: Machine) -> str:
 
 def find_floor(image: Path, output: Path, sizes_mib: list[int], screen: Console) -> list[Trial]:
     """Try these sizes, the largest first, until one fails."""
-    read_image(image)  # else a machine that finds nothing to boot would be waited for
+    # raises an error when there is no image: without it the benchmark would wait for a machine that cannot boot
+    read_image(image)
     trials: list[Trial] = []
     with Scenario(output) as scenario:
         server = scenario.start_server(boot_files=image)
         for size_mib in sorted(sizes_mib, reverse=True):
             spec = MachineSpec(
                 name=f"memory{size_mib}",
-                # another one for the server, which lets nobody take a machine's place at once
+                # each size is another machine for the server, which gives an identity away only after a pause
                 identity=Identity(serial=f"BENCH{size_mib}"),
                 memory_mib=size_mib,
                 disks=(DiskSpec(name="a", serial="BENCH-A"),),

@@ -14,8 +14,8 @@ from bootos.template.model import Template
 
 SECTION = "bios"
 
-# Several may take one machine: the kernel's own interface needs no tool and no login, Redfish tells types, limits and
-# dependencies, a vendor's tool is there because the operator put it into the image on purpose.
+# Several of these drivers may take one machine. The kernel's interface needs no tool and no login. Redfish tells
+# types, limits and dependencies. A vendor's tool is in the image because the operator wanted it there.
 PRIORITY_FIRMWARE_ATTRIBUTES = 10
 PRIORITY_REDFISH = 20
 PRIORITY_VENDOR_TOOL = 30
