@@ -196,7 +196,7 @@ def _find_start(node: ast.stmt) -> int:
 
 
 def _is_entered(node: ast.stmt) -> bool:
-    """Whether a decorator may have handed it to somebody."""
+    """Whether a decorator may have passed it on."""
     calls = [
         item.func if isinstance(item, ast.Call) else item for item in getattr(node, "decorator_list", ())
     ]

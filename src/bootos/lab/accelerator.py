@@ -1,8 +1,8 @@
 """Choose how QEMU runs a guest: `kvm` when trial machines really ran with it on this host, else `tcg`.
 
 /dev/kvm may be there and hang its guest, or fail in the boot ROM's 32 bit code or in the unpacking of a kernel (nested
-virtualization that knows only a part), so its presence proves nothing. What came of the trials is remembered in
-MEMORY, by what decides it: host, host's kernel, QEMU, image's kernel. BOOTOS_LAB_ACCELERATOR=kvm or =tcg overrides it.
+virtualization that knows only a part), so its presence proves nothing. The results of the trials are remembered in
+MEMORY, by what decides them: host, its kernel, QEMU, image's kernel. BOOTOS_LAB_ACCELERATOR=kvm or =tcg overrides it.
 """
 
 import contextlib

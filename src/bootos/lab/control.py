@@ -28,7 +28,7 @@ class MachineControl(Chassis, ABC):
         """The connection to the QEMU that runs; None when none does."""
 
     def press_power_button(self) -> None:
-        """Send the ACPI power button; what the guest does with it is its affair."""
+        """Press the ACPI power button; the guest decides what follows."""
         self._ask("system_powerdown")
 
     def reset(self) -> None:

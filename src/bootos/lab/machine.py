@@ -46,7 +46,7 @@ class Machine(MachineControl):
     `kernel`: the image's, if it will boot one over the network; what accelerator is chosen depends on it.
 
     A machine that kvm fails before its guest asked a server anything is started anew with tcg, and a line that begins
-    with `lab: ` says so; waits go on. Whatever else ends it ends every wait."""
+    with `lab: ` says so; waits go on. When the machine ends for another reason, every wait ends."""
 
     def __init__(
         self,

@@ -51,8 +51,8 @@ def build_tables(identity: Identity) -> list[str]:
 
 
 def build_host_interface(address: str, port: int) -> bytes:
-    """SMBIOS type 42 (DSP0270): Redfish over IP at `address`, reached over whatever the guest has: no device of its own
-    is named, and the host's side of the link is the host's affair."""
+    """SMBIOS type 42 (DSP0270): Redfish over IP at `address`. It names no network device, so the guest reaches the
+    service over its own network; it says nothing about the host's side of the link."""
     packed = bytes(int(part) for part in address.split(".")).ljust(16, b"\0")
     mask = bytes([255, 255, 255, 0]).ljust(16, b"\0")
     record = bytes(16) + bytes([4, 1]) + bytes(32) + bytes([1, 1]) + packed + mask

@@ -37,7 +37,7 @@ class AcceleratorTrial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a trial. `words`: why it failed. `seconds`: how long it took."""
+    """The result of a trial. `words`: why it failed. `seconds`: how long it took."""
 
     name: str
     ok: bool
@@ -68,7 +68,7 @@ def build_kernel_trial(kernel: Path) -> AcceleratorTrial:
 def run_trial(
     trial: AcceleratorTrial, accelerator: str, *, env: Mapping[str, str] = os.environ
 ) -> TrialResult:
-    """Run the machine until its sign; returns what came of it, also when QEMU does not start. QEMU is found and started
+    """Run the machine until its sign; returns the result, also when QEMU does not start. QEMU is found and started
     in the environment `env`."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bootos-lab-trial-") as directory:

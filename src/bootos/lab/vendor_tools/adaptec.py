@@ -67,7 +67,7 @@ class AdaptecCard(msgspec.Struct, kw_only=True):
 
     @property
     def is_smart(self) -> bool:
-        """Whether it is a SmartRAID, which speaks of arrays."""
+        """Whether it is a SmartRAID, which has arrays."""
         return "Smart" in self.model
 
     def find(self, number: int) -> AdaptecDrive | None:
@@ -80,7 +80,7 @@ class AdaptecCard(msgspec.Struct, kw_only=True):
 
 
 def read_card(silicon: Silicon) -> AdaptecCard:
-    """The card as it is; a new one is made up from the machine's drives."""
+    """The card from the state; without one there, a new card with the machine's drives."""
     known = silicon.state.get(KEY, {})
     card = msgspec.convert(known, AdaptecCard)
     if "drives" not in known:

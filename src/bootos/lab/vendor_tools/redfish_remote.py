@@ -170,7 +170,7 @@ def _check_parameters(action: str, request: dict[str, Any], known: dict[str, tup
 
 
 def _reach(act: Callable[[], None]) -> None:
-    """Do it to the machine; QEMU's words are in the answer when it does not let itself."""
+    """Act on the machine. Raises RedfishRefusal with QEMU's words when QEMU refuses."""
     try:
         act()
     except BootosError as error:

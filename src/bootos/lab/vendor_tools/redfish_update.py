@@ -1,5 +1,5 @@
-"""Firmware by Redfish: an image becomes a task, which moves on each time somebody looks at it, and at its end another
-firmware runs, at once or from the next start on. Called by `redfish`.
+"""Firmware by Redfish: an image becomes a task. Each reading of the task carries it on; at its end the new firmware
+runs, at once or after the next start. Called by `redfish`.
 """
 
 import json
@@ -56,7 +56,7 @@ def begin_update(state: dict[str, Any], image: bytes, request: dict[str, Any]) -
 
 
 def move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
-    """Somebody looks at a task: it is half done, then done."""
+    """Carry a task on, as it is read: it is half done after the first reading, and done after the second."""
     task = state["tree"].get(path)
     if task is None or task["TaskState"] not in ("New", "Running"):
         return

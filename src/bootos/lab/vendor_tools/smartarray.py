@@ -82,7 +82,7 @@ class SmartArrayCard(msgspec.Struct, kw_only=True):
 
 
 def read_card(silicon: Silicon) -> SmartArrayCard:
-    """The card as it is; a new one is made up from the machine's drives."""
+    """The card from the state; without one there, a new card with the machine's drives."""
     if "drives" in silicon.state.get(KEY, {}):
         return msgspec.convert(silicon.state[KEY], SmartArrayCard)
     card = msgspec.convert(silicon.state.get(KEY, {}), SmartArrayCard)

@@ -31,7 +31,7 @@ _FEWEST = {0: 1, 1: 2, 5: 3, 6: 4, 10: 4, 50: 6, 60: 8}
 
 
 class RefusedError(Exception):
-    """What the controller says no to; `detail` is its part of the answer."""
+    """A command that the controller refuses; `detail` is its part of the answer."""
 
     def __init__(self, description: str, detail: dict[str, Any] | None = None) -> None:
         super().__init__(description)
