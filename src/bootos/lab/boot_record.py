@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.image.document_file import write_json
 from bootos.lab.boot_path import PATHS, PathResult
 
 RECORD = Path("build/bench/boot_paths.json")
@@ -42,9 +43,7 @@ def write_record(path: Path, record: PathRecord) -> None:
     """Keep a record in place of the one that the path had before, whole or not at all."""
     records = {**read_records(path), record.result.name: record}
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(records), indent=2) + b"\n")
-    fresh.replace(path)
+    write_json(path, records)
 
 
 def find_floor(is_enough: Callable[[int], bool], *, first_mib: int, most_mib: int) -> int:

@@ -3,7 +3,6 @@
 Called by the benchmarks and by `tests/policy/test_budgets.py`. It measures nothing itself.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from bootos.document import convert_all, read_document
 from bootos.errors import ProblemsError
+from bootos.image.document_file import write_json
 from bootos.wire.manifest import parse_manifest
 
 BUDGETS = Path("benchmarks/budgets.toml")
@@ -68,7 +68,7 @@ def write_figure(directory: Path, name: str, runs: Sequence[float]) -> Figure:
     """Keep a measured value as `NAME.json`, in place of the one before."""
     figure = Figure(name=name, value=max(runs), at_s=round(time.time(), 1), runs=tuple(runs))
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{name}.json").write_text(json.dumps(msgspec.to_builtins(figure), indent=2) + "\n")
+    write_json(directory / f"{name}.json", figure)
     return figure
 
 
