@@ -60,7 +60,7 @@ from bootos.server.settings import Settings  # noqa: E402
 from bootos.wire import v2  # noqa: E402
 
 POLL_S, GRACE_S = 2, 4
-PUBLIC_URL = "http://10.0.0.1:8083"  # in PXE files; nothing listens there
+PUBLIC_URL = "http://10.0.0.1:8083"  # the address in PXE files; nothing listens there
 DEADLINE_S = 90.0
 SN, MACS = "7XK2P03", ("52:54:00:aa:00:01", "52:54:00:aa:00:02", "02:11:22:33:44:55")
 KEPT_HEADERS = ("authorization", "user-agent", "content-type", "accept")
@@ -151,7 +151,8 @@ class Recorder(FaultProxy):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.calls: list[dict[str, Any]] = []
-        self.turn = threading.Lock()  # what an operator's call makes come to pass is written down after it
+        # held during a call of the operator, so that its consequences are recorded after it
+        self.turn = threading.Lock()
 
     def _forward(self, call: Call) -> Any:
         status, headers, content = super()._forward(call)
@@ -750,7 +751,7 @@ def read_views(site: Site) -> dict[str, Any]:
     views = {path: site.operate("GET", path) for path in paths}
     views["/images"] = [
         row for row in views["/images"] if row["version"] != "local"
-    ]  # not of the data directory
+    ]  # these images are outside the data directory
     for machine in views["/machines"]:
         views[f"/machines/{machine['sn']}"] = site.operate("GET", f"/machines/{machine['sn']}")
     for sn in ("UPDONE1", "UPPLAN1"):

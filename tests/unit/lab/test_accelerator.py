@@ -102,7 +102,7 @@ def test_another_host_kernel_or_processor_is_tried(
     bench.facts = {"proc": tmp_path / "one", "node": "host-1", "release": "6.1.0-31-amd64"}
     assert bench.judge().accelerator == "kvm"
     bench.fail("start")
-    bench.facts["proc"] = tmp_path / "same"  # at another speed
+    bench.facts["proc"] = tmp_path / "same"  # the same processor at another speed
     assert bench.judge().accelerator == "kvm"
     bench.facts |= {name: tmp_path / value if name == "proc" else value for name, value in change.items()}
     assert bench.judge().accelerator == "tcg"

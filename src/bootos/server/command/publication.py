@@ -26,7 +26,7 @@ from bootos.server.command.client import AnswerError, Client, UnreachableError
 from bootos.waiting import CLOCK
 
 PIECE_BYTES = 4 * 2**20
-PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the server cannot be reached, in mid-upload
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses between tries while the server cannot be reached
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
 
 
@@ -136,7 +136,7 @@ def send_piece(client: Client, version: str, name: str, offset: int, content: by
         except AnswerError as error:
             listed = client.call("GET", "images") if error.status == 404 else []
             if any(item["version"] == version for item in listed):
-                return offset + len(content)  # another client published the same image to its end meanwhile
+                return offset + len(content)  # another client has published the same image meanwhile
             raise
         else:
             return int(answer["have_bytes"])
