@@ -36,6 +36,7 @@ from bootos.agent.cloudboot_v1 import Timing, work_v1  # noqa: E402
 from bootos.agent.cmdline import Cmdline  # noqa: E402
 from bootos.agent.v1_client import V1Client  # noqa: E402
 from bootos.drivers.disk.erase import EraseDriver  # noqa: E402
+from bootos.lab.fault_proxy import Call, FaultProxy  # noqa: E402
 from carrying import read as read_template  # noqa: E402
 from drivetools import GOLDEN, Drive, DriveMachine  # noqa: E402
 from fakeimage import LAYERS, build_fake_image  # noqa: E402
@@ -52,7 +53,6 @@ from bootos.agent.job import Next, carry_out  # noqa: E402
 from bootos.drivers.contract import Forecast, Machine  # noqa: E402
 from bootos.errors import BootosError  # noqa: E402
 from bootos.hardware.capture import Capture, Replay, build_tree  # noqa: E402
-from bootos.lab.fault_proxy import Call, FaultProxy  # noqa: E402
 from bootos.lab.vendor_tools.racadm import Racadm  # noqa: E402
 from bootos.process import Completed  # noqa: E402
 from bootos.server.serve import run_server  # noqa: E402
