@@ -27,9 +27,11 @@ _MISSING = object()
 def read_document(path: Path) -> Any:
     """Read `path` by its suffix (.yaml, .yml, .toml, .json) into plain values. Raises BootosError."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as cause:
         raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
+    except UnicodeDecodeError as cause:
+        raise BootosError(f"{path} is no text in UTF-8: {cause}", hint="store it in UTF-8") from cause
     return parse_document(text, format=path.suffix.lstrip(".").lower(), name=str(path))
 
 

@@ -4,6 +4,7 @@ Used by `inspect`, `diff` and `extract`. Knows how `/init` stacks the layers: by
 """
 
 import io
+import os
 import re
 import stat
 import tempfile
@@ -128,14 +129,18 @@ def unpack_boot(initrd: Path, segment: Segment, target: Path) -> None:
         content = _decompress(content)
     for name, mode, offset, size_bytes in read_cpio(io.BytesIO(content))[0]:
         path, data = target / name, content[offset : offset + size_bytes]
-        if not path.parent.resolve().is_relative_to(target.resolve()):
+        if not path.parent.resolve().is_relative_to(target.resolve()) or path.name == "..":
             raise BootosError(
                 f"segment {segment.name} holds {name!r}, which would be written outside {target}"
             )
+        if (
+            path.is_symlink()
+        ):  # the later of two entries counts, as for the kernel, and not through the earlier one
+            path.unlink()
         if stat.S_ISDIR(mode):
             path.mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(mode):
-            path.symlink_to(data.decode())
+            path.symlink_to(os.fsdecode(data))
         elif stat.S_ISREG(mode):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

@@ -122,6 +122,26 @@ def test_a_module_overrides_the_image_s_own(directory: Path, files: Path, tmp_pa
     assert OWN not in table
 
 
+def test_a_package_with_links_goes_in_with_its_links(directory: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "deb"
+    for name in ("DEBIAN", f"usr/lib/modules/{RELEASE}/extra", "opt/maker"):
+        (tree / name).mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: labnic-driver\nVersion: 2.0\nArchitecture: amd64\nMaintainer: nobody <a@b>\nDescription: x\n"
+    )
+    (tree / f"usr/lib/modules/{RELEASE}/extra/labnic.ko").write_bytes(LABNIC)
+    (tree / "opt/maker/current").symlink_to("/opt/maker/of-another-package")
+    (tmp_path / "secret").write_text("of the build host")
+    (tree / "opt/maker/host").symlink_to(tmp_path / "secret")
+    run(["dpkg-deb", "--root-owner-group", "--build", tree, tmp_path / "labnic.deb"])
+    for _ in range(2):
+        added = add_driver(directory, tmp_path / "labnic.deb", tmp_path / "cache")
+        assert list(added.layer.modules) == ["labnic"]
+    with open_root(read_image(directory), tmp_path / "look") as root:
+        assert str((root / "opt/maker/current").readlink()) == "/opt/maker/of-another-package"
+        assert (root / "opt/maker/host").is_symlink()
+
+
 def test_a_driver_that_is_added_again_replaces_itself(directory: Path, files: Path, tmp_path: Path) -> None:
     first = add_driver(directory, files / "labnic.ko", tmp_path / "cache")
     assert add_driver(directory, files / "labnic.ko", tmp_path / "cache").layer == first.layer

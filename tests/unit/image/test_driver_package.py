@@ -2,13 +2,15 @@
 
 import gzip
 import lzma
+import re
 from pathlib import Path
 
 import pytest
 from kernelmodule import LABNIC, RELEASE
 
 from bootos.errors import BootosError
-from bootos.image.driver.package import place_path, unpack
+from bootos.image.cpio import read_cpio, write_cpio_entries
+from bootos.image.driver.package import check_entries, place_path, unpack
 from bootos.process import run
 
 SPEC = f"""\
@@ -84,13 +86,16 @@ def test_an_rpm_as_intel_s_with_new_at_the_end_of_names(tmp_path: Path) -> None:
     assert files == [tmp_path / "tree" / place]
 
 
-def build_deb(directory: Path, files: dict[str, bytes]) -> Path:
+def build_deb(directory: Path, files: dict[str, bytes], links: dict[str, Path] | None = None) -> Path:
     tree = directory / "deb"
     (tree / "DEBIAN").mkdir(parents=True)
     (tree / "DEBIAN/control").write_text(CONTROL)
     for name, content in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(content)
+    for name, to in (links or {}).items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).symlink_to(to)
     target = directory / "labnic.deb"
     run(["dpkg-deb", "--root-owner-group", "--build", tree, target])
     return target
@@ -120,6 +125,65 @@ def test_a_debian_package_brings_its_firmware_and_settings_too(tmp_path: Path) -
         "etc/modprobe.d/labnic.conf",
     }
     assert not (tmp_path / "tree/lib").exists()
+
+
+@pytest.mark.parametrize(
+    ("links", "where"),
+    [
+        ({"usr": ""}, "usr/lib"),
+        ({"usr/share": "share"}, "usr/share"),
+        ({"usr/lib/modules": ""}, "usr/lib/modules"),
+        ({f"usr/lib/modules/{RELEASE}/updates": ""}, f"usr/lib/modules/{RELEASE}/updates"),
+        ({f"usr/lib/modules/{RELEASE}/updates/labnic.ko": "file"}, f"usr/lib/modules/{RELEASE}/updates"),
+        ({"usr/lib/modules/other": ""}, "usr/lib/modules/other"),
+    ],
+)
+def test_a_link_of_a_package_leads_to_nothing_of_the_host(
+    tmp_path: Path, links: dict[str, str], where: str
+) -> None:
+    host = tmp_path / "host"
+    (host / "share/doc/precious").mkdir(parents=True)
+    (host / "modules.dep").write_text("precious")
+    (host / "file").write_text("precious")
+    before = sorted((path, path.stat().st_mode) for path in host.rglob("*"))
+    deb = build_deb(
+        tmp_path,
+        {f"lib/modules/{RELEASE}/extra/labnic.ko": LABNIC},
+        {name: host / inside for name, inside in links.items()},
+    )
+    with pytest.raises(BootosError, match=re.escape(f"the package has a link in the path {where}")):
+        unpack(deb, tmp_path / "tree")
+    assert sorted((path, path.stat().st_mode) for path in host.rglob("*")) == before
+    assert (host / "file").read_text() == (host / "modules.dep").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "names", [["../outside"], ["usr/../../outside"], ["./link", "./link/outside"], ["/link", "link/outside"]]
+)
+def test_no_name_of_an_rpm_leads_out_of_it(tmp_path: Path, names: list[str]) -> None:
+    """cpio 2.13 writes through a link that the archive brings, whatever it is told of absolute names."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "outside").write_text("x")
+    with (tmp_path / "payload").open("wb") as output:
+        write_cpio_entries(output, ((name, tmp_path / Path(name).name) for name in names))
+    with (tmp_path / "payload").open("rb") as payload:
+        entries, _ = read_cpio(payload)
+    with pytest.raises(BootosError, match="which would be written outside of it"):
+        check_entries(entries)
+    check_entries(entries[:-1])
+
+
+def test_links_that_lead_elsewhere_stay_links_and_change_nothing_there(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    deb = build_deb(
+        tmp_path,
+        {f"usr/lib/modules/{RELEASE}/extra/labnic.ko": LABNIC},
+        {"opt/private": tmp_path / "private", f"usr/lib/modules/{RELEASE}/build": Path("/usr/src/none")},
+    )
+    tree = unpack(deb, tmp_path / "tree").tree
+    assert (tree / "opt/private").is_symlink()
+    assert (tree / f"usr/lib/modules/{RELEASE}/build").is_symlink()
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_package_without_modules_is_said_to_be_one(tmp_path: Path) -> None:

@@ -162,6 +162,18 @@ def test_the_compressed_segment_is_unpacked_as_well(tmp_path: Path) -> None:
     assert (tmp_path / "boot/init").read_text() == "#!/bin/sh\n"
 
 
+def test_a_second_entry_of_a_name_does_not_write_through_the_link_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("as it was")
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "file").write_text("from the segment")
+    initrd = tmp_path / "initrd"
+    with initrd.open("wb") as output:
+        write_cpio_entries(output, [("name", tmp_path / "link"), ("name", tmp_path / "file")])
+    unpack_boot(initrd, read_segments(initrd)[0], tmp_path / "boot")
+    assert (tmp_path / "outside").read_text() == "as it was"
+    assert (tmp_path / "boot/name").read_text() == "from the segment"
+
+
 @pytest.mark.parametrize("names", [["../outside"], ["/{}/outside"], ["link", "link/outside"]])
 def test_a_segment_that_would_write_outside_its_directory_is_refused(
     tmp_path: Path, names: list[str]

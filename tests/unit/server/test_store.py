@@ -62,3 +62,20 @@ def test_a_job_that_is_cancelled_is_cancelled_though_its_pxe_file_stays(
     assert f"{NAME} cannot be removed" in answer.data["error"]
     assert "by hand" in answer.data["hint"]
     assert server.job(job)["state"] == "cancelled"
+
+
+def test_files_that_are_no_utf_8_end_no_request_and_no_start(server: Running) -> None:
+    """The operator edits them, with an editor of another country."""
+    pxe, default = server.context.pxe, server.pxe_directory / "default"
+    pxe.write_pinned(NAME, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    pinned = server.pxe_directory / ".pinned" / NAME
+    pinned.write_bytes(b"# caf\xe9\n" + pinned.read_bytes())
+    pxe.remove([NAME])
+    assert "KERNEL k" in (server.pxe_directory / NAME).read_text()
+    pxe.remove_pinned(NAME)
+    assert not pinned.exists()
+    edited = default.read_bytes() + b"# caf\xe9\n"
+    default.write_bytes(edited)
+    (server.data / "pxelinux-default.sha256").write_bytes(b"\xff\xfe")
+    server.context.tree.lay_out()
+    assert default.read_bytes() == edited, "a file that was edited stays"

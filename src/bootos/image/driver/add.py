@@ -28,6 +28,7 @@ from bootos.image.license import NO_ASSERTION
 from bootos.image.manifest import hash_file
 from bootos.image.sbom import Component
 from bootos.image.segment import read_segments
+from bootos.process import run
 from bootos.wire.manifest import LayerEntry, Manifest
 
 LAYERS = "layers"
@@ -92,7 +93,8 @@ def add_driver(
                 renew_sbom(directory, manifest, {entry.name: describe(source, unpacked)})
                 entry = manifest.layers[-1]
                 return Added(layer=entry, file=f"{LAYERS}/{entry.name}.squashfs", notes=notes)
-            shutil.copytree(unpacked.tree, root, dirs_exist_ok=True)
+            # links are copied as links, and nothing is written through one that the image has
+            run(["cp", "--archive", "--remove-destination", "--no-target-directory", unpacked.tree, root])
             image = Image(directory=directory, manifest=add_layer(image, squashfs, entry))
             image = Image(directory=directory, manifest=add_index(image, root, work))
             manifest = renew_boot_files(image, root, work)

@@ -8,13 +8,16 @@ import gzip
 import lzma
 import re
 import shutil
+import stat
 import zlib
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from bootos.errors import BootosError
 from bootos.image.archive import extract_package, read_package_version
+from bootos.image.cpio import Entry, read_cpio
 from bootos.image.driver.elf import DOWNLOAD
 from bootos.image.driver.module_file import ModuleFile, parse_module
 from bootos.process import ToolError, run
@@ -46,6 +49,7 @@ def unpack(source: Path, tree: Path) -> Unpacked:
     for directory in ("lib", "bin", "sbin"):
         _merge_into_usr(tree, directory)
     for directory in LEFT_OUT:
+        check_inside(tree, (tree / directory).parent)
         shutil.rmtree(tree / directory, ignore_errors=True)
     modules = {}
     for path in sorted(tree.rglob("*")):
@@ -57,7 +61,8 @@ def unpack(source: Path, tree: Path) -> Unpacked:
             f"{source.name} brings no kernel module", hint="packages are added with: bootos image add"
         )
     _remove_tables(tree)
-    for path in sorted((item for item in tree.rglob("*") if item.is_dir()), reverse=True):
+    directories = (item for item in tree.rglob("*") if item.is_dir() and not item.is_symlink())
+    for path in sorted(directories, reverse=True):
         path.chmod(0o755)  # where layers have the same directory, the mode of the upper one counts
         if not any(path.iterdir()):
             path.rmdir()
@@ -85,6 +90,7 @@ def place_module(path: Path, tree: Path) -> Path:
     assert stem is not None
     path.unlink()
     target = tree / place_path(inside, _parse(content, path.name).kernel_release)
+    check_inside(tree, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     target.chmod(0o644)
@@ -145,8 +151,7 @@ def _extract(source: Path, tree: Path) -> tuple[str, str]:
                 "-p",
             ]
             name, _, version = run([*query, source]).stdout.partition("\t")
-            unpack_rpm = 'rpm2cpio "$1" | cpio -idm --quiet --no-absolute-filenames'
-            run(["sh", "-c", unpack_rpm, "-", source.resolve()], cwd=tree)
+            _extract_rpm(source, tree)
             return name, version.strip()
         if magic.startswith(b"!<arch>"):
             extract_package(source, tree)
@@ -161,11 +166,46 @@ def _extract(source: Path, tree: Path) -> tuple[str, str]:
     return "", ""
 
 
+def _extract_rpm(source: Path, tree: Path) -> None:
+    """Unpack an rpm's files, running none of its scripts. Raises BootosError, ToolError."""
+    payload = tree.with_name(f"{tree.name}.cpio")
+    try:
+        run(["sh", "-c", 'rpm2cpio "$1" >"$2"', "-", source.resolve(), payload.resolve()])
+        with payload.open("rb") as handle:
+            check_entries(read_cpio(handle)[0])
+        unpack_payload = 'cpio -idm --quiet --no-absolute-filenames <"$1"'
+        run(["sh", "-c", unpack_payload, "-", payload.resolve()], cwd=tree)
+    finally:
+        payload.unlink(missing_ok=True)
+
+
+def check_entries(entries: Iterable[Entry]) -> None:
+    """Check that no name of an archive leads out of the directory it is unpacked into, by `..` or by a link that came
+    before it: cpio 2.13 follows such links. Raises BootosError."""
+    links = set[PurePosixPath]()
+    for entry in entries:
+        path = PurePosixPath(entry.name.lstrip("/"))
+        if ".." in path.parts or links.intersection(path.parents):
+            raise BootosError(f"the package holds {entry.name!r}, which would be written outside of it")
+        if stat.S_ISLNK(entry.mode):
+            links.add(path)
+
+
+def check_inside(tree: Path, path: Path) -> None:
+    """Check that what is written or removed at this path of an unpacked package lies in it: a package may have a link
+    to anywhere in the place of a directory. Raises BootosError."""
+    if not path.resolve().is_relative_to(tree.resolve()):
+        inside = path.relative_to(tree)
+        raise BootosError(f"the package has a link in the path {inside}, which leads out of the package")
+
+
 def _merge_into_usr(tree: Path, name: str) -> None:
     """`/lib` is a link to `/usr/lib` in the image: a directory of a layer would hide it."""
     source = tree / name
     if not source.is_dir() or source.is_symlink():
         return
+    for path in (source, *source.rglob("*")):
+        check_inside(tree, tree / "usr" / path.relative_to(tree))
     shutil.copytree(source, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(source)
 
@@ -173,4 +213,5 @@ def _merge_into_usr(tree: Path, name: str) -> None:
 def _remove_tables(tree: Path) -> None:
     """A package's own modules.dep and the like: `index` makes those of the whole image."""
     for path in tree.glob("usr/lib/modules/*/modules.*"):
+        check_inside(tree, path.parent)
         path.unlink()

@@ -66,7 +66,7 @@ class PxeDirectory:
                 continue
             pinned = self.path / PINNED / name
             if pinned.is_file():
-                self.write(name, pinned.read_text())
+                self.write(name, pinned.read_text(errors="replace"))
                 continue
             for place in (self.path, self.path.parent / "grub", self.path.parent / "ipxe"):
                 try:
@@ -83,7 +83,7 @@ class PxeDirectory:
         """Keep the file of a machine whose image is pinned: it is there whenever no job has its own. False when the
         operator has a file of that name, which is left alone. Raises BootosError."""
         place, path = self.path / PINNED / name, self.path / name
-        before = place.read_text() if place.is_file() else ""
+        before = place.read_text(errors="replace") if place.is_file() else ""
         if before != content:
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class PxeDirectory:
     def remove_pinned(self, name: str) -> None:
         """The machine is not pinned any more: remove its file, unless somebody else wrote that file since."""
         place, path = self.path / PINNED / name, self.path / name
-        before = place.read_text() if place.is_file() else ""
+        before = place.read_text(errors="replace") if place.is_file() else ""
         place.unlink(missing_ok=True)
         if before and path.is_file() and path.read_text(errors="replace") == before:
             self.remove([name])

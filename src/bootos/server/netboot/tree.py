@@ -69,7 +69,7 @@ class NetbootTree:
         digest = hashlib.sha256(content).hexdigest()
         if path.is_file():
             present = hashlib.sha256(path.read_bytes()).hexdigest()
-            written = marker.read_text().strip() if marker.is_file() else ""
+            written = marker.read_text(errors="replace").strip() if marker.is_file() else ""
             if present not in (digest, written):
                 log.warning("%s was edited by hand and is left as it is; remove it to have it written", path)
                 return False
