@@ -89,6 +89,20 @@ def test_the_strongest_method_that_the_drive_has_is_taken(
     assert Bench(run.fake, owner="SN001 8").plan(template()).actions, "another job erases again"
 
 
+def test_a_certificate_is_of_a_drive_and_not_of_its_place(tmp_path: Path) -> None:
+    """A drive that takes the place of the erased one, while the job goes on, is not taken for it."""
+    run = bench(tmp_path)
+    run.apply(template())
+    inventory = run.fake.build_inventory()
+    machine = Machine(
+        run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({"disk.erase:erase:/dev/sda"})
+    )
+    assert plan(template(), machine, inventory, drivers=[run.driver]).actions == []
+    inventory.disks[0].serial = "ANOTHER"
+    (action,) = plan(template(), machine, inventory, drivers=[run.driver]).actions
+    assert "everything on /dev/sda (drive 0, serial ANOTHER)" in action.destroys[0]
+
+
 def test_the_certificate_does_not_pass_for_another_one(tmp_path: Path) -> None:
     run = bench(tmp_path)
     run.apply(template(passes=2))

@@ -58,12 +58,7 @@ class EraseDriver:
             path: msgspec.structs.replace(found, unreadable=found.unreadable and path not in silent)
             for path, found in storage.blocks.items()
         }
-        proven = {
-            disk.path
-            for disk in storage.disks
-            if f"{ERASE}{disk.path}" in machine.done
-            or read_certificate(machine.root, machine.owner, disk.path)
-        }
+        proven = {disk.path for disk in storage.disks if _is_proven(machine, disk)}
         system = inventory.system
         named = {"serial_number": system.serial, "vendor": system.vendor, "product": system.product}
         return EraseState(
@@ -150,6 +145,16 @@ def _plan_drive(
         ruling=ruling,
         estimate_s=estimate + (disk.size_bytes / HOST_BYTES_PER_S if wanted.verify == "full" else 0.0),
     )
+
+
+def _is_proven(machine: Machine, disk: Disk) -> bool:
+    """Whether this job has erased the drive: by its certificate, if that is of this very drive and not of one that was
+    pulled since; in another boot, which has no certificates, by what the server was told."""
+    certificate = read_certificate(machine.root, machine.owner, disk.path)
+    if certificate is None:
+        return f"{ERASE}{disk.path}" in machine.done
+    erased, present = certificate["drive"], _describe_drive(disk)
+    return all(erased.get(key) == present.get(key) for key in ("serial", "wwn"))
 
 
 def _describe_drive(disk: Disk) -> dict[str, str | int]:
