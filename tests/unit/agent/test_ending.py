@@ -35,7 +35,7 @@ def test_a_job_ends_also_when_the_agent_itself_fails() -> None:
     (ending,) = told
     assert (ending.outcome, ending.message) == (
         Outcome.FAILED,
-        "the agent itself failed: KeyError('MD_LEVEL'); its log says where",
+        "the agent itself failed: KeyError('MD_LEVEL'); the journal says where",
     )
 
 

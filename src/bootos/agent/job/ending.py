@@ -106,7 +106,7 @@ def find_ending(work: Callable[[], Ending]) -> Ending:
     except Exception as error:
         log.exception("the agent itself failed")
         return Ending(
-            outcome=Outcome.FAILED, message=f"the agent itself failed: {error!r}; its log says where"
+            outcome=Outcome.FAILED, message=f"the agent itself failed: {error!r}; the journal says where"
         )
 
 
