@@ -23,6 +23,7 @@ class RedfishMachine:
     """`machine` is what a driver gets, `state` what the service remembers."""
 
     def __init__(self, spec: RedfishSpec, silicon: Silicon, service: RedfishService) -> None:
+        self.spec = spec
         self.silicon = silicon
         self.service = service
         self.machine = Machine()

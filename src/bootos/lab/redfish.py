@@ -22,13 +22,25 @@ from cryptography.x509.oid import NameOID
 
 from bootos.lab.loopback import LoopbackHandler, LoopbackServer
 from bootos.lab.vendor_tools.redfish import STATUS, RedfishTool
+from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_error
 from bootos.lab.vendor_tools.redfish_state import PROGRAM
-from bootos.lab.vendor_tools.silicon import Silicon
+from bootos.lab.vendor_tools.silicon import Output, Silicon
 from bootos.lab.vendor_tools.tool import HangError, run_tool
 
 log = logging.getLogger(__name__)
 
 _LONGEST_BYTES = 1 << 30
+# What a request's headers are called in what the tool gets
+_HEADERS = {
+    "type": "Content-Type",
+    "token": "X-Auth-Token",
+    "if-match": "If-Match",
+    "if-none-match": "If-None-Match",
+    "odata-version": "OData-Version",
+}
+# DSP0266, 7.3: what every answer has; a resource's own headers go over these
+_ALWAYS = {"Cache-Control": "no-cache", "Content-Type": "application/json", "OData-Version": "4.0"}
+_WITHOUT_BODY = (204, 304)
 
 
 class RedfishService:
@@ -49,33 +61,41 @@ class RedfishService:
             def handle_request(self) -> None:
                 with contextlib.suppress(OSError):  # the other side went away
                     length = int(self.headers.get("Content-Length") or 0)
+                    path, _, query = self.path.partition("?")
                     files = {
                         "body": self.rfile.read(min(length, _LONGEST_BYTES)),
-                        "type": self.headers.get("Content-Type", "").encode(),
-                        "if-match": self.headers.get("If-Match", "").encode(),
-                        "token": self.headers.get("X-Auth-Token", "").encode(),
+                        "query": query.encode(),
                         "basic": _read_basic(self.headers.get("Authorization", "")),
+                        **{name: self.headers.get(header, "").encode() for name, header in _HEADERS.items()},
                     }
                     try:
-                        argv = [self.command, self.path.partition("?")[0]]
-                        output = run_tool(silicon, tool, PROGRAM, argv, files)
+                        output = run_tool(silicon, tool, PROGRAM, [self.command, path], files)
                     except HangError:
                         service._closing.wait()
                         return
-                    said = output.stdout.encode()
-                    self.send_response_only(STATUS.get(output.code, output.code) or 200)
-                    for name, value in output.files.items():
-                        self.send_header(name, value)
-                    # without this header the other side may send its next request into a closed connection
-                    if self.close_connection:
-                        self.send_header("Connection", "close")
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("OData-Version", "4.0")
+                    self.answer(output)
+
+            def answer(self, output: Output) -> None:
+                said = output.stdout.encode()
+                status = STATUS.get(output.code, output.code) or 200
+                self.send_response_only(status)
+                for name, value in {**_ALWAYS, **output.files}.items():
+                    self.send_header(name, value)
+                # without this header the other side may send its next request into a closed connection
+                if self.close_connection:
+                    self.send_header("Connection", "close")
+                if status not in _WITHOUT_BODY:
                     self.send_header("Content-Length", str(len(said)))
-                    self.end_headers()
+                self.end_headers()
+                if self.command != "HEAD":
                     self.wfile.write(said)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_request
+            def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+                """What is no request of this service, as an unknown method (501)."""
+                self.close_connection = True
+                self.answer(build_error(RedfishRefusal(code, message or "The request makes no sense.")))
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
 
         class Server(LoopbackServer):
             def handle_error(self, request: object, client_address: object) -> None:

@@ -186,7 +186,7 @@ def test_what_the_drive_cannot_do_is_refused(bmc: Bmc, request_body: dict[str, A
 
 def test_power_goes_to_the_machine_and_is_told(bmc: Bmc) -> None:
     assert bmc.ask("GET", SYSTEM)[1]["PowerState"] == "Off"
-    assert bmc.refuse("POST", RESET, {"ResetType": "ForceRestart"})[:2] == (
+    assert bmc.refuse("POST", RESET, {"ResetType": "GracefulShutdown"})[:2] == (
         409,
         "ChassisPowerStateOnRequired",
     )
@@ -194,7 +194,8 @@ def test_power_goes_to_the_machine_and_is_told(bmc: Bmc) -> None:
     assert bmc.ask("GET", SYSTEM)[1]["PowerState"] == "On"
     for how in ("ForceRestart", "GracefulShutdown", "ForceOff"):
         assert bmc.ask("POST", RESET, {"ResetType": how})[0] == 204
-    assert bmc.chassis.done == ["on", "reset", "button", "off"]
+    assert bmc.ask("POST", RESET, {"ResetType": "ForceRestart"})[0] == 204
+    assert bmc.chassis.done == ["on", "reset", "button", "off", "on"]
 
 
 def test_an_unknown_reset_is_refused_with_those_there_are(bmc: Bmc) -> None:

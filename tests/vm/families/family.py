@@ -19,7 +19,7 @@ from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, li
 from bootos.lab.vendor_tools.redfish_spec import Component, RedfishSpec
 from bootos.lab.vendor_tools.redfish_state import find_state
 from bootos.lab.vendor_tools.redfish_tree import BIOS as BIOS_RESOURCE
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SESSIONS, TASKS
+from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SESSIONS
 from bootos.lab.vendor_tools.silicon import PciIdentity, PhysicalDrive, Silicon, SiliconSpec
 
 GIB = 1024**3
@@ -333,11 +333,10 @@ def read_redfish_settings(machine: Machine) -> dict[str, str]:
 
 def read_redfish_versions(machine: Machine) -> list[str]:
     """The versions that update tasks brought, the last as the service shows it now."""
-    tree = read_redfish_tree(machine)
-    tasks = [body for path, body in tree.items() if path.startswith(f"{TASKS}/")]
+    jobs = list(find_state(get_silicon(machine))["jobs"].values())
     return [
-        *(task["Oem"]["Lab"]["Version"] for task in tasks[:-1]),
-        tree[f"{INVENTORY}/BIOS"]["Version"],
+        *(job["version"] for job in jobs[:-1]),
+        read_redfish_tree(machine)[f"{INVENTORY}/BIOS"]["Version"],
     ]
 
 

@@ -192,8 +192,10 @@ class Client:
         """Follow the task that a request began to its end. Returns whether it waits for the machine's restart to go on.
         Raises RedfishError when it fails or takes too long.
 
-        A task that vanishes has ended. Whether it did what was asked is found by reading again."""
-        path = reply.location or str(reply.body.get("@odata.id", ""))
+        A task that came with the answer is looked at itself, as its monitor is gone when it has ended, or says less. A
+        task that vanishes has ended. Whether it did what was asked is found by reading again."""
+        task = str(reply.body.get("@odata.id", "")) if "TaskState" in reply.body else ""
+        path = task or reply.location or str(reply.body.get("@odata.id", ""))
         if reply.status != 202 and "TaskState" not in reply.body and not reply.location:
             return False
         if not path:

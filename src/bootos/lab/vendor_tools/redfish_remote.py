@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 from bootos.errors import BootosError
 from bootos.fetch import FetchError, fetch_into, mask_url
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal
-from bootos.lab.vendor_tools.redfish_tree import BOOT_TARGETS, CD, EMPTY_DRIVE, RESET_TYPES, SYSTEM
+from bootos.lab.vendor_tools.redfish_tree import (
+    BOOT_SWITCHES,
+    BOOT_TARGETS,
+    CD,
+    EMPTY_DRIVE,
+    RESET_TYPES,
+    SYSTEM,
+)
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 Tree = dict[str, dict[str, Any]]
@@ -21,7 +28,6 @@ _ISO = "virtual-cd.iso"
 _ISO_MARK = (0x8001, b"CD001")  # ECMA-119: the volume descriptors begin in sector 16
 _FETCH_S = 600.0
 _LONGEST_BYTES = 16 * 2**30
-_ENABLED = ("Disabled", "Once", "Continuous")
 
 
 def find_medium(silicon: Silicon, tree: Tree) -> Path | None:
@@ -57,7 +63,7 @@ def check_override(system: dict[str, Any], request: dict[str, Any]) -> None:
     boot = request.get("Boot", {})
     if not isinstance(boot, dict):
         raise RedfishRefusal(400, "The value of Boot is not an object.", "PropertyValueTypeError")
-    allowed = {"BootSourceOverrideEnabled": _ENABLED, "BootSourceOverrideTarget": BOOT_TARGETS}
+    allowed = {"BootSourceOverrideEnabled": BOOT_SWITCHES, "BootSourceOverrideTarget": BOOT_TARGETS}
     for name, values in allowed.items():
         if name in boot and boot[name] not in values:
             message = (
@@ -81,15 +87,14 @@ def reset_system(silicon: Silicon, tree: Tree, request: dict[str, Any]) -> Outpu
         raise RedfishRefusal(
             400, f"The action {action} requires the parameter ResetType.", "ActionParameterMissing"
         )
-    if kind in ("ForceRestart", "GracefulShutdown") and not chassis.is_on():
-        raise RedfishRefusal(
-            409, f"The system is off, and {kind} needs it on.", "ChassisPowerStateOnRequired"
-        )
+    if kind == "GracefulShutdown" and not chassis.is_on():
+        message = f"The system is off, and {kind} needs it on."
+        raise RedfishRefusal(409, message, "ChassisPowerStateOnRequired")
     _reach(
         {
             "On": chassis.power_on,
             "ForceOff": chassis.power_off,
-            "ForceRestart": chassis.reset,
+            "ForceRestart": chassis.reset if chassis.is_on() else chassis.power_on,
             "GracefulShutdown": chassis.press_power_button,
         }[kind]
     )

@@ -5,6 +5,7 @@ What differs between makers is in `redfish_spec`.
 
 from typing import Any
 
+from bootos.lab.vendor_tools.redfish_schema import build_type
 from bootos.lab.vendor_tools.redfish_spec import BiosAttribute, RedfishSpec
 
 ROOT = "/redfish/v1/"
@@ -19,9 +20,27 @@ UPDATE = f"{ROOT}UpdateService"
 INVENTORY = f"{UPDATE}/FirmwareInventory"
 TASKS = f"{ROOT}TaskService/Tasks"
 REGISTRIES = f"{ROOT}Registries"
+SHORTEST_PASSWORD = 8
+REGISTRY = f"{REGISTRIES}/BiosAttributeRegistry/registry"
 CD = f"{MANAGER}/VirtualMedia/CD1"
+BOOT_SWITCHES = ("Disabled", "Once", "Continuous")
 BOOT_TARGETS = ("None", "Pxe", "Cd", "Hdd", "BiosSetup")
 RESET_TYPES = ("On", "ForceOff", "ForceRestart", "GracefulShutdown")
+POWER_POLICIES = ("AlwaysOn", "AlwaysOff", "LastState")
+# The privileges of the roles that every service has (DSP0266, 13.4.2)
+_SELF = ("Login", "ConfigureSelf")
+_ROLES = {
+    "Administrator": (*_SELF, "ConfigureManager", "ConfigureUsers", "ConfigureComponents"),
+    "Operator": (*_SELF, "ConfigureComponents"),
+    "ReadOnly": _SELF,
+}
+# What DHCP gives the BMC
+ADDRESS = {
+    "Address": "10.0.9.99",
+    "SubnetMask": "255.255.255.0",
+    "Gateway": "10.0.9.1",
+    "AddressOrigin": "DHCP",
+}
 
 EMPTY_DRIVE: dict[str, Any] = {
     "Image": None,
@@ -36,58 +55,112 @@ def build_tree(spec: RedfishSpec) -> dict[str, dict[str, Any]]:
     """All resources by path."""
     tree: dict[str, dict[str, Any]] = {}
 
-    def add(path: str, name: str, **properties: Any) -> None:
+    def add(path: str, schema: str, name: str, **properties: Any) -> None:
         tree[path] = {
             "@odata.id": path,
+            "@odata.type": build_type(schema),
             "Id": path.rstrip("/").rpartition("/")[2],
             "Name": name,
             **properties,
         }
 
-    def collect(path: str, name: str) -> None:
-        inside = [other for other in tree if other.rpartition("/")[0] == path]
-        add(path, name, Members=[{"@odata.id": other} for other in inside])
-        tree[path]["Members@odata.count"] = len(inside)
+    def collect(path: str, schema: str, name: str) -> None:
+        inside = [{"@odata.id": other} for other in tree if other.rpartition("/")[0] == path]
+        tree[path] = {
+            "@odata.id": path,
+            "@odata.type": build_type(f"{schema}Collection"),
+            "Name": name,
+            "Members": inside,
+            "Members@odata.count": len(inside),
+        }
 
-    _add_accounts(spec, add)
-    collect(ACCOUNTS, "Accounts Collection")
-    for role in ("Administrator", "Operator", "ReadOnly", *(("None",) if spec.slots else ())):
-        add(f"{ROLES}/{role}", "User Role", RoleId=role, IsPredefined=True)
-    collect(ROLES, "Roles Collection")
+    _add_accounts(spec, tree)
+    collect(ACCOUNTS, "ManagerAccount", "Accounts Collection")
+    for role, privileges in {**_ROLES, **({"None": ()} if spec.slots else {})}.items():
+        add(
+            f"{ROLES}/{role}",
+            "Role",
+            "User Role",
+            RoleId=role,
+            IsPredefined=True,
+            AssignedPrivileges=list(privileges),
+        )
+    collect(ROLES, "Role", "Roles Collection")
     _add_system(spec, add)
+    collect(f"{ROOT}Systems", "ComputerSystem", "Systems Collection")
     for reference, title in (
         ("Boot0001", "Hard Disk"),
         ("Boot0002", "PXE Device 1: Embedded NIC 1"),
         ("Boot0003", "UEFI Shell"),
     ):
-        add(f"{SYSTEM}/BootOptions/{reference}", title, BootOptionReference=reference, DisplayName=title)
-    collect(f"{SYSTEM}/BootOptions", "Boot Options Collection")
+        where = f"{SYSTEM}/BootOptions/{reference}"
+        add(where, "BootOption", title, BootOptionReference=reference, DisplayName=title)
+    collect(f"{SYSTEM}/BootOptions", "BootOption", "Boot Options Collection")
     _add_bios(spec, add)
+    collect(REGISTRIES, "MessageRegistryFile", "Registry File Collection")
     _add_manager(spec, add)
-    collect(f"{MANAGER}/EthernetInterfaces", "Ethernet Network Interface Collection")
+    collect(f"{ROOT}Managers", "Manager", "Managers Collection")
+    collect(f"{MANAGER}/EthernetInterfaces", "EthernetInterface", "Ethernet Network Interface Collection")
+    collect(f"{MANAGER}/HostInterfaces", "HostInterface", "Host Interface Collection")
     if spec.virtual_cd:
         _add_virtual_cd(add)
-        collect(f"{MANAGER}/VirtualMedia", "Virtual Media Collection")
+        collect(f"{MANAGER}/VirtualMedia", "VirtualMedia", "Virtual Media Collection")
         tree[MANAGER]["VirtualMedia"] = {"@odata.id": f"{MANAGER}/VirtualMedia"}
-    for part in spec.components:
-        lab = {"Lab": {"AppliesOnReset": part.on_reset}}
-        add(f"{INVENTORY}/{part.id}", part.name, Version=part.version, Updateable=True, Oem=lab)
-    collect(INVENTORY, "Firmware Inventory Collection")
+    _add_firmware(spec, add)
+    collect(INVENTORY, "SoftwareInventory", "Firmware Inventory Collection")
+    collect(SESSIONS, "Session", "Session Collection")
+    collect(TASKS, "Task", "Task Collection")
     _add_services(spec, add)
     return tree
 
 
-def _add_accounts(spec: RedfishSpec, add: Any) -> None:
+def build_account(
+    path: str, *, user: str = "", role: str = "ReadOnly", enabled: bool = False
+) -> dict[str, Any]:
+    """An account; without a user one that nobody has yet, or a free slot."""
+    return {
+        "@odata.id": path,
+        "@odata.type": build_type("ManagerAccount"),
+        "Id": path.rpartition("/")[2],
+        "Name": "User Account",
+        "UserName": user,
+        "Password": None,
+        "PasswordChangeRequired": False,
+        "RoleId": role,
+        "Links": {"Role": {"@odata.id": f"{ROLES}/{role}"}},
+        "AccountTypes": ["Redfish"],
+        "Enabled": enabled,
+        "Locked": False,
+    }
+
+
+def count_members(tree: dict[str, Any], collection: str) -> None:
+    """The members of a collection are the resources right below it."""
+    inside = [{"@odata.id": path} for path in tree if path.rpartition("/")[0] == collection]
+    tree[collection].update({"Members": inside, "Members@odata.count": len(inside)})
+
+
+def _add_accounts(spec: RedfishSpec, tree: dict[str, dict[str, Any]]) -> None:
     for number in range(1, max(spec.slots, 1) + 1):
-        first = number == spec.first_account
+        path = f"{ACCOUNTS}/{number}"
+        if number == spec.first_account:
+            tree[path] = build_account(path, user=spec.user, role="Administrator", enabled=True)
+        else:
+            tree[path] = build_account(path, role="None")
+
+
+def _add_firmware(spec: RedfishSpec, add: Any) -> None:
+    related = {"BIOS": BIOS, "BMC": MANAGER}
+    for part in spec.components:
+        links = [{"@odata.id": related[part.id]}] if part.id in related else []
         add(
-            f"{ACCOUNTS}/{number}",
-            "User Account",
-            UserName=spec.user if first else "",
-            Password=None,
-            RoleId="Administrator" if first else "None",
-            Enabled=first,
-            Locked=False,
+            f"{INVENTORY}/{part.id}",
+            "SoftwareInventory",
+            part.name,
+            Version=part.version,
+            Updateable=True,
+            RelatedItem=links,
+            **{"RelatedItem@odata.count": len(links)},
         )
 
 
@@ -95,24 +168,28 @@ def _add_system(spec: RedfishSpec, add: Any) -> None:
     version = next((part.version for part in spec.components if part.id == "BIOS"), "")
     add(
         SYSTEM,
+        "ComputerSystem",
         "System",
         SystemType="Physical",
         Manufacturer=spec.vendor,
         Model=spec.product,
         SerialNumber=spec.serial,
         UUID=spec.uuid,
+        AssetTag="",
         PowerState="On",
         BiosVersion=version,
         PowerRestorePolicy="LastState",
+        **{"PowerRestorePolicy@Redfish.AllowableValues": list(POWER_POLICIES)},
         Boot={
             "BootSourceOverrideEnabled": "Disabled",
             "BootSourceOverrideTarget": "None",
+            "BootSourceOverrideEnabled@Redfish.AllowableValues": list(BOOT_SWITCHES),
             "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
             "BootOrder": ["Boot0001", "Boot0002", "Boot0003"],
             "BootOptions": {"@odata.id": f"{SYSTEM}/BootOptions"},
         },
         Bios={"@odata.id": BIOS},
-        Links={"ManagedBy": [{"@odata.id": MANAGER}]},
+        Links={"ManagedBy": [{"@odata.id": MANAGER}], "ManagedBy@odata.count": 1},
         Actions={
             "#ComputerSystem.Reset": {
                 "target": f"{SYSTEM}/Actions/ComputerSystem.Reset",
@@ -124,27 +201,41 @@ def _add_system(spec: RedfishSpec, add: Any) -> None:
 
 def _add_bios(spec: RedfishSpec, add: Any) -> None:
     attributes = {attribute.name: attribute.value for attribute in spec.bios}
-    registry = "BiosAttributeRegistry"
-    settings = {"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": {"@odata.id": BIOS_PENDING}}
+    registry = "BiosAttributeRegistry.v1_0_0"
+    settings = {"@odata.type": build_type("Settings"), "SettingsObject": {"@odata.id": BIOS_PENDING}}
     settings["SupportedApplyTimes"] = ["OnReset"]
     add(
         BIOS,
+        "Bios",
         "BIOS Configuration",
         AttributeRegistry=registry,
         Attributes=attributes,
         **{"@Redfish.Settings": settings},
     )
-    add(BIOS_PENDING, "BIOS Pending Settings", AttributeRegistry=registry, Attributes=dict(attributes))
-    where = f"{REGISTRIES}/{registry}"
-    location = [{"Language": "en", "Uri": f"{where}/registry"}]
-    add(where, "BIOS Attribute Registry", Registry=registry, Location=location, Languages=["en"])
+    add(
+        BIOS_PENDING, "Bios", "BIOS Pending Settings", AttributeRegistry=registry, Attributes=dict(attributes)
+    )
+    add(
+        REGISTRY.rpartition("/")[0],
+        "MessageRegistryFile",
+        "BIOS Attribute Registry",
+        Registry="BiosAttributeRegistry.1.0.0",
+        Location=[{"Language": "en", "Uri": REGISTRY}],
+        Languages=["en"],
+    )
     entries = {
         "Attributes": [_build_entry(attribute) for attribute in spec.bios],
         "Dependencies": [_build_dependency(attribute) for attribute in spec.bios if attribute.locked_by],
     }
-    add(f"{where}/registry", "BIOS Attribute Registry", Language="en", RegistryEntries=entries)
-    members = [{"@odata.id": where}]
-    add(REGISTRIES, "Registry File Collection", **{"Members": members, "Members@odata.count": 1})
+    add(
+        REGISTRY,
+        "AttributeRegistry",
+        "BIOS Attribute Registry",
+        Language="en",
+        OwningEntity=spec.vendor,
+        RegistryVersion="1.0.0",
+        RegistryEntries=entries,
+    )
 
 
 def _build_entry(attribute: BiosAttribute) -> dict[str, Any]:
@@ -176,10 +267,12 @@ def _add_manager(spec: RedfishSpec, add: Any) -> None:
     add(
         MANAGER,
         "Manager",
+        "Manager",
         ManagerType="BMC",
         FirmwareVersion=version,
-        Links={"ManagerForServers": [{"@odata.id": SYSTEM}]},
+        Links={"ManagerForServers": [{"@odata.id": SYSTEM}], "ManagerForServers@odata.count": 1},
         EthernetInterfaces={"@odata.id": f"{MANAGER}/EthernetInterfaces"},
+        HostInterfaces={"@odata.id": f"{MANAGER}/HostInterfaces"},
         Actions={
             "#Manager.Reset": {
                 "target": f"{MANAGER}/Actions/Manager.Reset",
@@ -187,30 +280,41 @@ def _add_manager(spec: RedfishSpec, add: Any) -> None:
             }
         },
     )
-    lease = {
-        "Address": spec.address,
-        "SubnetMask": "255.255.255.0",
-        "Gateway": "10.0.9.1",
-        "AddressOrigin": "DHCP",
-    }
     add(
         f"{MANAGER}/EthernetInterfaces/eth0",
+        "EthernetInterface",
         "Manager Ethernet Interface",
         InterfaceEnabled=True,
         LinkStatus="LinkUp",
         MACAddress="52:54:00:B0:0C:01",
         VLAN={"VLANEnable": False, "VLANId": 0},
         DHCPv4={"DHCPEnabled": True},
-        IPv4Addresses=[lease],
+        IPv4Addresses=[{**ADDRESS, "Address": spec.address}],
         IPv4StaticAddresses=[],
     )
     add(
         f"{MANAGER}/EthernetInterfaces/ToHost",
+        "EthernetInterface",
         "Manager Host Interface",
         InterfaceEnabled=True,
         MACAddress="52:54:00:B0:0C:02",
-        IPv4Addresses=[{"Address": "169.254.0.17", "SubnetMask": "255.255.255.0", "AddressOrigin": "Static"}],
+        IPv4Addresses=[
+            {
+                "Address": "169.254.0.17",
+                "SubnetMask": "255.255.255.0",
+                "Gateway": None,
+                "AddressOrigin": "Static",
+            }
+        ],
         Links={"HostInterface": {"@odata.id": f"{MANAGER}/HostInterfaces/1"}},
+    )
+    add(
+        f"{MANAGER}/HostInterfaces/1",
+        "HostInterface",
+        "Host Interface",
+        HostInterfaceType="NetworkHostInterface",
+        InterfaceEnabled=True,
+        ManagerEthernetInterface={"@odata.id": f"{MANAGER}/EthernetInterfaces/ToHost"},
     )
 
 
@@ -221,8 +325,8 @@ def _add_virtual_cd(add: Any) -> None:
     }
     add(
         CD,
+        "VirtualMedia",
         "Virtual CD",
-        **{"@odata.type": "#VirtualMedia.v1_3_0.VirtualMedia"},
         MediaTypes=["CD", "DVD"],
         WriteProtected=True,
         TransferMethod="Upload",
@@ -235,11 +339,9 @@ def _add_services(spec: RedfishSpec, add: Any) -> None:
     def link(path: str) -> dict[str, str]:
         return {"@odata.id": path}
 
-    add(f"{ROOT}Systems", "Systems Collection", Members=[link(SYSTEM)])
-    add(f"{ROOT}Managers", "Managers Collection", Members=[link(MANAGER)])
-    add(SESSIONS, "Session Collection", Members=[])
     add(
         f"{ROOT}SessionService",
+        "SessionService",
         "Session Service",
         ServiceEnabled=True,
         SessionTimeout=600,
@@ -247,16 +349,18 @@ def _add_services(spec: RedfishSpec, add: Any) -> None:
     )
     add(
         f"{ROOT}AccountService",
+        "AccountService",
         "Account Service",
-        MinPasswordLength=8,
-        AccountLockoutThreshold=5,
+        ServiceEnabled=True,
+        HTTPBasicAuth="Enabled",
+        MinPasswordLength=SHORTEST_PASSWORD,
         Accounts=link(ACCOUNTS),
         Roles=link(ROLES),
     )
-    add(TASKS, "Task Collection", Members=[])
-    add(f"{ROOT}TaskService", "Task Service", Tasks=link(TASKS))
+    add(f"{ROOT}TaskService", "TaskService", "Task Service", ServiceEnabled=True, Tasks=link(TASKS))
     add(
         UPDATE,
+        "UpdateService",
         "Update Service",
         ServiceEnabled=True,
         MultipartHttpPushUri=f"{UPDATE}/push",
@@ -270,9 +374,18 @@ def _add_services(spec: RedfishSpec, add: Any) -> None:
     )
     add(
         ROOT,
+        "ServiceRoot",
         "Root Service",
         RedfishVersion="1.17.0",
         UUID=spec.uuid,
+        Vendor=spec.vendor,
+        Product=spec.product,
+        ProtocolFeaturesSupported={
+            "ExcerptQuery": False,
+            "FilterQuery": False,
+            "OnlyMemberQuery": False,
+            "SelectQuery": False,
+        },
         Systems=link(f"{ROOT}Systems"),
         Managers=link(f"{ROOT}Managers"),
         SessionService=link(f"{ROOT}SessionService"),

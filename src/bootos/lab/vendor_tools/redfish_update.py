@@ -7,9 +7,10 @@ import urllib.request
 from typing import Any
 
 from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK
-from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_reply
+from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_message, build_reply
+from bootos.lab.vendor_tools.redfish_schema import build_type
 from bootos.lab.vendor_tools.redfish_state import PROGRAM
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SYSTEM, TASKS
+from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SYSTEM, TASKS, count_members
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 
@@ -39,44 +40,60 @@ def begin_update(state: dict[str, Any], image: bytes, request: dict[str, Any]) -
     if wanted and target not in wanted:
         raise RedfishRefusal(400, f"The image is not for {', '.join(wanted)}.")
     state["count"] += 1
-    path = f"{TASKS}/{state['count']}"
-    needs_reset = state["tree"][target].get("Oem", {}).get("Lab", {}).get("AppliesOnReset", False)
+    number = str(state["count"])
+    path = f"{TASKS}/{number}"
+    part = str(head["component"])
+    state["jobs"][path] = {"target": target, "version": version, "on_reset": part in state["on_reset"]}
     state["tree"][path] = {
         "@odata.id": path,
-        "@odata.type": "#Task.v1_7_0.Task",
-        "Id": str(state["count"]),
-        "Name": f"Update of {head['component']}",
+        "@odata.type": build_type("Task"),
+        "Id": number,
+        "Name": f"Update of {part}",
         "TaskState": "New",
         "TaskStatus": "OK",
+        "TaskMonitor": f"{path}/Monitor",
         "PercentComplete": 0,
         "Messages": [],
-        "Oem": {"Lab": {"Target": target, "Version": version, "OnReset": needs_reset}},
     }
-    return build_reply(state["tree"][path], status=202, headers={"Location": path})
+    count_members(state["tree"], TASKS)
+    return build_reply(state["tree"][path], status=202, headers={"Location": f"{path}/Monitor"})
+
+
+def watch_task(silicon: Silicon, state: dict[str, Any], path: str) -> Output:
+    """What a task's monitor answers (DSP0266, 14.4): the task until it ends, then how the request ended."""
+    move_task(silicon, state, path)
+    task = state["tree"][path]
+    if task["TaskState"] == "Exception":
+        raise RedfishRefusal(500, task["Messages"][-1]["Message"], "OperationFailed")
+    if task["TaskState"] == "Completed":
+        return Output(code=204)
+    return build_reply(task, status=202, headers={"Location": f"{path}/Monitor"})
 
 
 def move_task(silicon: Silicon, state: dict[str, Any], path: str) -> None:
     """Carry a task on, as it is read: it is half done after the first reading, and done after the second."""
     task = state["tree"].get(path)
-    if task is None or task["TaskState"] not in ("New", "Running"):
+    job = state["jobs"].get(path)
+    if task is None or job is None or task["TaskState"] not in ("New", "Running"):
         return
     task["TaskState"] = "Running"
     task["PercentComplete"] += 50
-    lab = task["Oem"]["Lab"]
-    if silicon.is_misbehaving("fail-half", PROGRAM, ["task", lab["Target"]]):
-        message = "The update was stopped: the image could not be verified."
-        task["Messages"].append({"MessageId": "Update.1.0.VerificationFailed", "Message": message})
+    if silicon.is_misbehaving("fail-half", PROGRAM, ["task", job["target"]]):
+        text = "The update was stopped: the image could not be verified."
+        task["Messages"].append(
+            {**build_message("OperationFailed", text), "MessageId": "Update.1.0.VerificationFailed"}
+        )
         task["TaskState"], task["TaskStatus"] = "Exception", "Critical"
         return
     if task["PercentComplete"] < 100:
         return
-    task["TaskState"] = "Pending" if lab["OnReset"] else "Completed"
-    if silicon.is_misbehaving("ignore", PROGRAM, ["task", lab["Target"]]):
+    task["TaskState"] = "Pending" if job["on_reset"] else "Completed"
+    if silicon.is_misbehaving("ignore", PROGRAM, ["task", job["target"]]):
         return
-    if lab["OnReset"]:
-        state["staged"][lab["Target"]] = lab["Version"]
+    if job["on_reset"]:
+        state["staged"][job["target"]] = job["version"]
     else:
-        _set_version(state, lab["Target"], lab["Version"])
+        _set_version(state, job["target"], job["version"])
 
 
 def run_staged(silicon: Silicon, state: dict[str, Any]) -> None:
