@@ -14,7 +14,7 @@ BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 .DEFAULT_GOAL := help
 # Tests start Python hundreds of times: without byte code each start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup host host-test image demo test test-all lint unit vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
+.PHONY: help setup host host-test image demo test test-all lint unit validators vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,7 +56,10 @@ lint: setup ## ruff and mypy
 	$(BIN)/mypy -n auto
 
 unit: setup host-test ## the tests that need no virtual machine
-	$(BIN)/pytest -q -m 'not vm' -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -q -m 'not vm and not full' -n $(WORKERS) --dist worksteal
+
+validators: setup host-test ## DMTF's validators on the lab's Redfish service; with SCHEMAS=DIR, where its CSDL files are, all three
+	SCHEMAS='$(SCHEMAS)' $(BIN)/pytest -q -m 'full and not vm' -n $(WORKERS) --dist worksteal
 
 vm: image host-test ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO
@@ -65,7 +68,7 @@ test: lint image unit vm ## everything that has to hold before a change lands
 
 # A machine of the lab has one processor, so two lots run side by side, the long ones first; what ends makes room for
 # the next.
-test-all: lint image unit ## `test` and the full matrices
+test-all: lint image unit validators ## `test` and the full matrices
 	@$(MAKE) --no-print-directory -j2 vm-faults vm-families vm-matrix vm-builds
 
 vm-faults: image host-test ## every fault at every step of a job
