@@ -19,7 +19,7 @@ from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.reply import read_link
-from bootos.drivers.redfish.resource import find_system
+from bootos.drivers.redfish.resource import NotShownError, find_system
 from bootos.errors import Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -62,18 +62,24 @@ class BiosRedfishDriver(BiosDriver, Caller):
         if problems:
             return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
         with self._open(machine, endpoints) as client:
-            system = find_system(client, inventory)
-            path = read_link(system, "Bios")
-            if not path:
-                raise DriverError("the Redfish service of this machine shows no BIOS settings")
-            bios = client.get(path).body
+            try:
+                bios = _find_bios(client, inventory)
+            except NotShownError as cause:
+                problems = [cause.build_problem("bios")]
+                return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
+            pending = find_pending_path(bios)
+            gone = (
+                f"the Redfish service says that BIOS settings are changed at {pending}, and does not have it"
+            )
+            problems = [] if client.find(pending) else [Problem(path="bios", message=gone)]
             settings = bios.get("@Redfish.Settings")
             times = settings.get("SupportedApplyTimes") if isinstance(settings, dict) else None
             return RedfishBiosState(
                 vendor=vendor,
                 settings=_read_settings(client, bios),
                 endpoints=tuple(endpoints),
-                bios=path,
+                obstacles=tuple(problems),
+                bios=str(bios["@odata.id"]),
                 on_reset=isinstance(times, list) and "OnReset" in times,
             )
 
@@ -107,15 +113,25 @@ class BiosRedfishDriver(BiosDriver, Caller):
         check_taken(settings, details, "the Redfish service")
 
 
+def _find_bios(client: Client, inventory: Inventory) -> dict[str, Any]:
+    """The Bios resource of this machine. Raises NotShownError."""
+    path = read_link(find_system(client, inventory), "Bios")
+    found = client.find(path) if path else None
+    if found is None:
+        raise NotShownError("the Redfish service of this machine shows no BIOS settings")
+    return {"@odata.id": path, **found.body}
+
+
 def find_pending_path(bios: Mapping[str, Any]) -> str:
     """Where settings are changed: the settings object; without one the Bios resource itself."""
     return read_link(bios, "@Redfish.Settings", "SettingsObject") or str(bios["@odata.id"])
 
 
 def _read_settings(client: Client, bios: dict[str, Any]) -> list[Setting]:
-    pending = client.get(find_pending_path(bios)).body
+    pending = client.find(find_pending_path(bios))
     registry = _read_registry(client, str(bios.get("AttributeRegistry") or ""))
-    return parse_settings(bios.get("Attributes") or {}, pending.get("Attributes") or {}, registry)
+    later = pending.body.get("Attributes") if pending is not None else None
+    return parse_settings(bios.get("Attributes") or {}, later or {}, registry)
 
 
 def _read_registry(client: Client, name: str) -> dict[str, Any] | None:

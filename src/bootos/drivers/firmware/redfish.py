@@ -22,7 +22,7 @@ from bootos.drivers.redfish.client import ROOT, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
-from bootos.drivers.redfish.resource import find_manager, find_system
+from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
 from bootos.errors import Problem
 from bootos.template.firmware import Component, FirmwareWanted, find_method
 from bootos.template.model import Template
@@ -91,9 +91,13 @@ class FirmwareRedfishDriver(Caller):
         if problems:
             return RedfishFirmwareState(begun=begun, obstacles=tuple(problems))
         with self._open(machine, endpoints) as client:
-            system = find_system(client, inventory)
+            try:
+                system = find_system(client, inventory)
+            except NotShownError as cause:
+                return RedfishFirmwareState(begun=begun, obstacles=(cause.build_problem("firmware"),))
             path = read_link(client.get(ROOT).body, "UpdateService")
-            service = client.get(path).body if path else {}
+            update = client.find(path) if path else None  # it may be linked, and not there
+            service = update.body if update is not None else {}
             times = service.get("MultipartHttpPushUri@Redfish.OperationApplyTimeSupport")
             listed = times.get("SupportedValues") if isinstance(times, dict) else None
             actions = service.get("Actions")

@@ -29,7 +29,7 @@ from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import read_link
-from bootos.drivers.redfish.resource import find_manager, find_system
+from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
 from bootos.waiting import CLOCK, Clock, find_within
@@ -79,7 +79,10 @@ class RedfishDriver(Caller):
             return State(obstacles=tuple(problems))
         oob = machine.template.oob if machine.template is not None else None
         with self._open(machine, tuple(endpoints)) as client:
-            return self._read(client, machine, inventory, oob or Oob(), tuple(endpoints))
+            try:
+                return self._read(client, machine, inventory, oob or Oob(), tuple(endpoints))
+            except NotShownError as cause:
+                return State(obstacles=(cause.build_problem("oob"),))
 
     def plan(self, state: State, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
         if template.oob is None:

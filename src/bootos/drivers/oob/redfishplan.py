@@ -81,6 +81,10 @@ def _plan_boot_device(state: State, wanted: str, planned: Planned) -> None:
         planned.notes.append("the boot device is as wanted")
         return
     when = "Disabled" if wanted == "none" else "Continuous"
+    if state.boot.whens and when not in state.boot.whens:
+        message = f"this machine cannot be told {when} for its boot device"
+        planned.complain("oob.boot_device", message, f"it can be told {', '.join(state.boot.whens)}")
+        return
     body: dict[str, Any] = {"BootSourceOverrideEnabled": when}
     if wanted != "none" or "None" in state.boot.allowed:
         body["BootSourceOverrideTarget"] = device

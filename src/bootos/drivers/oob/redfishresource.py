@@ -104,6 +104,7 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
         override=str(boot.get("BootSourceOverrideTarget") or ""),
         when=str(boot.get("BootSourceOverrideEnabled") or ""),
         allowed=tuple(map(str, boot.get("BootSourceOverrideTarget@Redfish.AllowableValues") or ())),
+        whens=tuple(map(str, boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues") or ())),
         order=tuple(map(str, boot.get("BootOrder") or ())),
         entries=tuple(entries),
     )

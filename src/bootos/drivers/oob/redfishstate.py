@@ -31,11 +31,13 @@ class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True):
-    """`override` as Redfish names it (None, Pxe, Hdd, ...); `when`: Disabled, Once, Continuous."""
+    """`override` as Redfish names it (None, Pxe, Hdd, ...); `when`: Disabled, Once, Continuous. `allowed`, `whens`:
+    what each may be; empty: the service does not say."""
 
     override: str = ""
     when: str = ""
     allowed: tuple[str, ...] = ()
+    whens: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     entries: tuple[BootEntry, ...] = ()
 

@@ -144,9 +144,16 @@ class Client:
             raise
 
     def get_members(self, path: str) -> Iterator[dict[str, Any]]:
-        """The members of a collection, each read whole."""
-        for link in read_links(self.get(path).body.get("Members")):
-            yield self.get(link).body
+        """The members of a collection, each read whole. What is linked or listed and not there is passed over."""
+        collection = self.find(path)
+        if collection is None:
+            log.warning("the Redfish service links to %s, and does not have it", path)
+        for link in read_links(collection.body.get("Members") if collection is not None else None):
+            found = self.find(link)
+            if found is None:
+                log.warning("the Redfish service lists %s in %s, and does not have it", link, path)
+            else:
+                yield found.body
 
     def patch(self, path: str, body: Mapping[str, Any], *, what: str) -> Reply:
         """Change a resource as it is now: If-Match with its ETag, once more when it changed just then."""

@@ -9,15 +9,24 @@ from typing import Any
 from bootos.drivers.contract import DriverError
 from bootos.drivers.redfish.client import ROOT, Client
 from bootos.drivers.redfish.reply import read_link
+from bootos.errors import Problem
 from bootos.wire.inventory import Inventory, System
 
 
+class NotShownError(DriverError):
+    """The service does not have what a section of the template is about. A driver's plan tells it as a problem."""
+
+    def build_problem(self, path: str) -> Problem:
+        """The same words at a path of the template."""
+        return Problem(path=path, message=str(self), hint=self.hint)
+
+
 def find_system(client: Client, inventory: Inventory) -> dict[str, Any]:
-    """The system that is this machine. Raises DriverError when there is none, or another."""
+    """The system that is this machine. Raises NotShownError when there is none, DriverError for another."""
     collection = read_link(client.get(ROOT).body, "Systems")
     systems = list(client.get_members(collection)) if collection else []
     if not systems:
-        raise DriverError(f"the Redfish service at {client.endpoint.url} has no systems")
+        raise NotShownError(f"the Redfish service at {client.endpoint.url} shows no systems")
     judged = [(is_same(system, inventory.system), system) for system in systems]
     certain = [system for verdict, system in judged if verdict]
     if certain:
@@ -34,14 +43,13 @@ def find_system(client: Client, inventory: Inventory) -> dict[str, Any]:
 
 
 def find_manager(client: Client, system: dict[str, Any]) -> dict[str, Any]:
-    """The BMC that manages the system. Raises DriverError."""
+    """The BMC that manages the system; empty when the service shows none. Raises RedfishError."""
     path = read_link(system, "Links", "ManagedBy")
     if not path:
         collection = read_link(client.get(ROOT).body, "Managers")
-        path = read_link(client.get(collection).body, "Members") if collection else ""
-    if not path:
-        raise DriverError(f"the Redfish service at {client.endpoint.url} has no manager")
-    return client.get(path).body
+        return next(client.get_members(collection), {}) if collection else {}
+    found = client.find(path)
+    return found.body if found is not None else {}
 
 
 def is_same(system: dict[str, Any], machine: System) -> bool | None:
