@@ -220,3 +220,21 @@ def test_without_sessions_it_logs_on_with_every_request() -> None:
     for server in start(tree, "rackmount"):
         server.apply(build_oob(), {"oob": OOB["boot device"]})
         assert server.service.done == [("PATCH", f"{ROOT}/Systems/437XR1")]
+
+
+@pytest.mark.parametrize("lacking", ["takes_logins", "gives_tokens"])
+def test_with_sessions_that_do_not_work_it_logs_on_with_every_request(lacking: str) -> None:
+    for server in start(TREES["rackmount"](), "rackmount"):
+        setattr(server.service, lacking, False)
+        server.apply(build_oob(), {"oob": OOB["boot device"]})
+        assert server.service.done == [("PATCH", f"{ROOT}/Systems/437XR1")]
+
+
+def test_without_sessions_and_systems_it_is_a_problem_of_the_plan() -> None:
+    tree = TREES["rackmount"]()
+    for path in (f"{ROOT}/SessionService", f"{ROOT}/SessionService/Sessions", f"{ROOT}/Systems"):
+        del tree[path]
+    del tree[ROOT]["Links"], tree[ROOT]["SessionService"]
+    for server in start(tree, "rackmount"):
+        planned = server.plan(build_oob(), {"oob": OOB["boot device"]})
+        assert [problem.path for problem in planned.problems] == ["oob"]

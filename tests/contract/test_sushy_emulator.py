@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 from carrying import apply, plan
 from handclock import StillClock
 
 from bootos.drivers.bios.redfish import BiosRedfishDriver
-from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.contract import Driver, DriverError, Machine
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.engine.plan import JobPlan
@@ -30,6 +31,7 @@ class Emulator:
     """The running emulator, and the machine that asks it."""
 
     def __init__(self, url: str) -> None:
+        self.secrets = dict(SECRETS)
         self._access = {"address": url, "user": "admin", "password": {"secret": "admin"}}
         system = System(vendor="Sushy Emulator", uuid=UUID)
         self._inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=system, bmc=Bmc())
@@ -38,24 +40,26 @@ class Emulator:
         return {"name": "t", **document, "oob": {**document.get("oob", {}), "redfish": self._access}}
 
     def plan(self, driver: Driver, document: dict[str, Any]) -> JobPlan:
-        return plan(self.build(document), Machine(), self._inventory, SECRETS, drivers=[driver])
+        return plan(self.build(document), Machine(), self._inventory, self.secrets, drivers=[driver])
 
     def apply(self, driver: Driver, document: dict[str, Any]) -> None:
-        apply(self.build(document), Machine(), self._inventory, SECRETS, drivers=[driver])
+        apply(self.build(document), Machine(), self._inventory, self.secrets, drivers=[driver])
 
 
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    settings, log = tmp_path / "settings.py", tmp_path / "log"
-    settings.write_text(
-        'SUSHY_EMULATOR_LISTEN_IP = "127.0.0.1"\n'
-        "SUSHY_EMULATOR_LISTEN_PORT = 0\n"
-        f'SUSHY_EMULATOR_STATE_DIR = "{tmp_path}"\n'
+def start(directory: Path, *more: str) -> Iterator[Emulator]:
+    """`more` are lines of its settings."""
+    settings, log = directory / "settings.py", directory / "log"
+    lines = (
+        'SUSHY_EMULATOR_LISTEN_IP = "127.0.0.1"',
+        "SUSHY_EMULATOR_LISTEN_PORT = 0",
+        f'SUSHY_EMULATOR_STATE_DIR = "{directory}"',
+        *more,
     )
+    settings.write_text("\n".join(lines))
     program = Path(sys.executable).with_name("sushy-emulator")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [program, "--fake", "--config", settings], cwd=tmp_path, stdout=output, stderr=output
+            [program, "--fake", "--config", settings], cwd=directory, stdout=output, stderr=output
         )
     try:
 
@@ -72,6 +76,19 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
         process.wait(10)
 
 
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    yield from start(tmp_path)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Emulator]:
+    """It asks for a password before it says whether there is what is asked for."""
+    users = tmp_path / "htpasswd"
+    users.write_bytes(b"admin:" + bcrypt.hashpw(SECRETS["admin"].encode(), bcrypt.gensalt(4)) + b"\n")
+    yield from start(tmp_path, f'SUSHY_EMULATOR_AUTH_FILE = "{users}"')
+
+
 def build_driver() -> RedfishDriver:
     return RedfishDriver(timeout_s=20, clock=StillClock(pace=10))
 
@@ -84,6 +101,18 @@ def test_a_boot_device_is_set_and_then_as_wanted(emulator: Emulator) -> None:
     emulator.apply(build_driver(), template)
     planned = emulator.plan(build_driver(), template)
     assert (planned.actions, planned.problems) == ([], [])
+
+
+def test_without_sessions_the_password_goes_with_every_request(guarded: Emulator) -> None:
+    template = {"oob": {"boot_device": "pxe"}}
+    guarded.apply(build_driver(), template)
+    assert guarded.plan(build_driver(), template).actions == []
+
+
+def test_a_wrong_password_is_told(guarded: Emulator) -> None:
+    guarded.secrets["admin"] = "not-the-one"
+    with pytest.raises(DriverError, match="refuses 'admin'"):
+        guarded.plan(build_driver(), {"oob": {"boot_device": "pxe"}})
 
 
 @pytest.mark.parametrize(

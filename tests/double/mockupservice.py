@@ -2,6 +2,7 @@
 new accounts, actions that the tree names. It is as strict as it can be without knowing schemas.
 """
 
+import base64
 import http.server
 import json
 import threading
@@ -23,6 +24,8 @@ class MockupService:
     def __init__(self, tree: Mapping[str, Mapping[str, Any]], user: str, password: str) -> None:
         self.tree: Tree = json.loads(json.dumps(tree))
         self.passwords = {user: password}
+        self.gives_tokens = True
+        self.takes_logins = True
         self.done: list[tuple[str, str]] = []
         self.refused: list[tuple[str, str, int]] = []
         self.read: set[str] = set()
@@ -39,7 +42,7 @@ class MockupService:
                 path = self.path.partition("?")[0].rstrip("/")
                 is_json = "json" in self.headers.get("Content-Type", "")
                 body = json.loads(data) if data and is_json else {}
-                if not service.may(self.command, path, self.headers.get("X-Auth-Token", "")):
+                if not service.may(self.command, path, dict(self.headers)):
                     status, answer, headers = service.refuse_login()
                 else:
                     status, answer, headers = service.answer(self.command, path, body)
@@ -82,23 +85,26 @@ class MockupService:
         links: Any = self.tree.get(ROOT, {}).get("Links", {}).get("Sessions", {})
         return str(links.get("@odata.id", "")).rstrip("/")
 
-    def may(self, method: str, path: str, token: str) -> bool:
-        return (
-            path in ("/redfish", ROOT)
-            or (method, path) == ("POST", self.sessions)
-            or bool(token)
-            or not self.sessions
-        )
+    def may(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether a request is open to everybody, or of a session, or of somebody with a password."""
+        if path in ("/redfish", ROOT) or (method, path) == ("POST", self.sessions):
+            return True
+        basic = headers.get("Authorization", "").removeprefix("Basic ")
+        user, _, password = base64.b64decode(basic).decode().partition(":")
+        return headers.get("X-Auth-Token") == TOKEN or (bool(user) and self.passwords.get(user) == password)
 
     def refuse_login(self) -> tuple[int, Any, dict[str, str]]:
         return 401, _refuse("NoValidSession", "log in"), {}
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         """Status, body, headers."""
+        if method == "POST" and path == self.sessions and not self.takes_logins:
+            return 405, _refuse("OperationNotAllowed", path), {}
         if method == "POST" and self.sessions and path == self.sessions:
             if self.passwords.get(str(body.get("UserName"))) != body.get("Password"):
                 return self.refuse_login()
-            return 201, {"@odata.id": f"{path}/9"}, {"X-Auth-Token": TOKEN, "Location": f"{path}/9"}
+            token = {"X-Auth-Token": TOKEN} if self.gives_tokens else {}
+            return 201, {"@odata.id": f"{path}/9"}, {"Location": f"{path}/9", **token}
         if method == "DELETE":
             return 204, {}, {}
         if method == "POST":

@@ -9,7 +9,7 @@ import json
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,7 @@ from bootos.drivers.redfish.failure import RedfishError, translated
 from bootos.drivers.redfish.reply import (
     Reply,
     is_scheduled,
+    read_link,
     read_links,
     read_messages,
     read_task_state,
@@ -33,6 +34,8 @@ ROOT = "/redfish/v1/"
 _RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
 POLL_S = 2.0  # between two looks at a task
 _WAITING = {"Pending", "Suspended"}  # states of a task that waits for the machine's restart
+_MISSING = (404, 405, 501)  # what a service answers for what it does not have
+_UNKNOWN = 401  # the account or its password is wrong
 _STALE = 412  # HTTP 412: the resource has changed since it was read
 
 
@@ -78,18 +81,29 @@ class Client:
                 self._connector = self._build_connector()
                 self._auth = SessionAuth(self._account.user, password)
                 Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
-            except (
-                exceptions.ResourceNotFoundError,
-                exceptions.MissingAttributeError,
-                exceptions.MissingXAuthToken,
-            ):
+            except (exceptions.HTTPError, exceptions.MissingAttributeError) as cause:
+                if not self._is_without_sessions(cause):
+                    raise
                 self._connector.close()
                 self._connector = self._build_connector()
                 self._auth = BasicAuth(self._account.user, password)
                 Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
                 # the first request that needs a login tells whether the account is right
-                self._connector.get(f"{ROOT}Systems")
+                with suppress(exceptions.ResourceNotFoundError):
+                    self._connector.get(f"{ROOT}Systems")
         return self
+
+    def _is_without_sessions(self, cause: Any) -> bool:
+        """Whether the log-in failed as the service has no sessions; one that asks everybody for a password first says
+        to an unknown path what it says to a wrong password. The root, which is open, tells."""
+        from sushy import exceptions
+
+        if isinstance(cause, exceptions.MissingAttributeError | exceptions.MissingXAuthToken):
+            return True
+        if cause.status_code != _UNKNOWN:
+            return cause.status_code in _MISSING
+        root = self._connector.get(ROOT).json()
+        return not read_link(root, "SessionService") and not read_link(root, "Links", "Sessions")
 
     def _build_connector(self) -> Any:
         from requests.adapters import HTTPAdapter
@@ -139,7 +153,7 @@ class Client:
         try:
             return self.get(path)
         except RedfishError as cause:
-            if cause.status in (404, 405, 501):
+            if cause.status in _MISSING:
                 return None
             raise
 
