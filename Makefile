@@ -58,8 +58,8 @@ lint: setup ## ruff and mypy
 unit: setup host-test ## the tests that need no virtual machine
 	$(BIN)/pytest -q -m 'not vm and not full' -n $(WORKERS) --dist worksteal
 
-validators: setup host-test ## DMTF's validators on the lab's Redfish service; with SCHEMAS=DIR, where its CSDL files are, all three
-	SCHEMAS='$(SCHEMAS)' $(BIN)/pytest -q -m 'full and not vm' -n $(WORKERS) --dist worksteal
+validators: setup host-test ## DMTF's validators on the lab's Redfish service; with SCHEMAS=DIR (its CSDL files) all three, with MOCKUPS=DIR the drivers on its mockups
+	SCHEMAS='$(SCHEMAS)' MOCKUPS='$(MOCKUPS)' $(BIN)/pytest -q -rP -m 'full and not vm' -n $(WORKERS) --dist worksteal
 
 vm: image host-test ## the tests that boot virtual machines
 	$(BIN)/pytest -q -m 'vm and not full' -o log_cli=true -o log_cli_level=INFO

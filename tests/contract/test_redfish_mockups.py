@@ -2,7 +2,10 @@
 they plan can be carried out, what cannot be is a problem of the plan, and nothing is an exception.
 """
 
+import json
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,12 +65,18 @@ ASKED: list[tuple[Callable[[], Driver], dict[str, Any]]] = [
 ]
 
 
+def find_system(tree: Tree) -> System:
+    """Of a mockup the first of its systems."""
+    first = tree[f"{ROOT}/Systems"]["Members"][0]["@odata.id"].rstrip("/")
+    told = {key: str(tree[first].get(key) or "") for key in ("Manufacturer", "SerialNumber", "UUID")}
+    return System(vendor=told["Manufacturer"], serial=told["SerialNumber"], uuid=told["UUID"])
+
+
 class Server:
     """A tree that is served, and the machine that asks it."""
 
-    def __init__(self, service: MockupService, serial: str) -> None:
+    def __init__(self, service: MockupService, system: System) -> None:
         self.service = service
-        system = System(vendor="Contoso", serial=serial, uuid="" if serial != "437XR1" else UUID)
         self.inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=system, bmc=Bmc())
 
     def build(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +92,8 @@ class Server:
 
 def start(tree: Tree, name: str) -> Iterator[Server]:
     with serve_mockup(tree, USER, PASSWORD) as service:
-        yield Server(service, SERIALS.get(name, "437XR1"))
+        serial = SERIALS.get(name, "437XR1")
+        yield Server(service, System(vendor="Contoso", serial=serial, uuid="" if name == "bladed" else UUID))
 
 
 @pytest.fixture
@@ -238,3 +248,46 @@ def test_without_sessions_and_systems_it_is_a_problem_of_the_plan() -> None:
     for server in start(tree, "rackmount"):
         planned = server.plan(build_oob(), {"oob": OOB["boot device"]})
         assert [problem.path for problem in planned.problems] == ["oob"]
+
+
+def read_mockup(directory: Path) -> Tree:
+    """A mockup of DMTF's, as its files are: a folder for each resource, with an index.json."""
+    tree: Tree = {}
+    for file in directory.rglob("index.json"):
+        place = file.parent.relative_to(directory).as_posix()
+        tree[f"{ROOT}/{place}" if place != "." else ROOT] = json.loads(file.read_text())
+    return tree
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["rackmount1", "bladed", "smartnic", "localstorage"])
+def test_the_originals_are_planned_on_too(name: str) -> None:
+    mockups = os.environ.get("MOCKUPS")
+    if not mockups:
+        pytest.skip("MOCKUPS names no directory with DMTF's mockups")
+    whole = read_mockup(Path(mockups) / f"public-{name}")
+    system = find_system(whole)
+    runs = others = 0
+    missing = {""}
+    for path in ("", *sorted(whole)):
+        if path not in missing:
+            continue
+        tree = {other: body for other, body in whole.items() if other != path}
+        with serve_mockup(tree, USER, PASSWORD) as service:
+            for build, document in ASKED:
+                runs += 1
+                try:
+                    planned = Server(service, system).plan(build(), document)
+                except DriverError as cause:
+                    assert "manages another machine" in str(
+                        cause
+                    )  # its own system is the one that is missing
+                    others += 1
+                else:
+                    assert planned.actions or planned.problems or planned.notes, (path, document)
+            if not path:
+                missing |= service.read - {ROOT}
+    print(f"{name}: {runs} plans, {others} for another machine, no exception")
+    assert runs > 30
+    assert others <= len(ASKED)
