@@ -12,7 +12,7 @@ import pytest
 from carrying import apply, plan
 from handclock import StillClock
 from mockupservice import MockupService, serve_mockup
-from mockuptrees import ROOT, TREES, UUID, Tree, remove_link
+from mockuptrees import ACCOUNTS, ROOT, TREES, UUID, Tree, remove_link
 
 from bootos.drivers.bios.redfish import BiosRedfishDriver
 from bootos.drivers.contract import Driver, DriverError, Machine
@@ -220,6 +220,18 @@ def test_a_machine_that_can_be_told_its_boot_device_for_once_only_is_not_told_it
             ("oob.boot_device", "it can be told Disabled, Once")
         ]
         server.apply(build_oob(), {"oob": OOB["no boot device"]})
+
+
+def test_accounts_are_created_where_the_collection_takes_a_post_only() -> None:
+    for server in start(TREES["rackmount"](), "rackmount"):
+        server.service.allows[ACCOUNTS] = "GET, HEAD"
+        planned = server.plan(build_oob(), {"oob": OOB["user"]})
+        assert [(problem.path, problem.message) for problem in planned.problems] == [
+            ("oob.users[0]", "this service creates no accounts, and 'ops' is not there")
+        ]
+        server.service.allows[ACCOUNTS] = "GET, HEAD, POST"
+        server.apply(build_oob(), {"oob": OOB["user"]})
+        assert server.service.done == [("POST", ACCOUNTS)]
 
 
 def test_without_sessions_it_logs_on_with_every_request() -> None:

@@ -25,6 +25,7 @@ class MockupService:
         self.tree: Tree = json.loads(json.dumps(tree))
         self.passwords = {user: password}
         self.gives_tokens = True
+        self.allows: dict[str, str] = {}  # the `Allow` header of a path
         self.takes_logins = True
         self.done: list[tuple[str, str]] = []
         self.refused: list[tuple[str, str, int]] = []
@@ -114,7 +115,7 @@ class MockupService:
             return 404, _refuse("ResourceMissingAtURI", path), {}
         if method == "PATCH":
             return self._patch(path, found, body)
-        return 200, found, {}
+        return 200, found, {"Allow": self.allows[path]} if path in self.allows else {}
 
     def _patch(
         self, path: str, found: dict[str, Any], body: dict[str, Any]

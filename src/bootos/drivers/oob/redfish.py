@@ -21,6 +21,7 @@ from bootos.drivers.oob.redfishresource import (
     parse_interface,
     read_accounts,
     read_boot,
+    takes_accounts,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
 from bootos.drivers.redfish.caller import Caller
@@ -142,6 +143,7 @@ class RedfishDriver(Caller):
             interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
             power_policy=str(policy) if policy is not None else None,
             boot=read_boot(client, system),
+            takes_accounts=takes_accounts(client, service.body if service else {}),
         )
 
     def _ask_passwords(

@@ -29,6 +29,8 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
             message = f"this service has no role for {wanted.role!r}: it has {', '.join(state.roles)}"
             problems.complain(f"{at}.role", message)
         present = next((account for account in state.accounts if account.name == wanted.name), None)
+        if present is None and not free and not state.fixed_slots and not state.takes_accounts:
+            problems.complain(at, f"this service creates no accounts, and {wanted.name!r} is not there")
         if present is None and password is None and not problems:
             problems.complain(f"{at}.password", f"{wanted.name!r} is new and needs a password")
         if present is None and state.fixed_slots and not free:

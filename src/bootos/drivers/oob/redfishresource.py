@@ -25,6 +25,13 @@ def find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def takes_accounts(client: Client, service: dict[str, Any]) -> bool:
+    """Whether accounts can be created; a service that does not say so is taken to. Raises RedfishError."""
+    path = read_link(service, "Accounts")
+    found = client.find(path) if path else None
+    return found is None or not found.allow or "POST" in found.allow
+
+
 def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
     """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
     this machine."""

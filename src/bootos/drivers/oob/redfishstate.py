@@ -68,6 +68,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     interface: Interface | None = None
     power_policy: str | None = None
     boot: Boot = Boot()
+    takes_accounts: bool = True  # by POST, where there is no free slot
 
 
 class SetResource(msgspec.Struct, frozen=True, kw_only=True):

@@ -276,4 +276,5 @@ class Client:
             body=body,
             location=location if response.status_code in (201, 202, 204) else "",
             etag=etag,
+            allow=tuple(filter(None, (word.strip() for word in headers.get("Allow", "").split(",")))),
         )

@@ -7,12 +7,14 @@ import msgspec
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """`body` is the JSON object that came, empty when there was none."""
+    """`body` is the JSON object that came, empty when there was none. `allow`: the methods that the resource knows;
+    empty: the service does not say."""
 
     status: int
     body: dict[str, Any] = {}
     location: str = ""
     etag: str = ""
+    allow: tuple[str, ...] = ()
 
 
 def read_links(value: Any) -> list[str]:
