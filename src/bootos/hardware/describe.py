@@ -76,7 +76,13 @@ def _describe_memory(inventory: Inventory) -> str:
     memory = inventory.memory
     filled = [dimm for dimm in memory.dimms if dimm.size_bytes]
     kinds = _count(
-        _join([format_size(dimm.size_bytes), dimm.type, f"{speed} MT/s" if speed else ""])
+        _join(
+            [
+                format_size(dimm.size_bytes),
+                "persistent" if dimm.persistent else dimm.type,
+                f"{speed} MT/s" if speed else "",
+            ]
+        )
         for dimm in filled
         for speed in [dimm.configured_speed_mts or dimm.speed_mts]
     )

@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
-from bootos.hardware.smbios import Structure, parse_table, parse_version
+from bootos.hardware.smbios import Structure, parse_table, parse_version, split_dump
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Bios, Board, Chassis, Dimm, System
 
@@ -44,11 +44,24 @@ _MEMORY_TYPES = {
     0x1F: "Logical non-volatile device", 0x20: "HBM", 0x21: "HBM2", 0x22: "DDR5", 0x23: "LPDDR5", 0x24: "HBM3",
 }  # fmt: skip
 
+_NON_VOLATILE = 0x1F
+_UNSAID_TECHNOLOGIES = (None, 0, 1, 2)  # of an older version; Other; Unknown
+_PERSISTENT_TECHNOLOGIES = (4, 5, 6, 7)  # NVDIMM-N, NVDIMM-F, NVDIMM-P, Intel Optane
+
 _MIB = 1024 * 1024
 
-# The UUID that AMI's BIOS has until the maker of the board writes one: the bytes 0, 2, 0, 3, 0, 4, ... 9, in both byte
-# orders.
-_UNSET_UUIDS = ("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009")
+# UUIDs that BIOSes have until the maker of the board writes one: AMI's (the bytes 0, 2, 0, 3, 0, 4, ... 9, in both byte
+# orders), Dell's with a service tag of blanks, and what is typed for a sample.
+_UNSET_UUIDS = (
+    "03000200-0400-0500-0006-000700080009",
+    "00020003-0004-0005-0006-000700080009",
+    "4c4c4544-0000-2010-8020-80c04f202020",
+    "4c4c4544-0020-2010-8020-80c04f202020",
+    "12345678-1234-5678-90ab-cddeefaabbcc",
+    "12345678-1234-1234-1234-123456789012",
+    "12345678-1234-1234-1234-123456789abc",
+    "11111111-2222-3333-4444-555555555555",
+)
 
 
 class Dmi:
@@ -76,6 +89,12 @@ def read_dmi(tree: Tree) -> Dmi | None:
     return Dmi(parse_table(table), parse_version(entry_point))
 
 
+def parse_dump(dump: bytes) -> Dmi:
+    """What `dmidecode --dump-bin` writes."""
+    entry_point, table = split_dump(dump)
+    return Dmi(parse_table(table), parse_version(entry_point))
+
+
 def parse_system(dmi: Dmi) -> System:
     """Type 1."""
     entry = dmi.find(SYSTEM)
@@ -93,12 +112,12 @@ def parse_system(dmi: Dmi) -> System:
 
 
 def parse_uuid(raw: bytes, version: tuple[int, int] | None) -> str | None:
-    """Sixteen bytes as text; all zero or all ones means that it is not set.
+    """Sixteen bytes as text; None where nobody set it: all the same (zeros, ones), or counted up from 0 or 1.
 
     From SMBIOS 2.6 on the first three fields are little-endian; before that makers differed, and the kernel
     and dmidecode read them big-endian.
     """
-    if len(raw) != 16 or raw in (b"\0" * 16, b"\xff" * 16):
+    if len(raw) != 16 or len(set(raw)) == 1 or sorted(raw) in (list(range(16)), list(range(1, 17))):
         return None
     little = version is None or version >= (2, 6)
     text = str(uuid.UUID(bytes_le=raw) if little else uuid.UUID(bytes=raw))
@@ -151,16 +170,28 @@ def parse_dimms(dmi: Dmi) -> list[Dimm]:
         if uses.get(entry.number(0x04, 2) or 0, _SYSTEM_MEMORY) != _SYSTEM_MEMORY:
             continue
         dimms.append(_parse_dimm(entry, f"slot {len(dimms)}"))
+    _tell_slots_apart(dimms)
+    return dimms
+
+
+def _tell_slots_apart(dimms: Sequence[Dimm]) -> None:
+    """Each channel may have a `DIMM 0`: the bank then stands before it. Names that are still the same get the place
+    in the table."""
     times = Counter(dimm.slot for dimm in dimms)
-    for dimm in dimms:  # each channel may have a `DIMM 0`; the bank then makes the names different
+    for dimm in dimms:
         if times[dimm.slot] > 1 and dimm.bank is not None:
             dimm.slot = f"{dimm.bank} {dimm.slot}"
-    return dimms
+    times = Counter(dimm.slot for dimm in dimms)
+    for place, dimm in enumerate(dimms):
+        if times[dimm.slot] > 1:
+            dimm.slot = f"{dimm.slot} (slot {place})"
 
 
 def _parse_dimm(entry: Structure, fallback_slot: str) -> Dimm:
     size_bytes = _parse_dimm_size(entry)
-    slot = entry.raw_text(0x10) or fallback_slot
+    written = entry.raw_text(0x10)
+    # A number is a name here, also 0; "NO DIMM" in each empty slot is none.
+    slot = written if written and written.isdigit() else entry.text(0x10) or fallback_slot
     bank = entry.text(0x11)
     if size_bytes == 0:
         return Dimm(slot=slot, bank=bank, size_bytes=0)
@@ -169,6 +200,7 @@ def _parse_dimm(entry: Structure, fallback_slot: str) -> Dimm:
         bank=bank,
         size_bytes=size_bytes,
         type=_MEMORY_TYPES.get(entry.byte(0x12) or 0),
+        persistent=_is_persistent(entry),
         speed_mts=_parse_speed(entry, 0x15, 0x54),
         configured_speed_mts=_parse_speed(entry, 0x20, 0x58),
         ranks=((entry.byte(0x1B) or 0) & 0x0F) or None,
@@ -182,12 +214,21 @@ def _parse_dimm_size(entry: Structure) -> int | None:
     size = entry.number(0x0C, 2)
     if size is None or size == 0xFFFF:
         return None
-    if size == 0x7FFF:  # 32 GiB - 1 MiB and more: the extended size, in MiB
-        extended = entry.number(0x1C, 4)
-        return (extended & 0x7FFFFFFF) * _MIB if extended is not None else None
+    if size == 0x7FFF:  # 32 GiB - 1 MiB and more: the extended size, in MiB, which SMBIOS before 2.7 has not
+        extended = (entry.number(0x1C, 4) or 0) & 0x7FFFFFFF
+        return (extended or size) * _MIB
     if size & 0x8000:
         return (size & 0x7FFF) * 1024
     return size * _MIB
+
+
+def _is_persistent(entry: Structure) -> bool:
+    """Whether the module is no main memory: NVDIMMs and Intel Optane, by the memory technology (SMBIOS 3.2, table 80)
+    or the type."""
+    technology = entry.byte(0x28)
+    if technology in _UNSAID_TECHNOLOGIES:
+        return entry.byte(0x12) == _NON_VOLATILE
+    return technology in _PERSISTENT_TECHNOLOGIES
 
 
 def _parse_speed(entry: Structure, offset: int, extended_offset: int) -> int | None:

@@ -10,8 +10,9 @@ from bootos.wire.inventory import Dimm, Memory
 
 
 def read_memory(tree: Tree, dimms: Sequence[Dimm]) -> Memory:
-    """`total_bytes` is None when SMBIOS lists no DIMM, or one whose size it does not know."""
-    sizes = [dimm.size_bytes for dimm in dimms]
+    """`total_bytes` is None when SMBIOS lists no DIMM, or one whose size it does not know. Persistent modules are no
+    main memory."""
+    sizes = [dimm.size_bytes for dimm in dimms if not dimm.persistent]
     total = sum(size for size in sizes if size is not None)
     return Memory(
         total_bytes=total if total and None not in sizes else None,

@@ -4,28 +4,37 @@
 Reading the table itself takes a millisecond where starting dmidecode and parsing its text takes a hundred.
 """
 
+import itertools
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 END_OF_TABLE = 127
 
-# What makers of firmware leave in a string that they did not fill in. Compared in lower case.
+# What makers of firmware leave in a string that they did not fill in. Compared in lower case, without brackets around
+# it, with blanks for underscores.
 _PLACEHOLDERS = frozenset(
     """
-    none|null|n/a|na|not specified|not available|not applicable|not provided|not present|not settable|unspecified
-    to be filled by o.e.m.|to be filled by o.e.m|to be filled by oem|to be filled|to be set by oem|fill by oem
-    default string|default|o.e.m.|oem|oem default string|undefined|unknown|invalid|empty|[empty]|no dimm|no module
-    system manufacturer|system product name|system version|system serial number|system name|system sku
-    base board manufacturer|base board product name|base board version|base board serial number
-    baseboard serial number|board serial number|board version|board manufacturer|type2 - board serial number
-    chassis manufacturer|chassis manufacture|chassis version|chassis serial number|chassis asset tag
-    asset tag|asset-1234567890|asset tag#|no asset tag|no asset information|sku|sku number|family|serial number
-    123456789|1234567890|0123456789|part number|partnum|sernum|manufacturer|unknow|bad index
-    module manufacturer id|module serial number|module part number|dimm manufacturer
+    none|null|nil|n/a|na|not specified|not available|not applicable|not provided|not present|not settable|unspecified
+    not set|not defined|not used|not assigned|tbd|default string|default|o.e.m.|oem|undefined|unknown|unknow|invalid
+    empty|no dimm|no module|system manufacturer|system name|base board|baseboard|sku|family|manufacturer|vendor
+    asset tag|asset-1234567890|asset tag#|no asset tag|no asset information|partnum|sernum|part number|serial number
+    bad index|sku=notprovided|modelname
     """.replace("\n", "|").split("|")
 )
 _PLACEHOLDER_WORDS = frozenset(word.strip() for word in _PLACEHOLDERS if word.strip())
-_NUMBERED_PLACEHOLDERS = ("sernum", "partnum", "assettagnum", "manufacturer", "array1_partnumber")
+# "To be filled by O.E.M.", "To be filled on plant", "TBD by OEM", "Reserved for System Vendor"
+_PROMISE = re.compile(r"(to be (filled|set|defined)|tbd|fill(ed)? by|reserved for|sku=notprovided)\b.*")
+# Names of fields, with or without a number and what they are a field of: "Type2 - Board Vendor Name1", "Type1Sku0",
+# "Base Board Serial Number", "A1_AssetTagNum0", "ModulePartNumber00"
+_FIELD = re.compile(
+    r"((type|a|b|array)\d+ ?-? ?|dimm\d* ?)?"
+    r"((oem|default|system|base|board|baseboard|motherboard|chassis|enclosure|module|dimm|product|vendor) ?)*"
+    r"(serial ?(number|num|no)?|ser ?num|part ?(number|num)|asset( ?tag( ?(number|num))?)?|sku( ?number)?|family"
+    r"|version|manufacturer?( ?id)?|vendor( ?name)?|product ?name|name|chassis ?location|product ?config ?id|string)"
+    r" ?\d{0,3}"
+)
+_FIELD_WORD = re.compile(r"[a-z]+")
 
 
 class Structure(NamedTuple):
@@ -59,23 +68,44 @@ class Structure(NamedTuple):
 
 
 def drop_placeholder(text: str | None) -> str | None:
-    """None for what says nothing: "To Be Filled By O.E.M.", "Not Specified", zeros, dots; else the text."""
+    """None for what says nothing: "To Be Filled By O.E.M.", "(null)", "Not Specified", zeros, dots; else the text."""
     if text is None:
         return None
     text = " ".join(text.split())
-    low = text.lower()
-    if low.rstrip(".") in _PLACEHOLDER_WORDS or low in _PLACEHOLDER_WORDS:
-        return None
+    return None if _says_nothing(text) else text
+
+
+def _says_nothing(text: str) -> bool:
     # A text of one repeated character (0000000000, ........, XXXXXXXX, ----) is no value, and neither is "0".
-    letters = set(low) - set(" -._:/")
+    letters = set(text.lower()) - set(" -._:/")
     if not letters or (
-        len(letters) == 1 and (letters <= set("0x?*#") or (len(low) >= 8 and letters <= set("f")))
+        len(letters) == 1 and (letters <= set("0x?*#") or (len(text) >= 8 and letters <= set("f")))
     ):
-        return None
-    for word in _NUMBERED_PLACEHOLDERS:
-        if low.startswith(word) and low[len(word) :].isdigit():
-            return None
-    return text
+        return True
+    bare = text.strip("()[]<>{}\"'").replace("_", " ")
+    low = " ".join(bare.lower().split())
+    if low in _PLACEHOLDER_WORDS or low.rstrip(".") in _PLACEHOLDER_WORDS or _PROMISE.fullmatch(low):
+        return True
+    if _is_counted(low.rstrip(".")):
+        return True
+    spaced = " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", bare).lower().split())
+    if _FIELD.fullmatch(spaced) is None:
+        return False
+    # One word alone may be a value ("Version 2"); nobody is called Manufacturer.
+    return len(_FIELD_WORD.findall(spaced)) > 1 or spaced.startswith("manufacturer")
+
+
+def _is_counted(text: str) -> bool:
+    """Whether it is a run of digits in their order, five at least, as a maker types who has no number."""
+    digits = re.match(r"\d*", text)
+    assert digits is not None
+    run, rest = digits[0], text[len(digits[0]) :]
+    return (
+        len(run) >= 5
+        and run[0] in "01"
+        and all((int(before) + 1) % 10 == int(after) for before, after in itertools.pairwise(run))
+        and "abcdef".startswith(rest)
+    )
 
 
 def parse_table(table: bytes) -> list[Structure]:
@@ -99,6 +129,18 @@ def _structures(table: bytes) -> Iterator[Structure]:
         if kind == END_OF_TABLE:
             return
         position = end + 2
+
+
+def split_dump(dump: bytes) -> tuple[bytes, bytes]:
+    """Entry point and table of what `dmidecode --dump-bin` writes: the entry point says where in the file the table
+    begins. Without an entry point all is the table."""
+    place = {b"_SM3_": (0x10, 8), b"_SM_": (0x18, 4)}
+    for anchor, (offset, size_bytes) in place.items():
+        if dump.startswith(anchor):
+            begin = int.from_bytes(dump[offset : offset + size_bytes], "little")
+            begin = begin if 0x18 <= begin < len(dump) else 0x20  # where dmidecode puts it
+            return dump[:begin], dump[begin:]
+    return b"", dump
 
 
 def parse_version(entry_point: bytes) -> tuple[int, int] | None:

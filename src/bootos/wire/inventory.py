@@ -74,6 +74,7 @@ class Dimm(msgspec.Struct, kw_only=True):
     bank: str | None = None
     size_bytes: int | None = None
     type: str | None = None
+    persistent: bool = False  # NVDIMM, Intel Optane: no main memory
     speed_mts: int | None = None  # what the module can do
     configured_speed_mts: int | None = None  # what it runs at
     ranks: int | None = None
@@ -83,7 +84,8 @@ class Dimm(msgspec.Struct, kw_only=True):
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """`total_bytes` is the sum of the DIMMs where known; `usable_bytes` is what the kernel has."""
+    """`total_bytes` is the sum of the DIMMs that are main memory, where known; `usable_bytes` is what the kernel
+    has."""
 
     total_bytes: int | None = None
     usable_bytes: int | None = None

@@ -43,13 +43,57 @@ def read(*structures: bytes, version: tuple[int, int] | None = (3, 0)) -> Dmi:
         "NO DIMM",
         "SerNum03",
         "Manufacturer12",
+        "(null)",
+        "(none)",
+        "<BAD INDEX>",
+        "[Empty]",
+        "Not Set",
+        "Not Defined",
+        "TBD by OEM",
+        "Reserved for System Vendor",
+        "To be filled on plant",
+        "System SKU Number",
+        "SYSTEM_FAMILY",
+        "OEM Chassis Serial Number",
+        "ModulePartNumber00",
+        "Type1Sku0",
+        "Type1Family",
+        "Type1ProductConfigId",
+        "Type2 - Board Vendor Name1",
+        "Type2 - Board Product Name1",
+        "A1_AssetTagNum0",
+        "SKU=NotProvided;ModelName=PowerEdge R630",
+        "12345",
+        "01234567",
+        "01234567890123456789AB",
+        "0123456789ABCDEF",
     ],
 )
 def test_a_makers_placeholder_says_nothing(text: str) -> None:
     assert drop_placeholder(text) is None
 
 
-@pytest.mark.parametrize("text", ["R0", "Dell Inc.", "A00", "7XK2P03", "Oracle", "10", "Family 17h"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R0",
+        "Dell Inc.",
+        "A00",
+        "7XK2P03",
+        "Oracle",
+        "10",
+        "Family 17h",
+        "1234",
+        "12346",
+        "H12345",
+        "Version 1.0",
+        "Version 2",
+        "System x3650 M5: -[8871AC1]-",
+        "SKU=0639;ModelName=PowerEdge R630",
+        "BANK 0",
+        "P1_DIMMA1",
+    ],
+)
 def test_short_and_odd_values_are_kept(text: str) -> None:
     assert drop_placeholder(text) == text
 
@@ -81,7 +125,16 @@ def test_a_uuid_is_read_by_the_byte_order_of_its_smbios_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [bytes(16), b"\xff" * 16, uuid.UUID("03000200-0400-0500-0006-000700080009").bytes_le]
+    "raw",
+    [
+        bytes(16),
+        b"\xff" * 16,
+        b"\x11" * 16,
+        bytes(range(16)),
+        bytes(range(1, 17)),
+        uuid.UUID("03000200-0400-0500-0006-000700080009").bytes_le,
+        uuid.UUID("4c4c4544-0000-2010-8020-80c04f202020").bytes_le,
+    ],
 )
 def test_a_uuid_that_nobody_set_is_none(raw: bytes) -> None:
     assert dmi.parse_uuid(raw, (3, 0)) is None
@@ -153,3 +206,23 @@ def test_the_version_is_read_from_both_kinds_of_entry_point() -> None:
     assert parse_version(b"_SM3_\0\x18\x03\x05\0\0\0") == (3, 5)
     assert parse_version(b"_SM_\0\x1f\x02\x08\0\0") == (2, 8)
     assert parse_version(b"") is None
+
+
+def test_modules_that_are_no_main_memory_are_known_by_their_technology() -> None:
+    """NVDIMM-N is DDR4 by its type; a table of SMBIOS before 3.2 has the type alone."""
+    body = build_dimm(1, 2, 8192, "A1", "x")
+    nvdimm = bytes([17, 0x54]) + body[2:0x28] + bytes([4]) + bytes(0x54 - 0x29) + body[0x28:]
+    plain = build_dimm(1, 3, 8192, "A2", "x")
+    old_optane = build_dimm(1, 4, 8192, "A3", "x", kind=0x1F)
+    table = read(build_memory_array(1), nvdimm, plain, old_optane)
+    assert [dimm.persistent for dimm in dmi.parse_dimms(table)] == [True, False, True]
+
+
+def test_slots_that_no_bank_tells_apart_get_their_place() -> None:
+    table = read(
+        build_memory_array(1),
+        build_dimm(1, 2, 0, "DIMM", "Not Specified"),
+        build_dimm(1, 3, 0, "DIMM", "Not Specified"),
+        build_dimm(1, 4, 0, "0", "Not Specified"),
+    )
+    assert [dimm.slot for dimm in dmi.parse_dimms(table)] == ["DIMM (slot 0)", "DIMM (slot 1)", "0"]

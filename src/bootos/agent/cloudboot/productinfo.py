@@ -37,7 +37,7 @@ def build_product_info(
         memory=[
             v1.SizeSaid(name=dimm.slot, size=format_memory(dimm.size_bytes))
             for dimm in inventory.memory.dimms
-            if dimm.size_bytes
+            if dimm.size_bytes and not dimm.persistent
         ],
         memory_sum=round_up_from_zero(
             inventory.memory.total_bytes or inventory.memory.usable_bytes or 0, GIB
