@@ -14,12 +14,18 @@ from bootos.wire.inventory import Bmc
 TIMEOUT_S = 60.0
 DEVICES = ("dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0")
 _USUAL_CHANNEL, _OTHER_CHANNELS = 1, (2, 3, 4, 5, 6, 7, 8)
-# IANA enterprise numbers of makers of BMCs: ipmitool's own list may not be installed.
+# IANA enterprise numbers of makers of BMCs: ipmitool's own list may not be installed. 47488 is nobody's; boards of
+# Supermicro say it.
 _MAKERS = {
-    "2": "IBM", "11": "Hewlett-Packard", "343": "Intel", "674": "Dell", "2011": "Huawei", "3183": "ASRock Rack",
-    "5771": "Cisco", "6653": "Tyan", "7154": "OpenIPMI", "7244": "Quanta", "10368": "Fujitsu",
-    "10876": "Supermicro", "15370": "GIGABYTE", "19046": "Lenovo", "20301": "IBM", "25506": "H3C",
-    "37945": "Inspur", "47196": "HPE",
+    "2": "IBM", "11": "Hewlett-Packard", "42": "Sun Microsystems", "107": "Bull", "111": "Oracle", "119": "NEC",
+    "343": "Intel", "674": "Dell", "2011": "Huawei", "2623": "ASUS", "3183": "ASRock Rack", "4337": "RadiSys",
+    "4769": "IBM", "5593": "Magnum Technologies", "5703": "NVIDIA", "5771": "Cisco", "6569": "Inventec", "6653": "Tyan",
+    "7154": "OpenIPMI", "7244": "Quanta", "9237": "Newisys", "10297": "Advantech", "10368": "Fujitsu",
+    "10418": "Avocent", "10437": "Peppercon", "10876": "Supermicro", "11129": "Google", "11161": "Wistron",
+    "12290": "Celestica", "13742": "Raritan", "15000": "Kontron", "15370": "GIGABYTE", "19046": "Lenovo",
+    "20301": "IBM", "20569": "Inventec", "20974": "American Megatrends", "24339": "ADLINK", "25506": "H3C",
+    "28458": "Nokia", "33049": "Mellanox", "37945": "Inspur", "47196": "HPE", "47488": "Supermicro",
+    "40092": "Wiwynn", "49622": "ASRock Rack", "49769": "YADRO", "58132": "xFusion",
 }  # fmt: skip
 _SOURCES = {
     "static address": "static",

@@ -14,6 +14,7 @@ from bootos.wire.inventory import Disk, DiskType, Health
 
 TIMEOUT_S = 30.0
 _KELVIN = 273
+_DIRECTIONS = ("read", "write", "verify")
 _ENDURANCE = "Percentage Used Endurance Indicator"
 
 
@@ -37,7 +38,10 @@ def read_health(disk: Disk, run: Runner, *, wear_log: bool = False) -> Health:
         done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
         return parse_nvme_log(done.stdout)
     # The exit code is a set of bits. Most of them describe the disk's state and are no failure of the command.
-    argv = ["smartctl", "--json=c", "-H", "-A", *(["-l", "ssd"] if wear_log else []), disk.path]
+    errors = (
+        ["-l", "error"] if disk.transport == "sas" else []
+    )  # one page of each direction; ATA's log is long
+    argv = ["smartctl", "--json=c", "-H", "-A", *errors, *(["-l", "ssd"] if wear_log else []), disk.path]
     done = run(argv, timeout_s=TIMEOUT_S, check=False)
     return parse_smartctl(done.stdout)
 
@@ -56,7 +60,7 @@ def parse_smartctl(text: str) -> Health:
         temperature_celsius=_whole(data.get("temperature", {}).get("current")),
         power_on_hours=_whole(data.get("power_on_time", {}).get("hours")),
         percentage_used=_find_percentage_used(data),
-        media_errors=_raw(attributes.get(198), "uncorrect"),
+        media_errors=_raw(attributes.get(198), "uncorrect") if attributes else _count_uncorrected(data),
         reallocated_sectors=reallocated if attributes else _whole(data.get("scsi_grown_defect_list")),
         pending_sectors=_raw(attributes.get(197), "pending"),
     )
@@ -74,6 +78,14 @@ def _find_percentage_used(data: dict[str, Any]) -> int | None:
             if entry.get("name") == _ENDURANCE and entry.get("flags", {}).get("valid", True):
                 return _whole(entry.get("value"))
     return None
+
+
+def _count_uncorrected(data: dict[str, Any]) -> int | None:
+    """What a SCSI disk could not read, write or verify (SPC-5: error counter pages 2, 3 and 5)."""
+    log = data.get("scsi_error_counter_log")
+    counters = [log.get(word, {}).get("total_uncorrected_errors") for word in _DIRECTIONS] if log else []
+    known = [number for number in map(_whole, counters) if number is not None]
+    return sum(known) if known else None
 
 
 def _raw(attribute: dict[str, Any] | None, *words: str) -> int | None:

@@ -153,7 +153,8 @@ class Health(msgspec.Struct, kw_only=True):
     temperature_celsius: int | None = None
     power_on_hours: int | None = None
     percentage_used: int | None = None  # of the endurance the maker promises; can be over 100
-    media_errors: int | None = None  # NVMe: media errors; ATA: offline uncorrectable sectors
+    # NVMe: media errors; ATA: offline uncorrectable sectors; SCSI: what could not be read, written or verified
+    media_errors: int | None = None
     reallocated_sectors: int | None = None  # ATA; SCSI: grown defects
     pending_sectors: int | None = None  # ATA
 

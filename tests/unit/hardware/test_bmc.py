@@ -63,6 +63,9 @@ def test_a_bmc_that_does_not_answer_is_an_error_in_ipmitools_words() -> None:
 def test_makers_without_a_name_in_ipmitools_list_are_known_by_their_number(golden: Path) -> None:
     assert parse_mc_info((golden / "ipmitool/dell-mc-info.txt").read_text()).vendor == "DELL Inc"
     assert parse_mc_info((golden / "ipmitool/intel-mc-info.txt").read_text()).vendor == "Intel"
+    assert (
+        parse_mc_info((golden / "ipmitool/supermicro-mc-info-47488.txt").read_text()).vendor == "Supermicro"
+    )
     assert parse_mc_info("Manufacturer ID : 99999\nManufacturer Name : Unknown (0x1869F)\n").vendor == (
         "IANA enterprise 99999"
     )

@@ -19,6 +19,35 @@ def test_sockets_cores_and_threads_are_counted_over_the_whole_machine(golden: Pa
     assert "vme" not in cpu.flags
 
 
+def test_dies_of_one_package_that_number_their_cores_alike_are_counted(golden: Path) -> None:
+    """Four packages of two dies with six cores each."""
+    cpu = parse_cpuinfo((golden / "proc/cpuinfo-opteron-four-sockets.txt").read_text())
+    assert (cpu.sockets, cpu.cores, cpu.threads) == (4, 48, 48)
+
+
+def test_threads_that_are_offline_take_no_core_away() -> None:
+    """Two cores, of each one thread online: the package has as many cores as siblings then."""
+    block = "processor\t: {0}\nphysical id\t: 0\nsiblings\t: 2\ncore id\t\t: {0}\ncpu cores\t: 2\n"
+    cpu = parse_cpuinfo("\n".join(block.format(number) for number in (0, 1)))
+    assert (cpu.sockets, cpu.cores, cpu.threads) == (1, 2, 2)
+
+
+def test_the_kernels_grouping_of_threads_is_believed_first(tmp_path: Path) -> None:
+    """Two sockets of two dies with one core each, all of them called core 0, two threads in each."""
+    (tmp_path / "proc").mkdir()
+    text = ""
+    for number in range(8):
+        package, place = number // 4, tmp_path / f"sys/devices/system/cpu/cpu{number}/topology"
+        place.mkdir(parents=True)
+        (place / "physical_package_id").write_text(f"{package}\n")
+        (place / "core_id").write_text("0\n")
+        (place / "thread_siblings_list").write_text(f"{number // 2 * 2}-{number // 2 * 2 + 1}\n")
+        text += f"processor\t: {number}\nphysical id\t: {package}\ncore id\t\t: 0\n\n"
+    (tmp_path / "proc/cpuinfo").write_text(text)
+    cpu = read_cpu(Tree(tmp_path))
+    assert (cpu.sockets, cpu.cores, cpu.threads) == (2, 4, 8)
+
+
 def test_a_processor_that_tells_no_topology_is_counted_by_sysfs(tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text("processor\t: 0\nBogoMIPS\t: 50.00\n\nprocessor\t: 1\n")

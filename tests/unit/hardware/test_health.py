@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.hardware.health import has_health, has_wear_log, parse_nvme_log, parse_smartctl
+from bootos.hardware.capture import Capture, Replay, ToolOutput
+from bootos.hardware.health import has_health, has_wear_log, parse_nvme_log, parse_smartctl, read_health
 from bootos.hardware.tree import Tree
 from bootos.process import ToolError
 from bootos.wire.inventory import Disk, DiskType, Health
@@ -39,6 +40,26 @@ def test_an_attribute_that_a_maker_uses_for_something_else_is_not_counted(golden
 def test_a_scsi_disk_tells_its_grown_defects(golden: Path) -> None:
     health = parse_smartctl((golden / "smartctl/sas-seagate-st373453lc.json").read_text())
     assert (health.passed, health.power_on_hours, health.reallocated_sectors) == (True, 102880, 260)
+
+
+def test_a_scsi_disk_tells_what_it_could_not_read_or_write(golden: Path) -> None:
+    """One read and 535 writes."""
+    health = parse_smartctl((golden / "smartctl/sas-seagate-uncorrected.json").read_text())
+    assert (health.passed, health.media_errors, health.reallocated_sectors) == (True, 536, 260)
+
+
+def test_a_sas_disk_is_asked_for_its_error_counters(golden: Path) -> None:
+    text = (golden / "smartctl/sas-seagate-uncorrected.json").read_text()
+    argv = ["smartctl", "--json=c", "-H", "-A", "-l", "error", "/dev/sda"]
+    run = Replay(Capture(tools=[ToolOutput(argv=argv, stdout=text)]))
+    disk = Disk(index=0, name="sda", path="/dev/sda", size_bytes=1, type=DiskType.HDD, transport="sas")
+    assert read_health(disk, run).media_errors == 536
+
+
+def test_a_scsi_disk_without_error_counters_tells_none(golden: Path) -> None:
+    assert (
+        parse_smartctl('{"device": {"protocol": "SCSI"}, "scsi_grown_defect_list": 0}').media_errors is None
+    )
 
 
 def test_a_failing_disk_is_read_although_smartctls_exit_code_is_not_zero(golden: Path) -> None:
