@@ -35,6 +35,10 @@ class BmcMachine:
         self.access = "always available"
         self.suites = "1,2,3,6,7,8,11,12,17"
         self.levels = "aaaaaaaaaaaaaaa"
+        self.by_number = False  # whose level is whose
+        self.maker = 0
+        self.answers_lan = False  # whether this machine reaches its BMC over the LAN
+        self.print_code = 0  # the status that `lan print` ends with
         self.sol: dict[str, str] | None = {"enabled": "false", "volatile": "115.2", "non-volatile": "9.6"}
         self.boot = ""  # the options of `chassis bootdev`
         self.events = ["1 | 12/17/2019 | 02:57:25 | Power Supply #0xfb | Power Supply AC lost | Asserted"]
@@ -51,6 +55,9 @@ class BmcMachine:
         if self.deaf:
             self.deaf -= 1
             stdout, stderr, code = "", "Could not open device at /dev/ipmi0", 1
+        elif words[1:3] == ["-I", "lanplus"]:
+            assert not any(secret in words for secret in command.secrets)
+            stdout, stderr, code = self._log_in(words[3:], (command.env or {}).get("IPMI_PASSWORD", ""))
         elif words[1] == "exec":
             assert words[2] == "/dev/stdin"
             assert command.input is not None
@@ -59,6 +66,21 @@ class BmcMachine:
         else:
             stdout, stderr, code = self._answer(words[1:])
         return command.complete(code, stdout, stderr)
+
+    def _log_in(self, words: list[str], password: str) -> tuple[str, str, int]:
+        options = dict(zip(words[0::2], words[1::2], strict=False))
+        refused = "Error: Unable to establish IPMI v2 / RMCP+ session", 1
+        suites = [int(word) for word in self.suites.split(",")]
+        suite = int(words[words.index("-C") + 1])
+        user = next((user for user in self.users.values() if user.name == options["-U"]), None)
+        if not self.answers_lan or options["-H"] != self.lan["ipaddr"] or user is None or suite not in suites:
+            return "", *refused
+        place = suite if self.by_number else suites.index(suite)
+        if place < len(self.levels) and self.levels[place] == "X":
+            return "", *refused
+        if not user.enabled or user.password.rstrip(b"\0") != password.encode():
+            return "", *refused
+        return "Device ID                 : 32\n", "", 0
 
     def _answer_raw(self, data: list[int]) -> tuple[str, str, int]:
         netfn, command, head, operation, *password = data
@@ -82,7 +104,7 @@ class BmcMachine:
             case ["channel", "info", _]:
                 return "", "Unable to Get Channel Info", 1
             case ["lan", "print", "1"]:
-                return self._print_lan(), "", 0
+                return self._print_lan(), "", self.print_code
             case ["-c", "user", "list", "1"]:
                 return "".join(self._list_user(slot, user) for slot, user in self.users.items()), "", 0
             case ["channel", "getaccess", "1", slot]:
@@ -133,7 +155,7 @@ class BmcMachine:
                 self.resets += 1
                 self.deaf = 3
             case ["mc", "info"]:
-                pass
+                return f"Manufacturer ID           : {self.maker}\n", "", 0
             case _:
                 raise AssertionError(f"the fake BMC does not know {words}")
         return "", "", 0

@@ -26,8 +26,62 @@ def test_cipher_suites_are_not_touched_where_their_levels_are_not_certain() -> N
     (problem,) = planned.problems
     assert (problem.path, planned.actions) == ("oob.cipher_suites", [])
     assert "read by their place 1,2,3,6,7,8,11,12,17 may be used now" in problem.message
-    assert "leave cipher_suites out of the template" in problem.hint
+    assert "cipher_index: number" in problem.hint
     assert not [call for call in bmc.calls if "cipher_privs" in call]
+
+
+def build_reachable() -> tuple[BmcMachine, dict[str, Any]]:
+    """A BMC that its machine reaches, and an account that may log in."""
+    bmc = BmcMachine()
+    bmc.answers_lan = True
+    bmc.lan |= {"source": "static", "ipaddr": "10.0.8.21", "netmask": "255.255.255.0"}
+    return bmc, {"users": [OPS]}
+
+
+def list_logins(bmc: BmcMachine) -> list[str]:
+    return [call[call.index("-C") + 1] for call in bmc.calls if "lanplus" in call]
+
+
+def test_a_maker_tells_whose_level_is_whose_where_the_levels_do_not() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.maker, bmc.by_number = "1,2,3,6,7,8,11,12", 47488, True
+    (_, action) = apply(build_driver(), bmc, build(cipher_suites=[3], **users))
+    assert action.id == "oob.ipmi:ciphers"
+    assert bmc.levels == "aXXaaaXXXaaXXaa"
+    assert list_logins(bmc) == ["3", "3"]  # before and after
+
+
+@pytest.mark.parametrize("by_number", [True, False])
+def test_a_change_that_would_lock_out_is_taken_back(by_number: bool) -> None:
+    """The template says the other index than the BMC has."""
+    bmc, users = build_reachable()
+    bmc.suites, bmc.by_number = "1,2,3,6,7,8,11,12", by_number
+    said = "place" if by_number else "number"
+    with pytest.raises(StepFailed, match="could not log in to the BMC"):
+        apply(build_driver(), bmc, build(cipher_suites=[3], cipher_index=said, **users))
+    assert bmc.levels == "aaaaaaaaaaaaaaa"
+
+
+def test_a_change_that_no_login_can_prove_is_made_and_said() -> None:
+    bmc, users = build_reachable()
+    bmc.answers_lan = False
+    bmc.suites = "0,1,2,3"
+    apply(build_driver(), bmc, build(cipher_suites=[3], **users))
+    assert bmc.levels == "XXXaaaaaaaaaaaa"
+    bmc = BmcMachine()
+    bmc.suites = "0,1,2,3"
+    notes = plan(build_driver(), bmc, build(cipher_suites=[3])).notes
+    assert any("will not be proven by a login" in note for note in notes)
+
+
+def test_what_was_printed_is_used_whatever_status_ipmitool_ends_with() -> None:
+    bmc = BmcMachine()
+    bmc.print_code = 1
+    bmc.suites = "0,1,2,3"
+    template = build(network=STATIC, cipher_suites=[3])
+    apply(build_driver(), bmc, template)
+    assert bmc.lan["ipaddr"] == "10.0.8.21"
+    assert plan(build_driver(), bmc, template).actions == []
 
 
 def test_a_cipher_suite_that_the_bmc_has_not_is_said_with_those_it_has() -> None:

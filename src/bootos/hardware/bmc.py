@@ -6,6 +6,7 @@ SMBIOS lists an IPMI device (type 38): then without /dev/ipmi0 it is known but n
 
 import re
 
+from bootos.hardware.cipher import parse_ciphers
 from bootos.hardware.dmi import IPMI_DEVICE, Dmi
 from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError
@@ -52,7 +53,7 @@ def read_bmc(run: Runner) -> Bmc:
     """
     usual = f"lan print {_USUAL_CHANNEL}"
     said = _ask(run, "mc info", f"channel info {_USUAL_CHANNEL}", usual)
-    bmc = parse_mc_info(said)
+    bmc, maker = parse_mc_info(said), parse_maker(said)
     channels = parse_lan_channels(said)
     if not channels:
         channels = parse_lan_channels(_ask(run, *(f"channel info {number}" for number in _OTHER_CHANNELS)))
@@ -60,6 +61,8 @@ def read_bmc(run: Runner) -> Bmc:
     if channels:
         bmc.channel = channels[0]
         add_lan(bmc, said)
+        ciphers = parse_ciphers(said)
+        bmc.suite_0_open = ciphers is not None and ciphers.has_open_suite_0(maker)
     return bmc
 
 
@@ -96,6 +99,12 @@ def parse_mc_info(text: str) -> Bmc:
         firmware=values.get("Firmware Revision") or None,
         ipmi_version=values.get("IPMI Version") or None,
     )
+
+
+def parse_maker(text: str) -> int:
+    """The IANA number of the BMC's maker, by `ipmitool mc info`; 0: not told."""
+    number = _values(text).get("Manufacturer ID", "")
+    return int(number) if number.isdigit() else 0
 
 
 def add_lan(bmc: Bmc, text: str) -> None:

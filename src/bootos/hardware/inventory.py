@@ -111,6 +111,11 @@ class _Collector:
         inventory.raid = self._read_raid(examined, asked, inventory.pci, disks)
         if controller is not None:
             inventory.bmc = self._take("BMC", None, controller)
+            if inventory.bmc is not None and inventory.bmc.suite_0_open:
+                self.notes.say(
+                    "The BMC lets everybody in over the LAN without a password: its cipher suite 0 is open "
+                    "(oob.cipher_suites closes it)."
+                )
         elif bmc.has_bmc(tree, table):
             self.notes.say("SMBIOS lists a BMC, but there is no /dev/ipmi0: its kernel module is not loaded.")
         host_interface = redfish.parse_interface(table) if table is not None else None

@@ -47,15 +47,17 @@ class OobRedfish(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Oob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`cipher_suites` are the only ones that may then be used (IPMI 2.0, table 22-20): `[3, 17]`. `lan: disabled`
-    closes the LAN port to IPMI. `other_users: disable` takes access from every named user that is not in `users`.
-    `boot_device` holds for every boot; `event_log: clear` empties the System Event Log."""
+    """`cipher_suites` are the only ones that may then be used (IPMI 2.0, table 22-20): `[3, 17]`. `cipher_index` says
+    which of the BMC's levels is a suite's, where that is not certain: that of its number, or that of its place in the
+    list. `lan: disabled` closes the LAN port to IPMI. `other_users: disable` takes access from every named user that is
+    not in `users`. `boot_device` holds for every boot; `event_log: clear` empties the System Event Log."""
 
     network: OobNetwork | None = None
     lan: Literal["enabled", "disabled"] | None = None
     users: list[OobUser] = []
     other_users: Literal["keep", "disable"] = "keep"
     cipher_suites: list[Annotated[int, Meta(ge=0, le=63)]] | None = None
+    cipher_index: Literal["number", "place"] | None = None
     sol: OobSol | None = None
     boot_device: Literal["none", "pxe", "disk", "cdrom", "bios"] | None = None
     event_log: Literal["clear"] | None = None

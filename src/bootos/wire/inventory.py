@@ -251,6 +251,7 @@ class Bmc(msgspec.Struct, kw_only=True):
     netmask: str | None = None
     gateway: str | None = None
     vlan: int | None = None
+    suite_0_open: bool = False  # cipher suite 0 may be used, which asks for no password
     redfish: RedfishInterface | None = None
 
     @property

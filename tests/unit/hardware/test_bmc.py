@@ -71,6 +71,15 @@ def test_makers_without_a_name_in_ipmitools_list_are_known_by_their_number(golde
     )
 
 
+def test_an_open_suite_0_is_found(golden: Path) -> None:
+    names = ("mc-info", "channel-info-1", "lan-print-1")
+    text = "".join((golden / f"ipmitool/ipmi_sim-{name}.txt").read_text() for name in names)
+    open_text = text.replace("Suites     : 1,2", "Suites     : 0,1,2")
+    assert open_text != text
+    assert read_bmc(answer((FIRST, open_text))).suite_0_open
+    assert not read_bmc(answer((FIRST, text))).suite_0_open
+
+
 def test_an_address_of_zeros_is_none(golden: Path) -> None:
     bmc = Bmc()
     add_lan(bmc, (golden / "ipmitool/supermicro-lan-print-1.txt").read_text())

@@ -1,70 +1,115 @@
-"""The RMCP+ cipher suites of a BMC, and who may use them, as `ipmitool lan print` shows them. Pure; `service` plans
-with it.
+"""What `oob.ipmi` plans for the BMC's cipher suites. Pure: what is printed is read by `hardware.cipher`.
 
 Sources: IPMI 2.0, table 23-4 (LAN parameters 23 and 24); the manual of ipmitool (`lan set ... cipher_privs`).
 """
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from bootos.drivers.oob.bmc import parse_fields
+from bootos.drivers.contract import Change, Planned
 from bootos.errors import Problem
+from bootos.hardware.cipher import UNUSED, Ciphers, Index
+from bootos.masking import Hidden
 
-UNUSED = "X"
-
-
-class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
-    """The cipher suites that the BMC lists (LAN parameter 23), and the privileges up to which they may be used
-    (parameter 24): X (not at all), c, u, o, a or O.
-
-    There are two ways to say which level belongs to which suite. IPMI 2.0 (table 23-4) and BMCs of AMI and OpenBMC go
-    by the place in the list; ipmitool's manual and BMCs of Supermicro go by the number of the suite.
-    """
-
-    suites: tuple[int, ...] = ()
-    levels: str = ""
-
-    @property
-    def by_place(self) -> dict[int, int]:
-        """Suite -> the index of its level, read by the place in the list. One behind the last level has none."""
-        return {suite: place for place, suite in enumerate(self.suites[: len(self.levels)])}
-
-    @property
-    def by_number(self) -> dict[int, int]:
-        """The same, read by the number of the suite."""
-        return {suite: suite for suite in self.suites if suite < len(self.levels)}
-
-    def find_usable(self, index: Mapping[int, int]) -> tuple[int, ...]:
-        """The cipher suites that somebody may log on with, read in one way. One without a level has no limit."""
-        return tuple(s for s in self.suites if s not in index or self.levels[index[s]] != UNUSED)
-
-    def restrict(self, wanted: Collection[int], index: Mapping[int, int]) -> str:
-        """The levels that let only the suites of `wanted` be used, written in one way: what stays allowed keeps its
-        level, and levels of no suite stay as they are."""
-        levels = list(self.levels)
-        for suite, place in index.items():
-            if suite not in wanted:
-                levels[place] = UNUSED
-            elif levels[place] == UNUSED:
-                levels[place] = "a"
-        return "".join(levels)
+PLACES = 15  # LAN parameter 24 holds as many privilege levels
+AT = "oob.cipher_suites"
+PREFERRED = (17, 3)  # the only ones that encrypt and authenticate soundly
+_HINT = "oob: {cipher_index: number} or {cipher_index: place}, as its manual says; or set it in the BMC's own pages"
 
 
-def parse_ciphers(text: str) -> Ciphers | None:
-    """`ipmitool lan print`."""
-    fields = parse_fields(text)
-    suites = [word.strip() for word in fields.get("RMCP+ Cipher Suites", "").split(",")]
-    levels = fields.get("Cipher Suite Priv Max", "")
-    if not all(word.isdigit() for word in suites) or not re.fullmatch("[XcuoaO]+", levels):
-        return None
-    return Ciphers(suites=tuple(int(word) for word in suites), levels=levels)
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """An account to log in with over the LAN, to see that a cipher suite works."""
+
+    address: str
+    user: str
+    password: Hidden
+    role: str
 
 
-def list_suites(suites: Iterable[int]) -> str:
+class SetCiphers(msgspec.Struct, frozen=True, kw_only=True):
+    """`login` None: whether the change leaves a way in is not tried. `usable`: the suites that let in before."""
+
+    channel: int
+    levels: str
+    before: str
+    usable: tuple[int, ...]
+    wanted: tuple[int, ...]
+    login: Login | None = None
+
+
+def plan_ciphers(
+    found: Ciphers | None,
+    wanted: Sequence[int],
+    channel: int,
+    planned: Planned,
+    *,
+    maker: int = 0,
+    said: Index | None = None,
+    login: Login | None = None,
+) -> None:
+    """Plan that only `wanted` may be used. `maker` is the BMC's IANA number, `said` what the template says of its
+    index. Adds to `planned`."""
+    if found is None:
+        planned.complain(AT, "this BMC does not tell its cipher suites", "leave it out")
+        return
+    absent = sorted(set(wanted) - set(found.suites))
+    if absent:
+        message = f"this BMC has no cipher suite {list_suites(absent, ', ')}: it has {list_suites(found.suites, ', ')}"
+        planned.complain(AT, message)
+        return
+    certain = found.find_index(maker)
+    if said is not None and found.find_index() not in (None, said):
+        there = f"the levels {found.levels} for {list_suites(found.suites)}"
+        message = f"is {said}, and this BMC has {there}, which can only be by {certain}"
+        planned.complain("oob.cipher_index", message, "leave it out")
+        return
+    index = said or certain
+    readings = [found.get_index(index)] if index is not None else [found.by_place, found.by_number]
+    # A suite that has no level cannot be switched off.
+    fixed = {s for reading in readings for s in found.suites if s not in reading} - set(wanted)
+    outcomes = {found.restrict(wanted, reading) for reading in readings}
+    if len(outcomes) > 1 or (fixed and index is None):
+        planned.problems.append(describe_doubt(found, wanted))
+        return
+    if fixed:
+        listed = list_suites(sorted(fixed), ", ")
+        planned.complain(AT, f"cipher suite {listed} of this BMC has no level, and cannot be switched off")
+        return
+    (levels,) = outcomes
+    usable = found.find_usable(readings[0])
+    if levels == found.levels:
+        planned.notes.append("the BMC's cipher suites are as wanted")
+        return
+    change = Change(
+        what="BMC cipher suites", before=list_suites(usable) or "none", after=list_suites(sorted(wanted))
+    )
+    if login is None:
+        planned.notes.append(
+            "the change of the BMC's cipher suites will not be proven by a login: the template gives no password of an "
+            "account that may log in, or the BMC has no address"
+        )
+    detail = SetCiphers(
+        channel=channel,
+        levels=levels.ljust(PLACES, UNUSED),
+        before=found.levels.ljust(PLACES, UNUSED),
+        usable=usable,
+        wanted=tuple(sorted(wanted)),
+        login=login,
+    )
+    planned.act(
+        "oob.ipmi:ciphers", f"allow cipher suites {change.after} alone", detail, AT, change, estimate_s=10.0
+    )
+
+
+def sort_by_strength(suites: Iterable[int]) -> list[int]:
+    """The sound ones first, then the higher numbers; suite 0, which proves nothing, not at all."""
+    return sorted(set(suites) - {0}, key=lambda suite: (suite not in PREFERRED, -suite))
+
+
+def list_suites(suites: Iterable[int], separator: str = ",") -> str:
     """`1,2,3`, as ipmitool prints them."""
-    return ",".join(str(suite) for suite in suites)
+    return separator.join(str(suite) for suite in suites)
 
 
 def describe_doubt(found: Ciphers, wanted: Collection[int]) -> Problem:
@@ -72,10 +117,10 @@ def describe_doubt(found: Ciphers, wanted: Collection[int]) -> Problem:
     and with it perhaps the last way in."""
     place, number = (found.find_usable(index) for index in (found.by_place, found.by_number))
     return Problem(
-        path="oob.cipher_suites",
+        path=AT,
         message=f"which of the levels {found.levels} is which cipher suite's is not certain on this BMC, which lists "
         f"{list_suites(found.suites)}: read by their place {list_suites(place) or 'none'} may be used now, read by "
         f"their number {list_suites(number) or 'none'}; to allow {list_suites(sorted(wanted))} alone could switch off "
         "one that is wanted",
-        hint="set it in the BMC's own pages, and leave cipher_suites out of the template",
+        hint=_HINT,
     )

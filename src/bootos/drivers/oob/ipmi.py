@@ -24,7 +24,7 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
-from bootos.drivers.oob.cipher import parse_ciphers
+from bootos.drivers.oob.cipher import Login, SetCiphers, list_suites, sort_by_strength
 from bootos.drivers.oob.ipmiplan import (
     NAME,
     ColdReset,
@@ -33,6 +33,7 @@ from bootos.drivers.oob.ipmiplan import (
     State,
     asks_settings,
     export_oob,
+    find_login,
     plan_access,
     plan_lan,
     plan_other_users,
@@ -47,6 +48,8 @@ from bootos.drivers.oob.service import (
     parse_sol,
     plan_services,
 )
+from bootos.hardware.bmc import parse_maker
+from bootos.hardware.cipher import parse_ciphers
 from bootos.process import Completed, ToolError
 from bootos.template.model import Template
 from bootos.waiting import CLOCK, Clock, find_within
@@ -57,6 +60,8 @@ log = logging.getLogger(__name__)
 LAN_CHANNELS = range(1, 12)
 MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # the password differs; its stored size differs
 SETTLE_DEADLINE_S = 30.0
+LOGIN_S = 30.0
+MOST_TRIES = 3
 RESET_DEADLINE_S = 300.0
 RESET_S = 90.0  # what a cold reset usually takes
 RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold reset
@@ -95,9 +100,9 @@ class IpmiDriver:
         channel = inventory.bmc.channel if inventory.bmc is not None else None
         if channel is None:
             channel = self._find_channel(machine)
-        info = self._run(machine, "channel", "info", str(channel)).stdout
-        lan = self._run(machine, "lan", "print", str(channel)).stdout
-        users = parse_users(self._run(machine, "-c", "user", "list", str(channel)).stdout)
+        info = self._ask(machine, "channel", "info", str(channel))
+        lan = self._ask(machine, "lan", "print", str(channel))
+        users = parse_users(self._ask(machine, "-c", "user", "list", str(channel)))
         return State(
             channel=channel,
             lan=parse_lan(lan),
@@ -117,7 +122,10 @@ class IpmiDriver:
         plan_users(state, template.oob, secrets, planned)
         if template.oob.other_users == "disable":
             plan_other_users(state, template.oob, planned)
-        plan_services(state.service, template.oob, state.channel, uefi=state.uefi, planned=planned)
+        login = find_login(state, template.oob, secrets)
+        plan_services(
+            state.service, template.oob, state.channel, uefi=state.uefi, planned=planned, login=login
+        )
         if template.oob.lan is not None:  # is last, as the LAN may be the way to this BMC
             plan_access(state, template.oob.lan == "enabled", planned)
         for key, asked in (
@@ -153,6 +161,8 @@ class IpmiDriver:
                     self._run(machine, *command)
                 if action.id == CLEAR_LOG:
                     self._wait_for_clear_log(machine)
+            case SetCiphers():
+                self._apply_ciphers(machine, action.detail)
             case ColdReset():
                 self._reset(machine)
                 self._was_reset = True
@@ -166,6 +176,19 @@ class IpmiDriver:
             raise DriverError(
                 f"the BMC did not do `{' '.join(words)}`", hint="see whether /dev/ipmi0 is there"
             ) from cause
+
+    def _ask(self, machine: Machine, *words: str) -> str:
+        """What a command printed, whatever status it ended with: a BMC that does not tell one thing (an address
+        source of 0.0.0.0) makes ipmitool fail after it printed all the others. Raises DriverError for one that printed
+        nothing."""
+        done = self._run(machine, *words, check=False)
+        if done.returncode != 0 and not done.stdout.strip():
+            said = " ".join(done.stderr.split())[-300:]
+            message = f"the BMC did not do `{' '.join(words)}`" + (f": {said}" if said else "")
+            raise DriverError(message, hint="see whether /dev/ipmi0 is there")
+        if done.returncode != 0:
+            log.info("`%s` ended with %s; what it printed is used", " ".join(words), done.returncode)
+        return done.stdout
 
     def _run_raw(self, machine: Machine, data: Sequence[int]) -> Completed:
         """A raw command on standard input: what it holds must not be seen in the list of processes."""
@@ -183,6 +206,7 @@ class IpmiDriver:
         log_info = ask("sel", "info")
         listed = ask("sel", "list", "last", "5") if log_info else ""
         return Service(
+            maker=parse_maker(ask("mc", "info")),
             ciphers=parse_ciphers(lan),
             sol=parse_sol(ask("sol", "info", str(channel))),
             boot=parse_boot(ask("chassis", "bootparam", "get", "5")),
@@ -202,7 +226,7 @@ class IpmiDriver:
     def _find_channel(self, machine: Machine) -> int:
         for channel in LAN_CHANNELS:
             done = self._run(machine, "channel", "info", str(channel), check=False)
-            if done.returncode == 0 and "802.3 LAN" in done.stdout:
+            if "802.3 LAN" in done.stdout:
                 return channel
         raise DriverError("the BMC has no LAN channel", hint="`ipmitool channel info 1` shows what it has")
 
@@ -234,11 +258,59 @@ class IpmiDriver:
             self._run(machine, *command)
 
         def is_there() -> bool:
-            found = parse_lan(self._run(machine, "lan", "print", str(wanted.channel)).stdout)
+            found = parse_lan(self._ask(machine, "lan", "print", str(wanted.channel)))
             return not compare_lan(found, wanted.network)
 
         # Some BMCs show the new address only after seconds.
         find_within(is_there, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
+
+    def _apply_ciphers(self, machine: Machine, wanted: SetCiphers) -> None:
+        """Set them. Where somebody can log in from here before, somebody must be able to afterwards, with a suite that
+        is to remain: else the change is taken back over /dev/ipmi0. Raises DriverError."""
+        command = ("lan", "set", str(wanted.channel), "cipher_privs")
+        login = wanted.login
+        before = None if login is None else self._find_working(machine, login, wanted.usable)
+        self._run(machine, *command, wanted.levels)
+        if login is None or before is None:
+            log.warning(
+                "that the BMC can still be logged in to was not proven: it could not be from here before"
+            )
+            return
+        works = find_within(
+            lambda: self._find_working(machine, login, wanted.wanted),
+            SETTLE_DEADLINE_S,
+            pause_s=2.0,
+            clock=self._clock,
+        )
+        if works is not None:
+            log.info("logged in to the BMC as %s with cipher suite %s", login.user, works)
+            return
+        self._run(machine, *command, wanted.before)
+        suites = list_suites(wanted.wanted)
+        raise DriverError(
+            f"with cipher suites {suites} alone {login.user} could not log in to the BMC at {login.address} any more, "
+            f"as with {before} before: the levels are {wanted.before} again",
+            hint="this BMC may have another index than the one that was taken: oob.cipher_index",
+        )
+
+    def _find_working(self, machine: Machine, login: Login, suites: Sequence[int]) -> int | None:
+        """The first suite, the strong ones first, with which the account can log in over the LAN."""
+        for suite in sort_by_strength(suites)[
+            :MOST_TRIES
+        ]:  # a BMC that does not answer costs seconds each time
+            words = ["-I", "lanplus", "-H", login.address, "-U", login.user, "-E", "-C", str(suite)]
+            words += ["-L", login.role.upper(), "-N", "2", "-R", "2", "mc", "info"]
+            password = login.password.password
+            done = machine.run(
+                ["ipmitool", *words],
+                env={"IPMI_PASSWORD": password},
+                secrets=[password],
+                check=False,
+                timeout_s=LOGIN_S,
+            )
+            if done.returncode == 0:
+                return suite
+        return None
 
     def _apply_user(self, machine: Machine, wanted: SetUser) -> None:
         channel, slot = str(wanted.channel), str(wanted.slot)

@@ -8,6 +8,7 @@ import msgspec
 
 from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
+from bootos.drivers.oob.cipher import Login
 from bootos.drivers.oob.service import Service, plan_commands
 from bootos.errors import Problem
 from bootos.masking import Hidden
@@ -181,9 +182,26 @@ def plan_lan(state: State, wanted: OobNetwork, planned: Planned) -> None:
     )
 
 
+def find_login(state: State, oob: Oob, secrets: dict[str, str]) -> Login | None:
+    """An account of the template that can log in over the LAN after its own action, the mightiest first; None: there
+    is none, or the BMC has no address that is known."""
+    address = state.lan.address
+    if oob.network is not None:
+        address = (oob.network.address or "").partition("/")[0] if oob.network.source == "static" else ""
+    if address in ("", "0.0.0.0") or not state.access_open or oob.lan == "disabled":
+        return None
+    roles = ("administrator", "operator", "user")
+    users = [user for user in oob.users if user.enabled and user.role in roles]
+    for user in sorted(users, key=lambda user: roles.index(user.role)):
+        password, problems = resolve_password(user, secrets, "")
+        if password is not None and not problems:
+            return Login(address=address, user=user.name, password=Hidden(password), role=user.role)
+    return None
+
+
 def asks_settings(oob: Oob) -> bool:
     """Whether the template asks for more than a reset."""
-    return msgspec.structs.replace(oob, reset=False, redfish=None, driver=None) != Oob()
+    return msgspec.structs.replace(oob, reset=False, redfish=None, driver=None, cipher_index=None) != Oob()
 
 
 def plan_access(state: State, wanted: bool, planned: Planned) -> None:

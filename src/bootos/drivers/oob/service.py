@@ -12,9 +12,10 @@ import msgspec
 
 from bootos.drivers.contract import Change, Planned, Ruling
 from bootos.drivers.oob.bmc import parse_fields
-from bootos.drivers.oob.cipher import UNUSED, Ciphers, describe_doubt, list_suites
+from bootos.drivers.oob.cipher import Login, plan_ciphers
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
+from bootos.hardware.cipher import Ciphers
 from bootos.template.oob import Oob, OobSol
 
 CIPHER_PLACES = 15  # LAN parameter 24 has this many privilege levels
@@ -58,8 +59,9 @@ class EventLog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """None: the BMC does not tell, and has it not, as far as can be known."""
+    """None: the BMC does not tell, and has it not, as far as can be known. `maker` is its IANA number; 0: not told."""
 
+    maker: int = 0
     ciphers: Ciphers | None = None
     sol: Sol | None = None
     boot: Boot | None = None
@@ -115,47 +117,31 @@ def parse_log(info: str, listed: str) -> EventLog | None:
     return EventLog(entries=int(entries), newest=tuple(lines))
 
 
-def plan_services(service: Service, oob: Oob, channel: int, *, uefi: bool, planned: Planned) -> None:
-    """Actions and problems for everything the template asks; what it does not name stays as it is."""
+def plan_services(
+    service: Service, oob: Oob, channel: int, *, uefi: bool, planned: Planned, login: Login | None = None
+) -> None:
+    """Actions and problems for everything the template asks; what it does not name stays as it is. `login` is what a
+    change of the cipher suites is tried with."""
     if oob.cipher_suites is not None:
-        _plan_ciphers(service.ciphers, oob.cipher_suites, channel, planned)
+        plan_ciphers(
+            service.ciphers,
+            oob.cipher_suites,
+            channel,
+            planned,
+            maker=service.maker,
+            said=oob.cipher_index,
+            login=login,
+        )
+    elif service.ciphers is not None and service.ciphers.has_open_suite_0(service.maker):
+        planned.notes.append(
+            "the BMC's cipher suite 0 is open: over the LAN it asks nobody for a password (oob.cipher_suites: [3, 17])"
+        )
     if oob.sol is not None:
         _plan_sol(service.sol, oob.sol, channel, planned)
     if oob.boot_device is not None:
         _plan_boot(service.boot, oob.boot_device, uefi, planned)
     if oob.event_log is not None:
         _plan_log(service.log, planned)
-
-
-def _plan_ciphers(found: Ciphers | None, wanted: Sequence[int], channel: int, planned: Planned) -> None:
-    at = "oob.cipher_suites"
-    if found is None:
-        planned.complain(at, "this BMC does not tell its cipher suites", "leave it out")
-        return
-    absent = sorted(set(wanted) - set(found.suites[:CIPHER_PLACES]))
-    if absent:
-        listed = ", ".join(str(suite) for suite in found.suites[:CIPHER_PLACES])
-        names = ", ".join(str(suite) for suite in absent)
-        planned.complain(at, f"this BMC has no cipher suite {names}: it has {listed}")
-        return
-    readings = (found.by_place, found.by_number)
-    # A suite that has no level cannot be switched off.
-    fixed = {suite for index in readings for suite in found.suites if suite not in index} - set(wanted)
-    levels, other = (found.restrict(wanted, index) for index in readings)
-    if levels != other or fixed:
-        planned.problems.append(describe_doubt(found, wanted))
-        return
-    if levels == found.levels:
-        planned.notes.append("the BMC's cipher suites are as wanted")
-        return
-    privileges = levels.ljust(CIPHER_PLACES, UNUSED)
-    change = Change(
-        what="BMC cipher suites",
-        before=list_suites(found.find_usable(found.by_place)) or "none",
-        after=list_suites(sorted(wanted)),
-    )
-    command = ("lan", "set", str(channel), "cipher_privs", privileges)
-    plan_commands(planned, "ciphers", f"allow cipher suites {change.after} alone", [change], at, [command])
 
 
 def _plan_sol(found: Sol | None, wanted: OobSol, channel: int, planned: Planned) -> None:
