@@ -21,6 +21,7 @@ from bootos.drivers.oob.redfishresource import (
     parse_interface,
     read_accounts,
     read_boot,
+    read_power_policy,
     takes_accounts,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
@@ -123,9 +124,9 @@ class RedfishDriver(Caller):
         service = (
             client.find(read_link(root, "AccountService")) if read_link(root, "AccountService") else None
         )
-        everybody, roles, collection = read_accounts(client, service.body if service else {})
+        shown = read_accounts(client, service.body if service else {})
+        everybody = shown.accounts
         accounts = [account for account in everybody if account.name or not is_reserved(account)]
-        policy = system.get("PowerRestorePolicy")
         oem = manager.get("Oem")
         asked = self._ask_passwords(client, machine, oob, accounts, service.body if service else {})
         interfaces = read_link(manager, "EthernetInterfaces")
@@ -134,14 +135,15 @@ class RedfishDriver(Caller):
             system=str(system.get("@odata.id", "")),
             manager_reset=str(reset.get("target", "")),
             reset_types=tuple(map(str, reset.get("ResetType@Redfish.AllowableValues") or ())),
-            account_collection=collection,
+            account_collection=shown.path,
             accounts=asked,
-            roles=roles,
+            unread_accounts=shown.unread,
+            roles=shown.roles,
             fixed_slots=any(not account.name for account in everybody),
             vendor=next(iter(oem), "") if isinstance(oem, dict) else "",
             logged_on_as=client.user,
             interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
-            power_policy=str(policy) if policy is not None else None,
+            power=read_power_policy(client, system) if oob.power_policy is not None else None,
             boot=read_boot(client, system),
             takes_accounts=takes_accounts(client, service.body if service else {}),
         )

@@ -4,21 +4,19 @@ from typing import Any
 
 from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.ipmiplan import resolve_password
+from bootos.drivers.oob.redfishresource import ROLES, build_privileges
 from bootos.drivers.oob.redfishstate import NAME, Account, SetAccount, State
 from bootos.errors import Problems
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobUser
 
-ROLES = {
-    "administrator": ("Administrator", "Admin"),
-    "operator": ("Operator",),
-    "user": ("ReadOnly", "ReadOnlyUser", "User"),
-    "none": ("None", "NoAccess"),
-}
-
 
 def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned) -> None:
     """The accounts that the template names: created, or changed to what it says."""
+    if oob.users and not state.account_collection:
+        message = "this Redfish service shows no accounts"
+        planned.complain("oob.users", message, "leave them out, or use driver: oob.ipmi")
+        return
     free = [account for account in state.accounts if not account.name]
     for index, wanted in enumerate(oob.users):
         at = f"oob.users[{index}]"
@@ -36,6 +34,11 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
         if present is None and state.fixed_slots and not free:
             message = f"there is no free slot for {wanted.name!r}: all of the BMC's accounts are named"
             problems.complain(at, message)
+        if present is None and state.unread_accounts:
+            unread = ", ".join(state.unread_accounts)
+            problems.complain(at, f"whether {wanted.name!r} is there cannot be told: {unread} cannot be read")
+        if not wanted.enabled and present is not None and present.enabled is None:
+            problems.complain(f"{at}.enabled", f"this service cannot disable accounts: {wanted.name!r}")
         planned.problems += problems
         if problems or role is None:
             continue
@@ -61,7 +64,7 @@ def _compare_account(present: Account | None, wanted: OobUser, role: str, has_pa
         state = "" if wanted.enabled else ", disabled"
         return [Change(what=what, after=f"{role}{state}"), Change(what=f"{what} password", after="set")]
     changes: list[Change] = []
-    if present.role != role:
+    if present.role != role and not _has_privileges(present, wanted):
         changes.append(Change(what=f"{what} role", before=present.role, after=role))
     if present.enabled is not None and present.enabled != wanted.enabled:
         words = {True: "enabled", False: "disabled"}
@@ -73,6 +76,12 @@ def _compare_account(present: Account | None, wanted: OobUser, role: str, has_pa
     return changes
 
 
+def _has_privileges(present: Account, wanted: OobUser) -> bool:
+    return bool(present.privileges) and present.privileges == build_privileges(
+        wanted.role, present.privileges
+    )
+
+
 def _build_account(
     state: State,
     slot: Account | None,
@@ -81,14 +90,21 @@ def _build_account(
     role: str,
     password: str | None,
 ) -> SetAccount:
-    body: dict[str, Any] = {"RoleId": role}
+    body: dict[str, Any] = {}
+    # an account of a service whose accounts show no role takes none
+    like = present or next((account for account in state.accounts if account.privileges), None)
+    if like is not None and like.privileges:
+        body["Oem"] = {like.oem: {"Privileges": build_privileges(wanted.role, like.privileges)}}
+    else:
+        body["RoleId"] = role
     if present is None:
         body["UserName"] = wanted.name
-    # a new account is enabled by itself, and some BMCs refuse `Enabled` in the request
-    if slot is not None or not wanted.enabled:
+    # a new account is enabled by itself, and some BMCs refuse `Enabled` in the request; some accounts do not show it
+    if (slot is not None and slot.enabled is not None) or not wanted.enabled:
         body["Enabled"] = wanted.enabled
     if slot is None and state.vendor == "Hpe":
-        body["Oem"] = {"Hpe": {"LoginName": wanted.name}}  # iLO requires a display name
+        own = body.setdefault("Oem", {}).setdefault("Hpe", {})
+        own["LoginName"] = wanted.name  # iLO requires a display name
     return SetAccount(
         path=slot.path if slot is not None else state.account_collection,
         create=slot is None,
@@ -99,6 +115,10 @@ def _build_account(
 
 def plan_other_users(state: State, oob: Oob, planned: Planned) -> None:
     """All accounts that the template does not name are disabled, but not the one that this job is logged on with."""
+    if not state.account_collection or state.unread_accounts:
+        message = "this Redfish service does not show all accounts"
+        planned.complain("oob.other_users", message, "leave it out, or use driver: oob.ipmi")
+        return
     kept = {user.name for user in oob.users}
     for account in state.accounts:
         if not account.name or account.name in kept or account.enabled is False:

@@ -4,6 +4,7 @@ Accounts, power policy and boot settings come first, the network last: it may be
 """
 
 import ipaddress
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,7 +14,6 @@ from bootos.drivers.oob.redfishaccount import plan_other_users, plan_users
 from bootos.drivers.oob.redfishstate import NAME, Interface, ResetManager, SetResource, State
 from bootos.template.model import Oob, OobNetwork
 
-POLICIES = {"on": "AlwaysOn", "off": "AlwaysOff", "last": "LastState"}
 DEVICES = {"none": "None", "pxe": "Pxe", "disk": "Hdd", "cdrom": "Cd", "bios": "BiosSetup"}
 IPMI_ONLY = ("lan", "cipher_suites", "sol", "event_log")
 
@@ -48,21 +48,28 @@ def _refuse_ipmi(oob: Oob, planned: Planned) -> None:
 
 
 def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:
-    if state.power_policy is None:
+    if state.power is None:
         message = "this Redfish service does not offer it"
         planned.complain("oob.power_policy", message, "it may be a BIOS setting: bios.power_restore")
         return
-    value = POLICIES[wanted]
-    if state.power_policy == value:
+    value = state.power.words[wanted]
+    if state.power.value == value:
         planned.notes.append("the power policy is as wanted")
         return
     planned.act(
         f"{NAME}:power_policy",
         f"set the power policy: {wanted}",
-        SetResource(path=state.system, body={"PowerRestorePolicy": value}),
+        SetResource(path=state.power.path, body=_nest(state.power.keys, value)),
         "oob.power_policy",
-        Change(what="power policy", before=state.power_policy, after=value),
+        Change(what="power policy", before=state.power.value, after=value),
     )
+
+
+def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
+    body: Any = value
+    for key in reversed(keys):
+        body = {key: body}
+    return dict(body)
 
 
 def _plan_boot_device(state: State, wanted: str, planned: Planned) -> None:

@@ -1,15 +1,24 @@
 """What a Redfish service says of its BMC: accounts, network port, how the system boots. For `oob.redfish`."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from bootos.drivers.oob.bmc import Lan
-from bootos.drivers.oob.redfishstate import Account, Boot, BootEntry, Interface
+from bootos.drivers.oob.redfishstate import Account, Boot, BootEntry, Interface, PowerPolicy
 from bootos.drivers.redfish.client import Client
-from bootos.drivers.redfish.reply import read_link
+from bootos.drivers.redfish.reply import read_link, read_links
 from bootos.wire.inventory import Inventory
 
 FIRST_FREE_SLOT = 2  # iDRAC's account 1 cannot be used
+ROLES = {
+    "administrator": ("Administrator", "Admin"),
+    "operator": ("Operator",),
+    "user": ("ReadOnly", "ReadOnlyUser", "User"),
+    "none": ("None", "NoAccess"),
+}
+_ADMINISTRATORS_ALONE = ("UserConfigPriv", "iLOConfigPriv", "SystemRecoveryConfigPriv")
 _FORMS = ("DHCPv4", "IPv4StaticAddresses", "VLAN")
+_POLICIES = {"on": "AlwaysOn", "off": "AlwaysOff", "last": "LastState"}
 _SOURCES = {"static": "static", "dhcp": "dhcp", "bootp": "dhcp"}
 
 
@@ -96,6 +105,33 @@ def parse_interface(body: dict[str, Any]) -> Interface:
     )
 
 
+def read_power_policy(client: Client, system: dict[str, Any]) -> PowerPolicy | None:
+    """Where the service has it: at the system (DSP0268), or at a chassis' power supply (Lenovo's XCC). Raises
+    RedfishError."""
+    if system.get("PowerRestorePolicy") is not None:
+        return PowerPolicy(
+            path=str(system.get("@odata.id", "")),
+            keys=("PowerRestorePolicy",),
+            value=str(system["PowerRestorePolicy"]),
+            words=_POLICIES,
+        )
+    links = system.get("Links")
+    for chassis in read_links(links.get("Chassis")) if isinstance(links, dict) else ():
+        found = client.find(chassis)
+        path = read_link(found.body, "Power") if found is not None else ""
+        power = client.find(path) if path else None
+        oem = power.body.get("Oem") if power is not None else None
+        for maker, part in oem.items() if isinstance(oem, dict) else ():
+            if isinstance(part, dict) and part.get("PowerRestorePolicy") is not None:
+                return PowerPolicy(
+                    path=path,
+                    keys=("Oem", maker, "PowerRestorePolicy"),
+                    value=str(part["PowerRestorePolicy"]),
+                    words=_POLICIES | {"last": "Restore"},
+                )
+    return None
+
+
 def read_boot(client: Client, system: dict[str, Any]) -> Boot:
     """How the system boots, with the names of its boot entries. Raises RedfishError."""
     boot = system.get("Boot")
@@ -117,24 +153,77 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
     )
 
 
-def read_accounts(client: Client, service: dict[str, Any]) -> tuple[list[Account], tuple[str, ...], str]:
-    """(accounts and free slots, the names of the roles, the path of the collection). Raises RedfishError."""
-    collection, roles = read_link(service, "Accounts"), read_link(service, "Roles")
-    names = (
-        tuple(str(role.get("RoleId") or role.get("Id")) for role in client.get_members(roles))
-        if roles
-        else ()
-    )
+class Accounts(NamedTuple):
+    """Accounts and free slots, those that the service listed and did not show, the names of the roles, and the path of
+    the collection, which is empty where the service has none."""
+
+    accounts: list[Account]
+    unread: tuple[str, ...]
+    roles: tuple[str, ...]
+    path: str
+
+
+def read_accounts(client: Client, service: dict[str, Any]) -> Accounts:
+    """What the account service shows. Raises RedfishError."""
+    path, roles = read_link(service, "Accounts"), read_link(service, "Roles")
+    collection = client.find(path) if path else None
+    if collection is None:
+        return Accounts([], (), (), "")
+    listed = client.find(roles) if roles else None
+    names = [client.find(link) for link in read_links(listed.body.get("Members"))] if listed else []
     accounts: list[Account] = []
-    for body in client.get_members(collection) if collection else ():
-        enabled = body.get("Enabled")
-        accounts.append(
-            Account(
-                path=str(body.get("@odata.id", "")),
-                id=str(body.get("Id", "")),
-                name=str(body.get("UserName") or ""),
-                role=str(body.get("RoleId") or ""),
-                enabled=enabled if isinstance(enabled, bool) else None,
-            )
-        )
-    return accounts, names, collection
+    unread: list[str] = []
+    for link in read_links(collection.body.get("Members")):
+        found = client.find(link)
+        if found is None:
+            unread.append(link)
+        else:
+            accounts.append(parse_account(found.body))
+    shown = tuple(str(role.body.get("RoleId") or role.body.get("Id")) for role in names if role is not None)
+    return Accounts(accounts, tuple(unread), shown, path)
+
+
+def parse_account(body: dict[str, Any]) -> Account:
+    """A ManagerAccount. An early iLO 5 shows no role, but iLO's own privileges; they are told as the role that has
+    them, else as `custom`."""
+    enabled = body.get("Enabled")
+    role = str(body.get("RoleId") or "") or read_link(body, "Links", "Role").rstrip("/").rpartition("/")[2]
+    key, privileges = _find_privileges(body) if not role else ("", {})
+    if privileges:
+        role = next((name for name in ROLES if build_privileges(name, privileges) == privileges), "custom")
+        role = ROLES[role][0] if role in ROLES else role
+    return Account(
+        path=str(body.get("@odata.id", "")),
+        id=str(body.get("Id", "")),
+        name=str(body.get("UserName") or ""),
+        role=role,
+        enabled=enabled if isinstance(enabled, bool) else None,
+        privileges=privileges,
+        oem=key,
+    )
+
+
+def _find_privileges(body: dict[str, Any]) -> tuple[str, dict[str, bool]]:
+    oem = body.get("Oem")
+    for key, part in oem.items() if isinstance(oem, dict) else ():
+        listed = part.get("Privileges") if isinstance(part, dict) else None
+        if isinstance(listed, dict):
+            return key, {name: value for name, value in listed.items() if isinstance(value, bool)}
+    return "", {}
+
+
+def build_privileges(role: str, known: Iterable[str]) -> dict[str, bool]:
+    """iLO's privileges (`known` are those there are) that a role of the template stands for: those of iLO's own roles
+    of these names."""
+
+    def has(privilege: str) -> bool:
+        match role:
+            case "administrator":
+                return True
+            case "operator":
+                return privilege not in _ADMINISTRATORS_ALONE
+            case "user":
+                return privilege == "LoginPriv"
+        return False
+
+    return {privilege: has(privilege) for privilege in known}

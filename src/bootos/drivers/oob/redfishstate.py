@@ -15,7 +15,8 @@ NAME = "oob.redfish"
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """An account, or a free slot when `name` is empty (iDRAC, XCC: a fixed number of them). `right`: whether the
-    password of the template logs on; None: not asked, or the service cannot tell."""
+    password of the template logs on; None: not asked, or the service cannot tell. `privileges`: iLO's, of an account
+    that shows no role; `oem` is the key they stand below."""
 
     path: str
     id: str
@@ -23,6 +24,18 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     enabled: bool | None = None
     right: bool | None = None
+    privileges: dict[str, bool] = {}
+    oem: str = ""
+
+
+class PowerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine does when mains power comes back: where it stands (`keys` lead to it in the resource `path`), as
+    it is, and what the service calls it."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: str
+    words: dict[str, str]  # on, off, last
 
 
 class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +74,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     reset_types: tuple[str, ...] = ()
     account_collection: str = ""
     accounts: tuple[Account, ...] = ()
+    unread_accounts: tuple[str, ...] = ()  # those that the service listed and did not show
     roles: tuple[str, ...] = ()
     fixed_slots: bool = False
     vendor: str = ""  # the key of the service's Oem part: Dell, Hpe, Lenovo, ...
     logged_on_as: str = ""
     interface: Interface | None = None
-    power_policy: str | None = None
+    power: PowerPolicy | None = None
     boot: Boot = Boot()
     takes_accounts: bool = True  # by POST, where there is no free slot
 
