@@ -7,7 +7,10 @@ from typing import Any, Protocol
 import pytest
 from redfishtree import TreeService, serve_tree
 
+from bootos.drivers.bios.redfish import BiosRedfishDriver
+from bootos.drivers.contract import Action
 from bootos.drivers.oob.redfish import RedfishDriver
+from bootos.template.bios import NEUTRAL_NAMES
 
 
 class Serve(Protocol):
@@ -76,3 +79,142 @@ def test_lenovos_power_policy_is_found_at_the_power_of_the_chassis(serve: Serve)
         ("PATCH", "/redfish/v1/Chassis/1/Power", {"Oem": {"Lenovo": {"PowerRestorePolicy": "AlwaysOn"}}})
     ]
     assert service.plan(RedfishDriver(), template).actions == []
+
+
+X13 = {
+    "virtualization": ("enabled", "IntelVirtualizationTechnology_3C6F", "Disable"),
+    "iommu": ("enabled", "IntelVTforDirectedI_O_VT_d__1E32", "Disable"),
+    "sriov": ("enabled", "SR_IOVSupport_0047", "Disabled"),
+    "hyperthreading": ("enabled", "Hyper_Threading_ALL__F27F", "Disable"),
+    "numa": ("enabled", "NUMA_003B", "Disabled"),
+    "sub_numa": (None, "SNC_F300", "Disable"),
+    "c_states": ("enabled", "CPUC6Report_3D22", "Disable"),
+    "turbo": ("enabled", "TurboMode_3D06", "Disable"),
+    "power_profile": ("custom", "PowerTechnology_FF77", "Energy Efficient"),
+    "power_restore": ("last", "RestoreonACPowerLoss_0035", "Power On"),
+    "above_4g": ("enabled", "Above4GDecoding_0041", "Disabled"),
+    "secure_boot": ("disabled", "SecureBootEnable_0122", True),
+    "tpm": ("enabled", "SecurityDeviceSupport_005A", "Disable"),
+    "pxe_nic": ("enabled", "IPv4PXESupport_00F4", "Disabled"),
+    "error_prompt": ("disabled", "WaitFor_F1_IfError_0030", "Enabled"),
+}
+DGX = {
+    "virtualization": ("enabled", "ProcessorVmxEnable", "Disable"),
+    "iommu": ("enabled", "VTdSupport", "Disable"),
+    "sriov": ("enabled", "SriovSupport", "Disabled"),
+    "hyperthreading": ("enabled", "ProcessorHyperThreadingDisable", "Disabled"),
+    "numa": ("enabled", "NumaEn", "Disable"),
+    "c_states": ("enabled", "PackageCState", "C0/C1 state"),
+    "turbo": ("enabled", "TurboMode", "Disable"),
+    "power_restore": (None, "PowerControlPolicy", "Power Restore"),
+    "secure_boot": ("disabled", "SecureBootSupport", "Enabled"),
+    "tpm": ("enabled", "TpmSupport", "Disable"),
+    "pxe_nic": ("enabled", "Ipv4Pxe", "Disabled"),
+}
+A42 = {
+    "iommu": ("enabled", "ProcAmdIoVt", "Disabled"),
+    "sriov": ("enabled", "Sriov", "Disabled"),
+    "hyperthreading": ("enabled", "ProcSMT", "Disabled"),
+    "sub_numa": (None, "NumaMemoryDomainsPerSocket", "OneMemoryDomainPerSocket"),
+    "turbo": ("enabled", "ProcAMDBoost", "Disabled"),
+    "power_restore": ("last", "AutoPowerOn", "AlwaysPowerOn"),
+    "boot_mode": ("uefi", "BootMode", "LegacyBios"),
+    "tpm": ("enabled", "TpmVisibility", "Hidden"),
+    "error_prompt": ("enabled", "PostF1Prompt", "Disabled"),
+}
+SR670 = {
+    "virtualization": ("enabled", "Processors_IntelVirtualizationTechnology", "Disabled"),
+    "sriov": ("enabled", "DevicesandIOPorts_SRIOV", "Disabled"),
+    "memory_mode": ("independent", "Memory_MirrorMode", "Full"),
+    "boot_mode": ("uefi", "BootModes_SystemBootMode", "LegacyMode"),
+}
+OTHERS = {
+    "power_profile": "balanced", "power_restore": "on", "boot_mode": "legacy", "memory_mode": "mirror",
+}  # fmt: skip
+
+
+def find_other(name: str, present: str | None) -> str:
+    """Another value of a neutral name."""
+    return OTHERS.get(name) or ("disabled" if present != "disabled" else "enabled")
+
+
+@pytest.mark.parametrize(
+    ("tree", "vendor", "names"),
+    [
+        ("supermicro-x13-bios", "Supermicro", X13),
+        ("ami-dgx-h100-bios", "NVIDIA", DGX),
+        ("hpe-a42-bios", "HPE", A42),
+        ("lenovo-power-restore", "Lenovo", SR670),
+        ("ami-coded-bios", "ZTSYSTEMS", {"tpm": ("enabled", "TCG003", "Disable")}),
+        ("bluefield-bios", "https://www.mellanox.com", {"iommu": ("enabled", "EnableSMMU", False)}),
+    ],
+)
+def test_neutral_names_are_found_on_the_bios(
+    serve: Serve, tree: str, vendor: str, names: dict[str, tuple[str | None, str, Any]]
+) -> None:
+    """What each name is on this machine: as it is now, the setting, and what another value of it is called there."""
+    service = serve(tree, vendor)
+    driver = BiosRedfishDriver()
+    exported = driver.export(service.read(driver, {"bios": {"turbo": "enabled"}}))["bios"]
+    assert {name: exported.get(name) for name in names} == {name: now for name, (now, _, _) in names.items()}
+    as_it_is = {name: value for name, value in exported.items() if name in NEUTRAL_NAMES}
+    planned = service.plan(driver, {"bios": as_it_is})
+    assert (planned.problems, planned.actions) == ([], [])
+    for name, (now, attribute, value) in names.items():
+        planned = service.plan(driver, {"bios": {name: find_other(name, now)}})
+        assert planned.problems == [], name
+        assert find_change(planned.actions, attribute) == value
+
+
+def find_change(actions: list[Action], attribute: str) -> Any:
+    return next(action.detail.value for action in actions if action.detail.name == attribute)
+
+
+def test_a_setting_that_the_bios_has_three_times_is_set_three_times(serve: Serve) -> None:
+    planned = serve("supermicro-x13-bios", "Supermicro").plan(
+        BiosRedfishDriver(), {"bios": {"tpm": "disabled"}}
+    )
+    assert {action.detail.name: action.detail.value for action in planned.actions} == {
+        "SecurityDeviceSupport_005A": "Disable",
+        "SecurityDeviceSupport_005B": "Disable",
+        "SecurityDeviceSupport_0063": "Disable",
+    }
+
+
+def test_values_that_are_display_names_are_taken_and_names_of_the_registry_are_not(serve: Serve) -> None:
+    service = serve("supermicro-x13-bios", "Supermicro")
+    service.keeps = True
+    driver = BiosRedfishDriver()
+    planned = service.plan(driver, {"bios": {"vendor": {"CPUC6Report_3D22": "1"}}})
+    (problem,) = planned.problems
+    assert "Disable, Enable, Auto" in problem.hint
+    planned = service.plan(driver, {"bios": {"vendor": {"CPUC6Report_3D22": "Enable"}}})
+    assert planned.problems == []
+    assert planned.actions[0].detail.value == "Enable"
+
+
+@pytest.mark.parametrize(
+    ("tree", "count", "secrets"),
+    [
+        ("supermicro-x13-bios", 22, ["Password_0250"]),
+        ("bluefield-bios", 26, ["CurrentUefiPassword", "UefiPassword"]),
+    ],
+)
+def test_passwords_are_no_settings_and_what_only_speaks_of_them_is_one(
+    serve: Serve, tree: str, count: int, secrets: list[str]
+) -> None:
+    state = serve(tree).read(BiosRedfishDriver(), {"bios": {"tpm": "enabled"}})
+    names = {setting.name for setting in state.settings}
+    assert len(names) == count
+    assert not names & set(secrets)
+    if tree == "bluefield-bios":
+        assert {"DefaultPasswordPolicy", "LegacyPasswordEnable"} <= names
+        smmu = next(setting for setting in state.settings if setting.name == "EnableSMMU")
+        assert (smmu.type, smmu.title, smmu.current) == ("boolean", "Enable SMMU", True)
+
+
+def test_lenovos_tpm_is_told_and_cannot_be_switched(serve: Serve) -> None:
+    service = serve("lenovo-power-restore", "Lenovo")
+    planned = service.plan(BiosRedfishDriver(), {"bios": {"tpm": "enabled"}})
+    assert (planned.problems, planned.actions) == ([], [])
+    assert service.plan(BiosRedfishDriver(), {"bios": {"tpm": "disabled"}}).problems

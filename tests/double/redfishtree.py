@@ -78,7 +78,6 @@ def _merge(found: dict[str, Any], body: dict[str, Any]) -> None:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     service: TreeService
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self._read_body()
@@ -110,7 +109,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         raw = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Connection": "close",
+            **(headers or {}),
+        }.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()

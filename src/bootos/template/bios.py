@@ -29,7 +29,7 @@ class Bios(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     power_restore: Literal["on", "off", "last"] | None = None  # when mains power comes back
     memory_mode: Literal["independent", "mirror", "spare"] | None = None
     above_4g: Switch | None = None
-    boot_mode: Literal["uefi", "legacy"] | None = None
+    boot_mode: Literal["uefi", "legacy", "dual"] | None = None  # dual: either, as the boot entry asks
     secure_boot: Switch | None = None
     tpm: Switch | None = None
     pxe_nic: Switch | None = None  # boot from the first network port

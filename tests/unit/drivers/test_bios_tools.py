@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -68,7 +69,7 @@ def read_sum(board: str) -> dict[str, Setting]:
     return {setting.name: setting for setting in settings}
 
 
-@pytest.mark.parametrize(("board", "count"), [("x11sdv-8c-tp8f", 189), ("x11dpt-b", 210)])
+@pytest.mark.parametrize(("board", "count"), [("x11sdv-8c-tp8f", 261), ("x11dpt-b", 313)])
 def test_sum_files_of_real_boards_are_read_whole(board: str, count: int) -> None:
     settings = read_sum(board)
     assert len(settings) == count
@@ -131,6 +132,60 @@ def test_what_a_supermicro_board_exports_plans_nothing_on_it(board: str) -> None
     assert (planned.actions, planned.problems) == ([], [])
 
 
+def test_settings_of_one_name_are_told_apart_by_sums_number() -> None:
+    """44 settings: eleven links, ten hot plugs, three serial ports of three settings, eleven boot options, and four
+    that are alone."""
+    settings = read_sum("x11dph-t")
+    assert len(settings) == 44
+    ports = [name for name in settings if "Console Redirection$" in name]
+    assert [settings[name].current for name in ports] == [False, True, False]
+    menu = "Advanced > Serial Port Console Redirection"
+    speed = settings[f"{menu} > Console Redirection Settings > Bits per second$2"]
+    assert (speed.current, speed.order, speed.spelling) == ("115200", "2", "Bits per second")
+    assert [str(lock.when[0]) for lock in speed.locks] == [f"{menu} > Console Redirection$2 is false"]
+    first = settings["Boot > Boot Option #1$3"]
+    assert first.current == "Network:IBA 40-10G Slot 1A00 v1066"
+    assert {str(lock.when[0]) for lock in first.locks} == {
+        "Boot mode select is LEGACY",
+        "Boot mode select is UEFI",
+    }
+
+
+def test_a_change_carries_sums_number_and_the_name_as_sum_writes_it() -> None:
+    settings = list(read_sum("x11dph-t").values())
+    menu = "Advanced > PCH SATA Configuration"
+    template = build_template(
+        vendor={f"{menu} > Hot Plug$3": "Disable", "Boot > Boot Option #1$3": "CD/DVD"}, tpm="disabled"
+    )
+    planned = plan_bios(settings, template, "supermicro", "bios.sum", {})
+    assert planned.problems == []
+    root = ElementTree.fromstring(build_change([action.detail for action in planned.actions]))
+    assert {
+        (item.get("name"), item.get("order"), item.get("selectedOption")) for item in root.iter("Setting")
+    } == {
+        ("  Hot Plug", "3", "Disable"),
+        ("  Security Device Support", None, "Disable"),
+        ("Boot Option #1", "3", "CD/DVD"),
+    }
+
+
+def test_a_board_that_starts_either_way_is_dual() -> None:
+    settings = list(read_sum("x11dph-t").values())
+    exported = export_section(settings, "supermicro")["bios"]
+    assert (exported["boot_mode"], exported["tpm"], exported["virtualization"]) == (
+        "dual",
+        "enabled",
+        "enabled",
+    )
+    planned = plan_bios(settings, build_template(**exported), "supermicro", "bios.sum", {})
+    assert (planned.actions, planned.problems) == ([], [])
+
+
+def test_what_sum_says_before_the_file_does_no_harm() -> None:
+    data = (GOLDEN / "bios.sum/x11dph-t.xml").read_bytes()
+    assert len(parse_config(b"Supermicro Update Manager (for UEFI BIOS) 2.5.0\n\n" + data)) == 44
+
+
 def test_the_sum_of_coreutils_is_not_taken_for_supermicros() -> None:
     supermicro = Inventory(collected_at="2024-01-01T00:00:00Z", system=System(vendor="Supermicro"))
     found = SumDriver().match(supermicro)
@@ -146,11 +201,11 @@ def test_a_file_that_is_no_xml_is_told() -> None:
 SHOWN = """
 Lenovo XClarity Essentials OneCLI lxce_onecli01l-4.3.0
 IMM.HostName1=node1
+IMM.PowerRestorePolicy=Restore
 OperatingModes.ChooseOperatingMode=Custom Mode
 Processors.HyperThreading=Enable
 Processors.CStates=Legacy
 BootModes.SystemBootMode=UEFI Mode
-Power.PowerRestorePolicy=Restore
 SystemRecovery.POSTWatchdogTimerValue=5
 Success.
 """
@@ -159,6 +214,7 @@ OperatingModes.ChooseOperatingMode=Minimal Power=<Efficiency -Favor Performance>
 Processors.HyperThreading=<Enable>=Disable
 Processors.CStates=<Legacy>=Autonomous=Disable
 BootModes.SystemBootMode=<UEFI Mode>=Legacy Mode
+IMM.PowerRestorePolicy=Always Off=<Restore>=Always On
 SystemRecovery.POSTWatchdogTimerValue=numeric min=5 max=20 step=1 default=5
 """
 
@@ -166,6 +222,7 @@ SystemRecovery.POSTWatchdogTimerValue=numeric min=5 max=20 step=1 default=5
 def test_onecli_settings_have_their_values_limits_and_defaults() -> None:
     settings = {setting.name: setting for setting in parse_settings(SHOWN, VALUES)}
     assert "IMM.HostName1" not in settings
+    assert settings["IMM.PowerRestorePolicy"].current == "Restore"
     threads = settings["Processors.HyperThreading"]
     assert (threads.allowed, threads.default) == (("Enable", "Disable"), "Enable")
     timer = settings["SystemRecovery.POSTWatchdogTimerValue"]

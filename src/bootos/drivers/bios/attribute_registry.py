@@ -17,33 +17,68 @@ def parse_settings(
     attributes: Mapping[str, Any], pending: Mapping[str, Any], registry: Mapping[str, Any] | None
 ) -> list[Setting]:
     """`attributes` and `pending` are the `Attributes` of the Bios resource and of its settings object; without a
-    registry the types are those of the values."""
+    registry the types are those of the values. Where the values are the registry's display names (Supermicro X13), so
+    is what is allowed."""
     entries = (registry or {}).get("RegistryEntries") or {}
     described = {entry.get("AttributeName"): entry for entry in entries.get("Attributes") or []}
     locks = parse_locks(entries.get("Dependencies") or [])
+    shown = [_shows_titles(described.get(name, {}), value) for name, value in attributes.items()]
+    by_title = True in shown and False not in shown
     found = []
     for name, value in attributes.items():
         entry = described.get(name, {})
-        if entry.get("Type") == "Password" or is_secret(name) or isinstance(value, (dict, list)):
+        if _holds_secret(name, entry) or isinstance(value, (dict, list)):
             continue
-        found.append(parse_setting(name, value, pending.get(name), entry, tuple(locks.get(name, ()))))
+        lock = tuple(locks.get(name, ()))
+        found.append(parse_setting(name, value, pending.get(name), entry, lock, by_title=by_title))
     return found
 
 
+def _holds_secret(name: str, entry: Mapping[str, Any]) -> bool:
+    """By the type that the registry says; a text, or what has no type, by its name and title."""
+    kind = entry.get("Type")
+    if kind in (None, "String"):
+        return is_secret(name, str(entry.get("DisplayName") or ""))
+    return str(kind) == "Password"
+
+
+def _read_words(entry: Mapping[str, Any], key: str) -> list[str]:
+    """ValueName or ValueDisplayName of every value that an enumeration has."""
+    return [str(option[key]) for option in entry.get("Value") or [] if option.get(key) is not None]
+
+
+def _shows_titles(entry: Mapping[str, Any], value: Any) -> bool | None:
+    """Whether an attribute is shown by a display name and not by a name of its registry. None: it may be both, or
+    neither."""
+    names, titles = _read_words(entry, "ValueName"), _read_words(entry, "ValueDisplayName")
+    told = [str(item) for item in (value, entry.get("CurrentValue")) if item is not None]
+    in_names, in_titles = any(item in names for item in told), any(item in titles for item in told)
+    return None if in_names == in_titles else in_titles
+
+
 def parse_setting(
-    name: str, value: Any, pending: Any, entry: Mapping[str, Any], locks: tuple[Lock, ...]
+    name: str,
+    value: Any,
+    pending: Any,
+    entry: Mapping[str, Any],
+    locks: tuple[Lock, ...],
+    *,
+    by_title: bool = False,
 ) -> Setting:
-    """One attribute with its entry of the registry (empty: it has none)."""
+    """One attribute with its entry of the registry (empty: it has none). `by_title`: this registry's values are shown
+    by their display names where the value itself does not tell."""
     kind = TYPES.get(str(entry.get("Type")), "string")
     if "Type" not in entry and isinstance(value, int):
         kind = "boolean" if isinstance(value, bool) else "integer"
-    options = [str(option["ValueName"]) for option in entry.get("Value") or [] if "ValueName" in option]
+    shows_titles = _shows_titles(entry, value)
+    titled = by_title if shows_titles is None else shows_titles
+    options = _read_words(entry, "ValueDisplayName" if titled else "ValueName") if kind == "enum" else []
     bounds = ("LowerBound", "UpperBound") if kind == "integer" else ("MinLength", "MaxLength")
     low, high = (_read_int(entry.get(key)) for key in bounds)
     default = entry.get("DefaultValue")
     return Setting(
         name=name,
-        title=str(entry.get("DisplayName") or ""),
+        title=str(entry.get("DisplayName") or "").strip(),
         type=kind,  # type: ignore[arg-type]
         current=_read_value(value, kind),
         pending=None if pending is None or pending == value else _read_value(pending, kind),

@@ -27,18 +27,24 @@ from bootos.drivers.bios.setting import (
     get_future,
     show,
     squash,
+    strip_suffix,
 )
 from bootos.errors import Problem
 from bootos.template.bios import NEUTRAL_NAMES, Bios, find_wanted
 
+_SWITCHES = {"enabled": True, "enable": True, "on": True, "yes": True, "true": True} | {
+    "disabled": False, "disable": False, "off": False, "no": False, "false": False,
+}  # fmt: skip
 GENERIC = "generic"  # tried for every machine, after the vendor's own
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An attribute that a neutral name may be. `values`: neutral value to the words it may be written in. `also`:
-    attributes that are set with it where the machine has them."""
+    """An attribute that a neutral name may be, or the title under which the BIOS shows it, for those whose attributes
+    are codes. `values`: neutral value to the words it may be written in. `also`: attributes that are set with it where
+    the machine has them."""
 
-    attribute: str
+    attribute: str = ""
+    title: str = ""
     values: dict[str, list[str]]
     also: tuple["Candidate", ...] = ()
 
@@ -139,18 +145,19 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
     told: set[str] = set()
     for name in NEUTRAL_NAMES:
         for candidate in find_candidates(vendor, name):
-            setting = find_setting(candidate.attribute, settings)
-            if setting is None:
+            found = find_settings(candidate, settings)
+            if not found:
                 continue
-            told.add(setting.name)
-            word = _read_neutral(candidate, setting)
-            if word is not None and find_lock(setting, values) is None:
+            told |= {setting.name for setting in found}
+            words = {_read_neutral(candidate, setting) for setting in found}
+            word = words.pop() if len(words) == 1 else None
+            if word is not None and all(find_lock(setting, values) is None for setting in found):
                 again = _resolve_neutral(name, word, settings, vendor)
                 if not isinstance(again, Problem) and all(values[want.name] == want.value for want in again):
                     section[name] = word
                     told |= {want.name for want in again}
                 else:
-                    told.discard(setting.name)
+                    told -= {setting.name for setting in found}
             break
     raw = {
         setting.name: values[setting.name]
@@ -166,13 +173,21 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
     return section | ({"vendor": raw} if raw else {})
 
 
-def find_setting(attribute: str, settings: Iterable[Setting]) -> Setting | None:
-    """The machine's setting that an attribute of a file means; a `*` at its end stands for what a BIOS appends."""
-    if attribute.endswith("*"):
-        start = squash(attribute)
-        found = [setting for setting in settings if squash(setting.name).startswith(start)]
-        return found[0] if len(found) == 1 else None
-    return next((setting for setting in settings if squash(setting.name) == squash(attribute)), None)
+def find_settings(candidate: Candidate, settings: Sequence[Setting]) -> list[Setting]:
+    """The machine's settings that an attribute of a file means: mostly one. Several are one setting that the BIOS has
+    more than once, told apart by the number that it appends (`SecurityDeviceSupport_005A`, `_005B`). A `*` at the end
+    stands for whatever is appended. A title counts only where one setting has it."""
+    if candidate.title:
+        found = [setting for setting in settings if squash(setting.title) == squash(candidate.title)]
+        return found if len(found) == 1 else []
+    wanted = squash(candidate.attribute)
+    exact = [setting for setting in settings if squash(setting.name) == wanted]
+    if exact:
+        return exact[:1]
+    found = [setting for setting in settings if squash(strip_suffix(setting.name)) == wanted]
+    if not found and candidate.attribute.endswith("*"):
+        found = [setting for setting in settings if squash(setting.name).startswith(wanted)]
+    return found if len({squash(strip_suffix(setting.name)) for setting in found}) == 1 else []
 
 
 def _resolve_neutral(
@@ -181,22 +196,22 @@ def _resolve_neutral(
     path = f"bios.{name}"
     candidates = find_candidates(vendor, name)
     for candidate in candidates:
-        setting = find_setting(candidate.attribute, settings)
-        if setting is None:
-            continue
-        word = _choose_word(candidate, setting, value)
-        if isinstance(word, Problem):
-            return msgspec.structs.replace(word, path=path)
-        wanted = [Wanted(name=setting.name, value=word, path=path)]
-        for more in candidate.also:
-            other = find_setting(more.attribute, settings)
-            also = _choose_word(more, other, value) if other is not None and value in more.values else None
-            if other is not None and also is not None and not isinstance(also, Problem):
-                wanted.append(Wanted(name=other.name, value=also, path=path))
-        return wanted
+        wanted: list[Wanted] = []
+        for setting in find_settings(candidate, settings):
+            word = _choose_word(candidate, setting, value)
+            if isinstance(word, Problem):
+                return msgspec.structs.replace(word, path=path)
+            wanted.append(Wanted(name=setting.name, value=word, path=path))
+        for more in candidate.also if wanted else ():
+            for other in find_settings(more, settings):
+                also = _choose_word(more, other, value) if value in more.values else None
+                if also is not None and not isinstance(also, Problem):
+                    wanted.append(Wanted(name=other.name, value=also, path=path))
+        if wanted:
+            return wanted
     message = "this machine's BIOS shows no setting that is known to mean this"
     hint = "if it has one, give it by its own name: bios.vendor: {NAME: VALUE}"
-    tried = ", ".join(dict.fromkeys(candidate.attribute for candidate in candidates))
+    tried = ", ".join(dict.fromkeys(candidate.attribute or candidate.title for candidate in candidates))
     known = {squash(setting.name): setting.name for setting in settings}
     near = difflib.get_close_matches(squash(name), known, n=2, cutoff=0.7)
     if near:
@@ -205,13 +220,19 @@ def _resolve_neutral(
 
 
 def _choose_word(candidate: Candidate, setting: Setting, value: str) -> Value | Problem:
-    """The machine's own spelling of a neutral value."""
+    """The machine's own spelling of a neutral value: that which it has already where it means the same (`Auto`)."""
     words = candidate.values.get(value)
     if words is None:
         known = ", ".join(candidate.values)
         message = f"{setting.name} of this BIOS cannot be {value}"
         return Problem(path="", message=message, hint=f"it can be: {known}")
-    if setting.type in ("boolean", "integer"):
+    future = get_future(setting)
+    if future is not None and setting.type == "enum" and squash(show(future)) in map(squash, words):
+        return future
+    if setting.type == "boolean":
+        switches = {_SWITCHES[squash(word)] for word in words if squash(word) in _SWITCHES}
+        return switches.pop() if len(switches) == 1 else convert_value(setting, words[0])
+    if setting.type == "integer":
         return convert_value(setting, words[0])
     allowed = setting.allowed or tuple(
         str(item) for item in (setting.current, setting.pending, setting.default) if item is not None
@@ -236,9 +257,11 @@ def _find_sibling(candidate: Candidate, setting: Setting, value: str) -> str | N
 
 
 def _read_neutral(candidate: Candidate, setting: Setting) -> str | None:
-    current = squash(show(get_future(setting)))
+    future = get_future(setting)
     for value, words in candidate.values.items():
-        if current in [squash(word) for word in words]:
+        if squash(show(future)) in [squash(word) for word in words]:
+            return value
+        if isinstance(future, bool) and future in [_SWITCHES.get(squash(word)) for word in words]:
             return value
     return None
 

@@ -61,7 +61,11 @@ def _build_tables() -> Iterator[str]:
 
 def _show_attribute(candidate: Candidate) -> str:
     more = "".join(f" [`{other.attribute}`]" for other in candidate.also)
-    return f"`{candidate.attribute}`{more}"
+    return (
+        f"`{candidate.attribute}`{more}"
+        if candidate.attribute
+        else f"the one titled *{candidate.title}*{more}"
+    )
 
 
 def _show_values(candidate: Candidate) -> str:

@@ -16,6 +16,7 @@ from bootos.process import Completed
 TIMEOUT_S = 600.0  # it reads through the BMC, one setting after the other
 LINE = re.compile(r"^(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)+)=(?P<value>.*)$")
 NOT_BIOS = ("IMM.", "BMC.", "SYSTEM_PROD_DATA.", "VPD.")  # the BMC's own settings, the machine's identity
+ALSO_BIOS = ("IMM.PowerRestorePolicy",)  # what other makers have in the BIOS (search id 10272307269)
 FAILED = re.compile(r"\b(fail(ed|ure)?|error|invalid|not found)\b", re.IGNORECASE)
 
 
@@ -62,7 +63,7 @@ def parse_settings(shown: str, values: str) -> list[Setting]:
     described = dict(_read_lines(values))
     settings = []
     for name, current in _read_lines(shown):
-        if name.startswith(NOT_BIOS) or is_secret(name):
+        if (name.startswith(NOT_BIOS) and name not in ALSO_BIOS) or is_secret(name):
             continue
         settings.append(parse_value(name, current, described.get(name, "")))
     return settings

@@ -18,13 +18,14 @@ from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Plann
 from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
-from bootos.drivers.redfish.reply import read_link
+from bootos.drivers.redfish.reply import read_link, read_links
 from bootos.drivers.redfish.resource import NotShownError, find_system
 from bootos.errors import Problem
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
 NAME = "bios.redfish"
+_UNNAMED_REGISTRY = "BiosAttributeRegistry"
 TASK_DEADLINE_S = 600.0
 PRIORITY_LAN_ONLY = 5  # a BMC with an address may have no Redfish service
 
@@ -135,16 +136,28 @@ def _read_settings(client: Client, bios: dict[str, Any]) -> list[Setting]:
 
 
 def _read_registry(client: Client, name: str) -> dict[str, Any] | None:
-    """Types, allowed values and dependencies, where the service has them. Versions are not always in both names."""
+    """Types, allowed values and dependencies, where the service has them. Versions are not always in both names, and
+    OpenBMC lists a registry that its Bios resource does not name."""
     collection = read_link(client.get(ROOT).body, "Registries")
-    if not name or not collection:
+    if not collection:
         return None
     found = client.find(collection)
-    members = [str(item.get("@odata.id")) for item in (found.body.get("Members") if found else None) or ()]
-    plain = name.partition(".v")[0].lower()
-    for path in sorted(members, key=lambda path: path.rstrip("/").rpartition("/")[2] != name):
-        if path.rstrip("/").rpartition("/")[2].partition(".v")[0].lower() == plain:
-            place = find_registry_path(client.get(path).body)
-            registry = client.find(place) if place else None
-            return registry.body if registry is not None else None
+    members = read_links(found.body.get("Members")) if found is not None else []
+    if not members and name:
+        members = [
+            f"{collection.rstrip('/')}/{name}"
+        ]  # a collection that cannot be read has members all the same
+    plain = (name or _UNNAMED_REGISTRY).partition(".v")[0].lower()
+    for path in sorted(members, key=lambda path: _read_id(path) != name):
+        if _read_id(path).partition(".v")[0].lower() != plain:
+            continue
+        described = client.find(path)
+        place = find_registry_path(described.body) if described is not None else None
+        registry = client.find(place) if place else None
+        if registry is not None:
+            return registry.body
     return None
+
+
+def _read_id(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]

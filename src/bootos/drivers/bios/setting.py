@@ -1,6 +1,7 @@
 """What a setting of a BIOS is, whichever tool shows it: its values, and what forbids to set it. Pure."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ WORDS = {
     "LEQ": "is at most",
 }
 LISTED_MOST = 20
+_SUFFIX = re.compile(r"_[0-9A-F]{4}$")
+_SECRET = re.compile(r"(password|passphrase|chapsecret)\d*$")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting as the machine has it. `pending`: what it becomes with the next start (None: nothing is pending).
     `allowed` empty: the tool does not say what is allowed. `applies_at_once`: without a restart. `place`: where the
-    driver's tool finds it (a group, a menu)."""
+    driver's tool finds it (a group, a menu), `spelling` and `order` are how that tool writes its name, and which of
+    several of that name it is (empty: as `name`, and the only one)."""
 
     name: str
     title: str = ""
@@ -57,6 +61,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     applies_at_once: bool = False
     place: str = ""
+    spelling: str = ""
+    order: str = ""
     locks: tuple[Lock, ...] = ()
 
 
@@ -69,14 +75,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an action: what to set. `staged`: it is pending already, only the restart is missing. `kind` and `place` are
-    the setting's, `secret` is the name of the secret that opens the setup."""
+    """Of an action: what to set. `staged`: it is pending already, only the restart is missing. `kind`, `place`,
+    `spelling` and `order` are the setting's, `secret` is the name of the secret that opens the setup."""
 
     name: str
     value: Value
     staged: bool = False
     kind: str = "string"
     place: str = ""
+    spelling: str = ""
+    order: str = ""
     secret: str = ""
 
 
@@ -92,9 +100,15 @@ def squash(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
-def is_secret(name: str) -> bool:
-    """Whether a text setting of this name holds a secret: those are neither read nor saved nor set here."""
-    return squash(name).endswith(("password", "chapsecret"))
+def strip_suffix(name: str) -> str:
+    """A name without the number that some BIOSes append (`Password_0250`, `NUMA_003B`)."""
+    return _SUFFIX.sub("", name)
+
+
+def is_secret(name: str, title: str = "") -> bool:
+    """Whether a text setting of this name, or shown under this title, holds a secret: those are neither read nor saved
+    nor set here. What is known to be no text (an enumeration) is none, whatever its name is."""
+    return any(_SECRET.search(squash(strip_suffix(text))) for text in (name, title))
 
 
 def get_future(setting: Setting) -> Value | None:

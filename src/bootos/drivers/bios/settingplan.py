@@ -93,7 +93,15 @@ def _plan_one(
         f"restart, so that {setting.name}{title} becomes {show(want.value)}"
         if staged
         else f"set {setting.name}{title} to {show(want.value)}",
-        SetDetail(name=setting.name, value=want.value, staged=staged, kind=setting.type, place=setting.place),
+        SetDetail(
+            name=setting.name,
+            value=want.value,
+            staged=staged,
+            kind=setting.type,
+            place=setting.place,
+            spelling=setting.spelling,
+            order=setting.order,
+        ),
         want.path,
         Change(what=setting.name, before=before, after=show(want.value)),
         reboot=not setting.applies_at_once,

@@ -1,7 +1,8 @@
 """`bios.sum`: BIOS settings of Supermicro servers by SUM (Supermicro Update Manager) or its successor SAA, in band.
 
 `GetCurrentBiosCfg` writes all settings as XML, `ChangeBiosCfg` takes an XML file with those to change. A setting has
-its name, and its menu where a name is there twice. SUM User's Guide, appendix on the XML format of BIOS settings.
+its name, its menu where a name is there twice, and SUM's number of it (`order`, in conditions `NAME$3`) where one menu
+has it twice. SUM User's Guide, appendix on the XML format of BIOS settings.
 """
 
 import re
@@ -20,14 +21,18 @@ TIMEOUT_S = 600.0
 UPDATED = "The BIOS configuration is updated"
 SEPARATOR = " > "
 NEGATED: dict[str, Comparison] = {"==": "NEQ", "!=": "EQU"}
+_CHECKED = {"0": "false", "1": "true"}
+EXCLUDED = re.compile(r"^[\s(]*(?P<name>.*?)\s+is not in\s+(?P<values>[\d\s]+)[\s)]*$")
 TERM = re.compile(r"^[\s(]*(?P<value>\d+)\s*(?P<sign>==|!=)\s*(?P<name>.*?)\s*$")
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """A Setting element: where it is, and the conditions (WorkIf) of it and its menus."""
+    """A Setting element: where it is, the conditions (WorkIf) of it and its menus, and what it is called here."""
 
     path: tuple[str, ...]
     name: str
+    order: str = ""
+    full: str = ""
     element: ElementTree.Element
     works_if: list[str]
     codes: dict[str, str] = {}  # the value of each option -> its word
@@ -63,26 +68,25 @@ class SumDriver(VendorTool):
 
 
 def parse_config(data: bytes) -> list[Setting]:
-    """All settings of a BIOS configuration file. Passwords are left out."""
+    """All settings of a BIOS configuration file, with or without what SUM says before it. Passwords are left out."""
     try:
+        data = data[max(data.find(b"<?xml"), 0) :]
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as cause:
         raise DriverError(f"the file of BIOS settings is not XML: {cause}") from cause
     entries = list(_walk(root, (), []))
     counts = Counter(entry.name for entry in entries)
     pairs = Counter((entry.path, entry.name) for entry in entries)
-    by_name = {entry.name: entry for entry in entries if counts[entry.name] == 1}
-    settings = []
     for entry in entries:
-        if pairs[entry.path, entry.name] > 1:  # a name that stands twice in one menu cannot be set
-            continue
-        setting = _parse_setting(entry, by_name)
-        if setting is not None:
-            full = SEPARATOR.join((*entry.path, entry.name))
-            settings.append(
-                setting if counts[entry.name] == 1 else msgspec.structs.replace(setting, name=full)
-            )
-    return settings
+        entry.full = entry.name if counts[entry.name] == 1 else SEPARATOR.join((*entry.path, entry.name))
+        if pairs[entry.path, entry.name] > 1:
+            entry.full += f"${entry.order}"
+    # a name that stands twice in one menu, without SUM's number, cannot be set
+    called = Counter(entry.full for entry in entries)
+    by_name = {entry.name: entry for entry in entries if counts[entry.name] == 1}
+    by_name |= {f"{entry.name}${entry.order}": entry for entry in entries if entry.order}
+    settings = (_parse_setting(entry, by_name) for entry in entries if called[entry.full] == 1)
+    return [setting for setting in settings if setting is not None]
 
 
 def build_change(details: Sequence[SetDetail]) -> bytes:
@@ -93,7 +97,9 @@ def build_change(details: Sequence[SetDetail]) -> bytes:
         for name in detail.place.split(SEPARATOR):
             found = next((child for child in menu.findall("Menu") if child.get("name") == name), None)
             menu = ElementTree.SubElement(menu, "Menu", name=name) if found is None else found
-        name = detail.name.rsplit(SEPARATOR, 1)[-1]
+        which = {"name": detail.spelling or detail.name.rsplit(SEPARATOR, 1)[-1]}
+        if detail.order:
+            which["order"] = detail.order
         if detail.kind == "integer":
             words = {"numericValue": str(detail.value), "type": "Numeric"}
         elif detail.kind == "boolean":
@@ -101,26 +107,38 @@ def build_change(details: Sequence[SetDetail]) -> bytes:
         elif detail.kind == "enum":
             words = {"selectedOption": str(detail.value), "type": "Option"}
         else:
-            element = ElementTree.SubElement(menu, "Setting", name=name, type="String")
+            element = ElementTree.SubElement(menu, "Setting", {**which, "type": "String"})
             ElementTree.SubElement(element, "StringValue").text = str(detail.value)
             continue
-        ElementTree.SubElement(menu, "Setting", {"name": name, **words})
+        ElementTree.SubElement(menu, "Setting", {**which, **words})
     data: bytes = ElementTree.tostring(root, encoding="ISO-8859-1", xml_declaration=True)
     return data
 
 
 def parse_work_if(text: str, entries: Mapping[str, Entry]) -> list[Lock]:
-    """The dependency in the words of SUM: `( 2 == Power Technology ) and ( 0 != Network Stack )`. Terms joined by
-    `and` only; what is not understood forbids nothing: SUM has the last word."""
+    """The dependency in the words of SUM: `( 2 == Power Technology ) and ( 0 != Network Stack )`, or `Boot mode select
+    is not in 0 2`. Terms joined by `and` only; what is not understood forbids nothing: SUM has the last word."""
     if re.search(r"\|\||\bor\b", text):
         return []
     locks = []
     for part in re.split(r"\s+(?:and|&&)\s+", text):
+        excluded = EXCLUDED.match(part)
+        if excluded is not None:
+            other = _find_entry(excluded["name"], entries)
+            codes = other.codes if other is not None else {}
+            for code in excluded["values"].split():
+                if other is not None and code in codes:
+                    locks.append(
+                        Lock(when=(Condition(attribute=other.full or other.name, value=codes[code]),))
+                    )
+            continue
         match = TERM.match(part)
         entry = _find_entry(match["name"], entries) if match else None
         word = entry.codes.get(match["value"]) if match and entry else None
         if match and entry and word is not None:
-            condition = Condition(attribute=entry.name, value=word, comparison=NEGATED[match["sign"]])
+            condition = Condition(
+                attribute=entry.full or entry.name, value=word, comparison=NEGATED[match["sign"]]
+            )
             locks.append(Lock(when=(condition,)))
     return locks
 
@@ -150,9 +168,11 @@ def _walk(element: ElementTree.Element, path: tuple[str, ...], works_if: list[st
                 Entry(
                     path=path,
                     name=child.get("name", "").strip(),
+                    order=child.get("order", "").strip(),
                     element=child,
                     works_if=[*conditions, mine] if mine else conditions,
-                    codes={option.get("value", ""): (option.text or "").strip() for option in options},
+                    codes={option.get("value", ""): (option.text or "").strip() for option in options}
+                    or (_CHECKED if child.get("type") == "CheckBox" else {}),
                 )
             )
     return found
@@ -166,8 +186,10 @@ def _parse_setting(entry: Entry, by_name: Mapping[str, Entry]) -> Setting | None
         return None if information is None else information.findtext(tag)
 
     common = {
-        "name": entry.name,
+        "name": entry.full or entry.name,
         "place": SEPARATOR.join(entry.path),
+        "spelling": element.get("name", ""),
+        "order": entry.order,
         "locks": tuple(lock for words in entry.works_if for lock in parse_work_if(words, by_name)),
     }
     current: Value | None

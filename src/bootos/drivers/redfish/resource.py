@@ -32,6 +32,8 @@ def find_system(client: Client, inventory: Inventory) -> dict[str, Any]:
     if certain:
         return certain[0]
     possible = [system for verdict, system in judged if verdict is None]
+    if len(possible) > 1:  # a board of GPUs is a system of its own, without a BIOS
+        possible = [system for system in possible if system.get("BiosVersion") or read_link(system, "Bios")]
     if len(possible) == 1:
         return possible[0]
     others = ", ".join(_describe(system) for system in systems)
