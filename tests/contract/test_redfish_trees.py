@@ -9,6 +9,8 @@ from redfishtree import TreeService, serve_tree
 
 from bootos.drivers.bios.redfish import BiosRedfishDriver
 from bootos.drivers.contract import Action
+from bootos.drivers.firmware.redfish import FirmwareRedfishDriver
+from bootos.drivers.firmware.state import Installed
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.template.bios import NEUTRAL_NAMES
 
@@ -218,3 +220,93 @@ def test_lenovos_tpm_is_told_and_cannot_be_switched(serve: Serve) -> None:
     planned = service.plan(BiosRedfishDriver(), {"bios": {"tpm": "enabled"}})
     assert (planned.problems, planned.actions) == ([], [])
     assert service.plan(BiosRedfishDriver(), {"bios": {"tpm": "disabled"}}).problems
+
+
+def build_firmware(component: str, version: str, **more: Any) -> dict[str, Any]:
+    package = {"package": "https://files.example/x.bin", "sha256": "0" * 64}
+    return {
+        "firmware": [{"component": component, "version": version, "method": "redfish", **package, **more}]
+    }
+
+
+def read_parts(service: TreeService) -> list[Installed]:
+    found: list[Installed] = service.read(FirmwareRedfishDriver(), build_firmware("bios", "9")).installed
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tree", "bios", "bmc"),
+    [
+        ("dell-r750-firmware", ("1.8.2", "Installed-159-1.8.2__BIOS.Setup.1-1"),
+         ("6.00.30.00", "Installed-25227-6.00.30.00__iDRAC.Embedded.1-1")),
+        ("dgx-h100-firmware", ("01.01.03", "HostBIOS_0"), ("23.11.21", "HostBMC_0")),
+        ("lenovo-sr670v2-firmware", ("22J-1.51", "UEFI"), ("42S-2.83", "BMC-Primary")),
+        ("supermicro-x13-firmware", ("BIOS Date: 08/04/2023 Ver 1.4", "BIOS"), ("11.01.01", "BMC")),
+    ],
+)  # fmt: skip
+def test_the_bios_and_the_bmc_are_not_what_stands_beside_them(
+    serve: Serve, tree: str, bios: tuple[str, str], bmc: tuple[str, str]
+) -> None:
+    """No security chip, no image that does not run, no service module, no management engine, no board of GPUs."""
+    parts = {part.component: part for part in read_parts(serve(tree)) if part.component in ("bios", "bmc")}
+    assert (parts["bios"].version, parts["bios"].device) == bios
+    assert (parts["bmc"].version, parts["bmc"].device) == bmc
+
+
+@pytest.mark.parametrize(
+    ("tree", "parts"),
+    [
+        (
+            "dell-r750-firmware",
+            [
+                ("drive", "Installed-0-2.1.3__Disk.Bay.0:Enclosure.Internal.0-1", True),
+                ("nic", "Installed-0-24.40.10.00__NIC.Slot.5-1", True),
+                ("nic", "Installed-108089-21.80.16.95__NIC.Integrated.1-1-1", True),
+            ],
+        ),
+        ("dgx-h100-firmware", []),
+        (
+            "lenovo-sr670v2-firmware",
+            [
+                ("nic", "Slot_15.Bundle", True),
+                ("nic", "Slot_27.1", False),
+                ("raid", "Slot_25.Bundle", True),
+            ],
+        ),
+        ("supermicro-x13-firmware", [("nic", "NIC1", False), ("nic", "NIC10", True), ("nic", "NIC2", False)]),
+    ],
+)
+def test_a_card_is_one_part_with_the_image_that_can_be_updated(
+    serve: Serve, tree: str, parts: list[tuple[str, str, bool]]
+) -> None:
+    """(component, item, whether the service can update it). A backplane and a GPU are none."""
+    found = [part for part in read_parts(serve(tree)) if part.component not in ("bios", "bmc")]
+    assert sorted((part.component, part.device, bool(part.target)) for part in found) == parts
+
+
+def test_a_card_that_the_service_cannot_update_is_a_problem(serve: Serve) -> None:
+    service = serve("supermicro-x13-firmware")
+    planned = service.plan(
+        FirmwareRedfishDriver(), build_firmware("nic", "28.40.1000", select={"device": "NIC1"})
+    )
+    assert [problem.path for problem in planned.problems] == ["firmware[0]"]
+    assert "cannot update NIC1" in planned.problems[0].message
+    planned = service.plan(
+        FirmwareRedfishDriver(), build_firmware("nic", "24.40.1000", select={"device": "NIC10"})
+    )
+    assert (planned.problems, len(planned.actions)) == ([], 1)
+
+
+def test_a_version_that_the_service_spells_otherwise_is_there_already(serve: Serve) -> None:
+    service = serve("supermicro-x13-firmware")
+    planned = service.plan(FirmwareRedfishDriver(), build_firmware("bios", "1.4"))
+    assert (planned.problems, planned.actions) == ([], [])
+    service = serve("lenovo-sr670v2-firmware")
+    planned = service.plan(FirmwareRedfishDriver(), build_firmware("bios", "U8E124K-1.60"))
+    assert (planned.problems, len(planned.actions)) == ([], 1)
+
+
+def test_an_update_service_that_is_linked_and_not_there_takes_no_firmware(serve: Serve) -> None:
+    template = build_firmware("bmc", "9.9", unordered=True)
+    (problem,) = serve("no-accounts").plan(FirmwareRedfishDriver(), template).problems
+    assert "takes no firmware" in problem.message

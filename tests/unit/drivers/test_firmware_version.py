@@ -1,9 +1,16 @@
 import itertools
+import json
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bootos.drivers.firmware.chain import Chain, find_chain
 from bootos.drivers.firmware.version import compare_versions, is_same, pick_part, spell_bios
+from bootos.template.firmware import FirmwareWanted
+
+SHOWN = json.loads((Path(__file__).parents[2] / "golden/drivers/firmware.redfish/versions.json").read_text())
 
 # Each list from the oldest to the newest, as the vendor numbers them
 ASCENDING = {
@@ -137,3 +144,45 @@ def test_a_version_that_is_a_date_alone_is_compared_by_its_date() -> None:
     assert compare_versions("U30 10/26/2020", "U30 v2.68 (07/14/2022)") == -1
     assert compare_versions("U30 v2.68 (07/14/2022)", "U30 07/14/2022") == 0
     assert compare_versions("U30 10/26/2020", "U30 v2.68") is None
+
+
+@pytest.mark.parametrize("pair", SHOWN, ids=lambda pair: f"{pair['shown']} and {pair['wanted']}")
+def test_versions_are_compared_as_redfish_services_show_them(pair: dict[str, Any]) -> None:
+    shown, wanted, component, right = (pair[key] for key in ("shown", "wanted", "component", "right"))
+    assert compare_versions(shown, wanted, component) == right
+    assert compare_versions(wanted, shown, component) == -right
+
+
+@pytest.mark.parametrize(
+    "pair", [pair for pair in SHOWN if pair["right"] == 0], ids=lambda pair: pair["shown"]
+)
+@pytest.mark.parametrize("unordered", [True, False])
+def test_what_a_service_shows_after_a_flash_needs_no_other(pair: dict[str, Any], unordered: bool) -> None:
+    wanted = FirmwareWanted(
+        component=pair["component"],
+        version=pair["wanted"],
+        package="https://files.example/x.bin",
+        sha256="0" * 64,
+        unordered=unordered,
+    )
+    assert find_chain(pair["shown"], wanted) == Chain()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "component", "order"),
+    [
+        ("U8E122J", "U8E122J-1.51", "bios", 0),
+        ("U8E122J", "U8E124K-1.60", "bios", -1),
+        ("22J-1.51", "U8E123J-1.51", "bios", -1),  # another build of the same version
+        ("U8E122J-1.51", "IVE164L-2.30", "bios", None),
+        ("GH200-24.05-2", "GB200Nvl-24.12-8", "bmc", None),
+        ("buildbrain-gcid-35803827", "buildbrain-gcid-38635631", "bios", None),
+        ("00.04.0026.0000_n00", "00.04.0026.0000_n01", "bmc", None),
+        ("2.72 Sep 04 2022", "2.72 Dec 04 2022", "bmc", -1),
+        ("01.01.03", "1.1.3", "bios", 0),
+    ],
+)
+def test_what_differs_otherwise_is_told_or_not_compared(
+    one: str, other: str, component: str, order: int | None
+) -> None:
+    assert compare_versions(one, other, component) == order

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bootos.drivers.firmware.redfish import parse_inventory
+from bootos.drivers.firmware.redfishinventory import parse_inventory
 from bootos.drivers.oob.redfishresource import find_interface
 from bootos.wire.inventory import Bmc, Inventory
 

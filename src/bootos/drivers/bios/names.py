@@ -214,6 +214,8 @@ def _resolve_neutral(
     tried = ", ".join(dict.fromkeys(candidate.attribute or candidate.title for candidate in candidates))
     known = {squash(setting.name): setting.name for setting in settings}
     near = difflib.get_close_matches(squash(name), known, n=2, cutoff=0.7)
+    if name == "power_restore":
+        hint += "; the BMC may have it: oob.power_policy"
     if near:
         hint += f"; nearest: {', '.join(known[word] for word in near)}"
     return Problem(path=path, message=f"{message} (looked for: {tried})" if tried else message, hint=hint)

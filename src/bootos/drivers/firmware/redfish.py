@@ -6,7 +6,6 @@ followed to its end, and then the versions are read again: the task's state alon
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.firmware.download import fetched_package
 from bootos.drivers.firmware.plan import Hop, Recipe, plan_firmware
+from bootos.drivers.firmware.redfishinventory import SINGLE, parse_inventory
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.version import is_same
 from bootos.drivers.redfish.caller import Caller
@@ -24,7 +24,7 @@ from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
 from bootos.errors import Problem
-from bootos.template.firmware import Component, FirmwareWanted, find_method
+from bootos.template.firmware import FirmwareWanted, find_method
 from bootos.template.model import Template
 from bootos.waiting import find_within
 from bootos.wire.inventory import Inventory
@@ -37,18 +37,6 @@ SETTLE_S = 900.0  # how long a BMC may take to restart with new firmware
 LOOK_EVERY_S = 5.0
 USUAL_S = {"bios": 600.0, "bmc": 900.0, "raid": 300.0, "nic": 300.0, "drive": 300.0}
 MOST_S = 3600.0
-# Spare images, and the versions to which iDRAC can return.
-_NOT_RUNNING = re.compile(r"^(previous|available)-|backup|golden|pending|staged|recovery", re.IGNORECASE)
-_NAMES: tuple[tuple[Component, str], ...] = (
-    (
-        "bmc",
-        r"\b(bmc|idrac|ilo ?\d?|xcc|integrated dell remote access controller|baseboard|imm2?|irmc|ibmc|hdm)\b",
-    ),
-    ("bios", r"\b(bios|uefi|system rom)\b"),
-    ("raid", r"\b(raid|perc|smart array|megaraid|hba\d*|storage controller|boss)\b"),
-    ("drive", r"\b(disk|drive|ssd|hdd|nvme)\b"),
-    ("nic", r"\b(nic|ethernet|network|adapter|connectx|x\d{3}|broadcom|gigabit)\b"),
-)
 
 
 class RedfishFirmwareState(FirmwareState, kw_only=True):
@@ -128,6 +116,10 @@ class FirmwareRedfishDriver(Caller):
             return Planned(problems=list(state.obstacles))
 
         def prepare(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | Problem:
+            fixed = [part.title for part in parts if not part.target and part.component not in SINGLE]
+            if fixed:
+                message = f"the Redfish service says that it cannot update {', '.join(fixed)}"
+                return Problem(path="", message=message, hint="select others, or another method")
             way = Way(
                 endpoints=state.endpoints,
                 push=state.push,
@@ -165,9 +157,7 @@ class FirmwareRedfishDriver(Caller):
             self._wait_for_version(machine, hop, way, what)
 
     def _send(self, client: Client, hop: Hop, way: Way, url: str, file: Any, what: str) -> Reply:
-        targets = (
-            [part.target for part in hop.parts if part.target] if hop.component not in ("bios", "bmc") else []
-        )
+        targets = [part.target for part in hop.parts if part.target] if hop.component not in SINGLE else []
         if way.push:
             parameters: dict[str, Any] = {"Targets": targets}
             if way.on_reset and hop.recipe.reboot:
@@ -201,18 +191,28 @@ class FirmwareRedfishDriver(Caller):
 
 def _read_installed(client: Client, service: dict[str, Any], system: dict[str, Any]) -> list[Installed]:
     path = read_link(service, "FirmwareInventory")
-    items = list(client.get_members(path)) if path else []
-    found = parse_inventory(items)
-    known = {part.component for part in found}
+    items = list(client.get_members(path)) if path and client.find(path) is not None else []
     manager = find_manager(client, system)
-    for component, version, target in (
-        ("bios", system.get("BiosVersion"), system.get("@odata.id")),
-        ("bmc", manager.get("FirmwareVersion"), manager.get("@odata.id")),
-    ):
-        if component not in known and version:
-            title = component.upper()
+    bios = read_link(system, "Bios")
+    setup = client.find(bios) if bios else None
+    bodies = [manager, setup.body if setup is not None else {}]
+    running = [read_link(body, "Links", "ActiveSoftwareImage") for body in bodies]
+    versions = {
+        "bios": str(system.get("BiosVersion") or ""),
+        "bmc": str(manager.get("FirmwareVersion") or ""),
+    }
+    found = parse_inventory(items, running=running, versions=versions)
+    known = {part.component for part in found}
+    for component, body in (("bios", system), ("bmc", manager)):
+        if component not in known and versions[component]:
             found.append(
-                Installed(component=component, id=component, title=title, version=str(version), target=target)  # type: ignore[arg-type]
+                Installed(
+                    component=component,  # type: ignore[arg-type]
+                    id=component,
+                    title=component.upper(),
+                    version=versions[component],
+                    target=str(body.get("@odata.id") or ""),
+                )
             )
     return found
 
@@ -220,47 +220,3 @@ def _read_installed(client: Client, service: dict[str, Any], system: dict[str, A
 def _read_version(body: dict[str, Any]) -> str:
     """Of an inventory item; of the system or the manager where there is no inventory."""
     return str(body.get("Version") or body.get("BiosVersion") or body.get("FirmwareVersion"))
-
-
-def parse_inventory(items: Sequence[dict[str, Any]]) -> list[Installed]:
-    """The parts that run now; of several entries for the BIOS or the BMC the plainest. Pure."""
-    parts: list[Installed] = []
-    for item in sorted(items, key=lambda item: len(str(item.get("Id", "")))):
-        identity, name = str(item.get("Id") or ""), str(item.get("Name") or "")
-        if _NOT_RUNNING.search(identity) or _NOT_RUNNING.search(name) or not item.get("Version"):
-            continue
-        component = find_component(item)
-        if component is None or (
-            component in ("bios", "bmc") and any(part.component == component for part in parts)
-        ):
-            continue
-        single = component in ("bios", "bmc")
-        parts.append(
-            Installed(
-                component=component,
-                id=component if single else f"{component}:{identity}",
-                title=component.upper() if single else f"{name} ({identity})",
-                version=str(item["Version"]).strip(),
-                source="Redfish",
-                model=name or None,
-                device=identity,
-                target=str(item.get("@odata.id") or ""),
-            )
-        )
-    return parts
-
-
-def find_component(item: dict[str, Any]) -> Component | None:
-    """By what it is related to where it says so, else by its name."""
-    related = [str(link.get("@odata.id", "")).rstrip("/").lower() for link in item.get("RelatedItem") or ()]
-    for path in related:
-        if path.endswith("/bios"):
-            return "bios"
-        if re.search(r"/managers/[^/]+$", path):
-            return "bmc"
-        if "/networkadapters" in path or "/ethernetinterfaces" in path:
-            return "nic"
-        if "/drives/" in path:
-            return "drive"
-    words = re.sub(r"[_.\-]+", " ", f"{item.get('Name') or ''} {item.get('Id') or ''}").lower()
-    return next((component for component, pattern in _NAMES if re.search(pattern, words)), None)

@@ -10,6 +10,9 @@ from typing import NamedTuple
 Part = tuple[int, int | str]
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 class Parsed(NamedTuple):
     """`family` empty: not said. `rest` (a date, a build) counts only where both have one."""
 
@@ -20,9 +23,20 @@ class Parsed(NamedTuple):
 
 # Lenovo UEFI: IVE164L-2.30, in DMI as -[IVE164L-2.30]-. The parts are platform, build, flavour, version.
 _LENOVO = re.compile(r"(?:-\[)?([A-Z][A-Z0-9]{2})([A-Z0-9]{3})[A-Z]-(\d+\.\d+)(?:\]-)?")
+# XCC's own inventory leaves the platform out: 22J-1.51, 42S-2.83. The manager writes TGBT42S 2.83 2023-07-05, and the
+# system of Redfish has the build alone: U8E122J.
+_LENOVO_SHORT = re.compile(r"([A-Z0-9]{2})[A-Z]-(\d+\.\d+)")
+_LENOVO_DATED = re.compile(r"([A-Z][A-Z0-9]{2})([A-Z0-9]{3})[A-Z]\s+(\d+\.\d+)(?:\s+\d{4}-\d\d-\d\d)?")
+_LENOVO_BUILD = re.compile(r"([A-Z][A-Z0-9]{2})([A-Z0-9]\d\d)[A-Z]")
 # HPE system ROM: U30 v2.68 (07/14/2022); until Gen8 P70 07/01/2015. iLO 5 v2.78
 _HPE = re.compile(r"(?:([A-Z]\d{2}|iLO \d)\s+)v?(\d+(?:\.\d+)+)(?:\s+\(?(\d\d)/(\d\d)/(\d{4})\)?)?")
 _HPE_DATED = re.compile(r"([A-Z]\d{2})\s+\(?(\d\d)/(\d\d)/(\d{4})\)?")
+# iLO's own inventory: 2.72 Sep 04 2022
+_ILO_DATED = re.compile(r"(\d+\.\d+)\s+([A-Z][a-z]{2})\s+(\d\d?)\s+(\d{4})")
+# Supermicro by Redfish: BIOS Date: 08/04/2023 Ver 1.4
+_SUPERMICRO = re.compile(r"BIOS Date:\s*(\d\d)/(\d\d)/(\d{4})\s+(?:Ver|Rev)\s*(\d\S*)")
+# BMCs of NVIDIA: GH200-24.05-2
+_PREFIXED = re.compile(r"([A-Za-z]+\d*[A-Za-z]*)-(\d+(?:\.\d+)+(?:-\d+)*)")
 # Intel server boards: SE5C620.86B.02.01.0017.110620230543. The last number is month, day, year, hour and minute.
 _INTEL = re.compile(r"([A-Z0-9]{6,8}\.\w{3})\.(\d\d\.\d\d\.\d{4})\.(\d{4})(\d{4})(\d{4})")
 # Dell until 2013: A12. ASRock Rack, GIGABYTE: P2.30, R23. For drives and controllers a letter has another meaning.
@@ -37,6 +51,8 @@ def parse_version(text: str, component: str = "") -> Parsed | None:
     text = text.strip()
     if found := _LENOVO.fullmatch(text):
         return Parsed(found[1], _parse_numbers(found[3]), (found[2],))
+    if component in ("bios", "bmc") and (parsed := _parse_own(text)):
+        return parsed
     if found := _HPE.fullmatch(text):
         date = (int(found[5]), int(found[3]), int(found[4])) if found[5] else ()
         return Parsed(found[1], _parse_numbers(found[2]), date)
@@ -51,6 +67,24 @@ def parse_version(text: str, component: str = "") -> Parsed | None:
     # The revision of a drive may be digits by chance (0104, 2B6Q): only one with dots is a version.
     if found and (component != "drive" or _DOTTED.fullmatch(text)):
         return Parsed("", _parse_numbers(found[1]))
+    return None
+
+
+def _parse_own(text: str) -> Parsed | None:
+    """Notations that only makers' Redfish services have, of BIOS and BMC."""
+    if found := _LENOVO_SHORT.fullmatch(text):
+        return Parsed("", _parse_numbers(found[2]), (found[1],))
+    if found := _LENOVO_DATED.fullmatch(text):
+        return Parsed(found[1], _parse_numbers(found[3]), (found[2],))
+    if found := _LENOVO_BUILD.fullmatch(text):
+        return Parsed(found[1], (), (found[2],))
+    if (found := _ILO_DATED.fullmatch(text)) and found[2] in _MONTHS:
+        date = (int(found[4]), _MONTHS.index(found[2]) + 1, int(found[3]))
+        return Parsed("", _parse_numbers(found[1]), date)
+    if (found := _SUPERMICRO.fullmatch(text)) and _NUMBERS.fullmatch(found[4]):
+        return Parsed("", _parse_numbers(found[4]), (int(found[3]), int(found[1]), int(found[2])))
+    if found := _PREFIXED.fullmatch(text):
+        return Parsed(found[1], _parse_numbers(found[2]))
     return None
 
 
@@ -78,13 +112,18 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     if left.family and right.family and left.family.lower() != right.family.lower():
         return None  # the firmware of another machine cannot be compared
     if bool(left.key) != bool(right.key):  # one is a number, the other only a date
-        if not left.rest or not right.rest:
+        if not left.rest or len(left.rest) != len(right.rest):
             return None
         return (left.rest > right.rest) - (left.rest < right.rest)
     first: tuple[object, ...] = left.key
     second: tuple[object, ...] = right.key
     if first == second and left.rest and right.rest and len(left.rest) == len(right.rest):
         first, second = left.rest, right.rest
+        if isinstance(first[0], str) and isinstance(
+            second[0], str
+        ):  # a build, of which one is written shorter
+            size = min(len(first[0]), len(second[0]))
+            first, second = (first[0][-size:],), (second[0][-size:],)
     return (first > second) - (first < second)
 
 
