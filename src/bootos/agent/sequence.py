@@ -193,6 +193,13 @@ def speaks_v1(host: Host) -> bool:
     """Whether the server answers a call of Cloudboot v1 in its form."""
     from bootos.agent.cloudboot.client import V1Client, V1Error
 
+    if host.identity.by not in ("serial", "uuid", "board"):
+        log.warning(
+            "this machine has no serial number, no UUID and no board with one, and a server of Cloudboot v1 knows "
+            "machines by nothing else: %s is not asked",
+            host.server_addr,
+        )
+        return False
     try:
         V1Client(host.server_addr).probe(host.sn)
     except V1Error as error:

@@ -21,6 +21,7 @@ from bootos.hardware import (
     firmware,
     gpu,
     health,
+    identity,
     lldp,
     memory,
     nic,
@@ -107,6 +108,7 @@ class _Collector:
 
         self._add_tools(inventory, links, firmwares, neighbours)
         nic.mark_pxe(nics, pxe_mac)
+        inventory.identity = identity.find_identity(inventory, table, pxe_mac or "")
         self._add_health(told)
         inventory.raid = self._read_raid(examined, asked, inventory.pci, disks)
         if controller is not None:

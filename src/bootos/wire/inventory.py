@@ -272,6 +272,15 @@ class Gpu(msgspec.Struct, kw_only=True):
     kernel_module: str | None = None
 
 
+class Identity(msgspec.Struct, kw_only=True):
+    """What the machine is known by: the first that its firmware was told. `former`: what stands in the firmware in the
+    place of a serial number or UUID and is none, by which an earlier release may have known the machine."""
+
+    name: str = ""
+    by: Literal["serial", "uuid", "board", "mac"] | None = None
+    former: list[str] = []
+
+
 class Inventory(msgspec.Struct, kw_only=True):
     """Everything above, and when it was read. `notes` are plain sentences about what could not be read."""
 
@@ -279,6 +288,7 @@ class Inventory(msgspec.Struct, kw_only=True):
     collected_at: str
     hostname: str | None = None
     kernel: str | None = None
+    identity: Identity | None = None
     system: System = msgspec.field(default_factory=System)
     board: Board = msgspec.field(default_factory=Board)
     chassis: Chassis = msgspec.field(default_factory=Chassis)

@@ -21,7 +21,7 @@ from bootos.agent.host.host import Host
 from bootos.agent.sequence import run_pre_hook, speaks_v1, wait_for_server
 from bootos.agent.session.client import Client, Refused
 from bootos.drivers.contract import Machine
-from bootos.wire.inventory import Inventory
+from bootos.wire.inventory import Identity, Inventory
 
 MACHINE = Path(__file__).parents[2] / "golden/hardware/machines/server-six-disks.inventory.json"
 MAC = "52:54:00:aa:00:01"
@@ -465,6 +465,17 @@ def test_a_server_that_speaks_neither_is_waited_for_and_said(
     assert wait_for_server(host) is None
     assert "does not speak Cloudboot v1" in caplog.text
     assert "does not speak protocol v2" in caplog.text
+
+
+def test_a_server_of_v1_is_never_told_a_mac_as_a_serial_number(
+    host: Host, peer: V1Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.inventory.identity = Identity(name=MAC, by="mac")
+    assert not speaks_v1(host)
+    assert peer.calls == []
+    assert "has no serial number" in caplog.text
+    host.inventory.identity = Identity(name="ZM15S012345", by="board")
+    assert speaks_v1(host)
 
 
 def test_a_server_that_starts_late_is_waited_for(host: Host, peer: V1Server) -> None:

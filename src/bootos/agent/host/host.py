@@ -13,7 +13,7 @@ from bootos.agent.host.earlylog import EarlyLog
 from bootos.agent.network.uplink import Uplink
 from bootos.drivers.contract import Machine
 from bootos.waiting import CLOCK, Clock, grow_pauses
-from bootos.wire.inventory import Inventory
+from bootos.wire.inventory import Identity, Inventory
 from bootos.wire.v2 import HookResult
 
 if TYPE_CHECKING:
@@ -59,14 +59,18 @@ class Host:
 
     @property
     def sn(self) -> str:
-        """The serial number that the server knows the machine by; else its UUID, else the PXE MAC."""
-        system = self.inventory.system
-        return system.serial or system.uuid or self._early_serial() or self.mac
+        """What the server knows the machine by: its serial number, else its UUID, that of its board, the PXE MAC."""
+        return self.identity.name
 
-    def _early_serial(self) -> str:
-        """The serial number before the inventory was collected, for the PRE hook."""
-        file = self.machine.root / "sys/class/dmi/id/product_serial"
-        return file.read_text().strip() if file.exists() and not self.inventory.collected_at else ""
+    @property
+    def identity(self) -> Identity:
+        """What the machine is known by; before the inventory was collected (the PRE hook), by what the kernel shows."""
+        from bootos.hardware.identity import find_identity, read_early_identity
+        from bootos.hardware.tree import Tree
+
+        if not self.inventory.collected_at:
+            return read_early_identity(Tree(self.machine.root), self.mac)
+        return self.inventory.identity or find_identity(self.inventory, None, self.mac)
 
     @property
     def image_version(self) -> str:
@@ -97,6 +101,16 @@ def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
     }
 
 
+def describe_identity(identity: Identity) -> str:
+    """`serial number 7XK2M13`, or what the machine is known by in its place."""
+    words = {
+        "uuid": "no serial number; known by its UUID",
+        "board": "no serial number; known by its board's",
+        "mac": "no serial number; known by its MAC address",
+    }
+    return f"{words.get(identity.by or '', 'serial number')} {identity.name or 'unknown'}"
+
+
 def collect(host: Host) -> None:
     """The inventory, also left in /run/bootos/inventory.json."""
     from bootos.hardware.inventory import collect_inventory
@@ -111,7 +125,7 @@ def collect(host: Host) -> None:
     system = host.inventory.system
     host.status.set(sn=host.sn)
     log.info(
-        "machine: %s %s, serial number %s", system.vendor or "-", system.product or "-", host.sn or "unknown"
+        "machine: %s %s, %s", system.vendor or "-", system.product or "-", describe_identity(host.identity)
     )
     for gap in read_gaps(Tree(host.machine.root), host.machine.run, host.inventory.pci):
         log.warning("%s", describe_gap(gap))
