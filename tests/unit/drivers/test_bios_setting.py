@@ -271,6 +271,23 @@ ATTRIBUTES = {
 }
 
 
+def test_what_a_setting_has_already_it_may_have() -> None:
+    """A DGX shows a value that its registry does not list, and a GH200 an upper bound of -1."""
+    entries = [
+        {"AttributeName": "PrmSgxSize", "Type": "Enumeration", "Value": [{"ValueName": "256M"}]},
+        {"AttributeName": "BitFadeDelay", "Type": "Integer", "LowerBound": 0, "UpperBound": -1},
+    ]
+    shown: dict[str, Value] = {"PrmSgxSize": "No valid PRMRR size", "BitFadeDelay": 0}
+    settings = parse_settings(shown, {}, {"RegistryEntries": {"Attributes": entries}})
+    wanted = [Wanted(name=name, value=value, path=f"bios.vendor.{name}") for name, value in shown.items()]
+    planned = plan_settings(settings, wanted, "bios.redfish")
+    assert (planned.problems, planned.actions) == ([], [])
+    more = [Wanted(name="BitFadeDelay", value=90, path="bios.vendor.BitFadeDelay")]
+    assert plan_settings(settings, more, "bios.redfish").problems == []
+    odd = [Wanted(name="PrmSgxSize", value="1T", path="bios.vendor.PrmSgxSize")]
+    assert plan_settings(settings, odd, "bios.redfish").problems
+
+
 def test_a_redfish_registry_becomes_types_limits_and_dependencies() -> None:
     settings = {setting.name: setting for setting in parse_settings(ATTRIBUTES, {"VlanId": 12}, REGISTRY)}
     assert set(settings) == {"EmbeddedSata", "BootMode", "VlanId", "Serial"}

@@ -85,7 +85,7 @@ def parse_setting(
         default=None if default is None else _read_value(default, kind),
         allowed=tuple(options),
         minimum=low,
-        maximum=high or None,
+        maximum=None if low is not None and high is not None and high < low else high or None,  # -1: no bound
         step=_read_int(entry.get("ScalarIncrement")) or None,
         read_only=_is_true(entry.get("ReadOnly", entry.get("Readonly"))) or _is_true(entry.get("Immutable")),
         applies_at_once=entry.get("ResetRequired") is False,

@@ -21,7 +21,7 @@ WORDS = {
 }
 LISTED_MOST = 20
 _SUFFIX = re.compile(r"_[0-9A-F]{4}$")
-_SECRET = re.compile(r"(password|passphrase|chapsecret)\d*$")
+_SECRET = re.compile(r"(password|passphrase|chapsecret)(salt|hash)?\d*$")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,9 @@ def find_lock(setting: Setting, values: Mapping[str, Value | None]) -> Lock | No
 
 def convert_value(setting: Setting, value: Value) -> Value | Problem:
     """The value in the setting's own type and spelling, or the problem that says why the setting cannot have it. The
-    problem has no path."""
+    problem has no path. What it has already it may have, whatever is said to be allowed."""
+    if type(value) is type(setting.current) and value == setting.current:
+        return value
     if setting.type == "boolean":
         words = {"true": True, "false": False}
         found = value if isinstance(value, bool) else words.get(str(value).lower())
