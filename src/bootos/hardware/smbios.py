@@ -19,7 +19,7 @@ _PLACEHOLDERS = frozenset(
     not set|not defined|not used|not assigned|tbd|default string|default|o.e.m.|oem|undefined|unknown|unknow|invalid
     empty|no dimm|no module|system manufacturer|system name|base board|baseboard|sku|family|manufacturer|vendor
     asset tag|asset-1234567890|asset tag#|no asset tag|no asset information|partnum|sernum|part number|serial number
-    bad index|sku=notprovided|modelname
+    bad index|sku=notprovided|modelname|not support|not supported|memundefined|empty/no dimm
     """.replace("\n", "|").split("|")
 )
 _PLACEHOLDER_WORDS = frozenset(word.strip() for word in _PLACEHOLDERS if word.strip())
@@ -28,11 +28,11 @@ _PROMISE = re.compile(r"(to be (filled|set|defined)|tbd|fill(ed)? by|reserved fo
 # Names of fields, with or without a number and what they are a field of: "Type2 - Board Vendor Name1", "Type1Sku0",
 # "Base Board Serial Number", "A1_AssetTagNum0", "ModulePartNumber00"
 _FIELD = re.compile(
-    r"((type|a|b|array)\d+ ?-? ?|dimm\d* ?)?"
+    r"((type|a|b|array) ?\d+ ?-? ?)?(channel ?[a-z]\d? )?(dimm ?[a-z]?\d* )?"
     r"((oem|default|system|base|board|baseboard|motherboard|chassis|enclosure|module|dimm|product|vendor) ?)*"
     r"(serial ?(number|num|no)?|ser ?num|part ?(number|num)|asset( ?tag( ?(number|num))?)?|sku( ?number)?|family"
     r"|version|manufacturer?( ?id)?|vendor( ?name)?|product ?name|name|chassis ?location|product ?config ?id|string)"
-    r" ?\d{0,3}"
+    r"( name)?( string)?( not set)? ?\d{0,3}"
 )
 _FIELD_WORD = re.compile(r"[a-z]+")
 
@@ -78,8 +78,10 @@ def drop_placeholder(text: str | None) -> str | None:
 def _says_nothing(text: str) -> bool:
     # A text of one repeated character (0000000000, ........, XXXXXXXX, ----) is no value, and neither is "0".
     letters = set(text.lower()) - set(" -._:/")
-    if not letters or (
-        len(letters) == 1 and (letters <= set("0x?*#") or (len(text) >= 8 and letters <= set("f")))
+    if (
+        not letters
+        or re.fullmatch(r"0x0+|(\\x20)+", text, re.IGNORECASE)
+        or (len(letters) == 1 and (letters <= set("0x?*#") or (len(text) >= 8 and letters <= set("f"))))
     ):
         return True
     bare = text.strip("()[]<>{}\"'").replace("_", " ")
