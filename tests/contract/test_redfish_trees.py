@@ -168,6 +168,22 @@ def test_neutral_names_are_found_on_the_bios(
         assert find_change(planned.actions, attribute) == value
 
 
+def test_the_maker_that_the_service_names_is_taken_where_smbios_names_none(serve: Serve) -> None:
+    driver = BiosRedfishDriver()
+    for tree, maker in (
+        ("hpe-a42-bios", "hpe"),
+        ("lenovo-power-restore", "lenovo"),
+        ("ami-coded-bios", "generic"),
+    ):
+        assert serve(tree).read(driver, {"bios": {"turbo": "enabled"}}).vendor == maker
+
+
+def test_a_service_that_links_a_bios_and_has_none_is_told_so(serve: Serve) -> None:
+    (problem,) = serve("no-accounts").plan(BiosRedfishDriver(), {"bios": {"turbo": "enabled"}}).problems
+    assert problem.path == "bios"
+    assert "shows no BIOS settings" in problem.message
+
+
 def find_change(actions: list[Action], attribute: str) -> Any:
     return next(action.detail.value for action in actions if action.detail.name == attribute)
 

@@ -10,7 +10,7 @@ from typing import Any
 from bootos.drivers.bios.attribute_registry import parse_settings
 from bootos.drivers.bios.driver import BiosDriver
 from bootos.drivers.bios.ilorest import find_registry_path
-from bootos.drivers.bios.names import find_vendor
+from bootos.drivers.bios.names import GENERIC, find_vendor
 from bootos.drivers.bios.section import PRIORITY_REDFISH, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import check_taken
@@ -64,10 +64,13 @@ class BiosRedfishDriver(BiosDriver, Caller):
             return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
         with self._open(machine, endpoints) as client:
             try:
-                bios = _find_bios(client, inventory)
+                system = find_system(client, inventory)
+                bios = _find_bios(client, system)
             except NotShownError as cause:
                 problems = [cause.build_problem("bios")]
                 return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
+            if vendor == GENERIC:
+                vendor = find_vendor(str(system.get("Manufacturer") or ""))
             pending = find_pending_path(bios)
             gone = (
                 f"the Redfish service says that BIOS settings are changed at {pending}, and does not have it"
@@ -114,9 +117,9 @@ class BiosRedfishDriver(BiosDriver, Caller):
         check_taken(settings, details, "the Redfish service")
 
 
-def _find_bios(client: Client, inventory: Inventory) -> dict[str, Any]:
+def _find_bios(client: Client, system: Mapping[str, Any]) -> dict[str, Any]:
     """The Bios resource of this machine. Raises NotShownError."""
-    path = read_link(find_system(client, inventory), "Bios")
+    path = read_link(system, "Bios")
     found = client.find(path) if path else None
     if found is None:
         raise NotShownError("the Redfish service of this machine shows no BIOS settings")
