@@ -191,7 +191,7 @@ class FirmwareRedfishDriver(Caller):
 
 def _read_installed(client: Client, service: dict[str, Any], system: dict[str, Any]) -> list[Installed]:
     path = read_link(service, "FirmwareInventory")
-    items = list(client.get_members(path)) if path and client.find(path) is not None else []
+    items = list(client.get_members(path)) if path else []
     manager = find_manager(client, system)
     bios = read_link(system, "Bios")
     setup = client.find(bios) if bios else None
