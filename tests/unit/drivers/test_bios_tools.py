@@ -183,7 +183,9 @@ def test_a_board_that_starts_either_way_is_dual() -> None:
 
 def test_what_sum_says_before_the_file_does_no_harm() -> None:
     data = (GOLDEN / "bios.sum/x11dph-t.xml").read_bytes()
-    assert len(parse_config(b"Supermicro Update Manager (for UEFI BIOS) 2.5.0\n\n" + data)) == 44
+    assert (
+        len(parse_config(b"Supermicro Update Manager (for UEFI BIOS) 2.5.0\n\n" + data + b"\n{\n}\n")) == 44
+    )
 
 
 def test_the_sum_of_coreutils_is_not_taken_for_supermicros() -> None:

@@ -21,6 +21,7 @@ TIMEOUT_S = 600.0
 UPDATED = "The BIOS configuration is updated"
 SEPARATOR = " > "
 NEGATED: dict[str, Comparison] = {"==": "NEQ", "!=": "EQU"}
+_END = b"</BiosCfg>"
 _CHECKED = {"0": "false", "1": "true"}
 EXCLUDED = re.compile(r"^[\s(]*(?P<name>.*?)\s+is not in\s+(?P<values>[\d\s]+)[\s)]*$")
 TERM = re.compile(r"^[\s(]*(?P<value>\d+)\s*(?P<sign>==|!=)\s*(?P<name>.*?)\s*$")
@@ -68,9 +69,11 @@ class SumDriver(VendorTool):
 
 
 def parse_config(data: bytes) -> list[Setting]:
-    """All settings of a BIOS configuration file, with or without what SUM says before it. Passwords are left out."""
+    """All settings of a BIOS configuration file, with or without what SUM says before and after it. Passwords are left
+    out."""
     try:
-        data = data[max(data.find(b"<?xml"), 0) :]
+        begin, end = data.find(b"<?xml"), data.rfind(_END)
+        data = data[max(begin, 0) : end + len(_END) if end >= 0 else len(data)]
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as cause:
         raise DriverError(f"the file of BIOS settings is not XML: {cause}") from cause

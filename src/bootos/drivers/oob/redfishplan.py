@@ -123,6 +123,8 @@ def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
             message = f"no boot entry is like {pattern!r}"
             planned.complain(f"oob.boot_order[{index}]", message, f"there are: {has}")
         first += [reference for reference in fitting if reference not in first]
+    if any(problem.path.startswith("oob.boot_order") for problem in planned.problems):
+        return
     order = [*first, *(reference for reference in state.boot.order if reference not in first)]
     if tuple(order) == state.boot.order:
         planned.notes.append("the boot order is as wanted")
