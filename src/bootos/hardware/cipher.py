@@ -62,9 +62,12 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
         if UNUSED in self.levels:  # all suites open says nothing
             strangers = self._used - set(self.suites)  # no suite has this number
             behind = {place for place in self._used if place >= len(self.suites)}
-            if self._hides_suites or (strangers and not behind):
+            by_number_is_odd = (
+                strangers - {0} or strangers == self._used
+            )  # suite 0 may be open and not listed
+            if self._hides_suites or (strangers and by_number_is_odd and not behind):
                 return "place"
-            if behind and strangers <= {0}:  # suite 0 may be open and not listed
+            if behind and not strangers - {0}:
                 return "number"
         return _BY_MAKER.get(maker)
 

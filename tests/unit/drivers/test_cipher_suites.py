@@ -73,6 +73,15 @@ def test_what_is_printed_tells_the_index_and_else_the_maker_does(
         assert found.find_usable(found.get_index(index)) == usable
 
 
+def test_what_may_be_either_is_left_to_the_maker() -> None:
+    """Suites 0 to 3 by number, 1, 2, 3 and 6 by place; and an iLO whose suite 17 has a level by place alone."""
+    either = Ciphers(suites=(1, 2, 3, 6, 7, 8, 11, 12), levels="aaaaXXXXXXXXXXX")
+    assert [either.find_index(maker) for maker in (0, 10876, 20974)] == [None, "number", "place"]
+    ilo = Ciphers(suites=(0, 1, 2, 3, 17), levels="XuuaXXXXXXXXXXX")
+    assert ilo.find_index() is None
+    assert plan(ilo, [3]).problems
+
+
 @pytest.mark.parametrize(
     ("suites", "levels", "index", "usable"),
     [
