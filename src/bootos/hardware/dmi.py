@@ -85,7 +85,8 @@ def read_dmi(tree: Tree) -> Dmi | None:
     table = tree.read_bytes("sys/firmware/dmi/tables/DMI")
     if not table:
         return None
-    entry_point = tree.read_bytes("sys/firmware/dmi/tables/smbios_entry_point") or b""
+    told, table = split_dump(table)  # what dmidecode dumped may stand in the place of the kernel's table
+    entry_point = tree.read_bytes("sys/firmware/dmi/tables/smbios_entry_point") or told
     return Dmi(parse_table(table), parse_version(entry_point))
 
 

@@ -69,6 +69,15 @@ def test_what_a_maker_left_in_a_field_is_none(
     assert (found.product, found.version) == (board, board_version)
 
 
+def test_a_dump_in_the_place_of_the_kernels_table_is_read(golden: Path, tmp_path: Path) -> None:
+    place = tmp_path / "sys/firmware/dmi/tables"
+    place.mkdir(parents=True)
+    (place / "DMI").write_bytes((golden / "smbios/lenovo-x3650-m5.dmi").read_bytes())
+    table = dmi.read_dmi(Tree(tmp_path))
+    assert table is not None
+    assert (table.version, dmi.parse_system(table).vendor) == ((3, 0), "LENOVO")
+
+
 def test_what_dmidecode_dumps_says_its_version(golden: Path) -> None:
     assert read(golden, "huawei-rh2288-v3").version == (2, 8)
     assert read(golden, "supermicro-sys-2029u").version == (3, 2)
