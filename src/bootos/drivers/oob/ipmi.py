@@ -24,7 +24,8 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
-from bootos.drivers.oob.cipher import Login, SetCiphers, list_suites, sort_by_strength
+from bootos.drivers.oob.cipher import SetCiphers
+from bootos.drivers.oob.cipherchange import change_ciphers
 from bootos.drivers.oob.ipmiplan import (
     NAME,
     ColdReset,
@@ -60,8 +61,6 @@ log = logging.getLogger(__name__)
 LAN_CHANNELS = range(1, 12)
 MISMATCH_CODES = ("rsp=0x80", "rsp=0x81")  # the password differs; its stored size differs
 SETTLE_DEADLINE_S = 30.0
-LOGIN_S = 30.0
-MOST_TRIES = 3
 RESET_DEADLINE_S = 300.0
 RESET_S = 90.0  # what a cold reset usually takes
 RESET_GRACE_S = 5.0  # a BMC still answers for a moment after it accepted a cold reset
@@ -162,7 +161,10 @@ class IpmiDriver:
                 if action.id == CLEAR_LOG:
                     self._wait_for_clear_log(machine)
             case SetCiphers():
-                self._apply_ciphers(machine, action.detail)
+                command = ("lan", "set", str(action.detail.channel), "cipher_privs")
+                change_ciphers(
+                    machine, action.detail, lambda levels: self._run(machine, *command, levels), self._clock
+                )
             case ColdReset():
                 self._reset(machine)
                 self._was_reset = True
@@ -200,8 +202,7 @@ class IpmiDriver:
         """What a BMC does not have, it refuses; that is no failure."""
 
         def ask(*words: str) -> str:
-            done = self._run(machine, *words, check=False)
-            return done.stdout if done.returncode == 0 else ""
+            return self._run(machine, *words, check=False).stdout
 
         log_info = ask("sel", "info")
         listed = ask("sel", "list", "last", "5") if log_info else ""
@@ -263,54 +264,6 @@ class IpmiDriver:
 
         # Some BMCs show the new address only after seconds.
         find_within(is_there, SETTLE_DEADLINE_S, pause_s=1.0, clock=self._clock)
-
-    def _apply_ciphers(self, machine: Machine, wanted: SetCiphers) -> None:
-        """Set them. Where somebody can log in from here before, somebody must be able to afterwards, with a suite that
-        is to remain: else the change is taken back over /dev/ipmi0. Raises DriverError."""
-        command = ("lan", "set", str(wanted.channel), "cipher_privs")
-        login = wanted.login
-        before = None if login is None else self._find_working(machine, login, wanted.usable)
-        self._run(machine, *command, wanted.levels)
-        if login is None or before is None:
-            log.warning(
-                "that the BMC can still be logged in to was not proven: it could not be from here before"
-            )
-            return
-        works = find_within(
-            lambda: self._find_working(machine, login, wanted.wanted),
-            SETTLE_DEADLINE_S,
-            pause_s=2.0,
-            clock=self._clock,
-        )
-        if works is not None:
-            log.info("logged in to the BMC as %s with cipher suite %s", login.user, works)
-            return
-        self._run(machine, *command, wanted.before)
-        suites = list_suites(wanted.wanted)
-        raise DriverError(
-            f"with cipher suites {suites} alone {login.user} could not log in to the BMC at {login.address} any more, "
-            f"as with {before} before: the levels are {wanted.before} again",
-            hint="this BMC may have another index than the one that was taken: oob.cipher_index",
-        )
-
-    def _find_working(self, machine: Machine, login: Login, suites: Sequence[int]) -> int | None:
-        """The first suite, the strong ones first, with which the account can log in over the LAN."""
-        for suite in sort_by_strength(suites)[
-            :MOST_TRIES
-        ]:  # a BMC that does not answer costs seconds each time
-            words = ["-I", "lanplus", "-H", login.address, "-U", login.user, "-E", "-C", str(suite)]
-            words += ["-L", login.role.upper(), "-N", "2", "-R", "2", "mc", "info"]
-            password = login.password.password
-            done = machine.run(
-                ["ipmitool", *words],
-                env={"IPMI_PASSWORD": password},
-                secrets=[password],
-                check=False,
-                timeout_s=LOGIN_S,
-            )
-            if done.returncode == 0:
-                return suite
-        return None
 
     def _apply_user(self, machine: Machine, wanted: SetUser) -> None:
         channel, slot = str(wanted.channel), str(wanted.slot)
