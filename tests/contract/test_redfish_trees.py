@@ -83,6 +83,16 @@ def test_lenovos_power_policy_is_found_at_the_power_of_the_chassis(serve: Serve)
     assert service.plan(RedfishDriver(), template).actions == []
 
 
+def test_an_ilo_tells_the_power_policy_that_the_bios_has(serve: Serve) -> None:
+    """The tree is cut; the iLO that it was cut from shows `PowerAutoOn` so, and so does an iLO 6."""
+    service = serve("ilo5-account-without-role")
+    service.find("/redfish/v1/Systems/1")["Oem"]["Hpe"]["PowerAutoOn"] = "Restore"
+    planned = service.plan(RedfishDriver(), {"oob": {"power_policy": "last"}})
+    assert (planned.problems, planned.actions) == ([], [])
+    (problem,) = service.plan(RedfishDriver(), {"oob": {"power_policy": "on"}}).problems
+    assert (problem.path, problem.hint) == ("oob.power_policy", "bios.power_restore: on")
+
+
 X13 = {
     "virtualization": ("enabled", "IntelVirtualizationTechnology_3C6F", "Disable"),
     "iommu": ("enabled", "IntelVTforDirectedI_O_VT_d__1E32", "Disable"),

@@ -56,6 +56,10 @@ def _plan_power_policy(state: State, wanted: str, planned: Planned) -> None:
     if state.power.value == value:
         planned.notes.append("the power policy is as wanted")
         return
+    if state.power.read_only:
+        message = f"is {state.power.value} on this machine, and is a setting of its BIOS"
+        planned.complain("oob.power_policy", message, f"bios.power_restore: {wanted}")
+        return
     planned.act(
         f"{NAME}:power_policy",
         f"set the power policy: {wanted}",

@@ -106,14 +106,24 @@ def parse_interface(body: dict[str, Any]) -> Interface:
 
 
 def read_power_policy(client: Client, system: dict[str, Any]) -> PowerPolicy | None:
-    """Where the service has it: at the system (DSP0268), or at a chassis' power supply (Lenovo's XCC). Raises
-    RedfishError."""
+    """Where the service has it: at the system (DSP0268), where an iLO tells it as its own, or at a chassis' power
+    supply (Lenovo's XCC). Raises RedfishError."""
     if system.get("PowerRestorePolicy") is not None:
         return PowerPolicy(
             path=str(system.get("@odata.id", "")),
             keys=("PowerRestorePolicy",),
             value=str(system["PowerRestorePolicy"]),
             words=_POLICIES,
+        )
+    told = system.get("Oem")
+    hpe = told.get("Hpe") if isinstance(told, dict) else None
+    if isinstance(hpe, dict) and hpe.get("PowerAutoOn") is not None:
+        return PowerPolicy(
+            path=str(system.get("@odata.id", "")),
+            keys=("Oem", "Hpe", "PowerAutoOn"),
+            value=str(hpe["PowerAutoOn"]),
+            words={"on": "PowerOn", "off": "RemainOff", "last": "Restore"},
+            read_only=True,
         )
     links = system.get("Links")
     for chassis in read_links(links.get("Chassis")) if isinstance(links, dict) else ():

@@ -30,12 +30,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 class PowerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine does when mains power comes back: where it stands (`keys` lead to it in the resource `path`), as
-    it is, and what the service calls it."""
+    it is, and what the service calls it. `read_only`: it tells what the BIOS has."""
 
     path: str
     keys: tuple[str, ...]
     value: str
     words: dict[str, str]  # on, off, last
+    read_only: bool = False
 
 
 class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
