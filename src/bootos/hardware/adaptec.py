@@ -1,4 +1,4 @@
-"""What `arcconf GETCONFIG n AL` and `arcconf GETSTATUS n` print, as values. Pure.
+"""What `arcconf GETCONFIG n AL` and `arcconf GETSTATUS n` print, as values. Pure but for `read_configs`.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.adaptec`. There are two families of controllers, which
 print different things: those of aacraid (series 2 to 8) and SmartRAID and SmartHBA (smartpqi), which have arrays that
@@ -6,8 +6,14 @@ logical devices lie on. Keys are lower case: their spelling differs from release
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
+
+from bootos.hardware.pciids import parse_pci_address
+from bootos.hardware.program import TIMEOUT_S
+from bootos.hardware.remark import Remark
+from bootos.process import Runner, ToolError
 
 PROGRAMS = (
     "arcconf",
@@ -18,17 +24,21 @@ PROGRAMS = (
     "/opt/arcconf/arcconf",
 )
 
-_FOUND = re.compile(r"^Controllers found: (\d+)", re.MULTILINE)
+_FOUND = re.compile(r"^Controllers found *: *(\d+)", re.MULTILINE | re.IGNORECASE)
 _RULE = re.compile(r"^-{5,}$")
 _SECTION = re.compile(
     r"^(controller|array|logical device|logical drive|physical device|maxcache) information$", re.I
 )
+# A section of any other name, like `maxCache 3.0 information`: what is in it belongs to nothing that is read.
+_OTHER_SECTION = re.compile(r"^\w[\w .,/()-]{0,60} information$", re.IGNORECASE)
+# The parts of a section whose keys are read with it. Others (batteries, sensors, PHYs) have keys of their own.
+_OWN_PART = re.compile(r"(version|segment) information|RAID properties", re.IGNORECASE)
 _VOLUME = re.compile(r"^Logical (?:device|drive) number (\d+)$", re.IGNORECASE)
 _ARRAY = re.compile(r"^Array Number (\d+)$", re.IGNORECASE)
-_DEVICE = re.compile(r"^Device #(\d+)$")
+_DEVICE = re.compile(r"^Device #(\d+)$", re.IGNORECASE)
 _HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
-_SEGMENT = re.compile(r"^(?:Group (\d+), )?(?:Segment|Device) (\d+)$", re.IGNORECASE)
+_SEGMENT = re.compile(r"^(?:Group (\d+), ?)?(?:Segment|Device) (\d+)$", re.IGNORECASE)
 # ServeRAID 7 and 8 print the drives of an array in this way.
 _PLACES = re.compile(r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE)
 _PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
@@ -36,7 +46,7 @@ _MEMBER = re.compile(r"^(\w[\w /-]*?)(?:\s*\((.*?)\)\s*(.*))?$")
 _LOCATION = re.compile(r"Enclosure\s*:?\s*(\d+|Direct Attached),\s*Slot\s*:?\s*(\d+)", re.IGNORECASE)
 _PORT = re.compile(r"Connector\s*:?\s*(?:CN)?(\d+),\s*Device\s*:?\s*(\d+)", re.IGNORECASE)
 _CHANNEL = re.compile(r"^(\d+),\s*(\d+)")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\b")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\b", re.IGNORECASE)
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -64,10 +74,20 @@ class ArcDevice(msgspec.Struct, kw_only=True):
 
 
 class ArcController(msgspec.Struct, kw_only=True):
+    """`number` counts from 1, as the tool does. `remarks` are what it does not show."""
+
+    number: int = 1
     values: dict[str, str] = {}
     arrays: dict[str, dict[str, str]] = {}
     volumes: list[ArcVolume] = []
     devices: list[ArcDevice] = []
+    remarks: list[Remark] = []
+
+    @property
+    def title(self) -> str:
+        """`controller 1 (Adaptec 6805Q)`"""
+        model = self.values.get("controller model")
+        return f"controller {self.number}" + (f" ({model})" if model else "")
 
 
 class ArcTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,45 +105,109 @@ def parse_count(text: str) -> int:
     return int(found[1])
 
 
-def parse_config(text: str) -> ArcController:
-    """One controller. Raises ValueError for a text without one."""
-    controller = ArcController()
-    section = ""
-    values: dict[str, str] | None = None
-    volume: ArcVolume | None = None
-    found_devices: list[tuple[dict[str, str], bool]] = []
-    for raw in text.splitlines():
+def parse_config(text: str, number: int = 1) -> ArcController:
+    """One controller; of one that the tool cannot talk to, a remark is all there is. Raises ValueError for a text
+    without one."""
+    reader = _Reader(number)
+    lines = [line for line in text.splitlines() if line.strip()]
+    for place, line in enumerate(lines):
+        if not _RULE.match(line.strip()):
+            reader.read(line, lines[max(0, place - 3) : place], lines[place + 1 : place + 2])
+    return reader.build()
+
+
+class _Reader:
+    """Takes the lines of one controller, in order. A line that it does not know changes nothing."""
+
+    def __init__(self, number: int) -> None:
+        self.controller = ArcController(number=number)
+        self.section = ""
+        self.values: dict[str, str] | None = None  # what the lines belong to; None: nothing that is read
+        self.volume: ArcVolume | None = None
+        self.is_own = True  # whether the keys of this part of the section are those of `values`
+        self.devices: list[tuple[dict[str, str], bool]] = []
+
+    def read(self, raw: str, before: Sequence[str], after: Sequence[str]) -> None:
+        """Take one line, with the lines around it."""
         line = raw.strip()
-        if not line or _RULE.match(line):
-            continue
+        is_indented = raw[:1].isspace()
+        is_ruled = any(_RULE.match(other.strip()) for other in [*before[-1:], *after])
         if title := _SECTION.match(line):
-            section = title[1].lower()
-            values, volume = controller.values if section == "controller" else None, None
+            self._begin(title[1].lower())
+            self.values = self.controller.values if self.section == "controller" else None
+        elif not is_indented and _OTHER_SECTION.match(line) and any(_RULE.match(other) for other in before):
+            self._begin("")
         elif found := _VOLUME.match(line):
-            section = "logical device"
-            volume = ArcVolume(id=found[1])
-            controller.volumes.append(volume)
-            values = volume.values
-        elif section == "array" and (found := _ARRAY.match(line)):
-            values = controller.arrays.setdefault(found[1], {})
-        elif section == "physical device" and _DEVICE.match(line):
-            values = {}
-            found_devices.append((values, False))
-        elif found_devices and values is found_devices[-1][0] and _HARD_DRIVE.match(line):
-            found_devices[-1] = (values, True)
-        elif volume is not None and values is volume.values and _PAIRS.match(line):
-            _keep_places(volume, line)  # this line continues the line before it
-        elif values is not None and (found := _VALUE.match(line)):
-            _keep(values, volume, found[1], (found[2] or "").strip())
-    if "controller model" not in controller.values:
-        raise ValueError("it prints no controller")
-    for read in controller.volumes:
-        _drop_incomplete(read)
-    controller.devices = [device for device in map(_build_device, found_devices) if device is not None]
-    return controller
+            self._begin("logical device")
+            self.volume = ArcVolume(id=found[1])
+            self.controller.volumes.append(self.volume)
+            self.values = self.volume.values
+        elif self.section == "array" and (found := _ARRAY.match(line)):
+            self.values, self.is_own = self.controller.arrays.setdefault(found[1], {}), True
+        elif self.section == "physical device" and _DEVICE.match(line):
+            self.values, self.is_own = {}, True
+            self.devices.append((self.values, False))
+        elif self.devices and self.values is self.devices[-1][0] and _HARD_DRIVE.match(line):
+            self.devices[-1] = (self.values, True)
+        elif self.volume is not None and self.values is self.volume.values and _PAIRS.match(line):
+            _keep_places(self.volume, line)  # this line continues the line before it
+        elif is_indented and is_ruled and not _VALUE.match(line):
+            self.is_own = _OWN_PART.search(line) is not None
+        elif self.values is not None and (found := _VALUE.match(line)):
+            _keep(self.values, self.volume, found[1], (found[2] or "").strip(), is_own=self.is_own)
+
+    def _begin(self, section: str) -> None:
+        self.section, self.values, self.volume, self.is_own = section, None, None, True
+
+    def build(self) -> ArcController:
+        """The controller. Raises ValueError when there was none."""
+        controller = self.controller
+        if not controller.values:
+            raise ValueError("it prints no controller")
+        if "controller model" not in controller.values:
+            status = controller.values.get("controller status", "")
+            said = f"Controller Status: {status}" if status else "it prints no model of it"
+            controller.remarks.append(Remark(text=f"its state cannot be read: {said}", part="controller"))
+        for volume in controller.volumes:
+            _drop_incomplete(volume)
+        controller.devices = [device for device in map(_build_device, self.devices) if device is not None]
+        return controller
 
 
-def _keep(values: dict[str, str], volume: ArcVolume | None, key: str, value: str) -> None:
+def read_configs(run: Runner, program: str) -> list[ArcController]:
+    """All controllers, also those that the tool cannot talk to. Raises ToolError, and ValueError when it does not say
+    how many there are."""
+    text = _read_config(run, program, 1)
+    count = parse_count(text)
+    found = []
+    for number in range(1, count + 1):
+        try:
+            found.append(read_config(run, program, number, text if number == 1 else None))
+        except (ToolError, ValueError) as cause:
+            said = f"its state cannot be read: {cause}"
+            found.append(ArcController(number=number, remarks=[Remark(text=said, part="controller")]))
+    return found
+
+
+def read_config(run: Runner, program: str, number: int, text: str | None = None) -> ArcController:
+    """One controller by its number; `text`: what the tool printed of it. What was printed counts, whatever the exit
+    code. Raises ToolError, and ValueError, with the tool's words, for what shows no controller."""
+    said = _read_config(run, program, number) if text is None else text
+    try:
+        return parse_config(said, number)
+    except ValueError as cause:
+        words = parse_error(said)
+        raise ValueError(f"{cause}, but: {words[:500]!r}" if words else f"{cause}") from cause
+
+
+def _read_config(run: Runner, program: str, number: int) -> str:
+    done = run([program, "GETCONFIG", str(number), "AL"], timeout_s=TIMEOUT_S, check=False)
+    return done.stdout if done.stdout.strip() else done.stderr
+
+
+def _keep(
+    values: dict[str, str], volume: ArcVolume | None, key: str, value: str, *, is_own: bool = True
+) -> None:
     segment = _SEGMENT.match(key)
     if volume is not None and segment:
         member = _MEMBER.match(value)
@@ -138,6 +222,8 @@ def _keep(values: dict[str, str], volume: ArcVolume | None, key: str, value: str
         _keep_places(volume, value)
     elif volume is not None and key.lower() == "dedicated hot-spare":
         volume.hotspares.append(value)
+    elif not is_own:
+        return
     elif volume is not None:  # older releases of arcconf say `logical drive`
         values.setdefault(key.lower().replace("logical drive", "logical device"), value)
     else:
@@ -225,7 +311,20 @@ def parse_size(text: str) -> int:
     found = _SIZE.match(text.strip())
     if not found:
         raise ValueError(f"{text!r} is not a size")
-    return int(float(found[1]) * 1024 ** _POWERS[found[2][0]])
+    return int(float(found[1]) * 1024 ** _POWERS[found[2][0].upper()])
+
+
+def is_hba(controller: ArcController) -> bool:
+    """Whether it makes no arrays: an HBA of the 1000, 1100 or 1200 series."""
+    return re.search(r"\bHBA 1[0-2]\d\d", controller.values.get("controller model", "")) is not None
+
+
+def find_address(controller: ArcController) -> str:
+    """Its PCI address (`0000:41:00.0`); empty: the tool does not print it, as of controllers of aacraid."""
+    for key, value in controller.values.items():
+        if key.startswith("pci address"):
+            return parse_pci_address(value)
+    return ""
 
 
 def is_smart(controller: ArcController) -> bool:
@@ -238,9 +337,11 @@ def is_smart(controller: ArcController) -> bool:
 def parse_error(text: str) -> str:
     """What the tool says against a command, in one line; empty: it completed."""
     said = [line.strip() for line in text.splitlines() if line.strip()]
-    if "Command completed successfully." in said:
+    if "command completed successfully." in [line.lower() for line in said]:
         return ""
     return (
-        " ".join(line for line in said if not line.startswith(("Controllers found", "Command aborted")))
+        " ".join(
+            line for line in said if not line.lower().startswith(("controllers found", "command aborted"))
+        )
         or "Command aborted."
     )

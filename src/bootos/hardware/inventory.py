@@ -175,7 +175,7 @@ class _Collector:
     def _read_raid(
         self,
         examined: "Future[list[raid.Superblock]]",
-        asked: "dict[str, Future[list[RaidController] | None]]",
+        asked: "dict[str, Future[raidtool.Told | None]]",
         devices: list[PciDevice],
         disks: list[Disk],
     ) -> list[RaidController]:
@@ -184,10 +184,14 @@ class _Collector:
         md = self._read("md arrays", None, raid.build_md, superblocks, running, disks)
         hardware = raid.find_hardware_controllers(devices)
         told = {
-            tool.driver: self._take(f"RAID controllers by {tool.title}", None, asked[tool.driver])
+            tool.driver: self._take(f"RAID controllers by {tool.title}", raidtool.Told(), asked[tool.driver])
             for tool in raidtool.TOOLS
         }
-        for sentence in raidtool.add_told(hardware, told, raidtool.TOOLS, disks):
+        listed = {driver: entry.controllers if entry else None for driver, entry in told.items()}
+        notes = raidtool.add_told(hardware, listed, raidtool.TOOLS, disks)
+        for sentence in (line for entry in told.values() if entry for line in entry.notes):
+            self.notes.say(sentence, first=True)
+        for sentence in notes:
             self.notes.say(sentence)
         return [*hardware, *([md] if md is not None else [])]
 

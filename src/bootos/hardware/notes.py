@@ -11,6 +11,7 @@ class Notes:
 
     def __init__(self) -> None:
         self._subjects: dict[str, list[str]] = {}
+        self._first: list[str] = []
         self._sentences: list[str] = []
         self._lock = Lock()
 
@@ -21,11 +22,12 @@ class Notes:
             if subject not in subjects:
                 subjects.append(subject)
 
-    def say(self, sentence: str) -> None:
-        """A whole sentence, as it is."""
+    def say(self, sentence: str, *, first: bool = False) -> None:
+        """A whole sentence, as it is. `first`: before all others, as a console shows only a few."""
         with self._lock:
-            if sentence not in self._sentences:
-                self._sentences.append(sentence)
+            sentences = self._first if first else self._sentences
+            if sentence not in sentences:
+                sentences.append(sentence)
 
     def build(self) -> list[str]:
         """All sentences."""
@@ -33,4 +35,4 @@ class Notes:
             found = [
                 f"{', '.join(subjects)}: not read: {reason}." for reason, subjects in self._subjects.items()
             ]
-            return found + self._sentences
+            return self._first + found + self._sentences

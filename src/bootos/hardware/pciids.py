@@ -76,3 +76,15 @@ def _find_line(block: bytes, head: bytes) -> str | None:
 def _first_line(block: bytes) -> str | None:
     line = block.lstrip(b"\n").split(b"\n", 1)[0]
     return line.partition(b"  ")[2].decode(errors="replace").strip() or None
+
+
+def parse_pci_address(text: str) -> str:
+    """`00:3b:00:00` (domain, bus, device, function) as `0000:3b:00.0`."""
+    parts = text.split(":")
+    if len(parts) != 4:
+        return ""
+    try:
+        domain, bus, device, function = (int(part, 16) for part in parts)
+    except ValueError:
+        return ""
+    return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"

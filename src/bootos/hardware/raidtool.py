@@ -11,12 +11,20 @@ import msgspec
 
 from bootos.hardware import adaptec as arc
 from bootos.hardware import smartarray as ssa
-from bootos.hardware import storcli
+from bootos.hardware import storcli, storclidrive
 from bootos.hardware.program import find_tool
+from bootos.hardware.remark import tell_remarks
 from bootos.process import Runner
 from bootos.wire.inventory import Disk, DiskType, RaidArray, RaidController, RaidDrive
 
 TIMEOUT_S = 60.0
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program tells. `notes` are sentences about what it could not show."""
+
+    controllers: list[RaidController] = []
+    notes: list[str] = []
 
 
 class RaidTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +34,11 @@ class RaidTool(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     programs: tuple[str, ...]
     ask: tuple[str, ...]
-    read: Callable[[Runner, str], list[RaidController]]
+    read: Callable[[Runner, str], Told]
 
 
-def read_tool(tool: RaidTool, run: Runner, root: Path) -> list[RaidController] | None:
-    """The controllers; None: the program is not installed. Raises ToolError, ValueError."""
+def read_tool(tool: RaidTool, run: Runner, root: Path) -> Told | None:
+    """What it tells; None: the program is not installed. Raises ToolError, ValueError."""
     program = find_tool(run, root, tool.programs, tool.ask)
     return tool.read(run, program) if program is not None else None
 
@@ -45,21 +53,26 @@ def add_told(
     sentence for every controller whose arrays are not known."""
     titles = {tool.driver: tool.title for tool in tools}
     unread = list(hardware)
+    placed: list[
+        tuple[RaidController, str]
+    ] = []  # with the driver that its PCI ids ask for, "" when they are not known
     for driver, controllers in told.items():
         for controller in controllers or ():
             _add_paths(controller, disks)
-            ours = [entry for entry in unread if entry.driver == driver]
-            same = [entry for entry in ours if controller.pci_address in (None, entry.pci_address)]
-            if len(ours) == 1 and len(controllers or ()) == 1:
-                same = ours  # there is only one, so its PCI address is not compared
-            if not same:
-                hardware.append(controller)
+            twin = next((pair for pair in placed if _is_same(pair[0], controller)), None)
+            if twin is not None:
+                if twin[1] == driver and twin[0].driver != driver:
+                    _replace(hardware, twin[0], controller)
+                    placed[placed.index(twin)] = (controller, driver)
                 continue
-            unread = [entry for entry in unread if entry is not same[0]]
-            place = next(n for n, entry in enumerate(hardware) if entry is same[0])
-            hardware[place] = msgspec.structs.replace(
-                controller, name=same[0].name, pci_address=same[0].pci_address
-            )
+            same = _find_listed(unread, driver, controller, alone=len(controllers or ()) == 1)
+            if same is None:
+                hardware.append(controller)
+                placed.append((controller, ""))
+                continue
+            unread = [entry for entry in unread if entry is not same]
+            _replace(hardware, same, controller)
+            placed.append((controller, same.driver))
     notes = []
     for entry in unread:
         why = "its driver comes with its tool in a layer"
@@ -70,6 +83,36 @@ def add_told(
             f"The arrays of the RAID controller {entry.model or ''} at {entry.pci_address} are not read: {why}."
         )
     return notes
+
+
+def _is_same(one: RaidController, other: RaidController) -> bool:
+    """Whether two programs list one card: those of HPE and Microchip both know cards with Microchip's chips."""
+    if one.driver == other.driver:
+        return False
+    if one.pci_address and other.pci_address:
+        return one.pci_address == other.pci_address
+    return one.serial is not None and one.serial == other.serial
+
+
+def _find_listed(
+    unread: list[RaidController], driver: str, controller: RaidController, *, alone: bool
+) -> RaidController | None:
+    """The controller that PCI shows and the program means."""
+    here = [entry for entry in unread if controller.pci_address == entry.pci_address]
+    ours = [entry for entry in unread if entry.driver == driver]
+    if here and controller.pci_address:
+        return here[0]
+    if alone and len(ours) == 1:
+        return ours[0]  # there is only one, so its PCI address is not compared
+    return ours[0] if ours and controller.pci_address is None else None
+
+
+def _replace(hardware: list[RaidController], listed: RaidController, controller: RaidController) -> None:
+    """Put what a program told in the place of what was known, in the list and (name and address) in itself."""
+    place = next(n for n, entry in enumerate(hardware) if entry is listed)
+    controller.name, controller.pci_address = listed.name, listed.pci_address or controller.pci_address
+    controller.model = controller.model or listed.model
+    hardware[place] = controller
 
 
 def _add_paths(controller: RaidController, disks: Sequence[Disk]) -> None:
@@ -84,16 +127,20 @@ def _is_named(disk: Disk, uuid: str) -> bool:
     return (len(wwn) >= 16 and uuid.startswith(wwn)) or (disk.serial or "").lower() == uuid
 
 
-def read_megaraid(run: Runner, program: str) -> list[RaidController]:
+def read_megaraid(run: Runner, program: str) -> Told:
     """By storcli or perccli. Raises ToolError, ValueError."""
-    return [_build_megaraid(entry) for entry in storcli.read_controllers(run, program)]
+    found = storcli.read_controllers(run, program)
+    return Told(
+        controllers=[_build_megaraid(entry) for entry in found],
+        notes=[line for entry in found for line in tell_remarks(f"RAID {entry.title}", entry.remarks)],
+    )
 
 
 def _build_megaraid(found: storcli.StorController) -> RaidController:
     return RaidController(
         name=f"controller {found.number}",
-        driver=storcli.DRIVER,
-        model=found.model,
+        driver="" if found.is_hba else storcli.DRIVER,
+        model=found.model or None,
         firmware=found.firmware or None,
         serial=found.serial or None,
         pci_address=found.pci_address or None,
@@ -115,7 +162,7 @@ def _build_megaraid(found: storcli.StorController) -> RaidController:
                 model=drive.model or None,
                 serial=drive.serial or None,
                 size_bytes=drive.size_bytes or None,
-                type=storcli.find_type(drive),
+                type=storclidrive.find_type(drive),
                 state=drive.state,
             )
             for drive in found.drives
@@ -123,10 +170,13 @@ def _build_megaraid(found: storcli.StorController) -> RaidController:
     )
 
 
-def read_smartarray(run: Runner, program: str) -> list[RaidController]:
+def read_smartarray(run: Runner, program: str) -> Told:
     """By ssacli. Raises ToolError, ValueError."""
-    done = run([program, *ssa.SHOW], timeout_s=TIMEOUT_S, check=False)
-    return [_build_smartarray(entry) for entry in ssa.parse_config(done.stdout + done.stderr)]
+    found = ssa.read_config(run, program)
+    return Told(
+        controllers=[_build_smartarray(entry) for entry in found],
+        notes=[line for entry in found for line in tell_remarks(f"RAID {entry.title}", entry.remarks)],
+    )
 
 
 def _build_smartarray(found: ssa.SsaController) -> RaidController:
@@ -176,25 +226,24 @@ def _read_size(parse: Callable[[str, int], tuple[int, int]], text: str, unit: in
         return None
 
 
-def read_adaptec(run: Runner, program: str) -> list[RaidController]:
+def read_adaptec(run: Runner, program: str) -> Told:
     """By arcconf, which numbers controllers from 1. Raises ToolError, ValueError."""
-    text = run([program, "GETCONFIG", "1", "AL"], timeout_s=TIMEOUT_S, check=False).stdout
-    found = []
-    for number in range(1, arc.parse_count(text) + 1):
-        if number > 1:
-            text = run([program, "GETCONFIG", str(number), "AL"], timeout_s=TIMEOUT_S, check=False).stdout
-        found.append(_build_adaptec(arc.parse_config(text), number))
-    return found
+    found = arc.read_configs(run, program)
+    return Told(
+        controllers=[_build_adaptec(entry, entry.number) for entry in found],
+        notes=[line for entry in found for line in tell_remarks(f"RAID {entry.title}", entry.remarks)],
+    )
 
 
 def _build_adaptec(config: arc.ArcController, number: int) -> RaidController:
     values = config.values
     return RaidController(
         name=f"controller {number}",
-        driver="raid.adaptec",
+        driver="" if arc.is_hba(config) else "raid.adaptec",
         model=values.get("controller model"),
         firmware=values.get("firmware"),
         serial=values.get("controller serial number"),
+        pci_address=arc.find_address(config) or None,
         arrays=[
             RaidArray(
                 name=volume.values.get("logical device name") or volume.id,
@@ -213,8 +262,8 @@ def _build_adaptec(config: arc.ArcController, number: int) -> RaidController:
                 model=device.values.get("model") or None,
                 serial=arc.read_serial(device) or None,
                 size_bytes=_read_mib(device.values.get("total size") or device.values.get("size", "")),
-                type={"Yes": DiskType.SSD, "No": DiskType.HDD}.get(
-                    device.values.get("ssd", ""), DiskType.UNKNOWN
+                type={"yes": DiskType.SSD, "no": DiskType.HDD}.get(
+                    device.values.get("ssd", "").lower(), DiskType.UNKNOWN
                 ),
                 state=device.values.get("state"),
             )

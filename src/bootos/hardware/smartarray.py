@@ -1,14 +1,19 @@
-"""What `ssacli controller all show config detail` prints (hpssacli and hpacucli print the same), as values. Pure.
+"""What `ssacli controller all show config detail` prints (hpssacli and hpacucli print the same), as values. Pure but
+for `read_config`.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.smartarray`. The text is a tree by indentation;
-controllers, arrays, logical drives and physical drives are found by their titles, all other lines below a title are its
-`values`, in the tool's words.
+controllers, arrays, logical drives and physical drives are found by their titles, the lines one step below a title are
+its `values`, in the tool's words. Warnings stand anywhere, wrapped, with or without indentation: a line that is neither
+a title nor a value of what is open changes nothing.
 """
 
 import re
 
 import msgspec
 
+from bootos.hardware.program import TIMEOUT_S
+from bootos.hardware.remark import Remark
+from bootos.process import Runner
 from bootos.wire.inventory import DiskType
 
 PROGRAMS = (
@@ -25,17 +30,37 @@ PROGRAMS = (
 SHOW = ("controller", "all", "show", "config", "detail")
 NO_CONTROLLERS = "No controllers detected"
 
-_CONTROLLER = re.compile(r"^(\S.*?) in Slot (\S+)(?P<rest>.*)$")
-_ARRAY = re.compile(r"^[Aa]rray:? ([A-Z]{1,2})(?: \(.*)?$")
+_CONTROLLER = re.compile(r"^(\S.*?) in Slot (\S+)((?:\s+\([^()]*\))*)$", re.IGNORECASE)
+_ARRAY = re.compile(r"^array:? ([A-Z]{1,2})(?: \(.*)?$", re.IGNORECASE)
 _LOOSE = re.compile(r"^(unassigned|HBA Drives)$", re.IGNORECASE)
-_VOLUME = re.compile(r"^Logical Drive: (\d+)$")
-_DRIVE = re.compile(r"^physicaldrive (\S+)$")
-_MEMBER = re.compile(r"^physicaldrive (\S+) \(")
-_GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$")
+_VOLUME = re.compile(r"^Logical Drive: (\d+)$", re.IGNORECASE)
+_DRIVE = re.compile(r"^physicaldrive (\S+)$", re.IGNORECASE)
+_MEMBER = re.compile(r"^physicaldrive (\S+) \(", re.IGNORECASE)
+_GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$", re.IGNORECASE)
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
-_SIZE = re.compile(r"^(\d+)(?:\.(\d+))?\s*(KB|MB|GB|TB|PB)$")
+_PROSE = re.compile(
+    r"^(warning|note|caution|attention|important|info|information|error|reason) *:", re.IGNORECASE
+)
+# Parts that are not read, as far as their titles are known; others begin after an empty line.
+_PART = re.compile(
+    r"^(((internal|external) )?drive cage\b|enclosure\b|expander \d|SEP \(|port name:|physical drives$)",
+    re.IGNORECASE,
+)
+_SIZE = re.compile(r"^(\d+)(?:\.(\d+))?\s*(KB|MB|GB|TB|PB)$", re.IGNORECASE)
 _POWERS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
 _LABEL_TAIL = re.compile(r"\s+")
+# The keys that are read. Their case is not the same in all releases.
+_KEYS = {
+    key.lower(): key
+    for key in (
+        "Array Accelerator", "Cache Board Present", "Caching", "Controller Mode", "Disk Name", "Drive Type",
+        "Drive exposed to OS", "Fault Tolerance", "Firmware Revision", "Firmware Version", "HBA Mode Enabled",
+        "Interface Type", "Logical Drive Label", "Logical/Physical Block Size", "Model", "Native Block Size",
+        "Number of Parity Groups", "PCI Address (Domain:Bus:Device.Function)", "Parity Initialization Progress",
+        "Parity Initialization Status", "Pending Controller Mode", "Primary Boot Volume", "RAID 6 (ADG) Status",
+        "RAID 6 Status", "Serial Number", "Size", "Smart Path", "Status", "Strip Size", "Unique Identifier", "WWID",
+    )
+}  # fmt: skip
 
 
 class SsaDrive(msgspec.Struct, kw_only=True):
@@ -62,14 +87,31 @@ class SsaController(msgspec.Struct, kw_only=True):
     arrays: dict[str, dict[str, str]] = {}
     volumes: list[SsaVolume] = []
     drives: list[SsaDrive] = []
+    remarks: list[Remark] = []
+
+    @property
+    def title(self) -> str:
+        """`controller in slot 0 (HPE Smart Array P816i-a SR Gen10)`"""
+        return f"controller in slot {self.slot} ({self.model})"
+
+
+def read_config(run: Runner, program: str) -> list[SsaController]:
+    """All controllers. What was printed counts, whatever the exit code. Raises ToolError, and ValueError, with the
+    tool's words, for what shows no controller and does not say that there is none."""
+    done = run([program, *SHOW], timeout_s=TIMEOUT_S, check=False)
+    try:
+        return parse_config(done.stdout)
+    except ValueError as cause:
+        said = parse_error(done.stdout + "\n" + done.stderr) or done.stderr.strip()[-500:]
+        if NO_CONTROLLERS.lower() in said.lower():
+            return []
+        raise ValueError(f"{said} (exit code {done.returncode})" if said else f"{cause}") from cause
 
 
 def parse_config(text: str) -> list[SsaController]:
     """The controllers in `... show config detail`. Raises ValueError for a text that holds none and does not say so."""
-    controllers: list[SsaController] = []
-    for block in _split_controllers(text):
-        controllers.append(_parse_controller(block))
-    if not controllers and NO_CONTROLLERS not in text:
+    controllers = [_Reader(block).read() for block in _split_controllers(text)]
+    if not controllers and NO_CONTROLLERS.lower() not in text.lower():
         first = next((line.strip() for line in text.splitlines() if line.strip()), "nothing")
         raise ValueError(f"it does not print controllers, but: {first[:200]!r}")
     return controllers
@@ -79,46 +121,89 @@ def _split_controllers(text: str) -> list[list[str]]:
     """Lines from one controller's title to the next."""
     blocks: list[list[str]] = []
     for line in text.splitlines():
-        if _CONTROLLER.match(line) and " in Slot " in line:
+        if _CONTROLLER.match(line.rstrip()) and not _PROSE.match(line):
             blocks.append([])
-        if blocks and line.strip():
+        if blocks:
             blocks[-1].append(line.rstrip())
     return blocks
 
 
-def _parse_controller(lines: list[str]) -> SsaController:
-    title = _CONTROLLER.match(lines[0])
-    assert title is not None
-    controller = SsaController(model=title[1], slot=title[2])
-    controller.values["Title"] = lines[0]
-    values: dict[str, str] | None = controller.values  # the values of the part that the lines belong to
-    array = ""
-    volume: SsaVolume | None = None
-    for line in lines[1:]:
-        text = line.strip()
-        depth = len(line) - len(line.lstrip())
+class _Reader:
+    """Takes the lines of one controller, in order. `values` are those of what is open: lines of the depth `own` below a
+    title of the depth `title`; None: nothing that is read is open."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        found = _CONTROLLER.match(lines[0])
+        assert found is not None
+        self.controller = SsaController(model=found[1], slot=found[2])
+        self.controller.values["Title"] = lines[0]
+        self.values: dict[str, str] | None = self.controller.values
+        self.title, self.own = 0, 0
+        self.array = ""
+        self.volume: SsaVolume | None = None
+        self.is_apart = False  # after an empty line
+        self.is_prose = False  # in a warning
+
+    def read(self) -> SsaController:
+        """The controller."""
+        for line in self.lines[1:]:
+            text = line.strip()
+            depth = len(line) - len(line.lstrip())
+            if not text:
+                self.is_apart, self.is_prose = True, False
+            elif depth == 0 or _PROSE.match(text):
+                self.is_prose = True
+            elif self._open(text, depth):
+                self.is_apart = self.is_prose = False
+            elif self._is_part(text, depth):
+                self.values, self.volume = None, None
+            elif self.values is not None:
+                self._keep(text, depth)
+        error = parse_error("\n".join(self.lines))
+        if set(self.controller.values) == {"Title"}:
+            said = f"its state cannot be read: {error or 'the tool prints nothing of it'}"
+            self.controller.remarks.append(Remark(text=said, part="controller"))
+        elif error:
+            self.controller.remarks.append(Remark(text=f"the tool reports: {error}"))
+        return self.controller
+
+    def _open(self, text: str, depth: int) -> bool:
+        """Whether the line is the title of something that is read."""
+        controller = self.controller
         if found := _ARRAY.match(text):
-            array = found[1]
-            values, volume = controller.arrays.setdefault(array, {}), None
+            self.array, self.volume = found[1].upper(), None
+            self.values = controller.arrays.setdefault(self.array, {})
         elif _LOOSE.match(text):
-            array, values, volume = "", None, None
+            self.array, self.values, self.volume = "", None, None
         elif found := _VOLUME.match(text):
-            volume = SsaVolume(id=found[1], array=array)
-            controller.volumes.append(volume)
-            values = volume.values
+            self.volume = SsaVolume(id=found[1], array=self.array)
+            controller.volumes.append(self.volume)
+            self.values = self.volume.values
         elif found := _DRIVE.match(text):
-            drive = SsaDrive(id=found[1], array=array)
+            drive = SsaDrive(id=found[1], array=self.array)
             controller.drives.append(drive)
-            values, volume = drive.values, None
-        elif _GROUP.match(text) and volume is not None:
-            volume.groups.append([])
-        elif (found := _MEMBER.match(text)) and volume is not None and volume.groups:
-            volume.groups[-1].append(found[1])
-        elif depth <= 4 and (":" not in text or values is not controller.values):
-            values, volume = None, None  # a part that is not read: an enclosure, a port, an expander
-        elif values is not None and (found := _VALUE.match(text)):
-            values.setdefault(found[1], (found[2] or "").strip())
-    return controller
+            self.values, self.volume = drive.values, None
+        else:
+            return False
+        self.title, self.own = depth, 0
+        return True
+
+    def _is_part(self, text: str, depth: int) -> bool:
+        """Whether something that is not read begins here: an enclosure, a port, an expander."""
+        is_above = depth <= self.title or (self.title == 0 and depth == self.own and ":" not in text)
+        return is_above and (_PART.match(text) is not None or (self.is_apart and not self.is_prose))
+
+    def _keep(self, text: str, depth: int) -> None:
+        if _GROUP.match(text) and self.volume is not None:
+            self.volume.groups.append([])
+        elif (found := _MEMBER.match(text)) and self.volume is not None and self.volume.groups:
+            self.volume.groups[-1].append(found[1])
+        elif depth > self.title and self.values is not None and (found := _VALUE.match(text)):
+            self.own = self.own or depth
+            if depth == self.own:
+                self.values.setdefault(_KEYS.get(found[1].lower(), found[1]), (found[2] or "").strip())
+                self.is_apart = self.is_prose = False
 
 
 def parse_size(text: str, unit: int) -> tuple[int, int]:
@@ -128,15 +213,18 @@ def parse_size(text: str, unit: int) -> tuple[int, int]:
     if not found:
         raise ValueError(f"{text!r} is not a size")
     whole, tenths, letters = found.groups()
-    factor = unit ** _POWERS[letters]
+    factor = unit ** _POWERS[letters.upper()]
     digits = len(tenths or "")
     printed = int(f"{whole}{tenths or ''}") * factor // 10**digits
-    return printed, max(0, printed - factor // (2 * 10**digits))
+    missing = factor // (2 * 10**digits)
+    if not digits and unit == 1000:  # drives of whole terabytes hold what is printed: `1 TB` is no 0.5 TB
+        missing = min(missing, printed // 100)
+    return printed, max(0, printed - missing)
 
 
 def parse_level(text: str) -> str:
     """`1+0` is SNIA's 10; older tools say `RAID 1`."""
-    plain = text.removeprefix("RAID ").strip()
+    plain = re.sub(r"^RAID ", "", text, flags=re.IGNORECASE).strip()
     return "10" if plain == "1+0" else plain
 
 
@@ -152,9 +240,10 @@ def find_label(values: dict[str, str], serial: str) -> str:
 
 def find_type(interface: str) -> DiskType:
     """`Solid State SATA` is an SSD; `SAS` alone turns."""
-    if "NVMe" in interface or "PCIe" in interface:
+    said = interface.lower()
+    if "nvme" in said or "pcie" in said:
         return DiskType.NVME
-    return DiskType.SSD if interface.startswith("Solid State") else DiskType.HDD
+    return DiskType.SSD if said.startswith("solid state") else DiskType.HDD
 
 
 def read_bytes(text: str | None) -> int | None:
@@ -169,7 +258,7 @@ def parse_error(text: str) -> str:
     """The prose of a failure in one line: `Error: ... Reason: ...`; empty: the text holds none. Warnings are none."""
     lines = text.splitlines()
     for index, line in enumerate(lines):
-        if line.strip().startswith("Error:"):
+        if line.strip().lower().startswith("error:"):
             rest = []
             for more in lines[index:]:
                 if not more.strip():

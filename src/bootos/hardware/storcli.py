@@ -1,44 +1,34 @@
 """What Broadcom's storcli and storcli2 (Dell: perccli, perccli2) print, as values. Pure but for `read_controllers`.
 
 Used by the inventory and by `raid.megaraid`. The two generations answer the same questions with other keys; which one
-it is, the tool's version says: 007 (and older) is the classic one, 008 the second. "TB" of these
-tools is 1024 to the fourth.
+it is, the tool's version says: 007 (and older) is the classic one, 008 the second. What an answer holds is used
+whatever its status says: one dead drive makes the answer about all drives a failure. What it says against is a
+`Remark`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from bootos.hardware.storclireply import Reply, find_text, is_nothing, read_reply
-from bootos.process import Runner
-from bootos.wire.inventory import DiskType
+from bootos.hardware.pciids import parse_pci_address
+from bootos.hardware.remark import Remark
+from bootos.hardware.storclidrive import StorDrive, build_drives, name_drive, parse_size
+from bootos.hardware.storclireply import Reply, find_part, find_rows, find_text, is_nothing, read_reply
+from bootos.process import Runner, ToolError
 
 DRIVER = "raid.megaraid"
 _NAMES = ("storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2")
 _OWN_PLACES = ("storcli/storcli64", "perccli/perccli64", "storcli2/storcli2", "perccli2/perccli2")
 PROGRAMS = (*_NAMES, *(f"/opt/MegaRAID/{place}" for place in _OWN_PLACES))
-_SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?)i?B?")
-_SECTORS = re.compile(r"\[0x([0-9a-f]+) Sectors\]", re.IGNORECASE)
-_CACHE = re.compile(r"^(NR|Ra|R)[A,]?,?(AWB|FWB|WB|WT)[DC]?$")
-
-
-class StorDrive(msgspec.Struct, frozen=True, kw_only=True):
-    """`state` is the tool's word: Onln, UGood, GHS, ... or `State/Status` of the second generation (`Conf/Online`)."""
-
-    id: str
-    state: str
-    group: str = "-"
-    size_bytes: int = 0
-    usable_bytes: int = 0
-    sector_bytes: int = 512
-    interface: str = ""
-    media: str = ""
-    model: str = ""
-    serial: str = ""
-    wwn: str = ""
-    firmware: str = ""
+# Read ahead or not, then the write policy: RWBD, NRWTD, RAWBD (always write back), Ra,WB, RA,AWB. The tool's legend.
+_CACHE = re.compile(r"^(NR|R)(?:A?,|A(?=WT))?(AWB|FWB|WB|WT)(?:[DC])?$", re.IGNORECASE)
+_ADAPTIVE = re.compile(r"^Ra(?=,|A?W|FW)")
+# Kernel modules (and Windows' driver) of controllers that only hand their drives to the system, and how their models
+# are called. IR firmware, which has RAID, says which levels it supports.
+_HBA_MODULES = ("mpt2sas", "mpt3sas", "itsas")
+_HBA_MODEL = re.compile(r"\bHBA ?\d{3,4}", re.IGNORECASE)
 
 
 class StorArray(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +51,16 @@ class StorArray(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
 
 
+class StorForeign(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration of another controller. `trouble`: why it cannot be imported, in the tool's words."""
+
+    title: str
+    drives: tuple[str, ...] = ()
+    trouble: str = ""
+
+
 class StorController(msgspec.Struct, frozen=True, kw_only=True):
-    """`data` is the answer to `show all`, for what only the driver needs."""
+    """`data` is the answer to `show all`, for what only the driver needs. `is_hba`: it has no RAID at all."""
 
     number: int
     version: str
@@ -74,7 +72,14 @@ class StorController(msgspec.Struct, frozen=True, kw_only=True):
     drives: tuple[StorDrive, ...] = ()
     arrays: tuple[StorArray, ...] = ()
     hotspares: tuple[str, ...] = ()
-    foreign: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (title, drives)
+    foreign: tuple[StorForeign, ...] = ()
+    is_hba: bool = False
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """`controller 0 (MegaRAID 9361-8i)`"""
+        return f"controller {self.number}" + (f" ({self.model})" if self.model else "")
 
 
 def is_second(version: str) -> bool:
@@ -82,165 +87,167 @@ def is_second(version: str) -> bool:
     return version.startswith("008")
 
 
-def parse_size(text: str) -> int:
-    """`16.370 TB`, `9.094 TiB`, `256 KB`: all of 1024. 0 for what is no size."""
-    found = _SIZE.match(text.strip())
-    if not found or not found[1].strip("."):
-        return 0
-    return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " "))
-
-
-def _parse_exact(text: str, sector_bytes: int) -> int:
-    """`16.371 TB [0x82f800000 Sectors]`: the sectors, in the unit that gives the size."""
-    about, found = parse_size(text), _SECTORS.search(text)
-    if not found:
-        return about
-    sectors = int(found[1], 16)
-    return min((sectors * 512, sectors * sector_bytes), key=lambda size: abs(size - about))
-
-
-def find_type(drive: StorDrive) -> DiskType:
-    """The kind of drive, from the interface and the medium that storcli prints."""
-    if drive.interface.startswith("NVMe"):
-        return DiskType.NVME
-    return {"SSD": DiskType.SSD, "HDD": DiskType.HDD}.get(drive.media, DiskType.UNKNOWN)
-
-
 def build_controller(
     main: Reply, volumes: Reply | None, drives: Sequence[Reply], foreign: Reply | None
 ) -> StorController:
-    """One controller from the answers to `show all` of itself, of its virtual drives, its drives and `fall`."""
+    """One controller from the answers to `show all` of itself, of its virtual drives, its drives and `fall`; None: it
+    was not asked."""
     data = main.data
-    basics, version = data.get("Basics", {}), data.get("Version", {})
-    details = {id: entry for reply in drives for id, entry in _find_drive_details(reply.data)}
-    known = tuple(_build_drive(entry, details) for entry in data.get("PD LIST", []))
-    address = find_text(basics, "PCI Address") or find_text(data.get("HostInterface", {}), "PCI Address")
-    rows = data.get("TOPOLOGY", [])
-    properties = dict(_find_volume_details(volumes.data)) if volumes is not None else {}
+    basics, version = find_part(data, "Basics"), find_part(data, "Version")
+    address = find_text(basics, "PCI Address") or find_text(find_part(data, "HostInterface"), "PCI Address")
+    known = build_drives(data, drives)
+    arrays = tuple(_build_arrays(data, volumes, known))
+    is_hba = _is_hba(data, arrays)
+    configurations, lost = ((), ()) if is_hba or foreign is None else _find_foreign(foreign, known)
     return StorController(
         number=main.controller,
         version=main.version,
-        model=find_text(basics, "Model", "Product Name"),
-        serial=find_text(basics, "Serial Number"),
-        firmware=find_text(version, "Firmware Package Build", "Package Version", "Firmware Version"),
-        pci_address=parse_pci_address(address),
+        model=find_text(basics, "Model", "Product Name") or find_text(data, "Product Name"),
+        serial=find_text(basics, "Serial Number") or find_text(data, "Serial Number"),
+        firmware=find_text(version, "Firmware Package Build", "Package Version", "Firmware Version")
+        or find_text(data, "FW Package Build"),
+        pci_address=parse_pci_address(address or find_text(data, "PCI Address")),
         data=data,
         drives=known,
-        arrays=tuple(_build_array(entry, properties, rows, known) for entry in _list_volumes(data, volumes)),
-        hotspares=tuple(d.id for d in known if d.state.startswith("GHS")),
-        foreign=tuple(_find_foreign(foreign.data)) if foreign is not None and not foreign.error else (),
+        arrays=arrays,
+        hotspares=tuple(d.id for d in known if d.state.upper().startswith("GHS")),
+        foreign=tuple(configurations),
+        is_hba=is_hba,
+        remarks=(
+            *_tell_main(main),
+            *(_tell_volumes(data, volumes) if volumes is not None and not is_hba else ()),
+            *_tell_drives(main, drives, known),
+            *lost,
+        ),
     )
 
 
-def parse_pci_address(text: str) -> str:
-    """`00:3b:00:00` (domain, bus, device, function) as `0000:3b:00.0`."""
-    parts = text.split(":")
-    if len(parts) != 4:
-        return ""
-    try:
-        domain, bus, device, function = (int(part, 16) for part in parts)
-    except ValueError:
-        return ""
-    return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
+def _is_hba(data: dict[str, Any], arrays: Sequence[StorArray]) -> bool:
+    """Whether the controller makes no arrays: HBAs of the 9300 to 9600 series and their like, in IT mode."""
+    able = find_part(data, "Capabilities")
+    if arrays or find_text(able, "RAID Level Supported", "Supported RAID Levels"):
+        return False
+    basics, version = find_part(data, "Basics"), find_part(data, "Version")
+    module = find_text(version, "Driver Name") or find_text(data, "Driver Name")
+    model = find_text(basics, "Model", "Product Name") or find_text(data, "Product Name")
+    return module.lower().startswith(_HBA_MODULES) or _HBA_MODEL.search(model) is not None
 
 
-def _state(entry: dict[str, Any]) -> str:
-    """The second generation has two words."""
-    state = str(entry.get("State", "")).strip()
-    return f"{state}/{str(entry['Status']).strip()}" if "Status" in entry else state
+def _tell_main(main: Reply) -> Iterator[Remark]:
+    if main.error and main.data:
+        yield Remark(text=f"the tool reports: {main.error}")
+    elif main.error:
+        yield Remark(text=f"it is not shown: {main.error}", part="controller")
 
 
-def _find_drive_details(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(EID:Slt, attributes)."""
-    for item in data.get("Drives List", []):
-        yield item["Drive Information"]["EID:Slt"].strip(), item.get("Drive Detailed Information", {})
-    for key, value in data.items():
-        if not key.endswith(" - Detailed Information"):
+def _tell_volumes(data: dict[str, Any], volumes: Reply) -> Iterator[Remark]:
+    if not volumes.error or is_nothing(volumes.error):
+        return
+    if not volumes.data and not find_rows(data, "VD LIST"):
+        yield Remark(text=f"its arrays are not shown: {volumes.error}", part="arrays")
+        return
+    for refusal in volumes.refusals:
+        yield Remark(text=f"array {refusal.place.rpartition('/v')[2]} is not shown: {refusal.said}")
+    if not volumes.refusals:
+        yield Remark(text=f"details of its arrays are not shown: {volumes.error}")
+
+
+def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDrive]) -> Iterator[Remark]:
+    for reply in replies:
+        if not reply.error or is_nothing(reply.error):
             continue
-        head = data.get(key.removesuffix(" - Detailed Information"))
-        if head:
-            merged: dict[str, Any] = {}
-            for part in value.values():
-                merged |= part if isinstance(part, dict) else {}
-            yield head[0]["EID:Slt"].strip(), merged
+        summary = reply.error.partition(": ")[0]
+        for refusal in reply.refusals:
+            name = name_drive(refusal.place) or refusal.place
+            yield Remark(text=f"drive {name} is not shown: {summary} {refusal.said}")
+        if not reply.refusals and drives:
+            yield Remark(text=f"details of its drives are not shown: {reply.error}")
+    count = find_text(main.data, "Physical Drives")
+    errors = [reply.error for reply in replies if reply.error and not is_nothing(reply.error)]
+    if main.data and not drives and (errors or (count.isdigit() and int(count))):
+        why = errors[0] if errors else f"the tool counts {count}"
+        yield Remark(text=f"its drives are not shown: {why}", part="drives")
 
 
-def _build_drive(entry: dict[str, Any], details: dict[str, dict[str, Any]]) -> StorDrive:
-    id = entry["EID:Slt"].strip()
-    more = details.get(id, {})
-    sector_bytes = parse_size(find_text(more, "Logical Sector Size") or find_text(entry, "SeSz")) or 512
-    about = parse_size(str(entry.get("Size", "")))
-    raw, coerced = find_text(more, "Raw size"), find_text(more, "Coerced size")
-    return StorDrive(
-        id=id,
-        state=_state(entry),
-        group=str(entry.get("DG", "-")).strip(),
-        size_bytes=_parse_exact(raw, sector_bytes) or about,
-        usable_bytes=_parse_exact(coerced, sector_bytes) or about,
-        sector_bytes=sector_bytes,
-        interface=find_text(entry, "Intf"),
-        media=find_text(entry, "Med"),
-        model=find_text(entry, "Model"),
-        serial=find_text(more, "SN", "Serial Number"),
-        wwn=find_text(more, "WWN"),
-        firmware=find_text(more, "Firmware Revision", "Firmware Revision Level"),
-    )
+def _build_arrays(
+    data: dict[str, Any], volumes: Reply | None, drives: tuple[StorDrive, ...]
+) -> Iterator[StorArray]:
+    """Those of the answer about the virtual drives, and those that only the list has."""
+    told = volumes.data if volumes is not None else {}
+    properties = dict(_find_volume_details(told))
+    own = [find_part(entry, "VD Info") for entry in find_rows(told, "Virtual Drives")]
+    own += [row for key in told if re.fullmatch(r"/c\d+/v\d+", key) for row in find_rows(told, key)]
+    seen: set[int] = set()
+    for entry in [*own, *find_rows(data, "VD LIST")]:
+        group, _, number = find_text(entry, "DG/VD").partition("/")
+        if not number.isdigit() or int(number) in seen or not _is_array(entry):
+            continue
+        seen.add(int(number))
+        more = properties.get(int(number), {})
+        yield _build_array(entry, group, int(number), more, find_rows(data, "TOPOLOGY"), drives)
 
 
-def _list_volumes(data: dict[str, Any], volumes: Reply | None) -> list[dict[str, Any]]:
-    if volumes is not None and "Virtual Drives" in volumes.data:
-        return [entry["VD Info"] for entry in volumes.data["Virtual Drives"]]
-    return [entry for entry in data.get("VD LIST", []) if str(entry.get("TYPE", "")).startswith("RAID")]
+def _is_array(entry: dict[str, Any]) -> bool:
+    """CacheCade's volumes (`Cac0`) are none."""
+    return find_text(entry, "TYPE").upper().startswith("RAID")
 
 
 def _find_volume_details(data: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for key, value in data.items():
+    for key in data:
         found = re.fullmatch(r"VD(\d+) Properties", key)
         if found:
-            yield int(found[1]), value
-    for entry in data.get("Virtual Drives", []) if isinstance(data.get("Virtual Drives"), list) else []:
-        yield int(entry["VD Info"]["DG/VD"].rpartition("/")[2]), entry.get("VD Properties", {})
+            yield int(found[1]), find_part(data, key)
+    for entry in find_rows(data, "Virtual Drives"):
+        number = find_text(find_part(entry, "VD Info"), "DG/VD").rpartition("/")[2]
+        if number.isdigit():
+            yield int(number), find_part(entry, "VD Properties")
 
 
 def _build_array(
     entry: dict[str, Any],
-    properties: dict[int, dict[str, Any]],
+    group: str,
+    number: int,
+    more: dict[str, Any],
     rows: list[dict[str, Any]],
     drives: tuple[StorDrive, ...],
 ) -> StorArray:
-    group, _, number = str(entry["DG/VD"]).partition("/")
-    more = properties.get(int(number), {})
-    own = [
-        row
+    members = tuple(
+        # a missing drive has a dash, which `find_text` leaves out
+        find_text(row, "EID:Slot") or "-"
         for row in rows
-        if str(row.get("DG")) == group and row.get("Type") == "DRIVE" and str(row.get("Row")) != "-"
-    ]
-    members = tuple(str(row["EID:Slot"]).strip() for row in own)
+        if find_text(row, "DG") == group and find_text(row, "Type") == "DRIVE" and find_text(row, "Row")
+    )
     if not members:
         members = tuple(d.id for d in drives if d.group == group and not d.state.startswith("DHS"))
-    cache = _CACHE.match(find_text(entry, "Cache", "DefaultCache"))
-    blocks = int(more.get("Number of Blocks", 0) or 0) * int(more.get("Block Size", 512) or 512)
+    words = find_text(entry, "Cache", "DefaultCache")
+    cache = _CACHE.match(_ADAPTIVE.sub("R", words))
+    blocks = _count(more, "Number of Blocks", 0) * _count(more, "Block Size", 512)
     initial = find_text(more, "Write Cache(initial setting)").replace(" ", "").lower()
     write = {"writethrough": "WT", "writeback": "WB", "alwayswriteback": "AWB"}.get(initial)
     return StorArray(
-        number=int(number),
+        number=number,
         group=group,
-        name=str(entry.get("Name", "")).strip(),
-        level=str(entry.get("TYPE", "")).removeprefix("RAID"),
-        state=str(entry.get("State", "")).strip(),
+        name=find_text(entry, "Name"),
+        level=find_text(entry, "TYPE").upper().removeprefix("RAID"),
+        state=find_text(entry, "State"),
         rows=members,
         hotspares=tuple(
             d.id for d in drives if d.state.startswith("DHS") and group in d.group.replace(" ", "").split(",")
         ),
-        spans=int(more.get("Span Depth", 1) or 1),
-        size_bytes=blocks or parse_size(str(entry.get("Size", ""))),
+        spans=_count(more, "Span Depth", 1),
+        size_bytes=blocks or parse_size(find_text(entry, "Size")),
         strip_bytes=parse_size(find_text(more, "Strip Size")) or None,
-        read_word=cache[1] if cache else "",
-        write_word=write or (cache[2].replace("FWB", "AWB") if cache else ""),
+        read_word=("Ra" if _ADAPTIVE.match(words) else cache[1].upper()) if cache else "",
+        write_word=write or (cache[2].upper().replace("FWB", "AWB") if cache else ""),
         operation=_find_operation(more),
         naa=find_text(more, "SCSI NAA Id"),
         node=find_text(more, "OS Drive Name"),
     )
+
+
+def _count(values: dict[str, Any], key: str, otherwise: int) -> int:
+    said = find_text(values, key)
+    return int(said) if said.isdigit() and int(said) else otherwise
 
 
 def _find_operation(more: dict[str, Any]) -> str:
@@ -248,38 +255,81 @@ def _find_operation(more: dict[str, Any]) -> str:
     return "" if said == "None" else said
 
 
-def _find_foreign(data: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    drives = data.get("FOREIGN PD LIST", [])
-    for entry in data.get("FOREIGN DG LIST", []) or data.get("FOREIGN CONFIGURATION", []):
-        group = str(entry.get("DG"))
-        own = tuple(d["EID:Slt"].strip() for d in drives if str(d.get("DG")) == group)
-        kind = str(entry.get("Type", "RAID")).replace("RAID", "RAID ")
-        yield f"{kind} of {len(own)} drives ({find_text(entry, 'Size')})", own
+def _find_foreign(reply: Reply, drives: Sequence[StorDrive]) -> tuple[list[StorForeign], list[Remark]]:
+    """What drives brought with them. Where the list cannot be had, the drives that are foreign, and how many the tool
+    counts, still say that there is something."""
+    found = list(_list_foreign(reply.data))
+    listed = {id for entry in found for id in entry.drives}
+    rest = tuple(d.id for d in drives if is_foreign(d) and d.id not in listed)
+    error = "" if is_nothing(reply.error) else reply.error
+    count = find_text(reply.data, "Total Foreign PDs")
+    if found and error:
+        found = [msgspec.structs.replace(entry, trouble=error) for entry in found]
+    elif not found and (rest or (error and count.isdigit() and int(count))):
+        named = f"of {len(rest)} drives ({', '.join(rest)})" if rest else f"of {count} drives"
+        trouble = error or "the tool does not show it"
+        found = [StorForeign(title=f"configuration {named}: {trouble}", drives=rest, trouble=trouble)]
+    elif not found and error:
+        return [], [Remark(text=f"its foreign configurations are not shown: {error}", part="foreign")]
+    return found, [Remark(text=f"its foreign configurations are not all shown: {error}")] if error else []
+
+
+def is_foreign(drive: StorDrive) -> bool:
+    """Whether the drive belongs to a configuration of another controller."""
+    return drive.group == "F" or "Frgn" in drive.state or "Foreign" in drive.state
+
+
+def _list_foreign(data: dict[str, Any]) -> Iterator[StorForeign]:
+    drives = find_rows(data, "FOREIGN PD LIST")
+    for entry in find_rows(data, "FOREIGN DG LIST") or find_rows(data, "FOREIGN CONFIGURATION"):
+        group = find_text(entry, "DG")
+        own = tuple(find_text(d, "EID:Slt") for d in drives if find_text(d, "DG") == group)
+        kind = (find_text(entry, "Type") or "RAID").replace("RAID", "RAID ").strip()
+        yield StorForeign(title=f"{kind} of {len(own)} drives ({find_text(entry, 'Size')})", drives=own)
 
 
 def read_controllers(run: Runner, program: str) -> list[StorController]:
-    """All controllers that the tool sees. Raises ToolError, ValueError."""
-    found = []
+    """All controllers that the tool sees, also those of which it shows nothing. Raises ToolError, and ValueError for an
+    answer without any."""
+    found: list[StorController] = []
+    errors: list[str] = []
     for main in read_reply(run, program, ["/call", "show", "all"]):
-        if main.error:
+        if main.error and not main.data:
             if is_nothing(main.error):
                 continue
-            raise ValueError(f"{program} /call show all: {main.error}")
-        at = f"/c{main.controller}"
-        volumes = _read_one(run, program, f"{at}/vall")
-        drives = [_read_one(run, program, f"{at}/eall/sall")]
-        if any(entry["EID:Slt"].strip().startswith(":") for entry in main.data.get("PD LIST", [])):
-            drives.append(_read_one(run, program, f"{at}/sall"))
-        foreign = _read_one(run, program, f"{at}/fall")
-        found.append(build_controller(main, volumes, [d for d in drives if d is not None], foreign))
+            errors.append(main.error)
+            if main.controller < 0:
+                continue
+        found.append(_read_controller(run, program, main))
+    if errors and not any(entry.data for entry in found):
+        raise ValueError(f"{program} /call show all: {errors[0]}")
     return found
 
 
-def _read_one(run: Runner, program: str, place: str) -> Reply | None:
-    """What is there; None when there is nothing. Raises ValueError for a refusal."""
-    for reply in read_reply(run, program, [place, "show", "all"]):
-        if not reply.error:
-            return reply
-        if not is_nothing(reply.error) and not place.endswith("/fall"):
-            raise ValueError(f"{program} {place} show all: {reply.error}")
-    return None
+def _read_controller(run: Runner, program: str, main: Reply) -> StorController:
+    if not main.data:
+        return build_controller(main, None, [], None)
+    at = f"/c{main.controller}"
+    volumes = list(_read_rest(run, program, f"{at}/vall"))
+    drives = list(_read_rest(run, program, f"{at}/eall/sall"))
+    if any(id.startswith(":") for id in _list_ids([main, *drives])):
+        drives += _read_rest(run, program, f"{at}/sall")
+    foreign = list(_read_rest(run, program, f"{at}/fall"))
+    return build_controller(main, _join(volumes), drives, _join(foreign))
+
+
+def _list_ids(replies: Iterable[Reply]) -> list[str]:
+    return [drive.id for reply in replies for drive in build_drives(reply.data, [])]
+
+
+def _read_rest(run: Runner, program: str, place: str) -> Iterator[Reply]:
+    """The answer about a part of a controller. A tool that fails there takes away only that part."""
+    try:
+        yield from read_reply(run, program, [place, "show", "all"])
+    except (ToolError, ValueError) as cause:
+        yield Reply(controller=-1, version="", error=f"{cause}", data={})
+
+
+def _join(replies: Sequence[Reply]) -> Reply:
+    """One part was asked for; the first answer that holds something counts."""
+    return next((reply for reply in replies if reply.data), replies[0])

@@ -10,6 +10,7 @@ from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
+from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.raid.smartarraymodel import build_controller as build_smartarray
 from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
@@ -212,6 +213,27 @@ def test_free_drives_in_mixed_mode_are_disks_of_the_system() -> None:
     assert {drive.state for drive in controller.drives} == {"jbod"}
     assert controller.drives[0].device == "/dev/sdb"
     assert controller.drives[0].sector_bytes == 4096
+
+
+def test_two_drives_of_a_terabyte_hold_900_gigabytes() -> None:
+    controller = read_smartarray("p410i-1tb")
+    array = {"name": "data", "level": 1, "drives": "0,1", "size": "900GB"}
+    template, _ = read_template({"name": "t", "raid": {"arrays": [array]}})
+    assert template is not None
+    state, forecast = ControllerState(controllers=(controller,)), Forecast()
+    planned = SmartArrayDriver().plan(state, template, {}, forecast)
+    assert planned.problems == [] and len(planned.actions) == 1
+    assert forecast.arrays["data"].size_bytes == 900 * 10**9
+
+
+def test_a_server_with_media_errors_keeps_what_its_controller_can() -> None:
+    controller = read_smartarray("p816i-a-media-errors")
+    assert (controller.mode, controller.serial) == ("mixed", "PWXEX0ARH0000A")
+    assert controller.pci_address == "0000:5c:00.0"
+    assert 6 in controller.capability.levels and controller.capability.boot
+    assert controller.capability.write_policies == ("through", "back")
+    assert [(array.state, array.is_boot) for array in controller.arrays][1][0] == "rebuilding"
+    assert controller.arrays[0].is_boot is True
 
 
 def test_a_plain_hba_has_no_levels_to_offer() -> None:

@@ -115,6 +115,41 @@ def test_that_there_is_nothing_is_no_failure(name: str) -> None:
     assert not storclireply.is_nothing(read("rs3dc080.foreign-incomplete").error)
 
 
+def test_cache_words_are_those_of_the_tools_legend() -> None:
+    card = build_card(storcli.build_controller(read("vd-list.rawbd"), None, [], None), None, Storage())
+    assert [array.id for array in card.arrays] == ["0", "1", "2", "3"]
+    assert [array.group for array in card.arrays] == ["0", "20", "1", "2"]
+    policies = {(array.read_policy, array.write_policy) for array in card.arrays}
+    assert policies == {("ahead", "always-back")}
+
+
+@pytest.mark.parametrize(
+    ("word", "read_policy", "write_policy"),
+    [
+        ("RWBD", "ahead", "back"),
+        ("NRWTD", "none", "through"),
+        ("RAWBD", "ahead", "always-back"),
+        ("NRAWBD", "none", "always-back"),
+        ("RaWBC", "adaptive", "back"),
+        ("RFWBD", "ahead", "always-back"),
+        ("NR,WB", "none", "back"),
+        ("RA,AWB", "ahead", "always-back"),
+        ("-", None, None),
+    ],
+)
+def test_a_cache_word(word: str, read_policy: str | None, write_policy: str | None) -> None:
+    row = {"DG/VD": "0/0", "TYPE": "RAID1", "State": "Optl", "Cache": word, "Size": "1 TB", "Name": "os"}
+    reply = Reply(controller=0, version="007", error="", data={"VD LIST": [row]})
+    (array,) = build_card(storcli.build_controller(reply, None, [], None), None, Storage()).arrays
+    assert (array.read_policy, array.write_policy) == (read_policy, write_policy)
+
+
+def test_lines_around_the_answer_are_left_out() -> None:
+    text = (GOLDEN / "mr9560.create.json").read_text()
+    (reply,) = storclireply.parse_reply(f"Warning: an old driver\nis loaded\n{text}\nDone.\n")
+    assert (reply.controller, reply.error) == (0, "")
+
+
 @pytest.mark.parametrize("text", ["", "Segmentation fault", "{}", '{"Controllers": [{}]}', "[]"])
 def test_what_is_no_answer_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting value|is not an answer of storcli"):

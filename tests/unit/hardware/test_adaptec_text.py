@@ -87,6 +87,39 @@ def test_reads_a_controller(
     assert tell(controller) == volumes
 
 
+def test_the_case_of_key_words_does_not_matter() -> None:
+    text = (GOLDEN / "asr71605.txt").read_text()
+    assert text.startswith("Controllers Found: 1") and parse_count(text) == 1
+    controller = parse_config(text)
+    assert controller.values["controller model"] == "Adaptec ASR71605"
+    assert "controller serial number" not in controller.values
+    (volume,) = controller.volumes
+    assert (volume.values["logical device name"], volume.values["raid level"]) == ("video", "5")
+    assert (volume.values["size"], volume.values["stripe-unit size"]) == ("42854390 MB", "256 KB")
+    assert len(volume.members) == 16
+    listed = [device.id for device in controller.devices]
+    assert listed == ["0,0", "0,1", "0,15"]  # of 16: the file is cut
+
+
+def test_a_controller_that_cannot_be_talked_to_says_so() -> None:
+    controller = parse_config((GOLDEN / "inaccessible.txt").read_text())
+    assert (controller.volumes, controller.devices) == ([], [])
+    (remark,) = controller.remarks
+    assert remark.part == "controller" and "Controller Status: Inaccessible" in remark.text
+
+
+def test_a_section_that_is_not_known_adds_nothing() -> None:
+    controller = read_golden("6805q-maxcache")
+    assert len(controller.volumes) == 1 and "maxcache version" not in controller.volumes[0].values
+    rule = "-" * 70
+    text = (GOLDEN / "6805q-maxcache.txt").read_text()
+    foreign = "   Size : 1 MB\n   Status of logical device : Failed\n"
+    more = f"{rule}\nmaxCache 3.0 information\n{rule}\n{foreign}{rule}\nPhysical"
+    parts = text.split(f"{rule}\nPhysical")
+    assert len(parts) == 2
+    assert parse_config(more.join(parts)).volumes == controller.volumes
+
+
 def test_drives_are_found_in_the_rack_by_enclosure_or_connector() -> None:
     assert find_place(read_golden("8805").devices[3]) == ("0", "3")
     assert find_place(read_golden("6805e-failed").devices[5]) == ("CN1", "1")

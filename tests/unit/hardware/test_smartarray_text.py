@@ -71,6 +71,18 @@ def test_reads_two_controllers_apart() -> None:
     assert second.values["PCI Address (Domain:Bus:Device.Function)"] == "0000:04:00.0"
 
 
+def test_a_warning_of_several_lines_changes_nothing() -> None:
+    (controller,) = read_golden("p816i-a-media-errors")
+    values = controller.values
+    assert (values["Serial Number"], values["Firmware Version"]) == ("PWXEX0ARH0000A", "4.11")
+    assert values["PCI Address (Domain:Bus:Device.Function)"] == "0000:5C:00.0"
+    assert (values["Controller Mode"], values["RAID 6 Status"]) == ("Mixed", "Enabled")
+    assert values["Primary Boot Volume"].startswith("logicaldrive 1 ")
+    assert values["Cache Ratio"] == "10% Read / 90% Write"
+    assert list(controller.arrays) == ["A", "B"]
+    assert controller.volumes[1].values["Status"] == "Recovering, 55.73% complete"
+
+
 def test_values_of_enclosures_and_expanders_are_not_taken_for_the_controllers() -> None:
     first, _ = read_golden("p212-and-p410i")
     assert first.values["Firmware Version"] == "6.60-0"
@@ -97,6 +109,9 @@ def test_sizes_are_a_lower_bound_of_what_is_printed_rounded() -> None:
     assert parse_size("894.22 GB", 1024) == (960161413857, 960156045148)
     assert parse_size("1.9 TB", 1000) == (1900000000000, 1850000000000)
     assert parse_size("93.1  GB", 1024)[0] == 99965363814
+    assert parse_size("1 TB", 1000) == (10**12, 990 * 10**9)
+    assert parse_size("6 TB", 1000) == (6 * 10**12, 5940 * 10**9)
+    assert parse_size("300 GB", 1000) == (300 * 10**9, 299500 * 10**6)
     with pytest.raises(ValueError, match="not a size"):
         parse_size("--- GB", 1000)
 

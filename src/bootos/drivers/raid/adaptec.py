@@ -5,8 +5,6 @@ be initialised before use and which have global hot spares, and SmartRAID (smart
 What does not say "Command completed successfully." has failed, whatever its exit code.
 """
 
-import re
-
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
@@ -17,6 +15,7 @@ from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, r
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S
+from bootos.process import ToolError
 
 _MIB = 1024**2
 _METHODS = {"fast": "quick", "full": "clear", "background": "build", "none": "skip"}
@@ -32,11 +31,14 @@ class AdaptecDriver(CardDriver):
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
-        controllers = []
-        for number, config in enumerate(_read_configs(machine, program)):
-            status = machine.run([program, "GETSTATUS", str(number + 1)], timeout_s=TIMEOUT_S, check=False)
-            controllers.append(build_controller(config, number, arc.parse_status(status.stdout), storage))
-        return tuple(controllers)
+        try:
+            configs = arc.read_configs(machine.run, program)
+        except ValueError as cause:
+            raise DriverError(f"{program} cannot be understood") from cause
+        return tuple(
+            build_controller(config, config.number - 1, _read_status(machine, program, config), storage)
+            for config in configs
+        )
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
         Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
@@ -162,7 +164,13 @@ class Hand(ToolHand):
         return found
 
     def _read(self) -> arc.ArcController:
-        return _read_config(self.machine, self.program, self.controller)
+        try:
+            config = arc.read_config(self.machine.run, self.program, int(self.controller))
+        except ValueError as cause:
+            raise DriverError(f"{self.program} cannot show controller {self.controller}") from cause
+        if config.remarks:
+            raise DriverError(f"{self.program}, controller {self.controller}: {config.remarks[0].text}")
+        return config
 
     def _do(self, about: str, command: str, *words: str) -> None:
         argv = [self.program, command, self.controller, *words]
@@ -183,31 +191,12 @@ def _find_program(machine: Machine) -> str:
     return need_tool(machine, arc.PROGRAMS, ["GETVERSION"], missing)
 
 
-def _read_configs(machine: Machine, program: str) -> list[arc.ArcController]:
-    """All controllers: the tool numbers them from 1."""
-    text = _run_getconfig(machine, program, "1")
+def _read_status(machine: Machine, program: str, config: arc.ArcController) -> list[arc.ArcTask]:
+    """The tasks that run on a controller; none where the tool does not tell."""
+    if config.remarks:
+        return []
     try:
-        count = arc.parse_count(text)
-        return [
-            arc.parse_config(text if number == 1 else _run_getconfig(machine, program, str(number)))
-            for number in range(1, count + 1)
-        ]
-    except ValueError as cause:
-        raise DriverError(f"{program} cannot be understood") from cause
-
-
-def _read_config(machine: Machine, program: str, controller: str) -> arc.ArcController:
-    try:
-        return arc.parse_config(_run_getconfig(machine, program, controller))
-    except ValueError as cause:
-        raise DriverError(f"{program} cannot be understood") from cause
-
-
-def _run_getconfig(machine: Machine, program: str, controller: str) -> str:
-    done = machine.run([program, "GETCONFIG", controller, "AL"], timeout_s=TIMEOUT_S, check=False)
-    if done.returncode and not re.search(r"^Controllers found: 0$", done.stdout, re.MULTILINE):
-        said = arc.parse_error(done.stdout + "\n" + done.stderr)[-500:]
-        raise DriverError(
-            f"{program} cannot show controller {controller} (exit code {done.returncode}): {said}"
-        )
-    return done.stdout
+        done = machine.run([program, "GETSTATUS", str(config.number)], timeout_s=TIMEOUT_S, check=False)
+    except ToolError:
+        return []
+    return arc.parse_status(done.stdout)

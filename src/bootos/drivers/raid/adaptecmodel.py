@@ -23,18 +23,18 @@ _STRIPS = tuple(kib * 1024 for kib in (16, 32, 64, 128, 256, 512, 1024))
 # Entry-level controllers have no RAID with parity: 2405, 6405E, 7804E, 8405E.
 _NO_PARITY = re.compile(r"\b(?:ASR-?)?(?:2\d{3}|[678]\d{3}E)\b")
 _MADE_UP = re.compile(r"^(LogicalDrv|Logical Drive|Device) \d+$")
-_STATES: dict[str, DriveState] = {
-    "Online": "online",
-    "Online (JBOD)": "jbod",
-    "Ready": "good",
-    "Raw": "good",
-    "Raw (Pass Through)": "jbod",
-    "Hot Spare": "hotspare",
-    "Rebuilding": "rebuilding",
-    "Failed": "failed",
-    "Defunct": "failed",
-    "Dead": "failed",
-    "Missing": "missing",
+_STATES: dict[str, DriveState] = {  # lower case
+    "online": "online",
+    "online (jbod)": "jbod",
+    "ready": "good",
+    "raw": "good",
+    "raw (pass through)": "jbod",
+    "hot spare": "hotspare",
+    "rebuilding": "rebuilding",
+    "failed": "failed",
+    "defunct": "failed",
+    "dead": "failed",
+    "missing": "missing",
 }
 
 
@@ -52,14 +52,18 @@ def build_controller(
         model=values.get("controller model", ""),
         serial=values.get("controller serial number", ""),
         firmware=values.get("firmware", ""),
+        pci_address=arc.find_address(config),
         mode=mode,
         pending_mode=_read_mode(pending) if pending and _read_mode(pending) != mode else None,
         capability=_find_capability(values, smart),
         drives=number_drives([_build_drive(device, mode, storage) for device in config.devices]),
         arrays=tuple(_build_array(config, volume, tasks, storage) for volume in config.volumes),
         hotspares=tuple(
-            device.id for device in config.devices if device.values.get("state", "") == "Global Hot-Spare"
+            device.id
+            for device in config.devices
+            if device.values.get("state", "").lower() == "global hot-spare"
         ),
+        remarks=tuple(config.remarks),
     )
 
 
@@ -98,7 +102,7 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
     values = device.values
     enclosure, slot = arc.find_place(device)
     said = values.get("state", "")
-    state = _STATES.get(said, "hotspare" if "hot-spare" in said.lower() else "unusable")
+    state = _STATES.get(said.lower(), "hotspare" if "hot-spare" in said.lower() else "unusable")
     node = values.get("disk name", "")
     trouble = said if state in ("failed", "missing", "unusable") else ""
     if values.get("maxcache assigned", "").lower() == "yes" and state not in ("failed", "missing"):
@@ -107,7 +111,7 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
         state = "jbod"  # the system sees it as a disk until it is in an array
     size_bytes = _read_size(values.get("total size") or values.get("size", ""))
     disk = find_disk(storage, serial=arc.read_serial(device), node=node) if state == "jbod" else None
-    sector = re.match(r"(\d+)(K)? Bytes", values.get("block size", ""))
+    sector = re.match(r"(\d+)(K)? Bytes", values.get("block size", ""), re.IGNORECASE)
     return Drive(
         id=device.id,
         number=0,
@@ -130,10 +134,10 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
 
 def _find_type(values: dict[str, str]) -> DiskType:
     speed, ssd = values.get("transfer speed", ""), values.get("ssd", "")
-    if speed.startswith(("PCIe", "NVMe")):
+    if speed.lower().startswith(("pcie", "nvme")):
         return DiskType.NVME
     if ssd:
-        return DiskType.SSD if ssd == "Yes" else DiskType.HDD
+        return DiskType.SSD if ssd.lower() == "yes" else DiskType.HDD
     return DiskType.HDD if "rpm" in values.get("power state", "").lower() else DiskType.UNKNOWN
 
 
@@ -216,7 +220,7 @@ def _find_state(volume: arc.ArcVolume, tasks: list[arc.ArcTask]) -> tuple[ArrayS
     task = next((task for task in tasks if task.volume == volume.id), None)
     progress = f"{task.operation.lower()} {task.percent}%" if task else ""
     word = status.split(" ")[0].strip(",").lower()
-    parity = volume.values.get("parity initialization status", "Completed")
+    parity = volume.values.get("parity initialization status", "Completed").lower()
     if word in ("failed", "offline"):
         return "failed", ""
     if word in ("degraded", "suboptimal", "rebuilding"):
@@ -224,21 +228,21 @@ def _find_state(volume: arc.ArcVolume, tasks: list[arc.ArcTask]) -> tuple[ArrayS
         return ("rebuilding" if is_rebuilding else "degraded"), progress
     if word == "impacted" or (task is not None and task.operation.lower().startswith(("build", "clear"))):
         return "initializing", progress or status.partition("(")[2].strip(" )")
-    if "Completed" not in parity:
-        return "initializing", f"parity initialization {parity.lower()}"
+    if "completed" not in parity:
+        return "initializing", f"parity initialization {parity}"
     return ("optimal" if word in ("optimal", "okay") else "unknown"), progress
 
 
 def _read_policy(values: dict[str, str]) -> ReadPolicy | None:
     said = values.get("read-cache setting") or values.get("read-cache mode")
-    return None if said is None else "ahead" if said.startswith("Enabled") else "none"
+    return None if said is None else "ahead" if said.lower().startswith("enabled") else "none"
 
 
 def _write_policy(values: dict[str, str]) -> WritePolicy | None:
     said = values.get("write-cache setting") or values.get("write-cache mode")
     if said is not None:
-        if "when protected" in said:
+        if "when protected" in said.lower():
             return "back"
-        return "always-back" if said.startswith(("Enabled", "On")) else "through"
+        return "always-back" if said.lower().startswith(("enabled", "on")) else "through"
     caching = values.get("caching")
-    return None if caching is None else "back" if caching == "Enabled" else "through"
+    return None if caching is None else "back" if caching.lower() == "enabled" else "through"

@@ -85,15 +85,15 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
         at = f"raid.arrays[{index}]"
         asked = wanted.controller if wanted.controller is not None else raid.controller
         controller = find_controller(state, asked, f"{at}.controller", planned)
-        if controller is None:
-            continue
+        if controller is None or find_unread_parts(controller):
+            continue  # refused already, by `unread`
         picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
         pickers[controller.id] = picker
         demands.append(_build_demand(wanted, at, controller, picker, demands, planned))
     whole: list[Whole] = []
     if raid.hotspares is not None or raid.jbod is not None:
         controller = find_controller(state, raid.controller, "raid.controller", planned)
-        if controller is not None:
+        if controller is not None and not find_unread_parts(controller):
             picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
             spares = jbod = None
             if raid.hotspares is not None:
@@ -106,6 +106,11 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
                 jbod = [controller.drives[n] for n in picker.pick(raid.jbod, "raid.jbod", own)]
             whole.append(Whole(controller=controller, hotspares=spares, jbod=jbod or []))
     return demands, whole
+
+
+def find_unread_parts(controller: Controller) -> str:
+    """Why nothing can be planned on this controller's arrays and drives: its tool does not show them."""
+    return controller.find_unread("arrays", "drives")
 
 
 def is_cleared(state: ControllerState, controller: Controller, raid: Raid) -> bool:

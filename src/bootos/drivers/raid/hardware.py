@@ -9,9 +9,10 @@ import msgspec
 
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
-from bootos.drivers.raid.demand import Demand, Whole, build_demands
+from bootos.drivers.raid.demand import Demand, Whole, build_demands, find_unread_parts
 from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import CreateArray, SetBootArray, SetPolicy
+from bootos.drivers.raid.unread import refuse_unread
 from bootos.drivers.raid.whole import (
     plan_foreign,
     plan_global_spares,
@@ -22,6 +23,7 @@ from bootos.drivers.raid.whole import (
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.storage.desk import find_word, keep_array
 from bootos.drivers.storage.mark import COMING_ARRAY
+from bootos.hardware.remark import tell_remarks
 from bootos.template.model import Template
 from bootos.template.size import format_size, parse_bytes
 
@@ -33,6 +35,8 @@ def plan_controllers(
 ) -> Planned:
     """Orders in the order they are to be carried out, and all problems. Adds to `forecast`."""
     planned = Planned(notes=list(state.notes))
+    for controller in state.controllers:
+        planned.notes += tell_remarks(controller.title, controller.remarks)
     forecast.arrays.update(find_forecasts(state))
     if template.raid is not None:
         _Planner(ControllerDraft(state, template, template.raid, forecast, planned, driver)).plan()
@@ -63,6 +67,7 @@ class _Planner:
         self.draft = draft
 
     def plan(self) -> None:
+        refuse_unread(self.draft)
         if plan_mode(self.draft):
             return
         demands, whole = build_demands(self.draft.state, self.draft.raid, self.draft.planned)
@@ -108,7 +113,7 @@ class _Planner:
                 told = "; ".join([*hard, *by_drives])
                 self.draft.planned.notes.append(f"array {same.title!r} exists and is not as wanted: {told}")
         for controller in self.draft.state.controllers:
-            for array in controller.arrays:
+            for array in controller.arrays if not find_unread_parts(controller) else ():
                 if (controller.id, array.id) not in matched | saved:
                     self._sort_out_one(controller, array, demands)
         return kept

@@ -16,8 +16,8 @@ from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli, storclireply
-from bootos.hardware.storcli import StorArray
-from bootos.hardware.storclireply import Reply
+from bootos.hardware.storcli import StorArray, StorController
+from bootos.hardware.storclireply import Reply, find_rows
 from bootos.process import ToolError
 from bootos.waiting import CLOCK, Clock
 
@@ -39,7 +39,13 @@ class MegaraidDriver(CardDriver):
             found = storcli.read_controllers(machine.run, program)
         except ValueError as cause:
             raise DriverError(f"the controllers cannot be read: {cause}") from cause
-        return tuple(build_card(card, _read_boot(machine, program, card.number), storage) for card in found)
+        if found and all(card.is_hba for card in found):
+            models = ", ".join(card.model for card in found)
+            hint = "raid.driver: raid.mdadm makes software RAID of its drives"
+            raise DriverError(f"{models}: an HBA, which makes no arrays", hint=hint)
+        return tuple(
+            build_card(card, _read_boot(machine, program, card), storage) for card in found if not card.is_hba
+        )
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
         Hand(machine, _find_program(machine), detail.controller, self.clock).carry_out(detail)
@@ -54,15 +60,17 @@ def _find_program(machine: Machine) -> str:
     return need_tool(machine, storcli.PROGRAMS, ["show", "J"], missing)
 
 
-def _read_boot(machine: Machine, program: str, number: int) -> int | None:
+def _read_boot(machine: Machine, program: str, card: StorController) -> int | None:
     """The VD number that the controller boots from; None: it does not say."""
-    try:
-        replies = storclireply.read_reply(machine.run, program, [f"/c{number}", "show", "bootdrive"])
-    except ValueError:
+    if not card.data:
         return None
-    for entry in (entry for reply in replies for entry in reply.data.get("Controller Properties", [])):
-        value = str(entry.get("Value", ""))
-        if "boot" in str(entry.get("Ctrl_Prop", "")).lower():
+    try:
+        replies = storclireply.read_reply(machine.run, program, [f"/c{card.number}", "show", "bootdrive"])
+    except (ToolError, ValueError):
+        return None
+    for entry in (row for reply in replies for row in find_rows(reply.data, "Controller Properties")):
+        value = storclireply.find_text(entry, "Value")
+        if "boot" in storclireply.find_text(entry, "Ctrl_Prop").lower():
             digits = value.upper().removeprefix("VD:").strip()
             return int(digits) if digits.isdigit() else -1
     return None
@@ -167,8 +175,15 @@ class Hand(ToolHand):
         return bool(replies) and storcli.is_second(replies[0].version)
 
     def _list(self) -> Sequence[StorArray]:
-        for card in storcli.read_controllers(self.machine.run, self.program):
+        try:
+            cards = storcli.read_controllers(self.machine.run, self.program)
+        except ValueError as cause:
+            raise DriverError(f"the arrays of {self.controller} cannot be read: {cause}") from cause
+        for card in cards:
             if f"/c{card.number}" == self.controller:
+                unread = [entry.text for entry in card.remarks if entry.part in ("controller", "arrays")]
+                if unread:
+                    raise DriverError(f"{self.program}, controller {self.controller}: {unread[0]}")
                 return card.arrays
         raise DriverError(f"{self.program} does not show the controller {self.controller} any more")
 

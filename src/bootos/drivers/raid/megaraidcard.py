@@ -19,7 +19,8 @@ from bootos.drivers.storage.controller import (
     number_drives,
 )
 from bootos.drivers.storage.state import Storage
-from bootos.hardware.storcli import StorArray, StorController, StorDrive, find_type, is_second, parse_size
+from bootos.hardware.storcli import StorArray, StorController, is_foreign, is_second
+from bootos.hardware.storclidrive import StorDrive, find_type, parse_size
 
 NAME_LENGTH = 15
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -58,9 +59,10 @@ def build_card(card: StorController, boot: int | None, storage: Storage) -> Cont
         arrays=tuple(_build_array(entry, card, boot, storage) for entry in card.arrays),
         hotspares=card.hotspares,
         foreign=tuple(
-            Foreign(id=str(number), drives=ids, title=title)
-            for number, (title, ids) in enumerate(card.foreign)
+            Foreign(id=str(number), drives=entry.drives, title=entry.title, trouble=entry.trouble)
+            for number, entry in enumerate(card.foreign)
         ),
+        remarks=card.remarks,
     )
 
 
@@ -124,7 +126,7 @@ def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
     enclosure, _, slot = drive.id.partition(":")
     word, _, status = drive.state.partition("/")
     state = _TROUBLES.get(status) or _STATES.get(word.split(" ")[0]) or "unusable"
-    if drive.group == "F" or "Frgn" in drive.state or "Foreign" in drive.state:
+    if is_foreign(drive):
         state = "foreign"
     bad = state in ("failed", "missing", "unusable")
     # Only a JBOD is a disk of the kernel. A drive of an array may have a WWN that belongs to no disk there.
@@ -144,7 +146,7 @@ def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
         type=find_type(drive),
         interface=drive.interface,
         state=state,
-        trouble=f"its state is {drive.state}" if bad else "",
+        trouble=f"its state is {drive.state or 'not shown'}" if bad else "",
         device=disk.path if disk is not None else "",
     )
 

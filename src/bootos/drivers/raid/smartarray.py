@@ -17,7 +17,6 @@ from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import smartarray as ssa
-from bootos.hardware.program import TIMEOUT_S
 
 _MIB = 1024**2
 
@@ -144,14 +143,7 @@ def _find_program(machine: Machine) -> str:
 
 
 def _read_config(machine: Machine, program: str) -> list[ssa.SsaController]:
-    done = machine.run([program, *ssa.SHOW], timeout_s=TIMEOUT_S, check=False)
-    error = ssa.parse_error(done.stdout + "\n" + done.stderr)
-    if ssa.NO_CONTROLLERS in error:
-        return []
-    if error or done.returncode:
-        said = error or (done.stderr or done.stdout).strip()[-500:]
-        raise DriverError(f"{program} cannot show its controllers (exit code {done.returncode}): {said}")
     try:
-        return ssa.parse_config(done.stdout)
+        return ssa.read_config(machine.run, program)
     except ValueError as cause:
         raise DriverError(f"{program} cannot be understood") from cause

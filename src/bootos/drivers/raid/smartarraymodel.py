@@ -47,6 +47,7 @@ def build_controller(
         arrays=tuple(
             _build_array(found, volume, storage, {drive.id for drive in spares}) for volume in found.volumes
         ),
+        remarks=tuple(found.remarks),
     )
 
 

@@ -74,6 +74,12 @@ def plan_foreign(draft: ControllerDraft) -> None:
             draft.planned.complain(
                 "raid.foreign", f"{controller.title} cannot import or clear: {'; '.join(titles)}"
             )
+        elif draft.raid.foreign == "import" and (
+            why := "; ".join(f.trouble for f in controller.foreign if f.trouble)
+        ):
+            hint = "put in the drives that are missing, or clear: what is on the others is lost then"
+            message = f"what drives brought to {controller.title} cannot be imported: {why}"
+            draft.planned.complain("raid.foreign", message, hint)
         elif draft.raid.foreign == "import":
             draft.act(
                 f"import:{controller.number}",

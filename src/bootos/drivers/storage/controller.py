@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from bootos.drivers.storage.state import Storage
+from bootos.hardware.remark import Part, Remark
 from bootos.wire.inventory import DiskType
 
 Mode = Literal["raid", "hba", "mixed"]  # mixed: arrays and single disks side by side
@@ -128,10 +129,12 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     drives: tuple[str, ...] = ()
     title: str = ""  # RAID 1 on 252:4, 252:5
+    trouble: str = ""  # why it cannot be imported, in the tool's words
 
 
 class Controller(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is how the tool addresses it (`/c0`, `slot=1`, `1`); `number` how templates do."""
+    """`id` is how the tool addresses it (`/c0`, `slot=1`, `1`); `number` how templates do. `remarks` are what its
+    tool did not show of it."""
 
     id: str
     number: int
@@ -146,6 +149,11 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
     arrays: tuple[Array, ...] = ()
     hotspares: tuple[str, ...] = ()  # global ones
     foreign: tuple[Foreign, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    def find_unread(self, *parts: Part) -> str:
+        """What the tool says instead of these parts of the controller (or of all of it); empty: they are known."""
+        return next((entry.text for entry in self.remarks if entry.part in ("controller", *parts)), "")
 
     @property
     def failed(self) -> frozenset[str]:

@@ -1,0 +1,125 @@
+"""The drives in what storcli and perccli print, wherever they stand in it. Pure; used by `storcli`.
+
+"TB" of these tools is 1024 to the fourth.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from bootos.hardware.storclireply import Reply, find_part, find_rows, find_text
+from bootos.wire.inventory import DiskType
+
+_SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?)i?B?", re.IGNORECASE)
+_SECTORS = re.compile(r"\[0x([0-9a-f]+) Sectors\]", re.IGNORECASE)
+_DETAILS = " - Detailed Information"
+_PLACE = re.compile(r"^/c\d+(?:/e(\d+))?/s(\d+)$", re.IGNORECASE)
+
+
+class StorDrive(msgspec.Struct, frozen=True, kw_only=True):
+    """`state` is the tool's word: Onln, UGood, GHS, ... or `State/Status` of the second generation (`Conf/Online`);
+    empty: the tool names the drive and says nothing of it."""
+
+    id: str
+    state: str
+    group: str = "-"
+    size_bytes: int = 0
+    usable_bytes: int = 0
+    sector_bytes: int = 512
+    interface: str = ""
+    media: str = ""
+    model: str = ""
+    serial: str = ""
+    wwn: str = ""
+    firmware: str = ""
+
+
+def parse_size(text: str) -> int:
+    """`16.370 TB`, `9.094 TiB`, `256 KB`: all of 1024. 0 for what is no size."""
+    found = _SIZE.match(text.strip())
+    if not found or not found[1].strip(".") or found[1].count(".") > 1:
+        return 0
+    return int(float(found[1]) * 1024 ** " KMGTP".index((found[2] or " ").upper()))
+
+
+def _parse_exact(text: str, sector_bytes: int) -> int:
+    """`16.371 TB [0x82f800000 Sectors]`: the sectors, in the unit that gives the size."""
+    about, found = parse_size(text), _SECTORS.search(text)
+    if not found:
+        return about
+    sectors = int(found[1], 16)
+    return min((sectors * 512, sectors * sector_bytes), key=lambda size: abs(size - about))
+
+
+def find_type(drive: StorDrive) -> DiskType:
+    """The kind of drive, from the interface and the medium that storcli prints."""
+    if drive.interface.upper().startswith("NVME"):
+        return DiskType.NVME
+    return {"SSD": DiskType.SSD, "HDD": DiskType.HDD}.get(drive.media.upper(), DiskType.UNKNOWN)
+
+
+def build_drives(data: dict[str, Any], replies: Sequence[Reply]) -> tuple[StorDrive, ...]:
+    """The drives of a controller: of its list, of `Physical Device Information` (HBAs have no list), and those that
+    only the answers about the drives name. `data` is the answer to `show all`."""
+    places = [data, find_part(data, "Physical Device Information"), *(reply.data for reply in replies)]
+    rows: dict[str, dict[str, Any]] = {}
+    details: dict[str, dict[str, Any]] = {}
+    for row in find_rows(data, "PD LIST"):
+        rows.setdefault(find_text(row, "EID:Slt"), row)
+    for place in places:
+        for row, more in _find_details(place):
+            rows.setdefault(find_text(row, "EID:Slt"), row)
+            details.setdefault(find_text(row, "EID:Slt"), more)
+    for reply in replies:
+        for refusal in reply.refusals:
+            rows.setdefault(name_drive(refusal.place), {})
+    rows.pop("", None)
+    return tuple(_build_drive(id, row, details.get(id, {})) for id, row in rows.items())
+
+
+def name_drive(place: str) -> str:
+    """`/c0/e8/s14` as the tool names the drive elsewhere: `8:14`. Empty: it is the place of no drive."""
+    found = _PLACE.match(place)
+    return f"{found[1] or ''}:{found[2]}" if found else ""
+
+
+def _find_details(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(row, attributes) of every drive."""
+    for item in find_rows(data, "Drives List"):
+        yield find_part(item, "Drive Information"), find_part(item, "Drive Detailed Information")
+    for key in data:
+        if not key.startswith("Drive /") or key.endswith(_DETAILS):
+            continue
+        merged: dict[str, Any] = {}
+        for part in find_part(data, key + _DETAILS).values():
+            merged |= part if isinstance(part, dict) else {}
+        for row in find_rows(data, key)[:1]:
+            yield row, merged
+
+
+def _find_state(row: dict[str, Any]) -> str:
+    """The second generation has two words."""
+    state = find_text(row, "State")
+    return f"{state}/{find_text(row, 'Status')}" if "Status" in row else state
+
+
+def _build_drive(id: str, row: dict[str, Any], more: dict[str, Any]) -> StorDrive:
+    sector_bytes = parse_size(find_text(more, "Logical Sector Size") or find_text(row, "SeSz")) or 512
+    about = parse_size(find_text(row, "Size"))
+    raw, coerced = find_text(more, "Raw size"), find_text(more, "Coerced size")
+    return StorDrive(
+        id=id,
+        state=_find_state(row),
+        group=find_text(row, "DG") or "-",
+        size_bytes=_parse_exact(raw, sector_bytes) or about,
+        usable_bytes=_parse_exact(coerced, sector_bytes) or about,
+        sector_bytes=sector_bytes,
+        interface=find_text(row, "Intf"),
+        media=find_text(row, "Med"),
+        model=find_text(row, "Model"),
+        serial=find_text(more, "SN", "Serial Number"),
+        wwn=find_text(more, "WWN"),
+        firmware=find_text(more, "Firmware Revision", "Firmware Revision Level"),
+    )
