@@ -32,7 +32,7 @@ _SECTION = re.compile(
 # A section of any other name, like `maxCache 3.0 information`: what is in it belongs to nothing that is read.
 _OTHER_SECTION = re.compile(r"^\w[\w .,/()-]{0,60} information$", re.IGNORECASE)
 # The parts of a section whose keys are read with it. Others (batteries, sensors, PHYs) have keys of their own.
-_OWN_PART = re.compile(r"(version|segment) information|RAID properties", re.IGNORECASE)
+_OWN_PART = re.compile(r"^([\w ]+ (version|segment) information|RAID properties)$", re.IGNORECASE)
 _VOLUME = re.compile(r"^Logical (?:device|drive) number (\d+)$", re.IGNORECASE)
 _ARRAY = re.compile(r"^Array Number (\d+)$", re.IGNORECASE)
 _DEVICE = re.compile(r"^Device #(\d+)$", re.IGNORECASE)
@@ -131,7 +131,7 @@ class _Reader:
         """Take one line, with the lines around it."""
         line = raw.strip()
         is_indented = raw[:1].isspace()
-        is_ruled = any(_RULE.match(other.strip()) for other in [*before[-1:], *after])
+        is_ruled = any(_RULE.match(other.strip()) for other in before[-1:])
         if title := _SECTION.match(line):
             self._begin(title[1].lower())
             self.values = self.controller.values if self.section == "controller" else None
@@ -151,8 +151,14 @@ class _Reader:
             self.devices[-1] = (self.values, True)
         elif self.volume is not None and self.values is self.volume.values and _PAIRS.match(line):
             _keep_places(self.volume, line)  # this line continues the line before it
+        elif (
+            is_indented
+            and _OWN_PART.search(line)
+            and (is_ruled or any(_RULE.match(o.strip()) for o in after))
+        ):
+            self.is_own = True
         elif is_indented and is_ruled and not _VALUE.match(line):
-            self.is_own = _OWN_PART.search(line) is not None
+            self.is_own = False
         elif self.values is not None and (found := _VALUE.match(line)):
             _keep(self.values, self.volume, found[1], (found[2] or "").strip(), is_own=self.is_own)
 
@@ -175,10 +181,15 @@ class _Reader:
 
 
 def read_configs(run: Runner, program: str) -> list[ArcController]:
-    """All controllers, also those that the tool cannot talk to. Raises ToolError, and ValueError when it does not say
-    how many there are."""
+    """All controllers, also those that the tool cannot talk to. Raises ToolError, and ValueError when it neither says
+    how many there are nor shows one."""
     text = _read_config(run, program, 1)
-    count = parse_count(text)
+    try:
+        count = parse_count(text)
+    except ValueError:
+        if not _is_controller(text):
+            raise
+        count = 1
     found = []
     for number in range(1, count + 1):
         try:
@@ -187,6 +198,13 @@ def read_configs(run: Runner, program: str) -> list[ArcController]:
             said = f"its state cannot be read: {cause}"
             found.append(ArcController(number=number, remarks=[Remark(text=said, part="controller")]))
     return found
+
+
+def _is_controller(text: str) -> bool:
+    try:
+        return bool(parse_config(text).values)
+    except ValueError:
+        return False
 
 
 def read_config(run: Runner, program: str, number: int, text: str | None = None) -> ArcController:

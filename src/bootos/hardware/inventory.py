@@ -23,6 +23,7 @@ from bootos.hardware import (
     health,
     identity,
     lldp,
+    mdexamine,
     memory,
     nic,
     pci,
@@ -174,12 +175,12 @@ class _Collector:
 
     def _read_raid(
         self,
-        examined: "Future[list[raid.Superblock]]",
+        examined: "Future[list[mdexamine.Superblock]]",
         asked: "dict[str, Future[raidtool.Told | None]]",
         devices: list[PciDevice],
         disks: list[Disk],
     ) -> list[RaidController]:
-        superblocks: list[raid.Superblock] = self._take("md superblocks", [], examined)
+        superblocks: list[mdexamine.Superblock] = self._take("md superblocks", [], examined)
         running: list[raid.MdDevice] = self._read("running md arrays", [], raid.read_running, self.tree)
         md = self._read("md arrays", None, raid.build_md, superblocks, running, disks)
         hardware = raid.find_hardware_controllers(devices)

@@ -7,6 +7,7 @@ is listed without arrays here; `raidtool` adds them where the vendor's program i
 import re
 from collections.abc import Sequence
 
+from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine, parse_level
 from bootos.hardware.tree import Tree
 from bootos.process import Runner
 from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, RaidDrive
@@ -33,7 +34,6 @@ _VENDOR_DRIVERS = {
 _HPE = frozenset({"103c", "1590"})
 # In udev's database: a member of an array, and a device that carries more than one signature.
 _MAY_BE_MEMBER = re.compile(r"^E:ID_FS_(TYPE=.*raid_member|AMBIVALENT=)", re.MULTILINE)
-_LEVEL = re.compile(r"^raid(\d+)$")
 
 
 def find_members(tree: Tree, disks: Sequence[Disk]) -> list[str]:
@@ -54,7 +54,7 @@ def find_members(tree: Tree, disks: Sequence[Disk]) -> list[str]:
     return devices
 
 
-def read_examine(devices: Sequence[str], run: Runner) -> list["Superblock"]:
+def read_examine(devices: Sequence[str], run: Runner) -> list[Superblock]:
     """The md superblocks on `devices`, with one call of mdadm. Raises ToolError, ValueError."""
     if not devices:
         return []
@@ -63,83 +63,44 @@ def read_examine(devices: Sequence[str], run: Runner) -> list["Superblock"]:
     return parse_examine(done.stdout)
 
 
-class Superblock:
-    """One member's md superblock: `values` are mdadm's own words."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.values: dict[str, str] = {}
-
-    @property
-    def uuid(self) -> str:
-        """The array's UUID; empty for what is no md member (a partition table, a container's member)."""
-        return (self.values.get("Array UUID") or self.values.get("UUID", "")).partition(" ")[0]
-
-    @property
-    def is_spare(self) -> bool:
-        """Whether the member is a hot spare."""
-        return self.role == "spare"
-
-    @property
-    def role(self) -> str:
-        """`active 0`, `spare`, or what mdadm says."""
-        said = self.values.get("Device Role", "").lower()
-        found = re.match(r"active device (\d+)", said)
-        return f"active {found[1]}" if found else said
-
-
-def parse_examine(text: str) -> list[Superblock]:
-    """The text of `mdadm --examine DEVICE...`, only those with a superblock of version 1 or 0.90."""
-    blocks: list[Superblock] = []
-    for line in text.splitlines():
-        if line.startswith("/") and line.rstrip().endswith(":"):
-            blocks.append(Superblock(line.rstrip()[:-1]))
-        elif blocks:
-            key, colon, value = line.partition(" : ")
-            if colon:
-                blocks[-1].values.setdefault(key.strip(), value.strip())
-            elif re.match(r"^this\s+\d+", line):
-                blocks[-1].values.setdefault("Device Role", _role_of_old_format(line))
-    return [block for block in blocks if block.uuid and "Raid Level" in block.values]
-
-
-def _role_of_old_format(line: str) -> str:
-    """0.90 has a table of members instead: `this     2       8       49        2      spare   /dev/sdd1`."""
-    words = line.split()
-    state = " ".join(word for word in words[5:] if not word.startswith("/"))
-    return "spare" if "spare" in state else f"Active device {words[4]}" if "active" in state else state
-
-
 def build_md(
     superblocks: Sequence[Superblock], running: Sequence["MdDevice"], disks: Sequence[Disk]
 ) -> RaidController | None:
     """Linux md as a controller: every array that members or the kernel know. None when there is none."""
     arrays: dict[str, RaidArray] = {}
+    numbers: dict[str, str] = {}  # of a container's volumes, by UUID
     drives: dict[str, RaidDrive] = {}
-    for block in sorted(superblocks, key=lambda entry: entry.uuid):
+    for block in sorted(superblocks, key=lambda entry: (entry.uuid, entry.device)):
         drives[block.device] = _build_drive(block.device, disks, block)
+        if block.container:
+            _add_volumes(block, arrays, numbers, drives[block.device])
+            continue
         array = arrays.get(block.uuid)
         if array is None:
             array = arrays[block.uuid] = RaidArray(
                 name=_parse_name(block),
-                level=_parse_level(block.values["Raid Level"]),
-                size_bytes=_parse_kib(block.values.get("Array Size", "")),
+                level=parse_level(block.values["raid level"]),
+                size_bytes=_parse_kib(block.values.get("array size", "")),
                 state="not assembled",
                 uuid=block.uuid,
             )
         (array.hotspares if block.is_spare else array.drives).append(block.device)
     for device in running:
         members = set(device.members)
-        array = next(
-            (entry for entry in arrays.values() if members & {*entry.drives, *entry.hotspares}), None
-        )
-        if array is None:
+        same = [
+            (uuid, entry) for uuid, entry in arrays.items() if members & {*entry.drives, *entry.hotspares}
+        ]
+        if device.subarray:  # several volumes may lie on the same disks
+            same = [(uuid, entry) for uuid, entry in same if numbers.get(uuid) == device.subarray]
+        if same:
+            array = same[0][1]
+        else:
             array = arrays[device.name] = RaidArray(name=device.name, level=device.level)
             array.drives, array.hotspares = device.active, device.spares
             drives.update({member: _build_drive(member, disks, None) for member in device.members})
         array.path, array.state = f"/dev/{device.name}", device.state
         array.size_bytes = device.size_bytes or array.size_bytes
-    if not arrays:
+    if not drives and not arrays:
         return None
     found = sorted(arrays.values(), key=lambda entry: entry.name)
     for array in found:
@@ -152,6 +113,20 @@ def build_md(
         arrays=found,
         drives=sorted(drives.values(), key=lambda drive: drive.id),
     )
+
+
+def _add_volumes(
+    block: Superblock, arrays: dict[str, RaidArray], numbers: dict[str, str], drive: RaidDrive
+) -> None:
+    """Put a member of a container into its volumes. One that is in none is a spare of whoever needs it."""
+    for title, (found, role) in zip(block.volumes, list_volumes(block), strict=True):
+        uuid = found.uuid or found.name
+        array = arrays.setdefault(uuid, found)
+        numbers[uuid] = find_subarray(block, title)
+        (array.hotspares if role == "spare" else array.drives).append(block.device)
+        drive.state = f"{role}, {block.container}"
+    if not block.volumes:
+        drive.state = f"spare, {block.container}"
 
 
 def _build_drive(device: str, disks: Sequence[Disk], block: Superblock | None) -> RaidDrive:
@@ -168,20 +143,15 @@ def _build_drive(device: str, disks: Sequence[Disk], block: Superblock | None) -
 
 def _parse_device_size(block: Superblock) -> int | None:
     """What md can use of the device: version 1 counts in sectors, 0.90 in KiB."""
-    available = block.values.get("Avail Dev Size")
-    return _parse_sectors(available) if available else _parse_kib(block.values.get("Used Dev Size", ""))
+    available = block.values.get("avail dev size")
+    return _parse_sectors(available) if available else _parse_kib(block.values.get("used dev size", ""))
 
 
 def _parse_name(block: Superblock) -> str:
     """mdadm writes `host:name  (local to host ...)`; the name alone is what the operator gave."""
-    said = block.values.get("Name", "").partition("  (local")[0].strip()
-    minor = block.values.get("Preferred Minor")
+    said = block.values.get("name", "").partition("  (local")[0].strip()
+    minor = block.values.get("preferred minor")
     return said.rpartition(":")[2] or (f"md{minor}" if minor else block.uuid)
-
-
-def _parse_level(text: str) -> str:
-    found = _LEVEL.match(text)
-    return found[1] if found else text
 
 
 def _parse_kib(text: str) -> int | None:
@@ -197,11 +167,12 @@ def _parse_sectors(text: str) -> int | None:
 
 
 class MdDevice:
-    """An array that the kernel runs now."""
+    """An array that the kernel runs now. `subarray` is the number of a volume in its container; empty: it has none."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.level = ""
+        self.subarray = ""
         self.state = ""
         self.size_bytes: int | None = None
         self.active: list[str] = []
@@ -223,8 +194,12 @@ def read_running(tree: Tree) -> list[MdDevice]:
         state = tree.read(f"{place}/array_state") or "unknown"
         if state == "clear":  # the array is stopped, and the kernel only keeps its name
             continue
+        metadata = tree.read(f"{place}/metadata_version") or ""
+        if metadata.startswith("external:") and metadata[9:10] not in ("/", "-"):
+            continue  # a container, which has volumes and holds no data itself
         device = MdDevice(name)
-        device.level = _parse_level(tree.read(f"{place}/level") or "")
+        device.subarray = metadata.rpartition("/")[2] if metadata.startswith("external:") else ""
+        device.level = parse_level(tree.read(f"{place}/level") or "")
         degraded = tree.read_int(f"{place}/degraded")
         action = tree.read(f"{place}/sync_action")
         words = [state]

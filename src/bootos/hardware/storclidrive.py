@@ -95,7 +95,7 @@ def _find_details(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[s
         merged: dict[str, Any] = {}
         for part in find_part(data, key + _DETAILS).values():
             merged |= part if isinstance(part, dict) else {}
-        for row in find_rows(data, key)[:1]:
+        for row in [row for row in find_rows(data, key) if find_text(row, "EID:Slt")][:1]:
             yield row, merged
 
 

@@ -135,3 +135,53 @@ def test_only_what_udev_does_not_know_to_be_something_else_is_examined(tmp_path:
         if known is not None:
             (udev / f"b8:{number}").write_text(f"E:ID_BUS=ata\n{known}\n")
     assert find_members(Tree(tmp_path), disks) == ["/dev/sda", "/dev/sdc"]
+
+
+def test_a_ddf_member_that_is_not_assembled_is_shown_with_its_volume(golden: Path) -> None:
+    (block,) = parse_examine((golden / "mdadm/ddf.txt").read_text())
+    md = build_md([block], [], build_disks("vda", "vdb"))
+    assert md is not None
+    (array,) = md.arrays
+    assert (array.name, array.level, array.size_bytes) == ("vol0", "1", 768 << 20)
+    assert (array.drives, array.state) == (["/dev/vda"], "not assembled, DDF, optimal, consistent")
+    assert [(drive.id, drive.state) for drive in md.drives] == [("/dev/vda", "active 0, DDF")]
+
+
+def test_imsm_members_that_are_not_assembled_are_shown_with_their_volume(golden: Path) -> None:
+    blocks = parse_examine((golden / "mdadm/imsm.txt").read_text())
+    md = build_md(blocks, [], build_disks("sda", "sdb", "sdc", "sdd"))
+    assert md is not None
+    (array,) = md.arrays
+    assert (array.name, array.level, array.state) == ("Data", "5", "not assembled, IMSM, degraded")
+    assert array.uuid == "764aa814:831953a1:06cf2a07:1ca42b2e"
+    assert array.size_bytes == 11135008768 * 512
+    assert array.drives == ["/dev/sda", "/dev/sdc", "/dev/sdd"]
+    states = {drive.id: drive.state for drive in md.drives}
+    assert states == {
+        "/dev/sda": "active 0, IMSM",
+        "/dev/sdb": "spare, IMSM",
+        "/dev/sdc": "active 2, IMSM",
+        "/dev/sdd": "active 3, IMSM",
+    }
+
+
+def test_a_running_volume_is_the_one_of_its_container_and_the_container_is_none(
+    golden: Path, tmp_path: Path
+) -> None:
+    files = {
+        "md126/md/array_state": "active", "md126/md/level": "raid5", "md126/md/degraded": "1",
+        "md126/md/metadata_version": "external:/md127/0", "md126/size": "11135008768",
+        "md126/md/dev-sda/state": "in_sync", "md126/md/dev-sdc/state": "in_sync",
+        "md127/md/array_state": "inactive", "md127/md/metadata_version": "external:imsm",
+        "md127/md/dev-sda/state": "spare", "md127/md/dev-sdc/state": "spare",
+    }  # fmt: skip
+    for name, text in files.items():
+        place = tmp_path / "sys/block" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{text}\n")
+    running = read_running(Tree(tmp_path))
+    blocks = parse_examine((golden / "mdadm/imsm.txt").read_text())
+    md = build_md(blocks, running, build_disks("sda", "sdb", "sdc", "sdd"))
+    assert md is not None
+    (array,) = md.arrays
+    assert (array.name, array.path, array.state) == ("Data", "/dev/md126", "active, degraded")

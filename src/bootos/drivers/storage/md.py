@@ -74,11 +74,10 @@ class MdstatEntry(msgspec.Struct, frozen=True, kw_only=True):
 def parse_mdstat(text: str) -> list[MdstatEntry]:
     """`/proc/mdstat`."""
     entries: list[MdstatEntry] = []
-    for block in re.split(r"\n(?=\S)", text):
-        lines = block.splitlines()
-        head = _MDSTAT_HEAD.match(lines[0]) if lines else None
-        if not head:
-            continue
+    lines = text.splitlines()
+    heads = [(place, head) for place, line in enumerate(lines) if (head := _MDSTAT_HEAD.match(line))]
+    ends = [place for place, _ in heads]
+    for (place, head), end in zip(heads, [*ends[1:], len(lines)], strict=False):
         words = head.group(3).split()
         members: list[Member] = []
         level = ""
@@ -91,7 +90,7 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
                 members.append(Member(node=node, role=None if spare else int(number), faulty="(F)" in flags))
             elif not word.startswith("("):
                 level = word.removeprefix("raid")
-        body = "\n".join(lines[1:])
+        body = "\n".join(lines[place + 1 : end])
         chunk = _CHUNK.search(body)
         progress = _PROGRESS.search(body)
         entries.append(

@@ -1,0 +1,245 @@
+"""Every captured output of a RAID tool, mutated: what was read before is read still, and nothing is added. What an
+output holds was counted in the file, by eye and grep, and not by the parsers."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from mutation import Grammar, Mutation, mutate_json, mutate_text
+from toolanswers import NOTHING, ToolAnswers, read_golden
+
+from bootos.drivers.raid import adaptecmodel, smartarraymodel
+from bootos.drivers.raid.megaraidcard import build_card
+from bootos.drivers.storage.md import parse_mdstat
+from bootos.drivers.storage.state import Storage
+from bootos.hardware import adaptec, raidtool, smartarray, storcli
+from bootos.hardware.mdexamine import parse_examine
+from bootos.hardware.raid import build_md
+from bootos.wire.inventory import RaidController
+
+TEXT_SEEDS = range(64)  # each of the eight kinds eight times
+JSON_SEEDS = range(32)  # each of the four kinds eight times
+
+
+Reader = Callable[[str], tuple[list[RaidController], Any]]
+
+
+class Held(NamedTuple):
+    """What an output holds: controllers, arrays, drives, and places of drives in arrays (hot spares of one as well)."""
+
+    controllers: int
+    arrays: int
+    drives: int
+    members: int
+
+
+def any_of(words: str) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(word.strip()) for word in words.split(",")), re.IGNORECASE)
+
+
+SSACLI = Grammar(
+    read=any_of(
+        """firmware, serial, pci address, mode, boot volume, raid 6, cache board, array, drive, fault, size, status,
+        strip, caching, label, unique, disk name, interface, model, wwid, parity, group, smart path"""
+    ),
+    spelled=any_of(
+        """array, logical drive, physicaldrive, unassigned, serial number, firmware version, fault tolerance, status,
+        drive type, interface type, size, controller mode, primary boot volume, model, caching, cache board present,
+        strip size, pci address, raid 6"""
+    ),
+    section="\n   Frobnication Unit 1\n\n      Status: Failed\n      Serial Number: FROB1\n      Size: 1 TB\n\n",
+    border=re.compile(r"^   (Array|Port Name|unassigned|SEP|Internal Drive Cage)", re.IGNORECASE),
+    kept=re.compile(r" in Slot "),
+)
+_RULE = "-" * 70
+ARCCONF = Grammar(
+    read=any_of(
+        """controller, firmware, driver name, boot, raid level, name, identifier, status, size, segment, drive, device,
+        state, serial, model, vendor, ssd, speed, location, channel, cache, caching, spare, array, block, pci, world,
+        parity, stripe, power state, legs, group"""
+    ),
+    spelled=any_of(
+        """controllers found, controller information, logical device, logical drive, physical device, array, device #,
+        hard drive, segment, raid level, status of, size, state, model, serial number, firmware, reported channel,
+        reported location, total size, controller mode, stripe-unit, disk name"""
+    ),
+    section=f"""{_RULE}
+Frobnication 3.0 information
+{_RULE}
+   Status of logical device                 : Failed
+   State                                    : Failed
+   Size                                     : 1 MB
+   Controller Model                         : Frob
+""",
+    border=re.compile(r"^-{60,}\n.*\n-{60,}$"),
+    kept=re.compile(r"^$"),
+)
+
+SMARTARRAY = {
+    "h240": Held(1, 2, 2, 2),
+    "p212-and-p410i": Held(2, 3, 18, 12),
+    "p400i-unassigned": Held(1, 1, 4, 2),
+    "p408i-a": Held(1, 1, 4, 4),
+    "p410i-1tb": Held(1, 0, 2, 0),
+    "p440-erasing": Held(1, 0, 1, 0),
+    "p440ar": Held(1, 2, 8, 8),
+    "p816i-a": Held(1, 3, 10, 10),
+    "p816i-a-media-errors": Held(1, 3, 4, 6),  # two logical drives lie on the two drives of array B
+    "p822-empty": Held(1, 0, 7, 0),
+    "p822-hba": Held(1, 0, 1, 0),
+    "p822-raid50": Held(1, 1, 7, 6),
+    "p822-two-arrays": Held(1, 2, 7, 5),
+}
+ADAPTEC = {
+    "5405": Held(1, 1, 4, 4),
+    "6405-global-spares": Held(1, 3, 18, 16),
+    "6405-rebuilding": Held(1, 1, 4, 4),
+    "6805e-failed": Held(1, 2, 8, 8),
+    "6805q-maxcache": Held(1, 1, 8, 7),
+    "7805q-dedicated-spares": Held(1, 3, 14, 11),
+    "8805": Held(1, 1, 8, 8),
+    "asr71605": Held(1, 1, 3, 3),  # the array has 16, of which the file shows 3
+    "hba-1100": Held(1, 0, 7, 0),
+    "inaccessible": Held(1, 0, 0, 0),
+    "serveraid-8k": Held(1, 1, 2, 2),
+    "smartraid-3154": Held(1, 2, 14, 14),
+    "smartraid-3204-empty": Held(1, 0, 8, 0),
+    "smartraid-3204-two-arrays": Held(1, 2, 8, 6),
+}
+STORCLI = {
+    ("mr9270.c0_show_all", "mr9270.vall_show_all", "mr9270.eall_sall_show_all"): Held(1, 1, 8, 8),
+    ("mr9560.c0", "mr9560.vall", "mr9560.sall"): Held(1, 12, 12, 12),
+    ("mr9660.c0-free", "mr9660.vall", "mr9660.sall"): Held(1, 24, 24, 23),
+    ("perc-h345.c0", "", ""): Held(1, 1, 2, 2),
+    ("cisco-12g.c0-foreign", "", ""): Held(1, 3, 5, 3),
+    ("rs3dc080.c0-foreign-incomplete", "", ""): Held(1, 1, 4, 0),  # rows of its drives are not in the file
+    ("ucsc-m5hd.c0", "ucsc-m5hd.vall", ""): Held(1, 0, 2, 0),
+    ("hba9500.c0", "", ""): Held(1, 0, 3, 0),
+}
+
+
+def count(controllers: list[RaidController]) -> Held:
+    arrays = [array for card in controllers for array in card.arrays]
+    return Held(
+        len(controllers),
+        len(arrays),
+        sum(len(card.drives) for card in controllers),
+        sum(len(array.drives) + len(array.hotspares) for array in arrays),
+    )
+
+
+def read_ssacli(text: str) -> tuple[list[RaidController], Any]:
+    """What the inventory and the driver see."""
+    told = raidtool.read_smartarray(ToolAnswers("ssacli", {}, otherwise=text).run, "ssacli")
+    cards = [
+        smartarraymodel.build_controller(found, number, Storage())
+        for number, found in enumerate(smartarray.parse_config(text))
+    ]
+    return told.controllers, cards
+
+
+def read_arcconf(text: str) -> tuple[list[RaidController], Any]:
+    one = re.sub(r"(?i)(controllers found *: *)\d+", r"\g<1>1", text)
+    told = raidtool.read_adaptec(ToolAnswers("arcconf", {}, otherwise=one).run, "arcconf")
+    return told.controllers, adaptecmodel.build_controller(adaptec.parse_config(text), 0, [], Storage())
+
+
+def read_storcli(main: str, volumes: str, drives: str) -> tuple[list[RaidController], Any]:
+    rest = {"/call show all": main, "/c0/vall show all": volumes, "/c0/eall/sall show all": drives}
+    tool = ToolAnswers("storcli64", {call: text or NOTHING for call, text in rest.items()})
+    told = raidtool.read_megaraid(tool.run, "storcli64")
+    return told.controllers, [
+        build_card(card, None, Storage()) for card in storcli.read_controllers(tool.run, "storcli64")
+    ]
+
+
+def tell(seen: tuple[list[RaidController], Any]) -> Any:
+    """Everything that is seen, comparable."""
+    return msgspec.to_builtins(seen[0]), msgspec.to_builtins(seen[1])
+
+
+def find_changes(read: Reader, text: str, held: Held, mutations: Iterable[Mutation]) -> list[str]:
+    """The mutations after which something else is seen. Raises AssertionError when the output itself is not read right."""
+    before = read(text)
+    assert count(before[0]) == held
+    return [
+        f"{entry.kind}, seed {entry.seed}" for entry in mutations if tell(read(entry.text)) != tell(before)
+    ]
+
+
+@pytest.mark.parametrize("name", SMARTARRAY)
+def test_ssacli_is_read_the_same_whatever_stands_around(name: str) -> None:
+    text = read_golden(f"raid.smartarray/{name}.txt")
+    assert find_changes(read_ssacli, text, SMARTARRAY[name], mutate_text(text, TEXT_SEEDS, SSACLI)) == []
+
+
+@pytest.mark.parametrize("name", ADAPTEC)
+def test_arcconf_is_read_the_same_whatever_stands_around(name: str) -> None:
+    text = read_golden(f"raid.adaptec/{name}.txt")
+    assert find_changes(read_arcconf, text, ADAPTEC[name], mutate_text(text, TEXT_SEEDS, ARCCONF)) == []
+
+
+@pytest.mark.parametrize("names", STORCLI, ids=[names[0] for names in STORCLI])
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["controller", "arrays", "drives"])
+def test_storcli_is_read_the_same_whatever_else_it_prints(names: tuple[str, str, str], part: int) -> None:
+    if not names[part]:
+        pytest.skip("no answer of this kind was published")
+    texts = [read_golden(f"raid.megaraid/{name}.json") if name else "" for name in names]
+
+    def read(text: str) -> tuple[list[RaidController], Any]:
+        return read_storcli(*[text if place == part else other for place, other in enumerate(texts)])
+
+    assert (
+        find_changes(read, texts[part], STORCLI[names], mutate_json(texts[part], JSON_SEEDS, frozenset()))
+        == []
+    )
+
+
+MDADM = Grammar(
+    read=any_of("magic, uuid, level, name, size, minor, role, guid, subarray, slot, state, serial, devices"),
+    spelled=any_of(
+        "raid level, array uuid, array size, device role, this slot, subarray, map state, used dev size"
+    ),
+    section="  Frobnication : 1\n     Bad Blocks : none\n",
+    border=re.compile(r"^/dev/\w+:$"),
+    kept=re.compile(r"^$"),
+)
+EXAMINE = {"examine": Held(1, 2, 3, 3), "ddf": Held(1, 1, 1, 1), "imsm": Held(1, 1, 4, 3)}
+MDSTAT = {"levels": (3, 9), "building": (3, 9), "degraded": (3, 8), "read-only": (2, 6)}  # arrays, members
+TASKS = {"none": 0, "build": 1, "rebuild": 1, "two-tasks": 2}
+
+
+@pytest.mark.parametrize("name", EXAMINE)
+def test_superblocks_are_read_the_same_whatever_stands_around(name: str) -> None:
+    def read(text: str) -> tuple[list[RaidController], Any]:
+        md = build_md(parse_examine(text), [], [])
+        return [md] if md is not None else [], None
+
+    text = read_golden(f"../hardware/mdadm/{name}.txt")
+    assert find_changes(read, text, EXAMINE[name], mutate_text(text, TEXT_SEEDS, MDADM)) == []
+
+
+@pytest.mark.parametrize("name", MDSTAT)
+def test_the_kernels_arrays_are_read_the_same_whatever_stands_around(name: str) -> None:
+    text = read_golden(f"raid.mdadm/{name}/mdstat.txt")
+    before = parse_mdstat(text)
+    assert (len(before), sum(len(entry.members) for entry in before)) == MDSTAT[name]
+    grammar = msgspec.structs.replace(MDADM, read=any_of("md"))
+    for mutation in mutate_text(text, TEXT_SEEDS, grammar):
+        assert parse_mdstat(mutation.text) == before, f"{mutation.kind}, seed {mutation.seed}"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_of_arcconf_are_read_the_same_whatever_stands_around(name: str) -> None:
+    text = read_golden(f"raid.adaptec/status-{name}.txt")
+    before = adaptec.parse_status(text)
+    assert len(before) == TASKS[name]
+    grammar = msgspec.structs.replace(
+        ARCCONF,
+        read=any_of("logical device, operation, percentage"),
+        spelled=any_of("logical device task, current operation"),
+    )
+    for mutation in mutate_text(text, TEXT_SEEDS, grammar):
+        assert adaptec.parse_status(mutation.text) == before, f"{mutation.kind}, seed {mutation.seed}"
