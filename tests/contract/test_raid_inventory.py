@@ -7,11 +7,12 @@ from raidrig import build_drives
 from siliconmachine import SiliconMachine
 
 from bootos.hardware.inventory import collect_inventory
+from bootos.hardware.raid import find_hardware_controllers
 from bootos.hardware.raidtool import TOOLS, add_told
 from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.lab.vendor_tools.tool import run_program
-from bootos.wire.inventory import RaidController
+from bootos.wire.inventory import PciDevice, RaidController
 
 
 @pytest.fixture
@@ -99,3 +100,40 @@ def test_megaraid_with_its_arrays_and_drives(rig: SiliconMachine, program: str) 
     (array,) = found.arrays
     assert (array.name, array.level, array.drives, array.hotspares) == ("os", "1", ["32:0", "32:1"], ["32:2"])
     assert [drive.serial for drive in found.drives] == ["SN0000", "SN0001", "SN0002", "SN0003"]
+
+
+@pytest.mark.parametrize("wanted", ["raid.adaptec", "raid.smartarray"])
+def test_one_card_that_two_programs_list_is_one_controller(wanted: str) -> None:
+    """Microchip's arcconf and HPE's ssacli both know the cards of each other; the PCI ids say whose it is."""
+    card = RaidController(name="0000:5c:00.0", driver=wanted, pci_address="0000:5c:00.0")
+    hpe = RaidController(
+        name="slot 0", driver="raid.smartarray", pci_address="0000:5c:00.0", model="A", serial="X"
+    )
+    chip = RaidController(name="controller 1", driver="raid.adaptec", model="B", serial="X")
+    hardware = [card]
+    assert add_told(hardware, {"raid.smartarray": [hpe], "raid.adaptec": [chip]}, TOOLS, []) == []
+    assert [(entry.driver, entry.pci_address) for entry in hardware] == [(wanted, "0000:5c:00.0")]
+    unlisted: list[RaidController] = []
+    add_told(unlisted, {"raid.smartarray": [hpe], "raid.adaptec": [chip]}, TOOLS, [])
+    assert [entry.driver for entry in unlisted] == ["raid.smartarray"]
+
+
+def test_two_cards_that_two_programs_list_are_two() -> None:
+    first = RaidController(name="slot 0", driver="raid.smartarray", serial="X", pci_address="0000:5c:00.0")
+    second = RaidController(
+        name="controller 1", driver="raid.adaptec", serial="Y", pci_address="0000:3b:00.0"
+    )
+    hardware: list[RaidController] = []
+    add_told(hardware, {"raid.smartarray": [first], "raid.adaptec": [second]}, TOOLS, [])
+    assert [entry.serial for entry in hardware] == ["X", "Y"]
+
+
+def test_an_hba_that_pci_ids_name_so_is_no_raid_controller() -> None:
+    def build(subsystem: str) -> PciDevice:
+        return PciDevice(
+            address="0000:5c:00.0", vendor_id="9005", device_id="028f", class_id="010700",
+            kernel_module="smartpqi", subsystem=subsystem, subsystem_vendor_id="9005",
+        )  # fmt: skip
+
+    assert find_hardware_controllers([build("HBA 1100-16i")]) == []
+    assert len(find_hardware_controllers([build("SmartRAID 3154-8i"), build("Smart HBA H240")])) == 2

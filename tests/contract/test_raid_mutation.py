@@ -1,6 +1,7 @@
 """Every captured output of a RAID tool, mutated: what was read before is read still, and nothing is added. What an
 output holds was counted in the file, by eye and grep, and not by the parsers."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -161,7 +162,7 @@ def tell(seen: tuple[list[RaidController], Any]) -> Any:
 
 
 def find_changes(read: Reader, text: str, held: Held, mutations: Iterable[Mutation]) -> list[str]:
-    """The mutations after which something else is seen. Raises AssertionError when the output itself is not read right."""
+    """The mutations after which something else is seen. Raises AssertionError when the output is not read right."""
     before = read(text)
     assert count(before[0]) == held
     return [
@@ -243,3 +244,43 @@ def test_tasks_of_arcconf_are_read_the_same_whatever_stands_around(name: str) ->
     )
     for mutation in mutate_text(text, TEXT_SEEDS, grammar):
         assert adaptec.parse_status(mutation.text) == before, f"{mutation.kind}, seed {mutation.seed}"
+
+
+def refuse(text: str, words: str, place: str) -> str:
+    """The answer with the status that the tool gives when one drive or array has failed, and all its data."""
+    whole = json.loads(text, strict=False)
+    key = {"s": "Drive", "v": "VD"}.get(place.rpartition("/")[2][:1], "Ctrl")
+    row = {key: place, "Status": "Failure", "ErrCd": 46, "ErrMsg": "-"}
+    whole["Controllers"][0]["Command Status"] |= {
+        "Status": "Failure",
+        "Description": words,
+        "Detailed Status": [row],
+    }
+    return json.dumps(whole)
+
+
+@pytest.mark.parametrize("names", STORCLI, ids=[names[0] for names in STORCLI])
+@pytest.mark.parametrize(
+    ("part", "place", "words"),
+    [
+        (0, "0", "None"),
+        (1, "/c0/v199", "Show Virtual Drive Information Failed."),
+        (2, "/c0/e250/s99", "Show Drive Information Failed."),
+    ],
+)
+def test_one_object_with_an_error_takes_nothing_else_away(
+    names: tuple[str, str, str], part: int, place: str, words: str
+) -> None:
+    texts = [read_golden(f"raid.megaraid/{name}.json") if name else "" for name in names]
+    if not json.loads(texts[part] or "{}").get("Controllers", [{}])[0].get("Response Data"):
+        pytest.skip("no answer of this kind was published")
+    before, cards = read_storcli(*texts)
+    texts[part] = refuse(texts[part], words, place)
+    after, refused = read_storcli(*texts)
+    lost = [drive.id for card in after for drive in card.drives if drive.id == "250:99"]
+    assert lost == (["250:99"] if part == 2 else [])
+    for card in after:
+        card.drives = [drive for drive in card.drives if drive.id != "250:99"]
+    assert msgspec.to_builtins(after) == msgspec.to_builtins(before)
+    more = [remark for card in refused for remark in card.remarks if remark not in cards[0].remarks]
+    assert [remark.part for remark in more] == ([] if part == 1 and not before[0].driver else [""])

@@ -31,6 +31,8 @@ _VENDOR_DRIVERS = {
     "9005": "raid.adaptec",
     "17d3": "raid.areca",
 }
+# Cards whose name says that they make no arrays. HPE's "Smart HBA" makes them.
+_HBA = re.compile(r"(?<!Smart )\bHBA\b")
 _HPE = frozenset({"103c", "1590"})
 # In udev's database: a member of an array, and a device that carries more than one signature.
 _MAY_BE_MEMBER = re.compile(r"^E:ID_FS_(TYPE=.*raid_member|AMBIVALENT=)", re.MULTILINE)
@@ -222,7 +224,8 @@ def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidControll
     found = []
     for device in devices:
         is_raid = device.class_id.startswith(_RAID_CLASS) or device.kernel_module in _RAID_MODULES
-        if not is_raid or device.vendor_id in _NOT_CONTROLLERS:
+        model = device.subsystem or device.device
+        if not is_raid or device.vendor_id in _NOT_CONTROLLERS or _HBA.search(model or ""):
             continue
         driver = _HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
         maker = device.subsystem_vendor_id
@@ -233,7 +236,7 @@ def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidControll
             RaidController(
                 name=device.address,
                 driver=driver or "",
-                model=device.subsystem or device.device,
+                model=model,
                 pci_address=device.address,
             )
         )

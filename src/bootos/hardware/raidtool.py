@@ -216,7 +216,7 @@ def _build_smartarray(found: ssa.SsaController) -> RaidController:
 
 
 def _is_spare(drive: ssa.SsaDrive) -> bool:
-    return drive.values.get("Drive Type", "").startswith("Spare")
+    return drive.values.get("Drive Type", "").lower().startswith("spare")
 
 
 def _read_size(parse: Callable[[str, int], tuple[int, int]], text: str, unit: int) -> int | None:

@@ -34,6 +34,7 @@ class StorDrive(msgspec.Struct, frozen=True, kw_only=True):
     serial: str = ""
     wwn: str = ""
     firmware: str = ""
+    is_failing: bool = False  # it says so itself, by S.M.A.R.T.
 
 
 def parse_size(text: str) -> int:
@@ -122,4 +123,5 @@ def _build_drive(id: str, row: dict[str, Any], more: dict[str, Any]) -> StorDriv
         serial=find_text(more, "SN", "Serial Number"),
         wwn=find_text(more, "WWN"),
         firmware=find_text(more, "Firmware Revision", "Firmware Revision Level"),
+        is_failing=find_text(more, "S.M.A.R.T alert flagged by drive").lower() == "yes",
     )

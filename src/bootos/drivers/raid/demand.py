@@ -98,7 +98,7 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
             spares = jbod = None
             if raid.hotspares is not None:
                 own = _numbers(controller, frozenset(controller.hotspares))
-                lost = _numbers(controller, controller.failed)
+                lost = _numbers(controller, controller.doubtful)
                 numbers = picker.pick(raid.hotspares, "raid.hotspares", own, lost)
                 spares = [controller.drives[number] for number in numbers]
             if raid.jbod is not None:
@@ -127,13 +127,18 @@ def _numbers(controller: Controller, ids: frozenset[str]) -> frozenset[int]:
 def _build_picker(state: ControllerState, controller: Controller, raid: Raid, planned: Planned) -> Picker:
     values: list[Drives | None] = [raid.hotspares, raid.jbod]
     for array in raid.arrays:
-        asked = array.controller if array.controller is not None else raid.controller
-        if asked is None or find_controller(state, asked, "", Planned()) is controller:
+        if is_meant(state, controller, array, raid):
             values += [array.drives, array.hotspares]
-    wanted = {array.name for array in raid.arrays}
+    wanted = {array.name for array in raid.arrays if is_meant(state, controller, array, raid)}
     candidates = [_build_candidate(state, controller, drive, raid, wanted) for drive in controller.drives]
     where = controller.title
     return Picker(candidates, find_named(values), planned, noun="drive", where=where)
+
+
+def is_meant(state: ControllerState, controller: Controller, wanted: ArrayWanted, raid: Raid) -> bool:
+    """Whether an array of the template is, or may be, one of this controller."""
+    asked = wanted.controller if wanted.controller is not None else raid.controller
+    return asked is None or find_controller(state, asked, "", Planned()) is controller
 
 
 def _build_candidate(
@@ -173,7 +178,7 @@ def _build_demand(
         # A drive that failed in this array is still counted. Without it `2-` would name other drives, so another
         # array, and raid.clear would delete this one, which works on with its hot spare.
         ids = frozenset([*existing.drives, *existing.hotspares])
-        own, lost = _numbers(controller, ids), _numbers(controller, controller.failed)
+        own, lost = _numbers(controller, ids), _numbers(controller, controller.doubtful)
     drives = picker.pick(wanted.drives, f"{at}.drives", own, lost)
     spares = picker.pick(wanted.hotspares, f"{at}.hotspares", own, lost)
     needs = find_need(wanted.level, len(drives), wanted.span)

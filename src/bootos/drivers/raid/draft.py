@@ -79,7 +79,10 @@ class ControllerDraft:
         self.doomed.add((controller.id, array.id))
         # the spares of a deleted array are gone, too
         self.removed |= {(controller.id, spare) for spare in array.hotspares}
-        self.forecast.arrays.pop(array.title, None)
+        present = self.forecast.arrays.get(array.title)
+        # an array of that name on another controller stays
+        if present is not None and present.device == array.device:
+            del self.forecast.arrays[array.title]
         if array.device:
             self.forecast.freed.add(array.device)
             self.forecast.taken.setdefault(array.device, f"array {array.title!r}, which is deleted")

@@ -9,7 +9,7 @@ import msgspec
 
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned
 from bootos.drivers.raid.compare import count_data, find_differences, split_spans, tell_drives
-from bootos.drivers.raid.demand import Demand, Whole, build_demands, find_unread_parts
+from bootos.drivers.raid.demand import Demand, Whole, build_demands, find_unread_parts, is_meant
 from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import CreateArray, SetBootArray, SetPolicy
 from bootos.drivers.raid.unread import refuse_unread
@@ -24,7 +24,7 @@ from bootos.drivers.storage.controller import Array, Controller, ControllerState
 from bootos.drivers.storage.desk import find_word, keep_array
 from bootos.drivers.storage.mark import COMING_ARRAY
 from bootos.hardware.remark import tell_remarks
-from bootos.template.model import Template
+from bootos.template.model import Raid, Template
 from bootos.template.size import format_size, parse_bytes
 
 CREATE_S = 30.0
@@ -37,29 +37,56 @@ def plan_controllers(
     planned = Planned(notes=list(state.notes))
     for controller in state.controllers:
         planned.notes += tell_remarks(controller.title, controller.remarks)
-    forecast.arrays.update(find_forecasts(state))
+        for drive in controller.drives:
+            if drive.state == "hotspare" and drive.trouble:
+                planned.notes.append(f"{describe_drive(drive)} is a hot spare: {drive.trouble}")
+    found, ambiguous = find_forecasts(state, template.raid)
+    forecast.arrays.update(found)
+    for index, disk in enumerate(template.disks):
+        if disk.select.array in ambiguous:
+            message = f"more than one array is called {disk.select.array!r}"
+            hint = "name it in raid.arrays with its controller, or select the disk by its wwn"
+            planned.complain(f"disks[{index}].select.array", message, hint)
     if template.raid is not None:
         _Planner(ControllerDraft(state, template, template.raid, forecast, planned, driver)).plan()
     return planned
 
 
-def find_forecasts(state: ControllerState) -> dict[str, ArrayForecast]:
-    """The arrays whose disks the kernel has, by name."""
-    return {
-        array.title: ArrayForecast(
-            name=array.title,
-            device=array.device,
-            size_bytes=state.storage.blocks[array.device].size_bytes
-            if array.device in state.storage.blocks
-            else array.size_bytes,
-            exists=True,
-            members=tuple(sorted([*array.drives, *array.hotspares])),
-            place=f"{COMING_ARRAY}{array.title}",
+def find_forecasts(state: ControllerState, raid: Raid | None) -> tuple[dict[str, ArrayForecast], set[str]]:
+    """The arrays whose disks the kernel has, by name. Of several with one name, that on the controller which the
+    template names for it; else none of them, and the name is in the second value."""
+    named: dict[str, list[tuple[Controller, Array]]] = {}
+    for controller in state.controllers:
+        for array in controller.arrays:
+            named.setdefault(array.title, []).append((controller, array))
+    found: dict[str, ArrayForecast] = {}
+    ambiguous: set[str] = set()
+    for title, pairs in named.items():
+        meant = (
+            pairs if len(pairs) == 1 else [pair for pair in pairs if _is_named(state, pair[0], title, raid)]
         )
-        for controller in state.controllers
-        for array in controller.arrays
-        if array.device
-    }
+        if len(meant) != 1:
+            ambiguous.add(title)
+        elif meant[0][1].device:
+            found[title] = _build_forecast(state, meant[0][1])
+    return found, ambiguous
+
+
+def _is_named(state: ControllerState, controller: Controller, title: str, raid: Raid | None) -> bool:
+    wanted = [array for array in raid.arrays if array.name == title] if raid is not None else []
+    return raid is not None and any(is_meant(state, controller, array, raid) for array in wanted)
+
+
+def _build_forecast(state: ControllerState, array: Array) -> ArrayForecast:
+    block = state.storage.blocks.get(array.device)
+    return ArrayForecast(
+        name=array.title,
+        device=array.device,
+        size_bytes=block.size_bytes if block is not None else array.size_bytes,
+        exists=True,
+        members=tuple(sorted([*array.drives, *array.hotspares])),
+        place=f"{COMING_ARRAY}{array.title}",
+    )
 
 
 class _Planner:

@@ -34,6 +34,19 @@ _TROUBLES: dict[str, DriveState] = {
     "Failed": "failed", "Bad": "failed", "Offline": "failed", "Missing": "missing", "Rebuild": "rebuilding",
     "Rbld": "rebuilding", "Unusable": "unusable", "Unsupported": "unusable", "Replacing": "rebuilding",
 }  # fmt: skip
+# The controller tests a drive behind a shield after errors, and sanitises one by order: neither can be used meanwhile.
+_BUSY = {
+    "ugshld": "it is shielded: the controller tests it",
+    "hspshld": "it is a hot spare that is shielded: the controller tests it",
+    "cfshld": "it is shielded: the controller tests it",
+    "cbshld": "it is shielded: the controller tests it",
+    "shielded": "it is shielded: the controller tests it",
+    "sntze": "it is being sanitised",
+    "sntz": "it is being sanitised",
+    "sanitize": "it is being sanitised",
+    "sanitizing": "it is being sanitised",
+}
+_SOUND = ("", "good", "online", "optimal")  # second words of the second generation
 _ARRAYS: dict[str, ArrayState] = {
     "Optl": "optimal", "Dgrd": "degraded", "Pdgd": "degraded", "OfLn": "failed", "Rec": "rebuilding",
 }  # fmt: skip
@@ -124,11 +137,7 @@ def _number(values: dict[str, Any], *keys: str) -> int | None:
 
 def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
     enclosure, _, slot = drive.id.partition(":")
-    word, _, status = drive.state.partition("/")
-    state = _TROUBLES.get(status) or _STATES.get(word.split(" ")[0]) or "unusable"
-    if is_foreign(drive):
-        state = "foreign"
-    bad = state in ("failed", "missing", "unusable")
+    state, trouble = _find_state(drive)
     # Only a JBOD is a disk of the kernel. A drive of an array may have a WWN that belongs to no disk there.
     disk = find_disk(storage, wwn=drive.wwn, serial=drive.serial) if state == "jbod" else None
     return Drive(
@@ -146,9 +155,30 @@ def _build_drive(drive: StorDrive, storage: Storage) -> Drive:
         type=find_type(drive),
         interface=drive.interface,
         state=state,
-        trouble=f"its state is {drive.state or 'not shown'}" if bad else "",
+        trouble=trouble,
         device=disk.path if disk is not None else "",
     )
+
+
+def _find_state(drive: StorDrive) -> tuple[DriveState, str]:
+    """(state, what is wrong with it). What is not known is not free."""
+    word, _, status = drive.state.partition("/")
+    word, status = word.strip().split(" ")[0], status.strip()
+    busy = _BUSY.get(status.lower()) or _BUSY.get(word.lower())
+    if busy:
+        return "unusable", f"{busy} ({drive.state})"
+    state = _TROUBLES.get(status) or _STATES.get(word) or "unusable"
+    if is_foreign(drive):
+        return "foreign", ""
+    if state == "good" and status.lower() not in _SOUND:
+        state = "unusable"
+    if state in ("failed", "missing", "unusable"):
+        return state, f"its state is {drive.state or 'not shown'}"
+    if drive.is_failing:
+        return ("unusable" if state == "good" else state), "it is failing: S.M.A.R.T. alert"
+    if state == "hotspare" and status.lower() not in _SOUND:
+        return state, f"its state is {drive.state}"
+    return state, ""
 
 
 def _build_array(array: StorArray, card: StorController, boot: int | None, storage: Storage) -> Array:

@@ -32,7 +32,9 @@ def build_controller(
     serial = values.get("Serial Number", "")
     mode = _find_mode(values)
     pending = _read_mode(values.get("Pending Controller Mode", "")) or mode
-    spares = [drive for drive in found.drives if drive.values.get("Drive Type", "").startswith("Spare")]
+    spares = [
+        drive for drive in found.drives if drive.values.get("Drive Type", "").lower().startswith("spare")
+    ]
     return Controller(
         id=f"slot={found.slot}",
         number=number,
@@ -52,21 +54,26 @@ def build_controller(
 
 
 def _read_mode(text: str) -> Mode | None:
-    word = text.removesuffix(" Mode").strip().lower()
+    word = text.strip().lower().removesuffix(" mode")
     return "raid" if word == "raid" else "hba" if word == "hba" else "mixed" if word == "mixed" else None
 
 
 def _find_mode(values: dict[str, str]) -> Mode:
-    if values.get("HBA Mode Enabled") == "True" or "(HBA Mode)" in values.get("Title", ""):
+    if (
+        values.get("HBA Mode Enabled", "").lower() == "true"
+        or "(hba mode)" in values.get("Title", "").lower()
+    ):
         return "hba"
     return _read_mode(values.get("Controller Mode", "")) or "raid"
 
 
 def _find_capability(values: dict[str, str], mode: Mode, *, is_labelled: bool) -> Capability:
     has_six = any(
-        value == "Enabled" for key, value in values.items() if key.startswith("RAID 6") and "Status" in key
+        value.lower() == "enabled"
+        for key, value in values.items()
+        if key.startswith("RAID 6") and "Status" in key
     )
-    has_cache = values.get("Cache Board Present") == "True"
+    has_cache = values.get("Cache Board Present", "").lower() == "true"
     can_switch = "HBA Mode Enabled" in values or (mode != "mixed" and "Controller Mode" in values)
     return Capability(
         levels=(0, 1, 5, 6, 10, 50, 60) if has_six or mode == "hba" else (0, 1, 5, 10, 50),
@@ -91,7 +98,7 @@ def _build_drive(found: ssa.SsaDrive, storage: Storage) -> Drive:
     enclosure, _, slot = found.id.rpartition(":")
     interface = values.get("Interface Type", "")
     disk = None
-    if values.get("Drive exposed to OS", "False") == "True":
+    if values.get("Drive exposed to OS", "").lower() == "true":
         disk = find_disk(storage, serial=values.get("Serial Number", ""), node=values.get("Disk Name", ""))
     status = values.get("Status", "")
     return Drive(
@@ -130,26 +137,28 @@ def _read_sector(values: dict[str, str]) -> int:
 
 def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
     """(state, what is wrong with it)."""
-    status, kind = values.get("Status", ""), values.get("Drive Type", "")
-    if status.startswith("Failed"):
+    status, kind = values.get("Status", ""), values.get("Drive Type", "").lower()
+    word = status.lower()
+    if word.startswith("failed"):
         return "failed", status
-    if status.startswith(("Rebuilding", "Recovering")):
+    if word.startswith(("rebuilding", "recovering")):
         return "rebuilding", ""
-    if status.startswith("Erase") or "Not Supported" in status or status == "Offline":
+    if "erase" in word or "sanitize" in word or "not supported" in word or word == "offline":
         return "unusable", status
-    trouble = "" if status == "OK" else status  # for example `Predictive Failure`
-    if kind.startswith("Data"):
+    trouble = "" if word == "ok" else status  # for example `Predictive Failure`
+    if kind.startswith("data"):
         return "online", trouble
-    if kind.startswith("Spare"):
+    if kind.startswith("spare"):
         return "hotspare", trouble
-    if kind.startswith("HBA"):
+    if kind.startswith("hba"):
         return "jbod", trouble
-    if kind.startswith("Unassigned"):
+    if kind.startswith("unassigned"):
         # In mixed mode the system sees it as a disk until it is in an array.
-        if values.get("Drive exposed to OS") == "True":
+        if values.get("Drive exposed to OS", "").lower() == "true":
             return "jbod", trouble
         return ("unusable" if trouble else "good"), trouble
-    return "unusable", f"it is a {kind}" if kind else "its state is not known"
+    said = values.get("Drive Type", "")
+    return "unusable", f"it is a {said}" if said else "its state is not known"
 
 
 def _build_array(
@@ -178,7 +187,7 @@ def _build_array(
         size_bytes=block.size_bytes if block else _read_size(values.get("Size", ""), 1024)[1],
         state=state,
         progress=progress,
-        write_policy=None if caching is None else "back" if caching == "Enabled" else "through",
+        write_policy=None if caching is None else "back" if caching.lower() == "enabled" else "through",
         is_boot=None if boot is None else boot.startswith(f"logicaldrive {volume.id} "),
         wwn=f"0x{wwn.lower()}" if wwn else "",
         device=disk.path if disk else "",
@@ -200,17 +209,17 @@ def _find_span(level: str, volume: ssa.SsaVolume, values: dict[str, str], drive_
 def _find_array_state(values: dict[str, str]) -> tuple[ArrayState, str]:
     """(state, progress in the tool's words)."""
     status = values.get("Status", "")
-    progress = status.partition(", ")[2]
-    if status.startswith(("Failed", "Offline")):
+    word, progress = status.lower(), status.partition(", ")[2]
+    if word.startswith(("failed", "offline")):
         return "failed", ""
-    if status.startswith(("Recovering", "Rebuilding")):
+    if word.startswith(("recovering", "rebuilding")):
         return "rebuilding", f"rebuild {progress}".strip()
-    if status.startswith(
-        ("Interim Recovery", "Ready for Rebuild", "Waiting for Rebuild", "Queued for Rebuild")
+    if word.startswith(
+        ("interim recovery", "ready for rebuild", "waiting for rebuild", "queued for rebuild")
     ):
         return "degraded", ""
     parity = values.get("Parity Initialization Status", "Initialization Completed")
-    if "Completed" not in parity:
+    if "completed" not in parity.lower():
         how_far = values.get("Parity Initialization Progress", "").removesuffix(" complete")
         return "initializing", f"initialization {how_far or parity.lower()}"
-    return ("optimal" if status == "OK" else "unknown"), progress
+    return ("optimal" if word == "ok" else "unknown"), progress

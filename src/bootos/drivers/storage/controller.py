@@ -161,6 +161,13 @@ class Controller(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(d.id for d in self.drives if d.state in ("failed", "missing", "unusable"))
 
     @property
+    def doubtful(self) -> frozenset[str]:
+        """Drives that are not to be taken for anything new: the failed ones, and hot spares that are failing. What they
+        are in already keeps them."""
+        spares = frozenset(d.id for d in self.drives if d.state == "hotspare" and d.trouble)
+        return self.failed | spares
+
+    @property
     def title(self) -> str:
         """`controller 0 (PERC H730 Mini, PCI 0000:02:00.0)`"""
         known = ", ".join(filter(None, [self.model, self.pci_address and f"PCI {self.pci_address}"]))

@@ -109,6 +109,8 @@ def find_trouble(controller: Controller, drive: Drive, *, is_cleared: bool) -> s
         return drive.trouble or {"missing": "it is missing"}.get(drive.state, "it has failed")
     if drive.state == "foreign" and not is_cleared:
         return "it belongs to a configuration of another controller (raid.foreign: import or clear)"
+    if drive.state == "hotspare" and drive.trouble:
+        return f"it is a hot spare that is failing: {drive.trouble}"
     if controller.find_array_of(drive.id) is not None or drive.id in controller.hotspares:
         return ""
     if drive.state in ("online", "rebuilding"):
