@@ -168,9 +168,11 @@ class _Reader:
     def build(self) -> ArcController:
         """The controller. Raises ValueError when there was none."""
         controller = self.controller
-        if not controller.values:
+        if not controller.values and not controller.volumes and not self.devices:
             raise ValueError("it prints no controller")
-        if "controller model" not in controller.values:
+        if not controller.values:
+            controller.remarks.append(Remark(text="the tool prints nothing of the controller itself"))
+        elif "controller model" not in controller.values:
             status = controller.values.get("controller status", "")
             said = f"Controller Status: {status}" if status else "it prints no model of it"
             controller.remarks.append(Remark(text=f"its state cannot be read: {said}", part="controller"))

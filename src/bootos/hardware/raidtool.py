@@ -265,11 +265,17 @@ def _build_adaptec(config: arc.ArcController, number: int) -> RaidController:
                 type={"yes": DiskType.SSD, "no": DiskType.HDD}.get(
                     device.values.get("ssd", "").lower(), DiskType.UNKNOWN
                 ),
-                state=device.values.get("state"),
+                state=_tell_state(device),
             )
             for device in config.devices
         ],
     )
+
+
+def _tell_state(device: arc.ArcDevice) -> str | None:
+    """The tool's words; a drive that caches others is `Online` as well."""
+    is_cache = device.values.get("maxcache assigned", "").lower() == "yes"
+    return ", ".join(filter(None, [device.values.get("state"), "maxCache" if is_cache else None])) or None
 
 
 def _read_mib(text: str) -> int | None:

@@ -146,9 +146,10 @@ def _tell_volumes(data: dict[str, Any], volumes: Reply) -> Iterator[Remark]:
     if not volumes.data and not find_rows(data, "VD LIST"):
         yield Remark(text=f"its arrays are not shown: {volumes.error}", part="arrays")
         return
-    for refusal in volumes.refusals:
+    named = [refusal for refusal in volumes.refusals if re.search(r"/v\d+$", refusal.place)]
+    for refusal in named:
         yield Remark(text=f"array {refusal.place.rpartition('/v')[2]} is not shown: {refusal.said}")
-    if not volumes.refusals:
+    if not named:
         yield Remark(text=f"details of its arrays are not shown: {volumes.error}")
 
 
@@ -157,10 +158,10 @@ def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDri
         if not reply.error or is_nothing(reply.error):
             continue
         summary = reply.error.partition(": ")[0]
-        for refusal in reply.refusals:
-            name = name_drive(refusal.place) or refusal.place
+        named = [(name, refusal) for refusal in reply.refusals if (name := name_drive(refusal.place))]
+        for name, refusal in named:
             yield Remark(text=f"drive {name} is not shown: {summary} {refusal.said}")
-        if not reply.refusals and drives:
+        if not named and drives:
             yield Remark(text=f"details of its drives are not shown: {reply.error}")
     count = find_text(main.data, "Physical Drives")
     errors = [reply.error for reply in replies if reply.error and not is_nothing(reply.error)]

@@ -20,7 +20,8 @@ _NOTHING = re.compile(
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a detailed status that is no success. `place` is as the tool writes it: `/c0/e8/s14`, `/c0/v3`."""
+    """One row of a detailed status that is no success. `place` is as the tool writes it: `/c0/e8/s14`, `/c0/v3`; empty:
+    it is about the whole controller."""
 
     place: str
     said: str
@@ -81,9 +82,14 @@ def _build_refusal(entry: dict[str, Any]) -> Refusal:
     code = find_text(entry, "ErrCd")
     said = find_text(entry, "ErrMsg", "Description", "Status")
     return Refusal(
-        place=find_text(entry, "Drive", "PD", "VD", "Ctrl"),
+        place=_find_place(entry),
         said=f"{said} (error {code})" if code else said,
     )
+
+
+def _find_place(entry: dict[str, Any]) -> str:
+    place = find_text(entry, "Drive", "PD", "VD")
+    return f"/v{place}" if place.isdigit() and find_text(entry, "VD") == place else place
 
 
 def is_nothing(error: str) -> bool:

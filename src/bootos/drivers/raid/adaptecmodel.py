@@ -107,6 +107,9 @@ def _build_drive(device: arc.ArcDevice, mode: Mode, storage: Storage) -> Drive:
     trouble = said if state in ("failed", "missing", "unusable") else ""
     if values.get("maxcache assigned", "").lower() == "yes" and state not in ("failed", "missing"):
         state, trouble = "unusable", "it caches other drives (maxCache)"
+    warnings = values.get("s.m.a.r.t. warnings", "")
+    if state == "hotspare" and warnings.isdigit() and int(warnings):
+        trouble = f"S.M.A.R.T. warnings: {warnings}"
     if state == "good" and mode == "mixed" and node.startswith("/dev/"):
         state = "jbod"  # the system sees it as a disk until it is in an array
     size_bytes = _read_size(values.get("total size") or values.get("size", ""))
