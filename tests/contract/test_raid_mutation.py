@@ -13,9 +13,10 @@ from toolanswers import NOTHING, ToolAnswers, read_golden
 
 from bootos.drivers.raid import adaptecmodel, smartarraymodel
 from bootos.drivers.raid.megaraidcard import build_card
+from bootos.drivers.raid.sas3ircu import build_controller as build_ir
 from bootos.drivers.storage.md import parse_mdstat
 from bootos.drivers.storage.state import Storage
-from bootos.hardware import adaptec, raidtool, smartarray, storcli
+from bootos.hardware import adaptec, raidtool, sasircu, smartarray, storcli
 from bootos.hardware.mdexamine import parse_examine
 from bootos.hardware.raid import build_md
 from bootos.wire.inventory import RaidController
@@ -196,6 +197,37 @@ def test_storcli_is_read_the_same_whatever_else_it_prints(names: tuple[str, str,
         find_changes(read, texts[part], STORCLI[names], mutate_json(texts[part], JSON_SEEDS, frozenset()))
         == []
     )
+
+
+IRCU = Grammar(
+    read=any_of(
+        """volume, raid level, raid support, size, phy, enclosure, slot, state, serial, guid, model, drive type,
+        protocol, firmware, segment, bus, device, function, controller type, boot, manufacturer"""
+    ),
+    spelled=any_of(
+        """controller information, ir volume, physical device, device is a hard disk, volume id, status of volume,
+        raid level, serial no, controller type, drive type, guid, protocol, segment, raid support"""
+    ),
+    section=f"{_RULE}\nFrobnication information\n{_RULE}\n  State           : Failed (FLD)\n  Volume ID      : 99\n",
+    border=ARCCONF.border,
+    kept=re.compile(r"^$"),
+)
+SAS3IRCU = {"sas2008-raid1": Held(1, 1, 2, 2), "sas2008-ready": Held(1, 0, 12, 0)}
+
+
+@pytest.mark.parametrize("name", SAS3IRCU)
+def test_sas3ircu_is_read_the_same_whatever_stands_around(name: str) -> None:
+    listed = read_golden("raid.sas3ircu/sas2008-raid1.list.txt")
+
+    def read(text: str) -> tuple[list[RaidController], Any]:
+        tool = ToolAnswers("sas2ircu", {"LIST": listed, "0 DISPLAY": text})
+        told = raidtool.read_sasircu(tool.run, "sas2ircu")
+        return told.controllers, [
+            build_ir(entry, Storage()) for entry in sasircu.read_controllers(tool.run, "sas2ircu")
+        ]
+
+    text = read_golden(f"raid.sas3ircu/{name}.display.txt")
+    assert find_changes(read, text, SAS3IRCU[name], mutate_text(text, TEXT_SEEDS, IRCU)) == []
 
 
 MDADM = Grammar(

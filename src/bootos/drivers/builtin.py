@@ -107,6 +107,7 @@ BUILTIN = (
     Builtin("raid.megaraid", "raid.megaraid:MegaraidDriver", has_controller_of("raid.megaraid")),
     Builtin("raid.smartarray", "raid.smartarray:SmartArrayDriver", has_controller_of("raid.smartarray")),
     Builtin("raid.adaptec", "raid.adaptec:AdaptecDriver", has_controller_of("raid.adaptec")),
+    Builtin("raid.sas3ircu", "raid.sas3ircu:SasIrcuDriver", has_controller_of("raid.sas3ircu")),
     Builtin("oob.ipmi", "oob.ipmi:IpmiDriver", has_ipmi),
     Builtin("oob.redfish", "oob.redfish:RedfishDriver", has_bmc),
     Builtin("disk.erase", "erase.erase:EraseDriver", has_disks),

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from bootos.hardware import adaptec as arc
+from bootos.hardware import sasircu, storcli, storclidrive
 from bootos.hardware import smartarray as ssa
-from bootos.hardware import storcli, storclidrive
 from bootos.hardware.program import find_tool
 from bootos.hardware.remark import tell_remarks
 from bootos.process import Runner
@@ -61,7 +61,9 @@ def add_told(
             _add_paths(controller, disks)
             twin = next((pair for pair in placed if _is_same(pair[0], controller)), None)
             if twin is not None:
-                if twin[1] == driver and twin[0].driver != driver:
+                is_better = twin[1] == driver and twin[0].driver != driver
+                # storcli shows a card with IR firmware as an HBA
+                if is_better or (controller.driver and not twin[0].driver):
                     _replace(hardware, twin[0], controller)
                     placed[placed.index(twin)] = (controller, driver)
                 continue
@@ -285,6 +287,47 @@ def _read_mib(text: str) -> int | None:
         return None
 
 
+def read_sasircu(run: Runner, program: str) -> Told:
+    """By sas3ircu or sas2ircu. Raises ToolError, ValueError."""
+    found = sasircu.read_controllers(run, program)
+    return Told(
+        controllers=[_build_sasircu(entry) for entry in found],
+        notes=[line for entry in found for line in tell_remarks(f"RAID {entry.title}", entry.remarks)],
+    )
+
+
+def _build_sasircu(found: sasircu.IrController) -> RaidController:
+    return RaidController(
+        name=f"controller {found.number}",
+        driver="" if found.is_hba else sasircu.DRIVER,
+        model=found.model or None,
+        firmware=found.values.get("firmware version"),
+        pci_address=found.pci_address or None,
+        arrays=[
+            RaidArray(
+                name=volume.name or volume.id,
+                level=volume.level,
+                size_bytes=volume.size_bytes or None,
+                state=volume.values.get("status of volume"),
+                uuid=volume.wwn or None,
+                drives=volume.members,
+            )
+            for volume in found.volumes
+        ],
+        drives=[
+            RaidDrive(
+                id=drive.id,
+                model=" ".join(drive.values.get("model number", "").split()) or None,
+                serial=drive.values.get("serial no") or None,
+                size_bytes=drive.size_bytes or None,
+                type=sasircu.find_type(drive),
+                state=drive.values.get("state"),
+            )
+            for drive in found.drives
+        ],
+    )
+
+
 TOOLS = (
     RaidTool(
         driver=storcli.DRIVER,
@@ -306,5 +349,12 @@ TOOLS = (
         programs=arc.PROGRAMS,
         ask=("GETVERSION",),
         read=read_adaptec,
+    ),
+    RaidTool(
+        driver=sasircu.DRIVER,
+        title="sas3ircu (sas2ircu)",
+        programs=sasircu.PROGRAMS,
+        ask=sasircu.ASK,
+        read=read_sasircu,
     ),
 )

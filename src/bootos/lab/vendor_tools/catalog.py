@@ -5,6 +5,7 @@ from bootos.lab.vendor_tools.firmware_package import FirmwarePackage
 from bootos.lab.vendor_tools.ilorest import Ilorest
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
+from bootos.lab.vendor_tools.sasircu import SasIrcu
 from bootos.lab.vendor_tools.silicon import Tool
 from bootos.lab.vendor_tools.ssacli import Ssacli
 from bootos.lab.vendor_tools.storcli import Storcli
@@ -14,6 +15,7 @@ TOOLS: tuple[Tool, ...] = (
     Storcli(),
     Ssacli(),
     Arcconf(),
+    SasIrcu(),
     Racadm(),
     Ilorest(),
     Onecli(),
