@@ -45,7 +45,15 @@ def list_machines() -> Iterator[Inventory]:
     yield build(bmc=Bmc())
     yield build(bmc=Bmc(redfish=RedfishInterface()))
     yield build(bmc=Bmc(redfish=RedfishInterface(), ipmi_version="2.0"))
-    for driver in ("raid.megaraid", "raid.smartarray", "raid.adaptec", "raid.sas3ircu", "raid.mdadm", ""):
+    for driver in (
+        "raid.megaraid",
+        "raid.smartarray",
+        "raid.adaptec",
+        "raid.sas3ircu",
+        "raid.mvcli",
+        "raid.mdadm",
+        "",
+    ):
         yield build(raid=[RaidController(name="c0", driver=driver)])
     for vendor in VENDORS:
         yield build(system=System(vendor=vendor))

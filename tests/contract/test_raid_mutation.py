@@ -13,10 +13,11 @@ from toolanswers import NOTHING, ToolAnswers, read_golden
 
 from bootos.drivers.raid import adaptecmodel, smartarraymodel
 from bootos.drivers.raid.megaraidcard import build_card
+from bootos.drivers.raid.mvcli import build_controller as build_mv
 from bootos.drivers.raid.sas3ircu import build_controller as build_ir
 from bootos.drivers.storage.md import parse_mdstat
 from bootos.drivers.storage.state import Storage
-from bootos.hardware import adaptec, raidtool, sasircu, smartarray, storcli
+from bootos.hardware import adaptec, mvcli, raidtool, sasircu, smartarray, storcli
 from bootos.hardware.mdexamine import parse_examine
 from bootos.hardware.raid import build_md
 from bootos.wire.inventory import RaidController
@@ -228,6 +229,44 @@ def test_sas3ircu_is_read_the_same_whatever_stands_around(name: str) -> None:
 
     text = read_golden(f"raid.sas3ircu/{name}.display.txt")
     assert find_changes(read, text, SAS3IRCU[name], mutate_text(text, TEXT_SEEDS, IRCU)) == []
+
+
+MVCLI = Grammar(
+    read=any_of(
+        """controller id, product, firmware, supported raid mode, maximum, stripe size, id, name, status, raid mode,
+        size, bga, pds, setup, model, serial, ssd type, block ids, type"""
+    ),
+    spelled=any_of(
+        "controller id, product, firmware version, pd id, raid mode, pd raid setup, serial, model, status"
+    ),
+    section="\nFrobnication Information\n------------------------\nFrob:      1\nColour:    none\n\n",
+    border=re.compile(r"^(Physical|Virtual) Disk Information$"),
+    kept=re.compile(r"^$"),
+)
+MV = {"hba": "88se9230.hba", "vd": "raid1.vd", "pd": "88se9230.pd-free"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "held"),
+    [
+        ("hba", MV["hba"], Held(1, 1, 1, 2)),
+        ("vd", MV["vd"], Held(1, 1, 1, 2)),
+        ("vd", "88se9230.vd-offline", Held(1, 1, 1, 1)),
+        ("pd", MV["pd"], Held(1, 1, 1, 2)),
+    ],
+)
+def test_mvcli_is_read_the_same_whatever_stands_around(kind: str, name: str, held: Held) -> None:
+    texts = {key: read_golden(f"raid.mvcli/{value}.txt") for key, value in MV.items()}
+
+    def read(text: str) -> tuple[list[RaidController], Any]:
+        answers = {f"info -o {key}": text if key == kind else value for key, value in texts.items()}
+        tool = ToolAnswers("mvcli", answers)
+        told = raidtool.read_mvcli(tool.run, "mvcli")
+        cards = mvcli.read_controllers(tool.run, "mvcli")
+        return told.controllers, [build_mv(entry, Storage()) for entry in cards]
+
+    text = read_golden(f"raid.mvcli/{name}.txt")
+    assert find_changes(read, text, held, mutate_text(text, TEXT_SEEDS, MVCLI)) == []
 
 
 MDADM = Grammar(

@@ -108,6 +108,7 @@ BUILTIN = (
     Builtin("raid.smartarray", "raid.smartarray:SmartArrayDriver", has_controller_of("raid.smartarray")),
     Builtin("raid.adaptec", "raid.adaptec:AdaptecDriver", has_controller_of("raid.adaptec")),
     Builtin("raid.sas3ircu", "raid.sas3ircu:SasIrcuDriver", has_controller_of("raid.sas3ircu")),
+    Builtin("raid.mvcli", "raid.mvcli:MvcliDriver", has_controller_of("raid.mvcli")),
     Builtin("oob.ipmi", "oob.ipmi:IpmiDriver", has_ipmi),
     Builtin("oob.redfish", "oob.redfish:RedfishDriver", has_bmc),
     Builtin("disk.erase", "erase.erase:EraseDriver", has_disks),

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.hardware import adaptec as arc
-from bootos.hardware import sasircu, storcli, storclidrive
+from bootos.hardware import mvcli, sasircu, storcli, storclidrive
 from bootos.hardware import smartarray as ssa
 from bootos.hardware.program import find_tool
 from bootos.hardware.remark import tell_remarks
@@ -328,6 +328,44 @@ def _build_sasircu(found: sasircu.IrController) -> RaidController:
     )
 
 
+def read_mvcli(run: Runner, program: str) -> Told:
+    """By mvcli. Raises ToolError, ValueError."""
+    found = mvcli.read_controllers(run, program)
+    return Told(
+        controllers=[_build_mvcli(entry) for entry in found],
+        notes=[line for entry in found for line in tell_remarks(f"RAID {entry.title}", entry.remarks)],
+    )
+
+
+def _build_mvcli(found: mvcli.MvController) -> RaidController:
+    return RaidController(
+        name=f"controller {found.number}",
+        driver=mvcli.DRIVER,
+        model=found.model or None,
+        firmware=found.values.get("firmware version"),
+        arrays=[
+            RaidArray(
+                name=volume.get("name") or volume["id"],
+                level=mvcli.find_level(volume),
+                size_bytes=mvcli.parse_size(volume.get("size", "")) or None,
+                state=volume.get("status"),
+                drives=mvcli.list_members(volume),
+            )
+            for volume in found.volumes
+        ],
+        drives=[
+            RaidDrive(
+                id=drive["pd id"],
+                model=" ".join(drive.get("model", "").split()) or None,
+                serial=drive.get("serial") or None,
+                size_bytes=mvcli.parse_size(drive.get("size", "")) or None,
+                type=mvcli.find_type(drive),
+            )
+            for drive in found.drives
+        ],
+    )
+
+
 TOOLS = (
     RaidTool(
         driver=storcli.DRIVER,
@@ -357,4 +395,5 @@ TOOLS = (
         ask=sasircu.ASK,
         read=read_sasircu,
     ),
+    RaidTool(driver=mvcli.DRIVER, title="mvcli", programs=mvcli.PROGRAMS, ask=mvcli.ASK, read=read_mvcli),
 )

@@ -170,6 +170,8 @@ def _find_state(drive: StorDrive) -> tuple[DriveState, str]:
     state = _TROUBLES.get(status) or _STATES.get(word) or "unusable"
     if is_foreign(drive):
         return "foreign", ""
+    if state == "good" and drive.group.isdigit():
+        return "unusable", f"its state is {drive.state}, and it is in drive group {drive.group}"
     if state == "good" and status.lower() not in _SOUND:
         state = "unusable"
     if state in ("failed", "missing", "unusable"):

@@ -3,6 +3,7 @@
 from bootos.lab.vendor_tools.arcconf import Arcconf
 from bootos.lab.vendor_tools.firmware_package import FirmwarePackage
 from bootos.lab.vendor_tools.ilorest import Ilorest
+from bootos.lab.vendor_tools.mvcli import Mvcli
 from bootos.lab.vendor_tools.onecli import Onecli
 from bootos.lab.vendor_tools.racadm import Racadm
 from bootos.lab.vendor_tools.sasircu import SasIrcu
@@ -16,6 +17,7 @@ TOOLS: tuple[Tool, ...] = (
     Ssacli(),
     Arcconf(),
     SasIrcu(),
+    Mvcli(),
     Racadm(),
     Ilorest(),
     Onecli(),

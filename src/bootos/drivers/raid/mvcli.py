@@ -1,0 +1,191 @@
+"""`raid.mvcli`: Marvell's controllers for two M.2 drives (Dell BOSS-S1 and S2), by mvcli.
+
+They make one array, of level 0 or 1, and keep its name in ten characters. There are no hot spares and no policies: a
+new drive in the place of a dead one is filled by the controller itself.
+"""
+
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.raid import order
+from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.hand import ToolHand, need_tool
+from bootos.drivers.raid.kerneldisk import find_disk
+from bootos.drivers.storage.controller import Array, ArrayState, Capability, Controller, Drive, number_drives
+from bootos.drivers.storage.newdisk import find_kernel_node, receive_disk
+from bootos.drivers.storage.state import Storage
+from bootos.hardware import mvcli as mv
+from bootos.wire.inventory import Disk
+
+NAME_LENGTH = 10
+_VOLUME_MODELS = ("dellboss", "marvell", "mr-raid")  # how the disk of an array calls itself
+_STATES: dict[str, ArrayState] = {
+    "functional": "optimal", "degraded": "degraded", "partially optimal": "degraded", "rebuilding": "rebuilding",
+    "offline": "failed", "failed": "failed", "missing": "failed", "initializing": "initializing",
+}  # fmt: skip
+
+
+class MvcliDriver(CardDriver):
+    name = mv.DRIVER
+    title = "Marvell (Dell BOSS)"
+
+    def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
+        program = _find_program(machine)
+        try:
+            found = mv.read_controllers(machine.run, program)
+        except ValueError as cause:
+            raise DriverError(f"{program} cannot be understood") from cause
+        return tuple(build_controller(entry, storage) for entry in found)
+
+    def carry_out(self, machine: Machine, detail: order.Order) -> None:
+        Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
+
+
+def build_controller(found: mv.MvController, storage: Storage) -> Controller:
+    """The tool's words in those of `controller`. Pure."""
+    values = found.values
+    modes = values.get("supported raid mode", "").upper().split()
+    most = values.get("maximum disk in one vd", "")
+    arrays = values.get("maximum supported vd", "")
+    strips = [mv.parse_size(word) for word in values.get("stripe size supported", "").split()]
+    taken = {id: volume for volume in found.volumes for id in mv.list_members(volume)}
+    return Controller(
+        id=str(found.number),
+        number=found.number,
+        model=found.model,
+        firmware=values.get("firmware version", ""),
+        mode="mixed",
+        capability=Capability(
+            levels=tuple(level for level in (0, 1, 10) if f"RAID{level}" in modes),
+            most_drives=int(most) if most.isdigit() else None,
+            most_drives_of={1: 2},
+            most_arrays=int(arrays) if arrays.isdigit() else None,
+            strip_bytes=tuple(size for size in strips if size),
+            pairs_only=True,
+            name_length=NAME_LENGTH,
+        ),
+        drives=number_drives([_build_drive(drive, taken, storage) for drive in found.drives]),
+        arrays=tuple(_build_array(found, volume, storage) for volume in found.volumes),
+        remarks=tuple(found.remarks),
+    )
+
+
+def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], storage: Storage) -> Drive:
+    id, serial = values.get("pd id", ""), values.get("serial", "")
+    is_used = id in taken or bool(values.get("block ids", ""))
+    disk = find_disk(storage, serial=serial) if not is_used else None
+    size_bytes = mv.parse_size(values.get("size", ""))
+    return Drive(
+        id=id,
+        number=0,
+        slot=id,
+        model=" ".join(values.get("model", "").split()),
+        serial=serial,
+        firmware=values.get("firmware version", ""),
+        size_bytes=size_bytes,
+        usable_bytes=mv.parse_size(values.get("pd valid size", "")) or size_bytes,
+        type=mv.find_type(values),
+        interface=values.get("type", "").partition(" ")[0].upper(),
+        state="online" if is_used else "jbod" if disk is not None else "good",
+        device=disk.path if disk is not None else "",
+    )
+
+
+def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
+    """The disk of the one array that there is. The tool does not say which it is; its model does."""
+    same = [disk for disk in storage.disks if (disk.model or "").lower().startswith(_VOLUME_MODELS)]
+    return same[0] if len(same) == len(found.volumes) == 1 else None
+
+
+def _build_array(found: mv.MvController, volume: dict[str, str], storage: Storage) -> Array:
+    disk = find_volume_disk(found, storage)
+    there = {drive.get("pd id") for drive in found.drives}
+    members = mv.list_members(volume)
+    count = volume.get("# of pds", "")
+    running = volume.get("bga status", "")
+    state = _STATES.get(volume.get("status", "").lower(), "unknown")
+    if state == "degraded" and "rebuild" in running.lower():
+        state = "rebuilding"
+    return Array(
+        id=volume.get("id", ""),
+        name=volume.get("name", ""),
+        level=mv.find_level(volume),
+        drives=tuple(id for id in members if id in there),
+        drive_count=max(len(members), int(count) if count.isdigit() else 0),
+        strip_bytes=mv.parse_size(volume.get("stripe size", "")) or None,
+        size_bytes=mv.parse_size(volume.get("size", "")),
+        state=state,
+        progress="" if running.lower() == "not running" else running,
+        device=disk.path if disk is not None else "",
+    )
+
+
+class Hand(ToolHand):
+    """Carries out orders on the first controller."""
+
+    def carry_out(self, detail: order.Order) -> None:
+        match detail:
+            case order.CreateArray():
+                self._create(detail)
+            case order.DeleteArray(array=array, name=name):
+                self._do(
+                    f"array {name!r} was not deleted",
+                    "delete",
+                    "-o",
+                    "vd",
+                    "-i",
+                    array,
+                    "-f",
+                    "--waiveconfirmation",
+                )
+            case order.SetJbod(on=False):
+                pass  # an array takes a drive as it is
+            case _:
+                raise DriverError(f"Marvell controllers cannot do this: {type(detail).__name__}")
+
+    def _create(self, wanted: order.CreateArray) -> None:
+        who = f"array {wanted.name!r}"
+        about = f"{who} was not created"
+        before = {volume.get("id") for volume in self._read().volumes}
+        words = [
+            "create",
+            "-o",
+            "vd",
+            "-r",
+            str(wanted.level),
+            "-d",
+            ",".join(wanted.drives),
+            "-n",
+            wanted.name,
+        ]
+        if wanted.strip_bytes is not None:
+            words += ["-b", str(wanted.strip_bytes // 1024)]
+        self._do(about, *words)
+        found = self._read()
+        made = [volume for volume in found.volumes if volume.get("id") not in before]
+        if len(made) != 1:
+            count = len(made) or "no"
+            raise DriverError(f"{about}: {self.program} reported success and shows {count} new virtual disks")
+        root = self.machine.root
+        receive_disk(
+            self.machine,
+            lambda: find_kernel_node(root, lambda storage: find_volume_disk(found, storage)),
+            who,
+        )
+
+    def _read(self) -> mv.MvController:
+        try:
+            found = mv.read_controllers(self.machine.run, self.program)
+        except ValueError as cause:
+            raise DriverError(f"{self.program} cannot be understood") from cause
+        for entry in found:
+            if str(entry.number) == self.controller and not entry.remarks:
+                return entry
+        raise DriverError(f"{self.program} does not show controller {self.controller}")
+
+    def _do(self, about: str, *words: str) -> None:
+        self.call(about, [self.program, *words], mv.parse_error)
+
+
+def _find_program(machine: Machine) -> str:
+    hint = "a layer with mvcli brings it; raid.driver: raid.mdadm makes software RAID instead"
+    missing = DriverError("mvcli is not installed: no Marvell controller can be configured", hint=hint)
+    return need_tool(machine, mv.PROGRAMS, mv.ASK, missing)

@@ -1,0 +1,129 @@
+"""What Marvell's mvcli prints of its controllers for two drives (Dell BOSS-S1 and S2, and their like), as values. Pure
+but for `read_controllers`.
+
+Used by the inventory (`raidtool.py`) and by the driver `raid.mvcli`. Blocks of keys and values, one for each
+controller, virtual disk and physical disk; what the tool prints before them, as that it finds no disk of the system, is
+left out. Keys are lower case here. Of `mnv_cli` (BOSS-N1) no output was published, and nothing is read of it.
+"""
+
+import re
+
+import msgspec
+
+from bootos.hardware.program import TIMEOUT_S
+from bootos.hardware.remark import Remark
+from bootos.process import Runner, ToolError
+from bootos.wire.inventory import DiskType
+
+DRIVER = "raid.mvcli"
+PROGRAMS = ("mvcli", "/usr/sbin/mvcli", "/opt/marvell/mvcli/mvcli", "/opt/dell/mvcli/mvcli")
+ASK = ("info", "-o", "hba")
+
+_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+_HEADS = {"hba": "controller id", "vd": "id", "pd": "pd id"}
+_SIZE = re.compile(r"^(\d+)\s*([KMGT])?", re.IGNORECASE)
+_NOISE = re.compile(r"SG dev|SG driver|cannot access", re.IGNORECASE)
+_COUNT = re.compile(r"^total # of", re.IGNORECASE)
+
+
+class MvController(msgspec.Struct, kw_only=True):
+    """`volumes` and `drives` are their keys and values. `remarks` are what the tool does not show."""
+
+    number: int
+    values: dict[str, str] = {}
+    volumes: list[dict[str, str]] = []
+    drives: list[dict[str, str]] = []
+    remarks: list[Remark] = []
+
+    @property
+    def model(self) -> str:
+        """Chip by its PCI ids, which is all that the tool says of the card."""
+        product = self.values.get("product", "")
+        return f"Marvell {product}" if product else ""
+
+    @property
+    def title(self) -> str:
+        """`controller 0 (Marvell 1b4b-9230)`"""
+        return f"controller {self.number}" + (f" ({self.model})" if self.model else "")
+
+
+def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
+    """The blocks of `info -o KIND` (hba, vd, pd), each begun by the key of its number."""
+    blocks: list[dict[str, str]] = []
+    for line in (line.strip() for line in text.splitlines()):
+        found = _VALUE.match(line)
+        if not found or _NOISE.search(line) or _COUNT.match(line):
+            continue
+        key, value = found[1].lower(), (found[2] or "").strip()
+        if key == _HEADS[kind] and value.isdigit():
+            blocks.append({})
+        if blocks:
+            blocks[-1].setdefault(key, value)
+    return blocks
+
+
+def list_members(volume: dict[str, str]) -> list[str]:
+    """The numbers of the physical disks of a virtual one, in order."""
+    return volume.get("pd raid setup", "").split()
+
+
+def find_level(volume: dict[str, str]) -> str:
+    """SNIA's number of `RAID1`."""
+    return volume.get("raid mode", "").upper().removeprefix("RAID")
+
+
+def parse_size(text: str) -> int:
+    """`117220824 K`, `3815367 M`, in units of 1024; strips are in K without a letter. 0: it is no size."""
+    found = _SIZE.match(text.strip())
+    return int(found[1]) * 1024 ** (" KMGT".index((found[2] or "K").upper())) if found else 0
+
+
+def find_type(drive: dict[str, str]) -> DiskType:
+    """Whether it turns; these controllers have M.2 drives, as a rule."""
+    return DiskType.SSD if drive.get("ssd type", "").upper().startswith("SSD") else DiskType.UNKNOWN
+
+
+def parse_error(text: str) -> str:
+    """What the tool says against a command, in one line; empty: nothing. It says little of what went well."""
+    said = [line.strip() for line in text.splitlines() if line.strip() and not _NOISE.search(line)]
+    return " ".join(
+        line for line in said if re.search(r"\berror|\bfail|invalid|not (?:allow|support)", line, re.I)
+    )
+
+
+def read_controllers(run: Runner, program: str) -> list[MvController]:
+    """The controllers, of which the tool shows the first one's arrays and drives. Raises ToolError, and ValueError for
+    an answer that shows none and does not say so."""
+    text = _ask(run, program, "hba")
+    found = [
+        MvController(number=int(values["controller id"]), values=values)
+        for values in parse_blocks(text, "hba")
+    ]
+    if not found:
+        if re.search(r"no (?:adapter|controller|device)|not found", text, re.IGNORECASE):
+            return []
+        said = parse_error(text) or text.strip()
+        raise ValueError(f"it shows no controller, but: {said[:200]!r}")
+    for kind, part, noun in (("vd", "arrays", "arrays"), ("pd", "drives", "drives")):
+        try:
+            blocks = parse_blocks(answer := _ask(run, program, kind), kind)
+        except ToolError as cause:
+            found[0].remarks.append(_tell(part, noun, f"{cause}"))
+            continue
+        if not blocks and (error := parse_error(answer)):
+            found[0].remarks.append(_tell(part, noun, error))
+        setattr(found[0], "volumes" if kind == "vd" else "drives", blocks)
+    for other in found[1:]:
+        said = "the tool shows the arrays and drives of its first controller alone"
+        other.remarks.append(Remark(text=said, part="controller"))
+    return found
+
+
+def _tell(part: str, noun: str, said: str) -> Remark:
+    text = f"its {noun} are not shown: {said}"
+    return Remark(text=text, part="arrays" if part == "arrays" else "drives")
+
+
+def _ask(run: Runner, program: str, kind: str) -> str:
+    done = run([program, "info", "-o", kind], timeout_s=TIMEOUT_S, check=False)
+    return f"{done.stdout}\n{done.stderr}"

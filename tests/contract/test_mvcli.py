@@ -1,0 +1,126 @@
+"""`raid.mvcli` with its tool: what a template asks for is made, seen again, and every misbehaviour is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from raidrig import RaidRig, build_drives
+from siliconmachine import SiliconMachine
+from sysfsbackplane import SysfsBackplane
+from toolanswers import ToolAnswers, read_golden
+
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.storage.state import Storage
+from bootos.hardware.inventory import collect_inventory
+from bootos.lab.vendor_tools.mvcli import fail_disk, read_card
+from bootos.lab.vendor_tools.silicon import SiliconSpec
+
+OS = 'raid: {arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}'
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> RaidRig:
+    found = RaidRig(tmp_path, MvcliDriver(), drives=build_drives(2, "ssd"), state={"mvcli": {}})
+    found.silicon.block.backplane = SysfsBackplane(tmp_path)
+    read_card(found.silicon)  # from now on the system sees its drives
+    return found
+
+
+def read(rig: RaidRig) -> Any:
+    (controller,) = rig.driver.read(rig.machine, rig.build_inventory()).controllers
+    return controller
+
+
+def test_makes_what_the_template_asks_and_then_plans_nothing(rig: RaidRig) -> None:
+    assert [drive.state for drive in read(rig).drives] == ["jbod", "jbod"]
+    planned = rig.settle(OS)
+    assert planned.actions[-1].id == "raid.mvcli:create:os"
+    (array,) = read(rig).arrays
+    assert (array.name, array.level, array.drives, array.state) == ("os", "1", ("0", "1"), "optimal")
+    assert array.device and array.strip_bytes == 64 * 1024
+    assert [drive.state for drive in read(rig).drives] == ["online", "online"]
+
+
+def test_an_array_whose_drive_died_is_seen_and_kept(rig: RaidRig) -> None:
+    rig.settle(OS)
+    fail_disk(rig.silicon, 0)
+    (array,) = read(rig).arrays
+    assert (array.state, array.drives, array.drive_count) == ("degraded", ("1",), 2)
+    planned = rig.plan('raid: {arrays: [{name: os, level: 1, drives: "0,1"}], clear: true}')
+    assert planned.actions == []
+
+
+def test_an_array_that_is_not_wanted_is_deleted_with_the_word(rig: RaidRig) -> None:
+    rig.settle(OS)
+    planned = rig.settle("raid: {clear: true}")
+    assert [action.id for action in planned.actions] == ["raid.mvcli:delete:0:os"]
+    assert read(rig).arrays == ()
+
+
+@pytest.mark.parametrize(
+    ("array", "path"),
+    [
+        ("name: os, level: 5, drives: all", "level"),
+        ('name: os, level: 0, drives: "0,1", strip: 1MiB', "strip"),
+        ("name: longer-than-ten, level: 1, drives: all", "name"),
+        ('name: os, level: 1, drives: "0,1", size: 100GB', "size"),
+        ('name: os, level: 1, drives: "0,1", write_policy: back', "write_policy"),
+    ],
+)
+def test_what_the_controller_cannot_is_a_problem(rig: RaidRig, array: str, path: str) -> None:
+    told = [problem.path for problem in rig.plan(f"raid: {{arrays: [{{{array}}}]}}").problems]
+    assert f"raid.arrays[0].{path}" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("fail-half", "does not answer"),
+        ("wrong-exit", "exit code 1"),
+        ("ignore", "shows no new virtual disks"),
+    ],
+)
+def test_a_refusal_names_the_array(rig: RaidRig, kind: str, said: str) -> None:
+    rig.misbehave("mvcli", kind, "create")
+    with rig.raises(match=rf"array 'os' was not created.*{said}"):
+        rig.apply(OS)
+
+
+def test_rubbish_is_not_believed(rig: RaidRig) -> None:
+    rig.misbehave("mvcli", "junk", "hba")
+    with pytest.raises(DriverError, match="cannot be understood"):
+        rig.plan(OS)
+
+
+def test_drives_that_are_not_shown_refuse_what_depends_on_them(tmp_path: Path) -> None:
+    answers = {
+        "info -o hba": read_golden("raid.mvcli/88se9230.hba.txt"),
+        "info -o vd": read_golden("raid.mvcli/88se9230.vd-offline.txt"),
+        "info -o pd": "SG driver version 3.5.36.\ncli: error: the controller does not answer.\n",
+    }
+    tool = ToolAnswers("mvcli", answers, otherwise="")
+    inventory = collect_inventory(tmp_path, tool.run)
+    (card,) = inventory.raid
+    (array,) = card.arrays
+    assert (array.name, array.level, array.state) == ("created_ra", "0", "offline")
+    assert any(
+        "its drives are not shown: cli: error: the controller does not answer" in n for n in inventory.notes
+    )
+    (controller,) = MvcliDriver().read_controllers(Machine(run=tool.run, root=tmp_path), Storage())
+    assert controller.find_unread("drives") and controller.arrays[0].state == "failed"
+
+
+def test_what_is_exported_plans_nothing_on_the_same_machine(rig: RaidRig) -> None:
+    rig.settle(OS)
+    assert rig.export()["raid"]["arrays"] == [
+        {"name": "os", "level": 1, "drives": "0,1"},
+    ]
+
+
+def test_the_inventory_lists_what_the_stand_in_has(tmp_path: Path) -> None:
+    rig = SiliconMachine(tmp_path, SiliconSpec(drives=tuple(build_drives(2)), state={"mvcli": {}}))
+    others = {"storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2", "sas3ircu", "sas2ircu"}
+    rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli", "arcconf", *others})
+    (card,) = collect_inventory(rig.root, rig.run).raid
+    assert (card.driver, [drive.serial for drive in card.drives]) == ("raid.mvcli", ["SN0000", "SN0001"])
