@@ -136,8 +136,10 @@ def _is_hba(data: dict[str, Any], arrays: Sequence[StorArray]) -> bool:
 def _tell_main(main: Reply) -> Iterator[Remark]:
     if main.error and main.data:
         yield Remark(text=f"the tool reports: {main.error}")
-    elif main.error:
-        yield Remark(text=f"it is not shown: {main.error}", part="controller")
+    elif not main.data:
+        yield Remark(
+            text=f"it is not shown: {main.error or 'the tool prints nothing of it'}", part="controller"
+        )
 
 
 def _tell_volumes(data: dict[str, Any], volumes: Reply) -> Iterator[Remark]:

@@ -214,3 +214,22 @@ def test_drives_of_different_size_get_a_note() -> None:
 def test_the_forecast_is_a_lower_bound_of_what_md_gives(drive_bytes: int, array_bytes: int) -> None:
     assert usable_bytes(drive_bytes) <= array_bytes
     assert usable_bytes(drive_bytes) > array_bytes - 4 * 1024**2
+
+
+@pytest.mark.parametrize("kind", ["isw_raid_member", "ddf_raid_member"])
+def test_a_member_of_a_firmware_raid_is_taken_by_its_own_number_alone(kind: str) -> None:
+    member = Block(
+        device="/dev/sdc", node="/dev/sdc", size_bytes=100 * GIB, signatures=(Signature(type=kind),)
+    )
+    state = build_state(count=4, sdc=member)
+    opened, _ = plan(state, {"name": "os", "level": 1, "drives": "1-", "wipe": True})
+    assert opened.problems == []
+    assert opened.actions[0].detail.drives == ("/dev/sdb", "/dev/sdd")
+    assert any("sdc" in note and "is passed over: it is a member of" in note for note in opened.notes)
+    selected, _ = plan(state, {"name": "os", "level": 1, "drives": {"count": 3}, "wipe": True}, clear=True)
+    assert selected.problems == []
+    assert selected.actions[0].detail.drives == ("/dev/sda", "/dev/sdb", "/dev/sdd")
+    named, _ = plan(state, {"name": "os", "level": 1, "drives": "1,2"})
+    assert "sdc" in f"{named.problems[0]}"
+    told, _ = plan(state, {"name": "os", "level": 1, "drives": "1,2", "wipe": True})
+    assert told.problems == []

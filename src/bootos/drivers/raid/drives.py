@@ -124,6 +124,11 @@ def _build_candidate(state: Storage, disk: Disk, raid: Raid) -> Candidate:
     busy = ""
     if own is not None and not raid.clear and own.name not in wanted:
         busy = f"it is in array {own.name!r}"
+    found = state.blocks.get(disk.path)
+    kinds = {"isw_raid_member": "Intel's firmware RAID (IMSM)", "ddf_raid_member": "a firmware RAID (DDF)"}
+    members = (
+        [kinds[entry.type] for entry in found.signatures if entry.type in kinds] if found is not None else []
+    )
     return Candidate(
         number=disk.index,
         title=describe_disk(disk),
@@ -131,6 +136,7 @@ def _build_candidate(state: Storage, disk: Disk, raid: Raid) -> Candidate:
         type=disk.type,
         trouble=_find_trouble(state, disk),
         busy=busy,
+        foreign=f"it is a member of {members[0]}" if members else "",
     )
 
 

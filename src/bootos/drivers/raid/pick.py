@@ -15,7 +15,7 @@ from bootos.wire.inventory import DiskType
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A drive by its number. `trouble`: why it cannot be used at all; `busy`: why a selection passes it over,
-    though a list may mean it."""
+    though a list may mean it; `foreign`: why only its own number means it, and no open list."""
 
     number: int
     title: str
@@ -23,6 +23,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     type: DiskType = DiskType.UNKNOWN
     trouble: str = ""
     busy: str = ""
+    foreign: str = ""
 
 
 class Picker:
@@ -82,8 +83,9 @@ class Picker:
             if drive is None:
                 continue
             trouble = drive.trouble if number not in lost else ""
-            if trouble and number not in listed.named:
-                self._planned.notes.append(f"{path}: {drive.title} is passed over: {trouble}")
+            passed = trouble or drive.foreign
+            if passed and number not in listed.named:
+                self._planned.notes.append(f"{path}: {drive.title} is passed over: {passed}")
                 continue
             if trouble:
                 self._planned.complain(path, f"{drive.title} cannot be used: {trouble}")
@@ -108,6 +110,7 @@ class Picker:
             drive
             for drive in fitting
             if not drive.trouble
+            and not drive.foreign
             and (not drive.busy or drive.number in own)
             and drive.number not in self._claimed
             and drive.number not in self._elsewhere
@@ -130,7 +133,7 @@ class Picker:
         owner = self._claimed.get(drive.number)
         if owner is None and drive.number in self._elsewhere:
             owner = "another part of the template, by its number"
-        return drive.trouble or drive.busy or f"it is used by {owner}"
+        return drive.trouble or drive.foreign or drive.busy or f"it is used by {owner}"
 
     def _tell_count(self) -> str:
         if not self._numbered:
