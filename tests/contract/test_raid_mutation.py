@@ -2,6 +2,7 @@
 output holds was counted in the file, by eye and grep, and not by the parsers."""
 
 import json
+import random
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -355,3 +356,30 @@ def test_one_object_with_an_error_takes_nothing_else_away(
     assert msgspec.to_builtins(after) == msgspec.to_builtins(before)
     more = [remark for card in refused for remark in card.remarks if remark not in cards[0].remarks]
     assert [remark.part for remark in more] == ([] if part == 1 and not before[0].driver else [""])
+
+
+def damage(value: Any, chance: random.Random) -> Any:
+    """The same JSON with some of it being something else."""
+    if chance.random() < 0.02:
+        return chance.choice((None, [], {}, "x", 3, [1], "-"))
+    if isinstance(value, dict):
+        return {key: damage(entry, chance) for key, entry in value.items()}
+    return [damage(entry, chance) for entry in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("names", STORCLI, ids=[names[0] for names in STORCLI])
+def test_an_answer_that_is_damaged_anywhere_is_read_or_is_no_answer(names: tuple[str, str, str]) -> None:
+    whole = [
+        json.loads(read_golden(f"raid.megaraid/{name}.json"), strict=False) if name else None
+        for name in names
+    ]
+    read = refused = 0
+    for seed in JSON_SEEDS:
+        chance = random.Random(seed)
+        texts = [json.dumps(damage(answer, chance)) if answer is not None else "" for answer in whole]
+        try:
+            read_storcli(*texts)
+            read += 1
+        except ValueError:  # what notes and drivers tell
+            refused += 1
+    assert read + refused == len(JSON_SEEDS) and read > len(JSON_SEEDS) // 2

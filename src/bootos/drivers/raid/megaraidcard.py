@@ -21,6 +21,7 @@ from bootos.drivers.storage.controller import (
 from bootos.drivers.storage.state import Storage
 from bootos.hardware.storcli import StorArray, StorController, is_foreign, is_second
 from bootos.hardware.storclidrive import StorDrive, find_type, parse_size
+from bootos.hardware.storclireply import find_part, find_text
 
 NAME_LENGTH = 15
 STRIPS = tuple(kib * 1024 for kib in (8, 16, 32, 64, 128, 256, 512, 1024))
@@ -80,8 +81,8 @@ def build_card(card: StorController, boot: int | None, storage: Storage) -> Cont
 
 
 def _find_mode(card: StorController) -> tuple[Mode, Mode | None]:
-    status = card.data.get("Status", {})
-    said = str(status.get("Current Personality") or status.get("Controller Personality") or "").upper()
+    status = find_part(card.data, "Status")
+    said = find_text(status, "Current Personality", "Controller Personality").upper()
     mode: Mode = "hba" if said.startswith(("HBA", "JBOD")) else "raid"
     if mode == "raid" and any(drive.state.startswith("JBOD") for drive in card.drives):
         mode = "mixed"
@@ -90,15 +91,15 @@ def _find_mode(card: StorController) -> tuple[Mode, Mode | None]:
 
 def _yes(card: StorController, part: str, *keys: str) -> bool | None:
     """What the controller says of itself; None: nothing."""
-    values: dict[str, Any] = card.data.get(part, {})
+    values = find_part(card.data, part)
     said = [str(values[key]).strip() for key in keys if key in values]
     return said[0].startswith(("Yes", "Allowed", "On")) if said else None
 
 
 def _find_capability(card: StorController, boot: int | None) -> Capability:
-    values: dict[str, Any] = card.data.get("Capabilities", {})
-    limits: dict[str, Any] = values | card.data.get("Max. Supported Config", {})
-    supported = str(values.get("RAID Level Supported") or values.get("Supported RAID Levels") or "")
+    values = find_part(card.data, "Capabilities")
+    limits = values | find_part(card.data, "Max. Supported Config")
+    supported = find_text(values, "RAID Level Supported", "Supported RAID Levels")
     levels = tuple(n for n in (0, 1, 5, 6, 10, 50, 60) if re.search(rf"RAID{n}\b", supported))
     least, most = (parse_size(str(values.get(f"{word} Strip Size", ""))) for word in ("Min", "Max"))
     second = is_second(card.version)
@@ -115,7 +116,9 @@ def _find_capability(card: StorController, boot: int | None) -> Capability:
         strip_bytes=tuple(size for size in STRIPS if least <= size <= most) if least and most else (),
         hotspares=("dedicated", "global"),
         jbod=jbod,
-        modes=("raid", "hba") if not second and "Current Personality" in card.data.get("Status", {}) else (),
+        modes=("raid", "hba")
+        if not second and "Current Personality" in find_part(card.data, "Status")
+        else (),
         foreign=True,
         boot=boot is not None,
         read_policies=() if False in reads else ("none", "ahead"),
