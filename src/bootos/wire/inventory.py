@@ -208,7 +208,7 @@ class RaidArray(msgspec.Struct, kw_only=True):
 
 
 class RaidController(msgspec.Struct, kw_only=True):
-    """A hardware RAID controller, or Linux md (driver `raid.mdadm`)."""
+    """A hardware RAID controller, an HBA with its drives (no driver), or Linux md (driver `raid.mdadm`)."""
 
     name: str
     driver: str
