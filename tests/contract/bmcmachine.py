@@ -1,5 +1,6 @@
 """A BMC that remembers: stands in for ipmitool over KCS, with the answers' form of the real one."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -36,6 +37,7 @@ class BmcMachine:
         self.suites = "1,2,3,6,7,8,11,12,17"
         self.levels = "aaaaaaaaaaaaaaa"
         self.by_number = False  # whose level is whose
+        self.refused_levels: set[str] = set()
         self.maker = 0
         self.answers_lan = False  # whether this machine reaches its BMC over the LAN
         self.print_code = 0  # the status that `lan print` ends with
@@ -55,9 +57,9 @@ class BmcMachine:
         if self.deaf:
             self.deaf -= 1
             stdout, stderr, code = "", "Could not open device at /dev/ipmi0", 1
-        elif words[1:3] == ["-I", "lanplus"]:
+        elif words[1:4] == ["-v", "-I", "lanplus"]:
             assert not any(secret in words for secret in command.secrets)
-            stdout, stderr, code = self._log_in(words[3:], (command.env or {}).get("IPMI_PASSWORD", ""))
+            stdout, stderr, code = self._log_in(words[4:], (command.env or {}).get("IPMI_PASSWORD", ""))
         elif words[1] == "exec":
             assert words[2] == "/dev/stdin"
             assert command.input is not None
@@ -68,18 +70,29 @@ class BmcMachine:
         return command.complete(code, stdout, stderr)
 
     def _log_in(self, words: list[str], password: str) -> tuple[str, str, int]:
-        options = dict(zip(words[0::2], words[1::2], strict=False))
-        refused = "Error: Unable to establish IPMI v2 / RMCP+ session", 1
+        """What ipmitool 1.8.19 says with -v."""
+        options = dict(itertools.pairwise(words))
+        end = "Error: Unable to establish IPMI v2 / RMCP+ session\n"
+        if not self.answers_lan or options["-H"] != self.lan["ipaddr"]:
+            silent = (
+                "Get Auth Capabilities error\nError issuing Get Channel Authentication Capabilities request\n"
+            )
+            return "", silent + end, 1
         suites = [int(word) for word in self.suites.split(",")]
-        suite = int(words[words.index("-C") + 1])
+        suite = int(options["-C"])
+        place = suite if self.by_number or suite not in suites else suites.index(suite)
+        if suite not in suites or (place < len(self.levels) and self.levels[place] == "X"):
+            refused = "no matching cipher suite with proposed security algorithms"
+            return "", f"Error in open session response message : {refused}\n\n{end}", 1
+        level = {"u": "USER", "o": "OPERATOR"}.get(self.levels[place] if place < len(self.levels) else "a")
+        if level is not None and options["-L"] != level:
+            refused = "unauthorized role or privilege level requested"
+            return "", f"RAKP 2 message indicates an error : {refused}\n{end}", 1
         user = next((user for user in self.users.values() if user.name == options["-U"]), None)
-        if not self.answers_lan or options["-H"] != self.lan["ipaddr"] or user is None or suite not in suites:
-            return "", *refused
-        place = suite if self.by_number else suites.index(suite)
-        if place < len(self.levels) and self.levels[place] == "X":
-            return "", *refused
-        if not user.enabled or user.password.rstrip(b"\0") != password.encode():
-            return "", *refused
+        if user is None or not user.enabled:
+            return "", f"RAKP 2 message indicates an error : unauthorized name\n{end}", 1
+        if user.password.rstrip(b"\0") != password.encode():
+            return "", f"> RAKP 2 HMAC is invalid\n{end}", 1
         return "Device ID                 : 32\n", "", 0
 
     def _answer_raw(self, data: list[int]) -> tuple[str, str, int]:
@@ -130,6 +143,8 @@ class BmcMachine:
                     cleared = "1 | 06/02/2020 | 18:31:10 | Event Logging Disabled #0x72"
                     self.events = [f"{cleared} | Log area reset/cleared | Asserted"]
             case ["lan", "set", "1", "cipher_privs", levels]:
+                if levels in self.refused_levels:
+                    return "", "LAN Parameter Data does not match!  Write may have failed.", 1
                 self.levels = levels
             case ["lan", "set", "1", "access", word]:
                 self.access = "always available" if word == "on" else "disabled"

@@ -62,16 +62,79 @@ def test_a_change_that_would_lock_out_is_taken_back(by_number: bool) -> None:
     assert bmc.levels == "aaaaaaaaaaaaaaa"
 
 
-def test_a_change_that_no_login_can_prove_is_made_and_said() -> None:
+def test_a_change_is_taken_back_where_the_bmc_answers_and_nobody_could_log_in_before() -> None:
+    """All suites are off: that a login fails before says nothing of the change."""
+    bmc, users = build_reachable()
+    bmc.suites, bmc.by_number, bmc.levels = "1,2,3,6,7,8,11,12", True, "X" * 15
+    with pytest.raises(StepFailed, match=r"could not log in to the BMC at 10\.0\.8\.21: the levels are X"):
+        apply(build_driver(), bmc, build(cipher_suites=[3], cipher_index="place", **users))
+    assert bmc.levels == "X" * 15
+    apply(build_driver(), bmc, build(cipher_suites=[3], cipher_index="number", **users))
+    assert bmc.levels == "XXXaXXXXXXXXXXX"
+
+
+def test_a_suite_of_a_low_level_is_tried_with_that_level() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.levels = "0,1,2,3", "XuuaXXXXXXXXXXX"
+    apply(build_driver(), bmc, build(cipher_suites=[1, 2], **users))
+    assert bmc.levels == "XuuXXXXXXXXXXXX"
+
+
+def test_a_change_that_cannot_be_taken_back_is_said() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.by_number = "1,2,3,6,7,8,11,12", True
+    bmc.refused_levels.add("a" * 15)
+    with pytest.raises(StepFailed, match="the BMC did not take its levels aaaaaaaaaaaaaaa again"):
+        apply(build_driver(), bmc, build(cipher_suites=[3], cipher_index="place", **users))
+
+
+def test_a_login_is_tried_with_suites_that_ipmitool_speaks_the_sound_ones_first() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.by_number = "1,2,3,6,7,8,11,12", True
+    apply(build_driver(), bmc, build(cipher_suites=[1, 2, 11, 12], cipher_index="number", **users))
+    assert list_logins(bmc) == ["3", "2"]
+
+
+def test_a_change_that_no_login_can_prove_is_made_and_said(caplog: pytest.LogCaptureFixture) -> None:
     bmc, users = build_reachable()
     bmc.answers_lan = False
     bmc.suites = "0,1,2,3"
-    apply(build_driver(), bmc, build(cipher_suites=[3], **users))
+    template = build(cipher_suites=[3], **users)
+    notes = plan(build_driver(), bmc, template).notes
+    assert any("if the BMC answers this machine at 10.0.8.21" in note for note in notes)
+    apply(build_driver(), bmc, template)
     assert bmc.levels == "XXXaaaaaaaaaaaa"
-    bmc = BmcMachine()
+    assert list_logins(bmc) == ["3"]  # one that is not answered is enough
+    assert "was not proven: at 10.0.8.21 it does not answer this machine" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("network", "suites", "is_proven"),
+    [
+        (None, [3], True),
+        ({"source": "dhcp"}, [3], True),  # it has its address by DHCP already
+        (STATIC, [3], True),
+        (None, [11, 12], False),  # ipmitool speaks neither
+    ],
+)
+def test_the_plan_says_whether_a_login_will_prove_the_change(
+    network: Any, suites: list[int], is_proven: bool
+) -> None:
+    bmc, users = build_reachable()
+    bmc.lan["source"] = "dhcp"
+    bmc.suites = "0,1,2,3,4,5,6,7,8,9,10,11,12"
+    named = {} if network is None else {"network": network}
+    notes = plan(build_driver(), bmc, build(cipher_suites=suites, **named, **users)).notes
+    assert any("is proven by a login as ops" in note for note in notes) is is_proven
+    assert any("will not be proven by a login" in note for note in notes) is not is_proven
+
+
+def test_without_a_password_or_an_address_no_login_proves_the_change() -> None:
+    bmc, users = build_reachable()
     bmc.suites = "0,1,2,3"
-    notes = plan(build_driver(), bmc, build(cipher_suites=[3])).notes
-    assert any("will not be proven by a login" in note for note in notes)
+    for named in ({}, {**users, "network": {"source": "dhcp"}}):
+        notes = plan(build_driver(), bmc, build(cipher_suites=[3], **named)).notes
+        assert any("will not be proven by a login" in note for note in notes)
 
 
 def test_what_was_printed_is_used_whatever_status_ipmitool_ends_with() -> None:

@@ -77,7 +77,12 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_usable(self, index: Mapping[int, int]) -> tuple[int, ...]:
         """The cipher suites that somebody may log on with, read in one way. One without a level has no limit."""
-        return tuple(s for s in self.suites if s not in index or self.levels[index[s]] != UNUSED)
+        return tuple(self.find_levels(index))
+
+    def find_levels(self, index: Mapping[int, int]) -> dict[int, str]:
+        """Those suites, each with the level up to which it may be used."""
+        levels = {suite: self.levels[index[suite]] if suite in index else "a" for suite in self.suites}
+        return {suite: level for suite, level in levels.items() if level != UNUSED}
 
     def restrict(self, wanted: Collection[int], index: Mapping[int, int]) -> str:
         """The levels that let only the suites of `wanted` be used, written in one way: what stays allowed keeps its

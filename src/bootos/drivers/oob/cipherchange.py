@@ -1,14 +1,16 @@
-"""Changes the BMC's cipher suites so that nobody is locked out: where somebody can log in over the LAN before, somebody
-must be able to afterwards. Called by `ipmi`.
+"""Changes the BMC's cipher suites so that nobody is locked out: where the BMC answers RMCP+ from this machine before,
+an account must be able to log in there afterwards. Called by `ipmi`.
 
 The password goes to ipmitool in its environment, as `-E` of its manual says.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.oob.cipher import Login, SetCiphers, list_suites, sort_by_strength
+from bootos.drivers.oob.cipher import Login, SetCiphers, find_spoken, list_suites
 from bootos.waiting import Clock, find_within
 
 log = logging.getLogger(__name__)
@@ -16,39 +18,66 @@ log = logging.getLogger(__name__)
 SETTLE_DEADLINE_S = 30.0
 LOGIN_S = 30.0
 MOST_TRIES = 3
+_ROLES = ("user", "operator", "administrator")
+# What `ipmitool -v` says of a BMC that refuses; of one that does not answer it says only that there is no session.
+_REFUSALS = ("open session response", "RAKP 2", "RAKP 4", "Set Session Privilege Level")
+_HINT = "this BMC may have another index than the one that was taken: oob.cipher_index"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """`suite`: with which the account logged in, None: with none. `answered`: whether the BMC said anything."""
+
+    suite: int | None
+    answered: bool
 
 
 def change_ciphers(
     machine: Machine, wanted: SetCiphers, set_levels: Callable[[str], object], clock: Clock
 ) -> None:
-    """Set the levels. Where the account could log in from this machine before, and cannot afterwards with any suite
-    that is to remain, they are set back. Raises DriverError."""
+    """Set the levels. Where the BMC answers RMCP+ from this machine, and the account cannot log in afterwards with a
+    suite that is to remain, they are set back. Raises DriverError."""
     login = wanted.login
-    before = None if login is None else find_working(machine, login, wanted.usable)
-    set_levels(wanted.levels)
-    if login is None or before is None:
-        log.warning("that the BMC can still be logged in to was not proven: it could not be from here before")
+    if login is None:
+        set_levels(wanted.levels)
         return
-    works = find_within(
-        lambda: find_working(machine, login, wanted.wanted), SETTLE_DEADLINE_S, pause_s=2.0, clock=clock
-    )
+    before = try_to_log_in(machine, login, wanted.usable or wanted.wanted)
+    set_levels(wanted.levels)
+    if not before.answered:
+        log.warning(
+            "that the BMC can still be logged in to was not proven: at %s it does not answer this machine",
+            login.address,
+        )
+        return
+
+    def find_suite() -> int | None:
+        return try_to_log_in(machine, login, wanted.wanted).suite
+
+    works = find_within(find_suite, SETTLE_DEADLINE_S, pause_s=2.0, clock=clock)
     if works is not None:
         log.info("logged in to the BMC as %s with cipher suite %s", login.user, works)
         return
-    set_levels(wanted.before)
-    raise DriverError(
+    earlier = f" any more, as with {before.suite} before" if before.suite is not None else ""
+    message = (
         f"with cipher suites {list_suites(wanted.wanted)} alone {login.user} could not log in to the BMC at "
-        f"{login.address} any more, as with {before} before: the levels are {wanted.before} again",
-        hint="this BMC may have another index than the one that was taken: oob.cipher_index",
+        f"{login.address}{earlier}"
     )
+    try:
+        set_levels(wanted.before)
+    except DriverError as cause:
+        raise DriverError(
+            f"{message}, and the BMC did not take its levels {wanted.before} again", hint=_HINT
+        ) from cause
+    raise DriverError(f"{message}: the levels are {wanted.before} again", hint=_HINT)
 
 
-def find_working(machine: Machine, login: Login, suites: Sequence[int]) -> int | None:
-    """The first of these suites, the strong ones first, with which the account can log in over the LAN. A few are
-    tried: a BMC that does not answer costs seconds each time."""
-    for suite in sort_by_strength(suites)[:MOST_TRIES]:
-        words = ["-I", "lanplus", "-H", login.address, "-U", login.user, "-E", "-C", str(suite)]
-        words += ["-L", login.role.upper(), "-N", "2", "-R", "2", "mc", "info"]
+def try_to_log_in(machine: Machine, login: Login, suites: Mapping[int, str]) -> Attempt:
+    """Log in over the LAN with the first of these suites, the strong ones first, that lets the account in: as what it
+    is, or as what the suite's level allows. A few are tried, and one alone where the BMC does not answer, which costs
+    seconds."""
+    answered = False
+    for suite in find_spoken(suites)[:MOST_TRIES]:
+        words = ["-v", "-I", "lanplus", "-H", login.address, "-U", login.user, "-E", "-C", str(suite)]
+        words += ["-L", _find_privilege(login, suites[suite]), "-N", "2", "-R", "2", "mc", "info"]
         password = login.password.password
         done = machine.run(
             ["ipmitool", *words],
@@ -58,5 +87,14 @@ def find_working(machine: Machine, login: Login, suites: Sequence[int]) -> int |
             timeout_s=LOGIN_S,
         )
         if done.returncode == 0:
-            return suite
-    return None
+            return Attempt(suite=suite, answered=True)
+        answered = answered or any(word in done.stdout + done.stderr for word in _REFUSALS)
+        if not answered:
+            break
+    return Attempt(suite=None, answered=answered)
+
+
+def _find_privilege(login: Login, level: str) -> str:
+    """The lower one of the account's role and the suite's level, in ipmitool's words."""
+    limits = {"c": "user", "u": "user", "o": "operator"}
+    return min(login.role, limits.get(level, "administrator"), key=_ROLES.index).upper()

@@ -186,8 +186,10 @@ def find_login(state: State, oob: Oob, secrets: dict[str, str]) -> Login | None:
     """An account of the template that can log in over the LAN after its own action, the mightiest first; None: there
     is none, or the BMC has no address that is known."""
     address = state.lan.address
-    if oob.network is not None:
-        address = (oob.network.address or "").partition("/")[0] if oob.network.source == "static" else ""
+    if oob.network is not None and oob.network.address is not None:
+        address = oob.network.address.partition("/")[0]
+    elif oob.network is not None and oob.network.source != state.lan.source:
+        address = ""  # of a lease that is not there yet
     if address in ("", "0.0.0.0") or not state.access_open or oob.lan == "disabled":
         return None
     roles = ("administrator", "operator", "user")
