@@ -34,7 +34,7 @@ def build_storcli(
     return ToolAnswers("storcli64", answers | more)
 
 
-def build_main(number: int = 0, **data: Any) -> dict[str, Any]:
+def build_main(number: int = 0, /, **data: Any) -> dict[str, Any]:
     """One controller's part of the answer to `/call show all`."""
     basics = {
         "Model": f"MegaRAID {number}",

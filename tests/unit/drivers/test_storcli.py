@@ -7,7 +7,7 @@ import pytest
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
-from bootos.hardware import storcli, storclireply
+from bootos.hardware import storcli, storclidrive, storclireply
 from bootos.hardware.storclireply import Reply
 from bootos.wire.inventory import Disk, DiskType
 
@@ -157,6 +157,6 @@ def test_what_is_no_answer_is_an_error(text: str) -> None:
 
 
 def test_a_size_without_sectors_is_counted_in_1024() -> None:
-    assert storcli.parse_size("256 KB") == storcli.parse_size("256 KiB") == 256 * 1024
-    assert storcli.parse_size("9.094 TiB") == int(9.094 * 1024**4)
-    assert storcli.parse_size("-") == 0
+    assert storclidrive.parse_size("256 KB") == storclidrive.parse_size("256 KiB") == 256 * 1024
+    assert storclidrive.parse_size("9.094 TiB") == int(9.094 * 1024**4)
+    assert storclidrive.parse_size("-") == 0

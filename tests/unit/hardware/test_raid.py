@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from bootos.hardware.capture import Capture, Replay, ToolOutput
-from bootos.hardware.raid import build_md, find_members, parse_examine, read_examine, read_running
+from bootos.hardware.mdexamine import parse_examine
+from bootos.hardware.raid import build_md, find_members, read_examine, read_running
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk, DiskType, RaidDrive
 
