@@ -10,6 +10,10 @@ import msgspec
 Text = TypeVar("Text")
 Value = TypeVar("Value")
 
+MISREADINGS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+"""What a reader raises that did not foresee what it reads: a file or a device that fails (OSError), and a tool's output
+or a saved value that has not the shape that its maker published (all others, those of `json` and `msgspec` too)."""
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One mistake in what a user wrote: where it is, what is wrong, what to do.

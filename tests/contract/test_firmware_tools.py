@@ -281,6 +281,22 @@ def test_raid_controllers_and_the_drives_behind_them_are_read_by_their_own_drive
     assert [part.version for part in parts if part.component == "raid"] == [None]
 
 
+def test_a_controller_whose_driver_cannot_make_out_its_disks_keeps_the_version_of_the_inventory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = RaidRig(tmp_path, SmartArrayDriver(), drives=build_drives(3))
+    inventory = rig.build_inventory()
+    inventory.raid[0].firmware = "6.60"
+
+    def run(argv: Sequence[Any], **options: Any) -> Completed:
+        done = rig.hardware.run(argv, **options)
+        return msgspec.structs.replace(done, stdout="null") if argv[0] == "lsblk" else done
+
+    parts = read_installed(Machine(run=run, root=tmp_path), inventory, lambda name: None)
+    assert [part.version for part in parts if part.component == "raid"] == ["6.60"]
+    assert "the firmware of RAID controllers is not read by raid.smartarray" in caplog.text
+
+
 def build_zip(path: Path) -> str:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("payloads/lnvgy_fw_uefi_ive164l-2.30_anyos_32-64.uxz", "image")

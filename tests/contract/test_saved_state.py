@@ -157,7 +157,8 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_saved(rig: Rig) -> None:
             raise ValueError("junk")
 
     saved = read_saved(rig.machine, rig.inventory, [MdadmDriver(), Broken()])
-    assert saved.unread == {"oob.ipmi": "junk"}
+    reason = "a tool said what is not understood: ValueError('junk')"
+    assert saved.unread == {"oob.ipmi": f"{IpmiDriver.title}: {reason}"}
     assert list(saved.states) == ["raid.mdadm"]
 
 

@@ -1,12 +1,19 @@
 """`raid.sh`, from its words to what it did to a machine with disks that remembers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from raidrig import RaidRig, build_drives
 from storagemachine import MIB, StorageMachine
 
 from bootos.agent.vendor_command.main import run_command
+from bootos.drivers.contract import Machine
+from bootos.drivers.raid.smartarray import SmartArrayDriver
+from bootos.process import Completed
 from bootos.wire.inventory import Inventory, RaidArray, RaidController
 
 RAID = "/opt/yunji/osinstall/dell/raid.sh"
@@ -308,3 +315,30 @@ def test_only_root_may_and_that_is_said_before_anything_is_read(disks: Disks) ->
     assert code == 1
     assert "only root" in disks.capsys.readouterr().out
     assert disks.fake.calls == []
+
+
+@pytest.mark.parametrize("calls", [0, 1], ids=["reading the controller", "reading it for the arrays' names"])
+def test_a_tool_that_says_what_is_not_understood_ends_the_call_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: int
+) -> None:
+    rig = RaidRig(tmp_path, SmartArrayDriver(), drives=build_drives(3))
+    (tmp_path / "proc").mkdir(exist_ok=True)
+    (tmp_path / "proc/cmdline").write_text("\n")
+    rig.settle("raid: {arrays: [{name: os, level: 1, drives: '0,1'}]}")
+    asked: list[str] = []
+
+    def run(argv: Sequence[Any], **options: Any) -> Completed:
+        done = rig.hardware.run(argv, **options)
+        if argv[0] != "lsblk":
+            return done
+        asked.append("lsblk")
+        return msgspec.structs.replace(done, stdout="null") if len(asked) > calls else done
+
+    machine = Machine(run=run, root=tmp_path)
+    words = ["-r", "1", "-d", "0,1"]
+    code = run_command(RAID, words, machine, rig.build_inventory, drivers=[rig.driver])
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "raid.sh: failed: " in said
+    assert f"{rig.driver.title}: a tool said what is not understood" in said
+    assert len(asked) == calls + 1

@@ -12,13 +12,14 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 """
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from bootos.errors import BootosError, Problem
+from bootos.errors import MISREADINGS, BootosError, Problem, describe_os_error
 from bootos.process import Runner, run
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -39,7 +40,11 @@ __all__ = [
     "PartitionForecast",
     "Planned",
     "Ruling",
+    "naming_failures",
+    "read_state",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class DriverError(BootosError):
@@ -319,3 +324,31 @@ class Exporter(Protocol):
     def export(self, state: Any) -> dict[str, Any]:
         """Parts of a template by section: `{"raid": {"arrays": [...]}}`; lists of several drivers are joined. Pure."""
         ...
+
+
+def read_state(driver: Driver, machine: Machine, inventory: Inventory) -> Any:
+    """What the driver's `read` returns: the one way to call it. Raises DriverError, ToolError when the machine cannot
+    be read, or says what the driver does not understand; then the journal has the traceback."""
+    try:
+        return driver.read(machine, inventory)
+    except OSError as cause:
+        log.info("%s: reading failed", driver.name, exc_info=True)
+        raise DriverError(f"{driver.title}: cannot be read: {describe_os_error(cause)}") from cause
+    except MISREADINGS as cause:
+        log.info("%s: reading failed", driver.name, exc_info=True)
+        raise DriverError(f"{driver.title}: a tool said what is not understood: {cause!r}") from cause
+
+
+@contextlib.contextmanager
+def naming_failures(driver: Driver) -> Iterator[None]:
+    """Around what is asked of a driver: an error that nobody foresaw becomes a DriverError that names the driver and
+    the reason, and the journal has its traceback."""
+    try:
+        yield
+    except BootosError:
+        raise
+    except Exception as cause:
+        log.exception("%s: the driver itself failed", driver.name)
+        raise DriverError(
+            f"{driver.title}: the driver itself failed: {cause!r}; the journal says where"
+        ) from cause

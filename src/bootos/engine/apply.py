@@ -7,7 +7,7 @@ effect with a reboot ends `apply_job` early: it is called again after it, with t
 import copy
 import logging
 
-from bootos.drivers.contract import Action, Batch, Driver, Forecast, Planned
+from bootos.drivers.contract import Action, Batch, Driver, Forecast, Planned, naming_failures
 from bootos.engine.guard import GuardError, check_allowed
 from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.run import Past, Run
@@ -40,14 +40,15 @@ def _apply_drivers(run: Run, plan: JobPlan) -> list[Action]:
         driver: Driver = part.driver
         watcher.set_step(driver.name, StepState.RUNNING)
         try:
-            check_taken(part.planned.actions, run.past)
-            rebooting, changed, settled = _apply_driver(run, plan, driver, settled)
+            with naming_failures(driver):
+                check_taken(part.planned.actions, run.past)
+                rebooting, changed, settled = _apply_driver(run, plan, driver, settled)
         except Cancelled:
             watcher.set_step(driver.name, StepState.FAILED, message="cancelled by the operator")
             raise
         except BootosError as cause:
             watcher.set_step(driver.name, StepState.FAILED, message=str(cause))
-            raise StepFailed(f"{driver.title}: {cause}", hint=cause.hint) from cause
+            raise StepFailed(f"{driver.title}: {_drop_title(driver, cause)}", hint=cause.hint) from cause
         if rebooting:
             what = "; ".join(action.summary for action in rebooting)
             watcher.set_step(driver.name, StepState.REBOOTING, message=f"takes effect with a reboot: {what}")
@@ -84,12 +85,15 @@ def _verify_whole(run: Run, plan: JobPlan) -> None:
     run.machine.drop_look()  # so that the last reading is a new one
     settled = Forecast()
     for part in plan.drivers:
+        driver: Driver = part.driver
         try:
-            settled = _verify_driver(run, part.driver, settled)
+            with naming_failures(driver):
+                settled = _verify_driver(run, driver, settled)
         except BootosError as cause:
-            run.watcher.set_step(part.driver.name, StepState.FAILED, message=str(cause))
+            run.watcher.set_step(driver.name, StepState.FAILED, message=str(cause))
+            reason = _drop_title(driver, cause)
             raise StepFailed(
-                f"{part.driver.title}: was as wanted, but is not any more: {cause}", hint=cause.hint
+                f"{driver.title}: was as wanted, but is not any more: {reason}", hint=cause.hint
             ) from cause
 
 
@@ -143,7 +147,7 @@ def _carry_out(run: Run, driver: Driver, actions: list[Action]) -> None:
             watcher.set_action(driver.name, action.id, StepState.SKIPPED)
         raise Cancelled(f"cancelled before: {first}")
     try:
-        with machine.changing():
+        with naming_failures(driver), machine.changing():
             if isinstance(driver, Batch):
                 driver.apply_batch(machine, actions, run.secrets)
             else:
@@ -194,3 +198,8 @@ def _describe(action: Action) -> str:
         f"{change.what}: {change.before or '-'} -> {change.after or '-'}" for change in action.changes
     )
     return f"{action.summary} ({changes})" if changes else action.summary
+
+
+def _drop_title(driver: Driver, cause: BootosError) -> str:
+    """The reason without the driver's title, which some begin with."""
+    return str(cause).removeprefix(f"{driver.title}: ")

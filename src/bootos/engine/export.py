@@ -1,20 +1,16 @@
 """The golden machine: the template that describes a machine as it is, so that applying it there plans nothing and
 applying it to others makes them the same. Pure; called by `savedstate`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from bootos.drivers.contract import Driver, Exporter
+from bootos.errors import MISREADINGS
 from bootos.template.size import format_size
 from bootos.wire.inventory import Dimm, Disk, DiskType, Inventory
 
-# Raised for a state that has not the shape that its driver exports.
-FAILURES = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
+log = logging.getLogger(__name__)
 
 
 def build_template(
@@ -34,7 +30,8 @@ def build_template(
             continue
         try:
             parts = driver.export(state)
-        except FAILURES as cause:
+        except MISREADINGS as cause:
+            log.info("%s: exporting failed", driver.name, exc_info=True)
             notes.append(f"{driver.title} ({driver.name}) could not be exported: {cause}")
             continue
         for section, part in parts.items():

@@ -9,7 +9,15 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Driver, DriverError, Forecast, Machine, Planned
+from bootos.drivers.contract import (
+    Driver,
+    DriverError,
+    Forecast,
+    Machine,
+    Planned,
+    naming_failures,
+    read_state,
+)
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.engine.watcher import Watcher
 from bootos.errors import Problem
@@ -74,11 +82,10 @@ class Run:
     def ask(self, driver: Driver, forecast: Forecast) -> Planned:
         """What the driver plans on what it reads now; its work is added to `forecast`.
 
-        Raises DriverError, ToolError when the machine cannot be read, or says what is not understood."""
+        Raises DriverError, ToolError when the machine cannot be read, or says what is not understood, and when the
+        driver itself fails."""
         if self.template is None:
             raise DriverError("a document that is no template asks nothing of a driver")
-        try:
-            state = driver.read(self.machine, self.inventory)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as cause:
-            raise DriverError(f"{driver.title}: a tool said what is not understood: {cause!r}") from cause
-        return driver.plan(state, self.template, self.secrets, forecast)
+        with naming_failures(driver):
+            state = read_state(driver, self.machine, self.inventory)
+            return driver.plan(state, self.template, self.secrets, forecast)

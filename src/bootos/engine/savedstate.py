@@ -13,18 +13,15 @@ from typing import Any
 import msgspec
 
 from bootos import __version__
-from bootos.drivers.contract import Driver, Machine
+from bootos.drivers.contract import Driver, Machine, read_state
 from bootos.drivers.registry import match_drivers
 from bootos.engine.export import build_template
-from bootos.errors import BootosError
+from bootos.errors import MISREADINGS, BootosError
 from bootos.masking import Masker
 from bootos.wire.inventory import Inventory
 from bootos.wire.saved import MOST_BYTES, SavedState
 
 log = logging.getLogger(__name__)
-
-# The last five are raised for a tool's output that has not the shape that its driver knows.
-FAILURES = (BootosError, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 def read_saved(machine: Machine, inventory: Inventory, drivers: Sequence[Driver] | None = None) -> SavedState:
@@ -38,10 +35,10 @@ def read_saved(machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
     with machine.looking():
         for driver in choose_readers(inventory, drivers):
             try:
-                state = driver.read(machine, inventory)
+                state = read_state(driver, machine, inventory)
                 saved.states[driver.name] = msgspec.to_builtins(state, enc_hook=leave_out)
                 states.append((driver, state))
-            except FAILURES as cause:
+            except (BootosError, *MISREADINGS) as cause:
                 log.warning("the state of %s is not saved: %s", driver.name, cause)
                 saved.unread[driver.name] = str(cause) or type(cause).__name__
     saved.template, saved.notes = build_template(inventory, states)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from bootos.errors import read_chain
+from bootos.errors import MISREADINGS, read_chain
 from bootos.hardware import (
     block,
     bmc,
@@ -43,8 +43,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _TOOLS_AT_ONCE = 12
-# The last three are raised when a tool's JSON has not the shape that its maker published.
-_FAILURES = (ToolError, OSError, ValueError, LookupError, TypeError, AttributeError)
+_FAILURES = (ToolError, *MISREADINGS)
 
 
 def collect_inventory(

@@ -1,6 +1,8 @@
 """The engine over a machine made of a dictionary: what it plans, refuses, applies, and notices."""
 
-from collections.abc import Sequence
+import errno
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -172,6 +174,100 @@ def test_a_failing_tool_marks_the_action_and_later_drivers_are_not_touched() -> 
         carry_out(first, second, watcher=notes)
     assert notes.actions[-1] == ("lamp", StepState.FAILED)
     assert second.applied == []
+
+
+def fail_key() -> None:
+    raise KeyError("MD_LEVEL")
+
+
+def fail_json() -> None:
+    json.loads("<html>")
+
+
+def fail_device() -> None:
+    raise OSError(errno.EIO, "Input/output error", "/dev/sda")
+
+
+UNFORESEEN = {
+    fail_key: "KeyError('MD_LEVEL')",
+    fail_json: "JSONDecodeError",
+    fail_device: "Input/output error",
+}
+
+
+class FailingDriver(LampDriver):
+    """Ends `verb` by `fail` instead of an error in words, from the `after`-th call on."""
+
+    def __init__(self, verb: str, fail: Callable[[], None] = fail_key, *, after: int = 1) -> None:
+        super().__init__({})
+        self.verb, self.fail, self.after = verb, fail, after
+
+    def _pass(self, verb: str) -> None:
+        self.after -= verb == self.verb
+        if verb == self.verb and self.after <= 0:
+            self.fail()
+
+    def read(self, machine: Machine, inventory: Inventory) -> Any:
+        self._pass("read")
+        return super().read(machine, inventory)
+
+    def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        self._pass("plan")
+        return super().plan(state, template, secrets, forecast)
+
+    def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
+        super().apply(machine, action, secrets)
+        self._pass("apply")
+
+
+@pytest.mark.parametrize("fail", UNFORESEEN, ids=lambda fail: fail.__name__)
+@pytest.mark.parametrize("verb", ["read", "plan"])
+def test_what_no_driver_foresaw_ends_the_plan_with_its_name_and_the_reason(
+    verb: str, fail: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(DriverError) as caught:
+        plan(FailingDriver(verb, fail))
+    assert str(caught.value).startswith("Lamp: ")
+    assert UNFORESEEN[fail] in str(caught.value)
+    assert "Traceback" in caplog.text
+    assert fail.__name__ in caplog.text
+
+
+@pytest.mark.parametrize("fail", UNFORESEEN, ids=lambda fail: fail.__name__)
+@pytest.mark.parametrize("verb", ["read", "plan"])
+@pytest.mark.parametrize("after", [2, 3], ids=["before the change", "after it"])
+def test_what_no_driver_foresaw_ends_the_step_with_its_name_and_the_reason(
+    verb: str, fail: Callable[[], None], after: int
+) -> None:
+    notes = Notes()
+    with pytest.raises(StepFailed) as caught:
+        carry_out(FailingDriver(verb, fail, after=after), watcher=notes)
+    assert str(caught.value).count("Lamp: ") == 1
+    assert UNFORESEEN[fail] in str(caught.value)
+    assert notes.steps[-1] == ("test.lamp", StepState.FAILED)
+
+
+@pytest.mark.parametrize("fail", UNFORESEEN, ids=lambda fail: fail.__name__)
+def test_an_action_that_ends_in_what_no_driver_foresaw_has_failed(
+    fail: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    notes = Notes()
+    with pytest.raises(StepFailed) as caught:
+        carry_out(FailingDriver("apply", fail), watcher=notes)
+    assert str(caught.value).count("Lamp: ") == 1
+    assert UNFORESEEN[fail] in str(caught.value)
+    assert notes.actions[-1] == ("lamp", StepState.FAILED)
+    assert notes.steps[-1] == ("test.lamp", StepState.FAILED)
+    assert "Traceback" in caplog.text
+
+
+def test_what_no_driver_foresaw_in_the_last_look_at_the_whole_fails_the_step_of_that_driver() -> None:
+    notes = Notes()
+    first, second = FailingDriver("plan", after=4), LampDriver({}, name="test.two")
+    with pytest.raises(StepFailed, match=r"^Lamp: was as wanted, but is not any more: .*MD_LEVEL"):
+        carry_out(first, second, watcher=notes)
+    assert notes.steps[-1] == ("test.lamp", StepState.FAILED)
 
 
 def test_a_cancel_stops_before_the_next_action() -> None:

@@ -16,7 +16,7 @@ from bootos.agent.vendor_command.slot import (
     find_slots,
     read_controller,
 )
-from bootos.drivers.contract import Driver, Forecast, Machine
+from bootos.drivers.contract import Driver, Forecast, Machine, naming_failures, read_state
 from bootos.drivers.registry import choose_drivers
 from bootos.drivers.storage.controller import ControllerState
 from bootos.errors import BootosError, Problem, Problems, ProblemsError
@@ -82,7 +82,7 @@ class RaidCommand(Command):
     ) -> Request:
         driver = choose_driver(given, machine, inventory, drivers)
         if driver.state_type is ControllerState:
-            slots, present = read_controller(driver.read(machine, inventory))
+            slots, present = read_controller(read_state(driver, machine, inventory))
         else:
             slots, present = find_slots(inventory), find_present(inventory, driver.name)
         document = build_document(given, None, driver if "software" in given else None)
@@ -227,7 +227,9 @@ def find_name(
     take the array for an unwanted one, and with -c delete it. None when the array lacks drives and does not run:
     nothing is kept of it. Raises BootosError when the driver does not know an array that is whole."""
     forecast = Forecast()
-    driver.plan(driver.read(machine, inventory), Template(name=RaidCommand.name, raid=Raid()), {}, forecast)
+    with naming_failures(driver):
+        state = read_state(driver, machine, inventory)
+        driver.plan(state, Template(name=RaidCommand.name, raid=Raid()), {}, forecast)
     names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]
     alike = [other for other in present if other.name == array.name]
     if len(names) == 1 and len(alike) == 1:

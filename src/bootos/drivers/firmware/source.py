@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from bootos.drivers.contract import Machine
+from bootos.drivers.contract import Machine, read_state
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.vendor import find_queries, list_formats
 from bootos.drivers.firmware.version import spell_bios
@@ -125,7 +125,7 @@ def _read_controllers(
             if driver.section != "raid" or driver.name == SOFTWARE or driver.match(inventory) is None:
                 continue
             try:
-                state = driver.read(machine, inventory)
+                state = read_state(driver, machine, inventory)
             except BootosError as error:
                 log.warning("the firmware of RAID controllers is not read by %s: %s", driver.name, error)
                 continue
