@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bootos.hardware.smbios import Structure, parse_table, parse_version, split_dump
 from bootos.hardware.tree import Tree
+from bootos.wire.filler import drop_unset_uuid
 from bootos.wire.inventory import Bios, Board, Chassis, Dimm, System
 
 BIOS, SYSTEM, BOARD, CHASSIS, MEMORY_ARRAY, MEMORY_DEVICE, IPMI_DEVICE, TPM_DEVICE = (
@@ -49,19 +50,6 @@ _UNSAID_TECHNOLOGIES = (None, 0, 1, 2)  # of an older version; Other; Unknown
 _PERSISTENT_TECHNOLOGIES = (4, 5, 6, 7)  # NVDIMM-N, NVDIMM-F, NVDIMM-P, Intel Optane
 
 _MIB = 1024 * 1024
-
-# UUIDs that BIOSes have until the maker of the board writes one: AMI's (the bytes 0, 2, 0, 3, 0, 4, ... 9, in both byte
-# orders), Dell's with a service tag of blanks, and what is typed for a sample.
-_UNSET_UUIDS = (
-    "03000200-0400-0500-0006-000700080009",
-    "00020003-0004-0005-0006-000700080009",
-    "4c4c4544-0000-2010-8020-80c04f202020",
-    "4c4c4544-0020-2010-8020-80c04f202020",
-    "12345678-1234-5678-90ab-cddeefaabbcc",
-    "12345678-1234-1234-1234-123456789012",
-    "12345678-1234-1234-1234-123456789abc",
-    "11111111-2222-3333-4444-555555555555",
-)
 
 
 class Dmi:
@@ -113,16 +101,20 @@ def parse_system(dmi: Dmi) -> System:
 
 
 def parse_uuid(raw: bytes, version: tuple[int, int] | None) -> str | None:
-    """Sixteen bytes as text; None where nobody set it: all the same (zeros, ones), or counted up from 0 or 1.
+    """Sixteen bytes as text; None where nobody set it (`wire.filler`)."""
+    return drop_unset_uuid(format_uuid(raw, version))
+
+
+def format_uuid(raw: bytes, version: tuple[int, int] | None) -> str | None:
+    """Sixteen bytes as text, whatever they say; None when there are not sixteen.
 
     From SMBIOS 2.6 on the first three fields are little-endian; before that makers differed, and the kernel
     and dmidecode read them big-endian.
     """
-    if len(raw) != 16 or len(set(raw)) == 1 or sorted(raw) in (list(range(16)), list(range(1, 17))):
+    if len(raw) != 16:
         return None
     little = version is None or version >= (2, 6)
-    text = str(uuid.UUID(bytes_le=raw) if little else uuid.UUID(bytes=raw))
-    return text if text not in _UNSET_UUIDS else None
+    return str(uuid.UUID(bytes_le=raw) if little else uuid.UUID(bytes=raw))
 
 
 def parse_board(dmi: Dmi) -> Board:

@@ -14,7 +14,8 @@ from smbios_table import (
 
 from bootos.hardware import dmi
 from bootos.hardware.dmi import Dmi
-from bootos.hardware.smbios import drop_placeholder, parse_table, parse_version
+from bootos.hardware.smbios import parse_table, parse_version
+from bootos.wire.filler import drop_placeholder
 
 UUID = uuid.UUID("4c4c4544-0039-3010-8048-b7c04f384432")
 
