@@ -251,15 +251,21 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
             log.warning("the server refuses this machine for now: %s", error)
             wait_s = float(error.retry_after_s or wait_s)
         else:
-            host.status.set(machine=registered.machine_id)
+            word = format_machine_word(registered.machine_id)
+            host.status.set(machine=word)
             host.machine_id = registered.machine_id
             log.info(
                 "registered as %s%s",
-                registered.machine_id,
+                word,
                 f": {registered.message}" if registered.message else "",
             )
             return
         host.clock.sleep(wait_s)
+
+
+def format_machine_word(machine_id: str) -> str:
+    """The server's id of the machine as its commands take it: a number alone would be a serial number there."""
+    return f"id:{machine_id}" if machine_id.isdecimal() else machine_id
 
 
 def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK) -> v2.Order:

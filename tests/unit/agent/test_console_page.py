@@ -23,7 +23,7 @@ def make_view(**facts: object) -> View:
         "network": ["eth0 52:54:00:aa:00:01 10.0.2.15/24"],
         "server": "http://10.0.2.2:8083",
         "protocol": "v2",
-        "machine": "m-7xk2m13",
+        "machine": "id:5",
         "doing": "an order",
         "waits": True,
         "since": "19:40:12",
@@ -71,6 +71,7 @@ NO_ADDRESS = make_view(
 PAGES: dict[str, tuple[View | None, bool, bool]] = {
     # name: what the agent wrote, whether it lives, whether the image has a shell
     "waiting-for-an-order": (make_view(), True, True),
+    "known-by-its-uuid": (make_view(sn="4c4c4544-0039-3010-8048-b7c04f384432", sn_is="UUID"), True, True),
     "a-step": (make_view(**STEP), True, True),
     "agent-dead": (make_view(**STEP), False, True),
     "agent-never-started": (None, False, True),

@@ -39,7 +39,7 @@ def build_page(
         spread(
             f"BootOS {shown.version}".strip(), f"{shown.mode} mode" if shown.mode else "", terminal, width
         ),
-        f"{'machine':{LABEL}}{name}, serial number {serial or 'unknown'}",
+        f"{'machine':{LABEL}}{name}, {shown.sn_is or 'serial number'} {serial or 'unknown'}",
         f"{'network':{LABEL}}{network[0]}",
         f"{'':{LABEL}}{network[1]}" if len(network) > 1 else "",
         f"{'server':{LABEL}}{describe_server(shown)}",
@@ -53,7 +53,7 @@ def build_page(
 
 
 def describe_server(view: View) -> str:
-    """The server's address, the protocol and the machine's number there, as far as they are known; else a dash."""
+    """The server's address, the protocol and the word for the machine there, as far as they are known; else a dash."""
     parts = [
         view.server,
         view.protocol and f"protocol {view.protocol}",

@@ -25,11 +25,12 @@ class View:
         self.pid = 0
         self.version = ""
         self.mode = ""  # `user` or `developer`
-        self.sn = ""  # the serial number the server knows it by
+        self.sn = ""  # what the server knows it by
+        self.sn_is = ""  # what that is, where it is no serial number: `UUID`
         self.network: list[str] = []  # an interface each: name, MAC, address or link state
         self.server = ""
         self.protocol = ""
-        self.machine = ""  # the server's id for it
+        self.machine = ""  # the server's id for it, as commands take it: `id:5`
         self.job = ""
         self.step = ""
         self.step_number = 0

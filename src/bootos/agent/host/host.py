@@ -101,14 +101,14 @@ def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
     }
 
 
+IDENTITY_WORDS = {"uuid": "UUID", "board": "board serial number", "mac": "MAC address"}
+"""What a machine without a serial number is known by, in words."""
+
+
 def describe_identity(identity: Identity) -> str:
     """`serial number 7XK2M13`, or what the machine is known by in its place."""
-    words = {
-        "uuid": "no serial number; known by its UUID",
-        "board": "no serial number; known by its board's",
-        "mac": "no serial number; known by its MAC address",
-    }
-    return f"{words.get(identity.by or '', 'serial number')} {identity.name or 'unknown'}"
+    word = IDENTITY_WORDS.get(identity.by or "")
+    return f"{f'no serial number; known by its {word}' if word else 'serial number'} {identity.name or 'unknown'}"
 
 
 def collect(host: Host) -> None:
@@ -123,7 +123,7 @@ def collect(host: Host) -> None:
     host.directory.mkdir(parents=True, exist_ok=True)
     (host.directory / "inventory.json").write_bytes(msgspec.json.encode(host.inventory))
     system = host.inventory.system
-    host.status.set(sn=host.sn)
+    host.status.set(sn=host.sn, sn_is=IDENTITY_WORDS.get(host.identity.by or "", ""))
     log.info(
         "machine: %s %s, %s", system.vendor or "-", system.product or "-", describe_identity(host.identity)
     )
