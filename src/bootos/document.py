@@ -10,14 +10,18 @@ import difflib
 import functools
 import json
 import tomllib
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import msgspec
 from msgspec import inspect as shape
 
-from bootos.errors import BootosError, Problem, Problems
+from bootos.errors import BootosError, Problem, Problems, ProblemsError
+
+if TYPE_CHECKING:
+    from yaml import Node, SafeLoader
 
 T = TypeVar("T")
 
@@ -35,24 +39,84 @@ def read_document(path: Path) -> Any:
     return parse_document(text, format=path.suffix.lstrip(".").lower(), name=str(path))
 
 
-def parse_document(text: str, *, format: str, name: str = "document") -> Any:
-    """Parse YAML, TOML or JSON text into plain values. Raises BootosError that names the line."""
+def parse_document(text: str, *, format: str, name: str = "document", take_last: bool = False) -> Any:
+    """Parse YAML, TOML or JSON text into plain values. Raises BootosError that names the line, and ProblemsError for
+    keys that stand twice in one table, each with its place.
+
+    `take_last`: of such keys the last counts, as it did in releases that stored the text. TOML allows none.
+    """
     try:
         if format == "toml":
             return tomllib.loads(text)
         if format == "json":
+            if not take_last:
+                json.loads(text, object_pairs_hook=functools.partial(_check_pairs, name))
             return json.loads(text)
         if format in ("yaml", "yml"):
-            import yaml
-
-            try:
-                return yaml.safe_load(text)
-            except yaml.YAMLError as cause:
-                reason = str(cause).replace('in "<unicode string>", ', "in ")  # what yaml calls a text
-                raise BootosError(f"{name} is not valid YAML: {reason}") from cause
+            return _parse_yaml(text, name, take_last=take_last)
     except ValueError as cause:
         raise BootosError(f"{name} is not valid {format.upper()}: {cause}") from cause
     raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")
+
+
+def _check_pairs(name: str, pairs: list[tuple[str, Any]]) -> None:
+    """Check one object of JSON, whose parser tells no lines. Raises ProblemsError."""
+    count = Counter(key for key, _ in pairs)
+    problems = [
+        Problem(path=key, message=f"this key stands {times} times in one object", hint="keep one of them")
+        for key, times in count.items()
+        if times > 1
+    ]
+    if problems:
+        raise ProblemsError(name, problems)
+
+
+def _parse_yaml(text: str, name: str, *, take_last: bool) -> Any:
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        problems = [] if take_last else list(_find_repeated(loader, root))
+        if problems:
+            raise ProblemsError(name, problems)
+        return loader.construct_document(root)
+    except yaml.YAMLError as cause:
+        reason = str(cause).replace('in "<unicode string>", ', "in ")  # what yaml calls a text
+        raise BootosError(f"{name} is not valid YAML: {reason}") from cause
+    finally:
+        loader.dispose()
+
+
+def _find_repeated(loader: "SafeLoader", root: "Node") -> Iterator[Problem]:
+    """A problem for each key that stands in its table already; YAML 1.2, 3.2.1.3, wants them unique. A key that is also
+    merged in (`<<`) is no such one: it is the way to say another value."""
+    import yaml
+
+    waiting: list[tuple[str, Node]] = [("", root)]
+    seen: set[int] = set()  # what an anchor names may stand in many places
+    while waiting:
+        path, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(_join(path, place), item) for place, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[Any, int] = {}
+        for key, item in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            value, line = loader.construct_object(key), key.start_mark.line + 1
+            at = _join(path, key.value)
+            if value in lines:
+                message = f"line {line}: this key stands in line {lines[value]} already"
+                yield Problem(path=at, message=message, hint="keep one of them")
+            lines.setdefault(value, line)
+            waiting.append((at, item))
 
 
 def convert_all(value: Any, model: type[T]) -> tuple[T | None, list[Problem]]:

@@ -68,7 +68,7 @@ def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by:
     NotFoundError, UnusableError with problems."""
     stored = find_template(session, wanted.template)
     pxe = find_pxe_template(session, wanted.pxe) if wanted.pxe else None
-    draft = read_text(session, stored.text, stored.format)
+    draft = read_text(session, stored.text, stored.format, stored=True)
     value, template, problems = draft.resolved, draft.template, list(draft.problems)
     if not problems:
         value, problems = fill_template(session, machine, draft.resolved)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.document import parse_document
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError, Problem, ProblemsError
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
@@ -41,13 +41,15 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def read_text(session: Session, text: str, format: str) -> Draft:
+def read_text(session: Session, text: str, format: str, *, stored: bool = False) -> Draft:
     """A template's text, parsed and checked, with everything that it inherits and every problem. Raises UnusableError
-    when the format is none."""
+    when the format is none. `stored`: a key may stand twice, as it could when an earlier release took the text."""
     if format not in FORMATS:
         raise UnusableError(f"{format!r} is not a template format", hint="use yaml, toml or json")
     try:
-        value = parse_document(text, format=format, name="the template")
+        value = parse_document(text, format=format, name="the template", take_last=stored)
+    except ProblemsError as cause:
+        return Draft(document={}, problems=list(cause.problems))
     except BootosError as cause:
         return Draft(document={}, problems=[Problem(path="", message=cause.message, hint=cause.hint)])
     if not isinstance(value, dict):
@@ -83,7 +85,7 @@ def resolve_template(context: Context, name: str) -> ResolvedTemplate:
     """A stored template with everything that it inherits; changes nothing. Raises NotFoundError."""
     with context.store.read() as session:
         row = find_template(session, name)
-        draft = read_text(session, row.text, row.format)
+        draft = read_text(session, row.text, row.format, stored=True)
     return ResolvedTemplate(
         name=row.name,
         version=row.version,
@@ -98,7 +100,11 @@ def build_base_finder(session: Session) -> Find:
 
     def find(name: str) -> tuple[dict[str, Any], int] | None:
         row = session.scalar(select(Template).where(Template.name == name))
-        value = parse_document(row.text, format=row.format, name=name) if row is not None else None
+        value = (
+            parse_document(row.text, format=row.format, name=name, take_last=True)
+            if row is not None
+            else None
+        )
         return (value, row.version) if row is not None and isinstance(value, dict) else None
 
     return find
@@ -108,7 +114,8 @@ def find_heirs(session: Session, name: str) -> list[str]:
     """The stored templates that name this one as a base."""
     heirs = []
     for row in session.scalars(select(Template).where(Template.name != name).order_by(Template.name)):
-        bases = parse_document(row.text, format=row.format, name=row.name).get("base") or []
+        document = parse_document(row.text, format=row.format, name=row.name, take_last=True)
+        bases = document.get("base") or []
         if name in ([bases] if isinstance(bases, str) else bases):
             heirs.append(row.name)
     return heirs
