@@ -18,6 +18,7 @@ from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.run import Run
 from bootos.engine.watcher import StepFailed, Watcher
+from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import StepState
 
 HDPARM = (GOLDEN / "hdparm-sandisk-extreme.txt").read_text()
@@ -95,7 +96,7 @@ def test_a_certificate_is_of_a_drive_and_not_of_its_place(tmp_path: Path) -> Non
     run.apply(template())
     inventory = run.fake.build_inventory()
     machine = Machine(
-        run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({"disk.erase:erase:/dev/sda"})
+        run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({"disk.erase:erase:SER0"})
     )
     assert plan(template(), machine, inventory, drivers=[run.driver]).actions == []
     inventory.disks[0].serial = "ANOTHER"
@@ -145,7 +146,7 @@ def test_a_security_erase_that_fails_leaves_no_password_behind(tmp_path: Path) -
 
 def test_a_sanitize_that_goes_on_after_a_power_cut_is_waited_for(tmp_path: Path) -> None:
     fake = DriveMachine(tmp_path, {"nvme0n1": Drive(id_ctrl=NVME, left=5)})
-    run = Bench(fake, begun=frozenset({"disk.erase:erase:/dev/nvme0n1"}))
+    run = Bench(fake, begun=frozenset({"disk.erase:erase:SER0"}))
     run.apply(template())
     assert run.certificates[0]["method"]["resumed"] is True
     assert not [call for call in fake.calls if call[:2] == ["nvme", "sanitize"]]
@@ -155,7 +156,9 @@ def test_a_password_that_an_earlier_attempt_set_is_taken_away_by_the_erase(tmp_p
     fake = DriveMachine(tmp_path, {"sda": Drive(hdparm=HDPARM, password="BootOS")})
     wanted = template(method="ata-security-erase")
     assert "password" in Bench(fake).plan(wanted).problems[0].message
-    Bench(fake, begun=frozenset({"disk.erase:erase:/dev/sda"})).apply(wanted)
+    other = Bench(fake, begun=frozenset({"disk.erase:erase:SER7", "disk.erase:erase:/dev/sda"}))
+    assert other.plan(wanted).problems, "another drive was begun, under whatever name"
+    Bench(fake, begun=frozenset({"disk.erase:erase:SER0"})).apply(wanted)
     assert fake.drives["/dev/sda"].password == ""
 
 
@@ -200,13 +203,72 @@ def test_what_is_lost_is_named_and_nothing_happens_without_the_word(tmp_path: Pa
     assert [problem.path for problem in problems] == ["erase[0].confirm"]
 
 
+BOTH = {
+    "name": "t",
+    "erase": [{"select": {"drives": number}, "confirm": "lose-all-data"} for number in (0, 1)],
+}
+
+
 def test_an_erase_that_an_earlier_attempt_ended_is_not_done_again(tmp_path: Path) -> None:
     fake = DriveMachine(tmp_path, {"sda": Drive()})
+    (action,) = Bench(fake).plan(template()).actions
     # the certificate was lost with the reboot
-    run = Bench(fake, done=frozenset({"disk.erase:erase:/dev/sda"}))
+    run = Bench(fake, done=frozenset({action.id}))
     planned = run.plan(template())
     assert (planned.actions, planned.problems) == ([], [])
     assert "erased by this job" in planned.notes[0]
+
+
+def test_another_drive_under_the_name_of_an_erased_one_is_erased_in_the_next_boot(tmp_path: Path) -> None:
+    run = bench(tmp_path)
+    (action,) = run.plan(template()).actions
+    machine = Machine(run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({action.id}))
+    inventory = run.fake.build_inventory()
+    inventory.disks[0].serial, inventory.disks[0].wwn = "ANOTHER", "0x5000000000009999"
+    (other,) = plan(template(), machine, inventory, drivers=[run.driver]).actions
+    assert (action.id, other.id) == ("disk.erase:erase:SER0", "disk.erase:erase:ANOTHER")
+
+
+def test_drives_that_change_their_names_are_known_in_the_next_boot(tmp_path: Path) -> None:
+    """sda and sdb have changed places: the erased one is not erased again, the other one is."""
+    fake = DriveMachine(tmp_path, {"sda": Drive(), "sdb": Drive()})
+    (action,) = Bench(fake).plan(template()).actions
+    machine = Machine(run=fake.run, root=fake.root, owner="SN001 7", done=frozenset({action.id}))
+    inventory = fake.build_inventory()
+    one, other = inventory.disks
+    one.serial, other.serial = other.serial, one.serial
+    one.wwn, other.wwn = other.wwn, one.wwn
+    planned = plan(BOTH, machine, inventory, drivers=[EraseDriver(StillClock())])
+    assert [action.id for action in planned.actions] == ["disk.erase:erase:SER1"]
+    assert planned.notes == [
+        "/dev/sdb (drive 1, serial SER0) was erased by this job, which has its certificate"
+    ]
+
+
+@pytest.mark.parametrize("transport", [None, "usb"])
+def test_a_drive_that_nothing_tells_from_another_is_erased_again_in_the_next_boot(
+    transport: str | None, tmp_path: Path
+) -> None:
+    """A drive without serial number and world wide name, or whose serial number may be that of a USB bridge."""
+    run = bench(tmp_path)
+
+    def build() -> Inventory:
+        inventory = run.fake.build_inventory()
+        (disk,) = inventory.disks
+        disk.wwn, disk.transport = None, transport
+        disk.serial = disk.serial if transport == "usb" else None
+        return inventory
+
+    (action,) = plan(template(), run.machine, build(), drivers=[run.driver]).actions
+    machine = Machine(run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({action.id}))
+    (again,) = plan(template(), machine, build(), drivers=[run.driver]).actions
+    assert again.id == action.id == "disk.erase:erase:/dev/sda"
+
+
+def test_an_id_that_names_the_kernels_device_proves_nothing(tmp_path: Path) -> None:
+    """As an agent before 0.2.0 told the server; the drive may have another name since."""
+    run = Bench(DriveMachine(tmp_path, {"sda": Drive()}), done=frozenset({"disk.erase:erase:/dev/sda"}))
+    assert [action.id for action in run.plan(template()).actions] == ["disk.erase:erase:SER0"]
 
 
 def plug(root: Path, name: str, wwn: str, sectors: int = 16 * 2048) -> None:
@@ -221,12 +283,6 @@ def plug(root: Path, name: str, wwn: str, sectors: int = 16 * 2048) -> None:
         (block / name).symlink_to(device)
 
 
-BOTH = {
-    "name": "t",
-    "erase": [{"select": {"drives": number}, "confirm": "lose-all-data"} for number in (0, 1)],
-}
-
-
 class Meanwhile(Watcher):
     """Something happens to the second drive while the first one is erased, which takes hours."""
 
@@ -234,7 +290,7 @@ class Meanwhile(Watcher):
         self._happen = happen
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        if (action_id, state) == ("disk.erase:erase:/dev/vda", StepState.DONE):
+        if (action_id, state) == ("disk.erase:erase:SER0", StepState.DONE):
             self._happen()
 
 

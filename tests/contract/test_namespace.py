@@ -36,7 +36,7 @@ def test_a_drive_gets_the_namespaces_that_are_wanted_and_then_nothing_is_planned
     fake.add(WHOLE)
     wanted = template("1TiB", {"size": "50%", "sector_bytes": 4096}, "rest")
     (action,) = apply(wanted, fake.machine, fake.build_inventory())
-    assert (action.id, action.destroys) == ("disk.nvme:namespaces:/dev/nvme0", ())
+    assert (action.id, action.destroys) == ("disk.nvme:namespaces:201327AA90B6", ())
     half = WHOLE // 2 // MIB * MIB
     assert fake.tell() == [
         (TIB, 512, "/dev/nvme0n1"),
@@ -102,7 +102,7 @@ def test_disks_of_the_same_job_lie_on_named_namespaces(tmp_path: Path) -> None:
     wanted = template("1GiB", {"size": "1TiB", "name": "data", "sector_bytes": 4096}, disks=disks)
     done = apply(wanted, fake.machine, fake.build_inventory())
     assert [action.id for action in done] == [
-        "disk.nvme:namespaces:/dev/nvme0",
+        "disk.nvme:namespaces:201327AA90B6",
         "disk.filesystem:make:/dev/nvme/data",
     ]
     assert [item["type"] for item in fake.devices["/dev/nvme0n2"].signatures] == ["xfs"]
@@ -209,6 +209,17 @@ def test_a_namespace_of_somebody_else_is_attached_with_what_it_holds(tmp_path: P
     fake.add(TIB, attached=())
     (action,) = apply(template("1TiB"), fake.machine, fake.build_inventory())
     assert action.destroys == ()
+    assert fake.devices["/dev/nvme0n1"].signatures[0]["label"] == "precious"
+
+
+def test_what_another_drive_of_the_same_name_holds_is_not_taken_for_the_jobs_own_work(tmp_path: Path) -> None:
+    """The drive that was /dev/nvme0 when the job began is another one since the machine started anew."""
+    fake = NamespaceMachine(tmp_path)
+    fake.stale = {"type": "xfs", "label": "precious", "uuid": "u"}
+    fake.add(TIB, attached=())
+    begun = {"disk.nvme:namespaces:/dev/nvme0", "disk.nvme:namespaces:201327AA90B7"}
+    fake.machine.begun = frozenset(begun)
+    apply(template("1TiB"), fake.machine, fake.build_inventory())
     assert fake.devices["/dev/nvme0n1"].signatures[0]["label"] == "precious"
 
 

@@ -13,6 +13,7 @@ from bootos.drivers.erase.certificate import read_certificate
 from bootos.drivers.erase.drive import read_ability
 from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Taking, Word, judge
+from bootos.drivers.storage.identity import name_drive
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Storage, describe_disk
@@ -58,7 +59,7 @@ class EraseDriver:
             path: msgspec.structs.replace(found, unreadable=found.unreadable and path not in silent)
             for path, found in storage.blocks.items()
         }
-        proven = {disk.path for disk in storage.disks if _is_proven(machine, disk)}
+        proven = {disk.path for disk in storage.disks if _is_proven(machine, disk, storage)}
         system = inventory.system
         named = {"serial_number": system.serial, "vendor": system.vendor, "product": system.product}
         return EraseState(
@@ -109,7 +110,8 @@ def _plan_drive(
         Word(path=f"{at}.confirm", is_given=wanted.confirm == "lose-all-data"),
     )
     planned.problems += ruling.problems
-    ability, begun = state.abilities[disk.path], f"{ERASE}{disk.path}" in state.storage.begun
+    ability, name = state.abilities[disk.path], name_drive(disk, state.storage.disks)
+    begun = bool(name) and f"{ERASE}{name}" in state.storage.begun
     if begun and ability.enabled:  # an earlier attempt has set the password
         blocked = {key: text for key, text in ability.blocked.items() if key != "ata-security-erase"}
         ability = msgspec.structs.replace(ability, blocked=blocked)
@@ -125,7 +127,7 @@ def _plan_drive(
     if method == "ata-security-erase" and ability.minutes:
         estimate = ability.minutes * 60.0
     planned.act(
-        f"{ERASE}{disk.path}",
+        f"{ERASE}{name or disk.path}",
         f"erase {title} by {method} ({variant}{passes})",
         erasetool.Erase(
             device=disk.path,
@@ -147,12 +149,15 @@ def _plan_drive(
     )
 
 
-def _is_proven(machine: Machine, disk: Disk) -> bool:
+def _is_proven(machine: Machine, disk: Disk, storage: Storage) -> bool:
     """Whether this job has erased the drive: by its certificate, if that is of this very drive and not of one that was
-    pulled since; in another boot, which has no certificates, by what the server was told."""
+    pulled since; in another boot, which has no certificates, by what the server was told. A drive that nothing tells
+    from another one is erased again then, and so is one whose id is that of an agent before 0.2.0, which named the
+    kernel's device."""
     certificate = read_certificate(machine.root, machine.owner, disk.path)
     if certificate is None:
-        return f"{ERASE}{disk.path}" in machine.done
+        name = name_drive(disk, storage.disks)
+        return bool(name) and f"{ERASE}{name}" in machine.done
     erased, present = certificate["drive"], _describe_drive(disk)
     return all(erased.get(key) == present.get(key) for key in ("serial", "wwn"))
 

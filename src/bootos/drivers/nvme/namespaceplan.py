@@ -9,6 +9,7 @@ from bootos.drivers.nvme.lbaformat import choose_format, tell_formats
 from bootos.drivers.nvme.namespace import Coming, Held, NvmeDrive, Rebuild
 from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Taking, join_rulings, judge, wipe_word
+from bootos.drivers.storage.identity import name_drive
 from bootos.drivers.storage.mark import COMING_NAMESPACE
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Block, Storage
@@ -70,7 +71,7 @@ class NamespacePlan:
         ruling = self._judge(drive, doomed, wanted, at)
         if not self.planned.allows(ruling):
             return
-        coming = []
+        name, coming = name_drive(drive.disk, [other.disk for other in self.drives]), []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):
             chosen = choose_format(drive.formats, item.sector_bytes)
             assert chosen is not None  # _check_drive has seen to it
@@ -83,7 +84,7 @@ class NamespacePlan:
                 )
             )
         self.planned.act(
-            f"{REBUILD}{drive.node}",
+            f"{REBUILD}{name or drive.node}",
             f"give {drive.title} {_count(len(wanted.namespaces))}",
             Rebuild(
                 node=drive.node,
@@ -93,7 +94,7 @@ class NamespacePlan:
                 doomed={item.nsid: item.device for item in doomed},
                 loose=tuple(item.nsid for item in loose),
                 attached=tuple(held.nsid for held in loose if drive.controller in (held.attached or ())),
-                own=f"{REBUILD}{drive.node}" in self.storage.begun,
+                own=bool(name) and f"{REBUILD}{name}" in self.storage.begun,
                 coming=tuple(coming),
             ),
             at,
