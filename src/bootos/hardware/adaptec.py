@@ -178,8 +178,16 @@ class _Reader:
             controller.remarks.append(Remark(text=f"its state cannot be read: {said}", part="controller"))
         for volume in controller.volumes:
             _drop_incomplete(volume)
-        controller.devices = [device for device in map(_build_device, self.devices) if device is not None]
+        controller.devices = _drop_twins([d for d in map(_build_device, self.devices) if d is not None])
         return controller
+
+
+def _drop_twins(devices: list[ArcDevice]) -> list[ArcDevice]:
+    """Each drive once: a drive with two ports is listed for each, with the same place and serial number."""
+    found: dict[tuple[str, str], ArcDevice] = {}
+    for device in devices:
+        found.setdefault((device.id, read_serial(device)), device)
+    return list(found.values())
 
 
 def read_configs(run: Runner, program: str) -> list[ArcController]:
@@ -204,9 +212,10 @@ def read_configs(run: Runner, program: str) -> list[ArcController]:
 
 def _is_controller(text: str) -> bool:
     try:
-        return bool(parse_config(text).values)
+        parse_config(text)
     except ValueError:
         return False
+    return True
 
 
 def read_config(run: Runner, program: str, number: int, text: str | None = None) -> ArcController:

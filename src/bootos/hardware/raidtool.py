@@ -165,7 +165,7 @@ def _build_megaraid(found: storcli.StorController) -> RaidController:
                 serial=drive.serial or None,
                 size_bytes=drive.size_bytes or None,
                 type=storclidrive.find_type(drive),
-                state=drive.state,
+                state=drive.state or None,
             )
             for drive in found.drives
         ],

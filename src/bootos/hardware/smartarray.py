@@ -3,8 +3,9 @@ for `read_config`.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.smartarray`. The text is a tree by indentation;
 controllers, arrays, logical drives and physical drives are found by their titles, the lines one step below a title are
-its `values`, in the tool's words. Warnings stand anywhere, wrapped, with or without indentation: a line that is neither
-a title nor a value of what is open changes nothing.
+its `values`, in the tool's words. Without `detail`, each drive is one line, which is put into the same words. Warnings
+stand anywhere, wrapped, with or without indentation: a line that is neither a title nor a value of what is open changes
+nothing.
 """
 
 import re
@@ -36,6 +37,9 @@ _LOOSE = re.compile(r"^(unassigned|HBA Drives)$", re.IGNORECASE)
 _VOLUME = re.compile(r"^Logical Drive: (\d+)$", re.IGNORECASE)
 _DRIVE = re.compile(r"^physicaldrive (\S+)$", re.IGNORECASE)
 _MEMBER = re.compile(r"^physicaldrive (\S+) \(", re.IGNORECASE)
+_SHORT_VOLUME = re.compile(r"^logicaldrive (\d+) \(([^,]+), ([^,]+), (.+)\)$", re.IGNORECASE)
+_SHORT_DRIVE = re.compile(r"^physicaldrive (\S+) \(port [^,]*, ([^,]+), ([^,]+), (.+)\)$", re.IGNORECASE)
+_TITLE_SERIAL = re.compile(r"\(sn: *([^)\s]+) *\)", re.IGNORECASE)
 _GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$", re.IGNORECASE)
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
 _PROSE = re.compile(
@@ -46,6 +50,7 @@ _PART = re.compile(
     r"^(((internal|external) )?drive cage\b|enclosure\b|expander \d|SEP \(|port name:|physical drives$)",
     re.IGNORECASE,
 )
+_STEP = 4  # what belongs to a title is indented by two or three more
 _SIZE = re.compile(r"^(\d+)(?:\.(\d+))?\s*(KB|MB|GB|TB|PB)$", re.IGNORECASE)
 _POWERS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
 _LABEL_TAIL = re.compile(r"\s+")
@@ -141,7 +146,11 @@ class _Reader:
         self.values: dict[str, str] | None = self.controller.values
         self.title, self.own = 0, 0
         self.array = ""
+        self.use = ""  # the drive type of what is open; empty: neither an array nor loose drives are
+        self.uses: dict[str, str] = {}  # of each drive, by its title
+        self.short: list[SsaDrive] = []  # drives of which there is one line
         self.volume: SsaVolume | None = None
+        self.is_shown = False  # the tool prints something of the controller
         self.is_apart = False  # after an empty line
         self.is_prose = False  # in a warning
 
@@ -155,27 +164,44 @@ class _Reader:
             elif depth == 0 or _PROSE.match(text):
                 self.is_prose = True
             elif self._open(text, depth):
-                self.is_apart = self.is_prose = False
+                self.is_apart, self.is_prose, self.is_shown = False, False, True
             elif self._is_part(text, depth):
-                self.values, self.volume = None, None
+                self.values, self.volume, self.use, self.is_shown = None, None, "", True
             elif self.values is not None:
                 self._keep(text, depth)
+        controller = self.controller
+        told = {drive.id for drive in controller.drives}
+        for drive in controller.drives:
+            if self.uses[drive.id]:
+                drive.values.setdefault("Drive Type", self.uses[drive.id])
+        controller.drives += [drive for drive in self.short if drive.id not in told]
+        self._remark()
+        if serial := _TITLE_SERIAL.search(controller.values["Title"]):
+            controller.values.setdefault("Serial Number", serial[1])
+        return controller
+
+    def _remark(self) -> None:
+        controller = self.controller
         error = parse_error("\n".join(self.lines))
-        if set(self.controller.values) == {"Title"}:
+        if set(controller.values) != {"Title"}:
+            said = f"the tool reports: {error}" if error else ""
+        elif self.is_shown:
+            said = error or "the tool prints nothing of the controller itself"
+        else:
             said = f"its state cannot be read: {error or 'the tool prints nothing of it'}"
-            self.controller.remarks.append(Remark(text=said, part="controller"))
-        elif error:
-            self.controller.remarks.append(Remark(text=f"the tool reports: {error}"))
-        return self.controller
+            controller.remarks.append(Remark(text=said, part="controller"))
+            return
+        controller.remarks += [Remark(text=said)] if said else []
 
     def _open(self, text: str, depth: int) -> bool:
         """Whether the line is the title of something that is read."""
         controller = self.controller
         if found := _ARRAY.match(text):
-            self.array, self.volume = found[1].upper(), None
+            self.array, self.volume, self.use = found[1].upper(), None, "Data Drive"
             self.values = controller.arrays.setdefault(self.array, {})
-        elif _LOOSE.match(text):
+        elif found := _LOOSE.match(text):
             self.array, self.values, self.volume = "", None, None
+            self.use = "HBA Mode Drive" if found[1].lower().startswith("hba") else "Unassigned Drive"
         elif found := _VOLUME.match(text):
             self.volume = SsaVolume(id=found[1], array=self.array)
             controller.volumes.append(self.volume)
@@ -183,16 +209,33 @@ class _Reader:
         elif found := _DRIVE.match(text):
             drive = SsaDrive(id=found[1], array=self.array)
             controller.drives.append(drive)
+            self.uses[drive.id] = self.use
             self.values, self.volume = drive.values, None
         else:
-            return False
+            return self._open_short(text)
         self.title, self.own = depth, 0
+        return True
+
+    def _open_short(self, text: str) -> bool:
+        """Whether the line is all that the tool prints of a logical or physical drive."""
+        if not self.use or (self.volume is not None and self.volume.groups):
+            return False
+        if found := _SHORT_VOLUME.match(text):
+            values = {"Size": found[2], "Fault Tolerance": found[3], "Status": found[4]}
+            self.controller.volumes.append(SsaVolume(id=found[1], array=self.array, values=values))
+        elif found := _SHORT_DRIVE.match(text):
+            self.short.append(SsaDrive(id=found[1], array=self.array, values=_read_short(found, self.use)))
+        else:
+            return False
         return True
 
     def _is_part(self, text: str, depth: int) -> bool:
         """Whether something that is not read begins here: an enclosure, a port, an expander."""
-        is_above = depth <= self.title or (self.title == 0 and depth == self.own and ":" not in text)
-        return is_above and (_PART.match(text) is not None or (self.is_apart and not self.is_prose))
+        is_own = self.title == 0 and depth in (0, self.own)
+        if _PART.match(text):
+            return depth <= self.title or self.title == 0
+        is_above = depth <= self.title or (is_own and ":" not in text)
+        return is_above and self.is_apart and not self.is_prose
 
     def _keep(self, text: str, depth: int) -> None:
         if _GROUP.match(text) and self.volume is not None:
@@ -200,10 +243,25 @@ class _Reader:
         elif (found := _MEMBER.match(text)) and self.volume is not None and self.volume.groups:
             self.volume.groups[-1].append(found[1])
         elif depth > self.title and self.values is not None and (found := _VALUE.match(text)):
-            self.own = self.own or depth
+            if not self.own and depth - self.title <= _STEP:
+                self.own = depth
             if depth == self.own:
                 self.values.setdefault(_KEYS.get(found[1].lower(), found[1]), (found[2] or "").strip())
                 self.is_apart = self.is_prose = False
+
+
+def _read_short(found: re.Match[str], use: str) -> dict[str, str]:
+    """`SAS HDD, 6 TB, OK, spare` in the words of the details."""
+    kind, size, *said = [word.strip() for word in found[0].rstrip(")").split(", ")[1:]]
+    spares = [word for word in said if "spare" in word.lower()]
+    plain = re.sub(r"\s+(HDD|SSD)$", "", kind, flags=re.IGNORECASE)
+    is_solid = kind.upper().endswith("SSD") and not kind.lower().startswith("solid state")
+    return {
+        "Interface Type": f"Solid State {plain}" if is_solid else plain,
+        "Size": size,
+        "Status": ", ".join(word for word in said if word not in spares) or "OK",
+        "Drive Type": "Spare Drive" if spares else use,
+    }
 
 
 def parse_size(text: str, unit: int) -> tuple[int, int]:

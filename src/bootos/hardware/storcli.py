@@ -14,7 +14,14 @@ import msgspec
 
 from bootos.hardware.pciids import parse_pci_address
 from bootos.hardware.remark import Remark
-from bootos.hardware.storclidrive import StorDrive, build_drives, name_drive, parse_size
+from bootos.hardware.storclidrive import (
+    StorDrive,
+    build_drives,
+    find_members,
+    is_decimal,
+    name_drive,
+    parse_size,
+)
 from bootos.hardware.storclireply import Reply, find_part, find_rows, find_text, is_nothing, read_reply
 from bootos.process import Runner, ToolError
 
@@ -29,6 +36,8 @@ _ADAPTIVE = re.compile(r"^Ra(?=,|A?W|FW)")
 # are called. IR firmware, which has RAID, says which levels it supports.
 _HBA_MODULES = ("mpt2sas", "mpt3sas", "itsas")
 _HBA_MODEL = re.compile(r"\bHBA ?\d{3,4}", re.IGNORECASE)
+# The tables of `show`, which lists the controllers and shows none of them.
+_OVERVIEW, _IT_OVERVIEW = "System Overview", "IT System Overview"
 
 
 class StorArray(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +104,7 @@ def build_controller(
     data = main.data
     basics, version = find_part(data, "Basics"), find_part(data, "Version")
     address = find_text(basics, "PCI Address") or find_text(find_part(data, "HostInterface"), "PCI Address")
-    known = build_drives(data, drives)
+    known = build_drives(data, [*drives, volumes] if volumes is not None else drives)
     arrays = tuple(_build_arrays(data, volumes, known))
     is_hba = _is_hba(data, arrays)
     configurations, lost = ((), ()) if is_hba or foreign is None else _find_foreign(foreign, known)
@@ -105,7 +114,7 @@ def build_controller(
         model=find_text(basics, "Model", "Product Name") or find_text(data, "Product Name"),
         serial=find_text(basics, "Serial Number") or find_text(data, "Serial Number"),
         firmware=find_text(version, "Firmware Package Build", "Package Version", "Firmware Version")
-        or find_text(data, "FW Package Build"),
+        or find_text(data, "FW Package Build", "Package Version", "Firmware Version"),
         pci_address=parse_pci_address(address or find_text(data, "PCI Address")),
         data=data,
         drives=known,
@@ -116,6 +125,7 @@ def build_controller(
         remarks=(
             *_tell_main(main),
             *(_tell_volumes(data, volumes) if volumes is not None and not is_hba else ()),
+            *(_tell_lost(data) if not arrays else ()),
             *_tell_drives(main, drives, known),
             *lost,
         ),
@@ -124,6 +134,8 @@ def build_controller(
 
 def _is_hba(data: dict[str, Any], arrays: Sequence[StorArray]) -> bool:
     """Whether the controller makes no arrays: HBAs of the 9300 to 9600 series and their like, in IT mode."""
+    if find_rows(data, _IT_OVERVIEW):
+        return True
     able = find_part(data, "Capabilities")
     if arrays or find_text(able, "RAID Level Supported", "Supported RAID Levels"):
         return False
@@ -155,6 +167,13 @@ def _tell_volumes(data: dict[str, Any], volumes: Reply) -> Iterator[Remark]:
         yield Remark(text=f"details of its arrays are not shown: {volumes.error}")
 
 
+def _tell_lost(data: dict[str, Any]) -> Iterator[Remark]:
+    """Of a controller without arrays: that the tool counts some."""
+    count = find_text(data, "Virtual Drives")
+    if count.isdigit() and int(count) and not find_rows(data, "VD LIST"):
+        yield Remark(text=f"its arrays are not shown: the tool counts {count}", part="arrays")
+
+
 def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDrive]) -> Iterator[Remark]:
     for reply in replies:
         if not reply.error or is_nothing(reply.error):
@@ -178,7 +197,7 @@ def _build_arrays(
     """Those of the answer about the virtual drives, and those that only the list has."""
     told = volumes.data if volumes is not None else {}
     properties = dict(_find_volume_details(told))
-    own = [find_part(entry, "VD Info") for entry in find_rows(told, "Virtual Drives")]
+    own = [find_part(entry, "VD Info") or entry for entry in find_rows(told, "Virtual Drives")]
     own += [row for key in told if re.fullmatch(r"/c\d+/v\d+", key) for row in find_rows(told, key)]
     seen: set[int] = set()
     for entry in [*own, *find_rows(data, "VD LIST")]:
@@ -187,7 +206,7 @@ def _build_arrays(
             continue
         seen.add(int(number))
         more = properties.get(int(number), {})
-        yield _build_array(entry, group, int(number), more, find_rows(data, "TOPOLOGY"), drives)
+        yield _build_array(entry, group, int(number), more, data, find_members(told, int(number)), drives)
 
 
 def _is_array(entry: dict[str, Any]) -> bool:
@@ -201,7 +220,7 @@ def _find_volume_details(data: dict[str, Any]) -> Iterator[tuple[int, dict[str, 
         if found:
             yield int(found[1]), find_part(data, key)
     for entry in find_rows(data, "Virtual Drives"):
-        number = find_text(find_part(entry, "VD Info"), "DG/VD").rpartition("/")[2]
+        number = find_text(find_part(entry, "VD Info") or entry, "DG/VD").rpartition("/")[2]
         if number.isdigit():
             yield int(number), find_part(entry, "VD Properties")
 
@@ -211,15 +230,19 @@ def _build_array(
     group: str,
     number: int,
     more: dict[str, Any],
-    rows: list[dict[str, Any]],
+    data: dict[str, Any],
+    listed: list[dict[str, Any]],
     drives: tuple[StorDrive, ...],
 ) -> StorArray:
+    rows = find_rows(data, "TOPOLOGY")
     members = tuple(
         # a missing drive has a dash, which `find_text` leaves out
         find_text(row, "EID:Slot") or "-"
         for row in rows
         if find_text(row, "DG") == group and find_text(row, "Type") == "DRIVE" and find_text(row, "Row")
     )
+    if not members:
+        members = tuple(filter(None, (find_text(row, "EID:Slt") for row in listed)))
     if not members:
         members = tuple(d.id for d in drives if d.group == group and not d.state.startswith("DHS"))
     words = find_text(entry, "Cache", "DefaultCache")
@@ -238,7 +261,7 @@ def _build_array(
             d.id for d in drives if d.state.startswith("DHS") and group in d.group.replace(" ", "").split(",")
         ),
         spans=_count(more, "Span Depth", 1),
-        size_bytes=blocks or parse_size(find_text(entry, "Size")),
+        size_bytes=blocks or parse_size(find_text(entry, "Size"), is_decimal=is_decimal(data)),
         strip_bytes=parse_size(find_text(more, "Strip Size")) or None,
         read_word=("Ra" if _ADAPTIVE.match(words) else cache[1].upper()) if cache else "",
         write_word=write or (cache[2].upper().replace("FWB", "AWB") if cache else ""),
@@ -296,7 +319,7 @@ def read_controllers(run: Runner, program: str) -> list[StorController]:
     answer without any."""
     found: list[StorController] = []
     errors: list[str] = []
-    for main in read_reply(run, program, ["/call", "show", "all"]):
+    for main in _spread(read_reply(run, program, ["/call", "show", "all"])):
         if main.error and not main.data:
             if is_nothing(main.error):
                 continue
@@ -307,6 +330,30 @@ def read_controllers(run: Runner, program: str) -> list[StorController]:
     if errors and not any(entry.data for entry in found):
         raise ValueError(f"{program} /call show all: {errors[0]}")
     return found
+
+
+def _spread(replies: Iterable[Reply]) -> Iterator[Reply]:
+    """The answers, and of one that only lists controllers an answer for each of its rows."""
+    for reply in replies:
+        listed = [(key, row) for key in (_OVERVIEW, _IT_OVERVIEW) for row in find_rows(reply.data, key)]
+        if not listed and "Number of Controllers" not in reply.data:
+            yield reply
+        for key, row in listed:
+            number = find_text(row, "Ctl", "Ctrl")
+            if number.isdigit():
+                yield msgspec.structs.replace(reply, controller=int(number), data=_read_overview(key, row))
+
+
+def _read_overview(key: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the overview in the words of `show all`."""
+    return {
+        "Product Name": find_text(row, "Product Name", "Model"),
+        "Serial Number": find_text(row, "SerialNumber"),
+        "PCI Address": find_text(row, "PCI Address"),
+        "Physical Drives": find_text(row, "PDs", "PD(s)"),
+        "Virtual Drives": find_text(row, "VDs", "VD(s)"),
+        key: [row],
+    }
 
 
 def _read_controller(run: Runner, program: str, main: Reply) -> StorController:

@@ -1,6 +1,6 @@
 """The drives in what storcli and perccli print, wherever they stand in it. Pure; used by `storcli`.
 
-"TB" of these tools is 1024 to the fourth.
+"TB" of these tools is 1024 to the fourth, unless the same answer has "TiB" for that (HPE's MR controllers).
 """
 
 import re
@@ -12,7 +12,8 @@ import msgspec
 from bootos.hardware.storclireply import Reply, find_part, find_rows, find_text
 from bootos.wire.inventory import DiskType
 
-_SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?)i?B?", re.IGNORECASE)
+_SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
+_BINARY = re.compile(r"\d\s*[KMGTP]iB", re.IGNORECASE)
 _SECTORS = re.compile(r"\[0x([0-9a-f]+) Sectors\]", re.IGNORECASE)
 _DETAILS = " - Detailed Information"
 _PLACE = re.compile(r"^/c\d+(?:/e(\d+))?/s(\d+)$", re.IGNORECASE)
@@ -37,12 +38,20 @@ class StorDrive(msgspec.Struct, frozen=True, kw_only=True):
     is_failing: bool = False  # it says so itself, by S.M.A.R.T.
 
 
-def parse_size(text: str) -> int:
-    """`16.370 TB`, `9.094 TiB`, `256 KB`: all of 1024. 0 for what is no size."""
+def parse_size(text: str, *, is_decimal: bool = False) -> int:
+    """`16.370 TB`, `9.094 TiB`, `256 KB`: all of 1024. 0 for what is no size. `is_decimal`: TB is of 1000."""
     found = _SIZE.match(text.strip())
     if not found or not found[1].strip(".") or found[1].count(".") > 1:
         return 0
-    return int(float(found[1]) * 1024 ** " KMGTP".index((found[2] or " ").upper()))
+    unit = 1000 if is_decimal and not found[3] else 1024
+    return int(float(found[1]) * unit ** " KMGTP".index((found[2] or " ").upper()))
+
+
+def is_decimal(data: dict[str, Any]) -> bool:
+    """Whether the answer to `show all` of a controller has sizes in units of 1024 that are called so: then the others
+    are of 1000. `800.00 GB` of drives beside `744.687 GiB` of arrays."""
+    rows = [row for key in ("VD LIST", "TOPOLOGY") for row in find_rows(data, key)]
+    return any(_BINARY.search(find_text(row, "Size")) for row in rows)
 
 
 def _parse_exact(text: str, sector_bytes: int) -> int:
@@ -72,12 +81,22 @@ def build_drives(data: dict[str, Any], replies: Sequence[Reply]) -> tuple[StorDr
     for place in places:
         for row, more in _find_details(place):
             rows.setdefault(find_text(row, "EID:Slt"), row)
-            details.setdefault(find_text(row, "EID:Slt"), more)
+            if more:
+                details.setdefault(find_text(row, "EID:Slt"), more)
     for reply in replies:
         for refusal in reply.refusals:
             rows.setdefault(name_drive(refusal.place), {})
     rows.pop("", None)
-    return tuple(_build_drive(id, row, details.get(id, {})) for id, row in rows.items())
+    decimal = is_decimal(data)
+    return tuple(_build_drive(id, row, details.get(id, {}), is_decimal=decimal) for id, row in rows.items())
+
+
+def find_members(volumes: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    """The rows of the drives of an array, in the answer about the arrays."""
+    for entry in find_rows(volumes, "Virtual Drives"):
+        if find_text(find_part(entry, "VD Info"), "DG/VD").rpartition("/")[2] == str(number):
+            return find_rows(entry, "PDs")
+    return find_rows(volumes, f"PDs for VD {number}")
 
 
 def name_drive(place: str) -> str:
@@ -87,7 +106,10 @@ def name_drive(place: str) -> str:
 
 
 def _find_details(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(row, attributes) of every drive."""
+    """(row, attributes) of every drive; a plain `show`, and the answers about arrays, have rows alone."""
+    lists = [key for key in data if key == "Drive Information" or key.startswith("PDs for VD ")]
+    yield from ((row, {}) for key in lists for row in find_rows(data, key))
+    yield from ((row, {}) for entry in find_rows(data, "Virtual Drives") for row in find_rows(entry, "PDs"))
     for item in find_rows(data, "Drives List"):
         yield find_part(item, "Drive Information"), find_part(item, "Drive Detailed Information")
     for key in data:
@@ -106,9 +128,9 @@ def _find_state(row: dict[str, Any]) -> str:
     return f"{state}/{find_text(row, 'Status')}" if "Status" in row else state
 
 
-def _build_drive(id: str, row: dict[str, Any], more: dict[str, Any]) -> StorDrive:
+def _build_drive(id: str, row: dict[str, Any], more: dict[str, Any], *, is_decimal: bool) -> StorDrive:
     sector_bytes = parse_size(find_text(more, "Logical Sector Size") or find_text(row, "SeSz")) or 512
-    about = parse_size(find_text(row, "Size"))
+    about = parse_size(find_text(row, "Size"), is_decimal=is_decimal)
     raw, coerced = find_text(more, "Raw size"), find_text(more, "Coerced size")
     return StorDrive(
         id=id,

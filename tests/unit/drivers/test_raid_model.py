@@ -16,7 +16,7 @@ from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, smartarray
 from bootos.template.check import read_template
-from bootos.wire.inventory import Disk
+from bootos.wire.inventory import Disk, DiskType
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers"
 
@@ -138,6 +138,36 @@ def test_a_rebuild_and_a_failed_drive() -> None:
     assert [array.state for array in failed.arrays] == ["optimal", "degraded"]
     assert failed.find_drive("0,2") is not None and failed.failed == {"0,2"}
     assert failed.capability.levels == (0, 1, 10)
+
+
+def test_a_degraded_array_is_as_wanted_though_nothing_is_known_of_its_dead_drive() -> None:
+    failed = read_adaptec("6805e-failed")
+    assert failed.arrays[1].drives == ("0,3", "0,6", "0,7") and failed.arrays[1].drive_count == 4
+    planned = plan_on(failed, arrays=[{"name": "SSD", "level": 10, "drives": "2,3,6,7"}])
+    assert planned.problems == [] and planned.actions == []
+    assert "drive 2 (0,2) of array 'SSD': Failed: replace it" in planned.notes
+
+
+def test_a_drive_of_a_maxcache_is_in_use() -> None:
+    controller = read_adaptec("asr8885q-maxcache")
+    assert [(array.name, array.state, len(array.drives)) for array in controller.arrays] == [
+        ("STORAGE1", "initializing", 9),
+        ("STORAGE2", "optimal", 9),
+    ]
+    planned = plan_on(controller, arrays=[{"name": "new", "level": 0, "drives": {"type": "ssd", "count": 1}}])
+    assert any("uses it for something that it does not show" in f"{p.hint}" for p in planned.problems)
+
+
+def test_a_single_disk_beside_an_array_of_aacraid() -> None:
+    controller = read_adaptec("5405-jbod")
+    assert [drive.state for drive in controller.drives] == ["online"] * 3 + ["jbod"]
+
+
+def test_a_drive_that_is_listed_for_each_of_its_ports_is_one_drive() -> None:
+    controller = read_adaptec("serveraid-8i")
+    ids = ("0,0", "0,1", "0,2", "0,4", "0,5", "0,6")
+    assert [drive.id for drive in controller.drives] == list(ids)
+    assert [array.drives for array in controller.arrays] == [ids, ids]
 
 
 def plan_on(controller: Controller, **raid: Any) -> Planned:
@@ -264,3 +294,31 @@ def test_smartraid_mirrors_are_found_in_their_enclosure() -> None:
     assert (second.name, second.level, second.span) == ("RAID10", "10", 2)
     assert second.drives == ("0,11", "0,13", "0,12", "0,14")
     assert (second.strip_bytes, second.write_policy) == (64 * 1024, "through")
+
+
+def test_states_of_drives_are_read_without_details() -> None:
+    text = """
+Smart Array P420i in Slot 0 (Embedded)    (sn: 5001438024D3BB20)
+
+   array A (SAS, Unused Space: 0 MB)
+
+      logicaldrive 1 (1.1 TB, RAID 5, Interim Recovery Mode)
+
+      physicaldrive 1I:1:1 (port 1I:box 1:bay 1, SAS, 600 GB, OK)
+      physicaldrive 1I:1:2 (port 1I:box 1:bay 2, SAS, ???, Failed)
+      physicaldrive 1I:1:3 (port 1I:box 1:bay 3, SAS, 600 GB, Predictive Failure)
+      physicaldrive 2I:1:5 (port 2I:box 1:bay 5, SAS, 600 GB, Rebuilding, active spare)
+      physicaldrive 2I:1:6 (port 2I:box 1:bay 6, SAS, 600 GB, OK, spare)
+
+   unassigned
+
+      physicaldrive 2I:1:7 (port 2I:box 1:bay 7, SATA SSD, 240 GB, OK)
+"""
+    (found,) = smartarray.parse_config(text)
+    card = build_smartarray(found, 0, Storage())
+    assert (card.serial, card.arrays[0].state) == ("5001438024D3BB20", "degraded")
+    assert (card.arrays[0].drives, card.arrays[0].drive_count) == (("1I:1:1", "1I:1:3"), 3)
+    assert card.arrays[0].hotspares == ("2I:1:5", "2I:1:6")
+    states = ["online", "failed", "online", "rebuilding", "hotspare", "good"]
+    assert [drive.state for drive in card.drives] == states
+    assert (card.drives[2].trouble, card.drives[5].type) == ("Predictive Failure", DiskType.SSD)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from toolanswers import ToolAnswers
 
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.storage.controller import Controller
@@ -44,6 +46,72 @@ def test_a_megaraid_9560() -> None:
     assert (array.strip_bytes, array.size_bytes) == (256 * 1024, 35155607552 * 512)
     assert (array.read_policy, array.write_policy, array.state) == ("ahead", "through", "optimal")
     assert array.wwn == "600062b212da5d402bd3b493e1699377"
+
+
+def build_one(main: str, volumes: str = "") -> Controller:
+    """The controller, where nothing else was asked."""
+    card = storcli.build_controller(read(main), read(volumes) if volumes else None, [], None)
+    return build_card(card, None, Storage())
+
+
+def test_sizes_are_decimal_where_the_answer_has_binary_ones_beside_them() -> None:
+    card = build_one("mr216i.c0")
+    assert [drive.size_bytes for drive in card.drives] == [800 * 1000**3] * 2
+    (array,) = card.arrays
+    assert (array.name, array.level, array.drives) == ("NVMe-RAID-1", "1", ("251:1", "251:2"))
+    assert array.size_bytes == int(744.687 * 1024**3)
+    assert card.mode == "mixed"  # its JBOD mode, in which arrays are made as well
+
+
+def test_members_are_those_that_the_answer_about_the_arrays_lists() -> None:
+    reply = read("perc-h965i.vall")
+    card = storcli.build_controller(msgspec.structs.replace(reply, data={}), reply, [], None)
+    (array,) = card.arrays
+    assert (array.level, len(array.rows), array.rows[8]) == ("6", 14, "292:9")
+    assert len(card.drives) == 14
+
+
+def test_a_plain_show_is_read() -> None:
+    card = build_one("9260-4i.c0-show")
+    assert [drive.state for drive in card.drives] == ["online", "online", "hotspare", "good"]
+    (array,) = card.arrays
+    assert (array.name, array.drives, array.hotspares) == ("test_raid1", ("252:0", "252:1"), ("252:2",))
+    newer = build_one("cisco-24g.c0-show")
+    assert (newer.firmware, newer.arrays[0].drives) == ("8.6.2.0-00065-00001", ("322:2",))
+
+
+def test_drives_that_a_plain_show_lists_are_read() -> None:
+    row = {"EID:Slt": "65:6", "State": "UGood", "DG": "F", "Size": "1.745 TB", "Intf": "SATA", "Med": "SSD"}
+    other = row | {"EID:Slt": "65:7", "State": "JBOD", "DG": "-"}
+    drives = Reply(controller=0, version="007.1907", error="", data={"Drive Information": [row, other]})
+    card = storcli.build_controller(read("perc-h345.c0"), None, [drives], None)
+    states = {drive.id: drive.state for drive in build_card(card, None, Storage()).drives}
+    assert (states["65:6"], states["65:7"]) == ("foreign", "jbod")
+
+
+def test_a_list_of_controllers_is_no_controller_of_its_own() -> None:
+    for name, models in (
+        ("rs3dc080.show", ["Intel(R)RAIDControllerRS3DC080"] * 2),
+        ("cisco-24g.show", ["Cisco Tri-Mode 24G SAS RAID Controller w/4GB Cache"]),
+    ):
+        text = (GOLDEN / f"{name}.json").read_text()
+        tool = ToolAnswers("storcli64", {"/call show all": text})
+        found = storcli.read_controllers(tool.run, "storcli64")
+        assert [(card.number, card.model) for card in found] == list(enumerate(models))
+        assert all({remark.part for remark in card.remarks} >= {"arrays", "drives"} for card in found)
+
+
+def test_controllers_of_one_answer_are_told_apart() -> None:
+    text = (GOLDEN / "3108-and-3008ir.call-show.json").read_text()
+    tool = ToolAnswers("storcli64", {"/call show all": text})
+    cards = storcli.read_controllers(tool.run, "storcli64")
+    assert [(len(card.arrays), len(card.drives)) for card in cards] == [(1, 18), (2, 18), (0, 3)]
+    states = [drive.state for drive in build_card(cards[2], None, Storage()).drives]
+    assert states == [
+        "unusable",
+        "unusable",
+        "good",
+    ]  # of two drives it shows no state: an IR volume has them
 
 
 def test_a_megaraid_9660_with_the_tool_of_the_second_generation() -> None:

@@ -132,3 +132,21 @@ def test_an_error_is_one_line_with_its_reason_and_a_warning_is_none() -> None:
     assert (
         parse_error("\nWarning: Deleting an array can cause other array letters to become renamed.\n") == ""
     )
+
+
+def test_what_the_tool_prints_without_details_is_read() -> None:
+    empty, busy = read_golden("p410-short")
+    assert (empty.slot, empty.drives, empty.volumes) == ("1", [], [])
+    (volume,) = busy.volumes
+    assert (volume.id, volume.array, parse_level(volume.values["Fault Tolerance"])) == ("1", "A", "10")
+    assert [drive.id for drive in busy.drives if drive.array == "A"] == [
+        *(f"1I:1:{n}" for n in range(1, 5)),
+        *(f"2I:1:{n}" for n in range(5, 9)),
+    ]
+    (newer,) = read_golden("p816i-a-short")
+    assert len(newer.volumes) == 11 and len(newer.drives) == 14
+    loose = [drive for drive in newer.drives if not drive.array]
+    assert [(drive.id, drive.values["Drive Type"]) for drive in loose] == [
+        ("1I:1:1", "Unassigned Drive"),
+        ("1I:1:2", "Unassigned Drive"),
+    ]

@@ -46,6 +46,7 @@ def build_controller(
     smart = arc.is_smart(config)
     mode = _read_mode(values.get("controller mode", ""))
     pending = values.get("pending controller mode")
+    drives = number_drives([_build_drive(device, mode, storage) for device in config.devices])
     return Controller(
         id=str(number + 1),
         number=number,
@@ -56,8 +57,8 @@ def build_controller(
         mode=mode,
         pending_mode=_read_mode(pending) if pending and _read_mode(pending) != mode else None,
         capability=_find_capability(values, smart),
-        drives=number_drives([_build_drive(device, mode, storage) for device in config.devices]),
-        arrays=tuple(_build_array(config, volume, tasks, storage) for volume in config.volumes),
+        drives=drives,
+        arrays=tuple(_build_array(config, volume, tasks, drives, storage) for volume in config.volumes),
         hotspares=tuple(
             device.id
             for device in config.devices
@@ -152,9 +153,14 @@ def _read_size(text: str) -> int:
 
 
 def _build_array(
-    config: arc.ArcController, volume: arc.ArcVolume, tasks: list[arc.ArcTask], storage: Storage
+    config: arc.ArcController,
+    volume: arc.ArcVolume,
+    tasks: list[arc.ArcTask],
+    drives: tuple[Drive, ...],
+    storage: Storage,
 ) -> Array:
     values = volume.values
+    gone = {drive.id for drive in drives if drive.state in ("failed", "missing")}
     name = values.get("logical device name", "")
     members = [arc.find_device(config, member) for member in volume.members]
     level = values.get("raid level", "").partition(" ")[0]
@@ -169,7 +175,7 @@ def _build_array(
         name="" if _MADE_UP.match(name) else name,
         level=level,
         group=values.get("array", ""),
-        drives=tuple(device.id for device in members if device is not None),
+        drives=tuple(device.id for device in members if device is not None and device.id not in gone),
         drive_count=len(volume.members),
         hotspares=_find_hotspares(config, volume),
         span=groups if groups > 1 else len(members) // 2 if level == "10" else 1,

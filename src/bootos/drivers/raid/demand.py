@@ -21,6 +21,7 @@ from bootos.errors import Problem
 from bootos.template.raid import ArrayWanted, Drives, Raid
 from bootos.template.raidcheck import find_need
 from bootos.template.size import format_size, parse_bytes
+from bootos.wire.inventory import DiskType
 
 SUPPORTED = {
     "read_policy": ("read_policies", "read policy"),
@@ -254,15 +255,18 @@ def find_incapable(demand: Demand) -> list[Problem]:
     pairs = len(demand.drives) // 2
     if can.pairs_only and wanted.level == 10 and wanted.span not in (None, pairs):
         complain("span", f"{model} makes RAID 10 of pairs: {pairs} of {len(demand.drives)} drives")
-    complaints = [*_find_mixture(demand.drives, can), *_find_bad_spares(demand, can)]
+    complaints = [*_find_mixture(demand, can), *_find_bad_spares(demand, can)]
     problems += [Problem(path=f"{at}.{key}", message=message) for key, message in complaints]
     return problems
 
 
-def _find_mixture(drives: list[Drive], can: Capability) -> list[tuple[str, str]]:
+def _find_mixture(demand: Demand, can: Capability) -> list[tuple[str, str]]:
+    """Drives that cannot be in one array. Of a dead one the tool may not say what it was."""
+    drives = [drive for drive in demand.drives if drive.id not in demand.controller.failed]
+    types = {drive.type for drive in drives if drive.type is not DiskType.UNKNOWN}
     told = []
     for allowed, noun, kinds in (
-        (can.mixed_media, "types", {drive.type.value for drive in drives}),
+        (can.mixed_media, "types", {kind.value for kind in types}),
         (can.mixed_interface, "interfaces", {drive.interface for drive in drives if drive.interface}),
         (can.mixed_sector, "sector sizes", {f"{drive.sector_bytes} bytes" for drive in drives}),
     ):
@@ -279,14 +283,17 @@ def _find_mixture(drives: list[Drive], can: Capability) -> list[tuple[str, str]]
 def _find_bad_spares(demand: Demand, can: Capability) -> list[tuple[str, str]]:
     if not demand.drives:
         return []
-    least = min(demand.drives, key=lambda drive: drive.room_bytes)
+    gone = demand.controller.failed
+    sound = [drive for drive in demand.drives if drive.id not in gone] or demand.drives
+    least = min(sound, key=lambda drive: drive.room_bytes)
     told = []
-    for spare in demand.hotspares:
+    for spare in (drive for drive in demand.hotspares if drive.id not in gone):
         name = describe_drive(spare)
         if spare.room_bytes < least.room_bytes and demand.wanted.size is None:
             has, need = format_size(spare.room_bytes), format_size(least.room_bytes)
             told.append(("hotspares", f"{name} has {has}: too small to stand in for a drive of {need}"))
-        if spare.type is not least.type and not can.mixed_media:
+        is_known = DiskType.UNKNOWN not in (spare.type, least.type)
+        if is_known and spare.type is not least.type and not can.mixed_media:
             told.append(
                 ("hotspares", f"{name} is {spare.type.value}, the array's drives are {least.type.value}")
             )

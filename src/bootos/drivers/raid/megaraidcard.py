@@ -84,7 +84,8 @@ def _find_mode(card: StorController) -> tuple[Mode, Mode | None]:
     status = find_part(card.data, "Status")
     said = find_text(status, "Current Personality", "Controller Personality").upper()
     mode: Mode = "hba" if said.startswith(("HBA", "JBOD")) else "raid"
-    if mode == "raid" and any(drive.state.startswith("JBOD") for drive in card.drives):
+    # HPE's MR controllers make arrays in their JBOD mode, too
+    if card.arrays if mode == "hba" else any(drive.state.startswith("JBOD") for drive in card.drives):
         mode = "mixed"
     return mode, None
 

@@ -145,7 +145,7 @@ def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
         return "rebuilding", ""
     if "erase" in word or "sanitize" in word or "not supported" in word or word == "offline":
         return "unusable", status
-    trouble = "" if word == "ok" else status  # for example `Predictive Failure`
+    trouble = "" if word == "ok" else status or "its status is not shown"  # for example `Predictive Failure`
     if kind.startswith("data"):
         return "online", trouble
     if kind.startswith("spare"):
@@ -167,6 +167,7 @@ def _build_array(
     values = volume.values
     mine = [drive.id for drive in found.drives if drive.array == volume.array]
     drives = tuple(drive for drive in mine if drive not in spares)
+    gone = {drive.id for drive in found.drives if _find_drive_state(drive.values)[0] == "failed"}
     wwn = values.get("Unique Identifier", "")
     disk = _find_volume_disk(volume, storage)
     block = storage.blocks.get(disk.path) if disk else None
@@ -179,7 +180,7 @@ def _build_array(
         name=ssa.find_label(values, found.values.get("Serial Number", "")),
         level=level,
         group=volume.array,
-        drives=drives,
+        drives=tuple(drive for drive in drives if drive not in gone),
         drive_count=len(drives),
         hotspares=tuple(drive for drive in mine if drive in spares),
         span=_find_span(level, volume, values, len(drives)),
