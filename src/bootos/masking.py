@@ -5,6 +5,7 @@ What is a secret is said by its callers: the vault's values, a script's password
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 
 # Type checkers take this name for true. The console's process does not import `typing`, which is large.
@@ -74,13 +75,13 @@ class Masker:
 
 
 def find_forms(secret: str) -> set[str]:
-    """A secret as it may stand in a text: as it is, between the quotes of a shell, between those of JSON or of Python,
-    and each of its lines, when it has several."""
+    """A secret as it may stand in a text: as it is, between the quotes of a shell, of JSON (in ASCII or not) or of
+    Python, and each of its lines, when it has several."""
     lines = [line for line in map(str.strip, secret.splitlines()) if len(line) >= SHORTEST_LINE]
     forms = set()
     for part in (secret, *lines):
-        in_json = part.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        forms |= {part, part.replace("'", "'\"'\"'"), in_json, repr(part)[1:-1]}
+        forms |= {part, part.replace("'", "'\"'\"'"), repr(part)[1:-1]}
+        forms |= {json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]}
     return {form for form in forms if form}
 
 

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bootos.fetch import mask_url
@@ -13,9 +14,22 @@ from bootos.process import Command
 HARD = """pa'ss "w\\ord$`* .[a-z]+"""
 
 
-@pytest.mark.parametrize("write", [str, repr, json.dumps, shlex.quote])
-def test_a_secret_is_masked_however_its_characters_are_quoted(write: Callable[[str], str]) -> None:
-    masked = Masker([HARD]).text(f"before {write(HARD)} after")
+def write_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def write_msgspec(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+@pytest.mark.parametrize("write", [str, repr, json.dumps, write_json, write_msgspec, shlex.quote])
+@pytest.mark.parametrize(
+    "secret", [HARD, "pässwörd\t1", "päss\rwörd", "one\x0ctwo\x01\x7f", "\U0001f511key\r\n"], ids=ascii
+)
+def test_a_secret_is_masked_however_its_characters_are_quoted(
+    write: Callable[[str], str], secret: str
+) -> None:
+    masked = Masker([secret]).text(f"before {write(secret)} after")
     assert masked.replace("'", "").replace('"', "") == f"before {MASK} after"
 
 
