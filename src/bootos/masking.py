@@ -58,18 +58,19 @@ class Masker:
         *,
         keys: Collection[str] | None = None,
         but: Collection[str] = (),
-        key: str = "",
     ) -> Any:
         """Plain values (of JSON) with the secrets in their texts masked; with `keys` only in texts below one of these
         keys, and never in what is below one of `but`. Names and numbers stay as they are. Returns a copy."""
         if isinstance(value, dict):
             return {
-                name: item if name in but else self.plain(item, keys=keys, but=but, key=name)
+                name: item
+                if name in but
+                else self.plain(item, keys=None if keys is None or name in keys else keys, but=but)
                 for name, item in value.items()
             }
         if isinstance(value, list):
-            return [self.plain(item, keys=keys, but=but, key=key) for item in value]
-        if isinstance(value, str) and (keys is None or key in keys):
+            return [self.plain(item, keys=keys, but=but) for item in value]
+        if isinstance(value, str) and keys is None:
             return self.text(value)
         return value
 

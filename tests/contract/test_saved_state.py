@@ -172,6 +172,19 @@ def test_what_is_uploaded_holds_no_secret_and_is_not_too_large(rig: Rig) -> None
     assert "oob.ipmi" in upload["states"]
 
 
+def test_a_password_that_is_a_name_too_changes_nothing_that_is_planned_on(rig: Rig) -> None:
+    saved = rig.save()
+    saved.unread["bios.sum"] = saved.states["oob.ipmi"]["note"] = "ADMIN was refused"
+    names = {user["name"] for user in msgspec.to_builtins(saved)["states"]["oob.ipmi"]["users"]}
+    assert "ADMIN" in names & set(SECRETS.values())
+    uploaded = msgspec.convert(build_upload(saved, tuple(SECRETS.values())), SavedState)
+    assert uploaded.unread["bios.sum"] == uploaded.states["oob.ipmi"]["note"] == "******** was refused"
+    assert uploaded.template == saved.template
+    made = [rig.plan_saved(saved.template, one) for one in (saved, uploaded)]
+    assert [plan.problems for plan in made] == [[], []]
+    assert [plan.actions for plan in made] == [[], []]
+
+
 def test_a_template_is_planned_offline_by_the_command(rig: Rig, tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
     saved.write_bytes(msgspec.json.encode(rig.save()))

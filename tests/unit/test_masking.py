@@ -68,6 +68,20 @@ def test_what_is_below_a_key_that_is_left_out_stays() -> None:
     assert Masker(["ADMIN"]).plain(value, but={"id", "sealed"}) == {**value, "summary": f"set {MASK}"}
 
 
+def test_with_keys_all_that_is_below_them_is_masked_and_nothing_else() -> None:
+    value = {
+        "unread": {"oob.ipmi": "ADMIN is wrong"},
+        "notes": ["ADMIN", {"x": "ADMIN"}],
+        "users": [{"name": "ADMIN"}],
+    }
+    assert Masker(["ADMIN"]).plain(value, keys={"unread", "notes"}) == {
+        "unread": {"oob.ipmi": f"{MASK} is wrong"},
+        "notes": [MASK, {"x": MASK}],
+        "users": [{"name": "ADMIN"}],
+    }
+    assert Masker(["ADMIN"]).plain("ADMIN", keys={"notes"}) == "ADMIN"
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -19,7 +19,7 @@ from bootos.engine.export import build_template
 from bootos.errors import MISREADINGS, BootosError
 from bootos.masking import Masker
 from bootos.wire.inventory import Inventory
-from bootos.wire.saved import MOST_BYTES, SavedState
+from bootos.wire.saved import FREE_TEXT, MOST_BYTES, SavedState
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +70,12 @@ def leave_out(value: Any) -> Any:
 
 
 def build_upload(saved: SavedState, secrets: tuple[str, ...]) -> dict[str, Any]:
-    """For the server: no secrets, and not too large."""
+    """For the server: no secrets in what people read, and not too large."""
     while len(msgspec.json.encode(saved)) > MOST_BYTES and saved.states:
         largest = max(saved.states, key=lambda name: len(msgspec.json.encode(saved.states[name])))
         del saved.states[largest]
         saved.unread[largest] = "it is too large to be sent"
-    plain: dict[str, Any] = Masker(secrets).plain(msgspec.to_builtins(saved))
+    plain: dict[str, Any] = Masker(secrets).plain(msgspec.to_builtins(saved), keys=FREE_TEXT)
     return plain
 
 

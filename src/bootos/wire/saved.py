@@ -10,6 +10,11 @@ import msgspec
 
 from bootos.wire.inventory import Inventory
 
+FREE_TEXT = frozenset(
+    {"hint", "message", "note", "notes", "obstacle", "reason", "summary", "text", "trouble", "unread"}
+)
+"""The fields of a saved state that a person reads: there, and nowhere else in it, agent and server mask secrets. All
+others are planned on, and a user `ADMIN` whose password is `ADMIN` must be found. Drivers read no secrets."""
 MOST_BYTES = 2 * 1024 * 1024  # the largest state that an agent may upload
 
 

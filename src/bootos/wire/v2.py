@@ -28,7 +28,11 @@ from bootos.wire.inventory import Inventory
 PREFIX = "/api/v2/agent"
 VERSION = 2
 FREE_TEXT = frozenset({"message", "summary", "text", "what", "before", "after", "hint", "title", "destroys"})
-"""The fields of a report that a person reads: there secrets are masked, and nowhere else."""
+"""The fields of a report that a person reads: there, and nowhere else in it, an agent masks secrets."""
+COMPARED = frozenset({"id", "driver", "state", "plan_hash", "boot_id", "job_id", "certificates", "earlier"})
+"""What programs compare, or is sealed: there nobody masks anything, since a secret that is `ADMIN` must not change the
+id of an action on a user `ADMIN`. A server masks all other texts of a report, whatever they are: what an agent sends is
+not trusted to be clean. A saved state has a rule of its own (`wire.saved.FREE_TEXT`)."""
 
 
 class Greeting(msgspec.Struct, kw_only=True):

@@ -8,6 +8,7 @@ from peer import Peer, wait_for
 from bootos.agent.session.client import Client, Refused, Unreachable
 from bootos.agent.session.outbox import Outbox
 from bootos.agent.session.reporter import Reporter
+from bootos.drivers.erase.certificate import is_sealed, seal
 from bootos.masking import Masker
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
@@ -79,6 +80,21 @@ def test_a_secret_never_leaves_in_free_text_and_names_stay_readable(peer: Peer) 
     sent = msgspec.json.encode(peer.reports[-1]).decode() + "".join(peer.lines.values())
     assert 'pa"ss' not in sent and 'pa\\"ss' not in sent
     assert peer.reports[-1].state is v2.JobState.RUNNING
+
+
+def test_a_secret_that_is_a_name_too_changes_nothing_in_a_saved_state_and_a_certificate(peer: Peer) -> None:
+    reporter = start_reporter(peer)
+    reporter.add_secrets(("ADMIN",))
+    reporter.begin_job("j1")
+    sealed = seal({"drive": "/dev/sda", "text": "erased by ADMIN"})
+    saved = {"states": {"bios.sum": {"settings": [{"name": "ADMIN", "title": "ADMIN"}]}}}
+    reporter.update(msgspec.structs.replace(reporter.state, certificates=[sealed], message="ADMIN is there"))
+    reporter.attach_saved(saved)
+    assert reporter.wait_until_accepted(20)
+    assert peer.reports[-1].message == "******** is there"
+    assert peer.reports[-1].saved == saved
+    assert all(is_sealed(certificate) for certificate in peer.reports[-1].certificates)
+    assert peer.reports[-1].certificates == [sealed]
 
 
 def test_masking_covers_lists_and_changes() -> None:

@@ -154,3 +154,25 @@ def test_the_newest_state_of_a_machine_is_kept_and_its_template_offered(
     assert "saved" not in server.job(job["id"])["report"]
     agent.report(None, saved={"states": {"x": "y" * 5_000_000}})
     assert server.operate("GET", "/machines/SN001/state") == kept, "too large: the last good one stays"
+
+
+def test_a_password_that_is_a_name_too_stays_a_name_in_the_saved_state(server: Running, agent: Agent) -> None:
+    server.operate("PUT", "/secrets/pw", {"value": "ADMIN"})
+    server.put_template("s", "name: s\noob: {users: [{name: ADMIN, password: {secret: pw}}]}\n")
+    job = server.create_job(template="s", mode="plan")
+    agent.order()
+    users = [{"slot": 2, "name": "ADMIN", "note": "ADMIN is its password"}]
+    said = {
+        "saved_at": "2026-01-01T00:00:00Z",
+        "states": {"oob.ipmi": {"users": users}},
+        "unread": {"bios.sum": "sum: ADMIN was refused"},
+        "template": {"name": "golden-SN001", "oob": {"users": [{"name": "ADMIN"}]}},
+        "notes": ["ADMIN has no role"],
+    }
+    agent.report(job["id"], state="planned", saved=said)
+    kept = server.operate("GET", "/machines/SN001/state")
+    masked = {"slot": 2, "name": "ADMIN", "note": "******** is its password"}
+    assert kept["states"] == {"oob.ipmi": {"users": [masked]}}
+    assert kept["unread"] == {"bios.sum": "sum: ******** was refused"}
+    exported = server.operate("GET", "/machines/SN001/template")
+    assert (exported["template"], exported["notes"]) == (said["template"], ["******** has no role"])

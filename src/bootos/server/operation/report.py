@@ -18,12 +18,9 @@ from bootos.server.store.job import find_latest_job, is_rebooting
 from bootos.server.store.machine import find_session
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.wire import v2
-from bootos.wire.saved import MOST_BYTES
+from bootos.wire.saved import FREE_TEXT, MOST_BYTES
 
 SAVED_MAX_BYTES = 2 * MOST_BYTES  # the server takes twice as much as an agent sends
-COMPARED = frozenset({"id", "driver", "state", "plan_hash", "boot_id", "job_id", "certificates", "earlier"})
-"""What programs compare, or is sealed: a secret that is `ADMIN` must not change the id of an action on a user `ADMIN`.
-Agents put no secrets there."""
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
@@ -54,7 +51,7 @@ def apply_report(
         if report.inventory is not None:
             renew_inventory(session, machine, report.inventory)
         if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
-            machine.saved = masker.plain(report.saved)
+            machine.saved = masker.plain(report.saved, keys=FREE_TEXT)
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
     if job is not None and is_newer and is_holder:
@@ -119,7 +116,7 @@ def _apply_state(
     del snapshot["log"], snapshot["inventory"], snapshot["saved"]
     snapshot["attempt"], snapshot["earlier"] = job.attempt, read_earlier(job)
     snapshot["certificates"] = join_certificates(job, report)
-    job.report = masker.plain(snapshot, but=COMPARED)
+    job.report = masker.plain(snapshot, but=v2.COMPARED)
     job.said = report.state.value
     if (report.state is v2.JobState.SUCCEEDED and job.reboot) or is_rebooting(job):
         boot.closing = True
