@@ -82,7 +82,7 @@ class BmcMachine:
         suite = int(options["-C"])
         place = suite if self.by_number or suite not in suites else suites.index(suite)
         if suite not in suites or (place < len(self.levels) and self.levels[place] == "X"):
-            refused = "no matching cipher suite with proposed security algorithms"
+            refused = "no matching cipher suite"
             return "", f"Error in open session response message : {refused}\n\n{end}", 1
         level = {"u": "USER", "o": "OPERATOR"}.get(self.levels[place] if place < len(self.levels) else "a")
         if level is not None and options["-L"] != level:

@@ -1,7 +1,8 @@
-"""A BMC for a lab machine: OpenIPMI's `ipmi_sim`, reached by the guest over KCS and by the host over LAN.
+"""A BMC for a lab machine: OpenIPMI's `ipmi_sim`, reached by the guest over KCS and LAN, by the host over LAN.
 
-`Bmc` starts it with the files of `bmc_configuration` and keeps it alive, passes power requests on to the machine, and
-checks from outside what a guest configured (`ipmitool -I lanplus`). Users and channels persist in the BMC's directory.
+`Bmc` starts it with the files of `bmc_configuration` and keeps it alive, with what stands between it and those who ask
+(`kcs`, `rmcp`, `sideband`); passes power requests on to the machine, and checks from outside what a guest configured
+(`ipmitool -I lanplus`). Users, channels and cipher suites persist in the BMC's directory.
 """
 
 import contextlib
@@ -17,8 +18,12 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.bmc_configuration import CHANNEL, write_configuration
 from bootos.lab.chassis import Chassis
-from bootos.lab.kcs import KcsProxy, Request
+from bootos.lab.cipher import NETFN_TRANSPORT, SET_LAN, Ciphers
+from bootos.lab.ipmi import Request
+from bootos.lab.kcs import KcsProxy
 from bootos.lab.loopback import LOOPBACK, find_free_port
+from bootos.lab.rmcp import RmcpDoor
+from bootos.lab.sideband import Sideband
 from bootos.lab.socket_place import open_socket_place
 from bootos.lab.spec import BmcSpec, Identity
 from bootos.process import Child, Completed, run, start
@@ -26,6 +31,7 @@ from bootos.waiting import CLOCK, find_within
 
 _START_DEADLINE_S = 15.0
 _WRITE_S = 1.3
+_VLAN, _VLAN_IS_ON = 20, 0x80  # LAN parameter, and the bit of its second byte
 
 
 class BmcUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +63,14 @@ class Bmc:
         self.boot_device = "default"
         self.chassis = Chassis()
         self._identity = identity
+        self._ciphers = Ciphers(spec, directory / "ciphers.json")
+        self._has_vlan = False  # ipmi_sim forgets a VLAN when it ends, too
         self._serial_port = find_free_port(socket.SOCK_STREAM)
+        self._simulator_port = find_free_port(socket.SOCK_DGRAM)
         self._child: Child | None = None
         self._proxy: KcsProxy | None = None
+        self._door: RmcpDoor | None = None
+        self._sideband: Sideband | None = None
         self._control: _ControlServer | None = None
         self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self._restarting = threading.Lock()
@@ -71,6 +82,11 @@ class Bmc:
         if self._proxy is None:
             raise BootosError("the BMC is not started")
         return self._proxy.path
+
+    @property
+    def sideband_directory(self) -> str:
+        """Where QEMU connects the boot card's filters; empty: the BMC is in another network."""
+        return self._sockets.name if self._sockets is not None and self._sideband is not None else ""
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -90,17 +106,25 @@ class Bmc:
             self.spec,
             self._identity,
             self.directory,
-            lan_port=self.lan_port,
+            lan_port=self._simulator_port,
             serial_port=self._serial_port,
             control_socket=sockets / "chassis",
+        )
+        self._door = RmcpDoor(
+            self.lan_port, simulator_port=self._simulator_port, find_limit=self._ciphers.find_limit
         )
         self._start_simulator()
         self._proxy = KcsProxy(
             sockets / "kcs",
             simulator_port=self._serial_port,
             on_cold_reset=self._begin_cold_reset,
+            answer=self._answer,
             password_file=self.directory / "passwords.json",
         )
+        if self.spec.shares_port:
+            self._sideband = Sideband(
+                sockets, mac=self.spec.mac, lan_port=self.lan_port, find_address=self._find_address
+            )
 
     def stop(self) -> None:
         """End the simulator; nothing happens when it is not started."""
@@ -110,6 +134,10 @@ class Bmc:
                 self._proxy.close()
                 self._proxy = None
             self._stop_simulator()
+        for side in (self._sideband, self._door):
+            if side is not None:
+                side.close()
+        self._sideband = self._door = None
         if self._control is not None:
             self._control.shutdown()
             self._control.server_close()
@@ -119,7 +147,12 @@ class Bmc:
             self._sockets = None
 
     def run_ipmitool(
-        self, *words: str, user: str | None = None, password: str | None = None, timeout_s: float = 30.0
+        self,
+        *words: str,
+        user: str | None = None,
+        password: str | None = None,
+        suite: int = 3,
+        timeout_s: float = 30.0,
     ) -> Completed:
         """Run `ipmitool -I lanplus` against this BMC, as its first user unless told otherwise; never raises for
         an exit code."""
@@ -127,7 +160,7 @@ class Bmc:
         login = ["-I", "lanplus", "-H", LOOPBACK, "-p", str(self.lan_port), "-N", "2", "-R", "2"]
         # The cipher suite is named: without it ipmitool asks ipmi_sim for its suites, and waits five seconds for
         # nothing.
-        login += ["-C", "3"]
+        login += ["-C", str(suite)]
         login += ["-U", self.spec.user if user is None else user, "-E"]
         return run(
             ["ipmitool", *login, *words],
@@ -137,12 +170,12 @@ class Bmc:
             env={"IPMI_PASSWORD": secret},
         )
 
-    def check_login(self, user: str, password: str) -> bool:
-        """Whether `user` gets a session over LAN and an answer in it.
+    def check_login(self, user: str, password: str, *, suite: int = 3) -> bool:
+        """Whether `user` gets a session over LAN with this cipher suite, and an answer in it.
 
         It does not prove the user's role: `ipmi_sim` gives every session the level it asks for. `read_users` does.
         """
-        done = self.run_ipmitool("mc", "info", user=user, password=password)
+        done = self.run_ipmitool("mc", "info", user=user, password=password, suite=suite)
         return done.returncode == 0 and "Device ID" in done.stdout
 
     def read_users(self) -> tuple[BmcUser, ...]:
@@ -173,7 +206,22 @@ class Bmc:
             threading.Thread(target=action, name="power", daemon=True).start()
         return ""
 
+    def _answer(self, request: Request) -> bytes | None:
+        """What the guest asks of cipher suites; a VLAN is noted."""
+        if (
+            request.netfn == NETFN_TRANSPORT
+            and request.command == SET_LAN
+            and request.data[1:2] == bytes((_VLAN,))
+        ):
+            self._has_vlan = bool(request.data[3] & _VLAN_IS_ON)
+        return self._ciphers.answer(request)
+
+    def _find_address(self) -> str:
+        """Where it answers in the network of the boot card, which has no VLANs."""
+        return "" if self._has_vlan else self.read_lan()["ip_addr"]
+
     def _start_simulator(self) -> None:
+        self._has_vlan = False
         argv = ["ipmi_sim", "-n", "-c", "lan.conf", "-f", "bmc.emu", "-s", "state"]
         self._child = start(argv, log_path=self.directory / "ipmi_sim.log", cwd=self.directory)
         child = self._child

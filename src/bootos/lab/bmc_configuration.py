@@ -54,7 +54,7 @@ user 2 true "{spec.user}" "{spec.password}" admin 10 none md2 md5 straight
     (directory / "lan.conf").write_text(lan_conf)
     record = " ".join(f"0x{byte:02x}" for byte in build_temperature_record())
     emulator = f"""mc_setbmc 0x20
-mc_add 0x20 0 has-device-sdrs 0x01 2 17 0xbf 0x000000 0x0001 persist_sdr
+mc_add 0x20 0 has-device-sdrs 0x01 2 17 0xbf 0x{spec.maker:06x} 0x0001 persist_sdr
 sel_enable 0x20 1000 0x0a
 sensor_add 0x20 0 0 35 0x6f event-only
 sensor_set_event_support 0x20 0 0 enable scanning per-state \\

@@ -3,7 +3,8 @@
 `ipmi_sim` does not know the Cold Reset command; a real BMC acknowledges it and is gone for a while. Here it is
 acknowledged, `on_cold_reset` restarts the simulator, and until it is back every request is answered with "BMC
 initialization in progress". `ipmi_sim` also says yes to every Test Password; here the passwords that the guest has
-set are remembered, and a test of one is answered as a real BMC does. Called by `bmc.Bmc`.
+set are remembered, and a test of one is answered as a real BMC does. What else `ipmi_sim` shall not answer, `answer`
+does. Called by `bmc.Bmc`.
 
 The framing is OpenIPMI's VM protocol (lanserv/README.vm): a message is `seq, netfn<<2|lun, cmd, data, checksum,
 0xa0`, a control command ends with 0xa1, 0xaa escapes a byte by clearing its bit 4.
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from bootos.lab.ipmi import Request
 from bootos.lab.loopback import LOOPBACK
 
 MESSAGE_END, COMMAND_END, ESCAPE = 0xA0, 0xA1, 0xAA
@@ -29,15 +31,6 @@ SET_USER_PASSWORD, SETS, TESTS = 0x47, 0x02, 0x03  # IPMI 2.0, 22.30: command an
 PASSWORD_DIFFERS, PASSWORD_SIZE_DIFFERS = 0x80, 0x81
 INITIALIZATION_IN_PROGRESS = 0xD2  # the completion code of a BMC that is starting
 VERSION, CAPABILITIES = b"\xff", b"\x08"  # control commands by which QEMU introduces itself
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One IPMI request of the guest: network function, command and data, at a host monotonic time."""
-
-    at_s: float
-    netfn: int
-    command: int
-    data: bytes
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +80,11 @@ def parse_request(frame: Frame, *, at_s: float) -> tuple[int, Request] | None:
     return sequence, Request(at_s=at_s, netfn=head >> 2, command=command, data=bytes(data))
 
 
+def is_reset(request: Request) -> bool:
+    """Whether it resets the BMC."""
+    return request.netfn == NETFN_APP and request.command in (COLD_RESET, WARM_RESET)
+
+
 class KcsProxy:
     """Listens for QEMU on a unix socket and passes its messages to `ipmi_sim`'s TCP port."""
 
@@ -96,9 +94,11 @@ class KcsProxy:
         *,
         simulator_port: int,
         on_cold_reset: Callable[[], None],
+        answer: Callable[[Request], bytes | None] = lambda request: None,
         password_file: Path | None = None,
     ) -> None:
         self.path = path
+        self._answer = answer
         self._port = simulator_port
         self._on_cold_reset = on_cold_reset
         self._requests: list[Request] = []
@@ -137,16 +137,17 @@ class KcsProxy:
             return socket.create_connection((LOOPBACK, self._port), timeout=5)
         return None
 
-    def _note(self, request: Request) -> int | None:
-        """Keep a request; returns the completion code when it is answered here."""
+    def _note(self, request: Request) -> bytes | None:
+        """Keep a request; returns the completion code and data when it is answered here."""
         self._requests.append(request)
-        if request.netfn != NETFN_APP:
-            return None
-        if request.command in (COLD_RESET, WARM_RESET):
+        if is_reset(request):
             self._on_cold_reset()
-            return 0
+            return b"\0"
+        if request.netfn != NETFN_APP:
+            return self._answer(request)
         if request.command == SET_USER_PASSWORD and len(request.data) in (18, 22):
-            return self._note_password(request.data[0] & 0x3F, request.data[1] & 0x03, request.data[2:])
+            code = self._note_password(request.data[0] & 0x3F, request.data[1] & 0x03, request.data[2:])
+            return None if code is None else bytes((code,))
         return None
 
     def _note_password(self, user: int, operation: int, password: bytes) -> int | None:
@@ -187,7 +188,7 @@ class _Conversation:
         self,
         guest: socket.socket,
         connect: Callable[[], socket.socket | None],
-        note: Callable[[Request], int | None],
+        note: Callable[[Request], bytes | None],
     ) -> None:
         self._guest = guest
         self._connect = connect
@@ -235,22 +236,21 @@ class _Conversation:
 
     def _take_from_guest(self, frame: Frame) -> None:
         parsed = parse_request(frame, at_s=time.monotonic())
-        completion = self._note(parsed[1]) if parsed is not None else None
-        if parsed is not None and completion is not None:
-            if parsed[1].command in (COLD_RESET, WARM_RESET):
+        answer = self._note(parsed[1]) if parsed is not None else None
+        if parsed is not None and answer is not None:
+            if is_reset(parsed[1]):
                 self._drop_simulator()
-            self._answer(*parsed, completion=completion)
+            self._answer(*parsed, answer)
         elif self._simulator is not None:
             try:
                 self._simulator.sendall(frame.raw)
             except OSError:
                 self._drop_simulator()
         elif parsed is not None:
-            self._answer(*parsed, completion=INITIALIZATION_IN_PROGRESS)
+            self._answer(*parsed, bytes((INITIALIZATION_IN_PROGRESS,)))
         if frame.end == COMMAND_END and frame.content[:1] in (VERSION, CAPABILITIES):
             self._greeting.append(frame.raw)
 
-    def _answer(self, sequence: int, request: Request, *, completion: int) -> None:
-        self._guest.sendall(
-            build_message(bytes((sequence, (request.netfn | 1) << 2, request.command, completion)))
-        )
+    def _answer(self, sequence: int, request: Request, answer: bytes) -> None:
+        head = bytes((sequence, (request.netfn | 1) << 2, request.command))
+        self._guest.sendall(build_message(head + answer))

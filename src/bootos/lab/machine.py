@@ -343,6 +343,7 @@ class Machine(MachineControl):
             serial_socket=serial_socket,
             qmp_socket=qmp_socket,
             kcs_socket=str(self.bmc.kcs_socket) if self.bmc is not None else "",
+            sideband=self.bmc.sideband_directory if self.bmc is not None else "",
             tftp_root=str(self.tftp_root.resolve()) if self.tftp_root is not None else "",
             capture=str(self.capture_path.resolve()),
             disks={disk.name: str(self.disk_path(disk.name).resolve()) for disk in self.spec.disks},

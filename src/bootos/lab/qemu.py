@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.lab.backplane import BUS, build_block_node, build_device
 from bootos.lab.qemu_option import build_option, quote
+from bootos.lab.sideband import FROM_GUEST, TO_GUEST, TO_NETWORK
 from bootos.lab.smbios import build_tables
 from bootos.lab.spec import DiskSpec, KernelBoot, MachineSpec, NicSpec
 from bootos.lab.vendor_tools.silicon import VirtualDrive
@@ -37,11 +38,12 @@ _ONBOARD_SATA_PORTS = 6  # the ICH9 of a q35 machine has six
 
 
 class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
-    """The files and sockets of one run. Empty text: not used."""
+    """The files and sockets of one run, `sideband` a directory of sockets. Empty text: not used."""
 
     serial_socket: str
     qmp_socket: str
     kcs_socket: str = ""
+    sideband: str = ""
     tftp_root: str = ""
     capture: str = ""
     disks: dict[str, str] = {}
@@ -193,7 +195,19 @@ def _nic_argv(spec: MachineSpec, nic: NicSpec, index: int, paths: RunPaths) -> l
     if nic.boot and paths.capture:
         dump = f"filter-dump,id=capture,netdev=net{index},file={quote(paths.capture)},maxlen={CAPTURE_BYTES}"
         argv += ["-object", dump]
+    if nic.boot and paths.sideband:
+        argv += _sideband_argv(index, paths.sideband)
     return argv
+
+
+def _sideband_argv(index: int, directory: str) -> list[str]:
+    """What the guest sends goes through the BMC; what the BMC sends to the guest comes beside what the network does."""
+    argv: list[str] = []
+    for name in (FROM_GUEST, TO_NETWORK, TO_GUEST):
+        argv += ["-chardev", f"socket,id={name},path={quote(f'{directory}/{name}')},reconnect=1"]
+    redirector = f"filter-redirector,netdev=net{index}"
+    argv += ["-object", f"{redirector},id=sideband-rx,queue=rx,outdev={FROM_GUEST},indev={TO_NETWORK}"]
+    return [*argv, "-object", f"{redirector},id=sideband-tx,queue=tx,indev={TO_GUEST}"]
 
 
 def _disk_argv(spec: MachineSpec, paths: RunPaths) -> list[str]:

@@ -21,6 +21,8 @@ ScsiController = Literal["virtio", "megasas", "megasas-gen2", "mptsas1068"]
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _WWN = re.compile(r"0x[0-9a-f]{16}")
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_LEVELS = re.compile(r"[XcuoaO]{15}")
+_SUITES = (0, 1, 2, 3, 6, 7, 8, 11, 12)  # those that `ipmi_sim` speaks
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -83,7 +85,11 @@ class NicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class BmcSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The BMC: its first user (id 2, administrator) and what its LAN port is set to before anyone configures it."""
+    """The BMC: its first user (id 2, administrator) and what its LAN port is set to before anyone configures it.
+
+    `shares_port`: it is in the network of the machine's boot card, and answers the guest at the address that it was
+    given. `maker` is what it calls itself, an IANA number. `cipher_index` says which of its `cipher_levels` is a cipher
+    suite's: that of its number, or that of its place in `cipher_suites`."""
 
     user: str = "labadmin"
     password: str = "lab-initial"
@@ -94,6 +100,11 @@ class BmcSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mac: str = "52:54:00:b0:0c:01"
     dhcp_address: str = "10.0.9.99"
     reset_s: float = 3.0
+    shares_port: bool = True
+    maker: int = 0
+    cipher_suites: tuple[int, ...] = (1, 2, 3, 6, 7, 8, 11, 12)
+    cipher_levels: str = "aaaaaaaaaaaaaaa"
+    cipher_index: Literal["number", "place"] = "number"
 
 
 class KernelBoot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,6 +214,12 @@ def find_problems(spec: MachineSpec) -> list[Problem]:
         macs.add(nic.mac)
         if nic.boot and nic.isolated:
             say(f"nics[{index}].isolated", "a card that boots needs its network")
+    if spec.bmc is not None and not _LEVELS.fullmatch(spec.bmc.cipher_levels):
+        say("bmc.cipher_levels", f"{spec.bmc.cipher_levels!r} is not 15 levels", "X, c, u, o, a or O each")
+    for index, suite in enumerate(spec.bmc.cipher_suites if spec.bmc is not None else ()):
+        if suite not in _SUITES:
+            listed = ", ".join(str(one) for one in _SUITES)
+            say(f"bmc.cipher_suites[{index}]", f"{suite} is none of the simulator", f"it has {listed}")
     if sum(nic.boot for nic in spec.nics) > 1:
         say("nics", "more than one card has boot = true")
     if spec.boot in ("pxe", "http") and spec.boot_nic is None:

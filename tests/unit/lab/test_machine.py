@@ -76,7 +76,8 @@ def test_the_bmc_switches_the_machine_over_lan(tmp_path: Path) -> None:
     disk = tmp_path / "boot.raw"
     disk.write_bytes(build_boot_sector(b"LAB BOOTED\n").ljust(1024**2, b"\0"))
     disks = (DiskSpec(name="boot", bus="sata", path=str(disk)),)
-    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", disks=disks, nics=(NIC,), bmc=BmcSpec())
+    card = NicSpec(mac=NIC.mac, boot=True)  # which the BMC shares
+    spec = MachineSpec(memory_mib=64, cpus=1, boot="disk", disks=disks, nics=(card,), bmc=BmcSpec())
     with Scenario(tmp_path / "run", needs=["machine", "bmc"]) as scenario:
         machine = scenario.add_machine(spec)
         assert machine.bmc is not None

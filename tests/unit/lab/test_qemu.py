@@ -86,6 +86,16 @@ def test_a_bmc_is_reached_over_kcs() -> None:
     assert values(argv, "-device")[1:3] == ["ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "isa-ipmi-kcs,bmc=bmc0"]
 
 
+def test_a_bmc_that_shares_the_port_of_the_boot_card_has_what_the_guest_sends_before_the_network() -> None:
+    argv = argv_of(MachineSpec(nics=(WRONG, RIGHT), bmc=BmcSpec()), sideband="/run/side")
+    assert values(argv, "-object") == [
+        "filter-redirector,netdev=net1,id=sideband-rx,queue=rx,outdev=from-guest,indev=to-network",
+        "filter-redirector,netdev=net1,id=sideband-tx,queue=tx,indev=to-guest",
+    ]
+    assert "socket,id=to-guest,path=/run/side/to-guest,reconnect=1" in values(argv, "-chardev")
+    assert not values(argv_of(MachineSpec(nics=(RIGHT,), bmc=BmcSpec())), "-object")
+
+
 def test_a_kernel_can_be_started_directly() -> None:
     spec = MachineSpec(
         boot=KernelBoot(kernel="/vmlinuz", initrd="/initrd.img", append="quiet"), nics=(RIGHT,)

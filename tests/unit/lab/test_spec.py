@@ -49,6 +49,11 @@ def test_a_machine_that_boots_by_pxe_needs_a_card_for_it() -> None:
     assert paths_of(MachineSpec(boot="disk")) == []
 
 
+def test_a_bmc_has_fifteen_levels_and_suites_that_its_simulator_speaks() -> None:
+    bmc = BmcSpec(cipher_suites=(3, 17), cipher_levels="aaa")
+    assert paths_of(MachineSpec(nics=(NIC,), bmc=bmc)) == ["bmc.cipher_levels", "bmc.cipher_suites[1]"]
+
+
 def test_refuses_a_multicast_mac() -> None:
     assert paths_of(MachineSpec(nics=(NicSpec(mac="53:54:00:00:00:01", boot=True),))) == ["nics[0].mac"]
 
