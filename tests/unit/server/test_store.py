@@ -46,6 +46,52 @@ def test_a_pxe_file_that_cannot_be_removed_is_named_and_keeps_no_other_one(tmp_p
     assert [path.name for path in tmp_path.rglob("01-*")] == [NAME]
 
 
+def test_a_pinned_machines_file_that_cannot_be_put_back_keeps_no_other_one(tmp_path: Path) -> None:
+    pxe, other = PxeDirectory(tmp_path / "pxelinux.cfg"), f"{NAME[:-1]}3"
+    pxe.write_pinned(NAME, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    pxe.write(other, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    stuck = tmp_path / "grub" / NAME
+    stuck.unlink()
+    stuck.mkdir()
+    with pytest.raises(
+        BootosError, match=f"the PXE file .*{NAME} cannot be written: Is a directory"
+    ) as raised:
+        pxe.remove([NAME, other])
+    assert "check the server's data directory" in raised.value.hint
+    assert other not in {path.name for path in tmp_path.rglob("01-*")}
+
+
+def put_unreadable(path: Path) -> None:
+    """A file whose reads fail with EIO for root, too."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
+def test_a_kept_file_that_cannot_be_read_is_named_and_keeps_no_other_one(tmp_path: Path) -> None:
+    pxe, other = PxeDirectory(tmp_path / "pxelinux.cfg"), f"{NAME[:-1]}3"
+    pxe.write_pinned(NAME, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    pxe.write(other, "DEFAULT a\nLABEL a\nKERNEL k\n")
+    kept = tmp_path / "pxelinux.cfg/.pinned" / NAME
+    put_unreadable(kept)
+    said = f"{kept} cannot be read: Input/output error"
+    with pytest.raises(BootosError, match=said):
+        pxe.remove([NAME, other])
+    assert other not in {path.name for path in tmp_path.rglob("01-*")}
+    for change in (lambda: pxe.write_pinned(NAME, "DEFAULT b\n"), lambda: pxe.remove_pinned(NAME)):
+        with pytest.raises(BootosError, match=said):
+            change()
+
+
+def test_all_files_that_stay_are_named(tmp_path: Path) -> None:
+    pxe, names = PxeDirectory(tmp_path / "pxelinux.cfg"), [NAME, f"{NAME[:-1]}3"]
+    for name in names:
+        pxe.write(name, "DEFAULT a\nLABEL a\nKERNEL k\n")
+        (tmp_path / "grub" / name).unlink()
+        (tmp_path / "grub" / name).mkdir()
+    with pytest.raises(BootosError, match=f"{names[0]} cannot be removed.*{names[1]} cannot be removed"):
+        pxe.remove(names)
+
+
 def test_a_job_that_is_cancelled_is_cancelled_though_its_pxe_file_stays(
     server: Running, agent: Agent
 ) -> None:
