@@ -147,6 +147,23 @@ def test_the_copy_holds_what_only_the_write_ahead_log_has(tmp_path: Path) -> Non
     assert look_into(tmp_path / COPY) == ("0004", LINES + 1)
 
 
+def test_of_a_newer_database_the_copy_is_named_as_the_file_is_and_only_when_it_is_there(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "site of ours.sqlite"
+    open_store(f"sqlite:///{file}").close()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    with pytest.raises(BootosError, match="newer than this program") as raised:
+        open_store(f"sqlite:///{file}")
+    assert "before-9999" not in raised.value.hint
+    Path(f"{file}.before-9999").write_bytes(b"")
+    with pytest.raises(BootosError, match="newer than this program") as raised:
+        open_store(f"sqlite:///{file}")
+    assert f"{file}.before-9999" in raised.value.hint
+
+
 def test_a_new_database_has_nothing_to_copy(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path / 'bootos.db'}").close()
     assert list(tmp_path.glob("*before*")) == []

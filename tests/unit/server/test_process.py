@@ -168,7 +168,12 @@ def test_a_database_that_is_newer_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "bootos.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     said = refuse_here(tmp_path)
-    assert "newer than this program" in said and "bootos.db.before-9999" in said
+    assert "newer than this program" in said and "use the newer bootos that wrote it" in said
+    assert "before-9999" not in said, "a copy that is not there is not named"
+    copy = tmp_path / "bootos.db.before-9999"
+    copy.write_bytes(b"")
+    said = refuse_here(tmp_path)
+    assert "newer than this program" in said and f"put back the copy that it made first, {copy}" in said
     assert len(said.splitlines()) == 1, "and nothing else is said"
 
 

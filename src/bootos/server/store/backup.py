@@ -28,7 +28,7 @@ def back_up(engine: Engine, revision: str) -> Path | None:
     source = find_file(engine)
     if source is None:
         return None
-    copy = Path(f"{source}.before-{revision}")
+    copy = name_copy(source, revision)
     part = Path(f"{copy}.part")
     try:
         part.unlink(missing_ok=True)
@@ -47,6 +47,18 @@ def back_up(engine: Engine, revision: str) -> Path | None:
         ) from cause
     log.info("the database as it was is in %s", copy)
     return copy
+
+
+def name_copy(source: Path, revision: str) -> Path:
+    """Where the copy lies that is made of a database before its migration to this schema."""
+    return Path(f"{source}.before-{revision}")
+
+
+def find_copy(engine: Engine, revision: str) -> Path | None:
+    """The copy that the migration to this schema made; None: it is not there."""
+    source = find_file(engine)
+    copy = name_copy(source, revision) if source is not None else None
+    return copy if copy is not None and copy.is_file() else None
 
 
 def find_file(engine: Engine) -> Path | None:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.server.store.backup import back_up, migrating
+from bootos.server.store.backup import back_up, find_copy, migrating
 
 log = logging.getLogger(__name__)
 
@@ -141,13 +141,16 @@ def _migrate(engine: Engine) -> None:
         try:
             script.get_revision(present)
         except CommandError:
-            copy = f"the copy that it made first, bootos.db.before-{present}: docs/server.md, Copies and upgrades"
+            copy = find_copy(engine, present)
+            other = (
+                f"put back the copy that it made first, {copy}: docs/server.md, Copies and upgrades"
+                if copy is not None
+                else "restore a backup made before the upgrade"
+            )
             raise BootosError(
                 f"the database is newer than this program (its schema is {present}, "
                 f"this program knows up to {script.get_current_head()})",
-                hint=f"use the newer bootos that wrote it, or put back {copy}"
-                if engine.dialect.name == "sqlite"
-                else "use the newer bootos that wrote it, or restore a backup made before the upgrade",
+                hint=f"use the newer bootos that wrote it, or {other}",
             ) from None
     if present == script.get_current_head():
         return
