@@ -1,6 +1,8 @@
 """A database of an older version is brought up to date with what is in it."""
 
+import fcntl
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from handclock import StillClock
 
 from bootos.errors import BootosError
 from bootos.server.store.engine import MIGRATIONS, open_store
@@ -116,6 +120,48 @@ def test_servers_that_start_at_once_take_turns(tmp_path: Path) -> None:
     assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
     assert look_into(tmp_path / COPY) == ("0004", LINES)
     assert {path.name for path in tmp_path.glob("bootos.db.*")} == {COPY}
+
+
+def hold_turn(directory: Path, said: str) -> IO[str]:
+    """Another program that migrates the database and does not come to its end."""
+    held = (directory / "bootos.db.migrating").open("w+")
+    held.write(said)
+    held.flush()
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
+
+
+@pytest.mark.parametrize(("said", "who"), [("4711\n", "the process 4711"), ("", "another program")])
+def test_a_server_that_waits_for_another_ones_migration_says_so_and_does_not_wait_for_ever(
+    tmp_path: Path, said: str, who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    url = make_old(tmp_path)
+    with hold_turn(tmp_path, said), pytest.raises(BootosError, match=who) as raised:
+        open_store(url, clock=StillClock())
+    assert f"waiting for {who}, which opens the database {tmp_path / 'bootos.db'}" in caplog.text
+    assert "600 s" in str(raised.value) and "end it" in raised.value.hint
+    assert look_into(tmp_path / "bootos.db") == ("0004", LINES)
+    open_store(url).close()
+    assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
+    assert {path.name for path in tmp_path.glob("bootos.db.*")} == {COPY}
+
+
+def test_another_lock_of_the_database_s_directory_keeps_no_server_from_starting(tmp_path: Path) -> None:
+    url, directory = make_old(tmp_path), os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    try:
+        open_store(url, clock=StillClock()).close()
+    finally:
+        os.close(directory)
+    assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
+
+
+def test_where_no_lock_can_be_made_the_database_is_opened_without(tmp_path: Path) -> None:
+    url = make_old(tmp_path)
+    (tmp_path / "bootos.db.migrating").mkdir()
+    open_store(url, clock=StillClock()).close()
+    assert look_into(tmp_path / "bootos.db") == (HEAD, LINES)
 
 
 def test_a_database_whose_url_has_a_uri_is_copied_too(tmp_path: Path) -> None:

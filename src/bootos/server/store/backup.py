@@ -7,13 +7,18 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import Engine
 
 from bootos.errors import BootosError
 from bootos.server.files import flush
+from bootos.waiting import CLOCK, Clock, find_within
 
 log = logging.getLogger(__name__)
+
+TURN_S = 600.0  # a copy and a migration of a large database take minutes
+PAUSE_S = 0.1
 
 
 def back_up(engine: Engine, revision: str) -> Path | None:
@@ -71,17 +76,73 @@ def find_file(engine: Engine) -> Path | None:
 
 
 @contextlib.contextmanager
-def migrating(engine: Engine) -> Iterator[None]:
+def migrating(engine: Engine, clock: Clock = CLOCK) -> Iterator[None]:
     """Let programs that start at once on one SQLite database take turns: the second finds it migrated, and does not
-    replace the copy of the database as it was by one of what it has become."""
+    replace the copy of the database as it was by one of what it has become. Raises BootosError when its turn does not
+    come."""
     file = find_file(engine)
-    with contextlib.ExitStack() as held:
-        if file is not None:
-            with contextlib.suppress(OSError):  # a file system without locks
-                descriptor = os.open(file.parent, os.O_RDONLY)
-                held.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+    turn = None
+    if file is not None:
+        with contextlib.suppress(OSError):  # a file system without locks, or one that cannot be written
+            turn = _wait_for_turn(file, clock)
+    try:
         yield
+    finally:
+        if turn is not None:
+            # removed while it is held: who waits for it sees that it is another file then
+            with contextlib.suppress(OSError):
+                Path(turn.name).unlink()
+            turn.close()
+
+
+def _wait_for_turn(file: Path, clock: Clock) -> IO[str]:
+    """The lock of this database, held until it is closed. Raises BootosError, OSError when there can be none."""
+    lock = Path(f"{file}.migrating")
+    turn = _take_turn(lock)
+    if turn is None:
+        log.info("waiting for %s, which opens the database %s", _read_holder(lock), file)
+        turn = find_within(lambda: _take_turn(lock), TURN_S, pause_s=PAUSE_S, clock=clock)
+    if turn is None:
+        raise BootosError(
+            f"the database {file} is held by {_read_holder(lock)}, which did not come to the end of its migration "
+            f"within {TURN_S:g} s",
+            hint="wait for its end, or end it, and start again",
+        )
+    return turn
+
+
+def _take_turn(lock: Path) -> IO[str] | None:
+    """The lock, with who holds it written into it; None: another one has it. Raises OSError."""
+    with contextlib.ExitStack() as undone:
+        turn = undone.enter_context(lock.open("a+"))
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        if not _is_there(turn, lock):
+            return None  # who held it has removed it
+        turn.truncate(0)
+        turn.write(f"{os.getpid()}\n")
+        turn.flush()
+        undone.pop_all()
+        return turn
+
+
+def _is_there(turn: IO[str], lock: Path) -> bool:
+    """Whether the open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(turn.fileno()), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read_holder(lock: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        number = lock.read_text().strip()
+    except (OSError, ValueError):
+        number = ""
+    return f"the process {number}" if number.isdigit() else "another program"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
 from bootos.server.store.backup import back_up, find_copy, migrating
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
     """The database of this URL, brought up to date. Raises BootosError with what to do."""
     try:
         parsed = make_url(url)
@@ -101,7 +102,7 @@ def open_store(url: str) -> Store:
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
     try:
-        with migrating(engine):
+        with migrating(engine, clock):
             _migrate(engine)
     except DatabaseError as cause:
         reason = str(cause.orig or cause).strip()
