@@ -52,6 +52,22 @@ def test_makes_what_the_template_asks_and_then_plans_nothing(rig: RaidRig) -> No
     assert read(rig).hotspares == ("1:6",)
 
 
+def test_a_global_hot_spare_with_data_is_refused_with_a_word_that_there_is(rig: RaidRig) -> None:
+    rig.build_inventory()
+    node = next(node for name, node in rig.names.items() if name == "irpd6")
+    rig.storage.put(f"/dev/{node}", "ext4", "data")
+    problems = rig.plan('raid: {hotspares: "6"}').problems
+    assert [(problem.path, "wipe: true" in problem.hint) for problem in problems] == [
+        ("raid.hotspares", True)
+    ]
+    asked = """
+raid:
+  arrays:
+    - {name: os, level: 1, drives: "0,1", hotspares: "6", hotspare_kind: global, wipe: true}
+"""
+    assert rig.plan(asked).problems == []
+
+
 def test_a_hot_spare_that_took_over_is_no_difference(rig: RaidRig) -> None:
     rig.settle(TWO)
     fail_disk(rig.silicon, 0)

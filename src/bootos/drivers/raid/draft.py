@@ -2,6 +2,8 @@
 Pure; nothing here decides whether a move is wanted.
 """
 
+import msgspec
+
 from bootos.drivers.contract import Change, Forecast, Planned, Ruling
 from bootos.drivers.raid.compare import tell_drives
 from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare, SetJbod
@@ -111,13 +113,16 @@ class ControllerDraft:
         if (controller.id, drive.id) in self.freed_jbod:
             return
         self.freed_jbod.add((controller.id, drive.id))
+        place = f"{at}.drives" if at != "raid" else "raid.hotspares"
         ruling = judge(
-            Taking(
-                title=describe_drive(drive), path=at, cannot="cannot be used", content_path=f"{at}.drives"
-            ),
+            Taking(title=describe_drive(drive), path=at, cannot="cannot be used", content_path=place),
             find_on_drive(self.state.storage, drive, self.forecast.freed),
             wipe_word(at, wipe),
         )
+        if at == "raid":  # where no word allows it
+            hint = "erase it first, or name it in the hotspares of an array, with hotspare_kind: global and wipe: true"
+            told = tuple(msgspec.structs.replace(problem, hint=hint) for problem in ruling.problems)
+            ruling = msgspec.structs.replace(ruling, problems=told)
         if not self.planned.allows(ruling):
             return
         if drive.device:
