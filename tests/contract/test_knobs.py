@@ -20,10 +20,12 @@ from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
+from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.engine.run import Past, Run
 from bootos.errors import BootosError
-from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
+from bootos.lab.vendor_tools import adaptec, megaraid, mvcli, sasircu, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version
 from bootos.lab.vendor_tools.silicon import Knob, Misbehaviour, Silicon
 from bootos.lab.vendor_tools.storcli import Storcli
@@ -34,6 +36,8 @@ RAID: dict[str, Any] = {
     "clear": True,
     "arrays": [{"name": ARRAY, "level": 1, "drives": "0,1", "hotspares": "2"}],
 }
+BOSS: dict[str, Any] = {"clear": True, "arrays": [{"name": ARRAY, "level": 1, "drives": "0,1"}]}
+IR: dict[str, Any] = BOSS | {"hotspares": "2"}
 SETTINGS: dict[str, Any] = {"virtualization": "enabled", "hyperthreading": "disabled"}
 OLD, NEW = "2.2.11", "2.19.1"
 
@@ -50,7 +54,9 @@ class Case:
         when: str,
         is_wanted: Callable[[Silicon], bool],
         names: tuple[str, ...],
+        key: str = "",
     ) -> None:
+        self.key = key  # of the stand-in's part of the state, where the machine needs one
         self.driver, self.vendor, self.sections = driver, vendor, sections
         self.tool, self.when, self.is_wanted, self.names = tool, when, is_wanted, names
 
@@ -86,6 +92,17 @@ def has_adaptec(silicon: Silicon) -> bool:
     return [(v.name, v.level, spares) for v in card.volumes] == [(ARRAY, "1", ["0,2"])]
 
 
+def has_boss(silicon: Silicon) -> bool:
+    array = mvcli.read_card(silicon).array
+    return array is not None and (array.name, array.level, array.members) == (ARRAY, 1, [0, 1])
+
+
+def has_ir(silicon: Silicon) -> bool:
+    card = sasircu.read_card(silicon)
+    spares = [disk.slot for disk in card.disks if disk.state == "HSP"]
+    return [(a.name, a.level, spares) for a in card.arrays] == [(ARRAY, "RAID1", [2])]
+
+
 def has_settings(
     first: str, second: str, words: tuple[str, str] = ("Enabled", "Disabled")
 ) -> Callable[[Silicon], bool]:
@@ -117,6 +134,16 @@ CASES = {
     ),
     "smartarray spare": Case(
         SmartArrayDriver, "HPE", lambda _: {"raid": RAID}, "ssacli", "add", has_smart_array, ("1I:1:3", ARRAY)
+    ),
+    "mvcli create": Case(
+        MvcliDriver, "Dell Inc.", lambda _: {"raid": BOSS}, "mvcli", "create", has_boss, (ARRAY,), "mvcli"
+    ),
+    "sas3ircu create": Case(
+        SasIrcuDriver, "BootOS Lab", lambda _: {"raid": IR}, "sas?ircu", "create", has_ir, (ARRAY,), "sas3ircu"
+    ),
+    "sas3ircu spare": Case(
+        SasIrcuDriver, "BootOS Lab", lambda _: {"raid": IR}, "sas?ircu", "hotspare", has_ir, ("1:2", "drive 2", ARRAY),
+        "sas3ircu",
     ),
     "racadm set": Case(
         lambda: RacadmDriver(find_program=find), "Dell Inc.", lambda _: {"bios": SETTINGS}, "racadm", "set",
@@ -165,7 +192,10 @@ def run_job(case: Case, rig: RaidRig, inventory: Inventory, document: dict[str, 
 def test_a_tool_that_misbehaves_never_makes_a_job_say_done(
     case: Case, kind: Misbehaviour | None, tmp_path: Path
 ) -> None:
-    rig = RaidRig(tmp_path, case.driver(), drives=build_drives(3), state={"bios": {"version": OLD}})
+    state: dict[str, Any] = {"bios": {"version": OLD}} | ({case.key: {}} if case.key else {})
+    rig = RaidRig(tmp_path, case.driver(), drives=build_drives(3), state=state)
+    rig.silicon.block.backplane = SysfsBackplane(tmp_path)
+    rig.silicon.boot()
     base = rig.build_inventory()
     inventory = Inventory(
         collected_at=base.collected_at,
@@ -175,7 +205,6 @@ def test_a_tool_that_misbehaves_never_makes_a_job_say_done(
         bios=Bios(version=OLD),
     )
     rig.hardware.absent = frozenset(Storcli.names) - {"storcli64"}
-    rig.silicon.block.backplane = SysfsBackplane(tmp_path)
     if kind is not None:
         rig.silicon.knobs.append(Knob(tool=case.tool, kind=kind, when=case.when))
     said = run_job(case, rig, inventory, {"name": "t", **case.sections(tmp_path)})

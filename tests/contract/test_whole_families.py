@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from carrying import Recorder, build_run, carry_through
 from raidrig import RaidRig, build_drives
@@ -19,6 +20,8 @@ from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.firmware.package import PackageDriver
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
+from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.engine.plan import plan_job
 from bootos.engine.run import NO_PAST, Past, Run
@@ -29,19 +32,67 @@ from bootos.wire.inventory import Bios, Inventory, System
 FIRST = "2.2.11"
 HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
 PROFILE = {"virtualization": "enabled", "power_profile": "custom", "c_states": "disabled"}
-FAMILIES: dict[str, tuple[type[Driver], type[Any], str, dict[str, str], dict[str, str]]] = {
-    "dell": (MegaraidDriver, RacadmDriver, "Dell Inc.", PROFILE,
-             {"ProcVirtualization": "Enabled", "SysProfile": "Custom", "ProcCStates": "Disabled"}),
-    "hpe": (SmartArrayDriver, IlorestDriver, "HPE", PROFILE,
-            {"ProcVirtualization": "Enabled", "WorkloadProfile": "Custom", "MinProcIdlePower": "NoCStates"}),
-    "adaptec": (AdaptecDriver, SumDriver, "Supermicro",
-                {"virtualization": "enabled", "sriov": "enabled", "hyperthreading": "disabled"},
-                {"Intel Virtualization Technology": "Enable", "SR-IOV Support": "Enabled",
-                 "Hyper-Threading [ALL]": "Disable"}),
+RAID = {
+    "clear": True,
+    "arrays": [
+        {"name": "os", "level": 1, "drives": "0,1", "hotspares": "5"},
+        {"name": "data", "level": 5, "drives": "2-4"},
+    ],
+}
+DELL = {"ProcVirtualization": "Enabled", "SysProfile": "Custom", "ProcCStates": "Disabled"}
+SUPERMICRO = {
+    "Intel Virtualization Technology": "Enable",
+    "SR-IOV Support": "Enabled",
+    "Hyper-Threading [ALL]": "Disable",
+}
+
+
+class Family(msgspec.Struct, frozen=True, kw_only=True):
+    """`words` are the template's BIOS settings, `settings` what they are on the machine. `key` is that of the
+    controller's stand-in in the machine's state, where it must be there for the machine to have one."""
+
+    raid: type[Driver]
+    bios: type[Any]
+    vendor: str
+    settings: dict[str, str]
+    words: dict[str, str] = msgspec.field(default_factory=PROFILE.copy)
+    sections: dict[str, Any] = msgspec.field(default_factory=RAID.copy)
+    disks: int = 2  # that the controller shows at the end
+    key: str = ""
+
+
+FAMILIES = {
+    "dell": Family(raid=MegaraidDriver, bios=RacadmDriver, vendor="Dell Inc.", settings=DELL),
+    "hpe": Family(
+        raid=SmartArrayDriver,
+        bios=IlorestDriver,
+        vendor="HPE",
+        settings={"ProcVirtualization": "Enabled", "WorkloadProfile": "Custom", "MinProcIdlePower": "NoCStates"},
+    ),
+    "adaptec": Family(
+        raid=AdaptecDriver, bios=SumDriver, vendor="Supermicro", settings=SUPERMICRO,
+        words={"virtualization": "enabled", "sriov": "enabled", "hyperthreading": "disabled"},
+    ),
+    "boss": Family(
+        raid=MvcliDriver, bios=RacadmDriver, vendor="Dell Inc.", settings=DELL, key="mvcli", disks=1,
+        sections={"clear": True, "arrays": [{"name": "os", "level": 1, "drives": "0,1"}]},
+    ),
+    "ir": Family(
+        raid=SasIrcuDriver, bios=SumDriver, vendor="Supermicro", settings=SUPERMICRO, key="sas3ircu",
+        words={"virtualization": "enabled", "sriov": "enabled", "hyperthreading": "disabled"},
+        sections={
+            "clear": True,
+            "hotspares": "5",
+            "arrays": [
+                {"name": "os", "level": 1, "drives": "0,1"},
+                {"name": "data", "level": 0, "drives": "2-4"},
+            ],
+        },
+    ),
 }  # fmt: skip
 
 
-def build_template(root: Path, bios: dict[str, str]) -> dict[str, Any]:
+def build_template(root: Path, family: Family) -> dict[str, Any]:
     packages = []
     for version, base in HOPS:
         path = root / f"BIOS_{version}.BIN"
@@ -55,14 +106,8 @@ def build_template(root: Path, bios: dict[str, str]) -> dict[str, Any]:
         "firmware": [
             {"component": "bios", "version": HOPS[-1][0], "format": "dell-dup", "packages": packages}
         ],
-        "bios": bios,
-        "raid": {
-            "clear": True,
-            "arrays": [
-                {"name": "os", "level": 1, "drives": "0,1", "hotspares": "5"},
-                {"name": "data", "level": 5, "drives": "2-4"},
-            ],
-        },
+        "bios": family.words,
+        "raid": family.sections,
         "disks": [
             {
                 "select": {"array": "os"},
@@ -76,29 +121,30 @@ def build_template(root: Path, bios: dict[str, str]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing(
-    tmp_path: Path, family: str
+    tmp_path: Path, family: Family
 ) -> None:
-    raid, bios, vendor, words, settings = FAMILIES[family]
-    rig = RaidRig(tmp_path, raid(), drives=build_drives(6), state={"bios": {"version": FIRST}})
+    state: dict[str, Any] = {"bios": {"version": FIRST}} | ({family.key: {}} if family.key else {})
+    rig = RaidRig(tmp_path, family.raid(), drives=build_drives(6), state=state)
     rig.silicon.block.backplane = SysfsBackplane(tmp_path)
+    rig.silicon.boot()
     rig.hardware.absent = frozenset(Storcli.names) - {"perccli64"}
     drivers: list[Any] = [
         PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0),
-        bios(find_program=lambda name: f"/usr/sbin/{name}"),
+        family.bios(find_program=lambda name: f"/usr/sbin/{name}"),
         rig.driver,
         PartitionDriver(),
         FilesystemDriver(),
     ]
-    template = build_template(tmp_path, words)
+    template = build_template(tmp_path, family)
 
     def start(past: Past = NO_PAST, recorder: Recorder | None = None) -> Run:
         """One boot."""
         base = rig.build_inventory()
         inventory = Inventory(
             collected_at=base.collected_at, disks=base.disks, raid=base.raid,
-            system=System(vendor=vendor, product="R1"), bios=Bios(version=FIRST),
+            system=System(vendor=family.vendor, product="R1"), bios=Bios(version=FIRST),
         )  # fmt: skip
         machine = Machine(run=rig.hardware.run, root=rig.hardware.root)
         return build_run(template, machine, inventory, drivers=drivers, watcher=recorder, past=past)
@@ -114,7 +160,7 @@ def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing
     assert reboots == 3
     assert list_history(rig.silicon) == [version for version, _ in HOPS]
     attributes = rig.silicon.state["bios"]["attributes"]
-    assert {name: attributes[name] for name in settings} == settings
-    assert len(rig.silicon.block.drives) == 2
+    assert {name: attributes[name] for name in family.settings} == family.settings
+    assert len(rig.silicon.block.drives) == family.disks
     again = plan_job(start())
     assert (again.actions, again.problems) == ([], [])

@@ -1,6 +1,6 @@
 """Who would take a place: the drivers and templates of the safety table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from bootos.drivers.erase.erase import EraseDriver
 from bootos.drivers.nvme.nvme import NvmeDriver
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
+from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 
 
 class Taker(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,37 @@ def wanted_array(wipe: bool, drives: str = "0,1", **more: Any) -> dict[str, Any]
 
 def keep_array(wipe: bool) -> dict[str, Any]:
     return {"raid": {"arrays": [{"name": "keep", "level": 1, "drives": "0,1", "wipe": wipe}]}}
+
+
+def list_small_cards() -> Iterator[Taker]:
+    """Cards that have no mode and hand drives in no array to the system."""
+    for noun, driver in (("BOSS", MvcliDriver()), ("an IR controller", SasIrcuDriver())):
+        yield Taker(
+            name=f"delete an array of {noun} (clear)",
+            place="virtual",
+            act=f"{driver.name}:delete:",
+            word="raid.clear",
+            driver=driver,
+            template=lambda clear: wanted_array(False, clear=clear),
+            is_data=True,
+        )
+        yield Taker(
+            name=f"delete an array of {noun} (wipe)",
+            place="virtual",
+            act=f"{driver.name}:delete:",
+            word="raid.arrays[0].wipe",
+            driver=driver,
+            template=wanted_array,
+            is_data=True,
+        )
+        yield Taker(
+            name=f"take a single drive for an array of {noun}",
+            place="jbod",
+            act=f"{driver.name}:jbod-off:",
+            word="raid.arrays[0].wipe",
+            driver=driver,
+            template=wanted_array,
+        )
 
 
 NVME = {"path": "/dev/nvme0n1"}
@@ -246,6 +279,7 @@ TAKERS = (
         driver=MegaraidDriver(),
         template=wanted_array,
     ),
+    *list_small_cards(),
     Taker(
         name="format an NVMe namespace",
         place="namespace",

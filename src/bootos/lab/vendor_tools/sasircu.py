@@ -123,6 +123,11 @@ class SasIrcu:
 
     names: tuple[str, ...] = ("sas3ircu", "sas2ircu")
 
+    def on_boot(self, silicon: Silicon) -> None:
+        """The guest sees the drives that are in no array from its start."""
+        if KEY in silicon.state:
+            read_card(silicon)
+
     def run(
         self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
     ) -> Output:
