@@ -41,6 +41,7 @@ class NamespaceMachine(DriveMachine):
         self.namespaces: dict[int, FakeNamespace] = {}
         self.shown: dict[int, str] = {}
         self.failing: dict[str, str] = {}  # command: `before` or `after` its work
+        self.made = 0  # disks of namespaces so far: each has a world wide name of its own
         self.unit_bytes = 512
         self.granularity: int | None = None
         self.told_lbafs = LBAFS  # the formats that it says it has
@@ -111,7 +112,10 @@ class NamespaceMachine(DriveMachine):
                 self.devices[node].signatures.append(self.stale)
             self.drives[node] = Drive(id_ctrl=json.dumps(self.id_ctrl), lbaf=item.lbaf, lbafs=LBAFS)
             place = self.home / node.removeprefix("/dev/")
-            self._write(place, nsid=nsid, size=item.size_bytes // 512)
+            self.made += 1
+            self._write(place, nsid=nsid, size=item.size_bytes // 512, wwid=f"eui.{self.made:016x}")
+            if not (place / "device").is_symlink():
+                (place / "device").symlink_to("..")
             if not (self.root / "sys/block" / place.name).is_symlink():
                 self._link(f"block/{place.name}", place)
 

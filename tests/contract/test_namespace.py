@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from carrying import apply, plan
 from drivetools import GOLDEN as ERASE
+from handclock import StillClock
 from namespacetools import GOLDEN, LBAFS, NamespaceMachine
 
+from bootos.drivers.contract import Driver
+from bootos.drivers.erase.erase import EraseDriver
 from bootos.drivers.nvme.namespace import parse_controller_list, parse_created, parse_namespace_list
+from bootos.drivers.nvme.nvme import NvmeDriver
 from bootos.engine.watcher import StepFailed
 from bootos.template.check import read_template
 
@@ -154,6 +158,30 @@ def test_a_file_system_on_a_namespace_that_was_cut_off_is_made_again(
     fake.machine.begun = frozenset({make})
     done = apply(wanted, fake.machine, fake.build_inventory())
     assert [(action.id, action.destroys) for action in done] == [(make, ())]
+
+
+@pytest.mark.parametrize("sizes", [["8MiB"], ["4MiB", "rest"]])
+def test_a_drive_is_erased_and_then_gets_other_namespaces(sizes: list[str], tmp_path: Path) -> None:
+    """A namespace that is made anew has another world wide name: it is the erased drive's all the same."""
+    fake = NamespaceMachine(tmp_path, tnvmcap=16 * MIB, sanicap=SN730["sanicap"])
+    fake.machine.owner = "SN001 7"
+    for node in ("/dev/nvme0n1", "/dev/nvme0n2"):
+        file = fake._file(node)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"precious" * (2 * MIB))
+    fake.add(16 * MIB)
+    inventory = fake.build_inventory()
+    drivers: list[Driver] = [EraseDriver(StillClock()), NvmeDriver()]
+    wanted = template(*sizes) | {"erase": [{"select": {"drives": "all"}, "confirm": "lose-all-data"}]}
+    done = apply(wanted, fake.machine, inventory, drivers=drivers)
+    assert [action.id for action in done] == [
+        "disk.erase:erase:201327AA90B6",
+        "disk.nvme:namespaces:201327AA90B6",
+    ]
+    assert len(fake.tell()) == len(sizes)
+    assert fake.build_inventory().disks[0].wwn != inventory.disks[0].wwn
+    again = plan(wanted, fake.machine, fake.build_inventory(), drivers=drivers)
+    assert (again.actions, again.problems) == ([], [])
 
 
 def test_a_disk_that_is_deleted_cannot_be_meant_by_disks(tmp_path: Path) -> None:

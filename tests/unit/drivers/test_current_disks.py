@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.current import find_current_disks
-from bootos.wire.inventory import Disk, Inventory
+from bootos.wire.inventory import Disk, Health, Inventory
 
 
 def put_disk(root: Path, name: str, wwid: str, sectors: int = 2048) -> None:
@@ -48,6 +48,16 @@ def test_another_disk_under_an_old_name_is_seen_as_what_it_is(tmp_path: Path) ->
     put_disk(tmp_path, "vda", "naa.600508b1001cffff")
     inventory = build_inventory((0, "/dev/vda", "0x600508b1001caaaa"))
     assert tell(tmp_path, inventory) == [(0, "/dev/vda", "0x600508b1001cffff")]
+
+
+def test_a_drive_of_another_size_keeps_its_health_and_another_drive_has_none(tmp_path: Path) -> None:
+    put_disk(tmp_path, "vda", "naa.600508b1001caaaa", sectors=1024)
+    put_disk(tmp_path, "vdb", "naa.600508b1001cffff")
+    known = build_inventory((0, "/dev/vda", "0x600508b1001caaaa"), (1, "/dev/vdb", "0x600508b1001cbbbb"))
+    for disk in known.disks:
+        disk.health = Health(passed=True)
+    one, other = find_current_disks(Machine(root=tmp_path), known)
+    assert (one.size_bytes, one.health, other.health) == (1024 * 512, Health(passed=True), None)
 
 
 def test_a_disk_that_is_gone_stays_listed(tmp_path: Path) -> None:

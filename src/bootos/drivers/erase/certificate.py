@@ -44,8 +44,18 @@ def write_certificate(root: Path, owner: str, device: str, content: dict[str, An
 
 def read_certificate(root: Path, owner: str, device: str) -> dict[str, Any] | None:
     """The certificate that this job has for a drive; one that was changed does not count."""
+    return _read(root / DIRECTORY / name_file(owner, device))
+
+
+def read_certificates(root: Path, owner: str) -> list[dict[str, Any]]:
+    """All certificates that this job has."""
+    found = [_read(path) for path in sorted((root / DIRECTORY).glob("*.json"))]
+    return [content for content in found if content is not None and content["job"] == owner]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads((root / DIRECTORY / name_file(owner, device)).read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) and is_sealed(content) else None

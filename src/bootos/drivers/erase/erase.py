@@ -9,18 +9,18 @@ import msgspec
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.erase import tool as erasetool
 from bootos.drivers.erase.ability import Ability, choose_way
-from bootos.drivers.erase.certificate import read_certificate
+from bootos.drivers.erase.certificate import read_certificate, read_certificates
 from bootos.drivers.erase.drive import read_ability
 from bootos.drivers.storage.content import Occupancy, find_on_device
 from bootos.drivers.storage.desk import Taking, Word, judge
-from bootos.drivers.storage.identity import name_drive
+from bootos.drivers.storage.identity import Marks, is_same_drive, name_drive, read_marks
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.selection import select_targets
 from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.template.model import EraseWanted, Template
 from bootos.template.size import format_size
 from bootos.waiting import CLOCK, Clock
-from bootos.wire.inventory import Disk, Inventory
+from bootos.wire.inventory import Disk, DiskType, Inventory
 
 ERASE = "disk.erase:erase:"
 HOST_BYTES_PER_S = 100e6  # roughly how fast a disk is overwritten, for the estimate
@@ -151,15 +151,24 @@ def _plan_drive(
 
 def _is_proven(machine: Machine, disk: Disk, storage: Storage) -> bool:
     """Whether this job has erased the drive: by its certificate, if that is of this very drive and not of one that was
-    pulled since; in another boot, which has no certificates, by what the server was told. A drive that nothing tells
-    from another one is erased again then, and so is one whose id is that of an agent before 0.2.0, which named the
-    kernel's device."""
+    pulled since; by that of another namespace whose sanitizing concerned the whole NVMe drive; in another boot, which
+    has no certificates, by what the server was told. A drive that nothing tells from another one is erased again then,
+    and so is one whose id is that of an agent before 0.2.0, which named the kernel's device."""
     certificate = read_certificate(machine.root, machine.owner, disk.path)
-    if certificate is None:
-        name = name_drive(disk, storage.disks)
-        return bool(name) and f"{ERASE}{name}" in machine.done
-    erased, present = certificate["drive"], _describe_drive(disk)
-    return all(erased.get(key) == present.get(key) for key in ("serial", "wwn"))
+    if certificate is not None:
+        return is_same_drive(msgspec.convert(certificate["drive"], Marks), read_marks(disk))
+    if disk.type is DiskType.NVME and disk.serial in _find_sanitized(machine):
+        return True
+    name = name_drive(disk, storage.disks)
+    return bool(name) and f"{ERASE}{name}" in machine.done
+
+
+def _find_sanitized(machine: Machine) -> set[str]:
+    """The serial numbers of the NVMe drives that this job has sanitized: no namespace of them holds what it held, also
+    those that were made since (NVMe: a sanitize operation concerns the whole NVM subsystem)."""
+    certificates = read_certificates(machine.root, machine.owner)
+    sanitized = [item["drive"] for item in certificates if item["method"]["method"] == "nvme-sanitize"]
+    return {drive["serial"] for drive in sanitized if "serial" in drive}
 
 
 def _describe_drive(disk: Disk) -> dict[str, str | int]:

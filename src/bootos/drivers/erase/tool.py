@@ -24,6 +24,7 @@ from bootos.drivers.erase.drive import (
     read_scsi_progress,
 )
 from bootos.drivers.storage.device import clear_device, read_size
+from bootos.drivers.storage.identity import Marks, is_same_drive, read_marks
 from bootos.drivers.storage.settle import settle
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
@@ -142,17 +143,20 @@ def check_drive(machine: Machine, wanted: Erase) -> None:
     present = next((disk for disk in disks if disk.path == wanted.device), None)
     if present is None:
         return  # what comes next says so
-    known = {"serial": present.serial, "wwn": present.wwn, "size_bytes": present.size_bytes}
+    planned, found = msgspec.convert(wanted.drive, Marks), read_marks(present)
+    if is_same_drive(planned, found):
+        return
+    known = {"serial": (found.serial, planned.serial), "wwn": (found.wwn, planned.wwn)}
+    known["size_bytes"] = (str(found.size_bytes), str(planned.size_bytes))
     other = [
-        f"{name} {value}, not {wanted.drive[name]}"
-        for name, value in known.items()
-        if value is not None and value != wanted.drive.get(name, value)
+        f"{key} {now or 'unknown'}, not {then or 'unknown'}"
+        for key, (now, then) in known.items()
+        if now != then
     ]
-    if other:
-        raise DriverError(
-            f"{wanted.device} is another drive than when it was planned: {'; '.join(other)}",
-            hint="start the job again to see the new plan",
-        )
+    raise DriverError(
+        f"{wanted.device} is another drive than when it was planned: {'; '.join(other)}",
+        hint="start the job again to see the new plan",
+    )
 
 
 def _is_running(machine: Machine, wanted: Erase) -> bool:

@@ -7,6 +7,7 @@ that others had before.
 import msgspec
 
 from bootos.drivers.contract import Machine
+from bootos.drivers.storage.identity import is_same_drive, read_marks
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk, Inventory, PciDevice
@@ -26,14 +27,14 @@ def has_or_makes_disks(inventory: Inventory) -> bool:
 
 
 def find_current_disks(machine: Machine, inventory: Inventory) -> list[Disk]:
-    """The disks of the inventory, those that are another disk by now as they are, and new ones with numbers after all
-    others: a number that a template gives means the same disk throughout a job."""
+    """The disks of the inventory as they are now, and new ones with numbers after all others: a number that a template
+    gives means the same disk throughout a job. The health that the inventory tells is kept for the drive it is of."""
     now = {disk.path: disk for disk in read_disks(Tree(machine.root))}
     found = []
     for disk in inventory.disks:
         other = now.pop(disk.path, disk)
-        is_same = (other.wwn, other.serial, other.size_bytes) == (disk.wwn, disk.serial, disk.size_bytes)
-        found.append(disk if is_same else msgspec.structs.replace(other, index=disk.index))
+        health = disk.health if is_same_drive(read_marks(other), read_marks(disk)) else None
+        found.append(msgspec.structs.replace(other, index=disk.index, health=health))
     first = max((disk.index for disk in inventory.disks), default=-1) + 1
     return [
         *found,
