@@ -3,13 +3,18 @@ nothing and end well when a read fails, so what cannot be read looks blank to th
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+Reader = Callable[[int, int, int], bytes]  # descriptor, bytes, place: as `os.pread`
 
 EDGE_BYTES = 256 * 1024
 """Where libblkid looks for nearly all that it knows: that far from the beginning and from the end."""
 
 
-def can_read_edges(root: Path, node: str, size_bytes: int, offset: int = 0) -> bool:
+def can_read_edges(
+    root: Path, node: str, size_bytes: int, offset: int = 0, *, read: Reader = os.pread
+) -> bool:
     """Whether beginning and end of a device, or of a stretch of it, can be read. `root` is where /dev is; a node that
     is not there is not judged: whoever uses it finds out."""
     edge = min(EDGE_BYTES, size_bytes)
@@ -21,9 +26,20 @@ def can_read_edges(root: Path, node: str, size_bytes: int, offset: int = 0) -> b
         return False
     try:
         for place in (offset, offset + size_bytes - edge):
-            os.pread(descriptor, edge, place)
+            _read_through(read, descriptor, edge, place)
     except OSError:
         return False
     finally:
         os.close(descriptor)
     return True
+
+
+def _read_through(read: Reader, descriptor: int, length: int, place: int) -> None:
+    """Read all of a stretch, or to the end of the device. Linux answers a read that meets a bad sector with the bytes
+    before it and no error (pread(2)); the next read, from there on, has the error. Raises OSError."""
+    end = place + length
+    while place < end:
+        piece = read(descriptor, end - place, place)
+        if not piece:
+            return
+        place += len(piece)
