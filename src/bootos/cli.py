@@ -75,6 +75,12 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "the list of supported hardware models",
         "bootos support add --vendor 'Dell*' --product 'PowerEdge R6*'",
     ),
+    "capture": (
+        "bootos.server.command.capture",
+        "capture_app",
+        "what was read of a machine, shown anywhere",
+        "bootos capture show --tool storcli c0.json vall.json",
+    ),
     "lab": ("bootos.lab.command", "app", "virtual bare-metal machines", "bootos lab run --disk virtio:2G"),
 }
 

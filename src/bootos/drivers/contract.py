@@ -13,7 +13,7 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -104,6 +104,7 @@ class Machine:
     Redfish service); `engine.run.Run` sets them, once. The `secrets` that `plan` and `apply` are given are these.
 
     `look` is the reading that drivers share; None: nobody vouches that nothing changes, and each reads for itself.
+    `resources` are those of a Redfish service that were kept, by path: they are read in the service's place.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Machine:
         self.template: Template | None = None
         self.secrets: dict[str, str] = {}
         self.look: Look | None = None
+        self.resources: Mapping[str, Any] | None = None
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:

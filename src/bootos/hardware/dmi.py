@@ -28,7 +28,7 @@ _SYSTEM_MEMORY = 3  # type 16 "use"
 _MOTHERBOARD = 10  # type 2 "board type"
 
 # DSP0134 3.7, table 17
-_CHASSIS_TYPES = (
+CHASSIS_TYPES = (
     "", "Other", "Unknown", "Desktop", "Low Profile Desktop", "Pizza Box", "Mini Tower", "Tower", "Portable",
     "Laptop", "Notebook", "Hand Held", "Docking Station", "All In One", "Sub Notebook", "Space-saving",
     "Lunch Box", "Main Server Chassis", "Expansion Chassis", "Sub Chassis", "Bus Expansion Chassis",
@@ -38,7 +38,7 @@ _CHASSIS_TYPES = (
 )  # fmt: skip
 
 # DSP0134 3.7, table 78. "Other" and "Unknown" are left out.
-_MEMORY_TYPES = {
+MEMORY_TYPES = {
     0x03: "DRAM", 0x04: "EDRAM", 0x05: "VRAM", 0x06: "SRAM", 0x07: "RAM", 0x08: "ROM", 0x09: "FLASH",
     0x0F: "SDRAM", 0x12: "DDR", 0x13: "DDR2", 0x14: "DDR2 FB-DIMM", 0x18: "DDR3", 0x19: "FBD2",
     0x1A: "DDR4", 0x1B: "LPDDR", 0x1C: "LPDDR2", 0x1D: "LPDDR3", 0x1E: "LPDDR4",
@@ -138,7 +138,7 @@ def parse_chassis(dmi: Dmi) -> Chassis:
     if entry is None:
         return Chassis()
     kind = (entry.byte(0x05) or 0) & 0x7F
-    name = _CHASSIS_TYPES[kind] if kind < len(_CHASSIS_TYPES) else ""
+    name = CHASSIS_TYPES[kind] if kind < len(CHASSIS_TYPES) else ""
     return Chassis(
         vendor=entry.text(0x04),
         type=name if name not in ("", "Other", "Unknown") else None,
@@ -192,7 +192,7 @@ def _parse_dimm(entry: Structure, fallback_slot: str) -> Dimm:
         slot=slot,
         bank=bank,
         size_bytes=size_bytes,
-        type=_MEMORY_TYPES.get(entry.byte(0x12) or 0),
+        type=MEMORY_TYPES.get(entry.byte(0x12) or 0),
         persistent=_is_persistent(entry),
         speed_mts=_parse_speed(entry, 0x15, 0x54),
         configured_speed_mts=_parse_speed(entry, 0x20, 0x58),

@@ -173,6 +173,28 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
     return section | ({"vendor": raw} if raw else {})
 
 
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a neutral name is on one machine: `settings` are those that mean it, with what they will be; `value` is the
+    neutral word for that, None where none of its words is."""
+
+    settings: dict[str, Value | None]
+    value: str | None = None
+
+
+def find_meanings(settings: Sequence[Setting], vendor: str) -> dict[str, Meaning]:
+    """The neutral names that this machine has settings for."""
+    found: dict[str, Meaning] = {}
+    for name in NEUTRAL_NAMES:
+        for candidate in find_candidates(vendor, name):
+            own = find_settings(candidate, settings)
+            if own:
+                words = {_read_neutral(candidate, setting) for setting in own}
+                values = {setting.name: get_future(setting) for setting in own}
+                found[name] = Meaning(settings=values, value=words.pop() if len(words) == 1 else None)
+                break
+    return found
+
+
 def find_settings(candidate: Candidate, settings: Sequence[Setting]) -> list[Setting]:
     """The machine's settings that an attribute of a file means: mostly one. Several are one setting that the BIOS has
     more than once, told apart by the number that it appends (`SecurityDeviceSupport_005A`, `_005B`). A `*` at the end

@@ -7,6 +7,7 @@ from bootos.drivers.contract import Machine
 from bootos.drivers.redfish.client import TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_accounts, prepare_link
 from bootos.drivers.redfish.failure import RedfishError
+from bootos.drivers.redfish.kept import KeptClient
 from bootos.waiting import CLOCK, Clock
 
 
@@ -32,8 +33,11 @@ def open_client(
     clock: Clock = CLOCK,
 ) -> Iterator[Client]:
     """A session with the first of `endpoints` that answers, by the first account that it takes. Raises RedfishError of
-    the first when none does."""
+    the first when none does. Where the machine's resources were kept, they are read instead."""
     first: RedfishError | None = None
+    if machine.resources is not None and endpoints:
+        yield KeptClient(endpoints[0], machine.resources)
+        return
     for endpoint in endpoints:
         if endpoint.link is not None:
             prepare_link(machine, endpoint.link)

@@ -1,0 +1,185 @@
+"""Raw outputs about disks: lsblk, wipefs and sfdisk as JSON; and a disk as files of sysfs."""
+
+import json
+import re
+from typing import Any
+
+from bootos.drivers.storage.lsblk import parse_lsblk
+from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.source import RawFile, parse_json
+from bootos.process import Command
+from bootos.template.size import parse_bytes
+
+_NAME = re.compile(r"^[a-z][\w!-]{0,63}$")
+_WHOLE = re.compile(r"^([shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$")
+
+
+def build_lsblk(files: list[RawFile]) -> Scene:
+    """`lsblk -J -b -O` (or fewer columns), and `wipefs --json`, `sfdisk --json`."""
+    listed: list[dict[str, Any]] = []
+    signatures: list[dict[str, Any]] = []
+    tables: dict[str, Any] = {}
+    notes: list[str] = []
+    for file in files:
+        try:
+            value = parse_json(file.text)
+        except ValueError as cause:
+            notes.append(f"{file.name}: it cannot be read as JSON ({cause}); `lsblk -J -b -O` prints it.")
+            continue
+        value = value if isinstance(value, dict) else {}
+        if isinstance(value.get("blockdevices"), list):
+            listed += [_clean(item) for item in value["blockdevices"] if isinstance(item, dict)]
+        elif isinstance(value.get("signatures"), list):
+            signatures += [item for item in value["signatures"] if isinstance(item, dict)]
+        elif isinstance(value.get("partitiontable"), dict):
+            tables[str(value["partitiontable"].get("device"))] = value
+        else:
+            notes.append(f"{file.name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
+    if not listed:
+        listed = [_clean(item) for item in _list_devices(signatures, tables)]
+        notes += (
+            ["`lsblk` is not among the files: sizes are those of the partition tables."] if listed else []
+        )
+    elif not signatures:
+        notes.append(
+            "`wipefs --json` is not among the files: what lies on the disks is known by lsblk alone."
+        )
+        signatures = _find_signatures(listed)
+    sizes = {
+        item["path"]: int(item["size"]) for item in parse_lsblk(json.dumps({"blockdevices": listed})).values()
+    }
+
+    def answer(command: Command) -> str | None:
+        tool, last = command.words[0], command.words[-1]
+        if tool == "lsblk":
+            return json.dumps({"blockdevices": listed})
+        if tool == "wipefs":
+            names = {word.rpartition("/")[2] for word in command.words[1:]}
+            return json.dumps({"signatures": [item for item in signatures if item.get("device") in names]})
+        if tool == "sfdisk":
+            return json.dumps(tables[last]) if last in tables else None
+        return ""
+
+    return Scene(
+        answer=answer,
+        programs=("lsblk", "wipefs", "sfdisk", "mdadm"),
+        files={path: data for item in listed for path, data in lay_disk(item).items()},
+        drivers=[build_driver("disk.partition:PartitionDriver")] if sizes else [],
+        notes=notes,
+    )
+
+
+def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> list[dict[str, Any]]:
+    """The disks that wipefs and sfdisk name, in the columns of lsblk."""
+    found: dict[str, dict[str, Any]] = {}
+    for device, table in tables.items():
+        inside = table["partitiontable"]
+        sector_bytes = find_number(inside.get("sectorsize")) or 512
+        parts = [part for part in inside.get("partitions") or () if isinstance(part, dict)]
+        ends = [
+            (find_number(part.get("start")) or 0) + (find_number(part.get("size")) or 0) for part in parts
+        ]
+        last = find_number(inside.get("lastlba")) or 0
+        found[device] = {
+            "name": device.rpartition("/")[2],
+            "path": device,
+            "log-sec": sector_bytes,
+            "size": max([last, *ends]) * sector_bytes,
+            "children": [
+                {"name": str(part.get("node")).rpartition("/")[2], "path": str(part.get("node")), "type": "part",
+                 "size": (find_number(part.get("size")) or 0) * sector_bytes}
+                for part in parts
+            ],
+        }  # fmt: skip
+    for item in signatures:
+        name = str(item.get("device") or "")
+        if _WHOLE.match(name):
+            found.setdefault(f"/dev/{name}", {"name": name, "size": 512})
+    return list(found.values())
+
+
+def _clean(item: dict[str, Any]) -> dict[str, Any]:
+    """One device with the columns that are read, whatever lsblk was asked for."""
+    name = str(item.get("name") or "")
+    size = item.get("size")
+    try:
+        size_bytes = size if isinstance(size, int) else parse_bytes(str(size)) if size else 0
+    except ValueError:
+        size_bytes = _parse_short(str(size))
+    points = item.get("mountpoints") or [item.get("mountpoint")]
+    children = item.get("children")
+    return {
+        **item,
+        "name": name,
+        "path": str(item.get("path") or f"/dev/{name}"),
+        "type": str(item.get("type") or "disk"),
+        "size": size_bytes,
+        "ro": item.get("ro") in (True, 1, "1"),
+        "log-sec": find_number(item.get("log-sec")) or 512,
+        "mountpoints": [point for point in points if isinstance(point, str)]
+        if isinstance(points, list)
+        else [],
+        "children": [_clean(child) for child in children if isinstance(child, dict)]
+        if isinstance(children, list)
+        else [],
+    }
+
+
+def _parse_short(text: str) -> int:
+    """`465.8G`, as lsblk prints without -b: of 1024."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B?\s*", text)
+    return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " ")) if found else 0
+
+
+def find_number(value: Any) -> int | None:
+    """A whole number, also one in a text; None for what is none, or is too large to be one."""
+    return (
+        int(value) if isinstance(value, int | str) and str(value).isdigit() and len(str(value)) < 20 else None
+    )
+
+
+def _find_signatures(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What lsblk's own columns say lies on the devices."""
+    found: list[dict[str, Any]] = []
+    for item in items:
+        if item.get("fstype"):
+            said = {"type": str(item["fstype"]), "uuid": item.get("uuid"), "label": item.get("label")}
+            found.append({"device": item["path"].rpartition("/")[2], "offset": "0x0", **said})
+        if item.get("pttype"):
+            kind = {"dos": "dos", "gpt": "gpt"}.get(str(item["pttype"]), str(item["pttype"]))
+            found.append(
+                {"device": item["path"].rpartition("/")[2], "type": kind, "uuid": item.get("ptuuid")}
+            )
+        found += _find_signatures(item["children"])
+    return found
+
+
+def lay_disk(item: dict[str, Any]) -> dict[str, bytes]:
+    """A disk of lsblk as files of sysfs."""
+    name = item["name"]
+    if item["type"] != "disk" or not _NAME.match(name) or not item["size"]:
+        return {}
+    place = f"sys/block/{name}"
+    spinning = item.get("rota")
+    told: dict[str, Any] = {
+        "size": item["size"] // 512,
+        "ro": int(item["ro"]),
+        "removable": int(item.get("rm") in (True, 1, "1")),
+        "queue/logical_block_size": item["log-sec"],
+        "queue/physical_block_size": find_number(item.get("phy-sec")) or item["log-sec"],
+        "queue/rotational": None if spinning is None else int(spinning in (True, 1, "1")),
+        "device/model": item.get("model"),
+        "device/vendor": (item.get("vendor") or "").strip() or None
+        if isinstance(item.get("vendor"), str)
+        else None,
+        "device/rev": item.get("rev"),
+        "serial": item.get("serial"),
+        "wwid": _write_wwid(str(item.get("wwn") or "")),
+    }
+    return {
+        f"{place}/{path}": f"{value}\n".encode() for path, value in told.items() if value not in (None, "")
+    }
+
+
+def _write_wwid(wwn: str) -> str:
+    return f"naa.{wwn[2:]}" if wwn.lower().startswith("0x") else wwn

@@ -1,0 +1,171 @@
+"""Raw outputs of smartctl and nvme, as JSON."""
+
+import json
+import re
+from typing import Any
+
+from bootos.drivers.nvme.lbaformat import find_format, parse_current, parse_formats
+from bootos.engine.capture.block import find_number, lay_disk
+from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.source import RawFile, parse_json
+from bootos.process import Command
+from bootos.wire.inventory import Inventory
+
+_SIGNS = {
+    "smart-log": ("critical_warning", "percent_used", "percentage_used", "avail_spare"),
+    "id-ctrl": ("oacs", "mn", "cntlid"),
+    "id-ns": ("nsze", "lbafs"),
+    "list-ns": ("nsid_list",),
+    "list-ctrl": ("ctrl_list",),
+    "id-ns-granularity": ("namespace-granularity-list",),
+}
+
+
+def build_smartctl(files: list[RawFile]) -> Scene:
+    """`smartctl --json`, one file for each disk."""
+    answers: dict[str, str] = {}
+    scene = Scene(programs=("smartctl", "nvme", "mdadm"))
+
+    def answer(command: Command) -> str | None:
+        return "" if command.words[0] == "mdadm" else answers.get(command.words[-1])
+
+    scene.answer = answer
+    sizes: dict[str, int] = {}
+    for number, file in enumerate(files):
+        try:
+            value = parse_json(file.text)
+        except ValueError as cause:
+            scene.notes.append(
+                f"{file.name}: it cannot be read as JSON ({cause}); `smartctl --json` prints it."
+            )
+            continue
+        if not isinstance(value, dict) or "smartctl" not in value:
+            scene.notes.append(f"{file.name}: it is no output of `smartctl --json`.")
+            continue
+        item = _read_smart_disk(value, number, sizes)
+        if item["path"] in answers:
+            item["name"] = f"{item['name']}x{number}"
+            item["path"] = f"/dev/{item['name']}"
+        sizes[item["path"]] = item["known"]
+        scene.files |= lay_disk(item)
+        answers[item["path"]] = file.text
+    scene.finish = _build_finish(sizes)
+    return scene
+
+
+def _build_finish(sizes: dict[str, int]) -> Any:
+    """Disks are laid with some size, as one without any would be no disk."""
+
+    def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
+        for disk in inventory.disks:
+            disk.size_bytes = sizes.get(disk.path, disk.size_bytes)
+        return []
+
+    return finish
+
+
+def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) -> dict[str, Any]:
+    """What smartctl says of the disk itself, in the columns of lsblk."""
+
+    def part(key: str) -> dict[str, Any]:
+        found = value.get(key)
+        return found if isinstance(found, dict) else {}
+
+    said = str(part("device").get("name") or "").removeprefix("/dev/")
+    argv = part("smartctl").get("argv")
+    last = str(argv[-1]).removeprefix("/dev/") if isinstance(argv, list) and argv else ""
+    name = next(
+        (text for text in (said, last) if re.fullmatch(r"(sd[a-z]+|hd[a-z]+|nvme\d+n\d+)", text)),
+        f"sd{number}",
+    )
+    is_nvme = (
+        str(part("device").get("protocol")).lower() == "nvme" or "nvme_smart_health_information_log" in value
+    )
+    if is_nvme and not name.startswith("nvme"):
+        name = f"nvme{number}n1"
+    rate = value.get("rotation_rate")
+    wwn = part("wwn")
+    numbers = [wwn.get(key) for key in ("naa", "oui", "id")]
+    size = find_number(part("user_capacity").get("bytes")) or 0
+    return {
+        "name": name,
+        "path": f"/dev/{name}",
+        "type": "disk",
+        "known": size,
+        "size": size or 512,
+        "ro": False,
+        "log-sec": find_number(value.get("logical_block_size")) or 512,
+        "phy-sec": value.get("physical_block_size"),
+        "rota": rate != 0 if isinstance(rate, int) else not is_nvme,
+        "model": value.get("model_name") or value.get("scsi_model_name") or value.get("product"),
+        "vendor": value.get("vendor") or value.get("scsi_vendor"),
+        "serial": value.get("serial_number"),
+        "rev": value.get("firmware_version") or value.get("revision"),
+        "wwn": f"0x{numbers[0]:x}{numbers[1]:06x}{numbers[2]:09x}"
+        if all(isinstance(entry, int) and 0 <= entry < 1 << 64 for entry in numbers)
+        else None,
+    }
+
+
+def build_nvme(files: list[RawFile]) -> Scene:
+    """`nvme smart-log`, `id-ctrl`, `id-ns`, `list-ns`, ... with `-o json`, of one drive."""
+    answers: dict[str, str] = {}
+    scene = Scene(programs=("nvme", "lsblk", "wipefs", "mdadm"))
+    item: dict[str, Any] = {
+        "name": "nvme0n1",
+        "path": "/dev/nvme0n1",
+        "type": "disk",
+        "size": 512,
+        "ro": False,
+        "log-sec": 512,
+        "rota": False,
+        "mountpoints": [],
+        "children": [],
+    }
+    for file in files:
+        try:
+            value = parse_json(file.text)
+        except ValueError as cause:
+            scene.notes.append(f"{file.name}: it cannot be read as JSON ({cause}); `-o json` prints it.")
+            continue
+        keys = set(value) if isinstance(value, dict) else set()
+        kind = next((kind for kind, signs in _SIGNS.items() if keys & set(signs)), "")
+        if not kind:
+            scene.notes.append(f"{file.name}: it is no output of nvme with `-o json` that is read.")
+            continue
+        answers[kind] = file.text
+        if kind == "id-ctrl":
+            item |= {
+                "model": _strip(value.get("mn")),
+                "serial": _strip(value.get("sn")),
+                "rev": _strip(value.get("fr")),
+            }
+        if kind == "id-ns":
+            item["size"] = _find_namespace_size(value) or 512
+    known = item["size"] if item["size"] != 512 else 0
+    if answers:
+        scene.files |= lay_disk(item)
+        missing = [f"`nvme {kind}`" for kind in ("smart-log", "id-ctrl", "id-ns") if kind not in answers]
+        scene.notes += [f"Not among the files: {', '.join(missing)}."] if missing else []
+
+    def answer(command: Command) -> str | None:
+        if command.words[0] == "lsblk":
+            return json.dumps({"blockdevices": [item]})
+        return "" if command.words[0] != "nvme" else answers.get(command.words[1])
+
+    scene.answer, scene.finish = answer, _build_finish({"/dev/nvme0n1": known})
+    if {"id-ns", "id-ctrl"} <= set(answers):
+        scene.drivers = [build_driver("nvme.nvme:NvmeDriver")]
+    return scene
+
+
+def _strip(value: Any) -> str | None:
+    return " ".join(value.split()) or None if isinstance(value, str) else None
+
+
+def _find_namespace_size(value: dict[str, Any]) -> int | None:
+    try:
+        used = find_format(parse_formats(value), parse_current(value))
+        return int(value["nsze"]) * used.sector_bytes if used is not None else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,111 @@
+"""Raw outputs of ipmitool: `lan print`, `user list` (as a table or with -c), `mc info` and the others that the readers
+ask for, told apart by what they hold. One file may hold several."""
+
+import re
+from typing import Any
+
+from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.source import RawFile
+from bootos.hardware.bmc import parse_lan_channels
+from bootos.process import Command
+
+_USER_ROW = re.compile(
+    r"^(\d+)\s+(.*?)\s*\b(true|false)\s+(true|false)\s+(true|false)\s+(\S.*)$", re.MULTILINE
+)
+_USER_CSV = re.compile(r"^\d+,.*,(true|false),(true|false),(true|false),.*$", re.MULTILINE)
+# How each output is known, by the first words of its command.
+_SIGNS = {
+    "mc info": re.compile(r"^(Firmware Revision|Manufacturer ID|IPMI Version)\s*:", re.MULTILINE),
+    "lan print": re.compile(
+        r"^(IP Address Source|Set in Progress|RMCP\+ Cipher Suites|IP Address|Cipher Suite Priv Max)\s*:",
+        re.MULTILINE,
+    ),
+    "channel info": re.compile(r"^Channel 0x\w+ info:", re.MULTILINE),
+    "channel getaccess": re.compile(r"^Enable Status\s*:", re.MULTILINE),
+    "sol info": re.compile(r"^Volatile Bit Rate", re.MULTILINE),
+    "chassis bootparam": re.compile(r"^Boot parameter version", re.MULTILINE | re.IGNORECASE),
+    "sel info": re.compile(r"^SEL Information", re.MULTILINE),
+    "sel list": re.compile(r"^\s*[0-9a-f]+ \| .*\|", re.MULTILINE),
+}
+_ASKED = ("lan print", "mc info", "user list")
+_LAN_CHANNEL = "Channel 0x1 info:\n  Channel Medium Type   : 802.3 LAN\n"
+
+
+def build_scene(files: list[RawFile]) -> Scene:
+    """What the BMC of these outputs is."""
+    answers: dict[str, str] = {}
+    notes: list[str] = []
+    for file in files:
+        kinds = [kind for kind, sign in _SIGNS.items() if sign.search(file.text)]
+        if _USER_CSV.search(file.text) or _USER_ROW.search(file.text):
+            kinds.append("user list")
+        for kind in kinds:
+            text = _write_users(file.text) if kind == "user list" else file.text
+            answers[kind] = answers.get(kind, "") + text + "\n"
+        if not kinds:
+            notes.append(f"{file.name}: it is no output of ipmitool that is read.")
+    missing = [f"`ipmitool {kind}`" for kind in _ASKED if kind not in answers]
+    if answers and missing:
+        notes.append(f"Not among the files: {', '.join(missing)}.")
+    if "channel info" not in answers:
+        answers["channel info"] = _LAN_CHANNEL
+    channel = next(iter(parse_lan_channels(answers["channel info"])), 1)
+
+    def find(words: list[str]) -> str | None:
+        words = [word for word in words if word != "-c"]
+        kind = " ".join(words[:2])
+        if kind == "channel info" and len(words) > 2 and words[2] != str(channel):
+            return None
+        if kind == "channel getaccess":
+            return _find_access(answers.get(kind, ""), words[-1])
+        return answers.get(kind, "" if kind in _ASKED else None)
+
+    def answer(command: Command) -> str | None:
+        if "exec" in command.words:
+            lines = (command.input or "").splitlines()
+            return "\n".join(filter(None, (find(line.split()) for line in lines)))
+        return find(list(command.words[1:]))
+
+    driver = build_driver("oob.ipmi:IpmiDriver")
+    return Scene(
+        answer=answer,
+        programs=("ipmitool",),
+        lenient=True,
+        files={"dev/ipmi0": b""} if set(answers) - {"channel info"} else {},
+        drivers=[driver],
+        notes=notes,
+        finish=lambda inventory, states: tell_ciphers(states.get(driver.name)),
+    )
+
+
+def _write_users(text: str) -> str:
+    """A table as `-c` prints it."""
+    if _USER_CSV.search(text):
+        return text
+    rows = (found.groups() for found in _USER_ROW.finditer(text))
+    return "\n".join(",".join(word.strip() for word in row) for row in rows)
+
+
+def _find_access(text: str, slot: str) -> str | None:
+    """The part of `channel getaccess` about one user."""
+    parts = re.split(r"(?=^User ID\s*:)", text, flags=re.MULTILINE)
+    return next((part for part in parts if re.match(rf"User ID\s*:\s*{slot}\s*$", part, re.MULTILINE)), None)
+
+
+def tell_ciphers(state: Any) -> list[str]:
+    """How the privilege levels of the cipher suites are read: what the plan of `oob.cipher_suites` goes by."""
+    service = getattr(state, "service", None)
+    ciphers = getattr(service, "ciphers", None)
+    if service is None or ciphers is None or not ciphers.levels:
+        return []
+    index = ciphers.find_index(service.maker)
+    if index is not None:
+        usable = _list(ciphers.find_usable(ciphers.get_index(index)))
+        return [f"The privilege levels of the cipher suites go by {index}: {usable} may be used."]
+    by_number, by_place = (_list(ciphers.find_usable(way)) for way in (ciphers.by_number, ciphers.by_place))
+    told = f"Whether the privilege levels {ciphers.levels} of the cipher suites go by number or by place is not certain"
+    return [f"{told} (oob.cipher_index): by number {by_number} may be used, by place {by_place}."]
+
+
+def _list(suites: tuple[int, ...]) -> str:
+    return ", ".join(map(str, suites)) or "none"

@@ -1,0 +1,132 @@
+"""Raw answers of the RAID tools that speak prose: ssacli, arcconf, mvcli, sas3ircu and sas2ircu."""
+
+import re
+
+from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.source import RawFile
+from bootos.hardware import mvcli, sasircu
+from bootos.process import Command
+
+_CONTROLLER = re.compile(r"^\S.*? in Slot \S+", re.MULTILINE | re.IGNORECASE)
+_TASK = re.compile(r"^\s*(Current operation|Logical device Task)\b", re.MULTILINE | re.IGNORECASE)
+_CONFIG = re.compile(
+    r"^(Controller|Logical (?:device|drive)|Physical device|Array) information|Controller Status\s*:|"
+    r"^\s*Logical (?:device|drive) number \d+",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FOUND = re.compile(r"^Controllers found *: *\d+", re.MULTILINE | re.IGNORECASE)
+_LISTED = re.compile(r"^\s*Controller \d+:", re.MULTILINE | re.IGNORECASE)
+_VOLUME = re.compile(r"^IR volume \d+|^\s*Volume state", re.MULTILINE | re.IGNORECASE)
+_SECTION = re.compile(r"^(Controller|IR volume|Physical device) information", re.MULTILINE | re.IGNORECASE)
+_REFUSED = re.compile(r"^SAS\dIRCU: (?!Utility Completed)(.+)$", re.MULTILINE | re.IGNORECASE)
+
+
+def build_ssacli(files: list[RawFile]) -> Scene:
+    """`controller all show config detail`; of several files the controllers are put together."""
+    texts = [file.text for file in files]
+    notes = [
+        f"{file.name}: it shows no controller; `ssacli controller all show config detail` does."
+        for file in files
+        if not _CONTROLLER.search(file.text)
+    ]
+
+    def answer(command: Command) -> str | None:
+        return "\n".join(texts)
+
+    driver = build_driver("raid.smartarray:SmartArrayDriver")
+    return Scene(answer=answer, programs=("ssacli",), drivers=[driver], notes=notes)
+
+
+def build_arcconf(files: list[RawFile]) -> Scene:
+    """`GETCONFIG n AL`, one after the other, and `GETSTATUS n`. The tool does not print which controller it is."""
+    configs: list[str] = []
+    statuses: list[str] = []
+    notes: list[str] = []
+    for file in files:
+        if _CONFIG.search(file.text) and not _LISTED.search(file.text):
+            configs.append(file.text)
+        elif _TASK.search(file.text):
+            statuses.append(file.text)
+        elif _LISTED.search(file.text):
+            notes.append(f"{file.name}: it is a list of controllers, of which nothing is read.")
+        else:
+            configs.append(file.text)
+    if not configs:
+        notes.append("`arcconf GETCONFIG 1 AL` is not among the files.")
+    elif not statuses:
+        notes.append("`arcconf GETSTATUS 1` is not among the files: tasks that run are not known.")
+
+    def answer(command: Command) -> str | None:
+        words = [word.upper() for word in command.words[1:]]
+        if words == ["GETVERSION"]:
+            return ""
+        number = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+        texts = {"GETCONFIG": configs, "GETSTATUS": statuses}.get(words[0], [])
+        text = texts[number - 1] if 0 < number <= len(texts) else None
+        if text is not None and words[0] == "GETCONFIG" and number == 1 and len(configs) > 1:
+            return _FOUND.sub(f"Controllers found: {len(configs)}", text, count=1)
+        return text
+
+    driver = build_driver("raid.adaptec:AdaptecDriver")
+    return Scene(answer=answer, programs=("arcconf",), drivers=[driver], notes=notes)
+
+
+def build_mvcli(files: list[RawFile]) -> Scene:
+    """`info -o hba`, `vd` and `pd`."""
+    answers: dict[str, list[str]] = {}
+    notes = []
+    for file in files:
+        kinds = [kind for kind in ("hba", "pd") if mvcli.parse_blocks(file.text, kind)]
+        if any(mvcli.find_level(block) for block in mvcli.parse_blocks(file.text, "vd")):
+            kinds.append("vd")
+        for kind in kinds:
+            answers.setdefault(kind, []).append(file.text)
+        if not kinds:
+            notes.append(f"{file.name}: it is no output of `mvcli info -o hba`, vd or pd.")
+    missing = [f"`mvcli info -o {kind}`" for kind in ("hba", "vd", "pd") if kind not in answers]
+    if answers and missing:
+        notes.append(f"Not among the files: {', '.join(missing)}.")
+
+    def answer(command: Command) -> str | None:
+        kind = command.words[-1]
+        if kind in answers:
+            return "\n".join(answers[kind])
+        return "controller ID: 0\n" if kind == "hba" and answers else None
+
+    driver = build_driver("raid.mvcli:MvcliDriver")
+    return Scene(answer=answer, programs=("mvcli",), drivers=[driver], notes=notes)
+
+
+def build_sasircu(files: list[RawFile]) -> Scene:
+    """`LIST`, and `n DISPLAY` of each controller, one after the other."""
+    lists: list[str] = []
+    displays: list[str] = []
+    notes: list[str] = []
+    for file in files:
+        if _SECTION.search(file.text):
+            displays.append(file.text)
+        elif sasircu.parse_list(file.text):
+            lists.append(file.text)
+        elif _VOLUME.search(file.text):
+            notes.append(f"{file.name}: of `n STATUS` nothing is read; `n DISPLAY` has all of it.")
+        elif said := _REFUSED.search(file.text):
+            notes.append(f"{file.name}: the tool says: {said[1].strip()}")
+        else:
+            notes.append(f"{file.name}: it is no output of `sas3ircu LIST` or `n DISPLAY`.")
+    numbers = [number for text in lists for number in sasircu.parse_list(text)]
+    numbers = numbers or list(range(len(displays)))
+    if displays and not lists:
+        notes.append("`sas3ircu LIST` is not among the files: the numbers of controllers are not known.")
+
+    def answer(command: Command) -> str | None:
+        words = command.words[1:]
+        if words == ("LIST",):
+            rows = "".join(f"  {n}  unknown  0h  0h  0h:0h:0h:0h  0h  0h\n" for n in numbers)
+            return "\n".join(lists) if lists else rows
+        place = (
+            numbers.index(int(words[0])) if words[0].isdigit() and int(words[0]) in numbers else len(displays)
+        )
+        return displays[place] if words[1:] == ("DISPLAY",) and place < len(displays) else None
+
+    driver = build_driver("raid.sas3ircu:SasIrcuDriver")
+    return Scene(answer=answer, programs=("sas3ircu",), drivers=[driver], notes=notes)

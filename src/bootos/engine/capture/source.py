@@ -1,0 +1,129 @@
+"""The files that somebody hands in: read with bounds, whatever they hold. What cannot be used is told, never raised."""
+
+import codecs
+import gzip
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bootos.errors import BootosError, describe_os_error
+
+MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
+MOST_FILES = 2000  # in a directory
+MOST_DEPTH = 100  # of JSON inside JSON
+# What reading outputs of any kind may raise: a file may hold everything.
+FAILURES = (
+    BootosError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    SyntaxError,
+    msgspec.MsgspecError,
+)
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_BEGIN = re.compile(r"^\s*(?=[{\[])", re.MULTILINE)
+
+
+class RawFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What one command printed. `name` is how the file was called."""
+
+    name: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """As text: UTF-8, or what its byte order mark says; bytes that are none are replaced."""
+        for mark, encoding in _MARKS.items():
+            if self.data.startswith(mark):
+                return self.data.decode(encoding, "replace")
+        return self.data.decode(errors="replace").replace("\r\n", "\n")
+
+
+def read_files(paths: Sequence[Path]) -> tuple[list[RawFile], list[str]]:
+    """The files, and those below directories; and a sentence for each that is not used."""
+    found: list[RawFile] = []
+    notes: list[str] = []
+    for path in paths:
+        inside = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+        if len(inside) > MOST_FILES:
+            notes.append(f"{path}: {len(inside)} files are too many; the first {MOST_FILES} are read.")
+        for file in inside[:MOST_FILES]:
+            name = str(file.relative_to(path)) if file != path else file.name
+            try:
+                data = _read_bytes(file)
+            except (OSError, EOFError) as cause:
+                told = describe_os_error(cause) if isinstance(cause, OSError) else str(cause)
+                notes.append(f"{name} cannot be read: {told}.")
+                continue
+            if len(data) > MOST_BYTES:
+                notes.append(f"{name} is not read: it has more than {MOST_BYTES // 1024**2} MiB.")
+            elif not data.strip():
+                notes.append(f"{name} is empty.")
+            else:
+                found.append(RawFile(name=name, data=data))
+    return found, notes
+
+
+def _read_bytes(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        data = stream.read(MOST_BYTES + 1)
+    if data.startswith(b"\x1f\x8b"):
+        with gzip.open(file) as unpacked:
+            return unpacked.read(MOST_BYTES + 1)
+    return data
+
+
+def parse_json(text: str) -> Any:
+    """The one JSON value in a text. Raises ValueError, also for one that is nested too deep."""
+    try:
+        value = json.loads(text, strict=False)
+    except RecursionError as cause:
+        raise ValueError("its JSON is nested too deep") from cause
+    if measure_depth(value) > MOST_DEPTH:
+        raise ValueError("its JSON is nested too deep")
+    return value
+
+
+def measure_depth(value: Any) -> int:
+    """How many levels of objects and lists a value has."""
+    level, depth = [value], 0
+    while level:
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
+        depth += bool(nested)
+    return depth
+
+
+def find_documents(text: str) -> Iterator[Any]:
+    """The JSON values in a text, one after the other, with whatever was printed around them. Raises ValueError for a
+    text that begins one and does not end it."""
+    decoder, place = json.JSONDecoder(strict=False), 0
+    wrong: ValueError | None = None
+    is_found = False
+    while (start := _BEGIN.search(text, place)) is not None:
+        try:
+            value, place = decoder.raw_decode(text, start.end())
+        except RecursionError as cause:
+            raise ValueError("its JSON is nested too deep") from cause
+        except ValueError as cause:
+            wrong, place = wrong or cause, start.end() + 1
+            continue
+        if measure_depth(value) > MOST_DEPTH:
+            raise ValueError("its JSON is nested too deep")
+        is_found = True
+        yield value
+    if not is_found and wrong is not None:
+        raise wrong

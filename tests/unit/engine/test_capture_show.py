@@ -1,0 +1,200 @@
+"""`bootos capture show --tool`: raw outputs, understood by the readers and drivers of a machine."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from capturetable import GOLDEN, NOTHING, list_goldens, show, tell
+
+from bootos.engine.capture.source import MOST_BYTES, RawFile, read_files
+from bootos.engine.capture.text import format_understood
+from bootos.engine.capture.understand import TOOLS, Understood, understand_tool
+from bootos.errors import BootosError
+from bootos.wire.inventory import Inventory
+
+MEGARAID = "drivers/raid.megaraid"
+
+
+def understand(tool: str, *names: str) -> Understood:
+    files, notes = read_files([GOLDEN / name for name in names])
+    assert notes == []
+    return understand_tool(tool, files)
+
+
+@pytest.mark.parametrize(("name", "tool"), list(list_goldens()))
+def test_something_is_understood_of_every_golden(name: str, tool: str) -> None:
+    found = show(name, tool)
+    as_json = json.loads(msgspec.json.encode(found))
+    assert msgspec.convert(as_json["inventory"], Inventory) == found.inventory
+    assert format_understood(found)
+    assert tell(found) or found.notes
+
+
+def test_all_goldens_but_refusals_and_lists_are_understood() -> None:
+    told = {name: tell(show(name, tool)) for name, tool in list_goldens()}
+    assert {name for name, said in told.items() if not said} >= NOTHING
+    assert sum(map(bool, told.values())) >= 150
+
+
+def test_the_drives_alone_show_the_drives_and_which_one_is_dead() -> None:
+    found = understand("storcli", f"{MEGARAID}/mr9361.sall-dead-drive.json")
+    (controller,) = found.inventory.raid
+    assert [drive.id for drive in controller.drives] == ["8:0", "8:6", "8:14"]
+    assert any("drive 8:14 is not shown" in note for note in found.notes)
+    assert any("/c0/vall show all" in note for note in found.notes)
+    (state,) = found.states["raid.megaraid"]["controllers"]
+    assert [drive["state"] for drive in state["drives"]] == ["online", "online", "unusable"]
+
+
+def test_the_virtual_drives_alone_show_arrays_and_their_members() -> None:
+    found = understand("perccli", f"{MEGARAID}/mr9270.vall_show_all.json")
+    (controller,) = found.inventory.raid
+    (array,) = controller.arrays
+    assert (array.level, array.state, len(array.drives)) == ("5", "Optl", 8)
+    assert len(controller.drives) == 8
+
+
+def test_the_foreign_list_alone_shows_that_there_is_something() -> None:
+    found = understand("storcli", f"{MEGARAID}/rs3dc080.fall-two-foreign.json")
+    (state,) = found.states["raid.megaraid"]["controllers"]
+    assert state["foreign"][0]["trouble"]
+
+
+def test_the_answers_of_one_controller_in_several_files_are_put_together() -> None:
+    names = ("c0_show_all", "eall_sall_show_all", "vall_show_all", "c0_fall_show_all_absent")
+    found = understand("storcli", *(f"{MEGARAID}/mr9270.{name}.json" for name in names))
+    (controller,) = found.inventory.raid
+    assert controller.model == "LSI MegaRAID SAS 9270CV-8i"
+    assert all(drive.serial for drive in controller.drives)
+    assert found.notes == []
+
+
+def test_an_hba_and_its_refusal_are_an_hba() -> None:
+    found = understand("storcli", f"{MEGARAID}/ucsc-m5hd.c0.json", f"{MEGARAID}/ucsc-m5hd.vall.json")
+    assert [entry.driver for entry in found.inventory.raid] == [""]
+    assert len(found.inventory.raid[0].drives) == 2
+    assert any("an HBA" in note for note in found.notes)
+
+
+def test_lan_print_alone_tells_how_the_levels_of_cipher_suites_are_read() -> None:
+    found = understand("ipmitool-lan", "drivers/oob.ipmi/lan-print-supermicro.txt")
+    assert found.states["oob.ipmi"]["service"]["ciphers"]["suites"] == (1, 2, 3, 6, 7, 8, 11, 12)
+    assert any("go by number: 1, 2, 3, 6, 7, 8, 11, 12 may be used" in note for note in found.notes)
+    alone = understand("ipmitool-lan", "drivers/oob.ipmi/lan-print-supermicro-suite-3.txt")
+    assert any("is not certain (oob.cipher_index)" in note for note in alone.notes)
+    both = understand(
+        "ipmitool-lan",
+        "drivers/oob.ipmi/lan-print-supermicro-suite-3.txt",
+        "hardware/ipmitool/supermicro-mc-info-47488.txt",
+    )
+    assert any("go by number: 3 may be used" in note for note in both.notes)
+
+
+def test_an_open_suite_0_is_a_finding() -> None:
+    text = "RMCP+ Cipher Suites     : 0,1,2,3\nCipher Suite Priv Max   : aaaaXXXXXXXXXXX\n"
+    found = understand_tool("ipmitool-lan", [RawFile(name="lan.txt", data=text.encode())])
+    assert found.inventory.bmc is not None
+    assert found.inventory.bmc.suite_0_open
+    assert any("cipher suite 0 is open" in note for note in found.notes)
+
+
+def test_users_are_read_as_a_table_and_as_csv() -> None:
+    table = (
+        "ID  Name             Callin  Link Auth  IPMI Msg   Channel Priv Limit\n"
+        "1                    true    false      false      Unknown (0x00)\n"
+        "2   ADMIN            true    false      true       ADMINISTRATOR\n"
+    )
+    found = understand_tool("ipmitool-user", [RawFile(name="users", data=table.encode())])
+    users = found.states["oob.ipmi"]["users"]
+    assert [(user["slot"], user["name"], user["privilege"]) for user in users] == [
+        (1, "", "Unknown (0x00)"),
+        (2, "ADMIN", "ADMINISTRATOR"),
+    ]
+
+
+def test_neutral_names_are_told_with_the_settings_that_they_mean() -> None:
+    found = understand("redfish", "drivers/redfish.trees/hpe-a42-bios.json")
+    assert found.names["iommu"] == {"settings": {"ProcAmdIoVt": "Enabled"}, "value": "enabled"}
+    assert found.template["bios"]["iommu"] == "enabled"
+
+
+def test_one_resource_of_redfish_is_enough() -> None:
+    tree = json.loads((GOLDEN / "drivers/redfish.trees/dell-r750-firmware.json").read_text())
+    path = next(path for path in tree if "FirmwareInventory/Installed" in path)
+    found = understand_tool("redfish", [RawFile(name="one.json", data=json.dumps(tree[path]).encode())])
+    (part,) = found.states["firmware.redfish"]["installed"]
+    assert part["version"] == tree[path]["Version"]
+
+
+def test_a_directory_of_a_mockup_is_a_tree(tmp_path: Path) -> None:
+    tree = json.loads((GOLDEN / "drivers/redfish.trees/no-accounts.json").read_text())
+    for path, body in tree.items():
+        (tmp_path / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        (tmp_path / path.lstrip("/") / "index.json").write_text(json.dumps(body))
+    files, _ = read_files([tmp_path])
+    found = understand_tool("redfish", files)
+    assert found.states == understand("redfish", "drivers/redfish.trees/no-accounts.json").states
+
+
+def test_a_tool_that_is_not_known_is_an_error() -> None:
+    with pytest.raises(BootosError, match="not a tool"):
+        understand_tool("lspci", [])
+
+
+def build_hostile() -> dict[str, bytes]:
+    deep = "[" * 200_000 + "]" * 200_000
+    nested = '{"Controllers":' * 400 + "1" + "}" * 400
+    number = '{"nsze": 1e999, "flbas": ' + "9" * 5000 + "}"
+    wrong: Any = [{"Command Status": 5, "Response Data": [1, {"PD LIST": {"a": [None]}}]}, "x", None, [[]]]
+    return {
+        "empty.json": b" \n",
+        "binary": bytes(range(256)) * 20,
+        "broken.json": b'{"Controllers": [{"Command Status": {"Controller": 0',
+        "deep.json": deep.encode(),
+        "nested.json": nested.encode(),
+        "number.json": number.encode(),
+        "wrong.json": json.dumps({"Controllers": wrong, "Members": wrong, "blockdevices": wrong}).encode(),
+        "null.json": b'{"smartctl": null, "device": 3, "Attributes": {}, "RegistryEntries": {"Attributes": 4}}',
+        "utf16.json": '{"Controllers": []}'.encode("utf-16"),
+        "latin.txt": "Größe : 5\nHandle 0x9999, DMI type 17, 255 bytes\n\tSize: 9999999 TB\n".encode(
+            "latin-1"
+        ),
+        "long.txt": b"md0 : active raid5 " + b"sda[0] " * 5000,
+        "surrogate.json": b'{"/redfish/v1": {"Systems": {"@odata.id": "\\ud800"}}}',
+        "self.json": b'{"/redfish/v1": {"Systems": {"@odata.id": "/redfish/v1"}, "Members": [{"@odata.id": "/"}]}}',
+        "entity.xml": b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><BiosCfg>&b;</BiosCfg>',
+    }
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_nothing_that_a_file_holds_raises(tool: str, tmp_path: Path) -> None:
+    for name, data in build_hostile().items():
+        (tmp_path / name).write_bytes(data)
+        files, notes = read_files([tmp_path / name])
+        found = understand_tool(tool, files)
+        msgspec.json.encode(found)
+        assert format_understood(found)
+        assert notes or found.notes or found.states or tell(found), name
+
+
+@pytest.mark.parametrize(("name", "tool"), list(list_goldens())[::4])
+def test_a_golden_that_is_cut_or_damaged_raises_nothing(name: str, tool: str) -> None:
+    data = (GOLDEN / name).read_bytes()
+    rng = random.Random(name)
+    for _ in range(3):
+        place = rng.randrange(len(data))
+        damaged = [data[:place], data[:place] + rng.randbytes(8) + data[place + 8 :]]
+        for part in damaged:
+            found = understand_tool(tool, [RawFile(name=Path(name).name, data=part)] if part.strip() else [])
+            assert msgspec.json.encode(found)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * (MOST_BYTES + 1))
+    (tmp_path / "cut.json.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    files, notes = read_files([tmp_path / "large.json", tmp_path / "absent.json", tmp_path / "cut.json.gz"])
+    assert files == []
+    assert [note.partition(" ")[0] for note in notes] == ["large.json", "absent.json", "cut.json.gz"]
