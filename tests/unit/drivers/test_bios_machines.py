@@ -20,14 +20,17 @@ PAGE = Path(__file__).parents[3] / "docs/bios-machines.md"
 # (golden, maker as SMBIOS says it, what machine it is)
 MACHINES = (
     ("bios.names/dell-r650.json", "Dell Inc.", "Dell PowerEdge R650 (15G)"),
+    ("bios.names/dell-r6515.json", "Dell Inc.", "Dell PowerEdge R6515 (EPYC)"),
     ("bios.names/hpe-dl360-gen10.json", "HPE", "HPE ProLiant DL360 Gen10"),
     ("bios.names/hpe-gen10-amd.json", "HPE", "HPE ProLiant Gen10 with AMD (A41)"),
     ("redfish.trees/hpe-a42-bios.json", "HPE", "HPE ProLiant DL385 Gen10 Plus v2 (A42)"),
+    ("bios.names/hpe-gen11.json", "HPE", "HPE ProLiant DL380a Gen11"),
     ("bios.names/lenovo-xcc.json", "Lenovo", "Lenovo ThinkSystem with XCC"),
     ("redfish.trees/lenovo-power-restore.json", "Lenovo", "Lenovo ThinkSystem SR670 V2"),
     ("redfish.trees/supermicro-x13-bios.json", "Supermicro", "Supermicro SYS-821GE-TNHR (X13), Redfish"),
     ("bios.sum/x11dph-t.xml", "Supermicro", "Supermicro X11DPH-T, SUM"),
     ("bios.sum/x11dpt-b.xml", "Supermicro", "Supermicro X11DPT-B, SUM"),
+    ("bios.sum/x11sch-f.xml", "Supermicro", "Supermicro X11SCH-F, SUM"),
     ("bios.sum/x11sdv-8c-tp8f.xml", "Supermicro", "Supermicro X11SDV-8C-TP8F, SUM"),
     ("redfish.trees/ami-dgx-h100-bios.json", "NVIDIA", "NVIDIA DGX H100 (AMI)"),
     ("redfish.trees/ami-coded-bios.json", "ZTSYSTEMS", "ZT Systems Proteus (AMI)"),

@@ -63,6 +63,11 @@ def resolve(machine: str, vendor: str, **bios: Any) -> dict[str, Any]:
             {"Devices_and_IO_Ports_IntelVTforDirectedIOVTd": "Enable"},
         ),
         ("lenovo-xcc", "lenovo", {"boot_mode": "uefi"}, {"BootModes_SystemBootMode": "UEFIMode"}),
+        ("hpe-gen11", "hpe", {"numa": "disabled"}, {"Numa": "Disabled"}),
+        ("dell-r6515", "dell", {"iommu": "disabled"}, {"IommuSupport": "Disabled"}),
+        ("dell-r6515", "dell", {"sub_numa": "enabled"}, {"NumaNodesPerSocket": "4"}),
+        # what is as wanted already stays as it is called
+        ("dell-r6515", "dell", {"power_profile": "balanced"}, {"SysProfile": "PerfPerWattOptimizedOs"}),
     ],
 )
 def test_a_neutral_name_finds_the_attribute_of_this_machine(
@@ -86,6 +91,54 @@ def test_a_value_that_this_bios_lacks_is_told_with_those_it_has() -> None:
     assert problem.hint == "it can be: performance, balanced, custom"
 
 
+def test_a_value_without_a_neutral_word_is_exported_as_it_is() -> None:
+    """SNC `Auto`, a workload profile for storage: the name is known and the value has no word."""
+    allowed = ("Custom", "I/OThroughput", "GeneralPowerEfficientCompute")
+    profile = Setting(
+        name="WorkloadProfile", type="enum", current="I/OThroughput", default="Custom", allowed=allowed
+    )
+    assert export_bios([profile], "hpe") == {"vendor": {"WorkloadProfile": "I/OThroughput"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted", "found"),
+    [
+        # white boxes with the names of Intel's reference BIOS, or of one maker's under another's label
+        ({"ProcessorHyperThreading": "Enable"}, {"hyperthreading": "disabled"}, "Disable"),
+        ({"ProcHyperthreading": "Enabled"}, {"hyperthreading": "disabled"}, "Disabled"),
+        ({"NumaNodesPerSocket": "1"}, {"sub_numa": "enabled"}, "4"),
+    ],
+)
+def test_the_names_of_all_makers_are_tried_on_a_machine_of_none(
+    settings: dict[str, str], wanted: dict[str, Any], found: str
+) -> None:
+    shown = parse_settings(settings, {}, None)
+    asked, problems = resolve_bios(Bios(**wanted), shown, GENERIC)
+    assert problems == []
+    assert {want.name: want.value for want in asked} == dict.fromkeys(settings, found)
+
+
+@pytest.mark.parametrize(
+    ("title", "current", "name", "value", "other"),
+    [
+        ("VT-d", "Enabled", "iommu", "enabled", "Disabled"),
+        ("Restore AC Power Loss", "Last State", "power_restore", "last", "Power On"),
+        ("Boot option filter", "UEFI only", "boot_mode", "uefi", "Legacy only"),
+        ("Core Performance Boost", "Auto", "turbo", "enabled", "Disabled"),
+        ("Global C-state Control", "Auto", "c_states", "enabled", "Disabled"),
+        ("NUMA nodes per socket", "NPS1", "sub_numa", "disabled", "NPS4"),
+        ("Above 4G Decoding", "Enabled", "above_4g", "enabled", "Disabled"),
+    ],
+)
+def test_titles_of_amis_setup_explain_names_that_are_codes(
+    title: str, current: str, name: str, value: str, other: str
+) -> None:
+    setting = Setting(name="CODE001", title=title, type="enum", current=current, allowed=(current, other))
+    assert export_bios([setting], GENERIC) == {name: value}
+    wanted, problems = resolve_bios(Bios(**{name: value}), [setting], GENERIC)
+    assert (problems, [want.value for want in wanted]) == ([], [current])
+
+
 def test_profiles_that_own_a_setting_are_known_where_the_tool_does_not_tell() -> None:
     template, _ = read_template({"name": "t", "bios": {"turbo": "disabled"}})
     assert template is not None
@@ -101,6 +154,8 @@ def test_profiles_that_own_a_setting_are_known_where_the_tool_does_not_tell() ->
         ("dell-r650", "dell"),
         ("hpe-dl360-gen10", "hpe"),
         ("hpe-gen10-amd", "hpe"),
+        ("hpe-gen11", "hpe"),
+        ("dell-r6515", "dell"),
         ("lenovo-xcc", "lenovo"),
     ],
 )

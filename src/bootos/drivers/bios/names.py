@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.bios.setting import (
+    LISTED_MOST,
     Condition,
     Lock,
     Setting,
@@ -93,9 +94,10 @@ def find_vendor(system_vendor: str | None) -> str:
 
 
 def find_candidates(vendor: str, name: str) -> tuple[Candidate, ...]:
-    """What a neutral name may be on this vendor's machines, the vendor's own knowledge first."""
-    own = () if vendor == GENERIC else read_names(vendor).names.get(name, ())
-    return own + read_names(GENERIC).names.get(name, ())
+    """What a neutral name may be on this vendor's machines, the vendor's own knowledge first. Machines of makers that
+    have no file are sold by others too: there the names of all files are tried last."""
+    files = (GENERIC, *find_vendors()) if vendor == GENERIC else (vendor, GENERIC)
+    return tuple(candidate for file in files for candidate in read_names(file).names.get(name, ()))
 
 
 def add_locks(settings: Iterable[Setting], vendor: str) -> list[Setting]:
@@ -148,16 +150,13 @@ def export_bios(settings: Sequence[Setting], vendor: str) -> dict[str, Any]:
             found = find_settings(candidate, settings)
             if not found:
                 continue
-            told |= {setting.name for setting in found}
             words = {_read_neutral(candidate, setting) for setting in found}
             word = words.pop() if len(words) == 1 else None
             if word is not None and all(find_lock(setting, values) is None for setting in found):
                 again = _resolve_neutral(name, word, settings, vendor)
                 if not isinstance(again, Problem) and all(values[want.name] == want.value for want in again):
                     section[name] = word
-                    told |= {want.name for want in again}
-                else:
-                    told -= {setting.name for setting in found}
+                    told |= {setting.name for setting in found} | {want.name for want in again}
             break
     raw = {
         setting.name: values[setting.name]
@@ -233,7 +232,8 @@ def _resolve_neutral(
             return wanted
     message = "this machine's BIOS shows no setting that is known to mean this"
     hint = "if it has one, give it by its own name: bios.vendor: {NAME: VALUE}"
-    tried = ", ".join(dict.fromkeys(candidate.attribute or candidate.title for candidate in candidates))
+    names = list(dict.fromkeys(candidate.attribute or candidate.title for candidate in candidates))
+    tried = ", ".join(names[:LISTED_MOST])
     known = {squash(setting.name): setting.name for setting in settings}
     near = difflib.get_close_matches(squash(name), known, n=2, cutoff=0.7)
     if name == "power_restore":
