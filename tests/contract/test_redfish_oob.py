@@ -204,10 +204,12 @@ def test_a_service_that_hangs_ends_with_the_deadline(bmc: RedfishMachine) -> Non
         bmc.apply(build_driver(timeout_s=2.0), template)
 
 
-def test_junk_instead_of_a_resource_is_told(bmc: RedfishMachine) -> None:
+def test_junk_instead_of_a_resource_takes_away_what_depends_on_it_alone(bmc: RedfishMachine) -> None:
     bmc.misbehave("junk", f"GET {MANAGER}")
-    with pytest.raises(DriverError, match=f"read {MANAGER}: .*makes no sense"):
-        bmc.plan(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
+    template = {"oob": {"power_policy": "on", "network": {"source": "dhcp"}}}
+    planned = bmc.plan(build_driver(), bmc.build(template))
+    assert [problem.path for problem in planned.problems] == ["oob.network"]
+    assert [note for note in planned.notes if note.startswith(f"{MANAGER}: ") and "makes no sense" in note]
 
 
 def test_an_error_half_way_names_the_account_and_what_the_service_said(bmc: RedfishMachine) -> None:

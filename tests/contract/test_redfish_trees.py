@@ -310,6 +310,35 @@ def test_a_card_is_one_part_with_the_image_that_can_be_updated(
     assert sorted((part.component, part.device, bool(part.target)) for part in found) == parts
 
 
+def test_an_item_that_cannot_be_read_takes_away_only_itself_and_is_named(serve: Serve) -> None:
+    """One of nine answers with an error, one is listed and not there, one is no JSON at all."""
+    service = serve("supermicro-x13-firmware")
+    folder = "/redfish/v1/UpdateService/FirmwareInventory"
+    service.fail(f"{folder}/NIC1", 500, "the sensor of this card does not answer")
+    service.fail(f"{folder}/NIC2", 404)
+    service.fail(f"{folder}/NIC10", 200)
+    assert {part.component for part in read_parts(service)} == {"bios", "bmc"}
+    planned = service.plan(FirmwareRedfishDriver(), build_firmware("bios", "1.4"))
+    assert (planned.problems, planned.actions) == ([], [])
+    told = {note.partition(": ")[0]: note for note in planned.notes if note.startswith(folder)}
+    assert sorted(told) == [f"{folder}/NIC1", f"{folder}/NIC10", f"{folder}/NIC2"]
+    assert "refused it (500): the sensor of this card does not answer" in told[f"{folder}/NIC1"]
+    assert "does not have it" in told[f"{folder}/NIC2"]
+    assert "makes no sense" in told[f"{folder}/NIC10"]
+
+
+def test_an_account_that_cannot_be_read_is_named_and_others_are_planned(serve: Serve) -> None:
+    service = serve("ilo5-account-without-role")
+    service.find("/redfish/v1/AccountService/Accounts")["Members"].append(
+        {"@odata.id": "/redfish/v1/AccountService/Accounts/7"}
+    )
+    service.fail("/redfish/v1/AccountService/Accounts/7", 403, "not for this account")
+    planned = service.plan(RedfishDriver(), {"oob": {"users": [build_user()]}})
+    assert (planned.problems, planned.actions) == ([], [])
+    (note,) = [note for note in planned.notes if note.startswith("/redfish/v1/AccountService/Accounts/7: ")]
+    assert note.endswith("refuses 'operator': not for this account")
+
+
 def test_a_card_that_the_service_cannot_update_is_a_problem(serve: Serve) -> None:
     service = serve("supermicro-x13-firmware")
     planned = service.plan(

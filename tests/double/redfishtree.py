@@ -31,6 +31,7 @@ class TreeService:
         self.url = url
         self.changes: list[tuple[str, str, Any]] = []
         self.keeps = False
+        self.failures: dict[str, tuple[int, bytes]] = {}  # path -> status and body of what cannot be read
         self.machine = Machine()
         self.inventory = Inventory(collected_at="2024-01-01T00:00:00Z", bmc=Bmc())
 
@@ -39,6 +40,11 @@ class TreeService:
 
     def find(self, path: str) -> Any:
         return self.tree.get(path.partition("?")[0].rstrip("/").lower())
+
+    def fail(self, path: str, status: int, said: str = "") -> None:
+        """Answer so where the resource is read; with 200 it is no JSON."""
+        error = {"error": {"@Message.ExtendedInfo": [{"Message": said}]}}
+        self.failures[path.lower()] = (status, b"<html>" if status == 200 else json.dumps(error).encode())
 
     def change(self, method: str, path: str, body: Any) -> bool:
         """Whether there is such a resource."""
@@ -81,6 +87,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._read_body()
+        failure = self.service.failures.get(self.path.rstrip("/").lower())
+        if failure is not None:
+            self._send(*failure)
+            return
         found = self.service.find(self.path)
         if found is None and self.path.rstrip("/").endswith(("/SessionService", SESSIONS)):
             found = {"Sessions": {"@odata.id": SESSIONS}, "Members": []}
@@ -107,7 +117,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return json.loads(raw) if raw else None
 
     def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        raw = b"" if body is None else json.dumps(body).encode()
+        self._send(status, b"" if body is None else json.dumps(body).encode(), headers)
+
+    def _send(self, status: int, raw: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in {
             "Content-Type": "application/json",

@@ -76,5 +76,6 @@ def _add_topology(tree: Tree, cpu: Cpu) -> None:
         if package is not None and core is not None:
             packages.add(package)
             cores.add((package, core))
+    packages.discard("-1")  # the kernel does not know it (POWER, some ARM)
     cpu.sockets = len(packages) or cpu.sockets
     cpu.cores = len(cores) or cpu.cores

@@ -60,6 +60,19 @@ def test_a_processor_that_tells_no_topology_is_counted_by_sysfs(tmp_path: Path) 
     assert (cpu.sockets, cpu.cores, cpu.threads, cpu.model) == (1, 2, 2, None)
 
 
+def test_a_package_that_the_kernel_does_not_know_is_no_socket(tmp_path: Path) -> None:
+    """As hwloc's test data has it of a POWER7 (256ppc-8n8s4t): -1 for every package, four threads a core."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("".join(f"processor\t: {number}\n\n" for number in range(8)))
+    for number in range(8):
+        place = tmp_path / f"sys/devices/system/cpu/cpu{number}/topology"
+        place.mkdir(parents=True)
+        (place / "physical_package_id").write_text("-1\n")
+        (place / "thread_siblings_list").write_text(f"{number // 4 * 4}-{number // 4 * 4 + 3}\n")
+    cpu = read_cpu(Tree(tmp_path))
+    assert (cpu.sockets, cpu.cores, cpu.threads) == (None, 2, 8)
+
+
 def test_the_clock_is_known_where_the_kernel_sets_it(tmp_path: Path) -> None:
     place = tmp_path / "sys/devices/system/cpu/cpu0/cpufreq"
     place.mkdir(parents=True)

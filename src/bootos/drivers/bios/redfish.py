@@ -36,6 +36,7 @@ class RedfishBiosState(BiosState, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
     obstacles: tuple[Problem, ...] = ()
     bios: str = ""  # the path of the Bios resource
+    unread: tuple[str, ...] = ()  # what the service links and does not show, in its words
     on_reset: bool = False  # a request must say that settings are applied on reset
 
 
@@ -78,9 +79,11 @@ class BiosRedfishDriver(BiosDriver, Caller):
             problems = [] if client.find(pending) else [Problem(path="bios", message=gone)]
             settings = bios.get("@Redfish.Settings")
             times = settings.get("SupportedApplyTimes") if isinstance(settings, dict) else None
+            shown = _read_settings(client, bios)
             return RedfishBiosState(
                 vendor=vendor,
-                settings=_read_settings(client, bios),
+                settings=shown,
+                unread=tuple(client.unread),
                 endpoints=tuple(endpoints),
                 obstacles=tuple(problems),
                 bios=str(bios["@odata.id"]),
@@ -94,6 +97,7 @@ class BiosRedfishDriver(BiosDriver, Caller):
             return Planned(problems=list(state.obstacles))
         self._state = state
         planned = super().plan(state, template, secrets, forecast)
+        planned.notes += state.unread
         if template.bios is not None and template.bios.password is not None and planned.actions:
             message = "Redfish has no way to open a setup that has a password"
             planned.complain("bios.password", message, "the vendor's tool may have: bios.driver")
@@ -144,7 +148,7 @@ def _read_registry(client: Client, name: str) -> dict[str, Any] | None:
     collection = read_link(client.get(ROOT).body, "Registries")
     if not collection:
         return None
-    found = client.find(collection)
+    found = client.look(collection)
     members = read_links(found.body.get("Members")) if found is not None else []
     if not members and name:
         members = [
@@ -154,9 +158,9 @@ def _read_registry(client: Client, name: str) -> dict[str, Any] | None:
     for path in sorted(members, key=lambda path: _read_id(path) != name):
         if _read_id(path).partition(".v")[0].lower() != plain:
             continue
-        described = client.find(path)
+        described = client.look(path)
         place = find_registry_path(described.body) if described is not None else None
-        registry = client.find(place) if place else None
+        registry = client.look(place) if place else None
         if registry is not None:
             return registry.body
     return None

@@ -47,6 +47,7 @@ class RedfishFirmwareState(FirmwareState, kw_only=True):
     push: str = ""
     simple: str = ""
     apply_times: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()  # items that the service lists and does not show, in its words
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ class FirmwareRedfishDriver(Caller):
             except NotShownError as cause:
                 return RedfishFirmwareState(begun=begun, obstacles=(cause.build_problem("firmware"),))
             path = read_link(client.get(ROOT).body, "UpdateService")
-            update = client.find(path) if path else None  # it may be linked, and not there
+            update = client.look(path) if path else None  # it may be linked, and not there
             service = update.body if update is not None else {}
             times = service.get("MultipartHttpPushUri@Redfish.OperationApplyTimeSupport")
             listed = times.get("SupportedValues") if isinstance(times, dict) else None
@@ -99,6 +100,7 @@ class FirmwareRedfishDriver(Caller):
                 simple=str(simple.get("target") or "") if isinstance(simple, dict) else "",
                 apply_times=tuple(str(item) for item in listed or ()),
             )
+            found.unread = tuple(client.unread)
         if service.get("ServiceEnabled") is False:
             found.obstacle, found.hint = (
                 "the BMC's update service is switched off",
@@ -133,7 +135,9 @@ class FirmwareRedfishDriver(Caller):
                 data=way,
             )
 
-        return plan_firmware(self.name, "redfish", state, template.firmware, prepare)
+        planned = plan_firmware(self.name, "redfish", state, template.firmware, prepare)
+        planned.notes += state.unread
+        return planned
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         hop: Hop = action.detail
@@ -194,7 +198,7 @@ def _read_installed(client: Client, service: dict[str, Any], system: dict[str, A
     items = list(client.get_members(path)) if path else []
     manager = find_manager(client, system)
     bios = read_link(system, "Bios")
-    setup = client.find(bios) if bios else None
+    setup = client.look(bios) if bios else None
     bodies = [manager, setup.body if setup is not None else {}]
     running = [read_link(body, "Links", "ActiveSoftwareImage") for body in bodies]
     versions = {

@@ -121,16 +121,15 @@ class RedfishDriver(Caller):
         system = find_system(client, inventory)
         manager = find_manager(client, system)
         reset = find_action(manager, "#Manager.Reset")
-        service = (
-            client.find(read_link(root, "AccountService")) if read_link(root, "AccountService") else None
-        )
+        accounts_at = read_link(root, "AccountService")
+        service = client.look(accounts_at) if accounts_at else None
         shown = read_accounts(client, service.body if service else {})
         everybody = shown.accounts
         accounts = [account for account in everybody if account.name or not is_reserved(account)]
         oem = manager.get("Oem")
         asked = self._ask_passwords(client, machine, oob, accounts, service.body if service else {})
         interfaces = read_link(manager, "EthernetInterfaces")
-        return State(
+        state = State(
             endpoints=endpoints,
             system=str(system.get("@odata.id", "")),
             manager_reset=str(reset.get("target", "")),
@@ -140,13 +139,14 @@ class RedfishDriver(Caller):
             unread_accounts=shown.unread,
             roles=shown.roles,
             fixed_slots=any(not account.name for account in everybody),
-            vendor=next(iter(oem), "") if isinstance(oem, dict) else "",
+            vendor=next((key for key in oem if "@" not in key), "") if isinstance(oem, dict) else "",
             logged_on_as=client.user,
             interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
             power=read_power_policy(client, system) if oob.power_policy is not None else None,
             boot=read_boot(client, system),
             takes_accounts=takes_accounts(client, service.body if service else {}),
         )
+        return msgspec.structs.replace(state, unread=tuple(client.unread))
 
     def _ask_passwords(
         self, client: Client, machine: Machine, oob: Oob, accounts: list[Account], service: dict[str, Any]

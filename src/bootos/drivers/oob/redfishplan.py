@@ -35,6 +35,7 @@ def plan_oob(state: State, oob: Oob, secrets: dict[str, str], was_reset: bool, a
         _plan_boot_order(state, oob.boot_order, planned)
     if oob.network is not None:
         _plan_network(state, oob.network, planned)
+    planned.notes += state.unread
     if oob.reset and (planned.actions or (not asks and not was_reset)):
         _plan_reset(state, planned)
     return planned

@@ -127,9 +127,9 @@ def read_power_policy(client: Client, system: dict[str, Any]) -> PowerPolicy | N
         )
     links = system.get("Links")
     for chassis in read_links(links.get("Chassis")) if isinstance(links, dict) else ():
-        found = client.find(chassis)
+        found = client.look(chassis)
         path = read_link(found.body, "Power") if found is not None else ""
-        power = client.find(path) if path else None
+        power = client.look(path) if path else None
         oem = power.body.get("Oem") if power is not None else None
         for maker, part in oem.items() if isinstance(oem, dict) else ():
             if isinstance(part, dict) and part.get("PowerRestorePolicy") is not None:
@@ -176,15 +176,15 @@ class Accounts(NamedTuple):
 def read_accounts(client: Client, service: dict[str, Any]) -> Accounts:
     """What the account service shows. Raises RedfishError."""
     path, roles = read_link(service, "Accounts"), read_link(service, "Roles")
-    collection = client.find(path) if path else None
+    collection = client.look(path) if path else None
     if collection is None:
         return Accounts([], (), (), "")
-    listed = client.find(roles) if roles else None
-    names = [client.find(link) for link in read_links(listed.body.get("Members"))] if listed else []
+    listed = client.look(roles) if roles else None
+    names = [client.look(link) for link in read_links(listed.body.get("Members"))] if listed else []
     accounts: list[Account] = []
     unread: list[str] = []
     for link in read_links(collection.body.get("Members")):
-        found = client.find(link)
+        found = client.look(link)
         if found is None:
             unread.append(link)
         else:

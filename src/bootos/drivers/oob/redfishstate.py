@@ -83,6 +83,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     interface: Interface | None = None
     power: PowerPolicy | None = None
     boot: Boot = Boot()
+    unread: tuple[str, ...] = ()  # what the service links and does not show, in its words
     takes_accounts: bool = True  # by POST, where there is no free slot
 
 

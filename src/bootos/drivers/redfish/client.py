@@ -56,6 +56,7 @@ class Client:
         self._clock = clock
         self._auth: Any = None
         self._connector: Any = None
+        self.unread: list[str] = []  # what is linked or listed and could not be read, in the service's words
 
     @property
     def user(self) -> str:
@@ -157,16 +158,29 @@ class Client:
                 return None
             raise
 
-    def get_members(self, path: str) -> Iterator[dict[str, Any]]:
-        """The members of a collection, each read whole. What is linked or listed and not there is passed over."""
-        collection = self.find(path)
-        if collection is None:
-            log.warning("the Redfish service links to %s, and does not have it", path)
-        for link in read_links(collection.body.get("Members") if collection is not None else None):
-            found = self.find(link)
-            if found is None:
-                log.warning("the Redfish service lists %s in %s, and does not have it", link, path)
+    def look(self, path: str) -> Reply | None:
+        """A resource that takes away only itself where it cannot be read: what the service says then is kept in
+        `unread`. Raises RedfishError where the service does not answer at all."""
+        try:
+            return self.get(path)
+        except RedfishError as cause:
+            if cause.status in _MISSING:
+                said = f"{path}: the Redfish service links to it, and does not have it"
+            elif cause.status in (0, _UNKNOWN):
+                raise
             else:
+                said = str(cause).removeprefix("read ")
+            log.warning("%s", said)
+            if said not in self.unread:
+                self.unread.append(said)
+            return None
+
+    def get_members(self, path: str) -> Iterator[dict[str, Any]]:
+        """The members of a collection, each read whole. One that cannot be read takes away only itself."""
+        collection = self.look(path)
+        for link in read_links(collection.body.get("Members") if collection is not None else None):
+            found = self.look(link)
+            if found is not None:
                 yield found.body
 
     def patch(self, path: str, body: Mapping[str, Any], *, what: str) -> Reply:
@@ -265,9 +279,18 @@ class Client:
         options["timeout"] = options.get("timeout") or self._timeout_s
         with self._translated(what):
             response = getattr(self._connector, method)(path, **options)
+        try:
             body = response.json() if response.content.strip() else {}
+        except ValueError as cause:
+            raise RedfishError(
+                f"{what}: the Redfish service at {self.endpoint.url} said something that makes no sense: {cause}",
+                status=response.status_code,
+            ) from None
         if not isinstance(body, dict):
-            raise RedfishError(f"{what}: the Redfish service sent something else than a resource")
+            raise RedfishError(
+                f"{what}: the Redfish service sent something else than a resource",
+                status=response.status_code,
+            )
         headers = response.headers
         etag = headers.get("ETag") or str(body.get("@odata.etag", ""))
         location = headers.get("Location") or headers.get("Content-Location", "")

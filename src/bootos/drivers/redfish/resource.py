@@ -26,7 +26,8 @@ def find_system(client: Client, inventory: Inventory) -> dict[str, Any]:
     collection = read_link(client.get(ROOT).body, "Systems")
     systems = list(client.get_members(collection)) if collection else []
     if not systems:
-        raise NotShownError(f"the Redfish service at {client.endpoint.url} shows no systems")
+        said = f": {'; '.join(client.unread)}" if client.unread else ""
+        raise NotShownError(f"the Redfish service at {client.endpoint.url} shows no systems{said}")
     judged = [(is_same(system, inventory.system), system) for system in systems]
     certain = [system for verdict, system in judged if verdict]
     if certain:
@@ -50,7 +51,7 @@ def find_manager(client: Client, system: dict[str, Any]) -> dict[str, Any]:
     if not path:
         collection = read_link(client.get(ROOT).body, "Managers")
         return next(client.get_members(collection), {}) if collection else {}
-    found = client.find(path)
+    found = client.look(path)
     return found.body if found is not None else {}
 
 
