@@ -15,6 +15,11 @@ from bootos.wire.inventory import Disk, DiskType, Health
 TIMEOUT_S = 30.0
 _KELVIN = 273
 _DIRECTIONS = ("read", "write", "verify")
+# The parts of smartctl's answer that health is read from
+_TOLD = (
+    "smart_status", "temperature", "power_on_time", "ata_smart_attributes", "scsi_error_counter_log",
+    "scsi_grown_defect_list", "nvme_smart_health_information_log",
+)  # fmt: skip
 _ENDURANCE = "Percentage Used Endurance Indicator"
 
 
@@ -50,17 +55,23 @@ def parse_smartctl(text: str) -> Health:
     """The output of `smartctl --json`. Raises ToolError with smartctl's own words when it read nothing."""
     data = _load(text, "smartctl")
     status = data.get("smartctl", {}).get("exit_status", 0)
-    if status & 0b11:  # bit 0: a wrong command line; bit 1: the device cannot be opened
+    # bit 0: a wrong command line; bit 1: the device cannot be opened, or sleeps. What was printed is used all the same.
+    if status & 0b11 and not any(part in data for part in _TOLD):
         said = [str(entry.get("string", "")) for entry in data["smartctl"].get("messages", [])]
         raise ToolError("smartctl says: " + ("; ".join(filter(None, said)) or f"exit status {status}"))
     attributes = {entry.get("id"): entry for entry in data.get("ata_smart_attributes", {}).get("table", [])}
     reallocated = _raw(attributes.get(5), "reallocat", "retired")
+    # SSDs of Intel and Samsung have 187 for 198
+    uncorrected = [_raw(attributes.get(number), "uncorrect") for number in (198, 187)]
+    nvme = data.get("nvme_smart_health_information_log") or {}
     return Health(
         passed=data.get("smart_status", {}).get("passed"),
         temperature_celsius=_whole(data.get("temperature", {}).get("current")),
         power_on_hours=_whole(data.get("power_on_time", {}).get("hours")),
         percentage_used=_find_percentage_used(data),
-        media_errors=_raw(attributes.get(198), "uncorrect") if attributes else _count_uncorrected(data),
+        media_errors=next((count for count in uncorrected if count is not None), None)
+        if attributes
+        else _whole(nvme.get("media_errors", _count_uncorrected(data))),
         reallocated_sectors=reallocated if attributes else _whole(data.get("scsi_grown_defect_list")),
         pending_sectors=_raw(attributes.get(197), "pending"),
     )
@@ -70,6 +81,7 @@ def _find_percentage_used(data: dict[str, Any]) -> int | None:
     for place in (
         data.get("endurance_used", {}).get("current_percent"),
         data.get("scsi_percentage_used_endurance_indicator"),
+        (data.get("nvme_smart_health_information_log") or {}).get("percentage_used"),
     ):
         if place is not None:
             return _whole(place)

@@ -25,6 +25,8 @@ MACHINES = (
     ("bios.names/hpe-gen10-amd.json", "HPE", "HPE ProLiant Gen10 with AMD (A41)"),
     ("redfish.trees/hpe-a42-bios.json", "HPE", "HPE ProLiant DL385 Gen10 Plus v2 (A42)"),
     ("bios.names/hpe-gen11.json", "HPE", "HPE ProLiant DL380a Gen11"),
+    ("bios.names/cisco-c240-m5.json", "Cisco Systems Inc", "Cisco UCS C240 M5"),
+    ("bios.names/cisco-c225-m6.json", "Cisco Systems Inc", "Cisco UCS C225 M6"),
     ("bios.names/lenovo-xcc.json", "Lenovo", "Lenovo ThinkSystem with XCC"),
     ("redfish.trees/lenovo-power-restore.json", "Lenovo", "Lenovo ThinkSystem SR670 V2"),
     ("redfish.trees/supermicro-x13-bios.json", "Supermicro", "Supermicro SYS-821GE-TNHR (X13), Redfish"),

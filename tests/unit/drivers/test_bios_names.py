@@ -156,6 +156,8 @@ def test_profiles_that_own_a_setting_are_known_where_the_tool_does_not_tell() ->
         ("hpe-gen10-amd", "hpe"),
         ("hpe-gen11", "hpe"),
         ("dell-r6515", "dell"),
+        ("cisco-c240-m5", "cisco"),
+        ("cisco-c225-m6", "cisco"),
         ("lenovo-xcc", "lenovo"),
     ],
 )
@@ -180,6 +182,7 @@ def test_what_a_real_machine_exports_plans_nothing_on_it(machine: str, vendor: s
         ("LENOVO", "lenovo"),
         ("Supermicro", "supermicro"),
         ("Huawei", "huawei"),
+        ("Cisco Systems Inc", "cisco"),
         ("Inspur", "inspur"),
         ("QEMU", GENERIC),
         (None, GENERIC),

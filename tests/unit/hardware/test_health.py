@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,27 @@ def test_a_failing_disk_is_read_although_smartctls_exit_code_is_not_zero(golden:
 def test_a_disk_that_cannot_be_opened_is_an_error_in_smartctls_words(golden: Path) -> None:
     with pytest.raises(ToolError, match="No such device"):
         parse_smartctl((golden / "smartctl/cannot-open.json").read_text())
+
+
+def test_an_nvme_disk_is_read_by_smartctl_too(golden: Path) -> None:
+    """Its capacitor has failed (critical warning 16), and smartctl's status says so too (8)."""
+    health = parse_smartctl((golden / "smartctl/nvme-samsung-pm1725.json").read_text())
+    assert (health.passed, health.temperature_celsius, health.power_on_hours) == (False, 40, 18376)
+    assert (health.percentage_used, health.media_errors, health.reallocated_sectors) == (0, 0, None)
+
+
+def test_ssds_that_count_uncorrected_errors_as_reported_ones_are_read() -> None:
+    rows = [{"id": 187, "name": "Uncorrectable_Error_Cnt", "raw": {"value": 3}}]
+    assert parse_smartctl(json.dumps({"ata_smart_attributes": {"table": rows}})).media_errors == 3
+    rows.append({"id": 198, "name": "Offline_Uncorrectable", "raw": {"value": 1}})
+    assert parse_smartctl(json.dumps({"ata_smart_attributes": {"table": rows}})).media_errors == 1
+
+
+def test_what_smartctl_printed_before_it_failed_is_used() -> None:
+    data = {"smartctl": {"exit_status": 2, "messages": [{"string": "low-power mode"}]}}
+    assert parse_smartctl(json.dumps(data | {"temperature": {"current": 31}})).temperature_celsius == 31
+    with pytest.raises(ToolError, match="low-power mode"):
+        parse_smartctl(json.dumps(data))
 
 
 @pytest.mark.parametrize("text", ["", "smartctl 7.4 2023-08-01", "[1, 2]"])

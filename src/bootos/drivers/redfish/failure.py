@@ -56,7 +56,8 @@ def translated(what: str, url: str, user: str) -> Iterator[None]:
     except exceptions.AccessError as cause:
         told = read_messages(cause.body) if cause.status_code == 403 and isinstance(cause.body, dict) else []
         raise RedfishError(
-            f"{what}: the Redfish service at {url} refuses {user!r}" + "".join(f": {text}" for text in told[:1]),
+            f"{what}: the Redfish service at {url} refuses {user!r}"
+            + "".join(f": {text}" for text in told[:1]),
             status=cause.status_code,
             hint="user, password and role of oob.redfish; after some failures a BMC refuses everybody for minutes",
         ) from None
