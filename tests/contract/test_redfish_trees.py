@@ -69,6 +69,23 @@ def test_such_an_account_cannot_be_disabled_and_that_is_said(serve: Serve) -> No
     assert problem.path == "oob.users[0].enabled"
 
 
+def test_ciscos_roles_are_called_otherwise(serve: Serve) -> None:
+    """admin, user and readonly; the service is one that has the account `admin`."""
+    service = serve("cisco-c240-m5")
+    admin = {"name": "admin", "password": {"secret": "oob-admin"}}
+    planned = service.plan(RedfishDriver(), {"oob": {"users": [admin]}})
+    assert (planned.problems, planned.actions) == ([], [])
+    service.keeps = True
+    for role, called in (("operator", "user"), ("user", "readonly")):
+        service.apply(RedfishDriver(), {"oob": {"users": [{**admin, "role": role}]}})
+        assert service.changes[-1][2]["RoleId"] == called
+
+
+def test_ciscos_power_policy_is_the_systems(serve: Serve) -> None:
+    planned = serve("cisco-c240-m5").plan(RedfishDriver(), {"oob": {"power_policy": "off"}})
+    assert (planned.problems, planned.actions) == ([], [])
+
+
 def test_lenovos_power_policy_is_found_at_the_power_of_the_chassis(serve: Serve) -> None:
     service = serve("lenovo-power-restore")
     service.keeps = True
@@ -268,6 +285,8 @@ def read_parts(service: TreeService) -> list[Installed]:
         ("dgx-h100-firmware", ("01.01.03", "HostBIOS_0"), ("23.11.21", "HostBMC_0")),
         ("lenovo-sr670v2-firmware", ("22J-1.51", "UEFI"), ("42S-2.83", "BMC-Primary")),
         ("supermicro-x13-firmware", ("BIOS Date: 08/04/2023 Ver 1.4", "BIOS"), ("11.01.01", "BMC")),
+        ("cisco-c240-m5", ("C240M5.4.1.3i.0.0713210713", "BIOS"), ("4.1(3d)", "CIMC")),
+        ("hpe-gen10-plus-firmware", ("U46 v1.56 (11/29/2021)", "2"), ("2.55 Oct 01 2021", "1")),
     ],
 )  # fmt: skip
 def test_the_bios_and_the_bmc_are_not_what_stands_beside_them(
@@ -300,6 +319,18 @@ def test_the_bios_and_the_bmc_are_not_what_stands_beside_them(
             ],
         ),
         ("supermicro-x13-firmware", [("nic", "NIC1", False), ("nic", "NIC10", True), ("nic", "NIC2", False)]),
+        (
+            "cisco-c240-m5",
+            [
+                ("drive", "HDD-model-KPM51VUG800G-serial-Y9B0A0000001", True),
+                ("nic", "UCS_VIC_1387-slot-MLOM", True),
+                ("nic", "X550-LOM-slot-L", True),
+                ("nic", "XL710-slot-4", True),
+                ("nic", "XL710-slot-6", True),
+                ("raid", "UCSC-RAID-M5HD-slot-MRAID", True),
+            ],
+        ),
+        ("hpe-gen10-plus-firmware", [("nic", "17", False), ("raid", "15", True), ("raid", "16", True)]),
     ],
 )
 def test_a_card_is_one_part_with_the_image_that_can_be_updated(

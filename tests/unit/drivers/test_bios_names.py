@@ -135,7 +135,8 @@ def test_titles_of_amis_setup_explain_names_that_are_codes(
 ) -> None:
     setting = Setting(name="CODE001", title=title, type="enum", current=current, allowed=(current, other))
     assert export_bios([setting], GENERIC) == {name: value}
-    wanted, problems = resolve_bios(Bios(**{name: value}), [setting], GENERIC)
+    wish: dict[str, Any] = {name: value}
+    wanted, problems = resolve_bios(Bios(**wish), [setting], GENERIC)
     assert (problems, [want.value for want in wanted]) == ([], [current])
 
 

@@ -28,6 +28,12 @@ ASCENDING = {
     ),
     "hpe, gen8": ("bios", ["P70 07/01/2013", "P70 12/14/2014", "P70 07/01/2015"]),
     "ilo": ("bmc", ["iLO 5 v1.40", "iLO 5 v2.78", "iLO 5 v3.01"]),
+    "cisco": ("bmc", ["4.1(2g)", "4.1(3d)", "4.1(3i)", "4.2(2a)", "4.2(11b)"]),
+    "cisco bios": (
+        "bios",
+        ["C240M5.4.1.2c.0.0202211902", "C240M5.4.1.3i.0.0713210713", "C240M5.4.2.2b.0.0509222122"],
+    ),
+    "cisco vic": ("nic", ["4.4(3a)", "4.4(3b)", "5.2(2b)"]),
     "lenovo": ("bios", ["IVE126O-1.30", "IVE160M-2.30", "IVE164L-2.30", "-[IVE166M-3.10]-"]),
     "supermicro": ("bios", ["3.3", "3.4", "3.4a", "3.4b", "3.5"]),
     "supermicro bmc": ("bmc", ["1.71.11", "01.73.06", "1.74.09"]),
@@ -64,6 +70,7 @@ def test_versions_are_ordered_as_their_vendor_numbers_them(name: str) -> None:
         ("IVE164L-2.30", "2.30"),
         ("EDA5702Q", "eda5702q "),
         ("04.10", "4.10"),
+        ("C240M5.4.1.3i.0.0713210713", "4.1(3i)"),
     ],
 )
 def test_one_version_may_be_written_in_two_ways(one: str, other: str) -> None:
@@ -80,6 +87,7 @@ def test_one_version_may_be_written_in_two_ways(one: str, other: str) -> None:
         ("bios", "U30 v2.68 (07/14/2022)", "U32 v2.70 (09/01/2022)"),
         ("bios", "IVE164L-2.30", "TEE164L-2.61"),
         ("bios", "P70 07/01/2015", "P70 v2.10"),
+        ("bios", "C240M5.4.1.3i.0.0713210713", "C220M5.4.1.3j.0.0713220713"),
         ("bios", "2.19.1-rc1", "2.19.1"),
         ("raid", "A12", "A13"),
     ],

@@ -17,25 +17,33 @@ from bootos.template.firmware import Component
 SINGLE: tuple[Component, ...] = ("bios", "bmc")
 # Spare images, and the versions to which iDRAC can return.
 _NOT_RUNNING = re.compile(
-    r"^(previous|available)-|backup|golden|pending|staged|recovery|redundant|inactive", re.IGNORECASE
+    r"^(previous|available)(-|(?=[A-Z]))|backup|golden|pending|staged|recovery|redundant|inactive",
+    re.IGNORECASE,
 )
 _NOT_RUNNING_STATES = ("Absent", "StandbySpare", "Disabled")
 _NO_VERSION = re.compile(r"|n/?a|none|unknown|not present|(version )?not available", re.IGNORECASE)
 # Security chips, logic, power, and software that is no firmware of a part that a template names
 _OTHERS = re.compile(
     r"\b(e?rot|root of trust|tpm|cpld\w*|fpga|programmable logic|me|management engine|sps|service module|backplane|bp"
-    r"|enclosure|expander|psu|power (supply|management)|riser|energy pack|battery|diagnostics?|driver pack|lifecycle"
-    r"|lxpm|provisioning|gpu\d*|inforom|retimer|pcie ?switch\w*|video)\b"
+    r"|enclosure|expander|sas ?exp\w*|psu|power (supply|management)|riser|energy pack|battery|diagnostics?|driver pack"
+    r"|lifecycle|lxpm|provisioning|gpu\d*|inforom|retimer|pcie ?switch\w*|video)\b"
+)
+_BMC = (
+    r"\b(bmc\d*|bmcimage\d*|hostbmc|baseboard|integrated dell remote access controller|idrac|ilo ?\d?|xcc|imm2?|irmc"
+    r"|ibmc|hdm|cimc)\b"
+)
+# HPE's newer controllers are called by their models alone (MR416i-p, SR932i-p, NS204i-u)
+_RAID = r"\b(raid|perc|smart array|megaraid|hba\d*|storage controller|boot controller|boss|[ms]r\d{3}i\w*|ns204\w*)\b"
+_NIC = (
+    r"\b(nic ?\d*|eth|ethernet|network\w*|adapter|connectx|cx\d|x[lx]?v?\d{3}\w*|e8\d\d|m?lom|vic|broadcom|gigabit"
+    r"|smartnic)\b"
 )
 _NAMES: tuple[tuple[Component, str], ...] = (
-    (
-        "bmc",
-        r"\b(bmc|idrac|ilo ?\d?|xcc|integrated dell remote access controller|baseboard|imm2?|irmc|ibmc|hdm|hostbmc)\b",
-    ),
-    ("bios", r"\b(bios|uefi|system rom|hostbios)\b"),
-    ("raid", r"\b(raid|perc|smart array|megaraid|hba\d*|storage controller|boss)\b"),
+    ("bmc", _BMC),
+    ("bios", r"\b(bios\d*|biosimage\d*|hostbios|uefi|system rom)\b"),
+    ("raid", _RAID),
     ("drive", r"\b(disk|drive|ssd|hdd|nvme\w*)\b"),
-    ("nic", r"\b(nic ?\d*|eth|ethernet|network\w*|adapter|connectx|cx\d|x\d{3}|broadcom|gigabit|smartnic)\b"),
+    ("nic", _NIC),
 )
 # The first word of iDRAC's FQDD; others are no parts
 _FQDD: dict[str, Component] = {
@@ -97,11 +105,17 @@ def find_component(item: dict[str, Any]) -> Component | None:
 
 
 def _read_words(item: dict[str, Any]) -> str:
-    return re.sub(r"[_.:\-]+", " ", f"{item.get('Name') or ''} {item.get('Id') or ''}").lower()
+    """Name and Id in lower case. Words that are written together (`ActiveBMC`) stand there apart as well."""
+    text = re.sub(r"[_.:\-]+", " ", f"{item.get('Name') or ''} {item.get('Id') or ''}")
+    apart = re.sub(r"(?<=[a-z]{2})(?=[A-Z]{2})", " ", text)
+    return f"{text} {apart}".lower() if apart != text else text.lower()
 
 
 def _read_related(item: dict[str, Any]) -> list[str]:
-    links = [link for link in item.get("RelatedItem") or () if isinstance(link, dict)]
+    """Paths in lower case. Older CIMCs have a path for the list of references."""
+    told = item.get("RelatedItem")
+    listed = [{"@odata.id": told}] if isinstance(told, str) else told if isinstance(told, list) else []
+    links = [link for link in listed if isinstance(link, dict)]
     return [str(link.get("@odata.id", "")).partition("#")[0].rstrip("/").lower() for link in links]
 
 

@@ -37,6 +37,9 @@ _ILO_DATED = re.compile(r"(\d+\.\d+)\s+([A-Z][a-z]{2})\s+(\d\d?)\s+(\d{4})")
 _SUPERMICRO = re.compile(r"BIOS Date:\s*(\d\d)/(\d\d)/(\d{4})\s+(?:Ver|Rev)\s*(\d\S*)")
 # BMCs of NVIDIA: GH200-24.05-2
 _PREFIXED = re.compile(r"([A-Za-z]+\d*[A-Za-z]*)-(\d+(?:\.\d+)+(?:-\d+)*)")
+# Cisco: the CIMC is 4.1(3d), the BIOS C240M5.4.1.3i.0.0713210713, which ends in month, day, year, hour and minute.
+_CISCO = re.compile(r"(\d+\.\d+)\((\d+)([a-z]*)\)")
+_CISCO_BIOS = re.compile(r"([A-Z]\w+)\.(\d+\.\d+\.\d+[a-z]*)\.\d+\.(\d{4})(\d{2})(\d{4})")
 # Intel server boards: SE5C620.86B.02.01.0017.110620230543. The last number is month, day, year, hour and minute.
 _INTEL = re.compile(r"([A-Z0-9]{6,8}\.\w{3})\.(\d\d\.\d\d\.\d{4})\.(\d{4})(\d{4})(\d{4})")
 # Dell until 2013: A12. ASRock Rack, GIGABYTE: P2.30, R23. For drives and controllers a letter has another meaning.
@@ -51,6 +54,8 @@ def parse_version(text: str, component: str = "") -> Parsed | None:
     text = text.strip()
     if found := _LENOVO.fullmatch(text):
         return Parsed(found[1], _parse_numbers(found[3]), (found[2],))
+    if found := _CISCO.fullmatch(text):
+        return Parsed("", _parse_numbers(f"{found[1]}.{found[2]}{found[3]}"))
     if component in ("bios", "bmc") and (parsed := _parse_own(text)):
         return parsed
     if found := _HPE.fullmatch(text):
@@ -83,6 +88,8 @@ def _parse_own(text: str) -> Parsed | None:
         return Parsed("", _parse_numbers(found[1]), date)
     if (found := _SUPERMICRO.fullmatch(text)) and _NUMBERS.fullmatch(found[4]):
         return Parsed("", _parse_numbers(found[4]), (int(found[3]), int(found[1]), int(found[2])))
+    if found := _CISCO_BIOS.fullmatch(text):
+        return Parsed(found[1], _parse_numbers(found[2]), (found[4], found[3], found[5]))
     if found := _PREFIXED.fullmatch(text):
         return Parsed(found[1], _parse_numbers(found[2]))
     return None
@@ -104,7 +111,7 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     """-1, 0, 1 as `one` is older, the same, newer; None: they differ, and which is newer cannot be said."""
     if _plain(one) == _plain(other):
         return 0
-    if component == "nic":
+    if component == "nic" and not (_CISCO.fullmatch(one.strip()) or _CISCO.fullmatch(other.strip())):
         one, other = pick_part(one, other), pick_part(other, one)
     left, right = parse_version(one, component), parse_version(other, component)
     if left is None or right is None:

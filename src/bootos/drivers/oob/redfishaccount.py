@@ -64,7 +64,7 @@ def _compare_account(present: Account | None, wanted: OobUser, role: str, has_pa
         state = "" if wanted.enabled else ", disabled"
         return [Change(what=what, after=f"{role}{state}"), Change(what=f"{what} password", after="set")]
     changes: list[Change] = []
-    if present.role != role and not _has_privileges(present, wanted):
+    if present.role not in ROLES[wanted.role] and not _has_privileges(present, wanted):
         changes.append(Change(what=f"{what} role", before=present.role, after=role))
     if present.enabled is not None and present.enabled != wanted.enabled:
         words = {True: "enabled", False: "disabled"}

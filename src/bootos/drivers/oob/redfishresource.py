@@ -11,9 +11,9 @@ from bootos.wire.inventory import Inventory
 
 FIRST_FREE_SLOT = 2  # iDRAC's account 1 cannot be used
 ROLES = {
-    "administrator": ("Administrator", "Admin"),
-    "operator": ("Operator",),
-    "user": ("ReadOnly", "ReadOnlyUser", "User"),
+    "administrator": ("Administrator", "Admin", "admin"),  # those in lower case are Cisco's
+    "operator": ("Operator", "user"),
+    "user": ("ReadOnly", "ReadOnlyUser", "User", "readonly"),
     "none": ("None", "NoAccess"),
 }
 _ADMINISTRATORS_ALONE = ("UserConfigPriv", "iLOConfigPriv", "SystemRecoveryConfigPriv")
