@@ -6,9 +6,10 @@ a placeholder was a name.
 """
 
 import re
+from typing import Literal
 
 from bootos.wire.filler import drop_placeholder, drop_unset_uuid
-from bootos.wire.inventory import Identity
+from bootos.wire.inventory import Identity, Kind
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
@@ -23,6 +24,17 @@ def choose_identity(*, serial: str | None, uuid: str | None, board: str | None, 
     if told := drop_placeholder(board):
         return Identity(name=told, by="board")
     return Identity(name=mac, by="mac") if mac else Identity()
+
+
+def find_kind(name: str, *, board: str | None = None) -> Kind | Literal[""]:
+    """What a name is, by how it is written; empty for a placeholder. `board`: the serial number of the board."""
+    if not name or is_placeholder(name):
+        return ""
+    if looks_like_uuid(name):
+        return "uuid"
+    if looks_like_mac(name):
+        return "mac"
+    return "board" if board and board.casefold() == name.casefold() else "serial"
 
 
 def is_placeholder(name: str) -> bool:

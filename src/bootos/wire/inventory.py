@@ -272,12 +272,16 @@ class Gpu(msgspec.Struct, kw_only=True):
     kernel_module: str | None = None
 
 
+Kind = Literal["serial", "uuid", "board", "mac"]
+"""What a machine can be known by, the best first."""
+
+
 class Identity(msgspec.Struct, kw_only=True):
     """What the machine is known by: the first that its firmware was told. `former`: what stands in the firmware in the
     place of a serial number or UUID and is none, by which an earlier release may have known the machine."""
 
     name: str = ""
-    by: Literal["serial", "uuid", "board", "mac"] | None = None
+    by: Kind | None = None
     former: list[str] = []
 
 

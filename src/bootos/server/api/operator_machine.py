@@ -10,6 +10,7 @@ from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import removal, setting, support
 from bootos.server.operation.claim import acknowledge_claims
+from bootos.server.operation.renaming import NewName, rename_machine
 from bootos.server.store.machine import find_machine, find_machines, read_saved
 from bootos.server.view import support as view
 from bootos.server.view.machine import (
@@ -63,6 +64,10 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     def acknowledge(word: FromPath[str], request: Caller) -> MachineDetail:
         return acknowledge_claims(context, read_actor(request), word)
 
+    @post("/machines/{word:str}/rename", sync_to_thread=True, status_code=200)
+    def rename(word: FromPath[str], data: JSONBody[NewName], request: Caller) -> MachineDetail:
+        return rename_machine(context, read_actor(request), word, data)
+
     @get("/support", sync_to_thread=True)
     def list_support() -> list[SupportView]:
         with store.read() as session:
@@ -88,6 +93,7 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
         delete_machine,
         set_machine,
         acknowledge,
+        rename,
         list_support,
         add_support,
         add_support_from_job,

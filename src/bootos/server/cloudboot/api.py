@@ -29,7 +29,7 @@ from bootos.server.fault import RequestError, UnusableError
 from bootos.wire import cloudboot_v1 as v1
 
 PostCall = Callable[[bytes, Sender], v1.Envelope]
-GetCall = Callable[[str, bool], Answer]
+GetCall = Callable[[str, Sender, bool], Answer]
 
 
 def build_calls(context: Context) -> tuple[dict[str, PostCall], dict[str, GetCall]]:
@@ -63,16 +63,16 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
             return Unserved(404, "Resource not found")
         if request.method != ("POST" if call in post_calls else "GET"):
             return Unserved(405, "Method not allowed")
+        sender = Sender(
+            address=request.client.host if request.client else "",
+            agent=request.headers.get("user-agent", ""),
+        )
         if call in post_calls:
             body = await request.body()
-            sender = Sender(
-                address=request.client.host if request.client else "",
-                agent=request.headers.get("user-agent", ""),
-            )
             return await asyncio.to_thread(_answer_post, post_calls[call], body, sender)
         sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
         return await asyncio.to_thread(
-            _answer_get, get_calls[call], sn, raw and call != "device/getDeviceBySn"
+            _answer_get, get_calls[call], sn, sender, raw and call != "device/getDeviceBySn"
         )
 
     @route(
@@ -99,11 +99,11 @@ def _answer_post(call: PostCall, body: bytes, sender: Sender) -> Answer:
         return v1.Envelope(status=v1.ERROR, message=cause.message)
 
 
-def _answer_get(call: GetCall, sn: str, raw: bool) -> Answer:
+def _answer_get(call: GetCall, sn: str, sender: Sender, raw: bool) -> Answer:
     """What the call answers. Where there is nothing, `raw` gets an empty text, as from existing servers."""
     try:
         if not sn:
             raise UnusableError("SN参数不能为空")
-        return call(sn, raw)
+        return call(sn, sender, raw)
     except RequestError as cause:
         return Text("") if raw else v1.Envelope(status=v1.ERROR, message=cause.message, content="")

@@ -50,7 +50,7 @@ class PostCalls:
         said = v1.read_request(body, v1.ModelQuery)
         if not said.sn or not said.company:
             raise SaidError("SN及厂商信息不能为空!")
-        verified, skipped = order.prepare(self._context, said)
+        verified, skipped = order.prepare(self._context, said, sender)
         content = v1.PrepareContent(
             is_verify=str(verified).lower(), is_skip_hardware_config=str(skipped).lower()
         )
@@ -74,7 +74,7 @@ class PostCalls:
         if not math.isfinite(progress) or not (progress == -1 or 0 <= progress <= 1):
             raise SaidError("安装进度参数不正确!")
         try:
-            take_progress(self._context, said)
+            take_progress(self._context, said, sender)
         except ConflictError as cause:
             raise SaidError(NOT_IN_LIST) from cause
         return succeed({"Result": "true"})
@@ -87,7 +87,7 @@ class PostCalls:
         if parse_mac(said.mac) is None:
             raise SaidError("Mac参数不正确!")
         try:
-            order.take_mac(self._context, said.sn, said.mac)
+            order.take_mac(self._context, said.sn, said.mac, sender)
         except MacTakenError as cause:
             raise SaidError("该MAC地址已被其他设备录入") from cause
         except ConflictError as cause:

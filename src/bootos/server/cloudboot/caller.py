@@ -13,7 +13,7 @@ from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.identity import find_holder
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.machine import find_by_sn, find_mac_owner
+from bootos.server.store.machine import find_by_call, find_mac_owner
 from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 
@@ -30,17 +30,18 @@ class Sender(msgspec.Struct, frozen=True):
         return self.agent.startswith(v1.OUR_AGENT)
 
 
-def find_machine(session: Session, word: str) -> Machine | None:
-    """The machine with this serial number, or with this MAC; None when there is no such machine. A MAC is looked for
-    first, so that a machine whose serial number looks like the MAC of another machine is not taken for that machine."""
+def find_machine(session: Session, word: str, sender: Sender) -> Machine | None:
+    """The machine with this serial number (`store.machine.find_by_call`), or with this MAC; None when there is no such
+    machine. A MAC is looked for first, so that a machine whose serial number looks like the MAC of another machine is
+    not taken for that machine."""
     mac = parse_mac(word) if ":" in word else None
     owner = find_mac_owner(session, mac) if mac is not None else None
-    return owner or find_by_sn(session, word)
+    return owner or find_by_call(session, word, sender.address)
 
 
-def read_machine(session: Session, word: str, *, otherwise: str) -> Machine:
+def read_machine(session: Session, word: str, sender: Sender, *, otherwise: str) -> Machine:
     """The machine that `find_machine` finds. Raises NotFoundError, whose message is `otherwise`."""
-    machine = find_machine(session, word)
+    machine = find_machine(session, word, sender)
     if machine is None:
         raise NotFoundError(otherwise)
     return machine

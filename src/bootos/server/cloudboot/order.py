@@ -29,7 +29,7 @@ from bootos.server.operation.mac import check_mac
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
-from bootos.server.store.machine import find_by_sn
+from bootos.server.store.machine import find_by_call
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Job, Machine
 from bootos.server.support import Model, Verdict, judge, read_sections
@@ -96,7 +96,7 @@ def why_not(job: Job, sender: Sender | None) -> str:
 def take_poll(context: Context, sn: str, sender: Sender) -> bool:
     """Whether there is a job for the machine. Its asking is a sign of life."""
     with context.store.write() as session:
-        machine = find_machine(session, sn)
+        machine = find_machine(session, sn, sender)
         if machine is None:
             return False
         if not refuse_claim(context, session, machine, sender):
@@ -112,7 +112,7 @@ def take_scripts(context: Context, sn: str, sender: Sender) -> v1.HardwareConten
     """
     with context.store.write() as session:
         # this call has no MAC that could be used in place of the serial number
-        machine = find_by_sn(session, sn)
+        machine = find_by_call(session, sn, sender.address)
         job = find_open_job(context, session, machine) if machine is not None else None
         if machine is None or job is None or job.skip_hardware:
             raise NotFoundError(NOT_FOUND)
@@ -150,11 +150,11 @@ def build_groups(template: dict[str, Any]) -> list[v1.HardwareGroup] | None:
     ] or None
 
 
-def prepare(context: Context, said: v1.ModelQuery) -> tuple[bool, bool]:
+def prepare(context: Context, said: v1.ModelQuery, sender: Sender) -> tuple[bool, bool]:
     """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the
     first."""
     with context.store.write() as session:
-        machine = find_machine(session, said.sn)
+        machine = find_machine(session, said.sn, sender)
         job = find_active_job(session, machine.id) if machine is not None else None
         listed = judge_said(session, machine, job, said).ok
         if machine is None:
@@ -185,10 +185,10 @@ def start(context: Context, session: WriteSession, job: Job) -> None:
     hand_over(context, session, job, holder="v1", receiver="a v1 agent")
 
 
-def take_mac(context: Context, sn: str, text: str) -> None:
+def take_mac(context: Context, sn: str, text: str, sender: Sender) -> None:
     """Bind the MAC and write the PXE file, as `accept_mac`. Raises NotFoundError (no such machine) and as that."""
     with context.store.write() as session:
-        machine = read_machine(session, sn, otherwise=NO_DEVICE)
+        machine = read_machine(session, sn, sender, otherwise=NO_DEVICE)
         hear(context, session, machine)
         accept_mac(context, session, machine, text)
 

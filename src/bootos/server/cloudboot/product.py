@@ -2,8 +2,8 @@
 
 from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
-from bootos.server.operation.enrolment import find_or_enrol
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.naming import find_or_enrol_told, read_told_v1, settle_names
 from bootos.server.operation.nic import is_address
 from bootos.server.store.table import read_clock
 from bootos.wire import cloudboot_v1 as v1
@@ -16,15 +16,18 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
     """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity: nothing is renewed,
     the claim is recorded. Raises UnusableError when the serial number cannot be one."""
     with context.store.write() as session:
-        machine = find_or_enrol(session, said.sn)
+        inventory = read_inventory(said)
+        told = read_told_v1(said.sn, inventory, said.mac)
+        machine = find_or_enrol_told(session, told)
         if refuse_claim(context, session, machine, sender):
             return False
         machine.registered_at = read_clock()
-        told = (*(nic.ip for nic in said.nic), said.ip)
-        machine.address = next((ip for ip in told if is_address(ip)), sender.address)
+        addresses = (*(nic.ip for nic in said.nic), said.ip)
+        machine.address = next((ip for ip in addresses if is_address(ip)), sender.address)
         machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
         machine.developer = False
-        store_inventory(session, machine, read_inventory(said), extra_macs=[said.mac])
+        settle_names(session, machine, told, sender.address)
+        store_inventory(session, machine, inventory, extra_macs=[said.mac])
         hear(context, session, machine)
         session.touch(f"machine:{machine.id}", "machines")
         return True

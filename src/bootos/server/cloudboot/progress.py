@@ -10,7 +10,7 @@ import re
 from sqlalchemy.orm import Session
 
 from bootos.server.cloudboot.answer import NO_DEVICE
-from bootos.server.cloudboot.caller import has_v2_agent, hear, read_machine
+from bootos.server.cloudboot.caller import Sender, has_v2_agent, hear, read_machine
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
@@ -31,10 +31,10 @@ INSTALLER_STARTS = 0.6
 MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
 
 
-def take_progress(context: Context, said: v1.InstallInfo) -> None:
+def take_progress(context: Context, said: v1.InstallInfo, sender: Sender) -> None:
     """Take in a progress report. Raises NotFoundError (no such machine), ConflictError as `apply_progress`."""
     with context.store.write() as session:
-        machine = read_machine(session, said.sn, otherwise=NO_DEVICE)
+        machine = read_machine(session, said.sn, sender, otherwise=NO_DEVICE)
         hear(context, session, machine)
         apply_progress(context, session, machine, said)
 

@@ -2,7 +2,7 @@
 
 from bootos.server.cloudboot import installer
 from bootos.server.cloudboot.answer import NOT_FOUND, Answer, Text, Variables, succeed
-from bootos.server.cloudboot.caller import read_machine
+from bootos.server.cloudboot.caller import Sender, read_machine
 from bootos.server.context import Context
 from bootos.server.store.job import find_latest_job
 
@@ -14,10 +14,10 @@ class GetCalls:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def get_network_by_sn(self, sn: str, raw: bool) -> Answer:
+    def get_network_by_sn(self, sn: str, sender: Sender, raw: bool) -> Answer:
         """The network of the installed system, for installers that source it."""
         with self._context.store.read() as session:
-            machine = read_machine(session, sn, otherwise=NOT_FOUND)
+            machine = read_machine(session, sn, sender, otherwise=NOT_FOUND)
             network = installer.read_network(session, machine)
         if not raw:
             return succeed(network, "成功获取network信息")
@@ -31,10 +31,10 @@ class GetCalls:
         values = {names.get(key, key): value for key, value in network.items()}
         return Variables(values, always=("HWADDR",))
 
-    def get_system_by_sn(self, sn: str, raw: bool) -> Answer:
+    def get_system_by_sn(self, sn: str, sender: Sender, raw: bool) -> Answer:
         """The installer's answer file: kickstart, preseed, unattend.xml or another."""
         with self._context.store.read() as session:
-            job = installer.find_answer(session, read_machine(session, sn, otherwise=NOT_FOUND))
+            job = installer.find_answer(session, read_machine(session, sn, sender, otherwise=NOT_FOUND))
             answer = job.pxe_answer
         if raw:
             return Text(answer)
@@ -42,10 +42,10 @@ class GetCalls:
         row = {"ID": job.id, "CreatedAt": at, "UpdatedAt": at, "DeletedAt": None}
         return succeed({**row, "Name": job.pxe_name, "Content": answer}, "成功获取system信息")
 
-    def get_device_by_sn(self, sn: str, raw: bool) -> Answer:
+    def get_device_by_sn(self, sn: str, sender: Sender, raw: bool) -> Answer:
         """How the machine stands. Always the envelope."""
         with self._context.store.read() as session:
-            machine = read_machine(session, sn, otherwise=NOT_FOUND)
+            machine = read_machine(session, sn, sender, otherwise=NOT_FOUND)
             latest = find_latest_job(session, machine.id)
         content = {
             "ID": machine.id,

@@ -146,7 +146,9 @@ def pin_image(
     client: Client,
     out: Output,
     version: VersionArgument,
-    machine: Annotated[str, typer.Option(metavar="MACHINE", help="Serial number, or id as id:5.")] = "",
+    machine: Annotated[
+        str, typer.Option(metavar="MACHINE", help="Serial number or other name, or id as id:5.")
+    ] = "",
     vendor: Annotated[str, typer.Option(metavar="PATTERN", help="With --product: a model.")] = "",
     product: Annotated[str, typer.Option(metavar="PATTERN", help="*, ? and [...] are wildcards.")] = "",
 ) -> None:

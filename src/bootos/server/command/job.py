@@ -53,7 +53,7 @@ def create_job(
     machine: Annotated[
         str,
         typer.Option(
-            metavar="MACHINE", help="Serial number, or id as id:5; an unknown serial number is enrolled."
+            metavar="MACHINE", help="Serial number or other name, or id as id:5; an unknown one is enrolled."
         ),
     ],
     template: Annotated[str, typer.Option(metavar="NAME", help="The template.")],

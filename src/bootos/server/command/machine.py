@@ -17,6 +17,10 @@ from bootos.server.command.template import format_yaml
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
 
 
+KINDS = {"serial": "serial number", "uuid": "UUID", "board": "board's serial number", "mac": "MAC address"}
+"""What a machine is known by, in words."""
+
+
 @operator_command(machine_app, "list")
 def list_machines(client: Client, out: Output) -> None:
     """List the machines.
@@ -25,7 +29,8 @@ def list_machines(client: Client, out: Output) -> None:
     """
     columns = {
         "id": "ID",
-        "sn": "SERIAL NUMBER",
+        "sn": "KNOWN AS",
+        "known_by": "BY",
         "state": "STATE",
         "vendor": "VENDOR",
         "product": "PRODUCT",
@@ -53,9 +58,14 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         return
     value["id"] = f"id:{value['id']}"  # the form that commands take
     value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
+    value["known_by"] = KINDS.get(value["known_by"], value["known_by"])
+    value["called_alike"] = [f"id:{other['id']} ({other['name']})" for other in value["namesakes"]]
     keys = {
         "id": "id",
-        "sn": "serial number",
+        "sn": "known as",
+        "known_by": "which is its",
+        "former_names": "former names",
+        "called_alike": "called alike",
         "state": "state",
         "vendor": "vendor",
         "product": "product",
@@ -167,6 +177,25 @@ def acknowledge(client: Client, out: Output, machine: MachineArgument) -> None:
     """
     answer = client.call("POST", "machines", machine, "acknowledge")
     out.say(f"machine {answer['sn']}: the refused claims are acknowledged", answer)
+
+
+@operator_command(machine_app, "rename")
+def rename_machine(
+    client: Client,
+    out: Output,
+    machine: MachineArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The serial number, UUID or other name.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The machine that has this name is the same: its record goes.")
+    ] = False,
+) -> None:
+    """Say what a machine is known as, with its jobs, pins and settings: for one of which the server was not certain
+    that it is the same. Its former name stays another word for it.
+
+    Example: bootos machine rename id:3 4c4c4544-0039-3010-8048-b7c04f384432 --replace
+    """
+    answer = client.call("POST", "machines", machine, "rename", body={"sn": name, "replace": replace})
+    out.say(f"machine id:{answer['id']} is known as {answer['sn']}", answer)
 
 
 @operator_command(machine_app, "state")

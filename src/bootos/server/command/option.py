@@ -167,4 +167,6 @@ def read_file(path: Path) -> str:
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
-MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Serial number, or id as id:5.")]
+MachineArgument = Annotated[
+    str, typer.Argument(metavar="MACHINE", help="Serial number or other name, or id as id:5.")
+]

@@ -2,12 +2,20 @@
 
 import re
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import NotFoundError, UnusableError
-from bootos.server.store.machine import ID, find_machine, is_id
+from bootos.server.store.machine import (
+    ID,
+    MOST_NAMESAKES,
+    find_by_sn,
+    find_machine,
+    fold,
+    is_id,
+    list_namesakes,
+)
 from bootos.server.store.table import Machine
+from bootos.wire.identity import is_placeholder
 
 SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
@@ -29,14 +37,29 @@ def parse_sn(text: str) -> str:
 
 
 def find_or_enrol(session: Session, sn: str) -> Machine:
-    """The machine with this serial number, locked; made when it is new."""
+    """The machine that an operator calls so, locked; made when it is new. Raises UnusableError, also for a name that no
+    machine comes by: a maker's placeholder, which would wait for ever."""
     sn = parse_sn(sn)
-    query = select(Machine).where(Machine.sn_key == sn.casefold()).with_for_update()
-    row = session.scalar(query)
-    if row is None:
-        row = Machine(sn=sn, sn_key=sn.casefold())
-        session.add(row)
-        session.flush()
+    machine = find_by_sn(session, sn)
+    if machine is not None:
+        session.refresh(machine, with_for_update=True)
+        return machine
+    if is_placeholder(sn):
+        called = ", ".join(f"id:{row.id}" for row in list_namesakes(session, sn, limit=MOST_NAMESAKES))
+        raise UnusableError(
+            f"{sn!r} is what makers leave in the place of a serial number: no machine is known by it",
+            hint=f"several are called so: {called}"
+            if called
+            else "such machines come with their UUID: bootos machine list",
+        )
+    return enrol(session, sn)
+
+
+def enrol(session: Session, sn: str) -> Machine:
+    """A new machine of this name."""
+    row = Machine(sn=sn, sn_key=fold(sn))
+    session.add(row)
+    session.flush()
     return row
 
 

@@ -52,6 +52,11 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
         lines[key] = row.line
         try:
             machine = find_or_enrol(session, row.sn)
+            if machine.sn_key != key and lines.setdefault(machine.sn_key, row.line) != row.line:
+                message = f"the machine {machine.sn!r}, which {row.sn!r} is, too, stands in line "
+                message += f"{lines[machine.sn_key]} already"
+                problems.append(Problem(path=at, message=message))
+                continue
             new += machine.sn_key not in known
             # An empty cell leaves the value as it is.
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.claim import record_claim, settle_claim
-from bootos.server.operation.enrolment import find_or_enrol
 from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.naming import find_or_enrol_told, read_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
@@ -63,7 +63,8 @@ def _claim_identity(
     """The machine and the token of its new session; or the refused claim, which must be committed too."""
     if not 0 < len(said.boot_id) <= 128:
         raise UnusableError("the boot id is empty or too long")
-    machine = find_or_enrol(session, said.sn)
+    told = read_told(said.sn, said.inventory, said.pxe_mac)
+    machine = find_or_enrol_told(session, told)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
     if holder is not None and holder.boot_id != said.boot_id:
@@ -85,6 +86,7 @@ def _claim_identity(
     boot.last_heard_at = read_clock()
     session.flush()
     settle_claim(session, machine, said.boot_id, address)
+    settle_names(session, machine, told, address)
     machine.boot_pk = boot.id
     machine.protocol = 2
     machine.developer = said.developer

@@ -1,21 +1,25 @@
 """Looks for machines: by the words that people and agents have for them, by their sessions, by their MACs. Changes
 nothing.
 
-A machine is known by its serial number, whatever its case.
+A machine is known by its serial number, or by what it has in place of one (`wire.identity`), whatever its case; and by
+the names that it had before.
 """
 
 import hashlib
 import re
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import NotFoundError, UnauthorizedError
-from bootos.server.store.table import Boot, Mac, Machine
+from bootos.server.store.table import Alias, Boot, Mac, Machine
+from bootos.wire.identity import is_placeholder
 
 ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
 """How a machine's id is written, wherever a serial number may stand as well."""
+
+MOST_NAMESAKES = 10  # that a hint names
 
 
 def hash_token(token: str) -> str:
@@ -27,7 +31,8 @@ def find_machine(session: Session, word: str) -> Machine:
     """A machine by serial number (any case), or by id as `id:5`.
 
     A number alone is a serial number, always: machines choose their serial numbers without a login, and none of them
-    may be taken for the id of another machine. Raises NotFoundError, with the way to write an id.
+    may be taken for the id of another machine. A former name is as good as the present one, if one machine alone is
+    called so. Raises NotFoundError, with the way to write an id.
     """
     word = word.strip()
     if (found := ID.fullmatch(word)) is not None:
@@ -36,13 +41,51 @@ def find_machine(session: Session, word: str) -> Machine:
         row = find_by_sn(session, word)
     if row is None:
         hint = f"use id:{int(word)}: a number alone is a serial number" if is_id(session, word) else ""
+        if namesakes := list_namesakes(session, word, limit=MOST_NAMESAKES):
+            hint = f"several are called so: {', '.join(f'id:{machine.id}' for machine in namesakes)}"
         raise NotFoundError(f"there is no machine {word!r}", hint=hint or "see bootos machine list")
     return row
 
 
+def fold(name: str) -> str:
+    """A name as names are compared: without its case, and the blanks around it."""
+    return name.strip().casefold()
+
+
 def find_by_sn(session: Session, sn: str) -> Machine | None:
-    """The machine with this serial number (any case), and with no other word for it."""
-    return session.scalar(select(Machine).where(Machine.sn_key == sn.strip().casefold()))
+    """The machine that is known by this name (any case), else the one that alone is called so; no id is one."""
+    machine = session.scalar(select(Machine).where(Machine.sn_key == fold(sn)))
+    if machine is not None:
+        return machine
+    called = list_namesakes(session, sn, limit=2)
+    return called[0] if len(called) == 1 else None
+
+
+def find_by_call(session: Session, sn: str, address: str) -> Machine | None:
+    """The machine that a client without a session means, which calls from this address and tells nothing else.
+
+    As `find_by_sn`; but a maker's placeholder may be said by any of many machines. It is then the one that was heard of
+    from that address; else the only one that is called so, if it was known by that name before.
+    """
+    if not is_placeholder(sn):
+        return find_by_sn(session, sn)
+    here = list_namesakes(session, sn, Machine.address == address, limit=2) if address else []
+    called = here or list_namesakes(session, sn, limit=2)
+    if len(called) != 1:
+        return None
+    return called[0] if here or list_namesakes(session, sn, held=True, limit=1) else None
+
+
+def list_namesakes(
+    session: Session, name: str, *where: ColumnElement[bool], held: bool = False, limit: int = 100
+) -> list[Machine]:
+    """The machines that are called so, by their names and by other words for them; `held`: of these only those that
+    are, or were, known by it."""
+    called = select(Alias.machine_id).where(Alias.key == fold(name))
+    if held:
+        called = called.where(Alias.held)
+    query = select(Machine).where(or_(Machine.sn_key == fold(name), Machine.id.in_(called)), *where)
+    return list(session.scalars(query.order_by(Machine.id).limit(limit)))
 
 
 def find_mac_owner(session: Session, mac: str) -> Machine | None:
@@ -59,11 +102,14 @@ def is_id(session: Session, word: str) -> bool:
 
 
 def find_machines(session: Session, text: str = "") -> list[Machine]:
-    """All machines by serial number, without their inventories; `text` must occur in what the list shows."""
+    """All machines by their names, without their inventories; each word of `text` must occur in what the list shows, or
+    in another word for the machine."""
     query = select(Machine).order_by(Machine.sn_key)
     for word in text.split():
         columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        called = select(Alias.machine_id).where(Alias.name.icontains(word, autoescape=True))
+        shown = (column.icontains(word, autoescape=True) for column in columns)
+        query = query.where(or_(*shown, Machine.id.in_(called)))
     return list(session.scalars(query))
 
 

@@ -15,21 +15,27 @@ from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.claim import open_claims
 from bootos.server.store.job import is_rebooting
+from bootos.server.store.machine import MOST_NAMESAKES, list_namesakes
 from bootos.server.store.support import read_lines
-from bootos.server.store.table import Job, Mac, Machine, Support
+from bootos.server.store.table import Alias, Job, Mac, Machine, Support
 from bootos.server.support import Model, Verdict, judge, read_model
 from bootos.server.view.conversion import build_view
+from bootos.wire.identity import is_placeholder
 
 # A BIOS that updates itself may take half an hour. A machine that is away for longer is lost.
 REBOOT_DEADLINE_S = 1800.0
 
 
 class MachineView(msgspec.Struct, kw_only=True):
-    """`image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin of its
-    `model`, or as the `default`."""
+    """`known_by`: what its name `sn` is: its `serial` number, else its `uuid`, the serial number of its `board`, the
+    `mac` address that it booted from, or empty as long as that is not known; `former_names`: what it was known by
+    before. `image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin
+    of its `model`, or as the `default`."""
 
     id: int
     sn: str
+    known_by: str
+    former_names: list[str]
     state: str
     vendor: str
     product: str
@@ -67,12 +73,21 @@ class ClaimView(msgspec.Struct, kw_only=True):
     count: int
 
 
+class NamesakeView(msgspec.Struct, kw_only=True):
+    """Another machine that is called by the same `name`, by which one of the two is, or was, known."""
+
+    id: int
+    sn: str
+    name: str
+
+
 class MachineDetail(MachineView, kw_only=True):
     """`why_unsupported`: what in the support list does not fit, and how to proceed."""
 
     why_unsupported: str
     macs: list[MacView]
     refused_claims: list[ClaimView]
+    namesakes: list[NamesakeView]
     settings: dict[str, Any]
     variables: dict[str, Any]
     saved_at: datetime | None
@@ -99,6 +114,7 @@ class _Lookup(msgspec.Struct):
     support: list[Support]
     pins: list[Pin]
     default: str
+    former_names: dict[int, list[str]]
     verdicts: dict[Model, Verdict] = {}  # kept by model: a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
@@ -127,14 +143,35 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
         macs=list(macs),
         refused_claims=list(session.scalars(open_claims(row.id))),
+        namesakes=_list_namesakes(session, row),
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
     )
+
+
+def _list_namesakes(session: Session, row: Machine) -> list[NamesakeView]:
+    own = list(session.scalars(select(Alias).where(Alias.machine_id == row.id).order_by(Alias.id)))
+    called = [(alias.name, alias.held) for alias in own]
+    if is_placeholder(row.sn):
+        called.append((row.sn, True))
+    return [
+        NamesakeView(id=other.id, sn=other.sn, name=name)
+        for name, held in called
+        for other in list_namesakes(session, name, Machine.id != row.id, held=not held, limit=MOST_NAMESAKES)
+    ]
 
 
 def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
     active = select(Job).where(Job.ended_at.is_(None)).options(lazyload(Job.machine))
     if machine_id is not None:
         active = active.where(Job.machine_id == machine_id)
+    former = (
+        select(Alias.machine_id, Alias.name).where(Alias.held).order_by(Alias.since.desc(), Alias.id.desc())
+    )
+    if machine_id is not None:
+        former = former.where(Alias.machine_id == machine_id)
+    former_names: dict[int, list[str]] = {}
+    for alias in session.execute(former):
+        former_names.setdefault(alias.machine_id, []).append(alias.name)
     claims: Counter[int] = Counter()
     for claim in session.scalars(open_claims(machine_id)):
         claims[claim.machine_id] += claim.count
@@ -144,6 +181,7 @@ def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
         support=read_lines(session),
         pins=read_pins(session),
         default=read_default(session),
+        former_names=former_names,
     )
 
 
@@ -170,4 +208,5 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
         "hostname": str(row.settings.get("hostname") or ""),
         "last_heard_at": last_heard,
         "claims": lookup.claims.get(row.id, 0),
+        "former_names": lookup.former_names.get(row.id, []),
     }

@@ -10,7 +10,8 @@ from bootos.server.store.table.column import Base, read_clock
 
 
 class Machine(Base):
-    """A machine, known by its serial number. `sn_key` is the number folded: lookups ignore case.
+    """A machine, known by its serial number, or by what it has in place of one: `known_by` says which (`wire.identity`;
+    empty where that is not known). `sn_key` is the name folded: lookups ignore case. Other words for it are aliases.
 
     `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
     `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
@@ -23,6 +24,7 @@ class Machine(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     sn: Mapped[str]
     sn_key: Mapped[str] = mapped_column(unique=True)
+    known_by: Mapped[str] = mapped_column(default="")
     vendor: Mapped[str] = mapped_column(default="")
     product: Mapped[str] = mapped_column(default="")
     bios_version: Mapped[str] = mapped_column(default="")
@@ -43,6 +45,21 @@ class Machine(Base):
     saved: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     saved_at: Mapped[datetime | None]
     boot_pk: Mapped[int | None]  # the boot that has the machine's identity now
+
+
+class Alias(Base):
+    """Another word for a machine; `key` is `name` folded. `held`: a name that it was known by. Else a placeholder that
+    its firmware has in the place of a serial number: agents of earlier releases call it so, and many others too."""
+
+    __tablename__ = "alias"
+    __table_args__ = (UniqueConstraint("machine_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    key: Mapped[str] = mapped_column(index=True)
+    held: Mapped[bool] = mapped_column(default=False)
+    since: Mapped[datetime] = mapped_column(default=read_clock)
 
 
 class Boot(Base):

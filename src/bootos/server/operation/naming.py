@@ -1,0 +1,236 @@
+"""Which machine an agent speaks for: by its name, by a name that the machine had before, by a placeholder of its maker
+that agents of earlier releases take for a name.
+
+A name that is no placeholder is a machine's own, as it ever was. What is called by a placeholder may be any of a
+thousand machines: it is the one that has shown this UUID or board, and the MAC that this one booted from; where that
+does not make it certain, it is another machine. Called by `registration` (protocol v2) and `cloudboot.product` (v1).
+"""
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bootos.server.fault import UnusableError
+from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.enrolment import enrol, parse_sn
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import fold, list_namesakes
+from bootos.server.store.table import Alias, Claim, Mac, Machine
+from bootos.wire.filler import drop_placeholder, drop_unset_uuid
+from bootos.wire.identity import choose_identity, find_kind, is_placeholder
+from bootos.wire.inventory import Inventory
+
+log = logging.getLogger(__name__)
+
+MOST_PLACEHOLDERS = 4  # of one machine's firmware
+MOST_MACS = 256
+RANKS = {"serial": 0, "uuid": 1, "board": 2, "mac": 3}
+"""A machine keeps the better name: a serial number is not given up for a UUID that an older agent says."""
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells a machine from others, of an inventory; placeholders are None."""
+
+    serial: str | None
+    uuid: str | None
+    board: str | None
+    macs: frozenset[str]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent tells of its machine. `by`: what the name is, as far as that is known (`wire.identity`); `mac`: of
+    the NIC that booted; `others`: what else this machine may have been called, `placeholders` among them; `v1`: it is
+    an agent of Cloudboot v1, which knows neither UUID nor board."""
+
+    name: str
+    by: str
+    mac: str
+    marks: Marks
+    placeholders: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    v1: bool = False
+
+
+def read_told(sn: str, inventory: Inventory, mac: str | None) -> Told:
+    """What an agent of protocol v2 tells. One of an earlier release may say a placeholder: the machine is then known by
+    what the others of its release would say. What it says that it was called before counts only where it is a
+    placeholder, or stands in its inventory. Raises UnusableError."""
+    said, marks, booted = parse_sn(sn), read_marks(inventory), parse_mac(mac) if mac else None
+    name = said
+    if is_placeholder(said):
+        macs = (mac for nic in inventory.nics[:MOST_MACS] if (mac := parse_mac(nic.mac or "")))
+        mac = booted or next(macs, None)
+        chosen = choose_identity(serial=marks.serial, uuid=marks.uuid, board=marks.board, mac=mac)
+        if not chosen.name:
+            raise UnusableError(
+                f"{said!r} is a placeholder, and the machine tells no UUID, no board and no MAC in its place",
+                hint="the machine's SMBIOS must tell a serial number (type 1)",
+            )
+        name = parse_sn(chosen.name)
+    by = find_kind(name, board=marks.board if name != marks.serial else None)
+    former = inventory.identity.former if inventory.identity is not None else []
+    written = [said, inventory.system.serial, inventory.system.uuid, *former[:MOST_PLACEHOLDERS]]
+    placeholders = _pick(text for text in written if text and is_placeholder(text)) if by != "serial" else ()
+    known = (text for text in (marks.uuid, marks.board, booted) if text and fold(text) != fold(name))
+    return Told(
+        name=name,
+        by=by,
+        mac=booted or "",
+        marks=marks,
+        placeholders=placeholders,
+        others=(*placeholders, *_pick(known)),
+    )
+
+
+def read_told_v1(sn: str, inventory: Inventory, mac: str) -> Told:
+    """What an agent of Cloudboot v1 tells: it knows no UUID, and calls its machine alike in all its calls. Raises
+    UnusableError."""
+    name, marks = parse_sn(sn), read_marks(inventory)
+    marks = msgspec.structs.replace(marks, serial=None, uuid=None, board=None)
+    return Told(name=name, by=find_kind(name), mac=parse_mac(mac) or "", marks=marks, v1=True)
+
+
+def read_marks(inventory: Inventory) -> Marks:
+    """Those of an inventory, as an agent of any release tells it."""
+    texts = (text for nic in inventory.nics[:MOST_MACS] for text in (nic.mac, nic.permanent_mac) if text)
+    serial = drop_placeholder(inventory.system.serial)
+    return Marks(
+        serial=serial if find_kind(serial or "") == "serial" else None,  # v1 agents had UUIDs and MACs there
+        uuid=drop_unset_uuid(inventory.system.uuid),
+        board=drop_placeholder(inventory.board.serial),
+        macs=frozenset(mac for text in texts if (mac := parse_mac(text))),
+    )
+
+
+def find_or_enrol_told(session: Session, told: Told) -> Machine:
+    """The machine that the agent speaks for, locked; made when there is none of which that is certain. Nothing that is
+    there is changed. Raises UnusableError."""
+    query = select(Machine).where(Machine.sn_key == fold(told.name)).with_for_update()
+    named = session.scalar(query)
+    if named is not None and not is_placeholder(told.name):
+        return named
+    found = _find_by_former_name(session, told)
+    if found is not None:
+        session.refresh(found, with_for_update=True)
+        return found
+    return named or enrol(session, told.name)
+
+
+def settle_names(session: WriteSession, machine: Machine, told: Told, address: str) -> None:
+    """The machine is called as it tells, if that is a better name than it has; the one that it had stays as another
+    word for it. For who holds the machine's identity."""
+    key = fold(told.name)
+    present = "" if is_placeholder(machine.sn) else machine.known_by or find_kind(machine.sn)
+    if machine.sn_key != key and RANKS.get(told.by, 9) < RANKS.get(present, 9):
+        log.info("the machine id:%d, known as %r, is known as %r now", machine.id, machine.sn, told.name)
+        detail = f"id:{machine.id} was known as {machine.sn}: its inventory has the same UUID or board, and the MAC"
+        record(session, Actor(name="a client", address=address), "machine.rename", told.name, detail)
+        change_name(session, machine, told.name)
+    if machine.sn_key == key and not (told.v1 and machine.known_by):
+        machine.known_by = told.by
+    for name in told.placeholders:
+        if fold(name) != machine.sn_key:
+            add_alias(session, machine, name, held=False)
+
+
+def change_name(session: WriteSession, machine: Machine, name: str) -> None:
+    """The machine is known as `name`, and can be found by the name that it had. No other machine may have it."""
+    key = fold(name)
+    add_alias(session, machine, machine.sn, held=True)
+    for alias in session.scalars(select(Alias).where(Alias.machine_id == machine.id, Alias.key == key)):
+        session.delete(alias)
+    machine.sn, machine.sn_key = name, key
+    session.touch(f"machine:{machine.id}", "machines", "jobs")
+    session.flush()
+
+
+def add_alias(session: Session, machine: Machine, name: str, *, held: bool) -> None:
+    """Another word for the machine; `held`: it was known by it."""
+    row = session.scalar(select(Alias).where(Alias.machine_id == machine.id, Alias.key == fold(name)))
+    if row is None:
+        session.add(Alias(machine_id=machine.id, name=name, key=fold(name), held=held))
+    else:
+        row.held = row.held or held
+    session.flush()
+
+
+def _find_by_former_name(session: Session, told: Told) -> Machine | None:
+    """The one machine that was called as this one may have been, and is certainly the same."""
+    if not is_placeholder(told.name):
+        owners = list_namesakes(session, told.name, held=True, limit=2)
+        if len(owners) == 1 and not _is_another(_read_stored(owners[0]), told):
+            return owners[0]
+    macs = told.marks.macs | ({told.mac} if told.mac else set())
+    shown = select(Mac.machine_id).where(Mac.mac.in_(sorted(macs)[:MOST_MACS]))
+    names = (told.name, *told.others) if is_placeholder(told.name) else told.others
+    certain = {
+        machine.id: machine
+        for name in names
+        for machine in list_namesakes(session, name, Machine.id.in_(shown))
+        if is_certain(session, machine, name, told)
+    }
+    if len(certain) > 1:
+        words = ", ".join(f"id:{number} ({machine.sn!r})" for number, machine in sorted(certain.items()))
+        log.warning("machine %r may be each of %s, so it is none of them", told.name, words)
+    return next(iter(certain.values())) if len(certain) == 1 else None
+
+
+def is_certain(session: Session, machine: Machine, name: str, told: Told) -> bool:
+    """Whether the machine that was called `name` is the one that tells this: nothing contradicts it, the MAC that it
+    booted from is that machine's, and so is its UUID or board. Where one side told neither, as Cloudboot v1 does, all
+    MACs must agree, and the name be a placeholder, which v1 agents take for one. A record that several machines had
+    under a placeholder is nobody's."""
+    stored = _read_stored(machine)
+    if stored is None or _is_another(stored, told):
+        return False
+    macs, said = stored.macs, told.marks.macs
+    agree = bool(macs and said) and (macs <= said or said <= macs)
+    rows = list(session.scalars(select(Mac).where(Mac.machine_id == machine.id)))
+    if told.mac not in {row.mac for row in rows} if told.mac else not agree:
+        return False
+    if is_placeholder(machine.sn) and not told.v1:
+        elsewhere = select(Alias.id).where(Alias.key == machine.sn_key, Alias.machine_id != machine.id)
+        refused = select(Claim.id).where(Claim.machine_id == machine.id, Claim.acknowledged_at.is_(None))
+        if session.scalar(elsewhere.limit(1)) is not None or session.scalar(refused.limit(1)) is not None:
+            return False
+        if any(row.bound and row.mac not in macs | said for row in rows):
+            return False
+    if told.v1 or not (stored.uuid or stored.board):
+        return agree and is_placeholder(name)
+    return (stored.uuid is not None and stored.uuid == told.marks.uuid) or (
+        stored.board is not None and stored.board == told.marks.board
+    )
+
+
+def _read_stored(machine: Machine) -> Marks | None:
+    """Those of the machine's inventory; None when it has none, or one of a kind that is not known."""
+    try:
+        return read_marks(msgspec.convert(machine.inventory, Inventory))
+    except msgspec.ValidationError:
+        return None
+
+
+def _is_another(stored: Marks | None, told: Told) -> bool:
+    """Whether what both tell says that they are two machines. A board is replaced with its UUID, or keeps both."""
+    if stored is None:
+        return False
+    if stored.uuid and told.marks.uuid:
+        return stored.uuid != told.marks.uuid
+    return any(
+        mine and other and fold(mine) != fold(other)
+        for mine, other in ((stored.board, told.marks.board), (stored.serial, told.marks.serial))
+    )
+
+
+def _pick(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that may be names, each once, some few."""
+    kept: dict[str, str] = {}
+    for name in names:
+        text = name.strip()
+        if 0 < len(text) <= 128 and text.isprintable():
+            kept.setdefault(fold(text), text)
+    return tuple(kept.values())[:MOST_PLACEHOLDERS]
