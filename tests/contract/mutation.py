@@ -54,7 +54,11 @@ def mutate_text(text: str, seeds: Iterator[int] | range, grammar: Grammar) -> It
     for seed in seeds:
         chance = random.Random(seed)
         change = kinds[seed % len(kinds)]
-        lines = change(text.splitlines(), chance, grammar)
+        before = text.splitlines()
+        lines = change(before, chance, grammar)
+        if lines == before:  # there was nothing to change in this way
+            change = put_line
+            lines = change(before, chance, grammar)
         yield Mutation(kind=change.__name__, seed=seed, text="\n".join(lines) + "\n")
 
 
@@ -143,20 +147,50 @@ def add_section(lines: list[str], chance: random.Random, grammar: Grammar) -> li
     return _insert(lines, grammar.section.splitlines(), place)
 
 
-def mutate_json(text: str, seeds: Iterator[int] | range, frozen: frozenset[str]) -> Iterator[Mutation]:
-    """One mutation for each seed. `frozen` are keys whose values keep their type, because it says something."""
+def mutate_json(
+    text: str,
+    seeds: Iterator[int] | range,
+    frozen: frozenset[str] = frozenset(),
+    *,
+    has_bad_rows: bool = True,
+) -> Iterator[Mutation]:
+    """One mutation for each seed. `frozen` are keys whose values keep their type, because it says something.
+    `has_bad_rows`: also with rows that are none, in tables."""
     kinds: list[Callable[[Any, random.Random, frozenset[str]], None]] = [
         add_keys,
         numbers_as_text,
         text_as_numbers,
-        add_rows,
+        add_rows if has_bad_rows else add_keys,
     ]
     for seed in seeds:
         chance = random.Random(seed)
-        whole = json.loads(text, strict=False)
+        before, whole = json.loads(text, strict=False), json.loads(text, strict=False)
         change = kinds[seed % len(kinds)]
         change(whole, chance, frozen)
+        if repr(whole) == repr(before) and isinstance(whole, dict):  # there was nothing to change in this way
+            change = add_keys
+            whole |= {f"Unknown {seed}": None}
         yield Mutation(kind=change.__name__, seed=seed, text=json.dumps(whole))
+
+
+def mutate_xml(text: str, seeds: Iterator[int] | range) -> Iterator[Mutation]:
+    """One mutation for each seed: attributes, elements and comments that nobody knows, and a tool's words around the
+    file."""
+    for seed in seeds:
+        chance = random.Random(seed)
+        lines = text.splitlines()
+        places = [n for n, line in enumerate(lines) if re.match(r"^\s*<\w[^!?]*[^/]>$", line)]
+        kind = ("attribute", "element", "comment", "words")[seed % 4]
+        for place in sorted(chance.sample(places, min(len(places), 5)), reverse=True):
+            if kind == "attribute":
+                lines[place] = re.sub(r"^(\s*<\w+)", r'\1 frob="1"', lines[place])
+            elif kind == "element":
+                lines.insert(place + 1, "<Frobnication><Frob>Enabled</Frob></Frobnication>")
+            elif kind == "comment":
+                lines.insert(place + 1, f"<!-- {choose(chance)} -->")
+        if kind == "words":
+            lines = [choose(chance), *lines, choose(chance)]
+        yield Mutation(kind=kind, seed=seed, text="\n".join(lines) + "\n")
 
 
 def _walk(value: Any) -> Iterator[Any]:

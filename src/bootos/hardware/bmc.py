@@ -78,56 +78,56 @@ def _ask(run: Runner, *commands: str) -> str:
 
 def parse_lan_channels(text: str) -> list[int]:
     """The channels whose medium is a LAN, in the output of one or more `channel info N`."""
-    parts = re.split(r"^Channel (0x[0-9a-fA-F]+) info:", text, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^Channel (0x[0-9a-f]+) info:", text, flags=re.MULTILINE | re.IGNORECASE)[1:]
     return [
         int(number, 16)
         for number, part in zip(parts[::2], parts[1::2], strict=True)
         # the words are `802.3 LAN` and `Other LAN`
-        if _values(part).get("Channel Medium Type", "").endswith("LAN")
+        if _values(part).get("channel medium type", "").endswith("LAN")
     ]
 
 
 def parse_mc_info(text: str) -> Bmc:
     """`ipmitool mc info`; the maker is `Unknown (0x..)` where ipmitool has no name for the number."""
     values = _values(text)
-    vendor = values.get("Manufacturer Name", "")
+    vendor = values.get("manufacturer name", "")
     if vendor.lower().startswith("unknown") or not vendor:
-        number = values.get("Manufacturer ID", "")
+        number = values.get("manufacturer id", "")
         vendor = _MAKERS.get(number, f"IANA enterprise {number}" if number not in ("", "0") else "")
     return Bmc(
         vendor=vendor or None,
-        firmware=values.get("Firmware Revision") or None,
-        ipmi_version=values.get("IPMI Version") or None,
+        firmware=values.get("firmware revision") or None,
+        ipmi_version=values.get("ipmi version") or None,
     )
 
 
 def parse_maker(text: str) -> int:
     """The IANA number of the BMC's maker, by `ipmitool mc info`; 0: not told."""
-    number = _values(text).get("Manufacturer ID", "")
+    number = _values(text).get("manufacturer id", "")
     return int(number) if number.isdigit() else 0
 
 
 def add_lan(bmc: Bmc, text: str) -> None:
     """Fill in what `ipmitool lan print N` says. An address of zeros is none."""
     values = _values(text)
-    source = values.get("IP Address Source", "").lower()
+    source = values.get("ip address source", "").lower()
     if source and source != "unknown":
         bmc.source = _SOURCES.get(source, "other")  # type: ignore[assignment]
-    bmc.mac = _unless_zero(values.get("MAC Address", "").lower())
-    bmc.address = _unless_zero(values.get("IP Address", ""))
-    bmc.netmask = _unless_zero(values.get("Subnet Mask", ""))
-    bmc.gateway = _unless_zero(values.get("Default Gateway IP", ""))
-    vlan = values.get("802.1q VLAN ID", "")
+    bmc.mac = _unless_zero(values.get("mac address", "").lower())
+    bmc.address = _unless_zero(values.get("ip address", ""))
+    bmc.netmask = _unless_zero(values.get("subnet mask", ""))
+    bmc.gateway = _unless_zero(values.get("default gateway ip", ""))
+    vlan = values.get("802.1q vlan id", "")
     bmc.vlan = int(vlan) if vlan.isdigit() else None
 
 
 def _values(text: str) -> dict[str, str]:
-    """`Key   : value` lines; the first of a key counts, continuation lines have an empty key."""
+    """`Key   : value` lines, keys in lower case; the first of a key counts, continuation lines have an empty key."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         found = re.match(r"\s*(\S.*?)\s*:\s(.*)$", line)
         if found:
-            values.setdefault(found[1], found[2].strip())
+            values.setdefault(found[1].lower(), found[2].strip())
     return values
 
 

@@ -107,8 +107,8 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_ciphers(text: str) -> Ciphers | None:
     """`ipmitool lan print`."""
-    listed = re.search(r"^RMCP\+ Cipher Suites\s*:\s*([\d, ]+)$", text, re.MULTILINE)
-    levels = re.search(r"^Cipher Suite Priv Max\s*:\s*([XcuoaO]+)\s*$", text, re.MULTILINE)
+    listed = re.search(r"^(?i:RMCP\+ Cipher Suites)\s*:\s*([\d, ]+)$", text, re.MULTILINE)
+    levels = re.search(r"^(?i:Cipher Suite Priv Max)\s*:\s*([XcuoaO]+)\s*$", text, re.MULTILINE)
     if listed is None or levels is None:
         return None
     words = (word.strip() for word in listed[1].split(","))

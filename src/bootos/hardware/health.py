@@ -5,6 +5,7 @@ Virtual disks are not asked: they have no health of their own.
 """
 
 import json
+import re
 from typing import Any
 
 from bootos.hardware.ata import parse_identify_page
@@ -132,7 +133,17 @@ def _load(text: str, tool: str) -> dict[str, Any]:
         raise ToolError(f"{tool} printed no JSON: {text.strip()[:200]}") from cause
     if not isinstance(data, dict):
         raise ToolError(f"{tool} printed something else than an object")
-    return data
+    return {key: _tidy(value) for key, value in data.items()}
+
+
+def _tidy(value: Any) -> Any:
+    """Numbers that are printed as texts as numbers, and tables without rows that are none."""
+    if isinstance(value, dict):
+        return {key: _tidy(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        rows = [entry for entry in value if isinstance(entry, dict)]
+        return [_tidy(entry) for entry in rows or value]
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,40}", value) else value
 
 
 def _whole(value: Any) -> int | None:

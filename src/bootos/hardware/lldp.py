@@ -4,6 +4,7 @@ Called by `inventory.collect_inventory`. Switches announce every 30 s, so at boo
 """
 
 import json
+from typing import Any
 
 from bootos.hardware.tree import Tree
 from bootos.process import Runner
@@ -27,8 +28,8 @@ def parse_networkctl_lldp(text: str) -> dict[str, LldpNeighbour]:
     """`networkctl lldp --json` (systemd 256 and later): per interface the first neighbour."""
     data = json.loads(text) if text.strip() else {}
     found = {}
-    for interface in data.get("Neighbors", []) if isinstance(data, dict) else []:
-        name, neighbours = interface.get("InterfaceName"), interface.get("Neighbors", [])
+    for interface in _list_rows(data):
+        name, neighbours = interface.get("InterfaceName"), _list_rows(interface)
         if not name or not neighbours:
             continue
         first = neighbours[0]
@@ -37,6 +38,16 @@ def parse_networkctl_lldp(text: str) -> dict[str, LldpNeighbour]:
             system_name=first.get("SystemName") or None,
             port_id=first.get("PortID") or None,
             port_description=first.get("PortDescription") or None,
-            vlan=first.get("VlanID") or None,
+            vlan=_read_vlan(first.get("VlanID")),
         )
     return found
+
+
+def _list_rows(data: Any) -> list[dict[str, Any]]:
+    rows = data.get("Neighbors") if isinstance(data, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _read_vlan(value: Any) -> int | None:
+    said = str(value)
+    return int(said) or None if said.isdigit() else None

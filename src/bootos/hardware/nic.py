@@ -84,7 +84,7 @@ def parse_ethtool_info(text: str) -> str | None:
     """`firmware-version` of `ethtool -i`; drivers without one print nothing or N/A."""
     for line in text.splitlines():
         key, _, value = line.partition(":")
-        if key == "firmware-version":
+        if key.strip().lower() == "firmware-version":
             value = value.strip()
             return value if value not in ("", "N/A", "n/a") else None
     return None

@@ -108,7 +108,7 @@ def parse_devices(text: str) -> list[Installed]:
     if not isinstance(found, dict) or not isinstance(found.get("Devices", []), list):
         raise ValueError("there is no list of devices")
     parts = []
-    for device in found.get("Devices", []):
+    for device in [entry for entry in found.get("Devices", []) if isinstance(entry, dict)]:
         component = find_component(device)
         if component is None or "updatable" not in device.get("Flags", []):
             continue

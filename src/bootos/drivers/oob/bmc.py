@@ -37,33 +37,33 @@ def build_password_request(slot: int, operation: int, password: str, size: int) 
 
 
 def parse_fields(text: str) -> dict[str, str]:
-    """`Name : value` lines; lines that go on (an empty name) are left out."""
+    """`Name : value` lines, names in lower case; lines that go on (an empty name) are left out."""
     pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
     fields: dict[str, str] = {}
     for key, value in pairs:
         if key.strip():
-            fields.setdefault(key.strip(), value.strip())
+            fields.setdefault(key.strip().lower(), value.strip())
     return fields
 
 
 def parse_lan(text: str) -> Lan:
     """`ipmitool lan print`."""
     fields = parse_fields(text)
-    source = fields.get("IP Address Source", "").lower()
+    source = fields.get("ip address source", "").lower()
     words = {"static": "static", "dhcp": "dhcp", "bios": "bios"}
-    vlan = fields.get("802.1q VLAN ID", "")
+    vlan = fields.get("802.1q vlan id", "")
     return Lan(
         source=next((value for word, value in words.items() if word in source), "other"),
-        address=fields.get("IP Address", ""),
-        netmask=fields.get("Subnet Mask", ""),
-        gateway=fields.get("Default Gateway IP", ""),
+        address=fields.get("ip address", ""),
+        netmask=fields.get("subnet mask", ""),
+        gateway=fields.get("default gateway ip", ""),
         vlan=int(vlan) if vlan.isdigit() else 0,
     )
 
 
 def parse_access(text: str) -> bool:
     """Whether `ipmitool channel info` says that the channel takes sessions while the system runs."""
-    return parse_fields(text).get("Access Mode", "always available") in ("always available", "shared")
+    return parse_fields(text).get("access mode", "always available") in ("always available", "shared")
 
 
 def parse_users(text: str) -> list[User]:
@@ -81,7 +81,7 @@ def parse_users(text: str) -> list[User]:
 
 def parse_enabled(text: str) -> bool | None:
     """`ipmitool channel getaccess CHANNEL USER`."""
-    return {"enabled": True, "disabled": False}.get(parse_fields(text).get("Enable Status", ""))
+    return {"enabled": True, "disabled": False}.get(parse_fields(text).get("enable status", ""))
 
 
 def compare_lan(found: Lan, wanted: OobNetwork) -> list[Change]:

@@ -77,12 +77,12 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
 def parse_sol(text: str) -> Sol | None:
     """`ipmitool sol info CHANNEL`."""
     fields = parse_fields(text)
-    if "Enabled" not in fields:
+    if "enabled" not in fields:
         return None
     return Sol(
-        enabled=fields["Enabled"].lower() == "true",
-        bit_rate=_read_rate(fields.get("Volatile Bit Rate (kbps)", "")),
-        kept_bit_rate=_read_rate(fields.get("Non-Volatile Bit Rate (kbps)", "")),
+        enabled=fields["enabled"].lower() == "true",
+        bit_rate=_read_rate(fields.get("volatile bit rate (kbps)", "")),
+        kept_bit_rate=_read_rate(fields.get("non-volatile bit rate (kbps)", "")),
     )
 
 
@@ -110,7 +110,7 @@ def parse_boot(text: str) -> Boot | None:
 
 def parse_log(info: str, listed: str) -> EventLog | None:
     """`ipmitool sel info` and `ipmitool sel list last N`."""
-    entries = parse_fields(info).get("Entries", "")
+    entries = parse_fields(info).get("entries", "")
     if not entries.isdigit():
         return None
     lines = [" ".join(line.split()) for line in listed.splitlines() if "|" in line]

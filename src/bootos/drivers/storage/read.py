@@ -55,9 +55,9 @@ def parse_sfdisk(text: str, device: str) -> Layout | None:
             Slice(
                 number=number,
                 device=partition_path(device, number),
-                start=item["start"],
-                sectors=item["size"],
-                type=item["type"].upper() if guid else item["type"].lower().zfill(2),
+                start=int(item["start"]),
+                sectors=int(item["size"]),
+                type=str(item["type"]).upper() if guid else str(item["type"]).lower().zfill(2),
                 name=item.get("name", ""),
                 bootable="LegacyBIOSBootable" in item.get("attrs", "")
                 if guid
