@@ -17,6 +17,7 @@ class FakeVolume(msgspec.Struct, kw_only=True):
     pieces: list[tuple[str, int, int]]  # (node, first extent, last extent)
     tags: list[str] = []
     active: bool = False
+    open: bool = False
     signatures: list[dict[str, str]] = []
 
 
@@ -114,6 +115,13 @@ class LvmTools:
         return self._print("vg", rows)
 
     def _run_lvs(self, words: Sequence[str], input: str | None) -> str:
+        if "--segments" not in words:
+            assert words[-2:] == ["-o", "lv_device_open"]
+            group_name, _, name = words[-3].partition("/")
+            volume = self.groups[group_name].volumes[name]
+            return self._print(
+                "lv", [{"lv_device_open": "open" if volume.open else "" if volume.active else "unknown"}]
+            )
         rows = []
         for name, group in self.groups.items():
             for volume_name, volume in group.volumes.items():

@@ -255,6 +255,18 @@ def test_a_deletion_that_did_not_happen_is_planned_again(rig: RaidRig) -> None:
     ]
 
 
+def test_an_array_that_was_mounted_since_it_was_planned_is_not_deleted(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    (node, *_) = rig.storage.devices
+
+    def mount() -> None:
+        rig.storage.devices[node].mountpoint = "/mnt"
+
+    with rig.raises(match=f"{node} was taken into use: it is mounted on /mnt"):
+        rig.apply("raid: {clear: true}", at_first=mount)
+    assert node in rig.storage.devices
+
+
 def test_what_is_exported_plans_nothing_on_the_same_machine(rig: RaidRig) -> None:
     rig.settle(TWO)
     again = rig.plan(yaml.safe_dump(rig.export()))

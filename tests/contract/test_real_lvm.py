@@ -10,7 +10,7 @@ import pytest
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.state import Storage
-from bootos.drivers.storage.volume import read_groups
+from bootos.drivers.storage.volume import parse_report, read_groups
 from bootos.process import ToolError, run
 
 MIB = 1024**2
@@ -98,6 +98,8 @@ def test_groups_and_what_is_on_volumes_are_read_without_activating(loop: str, tm
         assert (home.name, home.size_bytes, home.kind, home.active) == ("home", 20 * MIB, "linear", False)
         assert [(signature.type, signature.label) for signature in home.signatures] == [("ext4", "my home")]
         assert (root.unfinished, root.signatures) == (True, ())
+        said = run(["lvs", "--reportformat", "json", f"{GROUP}/home", "-o", "lv_device_open"]).stdout
+        assert parse_report(said, "lv") == [{"lv_device_open": "unknown"}], "it is not active"
         told = Storage(groups=(group,)).find_group_of("/dev/disk")
         assert told is group
     finally:

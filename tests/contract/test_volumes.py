@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carrying import apply, plan
+from carrying import Recorder, apply, build_run, plan
 from storagemachine import MIB, StorageMachine
 
 from bootos.drivers.contract import Machine
+from bootos.engine.apply import apply_job
+from bootos.engine.plan import plan_job
+from bootos.engine.watcher import StepFailed
 
 SECRETS = {"disk": "correct horse"}
 
@@ -97,6 +100,32 @@ def test_what_is_on_a_volume_needs_its_word_to_be_lost(fake: StorageMachine) -> 
     other["volume_groups"][0]["wipe"] = True
     done = apply(other, fake.machine, inventory)
     assert [action.id for action in done] == ["disk.filesystem:make:/dev/vg0/root"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"filesystem": "ext4"}, {"filesystem": "ext4", "encryption": {"passphrase": {"secret": "disk"}}}],
+)
+def test_a_volume_that_was_mounted_since_it_was_planned_is_not_emptied(
+    wanted: dict[str, Any], fake: StorageMachine
+) -> None:
+    inventory = fake.build_inventory()
+    apply(build(), fake.machine, inventory)
+    root = fake.groups["vg0"].volumes["root"]
+
+    def mount() -> None:
+        root.active = root.open = True
+
+    other = build(wipe=True)
+    other["volume_groups"][0]["volumes"][0] = {"name": "root", "size": "1GiB", **wanted}
+    recorder = Recorder()
+    recorder.at_first = mount
+    run = build_run(other, fake.machine, inventory, SECRETS, watcher=recorder)
+    planned = plan_job(run)
+    assert planned.problems == []
+    with pytest.raises(StepFailed, match="/dev/vg0/root was taken into use: something has it open"):
+        apply_job(run, planned)
+    assert (root.signatures[0]["label"], root.tags, root.active) == ("root", [], True)
 
 
 def test_a_disk_of_another_group_is_not_taken_without_its_word(fake: StorageMachine) -> None:

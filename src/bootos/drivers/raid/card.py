@@ -11,6 +11,7 @@ from bootos.drivers.raid import order
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.storage.controller import Controller, ControllerState
+from bootos.drivers.storage.device import check_unused
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
@@ -65,4 +66,6 @@ class CardDriver:
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         if not isinstance(action.detail, order.Order):
             raise DriverError(f"{self.name} has no action like {action.id}")
+        if action.detail.device:
+            check_unused(machine, action.detail.device)
         self.carry_out(machine, action.detail)

@@ -73,7 +73,7 @@ class ControllerDraft:
             self.act(
                 f"delete:{controller.number}:{array.title}",
                 f"delete array {array.title} ({what})",
-                DeleteArray(controller=controller.id, array=array.id, name=array.title),
+                DeleteArray(controller=controller.id, device=array.device, array=array.id, name=array.title),
                 word.path.removesuffix(".wipe"),
                 Change(what=f"array {array.title}", before=what),
                 ruling=ruling,
@@ -131,7 +131,7 @@ class ControllerDraft:
         self.act(
             f"jbod-off:{controller.number}:{drive.id}",
             f"take {describe_drive(drive)} back from the system, for arrays",
-            SetJbod(controller=controller.id, drive=drive.id, on=False),
+            SetJbod(controller=controller.id, device=drive.device, drive=drive.id, on=False),
             at,
             Change(what=describe_drive(drive), before="JBOD", after="free"),
             ruling=ruling,

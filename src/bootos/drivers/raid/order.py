@@ -8,7 +8,10 @@ from bootos.drivers.storage.controller import Initialization, Mode, ReadPolicy, 
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`device` is the kernel's disk that goes away, with all that it holds; empty: none does."""
+
     controller: str
+    device: str = ""
 
 
 class SetMode(Order, frozen=True, kw_only=True, tag=True):

@@ -3,9 +3,11 @@
 Called by `apply` of the drivers.
 """
 
+from typing import Any
+
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.storage.array import find_array_node, make_writable, stop_arrays_on
-from bootos.drivers.storage.lsblk import find_parts, find_users, read_device
+from bootos.drivers.storage.lsblk import find_device, find_parts, find_users, read_device
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import partition_path
 
@@ -20,13 +22,25 @@ def find_node(machine: Machine, device: str) -> str:
     return node
 
 
+def check_unused(machine: Machine, node: str) -> None:
+    """Raise DriverError when a device was taken into use since it was planned, for one whose content goes away with it.
+    A device that is not there any more is in no use."""
+    item = find_device(machine, node)
+    if item is not None:
+        _check_users(node, item)
+
+
+def _check_users(node: str, item: dict[str, Any]) -> None:
+    if users := find_users(item):
+        raise DriverError(f"{node} was taken into use: it is {', '.join(dict.fromkeys(users))}")
+
+
 def clear_device(machine: Machine, node: str) -> None:
     """Stop md arrays that have `node` or one of its partitions as a member, then remove every signature from the
     partitions and from `node` itself (tables included). Raises DriverError (it was taken into use since it was planned:
     earlier actions may have taken hours), ToolError."""
     item = read_device(machine, node)
-    if users := find_users(item):
-        raise DriverError(f"{node} was taken into use: it is {', '.join(dict.fromkeys(users))}")
+    _check_users(node, item)
     parts = [child["path"] for child in find_parts(item)]
     stop_arrays_on(machine, [node, *parts])
     machine.run(["wipefs", "--all", "--force", "--quiet", *parts, node])

@@ -41,10 +41,15 @@ def read_devices(machine: Machine) -> dict[str, dict[str, Any]]:
     return parse_lsblk(machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS]).stdout)
 
 
+def find_device(machine: Machine, node: str) -> dict[str, Any] | None:
+    """One device with what is on it; None: it is not there."""
+    done = machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS, node], check=False)
+    return parse_lsblk(done.stdout).get(node) if done.returncode == 0 else None
+
+
 def read_device(machine: Machine, node: str) -> dict[str, Any]:
     """One device with what is on it. Raises DriverError when it is not there."""
-    done = machine.run(["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS, node], check=False)
-    item = parse_lsblk(done.stdout).get(node) if done.returncode == 0 else None
+    item = find_device(machine, node)
     if item is None:
         raise DriverError(f"{node} is not there", hint="the disk may have failed or been pulled")
     return item

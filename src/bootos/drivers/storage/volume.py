@@ -213,8 +213,12 @@ def _probe(
 @contextmanager
 def opened(machine: Machine, group: str, name: str) -> Iterator[str]:
     """Activate a logical volume, yield its node, and deactivate it again. While it is open it is tagged as unfinished,
-    and stays so when its content could not be made to the end."""
+    and stays so when its content could not be made to the end. Raises DriverError (it was taken into use since it was
+    planned: earlier actions may have taken hours), ToolError."""
     place = f"{group}/{name}"
+    rows = _report(machine, "lvs", "lv", "lv_device_open", place)
+    if any(row["lv_device_open"] == "open" for row in rows):  # `unknown` is one that is not active
+        raise DriverError(f"{volume_device(group, name)} was taken into use: something has it open")
     machine.run(["lvchange", "--yes", "--addtag", UNFINISHED, place], timeout_s=LVM_TIMEOUT_S)
     # The image's lists of volumes to activate are for `-aay` only, so they do not stop this command.
     machine.run(["lvchange", "--yes", "--activate", "y", place], timeout_s=LVM_TIMEOUT_S)
