@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from carrying import apply, plan
+from lvmtools import FakeGroup, FakeVolume
 from storagemachine import MIB, FakeArray, FakeDevice, FakePart, StorageMachine
 
 from bootos.drivers.contract import DriverError
@@ -85,6 +86,41 @@ def test_partitions_of_a_table_that_was_overwritten_are_not_taken_without_a_word
         ]
         wiped = plan(on_sda(**wanted, wipe=True), fake.machine, fake.build_inventory())
         assert (wiped.actions[0].destroys, wiped.actions[0].allowed) == ((lost,), "disks[0].wipe")
+
+
+def test_what_lies_on_a_partition_that_only_the_kernel_has_is_told_whole(fake: Damaged) -> None:
+    """A physical volume with its group, and a member with its array, which did not run."""
+    disk = fake.devices["/dev/sda"]
+    disk.table = None
+    disk.parts[1].signatures = [{"type": "LVM2_member", "label": "", "uuid": "pv"}]
+    fake.pv_uuids["/dev/sda1"] = "pv"
+    data = {"type": "ext4", "label": "data", "uuid": ""}
+    root = FakeVolume(extents=10, pieces=[("/dev/sda1", 0, 9)], signatures=[data])
+    fake.groups["vg0"] = FakeGroup(extent_bytes=4 * MIB, members={"/dev/sda1": 500}, volumes={"root": root})
+    held = "/dev/sda (drive 0, serial SER0) holds"
+    lost = 'LVM physical volume of volume group "vg0" on /dev/sda1; ext4 file system "data" on /dev/vg0/root'
+    found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [f"{held} {lost}"]
+    root.active = True
+    (used, _) = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory()).problems
+    assert "it is in use by /dev/vg0/root (lvm)" in used.message
+
+    fake.drop_member("/dev/sda1")
+    disk.parts[1].signatures = [{"type": "linux_raid_member", "label": "any:os", "uuid": "a:b:c:d"}]
+    array = FakeArray(
+        name="os",
+        uuid="a:b:c:d",
+        level=1,
+        drives=["/dev/sda1"],
+        hotspares=[],
+        chunk_kib=512,
+        device=FakeDevice(size_bytes=2000 * MIB, signatures=[data]),
+    )
+    fake.arrays.append(array)
+    fake._tell_mdstat()
+    lost = 'member of md array "os" on /dev/sda1; ext4 file system "data" on /dev/md/os'
+    found = plan(on_sda(filesystem="xfs"), fake.machine, fake.build_inventory())
+    assert [problem.message for problem in found.problems] == [f"{held} {lost}"]
 
 
 def test_a_running_array_whose_superblocks_are_gone_is_not_taken_without_a_word(fake: Damaged) -> None:

@@ -111,8 +111,7 @@ def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
 
 def _find_members(block: Block) -> list[str]:
     """The device and its partitions."""
-    slices = block.layout.slices if block.layout else ()
-    return [block.device, *(part.device for part in (*slices, *block.strays))]
+    return [block.device, *(part.device for part in block.parts)]
 
 
 def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
@@ -125,7 +124,7 @@ def _tell_block(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
         yield f"{block.layout.table.upper()} partition table with {count} on {block.device}"
     if block.layout is None:
         yield from _tell_tables(block.signatures, block.device, " that cannot be read")
-    for part in (*slices, *block.strays):
+    for part in block.parts:
         yield from _tell_slice(state, part, freed)
 
 

@@ -109,9 +109,9 @@ def _find_members_by_node(blocks: Iterable[Block], kind: str) -> dict[str, str]:
     for block in blocks:
         if any(signature.type == kind for signature in block.signatures):
             found[block.node] = block.device
-        for part in block.layout.slices if block.layout else ():
+        for part in block.parts:
             if any(signature.type == kind for signature in part.signatures):
-                found[partition_path(block.node, part.number)] = part.device
+                found[block.find_part_node(part)] = part.device
     return found
 
 

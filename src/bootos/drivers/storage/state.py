@@ -55,6 +55,15 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     used_by: tuple[str, ...] = ()
     unreadable: bool = False
 
+    @property
+    def parts(self) -> tuple[Slice, ...]:
+        """All partitions: those of the table, and those that only the kernel has."""
+        return (*(self.layout.slices if self.layout is not None else ()), *self.strays)
+
+    def find_part_node(self, part: Slice) -> str:
+        """The kernel's device of a partition."""
+        return partition_path(self.node, part.number) if part.number else part.device
+
     def find_slice(self, number: int) -> Slice | None:
         """The partition of this number."""
         slices = self.layout.slices if self.layout is not None else ()
@@ -92,7 +101,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         return device in freed or any(
             block.device in freed
             for block in self.blocks.values()
-            if block.layout is not None and device in {part.device for part in block.layout.slices}
+            if device in {part.device for part in block.parts}
         )
 
     def find_group_of(self, device: str) -> volume.Group | None:
