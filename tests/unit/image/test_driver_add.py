@@ -61,7 +61,12 @@ def build_image(tmp_path: Path, own: Mapping[str, bytes], boot: Mapping[str, byt
         (modules / path).write_bytes(content)
     (modules / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\n")
     (modules / "modules.order").touch()
-    (tree / "lib").symlink_to("usr/lib")
+    for name in ("lib", "lib64"):
+        (tree / name).symlink_to(f"usr/{name}")
+    (tree / "usr/lib64").mkdir()
+    (tree / "usr/lib64/ld.so").write_text("the dynamic loader")
+    (tree / "var").mkdir()
+    (tree / "var/run").symlink_to("/run")
     run(["depmod", "--basedir", tree, RELEASE])
     pack_layer(tree, tmp_path / "kernel.squashfs")
     add_layer(
@@ -122,14 +127,68 @@ def test_a_module_overrides_the_image_s_own(directory: Path, files: Path, tmp_pa
     assert OWN not in table
 
 
-def test_a_package_with_links_goes_in_with_its_links(directory: Path, tmp_path: Path) -> None:
+def fill_deb(tmp_path: Path, *directories: str) -> Path:
+    """What a package with a module is made of; `directories` are more of it."""
     tree = tmp_path / "deb"
-    for name in ("DEBIAN", f"usr/lib/modules/{RELEASE}/extra", "opt/maker"):
+    for name in ("DEBIAN", f"usr/lib/modules/{RELEASE}/extra", *directories):
         (tree / name).mkdir(parents=True)
     (tree / "DEBIAN/control").write_text(
         "Package: labnic-driver\nVersion: 2.0\nArchitecture: amd64\nMaintainer: nobody <a@b>\nDescription: x\n"
     )
     (tree / f"usr/lib/modules/{RELEASE}/extra/labnic.ko").write_bytes(LABNIC)
+    return tree
+
+
+@pytest.mark.parametrize("pci_ids", [[], [PCI_ID]])
+def test_libraries_go_where_the_image_has_them(directory: Path, pci_ids: list[str], tmp_path: Path) -> None:
+    """A layer with a directory /lib64 would hide the image's link, and the dynamic loader with it."""
+    tree = fill_deb(tmp_path, "lib64")
+    (tree / "lib64/libmaker.so").write_text("code")
+    run(["dpkg-deb", "--root-owner-group", "--build", tree, tmp_path / "labnic.deb"])
+    added = add_driver(directory, tmp_path / "labnic.deb", tmp_path / "cache", pci_ids=pci_ids)
+    if pci_ids:
+        listed = run(["unsquashfs", "-l", directory / added.file]).stdout
+        assert "/usr/lib64/libmaker.so" in listed and "squashfs-root/lib64" not in listed.splitlines()
+        return
+    with open_root(read_image(directory), tmp_path / "look") as root:
+        assert (root / "lib64").is_symlink()
+        assert (root / "lib64/ld.so").read_text() == "the dynamic loader"
+        assert (root / "lib64/libmaker.so").read_text() == "code"
+
+
+@pytest.mark.parametrize("pci_ids", [[], [PCI_ID]])
+@pytest.mark.parametrize(
+    ("files", "links", "message"),
+    [
+        (
+            "var/run/maker",
+            {},
+            "the package has a directory in the place of /var/run, which is a link to /run in the image",
+        ),
+        (
+            "opt/maker",
+            {"usr/lib64": "/opt/maker"},
+            "the package has a link in the place of /usr/lib64, which is a directory in the image",
+        ),
+    ],
+)
+def test_a_package_that_would_hide_what_the_image_has_is_refused(
+    directory: Path, files: str, links: dict[str, str], message: str, pci_ids: list[str], tmp_path: Path
+) -> None:
+    tree = fill_deb(tmp_path, files)
+    (tree / files / "file").write_text("x")
+    for name, to in links.items():
+        (tree / name).symlink_to(to)
+    run(["dpkg-deb", "--root-owner-group", "--build", tree, tmp_path / "labnic.deb"])
+    before = (directory / "manifest.json").read_bytes()
+    with pytest.raises(BootosError) as raised:
+        add_driver(directory, tmp_path / "labnic.deb", tmp_path / "cache", pci_ids=pci_ids)
+    assert raised.value.message == message
+    assert (directory / "manifest.json").read_bytes() == before
+
+
+def test_a_package_with_links_goes_in_with_its_links(directory: Path, tmp_path: Path) -> None:
+    tree = fill_deb(tmp_path, "opt/maker")
     (tree / "opt/maker/current").symlink_to("/opt/maker/of-another-package")
     (tmp_path / "secret").write_text("of the build host")
     (tree / "opt/maker/host").symlink_to(tmp_path / "secret")

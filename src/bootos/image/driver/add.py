@@ -18,7 +18,7 @@ from bootos.image.driver.boot import read_order, renew_boot_files
 from bootos.image.driver.check import check_modules, find_broken
 from bootos.image.driver.index import INDEX, add_index
 from bootos.image.driver.kernel import MODULES, find_dependents, list_modules, read_kernel, read_modules
-from bootos.image.driver.package import Unpacked, unpack
+from bootos.image.driver.package import Unpacked, check_over, unpack
 from bootos.image.kernel_module import read_name
 from bootos.image.layers.core import Image, add_layer, pack_layer, read_image, remove_layer
 from bootos.image.layers.origin import read_file
@@ -57,6 +57,7 @@ def add_driver(
         unpacked = unpack(source, work / "tree")
         kept = list_layers_without(image, unpacked.name)
         with open_root(image, work / "image", kept) as root:
+            check_over(unpacked.tree, root)
             kernel = read_kernel(root, release, cache_dir)
             verdict = check_modules(list(unpacked.modules.values()), kernel)
             problems = [*verdict.problems, *find_rivals(image.manifest, unpacked)]

@@ -46,7 +46,7 @@ def unpack(source: Path, tree: Path) -> Unpacked:
         raise BootosError(f"{source} is no file", hint="give an rpm, a Debian package or a module (.ko)")
     tree.mkdir(parents=True)
     name, version = _extract(source, tree)
-    for directory in ("lib", "bin", "sbin"):
+    for directory in ("lib", "lib64", "bin", "sbin"):
         _merge_into_usr(tree, directory)
     for directory in LEFT_OUT:
         check_inside(tree, (tree / directory).parent)
@@ -197,6 +197,28 @@ def check_inside(tree: Path, path: Path) -> None:
     if not path.resolve().is_relative_to(tree.resolve()):
         inside = path.relative_to(tree)
         raise BootosError(f"the package has a link in the path {inside}, which leads out of the package")
+
+
+def check_over(tree: Path, root: Path) -> None:
+    """Check that an unpacked package can lie over an image's root: its directories are no links or files there, and its
+    files no directories. They would hide what the image has behind that name. Raises BootosError, with the path."""
+    for path in sorted(tree.rglob("*")):
+        inside = path.relative_to(tree)
+        below = root / inside
+        mine, other = _tell_kind(path), _tell_kind(below)
+        if other and mine != other and "a directory" in (mine, other):
+            to = f" to {below.readlink()}" if below.is_symlink() else ""
+            raise BootosError(
+                f"the package has {mine} in the place of /{inside}, which is {other}{to} in the image",
+                hint="pack it with its files where the image has them",
+            )
+
+
+def _tell_kind(path: Path) -> str:
+    """What a path is, in words; empty: there is nothing."""
+    if path.is_symlink():
+        return "a link"
+    return "a directory" if path.is_dir() else "a file" if path.exists() else ""
 
 
 def _merge_into_usr(tree: Path, name: str) -> None:
