@@ -15,17 +15,17 @@ BUILDERS = {"Action", "replace"}  # functions that make or change an action
 
 @functools.cache
 def read_folder(folder: str) -> list[tuple[str, ast.AST]]:
-    """(file, node) of every call and every attribute in this folder."""
+    """(file, node) of every call, every attribute and every `+=` in this folder."""
     return [
         (str(file.relative_to(SOURCE)), node)
         for file in sorted((SOURCE / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Call | ast.Attribute)
+        if isinstance(node, ast.Call | ast.Attribute | ast.AugAssign)
     ]
 
 
 def walk(*folders: str) -> Iterator[tuple[str, ast.AST]]:
-    """(file, node) of every call and every attribute in these folders."""
+    """The same of these folders."""
     for folder in folders:
         yield from read_folder(folder)
 
@@ -43,6 +43,7 @@ def test_an_action_says_what_it_destroys_in_the_words_of_a_ruling() -> None:
         handed_on += any(key.arg == "ruling" for key in node.keywords)  # mypy checks its type
         if read_called(node) not in BUILDERS:
             continue
+        assert file == CONTRACT or read_called(node) != "Action", f"{file}:{node.lineno} must use Planned.act"
         given = {key.arg: key.value for key in node.keywords if key.arg in LOSS}
         if not given:
             continue
@@ -53,6 +54,16 @@ def test_an_action_says_what_it_destroys_in_the_words_of_a_ruling() -> None:
         owners = {ast.unparse(value.value) for value in given.values() if isinstance(value, ast.Attribute)}
         assert len(given) == 2 and len(owners) == 1, f"{file}:{node.lineno} must take both from one Ruling"
     assert handed_on > 10
+
+
+def test_what_a_ruling_forbids_is_taken_over_in_one_way() -> None:
+    """By `Planned.take`, so that nobody adds the problems and plans the action all the same."""
+    adders = {
+        file
+        for file, node in walk("drivers", "engine", "agent")
+        if isinstance(node, ast.AugAssign) and ast.unparse(node.value) == "ruling.problems"
+    }
+    assert adders == {CONTRACT}
 
 
 def test_only_the_desk_makes_rulings() -> None:

@@ -248,8 +248,8 @@ class Planned(msgspec.Struct, kw_only=True):
         """Add a problem at a path of the template."""
         self.problems.append(Problem(path=path, message=message, hint=hint))
 
-    def allows(self, ruling: Ruling) -> bool:
-        """Whether an action may be planned: the ruling has no problems. Those that it has are added to the plan's."""
+    def take(self, ruling: Ruling) -> bool:
+        """Add a ruling's problems; returns whether it has none, so that its action may be planned."""
         self.problems += ruling.problems
         return not ruling.problems
 

@@ -202,7 +202,7 @@ def _plan_make(state: Storage, spot: Spot, filesystem: Filesystem, planned: Plan
         wipe_word(spot.owner, spot.wipe),
         is_own=is_own,
     )
-    if not planned.allows(ruling):
+    if not planned.take(ruling):
         return
     words = [filesystem.type.value]
     words += [f'label "{filesystem.label}"'] if filesystem.label else []

@@ -122,7 +122,7 @@ def _plan_place(
         wipe_word(place.owner, place.wipe),
         is_own=is_unfinished_container(signatures),
     )
-    if not planned.allows(ruling):
+    if not planned.take(ruling):
         return
     inside = f" with {filesystem.type.value}" if filesystem is not None else ""
     uuid = draw_uuid(state.owner, f"{target.device} luks")

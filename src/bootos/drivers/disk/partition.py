@@ -105,7 +105,7 @@ def _plan_table(
             wipe_word(at, wanted.wipe),
             is_own=is_own_table(state, found, target.place),
         )
-        if not planned.allows(ruling):
+        if not planned.take(ruling):
             return
         before = _tell_present(found) if found is not None else []
     changes = [*before, *(_tell_wanted(part, target) for part in placed)]

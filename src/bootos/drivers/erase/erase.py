@@ -109,7 +109,7 @@ def _plan_drive(
         Occupancy(content=(f"everything on {title}, {size}", *found.content), users=found.users),
         Word(path=f"{at}.confirm", is_given=wanted.confirm == "lose-all-data"),
     )
-    planned.problems += ruling.problems
+    is_allowed = planned.take(ruling)
     ability, name = state.abilities[disk.path], name_drive(disk, state.storage.disks)
     begun = bool(name) and f"{ERASE}{name}" in state.storage.begun
     if begun and ability.enabled:  # an earlier attempt has set the password
@@ -118,7 +118,7 @@ def _plan_drive(
     way, why = choose_way(ability, wanted.method)
     if way is None:
         planned.complain(f"{at}.method", f"{title}: {why}", _find_hint(why))
-    if way is None or ruling.problems:
+    if way is None or not is_allowed:
         return
     forecast.freed.add(disk.path)
     method, variant = way

@@ -131,7 +131,7 @@ def _build_actions(
     longest: Sequence[FirmwarePackage],
     recipe: Recipe,
 ) -> list[Action]:
-    actions = []
+    planned = Planned()
     subject = build_subject(item)
     for number, package in enumerate(longest):
         left = len(longest) - number
@@ -147,21 +147,19 @@ def _build_actions(
             recipe=recipe,
         )
         step = f" (hop {number + 1} of {len(longest)})" if len(longest) > 1 else ""
-        action = Action(
-            id=f"{driver}:{subject}:{package.version}",
-            driver=driver,
-            summary=f"{titles}: {hop.before} -> {package.version}{step}",
-            changes=tuple(
+        planned.act(
+            f"{driver}:{subject}:{package.version}",
+            f"{titles}: {hop.before} -> {package.version}{step}",
+            hop,
+            at,
+            *(
                 Change(what=f"{part.title} firmware", before=versions[part.id], after=package.version)
                 for part, _ in having
             ),
-            path=at,
             reboot=recipe.reboot,
             estimate_s=recipe.estimate_s,
-            detail=hop,
         )
-        actions.append(action)
-    return actions
+    return planned.actions
 
 
 def _find_before(part: Installed, chain: Chain, left: int) -> str:

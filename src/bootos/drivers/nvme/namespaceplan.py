@@ -69,7 +69,7 @@ class NamespacePlan:
             self.planned.notes.append(f"{drive.title} has its {_count(kept)} already")
             return
         ruling = self._judge(drive, doomed, wanted, at)
-        if not self.planned.allows(ruling):
+        if not self.planned.take(ruling):
             return
         name, coming = name_drive(drive.disk, [other.disk for other in self.drives]), []
         for item, size_bytes in zip(missing, sizes[kept:], strict=True):

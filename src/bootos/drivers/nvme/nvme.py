@@ -186,7 +186,7 @@ def _plan_format(
         find_on_device(state.storage, disk.path, forecast.freed),
         wipe_word(at, wanted.wipe),
     )
-    if not planned.allows(ruling):
+    if not planned.take(ruling):
         return
     before = f"{present.sector_bytes} bytes" if present is not None else ""
     speed = PERFORMANCE[chosen.performance & 3]

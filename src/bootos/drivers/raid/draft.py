@@ -69,7 +69,7 @@ class ControllerDraft:
             find_on_array(self.state.storage, array, what, self.forecast.freed),
             word,
         )
-        if self.planned.allows(ruling):
+        if self.planned.take(ruling):
             self.act(
                 f"delete:{controller.number}:{array.title}",
                 f"delete array {array.title} ({what})",
@@ -123,7 +123,7 @@ class ControllerDraft:
             hint = "erase it first, or name it in the hotspares of an array, with hotspare_kind: global and wipe: true"
             told = tuple(msgspec.structs.replace(problem, hint=hint) for problem in ruling.problems)
             ruling = msgspec.structs.replace(ruling, problems=told)
-        if not self.planned.allows(ruling):
+        if not self.planned.take(ruling):
             return
         if drive.device:
             self.forecast.taken.setdefault(drive.device, at)

@@ -137,10 +137,9 @@ def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast
         word,
         is_own=half,
     )
-    planned.problems += ruling.problems
     members = tuple(sorted(member.node for member in array.members))
     where = ", ".join(members)
-    if not ruling.problems:
+    if planned.take(ruling):
         planned.act(
             f"raid.mdadm:delete:{array.name}",
             f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
@@ -165,7 +164,7 @@ def _plan_repair(
     extra = sorted(array.nodes - item.paths)
     for disk in absent:
         ruling = _judge_disk(state, disk, item, forecast)
-        if not planned.allows(ruling):
+        if not planned.take(ruling):
             continue
         planned.act(
             f"raid.mdadm:add:{array.name}:{disk.path}",
@@ -207,7 +206,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
     ruling = join_rulings(_judge_disk(state, disk, item, forecast) for disk in item.disks)
-    planned.problems += ruling.problems
+    planned.take(ruling)
     sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
     tell_waste(item, sizes, planned)
     member_bytes: int | None = None

@@ -95,15 +95,15 @@ def plan_foreign(draft: ControllerDraft) -> None:
                 Occupancy(content=lost),
                 Word(path="raid.foreign", is_given=draft.raid.foreign == "clear"),
             )
-            draft.planned.problems += ruling.problems
-            draft.act(
-                f"clear-foreign:{controller.number}",
-                f"forget what drives brought with them: {'; '.join(titles)}",
-                ClearForeign(controller=controller.id),
-                "raid.foreign",
-                Change(what=what, before="; ".join(titles)),
-                ruling=ruling,
-            )
+            if draft.planned.take(ruling):
+                draft.act(
+                    f"clear-foreign:{controller.number}",
+                    f"forget what drives brought with them: {'; '.join(titles)}",
+                    ClearForeign(controller=controller.id),
+                    "raid.foreign",
+                    Change(what=what, before="; ".join(titles)),
+                    ruling=ruling,
+                )
 
 
 def wanted_globals(
