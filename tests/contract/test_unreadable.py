@@ -9,6 +9,8 @@ from lvmtools import FakeGroup, FakeVolume
 from storagemachine import MIB, FakeArray, FakeDevice, FakePart, StorageMachine
 
 from bootos.drivers.contract import DriverError
+from bootos.drivers.storage.content import find_on_volume
+from bootos.drivers.storage.read import read_storage
 
 
 class Damaged(StorageMachine):
@@ -190,6 +192,19 @@ def test_a_logical_volume_whose_reads_fail_is_not_blank(tmp_path: Path) -> None:
     (tmp_path / "dev/sda").mkdir(parents=True)
     (problem,) = plan(wanted, fake.machine, inventory).problems
     assert problem.message == "/dev/vg/data holds what cannot be read on /dev/vg/data"
+    (data,) = read_storage(fake.machine, inventory).groups[0].volumes
+    assert (data.unreadable, data.signatures) == (True, ()), "there is no signature of that kind"
+
+
+def test_a_logical_volume_that_begins_on_a_missing_disk_is_not_blank(tmp_path: Path) -> None:
+    """LVM calls the physical volume `[unknown]` then."""
+    fake = StorageMachine(tmp_path, {"sda": 4096 * MIB})
+    fake.put("/dev/sda", "LVM2_member", "", "pv")
+    fake.pv_uuids["/dev/sda"] = "pv"
+    volumes = {"data": FakeVolume(extents=10, pieces=[("[unknown]", 0, 9)])}
+    fake.groups["vg"] = FakeGroup(extent_bytes=4 * MIB, members={"/dev/sda": 900}, volumes=volumes, missing=1)
+    (group,) = read_storage(fake.machine, fake.build_inventory()).groups
+    assert find_on_volume(group, "data").content == ("what cannot be read on /dev/vg/data",)
 
 
 @pytest.mark.parametrize("said", ["null", "lsblk: Killed", '{"blockdevices": [{"name": "sda"}]}', "[]"])

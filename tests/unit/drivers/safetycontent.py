@@ -280,7 +280,6 @@ CONTENTS = (
         name="cannot be read",
         is_unreadable=True,
         told="cannot be read",
-        places=ANY - {"volume"},
     ),
     Content(
         name="a volume of a kind that cannot be looked at",

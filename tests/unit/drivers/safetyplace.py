@@ -83,6 +83,7 @@ def build_place(place: str, content: Content) -> tuple[Any, Forecast]:
             active=content.is_active,
             unfinished=content.is_unfinished,
             signatures=content.signatures,
+            unreadable=content.is_unreadable,
         )
         physical = volume.Member(device="/dev/sda", uuid=OTHER, size_bytes=SIZE)
         group = volume.Group(

@@ -62,7 +62,7 @@ def export_groups(state: Storage) -> list[dict[str, Any]]:
         volumes = [
             {"name": volume.name, "size": f"{volume.size_bytes}B", **_export_content(volume.signatures)}
             for volume in group.volumes
-            if volume.readable and not volume.unfinished and _NAME.fullmatch(volume.name)
+            if volume.is_linear and not volume.unfinished and _NAME.fullmatch(volume.name)
         ]
         entry: dict[str, Any] = {"name": group.name, "volumes": volumes}
         if group.extent_bytes != 4 * MIB:

@@ -190,7 +190,7 @@ def _plan_volumes(
         here = f"{at}.volumes[{index}]"
         present = ours.find_volume(item.name) if ours is not None else None
         has = present.size_bytes // extent_bytes if present is not None else 0
-        if present is not None and not present.readable:
+        if present is not None and not present.is_linear:
             message = f"{item.name!r} exists and is {present.kind}: only linear volumes are made and extended"
             planned.complain(here, message)
             continue

@@ -65,8 +65,7 @@ def find_on_volume(group: volume.Group, name: str) -> Occupancy:
     found = group.find_volume(name)
     if found is None:
         return Occupancy()
-    is_empty = found.unfinished or (found.readable and not found.signatures)
-    content = () if is_empty else tuple(volume.tell_volume(group.name, found))
+    content = () if found.unfinished or found.is_blank else tuple(volume.tell_volume(group.name, found))
     return Occupancy(content=content, users=("active",) if found.active else ())
 
 

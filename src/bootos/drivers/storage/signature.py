@@ -5,7 +5,6 @@ import msgspec
 MD_SIGNATURE = "linux_raid_member"
 LVM_SIGNATURE = "LVM2_member"
 LUKS_SIGNATURE = "crypto_LUKS"
-UNREADABLE = "unreadable"  # no signature: nobody can tell whether there is one
 TABLES = {"gpt": "gpt", "dos": "mbr"}  # partition tables, as `wipefs` and as templates call them
 
 
@@ -33,7 +32,6 @@ def name_signature(signature: Signature) -> str:
         "drbd": "DRBD device",
         "VMFS_volume_member": "VMFS volume",
         "suspend": "hibernation image",
-        UNREADABLE: "what cannot be read",
     }
     if signature.type in special:
         return special[signature.type] + label

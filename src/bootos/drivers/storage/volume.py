@@ -16,7 +16,7 @@ import msgspec
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.storage.mark import UNFINISHED
 from bootos.drivers.storage.readability import can_read_edges
-from bootos.drivers.storage.signature import UNREADABLE, Signature, name_signature
+from bootos.drivers.storage.signature import Signature, name_signature
 
 LVM_TIMEOUT_S = 300.0
 
@@ -33,7 +33,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A logical volume. `readable`: it is linear, so `signatures` tells what is on it."""
+    """A logical volume. `signatures` tells what is on it, if it is linear and not `unreadable`."""
 
     name: str
     uuid: str
@@ -42,11 +42,17 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = False
     unfinished: bool = False
     signatures: tuple[Signature, ...] = ()
+    unreadable: bool = False
 
     @property
-    def readable(self) -> bool:
-        """Whether what is on it can be read without activating it."""
+    def is_linear(self) -> bool:
+        """Whether it lies on its physical volumes in a row, so that it can be looked at without activating it."""
         return self.kind == "linear"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it was looked at, and nothing was found."""
+        return self.is_linear and not self.unreadable and not self.signatures
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +103,11 @@ def tell_volume(group: str, volume: Volume) -> Iterator[str]:
     place = volume_device(group, volume.name)
     if volume.unfinished:
         return
-    if not volume.readable:
+    if not volume.is_linear:
         yield f"{volume.kind} logical volume {place} (its content cannot be read without activating it)"
-    elif not volume.signatures:
+    if volume.unreadable:
+        yield f"what cannot be read on {place}"
+    if volume.is_blank:
         yield f"logical volume {place}"
     for signature in volume.signatures:
         yield f"{name_signature(signature)} on {place}"
@@ -175,6 +183,7 @@ def _read_volumes(
         first = min(rows, key=lambda row: int(row["seg_start_pe"] or 0))
         kinds = {row["segtype"] for row in rows}
         kind = "linear" if kinds == {"linear"} else min(kinds - {"linear"})
+        signatures = _probe(machine, first, starts, extents[group]) if kind == "linear" else ()
         found.setdefault(group, []).append(
             Volume(
                 name=name,
@@ -183,7 +192,8 @@ def _read_volumes(
                 kind=kind,
                 active=first["lv_active"] == "active",
                 unfinished=UNFINISHED in first["lv_tags"].split(","),
-                signatures=_probe(machine, first, starts, extents[group]) if kind == "linear" else (),
+                signatures=signatures or (),
+                unreadable=signatures is None,
             )
         )
     return {group: tuple(sorted(volumes, key=lambda volume: volume.name)) for group, volumes in found.items()}
@@ -191,18 +201,18 @@ def _read_volumes(
 
 def _probe(
     machine: Machine, piece: dict[str, Any], starts: Mapping[str, int], extent_bytes: int
-) -> tuple[Signature, ...]:
-    """What lies where the volume begins. The device's other extents are not looked at."""
+) -> tuple[Signature, ...] | None:
+    """What lies where the volume begins; None: that cannot be read. The device's other extents are not looked at."""
     place = _FIRST_RANGE.match(piece["seg_pe_ranges"])
     if place is None or place["device"] not in starts:
-        return ()
+        return None  # it begins on a physical volume that is not there
     offset = starts[place["device"]] + int(place["first"]) * extent_bytes
     size = (int(place["last"]) - int(place["first"]) + 1) * extent_bytes
     argv = ["blkid", "--probe", "--output", "export", "--offset", str(offset), "--size", str(size)]
     done = machine.run([*argv, place["device"]], check=False)
     if done.returncode == 2:  # nothing found
         is_blank = can_read_edges(machine.root, place["device"], size, offset)
-        return () if is_blank else (Signature(type=UNREADABLE),)
+        return () if is_blank else None
     if done.returncode == 8:  # blkid finds several signatures: there is data, of whatever kind
         return (Signature(type="ambiguous"),)
     if done.returncode != 0:
