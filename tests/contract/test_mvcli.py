@@ -79,11 +79,12 @@ def test_what_the_controller_cannot_is_a_problem(rig: RaidRig, array: str, path:
         ("fail-half", "does not answer"),
         ("wrong-exit", "exit code 1"),
         ("ignore", "shows no new virtual disks"),
+        ("hang", "took longer than 600 s and was ended"),
     ],
 )
 def test_a_refusal_names_the_array(rig: RaidRig, kind: str, said: str) -> None:
     rig.misbehave("mvcli", kind, "create")
-    with rig.raises(match=rf"array 'os' was not created.*{said}"):
+    with rig.raises(match=rf"array 'os' was not created: .*{said}"):
         rig.apply(OS)
 
 

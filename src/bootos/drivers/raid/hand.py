@@ -30,7 +30,7 @@ class ToolHand:
         try:
             done = self.machine.run(argv, timeout_s=APPLY_TIMEOUT_S, check=False)
         except ToolError as cause:
-            raise DriverError(about) from cause
+            raise DriverError(f"{about}: {cause}", hint=cause.hint) from cause
         error = parse_error(done.stdout + "\n" + done.stderr)
         if error or done.returncode:
             said = error or (done.stderr or done.stdout).strip()[-500:] or "nothing"
