@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-Text = TypeVar("Text")
+Said = TypeVar("Said")
 Value = TypeVar("Value")
 
 MISREADINGS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -37,7 +37,7 @@ class Problems(list[Problem]):
         """Add one."""
         self.append(Problem(path=path, message=message, hint=hint))
 
-    def parse(self, path: str, parse: Callable[[Text], Value], text: Text) -> Value | None:
+    def parse(self, path: str, parse: Callable[[Said], Value], text: Said) -> Value | None:
         """What `parse` makes of the text at this place; None, with a problem, when it raises ValueError."""
         try:
             return parse(text)

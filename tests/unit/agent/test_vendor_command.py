@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bootos.agent.vendor_command.__main__ import read_words
-from bootos.agent.vendor_command.bios import BiosCommand, build_document
-from bootos.agent.vendor_command.main import COMMANDS, run_command
+from bootos.agent.vendor_command.bios import BiosScript, build_document
+from bootos.agent.vendor_command.main import SCRIPTS, run_command
 from bootos.agent.vendor_command.option import COMMON, Given, parse_words
 from bootos.drivers.contract import Machine
 from bootos.image.steps.layer import ROOTFS, VENDOR_SCRIPTS
@@ -55,7 +55,7 @@ def test_every_script_of_the_image_tells_its_options(script: str, capsys: pytest
 def test_the_documents_list_every_option(script: str) -> None:
     text = DOCUMENT.read_text()
     part = text.partition(f"## `{script}`")[2].partition("\n## ")[0]
-    for option in COMMANDS[script]().options:
+    for option in SCRIPTS[script]().options:
         shown = (
             f"`-{option.letter}`, `--{option.word}"
             if option.letter and not option.value
@@ -66,7 +66,7 @@ def test_the_documents_list_every_option(script: str) -> None:
 
 
 def test_bios_options_become_the_bios_section_of_a_template() -> None:
-    given, problems = parse_words(BiosCommand.options, ["-t", "enable", "--cstates=disable"])
+    given, problems = parse_words(BiosScript.options, ["-t", "enable", "--cstates=disable"])
     assert problems == []
     document = build_document(given)
     assert document["bios"] == {"virtualization": "enabled", "c_states": "disabled"}

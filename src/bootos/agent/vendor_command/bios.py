@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Command, Request
+from bootos.agent.vendor_command.request import Request, VendorScript
 from bootos.drivers.contract import Driver, Machine
 from bootos.errors import BootosError, Problem, Problems
 from bootos.wire.inventory import Inventory
@@ -13,7 +13,7 @@ STATES = {"enable": "enabled", "disable": "disabled"}
 SECTION = "bios"
 
 
-class BiosCommand(Command):
+class BiosScript(VendorScript):
     name = "bios.sh"
     summary = "set BIOS options"
     options: Sequence[Option] = (
@@ -66,4 +66,4 @@ class BiosCommand(Command):
 def build_document(given: Given) -> dict[str, object]:
     """The template: `bios: {virtualization: enabled, c_states: disabled}`."""
     wanted = {place: STATES[given.values[word]] for word, place in SETTINGS.items() if word in given}
-    return {"name": BiosCommand.name, SECTION: wanted}
+    return {"name": BiosScript.name, SECTION: wanted}

@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from bootos.agent.vendor_command.bios import BiosCommand
-from bootos.agent.vendor_command.oob import OobCommand
+from bootos.agent.vendor_command.bios import BiosScript
+from bootos.agent.vendor_command.oob import OobScript
 from bootos.agent.vendor_command.option import Given, build_usage, parse_words
-from bootos.agent.vendor_command.raid import RaidCommand
-from bootos.agent.vendor_command.request import Command, Request, name_problem, name_words
+from bootos.agent.vendor_command.raid import RaidScript
+from bootos.agent.vendor_command.request import Request, VendorScript, name_problem, name_words
 from bootos.drivers.contract import Action, Driver, Machine
 from bootos.drivers.registry import choose_drivers, load_drivers
 from bootos.engine.watcher import Watcher
@@ -27,10 +27,10 @@ from bootos.errors import BootosError, Problem, read_chain
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import StepState
 
-COMMANDS: dict[str, Callable[[], Command]] = {
-    "raid.sh": RaidCommand,
-    "oob.sh": OobCommand,
-    "bios.sh": BiosCommand,
+SCRIPTS: dict[str, Callable[[], VendorScript]] = {
+    "raid.sh": RaidScript,
+    "oob.sh": OobScript,
+    "bios.sh": BiosScript,
 }
 
 
@@ -49,7 +49,7 @@ class Printer(Watcher):
             print(text, flush=True)
 
     def show_plan(
-        self, command: Command, given: Given, actions: Sequence[Action], notes: Sequence[str]
+        self, script: VendorScript, given: Given, actions: Sequence[Action], notes: Sequence[str]
     ) -> None:
         """Tell the notes and every action: what it changes, what it destroys, and which word allows that."""
         self.result["notes"] = [name_words(note) for note in notes]
@@ -59,7 +59,7 @@ class Printer(Watcher):
             self._summaries[action.id] = action.summary
             word = None
             if action.destroys and action.allowed:
-                word = command.name_place(given, action.allowed) or action.allowed
+                word = script.name_place(given, action.allowed) or action.allowed
             shown = {"summary": action.summary, "changes": msgspec.to_builtins(action.changes)}
             self.result["actions"].append(shown | {"destroys": list(action.destroys), "allowed": word})
             self.say(f"plan: {action.summary}")
@@ -112,15 +112,15 @@ def run_command(
 ) -> int:
     """One call of the script at `path`. `drivers` replaces the installed ones."""
     name = PurePath(path).name
-    if name not in COMMANDS:
-        print(f"{name}: error: is none of {', '.join(COMMANDS)}")
+    if name not in SCRIPTS:
+        print(f"{name}: error: is none of {', '.join(SCRIPTS)}")
         return 2
-    command = COMMANDS[name]()
-    given, problems = parse_words(command.options, words)
+    script = SCRIPTS[name]()
+    given, problems = parse_words(script.options, words)
     if "help" in given and not problems:
-        print(build_usage(name, command.summary, command.options, command.examples))
+        print(build_usage(name, script.summary, script.options, script.examples))
         return 0
-    problems = problems or command.check(given)
+    problems = problems or script.check(given)
     if problems:
         for problem in problems:
             print(f"{name}: error: {problem}")
@@ -130,14 +130,14 @@ def run_command(
     try:
         if not is_root:
             raise BootosError("only root can configure a machine")
-        return carry_out(command, given, machine, collect(), drivers or load_drivers(), printer)
+        return carry_out(script, given, machine, collect(), drivers or load_drivers(), printer)
     except BootosError as error:
         text = "\n  because: ".join(read_chain(error))
         return printer.end("failed", f"{name}: failed: {text}", 1)
 
 
 def carry_out(
-    command: Command,
+    script: VendorScript,
     given: Given,
     machine: Machine,
     inventory: Inventory,
@@ -149,27 +149,27 @@ def carry_out(
     from bootos.engine.plan import plan_job
     from bootos.engine.run import Run
 
-    request: Request = command.build(given, machine, inventory, drivers)
+    request: Request = script.build(given, machine, inventory, drivers)
     choose = partial(choose_drivers, drivers=drivers)
     run = Run(request.document, machine, inventory, request.secrets, watcher=printer, choose=choose)
     plan = plan_job(run)
     notes = [*request.notes, *plan.notes]
-    printer.show_plan(command, given, plan.actions, notes)
-    later = command.defer(given, plan.problems)
+    printer.show_plan(script, given, plan.actions, notes)
+    later = script.defer(given, plan.problems)
     if later:
-        command.finish(given, machine)
-        return printer.end("deferred", f"{command.name}: nothing was changed: {later}", 0)
+        script.finish(given, machine)
+        return printer.end("deferred", f"{script.name}: nothing was changed: {later}", 0)
     if plan.problems:
-        printer.show_problems([name_problem(command, given, problem) for problem in plan.problems])
-        return printer.end("refused", f"{command.name}: refused; nothing was changed", 1)
+        printer.show_problems([name_problem(script, given, problem) for problem in plan.problems])
+        return printer.end("refused", f"{script.name}: refused; nothing was changed", 1)
     if not plan.actions:
-        command.finish(given, machine)
-        return printer.end("unchanged", f"{command.name}: nothing to do: the machine is as wanted", 0)
+        script.finish(given, machine)
+        return printer.end("unchanged", f"{script.name}: nothing to do: the machine is as wanted", 0)
     if "plan" in given:
-        return printer.end("planned", f"{command.name}: planned only; nothing was changed", 0)
+        return printer.end("planned", f"{script.name}: planned only; nothing was changed", 0)
     waiting = apply_job(run, plan)
-    command.finish(given, machine)
+    script.finish(given, machine)
     if waiting:
         what = "; ".join(action.summary for action in waiting)
-        return printer.end("done", f"{command.name}: done; takes effect with the next reboot: {what}", 0)
-    return printer.end("done", f"{command.name}: done; read again and compared: as wanted", 0)
+        return printer.end("done", f"{script.name}: done; takes effect with the next reboot: {what}", 0)
+    return printer.end("done", f"{script.name}: done; read again and compared: as wanted", 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Command, Request, name_problem
+from bootos.agent.vendor_command.request import Request, VendorScript, name_problem
 from bootos.drivers.contract import Driver, Machine
 from bootos.errors import BootosError, Problem, Problems
 from bootos.template.check import read_template
@@ -30,7 +30,7 @@ PLACES = {
 }
 
 
-class OobCommand(Command):
+class OobScript(VendorScript):
     name = "oob.sh"
     summary = "set up the out-of-band controller (BMC)"
     options: Sequence[Option] = (
@@ -167,4 +167,4 @@ def build_document(given: Given, user: str | None) -> dict[str, Any]:
         oob["users"] = [wanted]
     if "reset" in given:
         oob["reset"] = True
-    return {"name": OobCommand.name, "oob": oob}
+    return {"name": OobScript.name, "oob": oob}

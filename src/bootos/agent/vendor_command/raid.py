@@ -6,7 +6,7 @@ from typing import Any
 
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.vendor_command.option import COMMON, Given, Option
-from bootos.agent.vendor_command.request import Command, Request, name_problem
+from bootos.agent.vendor_command.request import Request, VendorScript, name_problem
 from bootos.agent.vendor_command.slot import (
     Meaning,
     Present,
@@ -33,7 +33,7 @@ PLACES = {"raid.driver": "--software", "raid.clear": "-c", "raid.arrays[0].size"
 PLACES |= {"raid.arrays[0].drives": "-d", "raid.arrays[0].hotspares": "-H"}
 
 
-class RaidCommand(Command):
+class RaidScript(VendorScript):
     name = "raid.sh"
     summary = "build RAID arrays"
     options: Sequence[Option] = (
@@ -144,7 +144,7 @@ def choose_driver(given: Given, machine: Machine, inventory: Inventory, drivers:
     """The driver that this call is for. Linux md is never chosen because nothing else is there: somebody has to say
     so. Raises BootosError that says what to do."""
     asked = SOFTWARE if "software" in given else None
-    template = Template(name=RaidCommand.name, raid=Raid(clear=True, driver=asked))
+    template = Template(name=RaidScript.name, raid=Raid(clear=True, driver=asked))
     chosen, problems = choose_drivers(inventory, template, drivers)
     if chosen and (asked or chosen[0].driver.name != SOFTWARE):
         return chosen[0].driver
@@ -229,7 +229,7 @@ def find_name(
     forecast = Forecast()
     with naming_failures(driver):
         state = read_state(driver, machine, inventory)
-        driver.plan(state, Template(name=RaidCommand.name, raid=Raid()), {}, forecast)
+        driver.plan(state, Template(name=RaidScript.name, raid=Raid()), {}, forecast)
     names = [name for name, known in forecast.arrays.items() if set(known.members) & array.members]
     alike = [other for other in present if other.name == array.name]
     if len(names) == 1 and len(alike) == 1:
@@ -273,4 +273,4 @@ def build_document(
     raid: dict[str, Any] = {"clear": "clear" in given, "arrays": [array] if array is not None else []}
     if driver is not None:
         raid["driver"] = driver.name
-    return {"name": RaidCommand.name, "raid": raid}
+    return {"name": RaidScript.name, "raid": raid}

@@ -2,7 +2,7 @@
 template to options, so that every message speaks of what the operator wrote. Pure."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -30,8 +30,8 @@ class Request(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
-class Command(Protocol):
-    """One of the scripts."""
+class VendorScript:
+    """The base of the scripts. Each has these four, `check`, `build` and `name_place`."""
 
     name: str
     summary: str
@@ -40,13 +40,13 @@ class Command(Protocol):
 
     def check(self, given: Given) -> list[Problem]:
         """Every wrong use that can be seen without the machine."""
-        ...
+        raise NotImplementedError
 
     def build(
         self, given: Given, machine: Machine, inventory: Inventory, drivers: Sequence[Driver]
     ) -> Request:
         """The template for this machine. Raises BootosError when it cannot be had here."""
-        ...
+        raise NotImplementedError
 
     def defer(self, given: Given, problems: Sequence[Problem]) -> str:
         """Why a plan with these problems is no failure yet: the next call of the script solves them. Empty when it is a
@@ -58,13 +58,13 @@ class Command(Protocol):
 
     def name_place(self, given: Given, path: str) -> str:
         """The option that a place in the template came from."""
-        ...
+        raise NotImplementedError
 
 
-def name_problem(command: Command, given: Given, problem: Problem) -> Problem:
-    """A driver's problem in the words of the command."""
+def name_problem(script: VendorScript, given: Given, problem: Problem) -> Problem:
+    """A driver's problem in the words of the script."""
     return Problem(
-        path=command.name_place(given, problem.path),
+        path=script.name_place(given, problem.path),
         message=problem.message,
         hint=name_words(problem.hint),
     )

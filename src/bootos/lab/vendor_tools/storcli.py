@@ -63,7 +63,7 @@ class Storcli:
                 parts.append({"Command Status": teller.status(None, "No Controller found")})
             for card in chosen:
                 half = silicon.is_misbehaving("fail-half", program, argv)
-                parts.append(Command(silicon, card, teller, half=half).answer(found[2] or "", words[1:]))
+                parts.append(CardCommand(silicon, card, teller, half=half).answer(found[2] or "", words[1:]))
         keep_cards(silicon, cards)
         return Output(stdout=json.dumps({"Controllers": parts}, indent=1) + "\n")
 
@@ -84,7 +84,7 @@ class Storcli:
         keep_cards(silicon, cards)
 
 
-class Command:
+class CardCommand:
     """One command on one controller."""
 
     def __init__(self, silicon: Silicon, card: MegaraidCard, teller: Teller, *, half: bool) -> None:
