@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 MASK = "********"
-
-
 SHORTEST_LINE = 8  # characters of a secret's line that is masked by itself: output comes line by line
 
 

@@ -134,9 +134,8 @@ def find_faults() -> Faults:
                 faults.patched.append(place)
             if expects_any_text(node):
                 faults.any_text.append(place)
-            if (
-                is_sleep(node) and "vm" not in name.parts
-            ):  # in these a fault lasts for a time, as a server that is away
+            # in those of machines a fault lasts for a time, as a server that is away
+            if is_sleep(node) and "vm" not in name.parts:
                 faults.asleep.append(place)
         for function in functions:
             place = f"{name}:{function.lineno}"

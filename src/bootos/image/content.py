@@ -133,9 +133,8 @@ def unpack_boot(initrd: Path, segment: Segment, target: Path) -> None:
             raise BootosError(
                 f"segment {segment.name} holds {name!r}, which would be written outside {target}"
             )
-        if (
-            path.is_symlink()
-        ):  # the later of two entries counts, as for the kernel, and not through the earlier one
+        # the later of two entries counts, as for the kernel, and not through the earlier one
+        if path.is_symlink():
             path.unlink()
         if stat.S_ISDIR(mode):
             path.mkdir(parents=True, exist_ok=True)

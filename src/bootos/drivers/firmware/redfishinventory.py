@@ -97,9 +97,8 @@ def find_component(item: dict[str, Any]) -> Component | None:
     if any("/drives/" in path for path in related):
         return "drive"
     found = next((component for component, pattern in _NAMES if re.search(pattern, words)), None)
-    if is_device and (
-        found is None or found in SINGLE
-    ):  # `UEFI driver & BIOS` of a card is not the machine's
+    # `UEFI driver & BIOS` of a card is not the machine's
+    if is_device and (found is None or found in SINGLE):
         return "raid" if any("/storage/" in path for path in related) else None
     return found
 

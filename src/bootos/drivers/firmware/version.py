@@ -126,9 +126,8 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     second: tuple[object, ...] = right.key
     if first == second and left.rest and right.rest and len(left.rest) == len(right.rest):
         first, second = left.rest, right.rest
-        if isinstance(first[0], str) and isinstance(
-            second[0], str
-        ):  # a build, of which one is written shorter
+        # a build, of which one is written shorter
+        if isinstance(first[0], str) and isinstance(second[0], str):
             size = min(len(first[0]), len(second[0]))
             first, second = (first[0][-size:],), (second[0][-size:],)
     return (first > second) - (first < second)
