@@ -17,6 +17,7 @@ from bootos.server.operation.enrolment import enrol
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.registration import register
 from bootos.server.store.table import Machine
+from bootos.wire import cloudboot_v1 as v1
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
 
@@ -185,3 +186,25 @@ def test_everybody_comes_back_as_itself_or_as_nobody(server: Running, seed: int)
     for number, steel in owners.items():
         if called.count(steel.yesterday.casefold()) == 1:
             assert became[steel.number] == number, steel
+
+
+def test_a_v1_report_does_not_open_the_way_for_a_v2_claim(server: Running) -> None:
+    """Who knows a machine's MACs and its placeholder says them by Cloudboot v1, which knows no UUID, and then by v2."""
+    victim = Steel(
+        number=1, placeholder=PLACEHOLDERS[0], serial=None, uuid="4c4c4544-0039-3010-8048-000000000001", board=None,
+        macs=("52:54:00:00:01:00", "52:54:00:00:01:01"),
+    )  # fmt: skip
+    told = {**victim.tell(), "identity": {"name": victim.today, "former": [victim.placeholder]}}
+    number = say(server, victim.today, told, victim.macs[0], "boot")
+    with server.context.store.write() as session:
+        session.get_one(Machine, number).boot_pk = None
+    nics = [{"Name": "eth0", "Mac": mac, "Ip": "10.0.0.66"} for mac in victim.macs]
+    body = {"Sn": victim.placeholder, "Company": "x", "Nic": nics, "Mac": victim.macs[0]}
+    server.call("POST", f"{v1.PREFIX}/report/deviceProductInfo", body)
+    assert read_names(server)[number or 0][1]["system"]["uuid"] == victim.uuid
+    lie = {**told, "system": {"uuid": None}, "board": {"serial": "EVIL"}}
+    assert say(server, "EVIL", lie, victim.macs[0], "evil") != number
+    with server.context.store.write() as session:
+        row = session.get_one(Machine, number)
+        row.inventory = {**(row.inventory or {}), "system": {}}
+    assert say(server, "EVIL2", {**lie, "board": {"serial": "EVIL2"}}, victim.macs[0], "evil") != number

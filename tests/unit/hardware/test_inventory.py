@@ -14,6 +14,7 @@ import pytest
 from captured import MACHINES, NAMES, build_machine, read_machine
 
 from bootos.hardware.capture import Replay, capture_machine
+from bootos.hardware.health import has_health
 from bootos.hardware.inventory import collect_inventory
 from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import Inventory
@@ -31,6 +32,20 @@ def test_a_captured_machine_gives_its_inventory(name: str, tmp_path: Path) -> No
     if os.environ.get("RENEW_GOLDENS"):
         golden.write_bytes(text)
     assert text.decode() == golden.read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_disk_is_asked_for_its_health_once(name: str, tmp_path: Path) -> None:
+    root, capture = build_machine(name, tmp_path)
+    replay, asked = Replay(capture), list[str]()
+
+    def run(argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        if str(argv[0]) in ("smartctl", "nvme"):
+            asked.append(str(argv[-1]))
+        return replay(argv, **options)
+
+    disks = collect_inventory(root, run).disks
+    assert sorted(asked) == sorted(disk.path for disk in disks if has_health(disk))
 
 
 @pytest.mark.parametrize("name", NAMES)

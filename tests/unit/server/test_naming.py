@@ -15,7 +15,7 @@ from bootos.server.operation.claim import record_claim
 from bootos.server.operation.enrolment import enrol
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.mac import bind_mac
-from bootos.server.store.table import Mac, Machine
+from bootos.server.store.table import Boot, Mac, Machine
 from bootos.wire.inventory import Inventory
 
 OEM = "To be filled by O.E.M."
@@ -101,6 +101,22 @@ def test_the_name_stays_when_it_boots_again(server: Running) -> None:
         power_off(server, number)
         assert id_of(boot(server, UUIDS[0], FIRST, OEM, boot_id=boot_id)) == number
     assert [machine["id"] for machine in server.operate("GET", "/machines")] == [number]
+
+
+def test_its_own_refused_claim_does_not_keep_it_out(server: Running) -> None:
+    """It came back, with an agent of today, before its last boot had aged."""
+    number = leave(server, OEM, FIRST, MACS[0])
+    with server.context.store.write() as session:
+        held = Boot(machine_id=number, boot_id="the last one")
+        session.add(held)
+        session.flush()
+        session.get_one(Machine, number).boot_pk = held.id
+    told = {**FIRST, "identity": {"name": UUIDS[0], "former": [OEM]}}
+    agent = Agent(server, UUIDS[0], "boot", inventory=told, pxe_mac=MACS[0])
+    assert agent.register().status == 409
+    assert show(server, OEM)["claims"] == 1
+    power_off(server, number)
+    assert agent.register().data["machine_id"] == str(number)
 
 
 OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {

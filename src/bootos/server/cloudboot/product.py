@@ -3,9 +3,14 @@
 from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.naming import find_or_enrol_told, read_told_v1, settle_names
+from bootos.server.operation.naming import (
+    find_or_enrol_told,
+    read_stored_inventory,
+    read_told_v1,
+    settle_names,
+)
 from bootos.server.operation.nic import is_address
-from bootos.server.store.table import read_clock
+from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
 
@@ -17,7 +22,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
     the claim is recorded. Raises UnusableError when the serial number cannot be one."""
     with context.store.write() as session:
         inventory = read_inventory(said)
-        told = read_told_v1(said.sn, inventory, said.mac)
+        told = read_told_v1(said.sn, inventory, said.mac, sender.address)
         machine = find_or_enrol_told(session, told)
         if refuse_claim(context, session, machine, sender):
             return False
@@ -26,11 +31,19 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
         machine.address = next((ip for ip in addresses if is_address(ip)), sender.address)
         machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
         machine.developer = False
-        settle_names(session, machine, told, sender.address)
+        settle_names(session, machine, told)
+        keep_marks(inventory, machine)
         store_inventory(session, machine, inventory, extra_macs=[said.mac])
         hear(context, session, machine)
         session.touch(f"machine:{machine.id}", "machines")
         return True
+
+
+def keep_marks(inventory: Inventory, machine: Machine) -> None:
+    """What a v1 agent does not tell is not lost: by UUID and board the machine is told from others (`naming`)."""
+    stored = read_stored_inventory(machine)
+    if stored is not None:
+        inventory.system.uuid, inventory.board.serial = stored.system.uuid, stored.board.serial
 
 
 def read_inventory(said: v1.ProductInfo) -> Inventory:

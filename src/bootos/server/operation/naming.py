@@ -20,6 +20,7 @@ from bootos.server.operation.enrolment import enrol, parse_sn
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import fold, list_namesakes
 from bootos.server.store.table import Alias, Claim, Mac, Machine
+from bootos.wire import v2
 from bootos.wire.filler import drop_placeholder, drop_unset_uuid
 from bootos.wire.identity import choose_identity, find_kind, is_placeholder
 from bootos.wire.inventory import Inventory
@@ -44,7 +45,8 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent tells of its machine. `by`: what the name is, as far as that is known (`wire.identity`); `mac`: of
     the NIC that booted; `others`: what else this machine may have been called, `placeholders` among them; `v1`: it is
-    an agent of Cloudboot v1, which knows neither UUID nor board."""
+    an agent of Cloudboot v1, which knows neither UUID nor board; `boot_id`, `address`: the boot that tells it, and
+    where that is."""
 
     name: str
     by: str
@@ -53,13 +55,20 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     placeholders: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     v1: bool = False
+    boot_id: str = ""
+    address: str = ""
 
 
-def read_told(sn: str, inventory: Inventory, mac: str | None) -> Told:
+def read_told(registration: v2.Registration, address: str) -> Told:
     """What an agent of protocol v2 tells. One of an earlier release may say a placeholder: the machine is then known by
     what the others of its release would say. What it says that it was called before counts only where it is a
     placeholder, or stands in its inventory. Raises UnusableError."""
-    said, marks, booted = parse_sn(sn), read_marks(inventory), parse_mac(mac) if mac else None
+    inventory = registration.inventory
+    said, marks, booted = (
+        parse_sn(registration.sn),
+        read_marks(inventory),
+        parse_mac(registration.pxe_mac or ""),
+    )
     name = said
     if is_placeholder(said):
         macs = (mac for nic in inventory.nics[:MOST_MACS] if (mac := parse_mac(nic.mac or "")))
@@ -83,15 +92,19 @@ def read_told(sn: str, inventory: Inventory, mac: str | None) -> Told:
         marks=marks,
         placeholders=placeholders,
         others=(*placeholders, *_pick(known)),
+        boot_id=registration.boot_id,
+        address=address,
     )
 
 
-def read_told_v1(sn: str, inventory: Inventory, mac: str) -> Told:
+def read_told_v1(sn: str, inventory: Inventory, mac: str, address: str) -> Told:
     """What an agent of Cloudboot v1 tells: it knows no UUID, and calls its machine alike in all its calls. Raises
     UnusableError."""
     name, marks = parse_sn(sn), read_marks(inventory)
     marks = msgspec.structs.replace(marks, serial=None, uuid=None, board=None)
-    return Told(name=name, by=find_kind(name), mac=parse_mac(mac) or "", marks=marks, v1=True)
+    return Told(
+        name=name, by=find_kind(name), mac=parse_mac(mac) or "", marks=marks, v1=True, address=address
+    )
 
 
 def read_marks(inventory: Inventory) -> Marks:
@@ -120,7 +133,7 @@ def find_or_enrol_told(session: Session, told: Told) -> Machine:
     return named or enrol(session, told.name)
 
 
-def settle_names(session: WriteSession, machine: Machine, told: Told, address: str) -> None:
+def settle_names(session: WriteSession, machine: Machine, told: Told) -> None:
     """The machine is called as it tells, if that is a better name than it has; the one that it had stays as another
     word for it. For who holds the machine's identity."""
     key = fold(told.name)
@@ -128,7 +141,7 @@ def settle_names(session: WriteSession, machine: Machine, told: Told, address: s
     if machine.sn_key != key and RANKS.get(told.by, 9) < RANKS.get(present, 9):
         log.info("the machine id:%d, known as %r, is known as %r now", machine.id, machine.sn, told.name)
         detail = f"id:{machine.id} was known as {machine.sn}: its inventory has the same UUID or board, and the MAC"
-        record(session, Actor(name="a client", address=address), "machine.rename", told.name, detail)
+        record(session, Actor(name="a client", address=told.address), "machine.rename", told.name, detail)
         change_name(session, machine, told.name)
     if machine.sn_key == key and not (told.v1 and machine.known_by):
         machine.known_by = told.by
@@ -194,24 +207,36 @@ def is_certain(session: Session, machine: Machine, name: str, told: Told) -> boo
         return False
     if is_placeholder(machine.sn) and not told.v1:
         elsewhere = select(Alias.id).where(Alias.key == machine.sn_key, Alias.machine_id != machine.id)
-        refused = select(Claim.id).where(Claim.machine_id == machine.id, Claim.acknowledged_at.is_(None))
+        refused = select(Claim.id).where(
+            Claim.machine_id == machine.id,
+            Claim.acknowledged_at.is_(None),
+            Claim.boot_id != told.boot_id,  # it may have come back before its last boot had aged
+            Claim.address != told.address,
+        )
         if session.scalar(elsewhere.limit(1)) is not None or session.scalar(refused.limit(1)) is not None:
             return False
         if any(row.bound and row.mac not in macs | said for row in rows):
             return False
-    if told.v1 or not (stored.uuid or stored.board):
+    if told.v1:
         return agree and is_placeholder(name)
+    if not (stored.uuid or stored.board):
+        return agree and is_placeholder(machine.sn)
     return (stored.uuid is not None and stored.uuid == told.marks.uuid) or (
         stored.board is not None and stored.board == told.marks.board
     )
 
 
-def _read_stored(machine: Machine) -> Marks | None:
-    """Those of the machine's inventory; None when it has none, or one of a kind that is not known."""
+def read_stored_inventory(machine: Machine) -> Inventory | None:
+    """The machine's; None when it has none, or one of a kind that is not known."""
     try:
-        return read_marks(msgspec.convert(machine.inventory, Inventory))
+        return msgspec.convert(machine.inventory, Inventory)
     except msgspec.ValidationError:
         return None
+
+
+def _read_stored(machine: Machine) -> Marks | None:
+    inventory = read_stored_inventory(machine)
+    return read_marks(inventory) if inventory is not None else None
 
 
 def _is_another(stored: Marks | None, told: Told) -> bool:

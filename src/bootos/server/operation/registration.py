@@ -63,7 +63,7 @@ def _claim_identity(
     """The machine and the token of its new session; or the refused claim, which must be committed too."""
     if not 0 < len(said.boot_id) <= 128:
         raise UnusableError("the boot id is empty or too long")
-    told = read_told(said.sn, said.inventory, said.pxe_mac)
+    told = read_told(said, address)
     machine = find_or_enrol_told(session, told)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
@@ -86,7 +86,7 @@ def _claim_identity(
     boot.last_heard_at = read_clock()
     session.flush()
     settle_claim(session, machine, said.boot_id, address)
-    settle_names(session, machine, told, address)
+    settle_names(session, machine, told)
     machine.boot_pk = boot.id
     machine.protocol = 2
     machine.developer = said.developer
