@@ -35,7 +35,7 @@ def write_out(text: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
-def write_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Write plain values or msgspec models as JSON, indented, to standard output."""
     write_out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 

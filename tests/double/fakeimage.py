@@ -4,8 +4,8 @@ layer, and a manifest whose sizes and sums are right. It does not boot."""
 from collections.abc import Mapping
 from pathlib import Path
 
+from bootos.files import write_json
 from bootos.image.cpio import ALIGNMENT, write_cpio, write_layer
-from bootos.image.document_file import write_json
 from bootos.image.manifest import hash_file
 from bootos.image.release import append_release, compute_version
 from bootos.image.squash import build_squashfs

@@ -12,9 +12,9 @@ import msgspec
 
 from bootos import __version__, loader
 from bootos.errors import BootosError
+from bootos.files import read_json, write_json
 from bootos.image.cache import Stage, compute_key
 from bootos.image.cpio import write_layer
-from bootos.image.document_file import read_json, write_json
 from bootos.image.lock import Lock
 from bootos.image.manifest import hash_file
 from bootos.image.recipe import Loaded

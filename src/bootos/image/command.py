@@ -13,7 +13,7 @@ from bootos.image.look_command import diff, extract, inspect
 from bootos.image.namespace import enter_namespace
 from bootos.image.progress import BuildScreen
 from bootos.image.recipe_file import read_recipe
-from bootos.screen import Screen, build_table, write_json
+from bootos.screen import Screen, build_table, print_json
 from bootos.wire.manifest import Manifest
 
 app = typer.Typer(help="Build the in-memory operating system, look at it, change it.", no_args_is_help=True)
@@ -62,7 +62,7 @@ def build(
     with BuildScreen(screen) as progress:
         manifest = build_image(loaded, output, cache, progress.show, lock_path=lock, update=update)
     if json:
-        write_json(manifest)
+        print_json(manifest)
     else:
         _print_summary(screen, manifest, output, time.monotonic() - began)
 

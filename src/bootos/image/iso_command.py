@@ -8,7 +8,7 @@ import typer
 
 from bootos.image.iso import build_iso
 from bootos.image.layers.core import read_image
-from bootos.screen import Screen, write_json
+from bootos.screen import Screen, print_json
 
 
 def iso(
@@ -40,7 +40,7 @@ def iso(
     with Screen(stderr=True).status("writing the ISO"):
         medium = build_iso(image, manifest, output or image / "bootos.iso", server=server, append=append)
     if json:
-        write_json(medium)
+        print_json(medium)
         return
     told = f"registers with {server}" if server else "names no server: it is asked for at the boot menu"
     sys.stdout.write(f"{medium.path}: {medium.size_bytes / 1e6:.1f} MB, {told}\n")

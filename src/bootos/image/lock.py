@@ -13,7 +13,7 @@ import msgspec
 
 from bootos.document import convert_all, read_document
 from bootos.errors import BootosError, ProblemsError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 
 SCHEMA = 1
 _LINE = re.compile(r"'[^']*' (?P<file>\S+\.deb) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")

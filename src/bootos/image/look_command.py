@@ -16,7 +16,7 @@ from bootos.image.difference import Change, Difference, compare_images
 from bootos.image.layers.core import Image, read_image
 from bootos.image.manifest import hash_file
 from bootos.image.segment import list_segments
-from bootos.screen import Screen, build_table, write_json
+from bootos.screen import Screen, build_table, print_json
 
 BIGGEST = 15
 """How many of the largest files are shown."""
@@ -38,10 +38,10 @@ def inspect(
     built = read_image(image)
     if path:
         found = inspect_path(built, path)
-        write_json(found) if json else _print_path(found)
+        print_json(found) if json else _print_path(found)
     else:
         overview = inspect_image(built)
-        write_json(overview) if json else _print_overview(built, overview)
+        print_json(overview) if json else _print_overview(built, overview)
 
 
 def diff(
@@ -55,7 +55,7 @@ def diff(
     Example: bootos image diff build/image.old build/image
     """
     difference = compare_images(read_image(a), read_image(b))
-    write_json(msgspec.to_builtins(difference)) if json else _print_difference(difference, files)
+    print_json(msgspec.to_builtins(difference)) if json else _print_difference(difference, files)
 
 
 def extract(
@@ -70,7 +70,7 @@ def extract(
     """
     count = extract_image(read_image(image), target, paths or ())
     if json:
-        write_json({"directory": str(target), "files": count})
+        print_json({"directory": str(target), "files": count})
     else:
         Screen().print(f"{count} files in {target}")
 

@@ -20,6 +20,7 @@ from typing import Literal, cast
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.files import write_atomically
 from bootos.lab.preflight import find_requirements
 from bootos.lab.qemu import PROGRAM
 from bootos.lab.spec import KernelBoot
@@ -173,10 +174,9 @@ class LabHost:
         """Add a result, whole or not at all."""
         results = {**self._read(), key: result}
         kept = _Memory(results=dict(list(results.items())[-_KEPT:]))
-        fresh = self.memory.with_suffix(".new")
+        text = msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n"
         try:
-            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
-            fresh.replace(self.memory)
+            write_atomically(self.memory, text, durable=False)
         except OSError as error:
             log.debug("%s is not written: %s", self.memory, error)
             _unwritten.setdefault(self.memory, {})[key] = result

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.lab.boot_path import PATHS, PathResult
 
 RECORD = Path("build/bench/boot_paths.json")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bootos.document import convert_all, read_document
 from bootos.errors import ProblemsError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.wire.manifest import parse_manifest
 
 BUDGETS = Path("benchmarks/budgets.toml")

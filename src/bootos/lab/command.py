@@ -27,7 +27,7 @@ from bootos.lab.spec import (
     check_spec,
     read_spec,
 )
-from bootos.screen import Screen, build_table, write_json
+from bootos.screen import Screen, build_table, print_json
 from bootos.waiting import find_within
 
 app = typer.Typer(help="Virtual bare-metal machines.", no_args_is_help=True)
@@ -73,7 +73,7 @@ def check(
                 {**msgspec.to_builtins(finding.requirement), "path": finding.path} for finding in findings
             ],
         }
-        write_json(facts)
+        print_json(facts)
     else:
         table = build_table("needed for", "what", "found")
         for finding in findings:
@@ -207,7 +207,7 @@ def run(
         ended = _watch(machine, until=until, timeout_s=timeout)
         summary = _summarize(machine, ended)
     if json:
-        write_json(summary)
+        print_json(summary)
     else:
         screen.print(f"{machine_spec.name}: {ended} after {summary['elapsed_s']} s")
     if ended == "failed" and machine.end is not None:

@@ -13,8 +13,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from bootos.errors import BootosError
+from bootos.files import read_or_create
 from bootos.server.fault import ForbiddenError, UnauthorizedError
-from bootos.server.files import read_or_create
 from bootos.server.operation.audit import Actor
 
 Caller = Request[Any, Any, Any]

@@ -12,7 +12,7 @@ from fakeimage import build_fake_image
 from kernelmodule import LABNIC, LABSCSI, PCI_ID, RELEASE, build_module
 
 from bootos.errors import BootosError, ProblemsError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.image.driver.add import add_driver, remove_driver
 from bootos.image.driver.index import INDEX
 from bootos.image.driver.listing import Listed, find_group, list_drivers

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from spdx import MANIFEST, read_document
 
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.image.layers.sbom import PACKAGE_LIST, SBOM, renew_sbom
 from bootos.image.sbom import Component, build_package_list, build_sbom
 from bootos.wire.manifest import LayerEntry, Manifest

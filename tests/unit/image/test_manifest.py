@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bootos.files import read_json, write_json
 from bootos.image.assembly import Parts, build_manifest
 from bootos.image.cache import Stage
-from bootos.image.document_file import read_json, write_json
 from bootos.image.manifest import hash_file, read_manifest
 from bootos.image.recipe_file import read_recipe
 from bootos.wire.ability import OURS

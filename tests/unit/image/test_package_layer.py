@@ -12,7 +12,7 @@ import pytest
 from fakeimage import build_fake_image
 
 from bootos.errors import BootosError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.image.layers.add import check_enabled, check_name, choose_name, find_number, remove_packages
 from bootos.image.layers.core import add_layer, pack_layer, read_image
 from bootos.image.layers.overlay import open_trees

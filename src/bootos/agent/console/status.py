@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bootos.files import write_atomically
 from bootos.masking import Masker
 
 FILE_NAME = "status.json"
@@ -87,9 +88,7 @@ class Status:
     def _write(self) -> None:
         """Whole or not at all: a reader never sees half of it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(vars(self.view)))
-        fresh.replace(self._path)
+        write_atomically(self._path, json.dumps(vars(self.view)).encode(), durable=False)  # in memory
         wake_console(self._path.parent)
 
 

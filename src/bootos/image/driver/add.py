@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError, Problem, ProblemsError
-from bootos.image.document_file import write_json
+from bootos.files import write_json
 from bootos.image.driver.boot import read_order, renew_boot_files
 from bootos.image.driver.check import check_modules, find_broken
 from bootos.image.driver.index import INDEX, add_index

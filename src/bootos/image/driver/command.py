@@ -20,7 +20,7 @@ from bootos.image.driver.shell import work_in_shell
 from bootos.image.driver.source import read_source
 from bootos.image.driver.workshop import make_workshop, read_sources
 from bootos.image.layers.core import read_image
-from bootos.screen import Screen, ScreenStatus, write_json
+from bootos.screen import Screen, ScreenStatus, print_json
 
 app = typer.Typer(help="Kernel drivers of an image, without building it anew.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def list_modules(
     """
     found = list_drivers(image, group)
     if json:
-        write_json(found)
+        print_json(found)
         return
     screen = Screen()
     table = Table(box=None, pad_edge=False)
@@ -109,7 +109,7 @@ def build(
             lambda line: show(Event(stage="rpmbuild", state="progress", detail=line[:100])),
         )
     if json:
-        write_json(
+        print_json(
             {"rpms": [str(path) for path in built.rpms], "kernel_release": release, "log": str(built.log)}
         )
         return
@@ -152,7 +152,7 @@ def shell(
         )
     worked = work_in_shell(workshop.directory / "root", release, output, to_stderr=json)
     if json:
-        write_json({**msgspec.structs.asdict(worked), "rpms": [str(path) for path in worked.rpms]})
+        print_json({**msgspec.structs.asdict(worked), "rpms": [str(path) for path in worked.rpms]})
     else:
         for path in worked.rpms:
             screen.print(describe_rpm(path), soft_wrap=True)
@@ -187,7 +187,7 @@ def add(
     began = time.monotonic()
     done = add_driver(image, source, cache, pci_ids=pci or (), by_hardware=by_hardware)
     if json:
-        write_json(done)
+        print_json(done)
         return
     screen = Screen(soft_wrap=True)
     for name, version in done.layer.modules.items():
@@ -214,7 +214,7 @@ def remove(
     """
     removed = remove_driver(image, name)
     if json:
-        write_json(removed)
+        print_json(removed)
     else:
         Screen(soft_wrap=True).print(f"{name} is out of {image}")
 

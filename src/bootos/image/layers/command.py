@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bootos.image.layers.add import Added, add_packages, remove_packages
-from bootos.screen import Screen, write_json
+from bootos.screen import Screen, print_json
 
 ImageDirectory = Annotated[Path, typer.Argument(metavar="IMAGE", help="The directory of a built image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
@@ -50,7 +50,7 @@ def add(
             say=lambda line: status.update(line),
         )
     if json:
-        write_json(added)
+        print_json(added)
         return
     _print_added(Screen(soft_wrap=True), added, image)
 
@@ -66,7 +66,7 @@ def remove(
     """
     removed = remove_packages(image, layer)
     if json:
-        write_json(removed)
+        print_json(removed)
     else:
         sys.stdout.write(f"removed {removed.name} ({removed.size_bytes / 1e6:.1f} MB) from {image}\n")
 

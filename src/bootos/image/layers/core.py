@@ -17,9 +17,9 @@ from typing import BinaryIO
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.files import write_json
 from bootos.image import release
 from bootos.image.cpio import ALIGNMENT, write_cpio_entries, write_layer
-from bootos.image.document_file import write_json
 from bootos.image.manifest import hash_file, read_manifest
 from bootos.image.segment import read_segments
 from bootos.image.squash import BLOCK_BYTES, SOURCE_DATE

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bootos.image.document_file import read_json, write_json
+from bootos.files import read_json, write_atomically, write_json
 from bootos.image.license import NO_ASSERTION
 from bootos.image.sbom import (
     IMAGE_ID,
@@ -38,9 +38,7 @@ def renew_sbom(directory: Path, manifest: Manifest, added: Mapping[str, Sequence
         lines = packages.read_text().splitlines(keepends=True)
         text = "".join(line for line in lines if _read_layer(line) in {"", *kept})
         text += "".join(build_package_list(components, layer.name) for layer, components in new)
-        unfinished = packages.with_name(f".{PACKAGE_LIST}.new")
-        unfinished.write_text(text)
-        unfinished.replace(packages)
+        write_atomically(packages, text.encode(), durable=False)
 
 
 def change_document(

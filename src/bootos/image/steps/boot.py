@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
+from bootos.files import read_json
 from bootos.image.cache import Stage
 from bootos.image.cpio import ALIGNMENT, write_cpio
-from bootos.image.document_file import read_json
 from bootos.process import run
 
 INIT = Path(__file__).parent.parent / "boot" / "init"

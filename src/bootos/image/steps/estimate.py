@@ -5,8 +5,8 @@ has a packed size of its own; this compresses a sample of each by zlib. The repo
 import zlib
 from pathlib import Path
 
+from bootos.files import write_json
 from bootos.image.cache import Stage
-from bootos.image.document_file import write_json
 
 SAMPLE_BYTES = 64 * 1024
 INFO = "var/lib/dpkg/info"

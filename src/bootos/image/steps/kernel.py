@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.files import write_json
 from bootos.image import kernel_module as km
 from bootos.image.archive import extract_package
 from bootos.image.cache import Stage
-from bootos.image.document_file import write_json
 from bootos.image.lock import Package
 from bootos.image.package_store import PackageStore
 from bootos.image.recipe import Firmware, Hot, Modules

@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from bootos.files import write_json
 from bootos.image.cache import Stage
-from bootos.image.document_file import write_json
 from bootos.image.kernel_module import is_below
 from bootos.image.recipe import Boot, Cut, Hot
 from bootos.image.squash import SOURCE_DATE, build_layers

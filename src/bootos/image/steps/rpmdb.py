@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.files import write_json
 from bootos.image.cache import Stage
-from bootos.image.document_file import write_json
 from bootos.image.layers.chroot import prepare_chroot, run_inside
 from bootos.image.layers.origin import collect_origins
 from bootos.image.layers.overlay import open_trees

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from bootos.files import write_atomically
 from bootos.lab.chassis import Chassis
 
 Misbehaviour = Literal["ignore", "fail-half", "hang", "junk", "wrong-exit"]
@@ -200,6 +201,4 @@ class Silicon:
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_suffix(".new")
-        new.write_text(json.dumps(self.state, indent=1))
-        new.replace(self.path)
+        write_atomically(self.path, json.dumps(self.state, indent=1).encode(), durable=False)

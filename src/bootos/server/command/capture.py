@@ -10,7 +10,7 @@ import typer
 from bootos.engine.capture.source import read_files
 from bootos.engine.capture.text import format_understood
 from bootos.engine.capture.understand import TOOLS, understand_tool
-from bootos.screen import write_json, write_out
+from bootos.screen import print_json, write_out
 
 capture_app = typer.Typer(
     no_args_is_help=True, epilog="Example: bootos capture show --tool storcli c0.json vall.json"
@@ -42,6 +42,6 @@ def show_capture(
     understood = understand_tool(tool, found)
     understood.notes += notes
     if as_json:
-        write_json(msgspec.to_builtins(understood))
+        print_json(msgspec.to_builtins(understood))
         return
     write_out("".join(f"{line}\n" for line in format_understood(understood)))

@@ -42,7 +42,7 @@ def trust_key(
 
     Example: bootos image key trust image.key.pub --data /var/lib/bootos
     """
-    from bootos.server.files import write_atomically
+    from bootos.files import write_atomically
     from bootos.server.image.signature import read_public_key
 
     read_public_key(key)

@@ -145,7 +145,7 @@ def send_piece(client: Client, version: str, name: str, offset: int, content: by
 
 def sign_image(directory: Path, key: Path, raw: bytes) -> None:
     """Write the signature beside the manifest. Raises BootosError."""
-    from bootos.server.files import write_atomically
+    from bootos.files import write_atomically
     from bootos.server.image.signature import sign
 
     signature = sign(key, raw)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bootos.errors import BootosError
-from bootos.server.files import write_atomically
+from bootos.files import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from bootos.files import flush, write_atomically
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import ConflictError, NoRoomError, NotFoundError, UnusableError
-from bootos.server.files import flush, write_atomically
 from bootos.server.image.manifest import list_files, parse_manifest
 from bootos.server.image.signature import SIGNATURE
 from bootos.wire.manifest import FileEntry, Manifest

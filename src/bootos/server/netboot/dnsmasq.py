@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.files import write_atomically
 from bootos.process import Child, run, start
-from bootos.server.files import write_atomically
 from bootos.server.netboot.loader import Offer, find_offer, read_stamp
 from bootos.server.netboot.tree import IPXE_SCRIPT
 from bootos.server.settings import Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from bootos.errors import BootosError
+from bootos.files import write_atomically
 from bootos.loader import DIRECTORY, LOADERS
-from bootos.server.files import write_atomically
 from bootos.server.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bootos.errors import BootosError
-from bootos.server.files import write_atomically
+from bootos.files import write_atomically
 from bootos.server.netboot.grub import render_grub
 from bootos.server.netboot.ipxe import render_ipxe
 from bootos.server.netboot.pxe_file import FILE

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from bootos.server.files import write_atomically
+from bootos.files import write_atomically
 from bootos.server.image.manifest import LOCAL
 from bootos.server.image.shelf import Shelf
 from bootos.server.netboot.entry import build_bootos_menu

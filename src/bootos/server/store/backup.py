@@ -12,7 +12,7 @@ from typing import IO
 from sqlalchemy import Engine
 
 from bootos.errors import BootosError
-from bootos.server.files import flush
+from bootos.files import flush
 from bootos.waiting import CLOCK, Clock, find_within
 
 log = logging.getLogger(__name__)

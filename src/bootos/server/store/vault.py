@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
-from bootos.server.files import read_or_create
+from bootos.files import read_or_create
 from bootos.server.store.table import Secret, read_clock
 
 

@@ -1,0 +1,66 @@
+"""Files that are written whole or not at all: a reader never sees half of one, and a crash leaves the old one.
+
+The one way to write them, for all parts. What is too large for the memory is written beside its place and renamed by
+whoever makes it. The console's process imports this, so nothing large is imported at the top.
+"""
+
+import json
+import os
+from pathlib import Path
+
+# Type checkers take this name for true. The console's process does not import `typing`, which is large.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int | None = None, durable: bool = True) -> None:
+    """Write beside `path`, and rename over it. `mode` None: as the umask says. `durable`: it is flushed to the disk
+    first, for what must outlive a power cut. Raises OSError, and then the old file is there, and nothing else."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if mode is not None:
+                os.fchmod(stream.fileno(), mode)
+            if durable:
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush(path: Path) -> None:
+    """Have the kernel write a file, or what stands in a directory, to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_or_create(path: Path, content: bytes, *, mode: int) -> tuple[bytes, bool]:
+    """The file's content, written first when there is none; returns (content, whether it was created). Raises
+    OSError."""
+    try:
+        return path.read_bytes(), False
+    except FileNotFoundError:
+        write_atomically(path, content, mode=mode)
+        return content, True
+
+
+def write_json(path: Path, value: "Any") -> None:
+    """Write `value` (plain values or msgspec models) as JSON, sorted and indented: for later steps and for people.
+    Raises OSError."""
+    import msgspec
+
+    text = json.dumps(msgspec.to_builtins(value), indent=2, sort_keys=True) + "\n"
+    write_atomically(path, text.encode(), durable=False)
+
+
+def read_json(path: Path) -> "Any":
+    """Read what `write_json` wrote. Raises OSError, ValueError: it is no JSON."""
+    return json.loads(path.read_text())
