@@ -37,12 +37,12 @@ class Problems(list[Problem]):
         """Add one."""
         self.append(Problem(path=path, message=message, hint=hint))
 
-    def parse(self, path: str, parse: Callable[[Said], Value], text: Said) -> Value | None:
+    def parse(self, path: str, parse: Callable[[Said], Value], text: Said, hint: str = "") -> Value | None:
         """What `parse` makes of the text at this place; None, with a problem, when it raises ValueError."""
         try:
             return parse(text)
         except ValueError as cause:
-            self.complain(path, str(cause))
+            self.complain(path, str(cause), hint)
             return None
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from bootos.errors import MISREADINGS, BootosError, Problem, describe_os_error
+from bootos.errors import MISREADINGS, BootosError, Problem, Problems, describe_os_error
 from bootos.process import Runner, run
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -241,12 +241,12 @@ class Planned(msgspec.Struct, kw_only=True):
     `notes` say why something needs no action."""
 
     actions: list[Action] = []
-    problems: list[Problem] = []
+    problems: Problems = msgspec.field(default_factory=Problems)
     notes: list[str] = []
 
     def complain(self, path: str, message: str, hint: str = "") -> None:
         """Add a problem at a path of the template."""
-        self.problems.append(Problem(path=path, message=message, hint=hint))
+        self.problems.complain(path, message, hint)
 
     def take(self, ruling: Ruling) -> bool:
         """Add a ruling's problems; returns whether it has none, so that its action may be planned."""

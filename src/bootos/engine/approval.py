@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bootos.engine.planhash import build_canonical, hash_plan
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.masking import Masker
 from bootos.wire.v2 import FREE_TEXT, ActionView, Order
 
@@ -67,17 +67,17 @@ def find_unapproved(approved: Sequence[ActionView], actions: Sequence[ActionView
     """Actions, and data to be lost, that the approved plan does not name."""
     ids = {action.id for action in approved}
     named = {lost for action in approved for lost in action.destroys}
-    problems = []
+    problems = Problems()
     for action in actions:
         lost = [item for item in action.destroys if item not in named]
         if action.id not in ids:
             message = f"not approved: {action.summary}{_words(action)}"
-            problems.append(Problem(path="plan", message=message, hint=HINT))
+            problems.complain("plan", message, HINT)
         elif lost:
             message = (
                 f"{action.summary} would destroy {'; '.join(lost)}, which the approved plan does not name"
             )
-            problems.append(Problem(path="plan", message=message, hint=HINT))
+            problems.complain("plan", message, HINT)
     return problems
 
 

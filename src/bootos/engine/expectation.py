@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.expect import (
     Count,
     CpuExpected,
@@ -63,12 +63,10 @@ class _Differences:
     """Collects problems; every method adds one, or none."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
     def add(self, path: str, message: str) -> None:
-        self.problems.append(
-            Problem(path=path, message=message, hint="nothing is done to a machine that differs")
-        )
+        self.problems.complain(path, message, "nothing is done to a machine that differs")
 
     def compare_text(self, path: str, what: str, wanted: str | None, there: str | None) -> None:
         if not is_text(wanted, there):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bootos.document import read_document
-from bootos.errors import BootosError, Problem
+from bootos.errors import BootosError, Problem, Problems
 
 PROFILES = "profiles"
 PATH_KEYS = ("overlays", "debs", "rpms", "system.ca_certificates", "system.units", "system.scripts")
@@ -26,7 +26,7 @@ class Composed(msgspec.Struct, kw_only=True):
 
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: Problems = msgspec.field(default_factory=Problems)
 
     def place(self, problem: Problem) -> Problem:
         """The problem with the path as it is written in the user's own file."""
@@ -42,7 +42,7 @@ class Composed(msgspec.Struct, kw_only=True):
 def compose_recipe(path: Path, profile: str = "") -> Composed:
     """Read a recipe and all its parts: includes, the recipe, and above them the profile: `profile`, or the one that the
     recipe or what it includes names. Raises BootosError."""
-    composed = Composed(values={}, origins={}, problems=[])
+    composed = Composed()
     parts = list(_collect(path, (), composed))
     named = [str(values["profile"]) for _, values in parts if values.get("profile")]
     chosen = profile or (named[-1] if named else "")
@@ -91,15 +91,15 @@ def _collect(
     values = _read_table(path)
     included = values.get("include", [])
     if not isinstance(included, list) or not all(isinstance(item, str) for item in included):
-        composed.problems.append(Problem(path="include", message="must be a list of file names"))
+        composed.problems.complain("include", "must be a list of file names")
         included = []
     for index, name in enumerate(included):
         file = path.parent / name
         place = f"{path.name}: include[{index}]"
         if file.resolve() in [item.resolve() for item in (*above, path)]:
-            composed.problems.append(Problem(path=place, message=f"{name!r} includes itself"))
+            composed.problems.complain(place, f"{name!r} includes itself")
         elif not file.is_file():
-            composed.problems.append(Problem(path=place, message=f"{name!r} is not a file beside {path}"))
+            composed.problems.complain(place, f"{name!r} is not a file beside {path}")
         else:
             yield from _collect(file, (*above, path), composed)
     yield path, values

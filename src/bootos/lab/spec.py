@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from bootos.document import convert_all, read_document
-from bootos.errors import Problem, ProblemsError
+from bootos.errors import Problem, Problems, ProblemsError
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 
@@ -170,64 +170,69 @@ def parse_size_mib(text: str) -> int:
 
 def find_problems(spec: MachineSpec) -> list[Problem]:
     """Everything in `spec` that QEMU could not build, with paths."""
-    problems: list[Problem] = []
-
-    def say(path: str, message: str, hint: str = "") -> None:
-        problems.append(Problem(path=path, message=message, hint=hint))
-
+    problems = Problems()
+    complain = problems.complain
     if not _NAME.fullmatch(spec.name):
-        say("name", f"{spec.name!r} is not a name", "letters, digits, - and _, a letter first")
+        complain("name", f"{spec.name!r} is not a name", "letters, digits, - and _, a letter first")
     if spec.memory_mib < 64:
-        say("memory_mib", "must be at least 64")
+        complain("memory_mib", "must be at least 64")
     if spec.cpus < 1:
-        say("cpus", "must be at least 1")
+        complain("cpus", "must be at least 1")
     names: set[str] = set()
     for index, disk in enumerate(spec.disks):
         path = f"disks[{index}]"
         if not _NAME.fullmatch(disk.name):
-            say(f"{path}.name", f"{disk.name!r} is not a name", "letters, digits, - and _, a letter first")
+            complain(
+                f"{path}.name", f"{disk.name!r} is not a name", "letters, digits, - and _, a letter first"
+            )
         if disk.name in names:
-            say(f"{path}.name", f"{disk.name!r} is used twice")
+            complain(f"{path}.name", f"{disk.name!r} is used twice")
         names.add(disk.name)
         if disk.size_mib < 1 and not disk.path:
-            say(f"{path}.size_mib", "must be at least 1")
+            complain(f"{path}.size_mib", "must be at least 1")
         if disk.wwn and not _WWN.fullmatch(disk.wwn):
-            say(f"{path}.wwn", f"{disk.wwn!r} is not a WWN", "0x and 16 hexadecimal digits in lower case")
+            complain(
+                f"{path}.wwn", f"{disk.wwn!r} is not a WWN", "0x and 16 hexadecimal digits in lower case"
+            )
         # A virtio disk has no WWN. Linux ignores the one of QEMU's nvme controller (NVME_QUIRK_BOGUS_NID).
         if disk.wwn and disk.bus in ("virtio", "nvme"):
-            say(f"{path}.wwn", f"the WWN of a {disk.bus} disk cannot be set", "use sata or scsi")
+            complain(f"{path}.wwn", f"the WWN of a {disk.bus} disk cannot be set", "use sata or scsi")
         if disk.model and disk.bus in ("virtio", "nvme"):
-            say(f"{path}.model", f"the model of a {disk.bus} disk cannot be set", "use sata or scsi")
+            complain(f"{path}.model", f"the model of a {disk.bus} disk cannot be set", "use sata or scsi")
         if disk.rotational and disk.bus in ("virtio", "nvme"):
-            say(f"{path}.rotational", f"a {disk.bus} disk cannot be rotational", "use sata or scsi")
+            complain(f"{path}.rotational", f"a {disk.bus} disk cannot be rotational", "use sata or scsi")
         limit = {"virtio": 20, "sata": 20, "nvme": 20, "scsi": 36}[disk.bus]
         if len(disk.serial) > limit:
-            say(f"{path}.serial", f"is longer than {limit} characters")
+            complain(f"{path}.serial", f"is longer than {limit} characters")
     macs: set[str] = set()
     for index, nic in enumerate(spec.nics):
         if not _MAC.fullmatch(nic.mac):
-            say(f"nics[{index}].mac", f"{nic.mac!r} is not a MAC address", "52:54:00:12:34:56, in lower case")
+            complain(
+                f"nics[{index}].mac", f"{nic.mac!r} is not a MAC address", "52:54:00:12:34:56, in lower case"
+            )
         elif int(nic.mac[:2], 16) & 1:
-            say(f"nics[{index}].mac", f"{nic.mac} is a multicast address", "the first byte must be even")
+            complain(f"nics[{index}].mac", f"{nic.mac} is a multicast address", "the first byte must be even")
         if nic.mac in macs:
-            say(f"nics[{index}].mac", f"{nic.mac} is used twice")
+            complain(f"nics[{index}].mac", f"{nic.mac} is used twice")
         macs.add(nic.mac)
         if nic.boot and nic.isolated:
-            say(f"nics[{index}].isolated", "a card that boots needs its network")
+            complain(f"nics[{index}].isolated", "a card that boots needs its network")
     if spec.bmc is not None and not _LEVELS.fullmatch(spec.bmc.cipher_levels):
-        say("bmc.cipher_levels", f"{spec.bmc.cipher_levels!r} is not 15 levels", "X, c, u, o, a or O each")
+        complain(
+            "bmc.cipher_levels", f"{spec.bmc.cipher_levels!r} is not 15 levels", "X, c, u, o, a or O each"
+        )
     for index, suite in enumerate(spec.bmc.cipher_suites if spec.bmc is not None else ()):
         if suite not in _SUITES:
             listed = ", ".join(str(one) for one in _SUITES)
-            say(f"bmc.cipher_suites[{index}]", f"{suite} is none of the simulator", f"it has {listed}")
+            complain(f"bmc.cipher_suites[{index}]", f"{suite} is none of the simulator", f"it has {listed}")
     if sum(nic.boot for nic in spec.nics) > 1:
-        say("nics", "more than one card has boot = true")
+        complain("nics", "more than one card has boot = true")
     if spec.boot in ("pxe", "http") and spec.boot_nic is None:
-        say("nics", f"no card has boot = true, and the machine boots by {str(spec.boot).upper()}")
+        complain("nics", f"no card has boot = true, and the machine boots by {str(spec.boot).upper()}")
     if spec.boot == "http" and spec.firmware == "bios":
-        say("boot", "a BIOS cannot boot by HTTP", 'firmware = "uefi"')
+        complain("boot", "a BIOS cannot boot by HTTP", 'firmware = "uefi"')
     if spec.boot in ("cdrom", "usb") and not spec.medium:
-        say("medium", f"is missing, and the machine boots by {spec.boot}", "bootos image iso makes one")
+        complain("medium", f"is missing, and the machine boots by {spec.boot}", "bootos image iso makes one")
     return problems
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bootos.document import convert_all
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.bioscheck import check_bios
 from bootos.template.diskcheck import check_disks
 from bootos.template.erasecheck import check_erase
@@ -30,13 +30,14 @@ def read_template(data: Any) -> tuple[Template | None, list[Problem]]:
 
     The template is None only when a required part is missing; with problems it must not be carried out.
     """
-    template, problems = convert_all(data, Template)
+    template, found = convert_all(data, Template)
+    problems = Problems(found)
     if template is None:
         return None, problems
     places = Places(data)
     if template.base is not None:
         hint = "the server does it when a job is made; by hand: bootos template show NAME --resolved"
-        problems.append(Problem(path="base", message="is not resolved yet", hint=hint))
+        problems.complain("base", "is not resolved yet", hint)
     problems += find_leftovers(data)
     if template.expect is not None:
         problems += check_expect(template.expect)

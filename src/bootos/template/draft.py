@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bootos.document import convert_all
-from bootos.errors import Problem
+from bootos.errors import Problems
 from bootos.template.check import read_template
 from bootos.template.inheritance import BaseTaken, Find, resolve_bases
 from bootos.template.model import Template
@@ -32,14 +32,14 @@ class Draft(msgspec.Struct, kw_only=True):
     resolved: dict[str, Any] = {}
     bases: list[BaseTaken] = []
     template: Template | None = None
-    problems: list[Problem] = []
+    problems: Problems = msgspec.field(default_factory=Problems)
 
 
 def check_draft(document: dict[str, Any], find_base: Find, known: Collection[str] = ()) -> Draft:
     """Resolve and check a document. `known`: words that a machine may bring, as its settings."""
     inherited = resolve_bases(document, find_base)
     draft = Draft(document=document, resolved=inherited.document, bases=inherited.bases)
-    draft.problems = inherited.problems + check_variables(inherited.document)
+    draft.problems += [*inherited.problems, *check_variables(inherited.document)]
     variables = inherited.document.get("variables")
     declared = variables if isinstance(variables, dict) else {}
     find = build_finder(declared, {}, {}, lambda word: "<{" + word + "}>")
@@ -68,6 +68,6 @@ def check_draft(document: dict[str, Any], find_base: Find, known: Collection[str
         found = [problem for problem in found if problem.path not in waiting]
     draft.problems += found
     if variables is not None and not isinstance(variables, dict):
-        draft.problems.append(Problem(path="variables", message="must be a table of names and values"))
-    draft.problems = list(dict.fromkeys(draft.problems))
+        draft.problems.complain("variables", "must be a table of names and values")
+    draft.problems = Problems(dict.fromkeys(draft.problems))
     return draft

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.errors import Problem
+from bootos.errors import Problems
 
 MOST_BASES = 50
 OWN = ("name", "description", "base")
@@ -33,7 +33,7 @@ class Resolved(msgspec.Struct, kw_only=True):
 
     document: dict[str, Any]
     bases: list[BaseTaken] = []
-    problems: list[Problem] = []
+    problems: Problems = msgspec.field(default_factory=Problems)
 
 
 def resolve_bases(document: dict[str, Any], find: Find) -> Resolved:
@@ -50,17 +50,17 @@ def _resolve(document: dict[str, Any], find: Find, chain: list[str], resolved: R
         shown = " -> ".join([*chain, name])
         if name in chain:
             message = f"a template cannot be its own base: {shown}"
-            resolved.problems.append(Problem(path="base", message=message))
+            resolved.problems.complain("base", message)
             continue
         if len(resolved.bases) >= MOST_BASES:
             message = f"more than {MOST_BASES} bases"
-            resolved.problems.append(Problem(path="base", message=message))
+            resolved.problems.complain("base", message)
             break
         found = find(name)
         if found is None:
             hint = "store the base first (bootos template add), or mend its name"
             message = f"there is no template {name!r}: {shown}"
-            resolved.problems.append(Problem(path="base", message=message, hint=hint))
+            resolved.problems.complain("base", message, hint)
             continue
         base, version = found
         inherited = _resolve(base, find, [*chain, name], resolved)
@@ -78,7 +78,7 @@ def _read_names(document: dict[str, Any], chain: list[str], resolved: Resolved) 
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         where = "" if len(chain) == 1 else f" in {' -> '.join(chain)}"
         message = f"must be the name of a template, or a list of names{where}"
-        resolved.problems.append(Problem(path="base", message=message))
+        resolved.problems.complain("base", message)
         return []
     return list(dict.fromkeys(names))
 

@@ -13,7 +13,7 @@ from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.run import NO_PAST, Past, Run
 from bootos.engine.watcher import Cancelled, StepFailed, Watcher
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import ActionView, StepState
@@ -35,7 +35,7 @@ class LampDriver:
         self.applied: list[str] = []
         self.allowed: str | None = "wipe"
         self.destroys: tuple[str, ...] = ()
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
     def match(self, inventory: Inventory) -> Match | None:
         return Match(reason="always")
@@ -140,8 +140,8 @@ def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> No
 
 def test_problems_of_the_document_and_of_every_driver_come_back_together() -> None:
     first, second = LampDriver({}, name="test.one"), LampDriver({}, name="test.two")
-    first.problems = [Problem(path="raid.arrays[0].drives", message="drive 9 is not there")]
-    second.problems = [Problem(path="disks[0]", message="too large")]
+    first.problems.complain("raid.arrays[0].drives", "drive 9 is not there")
+    second.problems.complain("disks[0]", "too large")
     made = plan(first, second, document={"name": "t", "description": "on", "colour": "red"})
     assert [problem.path for problem in made.problems] == ["colour", "raid.arrays[0].drives", "disks[0]"]
     with pytest.raises(StepFailed):

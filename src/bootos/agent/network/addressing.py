@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bootos.errors import Problem
+from bootos.errors import Problems
 
 DHCP = frozenset({"dhcp", "on", "any"})
 STATIC = frozenset({"", "none", "off", "static"})
@@ -48,7 +48,7 @@ class _WrongWord(Exception):
     """What is wrong with a word."""
 
 
-def parse_words(words: Iterable[tuple[str, str]], problems: list[Problem]) -> Words:
+def parse_words(words: Iterable[tuple[str, str]], problems: Problems) -> Words:
     """Read every word about addresses; what cannot be used is added to `problems`."""
     addressing: list[Addressing] = []
     nameservers: list[str] = []
@@ -64,7 +64,7 @@ def parse_words(words: Iterable[tuple[str, str]], problems: list[Problem]) -> Wo
             elif key == "VLAN":
                 vlans.append(Vlan(id=_parse_vlan_id(value)))
         except _WrongWord as wrong:
-            problems.append(Problem(path=key, message=f"{key}={value}: {wrong}; the word is left out"))
+            problems.complain(key, f"{key}={value}: {wrong}; the word is left out")
     return Words(addressing=tuple(addressing), nameservers=tuple(nameservers), vlans=tuple(vlans))
 
 

@@ -30,7 +30,7 @@ from bootos.drivers.bios.setting import (
     squash,
     strip_suffix,
 )
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.bios import NEUTRAL_NAMES, Bios, find_wanted
 
 _SWITCHES = {"enabled": True, "enable": True, "on": True, "yes": True, "true": True} | {
@@ -125,7 +125,7 @@ def add_locks(settings: Iterable[Setting], vendor: str) -> list[Setting]:
 def resolve_bios(bios: Bios, settings: Sequence[Setting], vendor: str) -> tuple[list[Wanted], list[Problem]]:
     """The settings of this machine that a `bios` section asks for, and every reason why one cannot be told."""
     wanted: list[Wanted] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for name, value in find_wanted(bios).items():
         found = _resolve_neutral(name, value, settings, vendor)
         if isinstance(found, Problem):
@@ -291,7 +291,7 @@ def _read_neutral(candidate: Candidate, setting: Setting) -> str | None:
 
 
 def _drop_repeated(
-    wanted: Sequence[Wanted], known: Mapping[str, Setting], problems: list[Problem]
+    wanted: Sequence[Wanted], known: Mapping[str, Setting], problems: Problems
 ) -> list[Wanted]:
     """One wish for each setting; two that differ are a contradiction."""
     kept: dict[str, Wanted] = {}
@@ -301,5 +301,5 @@ def _drop_repeated(
         value = want.value if setting is None else convert_value(setting, want.value)
         if first is not want and not isinstance(value, Problem) and value != first.value:
             message = f"asks for {want.name} {show(want.value)}, and {first.path} for {show(first.value)}"
-            problems.append(Problem(path=want.path, message=message, hint="leave one of them out"))
+            problems.complain(want.path, message, "leave one of them out")
     return list(kept.values())

@@ -20,7 +20,7 @@ from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.reply import read_link, read_links
 from bootos.drivers.redfish.resource import NotShownError, find_system
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 
@@ -94,7 +94,7 @@ class BiosRedfishDriver(BiosDriver, Caller):
         self, state: RedfishBiosState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         if state.obstacles:
-            return Planned(problems=list(state.obstacles))
+            return Planned(problems=Problems(state.obstacles))
         self._state = state
         planned = super().plan(state, template, secrets, forecast)
         planned.notes += state.unread

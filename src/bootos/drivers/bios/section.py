@@ -39,7 +39,7 @@ def plan_bios(
     known = add_locks(settings, vendor)
     wanted, problems = resolve_bios(template.bios, known, vendor)
     planned = plan_settings(known, wanted, driver)
-    planned.problems = problems + planned.problems
+    planned.problems[:0] = problems
     password = template.bios.password
     if password is not None and password.secret not in secrets:
         hint = f"bootos secret set {password.secret}, or --secrets FILE by hand"

@@ -23,7 +23,7 @@ from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.firmware import FirmwareWanted, find_method
 from bootos.template.model import Template
 from bootos.waiting import find_within
@@ -115,7 +115,7 @@ class FirmwareRedfishDriver(Caller):
         self, state: RedfishFirmwareState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         if state.obstacles:
-            return Planned(problems=list(state.obstacles))
+            return Planned(problems=Problems(state.obstacles))
 
         def prepare(item: FirmwareWanted, parts: Sequence[Installed]) -> Recipe | Problem:
             fixed = [part.title for part in parts if not part.target and part.component not in SINGLE]

@@ -12,6 +12,7 @@ from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.bmc import compare_lan
 from bootos.drivers.oob.redfishaccount import plan_other_users, plan_users
 from bootos.drivers.oob.redfishstate import NAME, Interface, ResetManager, SetResource, State
+from bootos.errors import Problems
 from bootos.template.model import Oob, OobNetwork
 
 DEVICES = {"none": "None", "pxe": "Pxe", "disk": "Hdd", "cdrom": "Cd", "bios": "BiosSetup"}
@@ -20,7 +21,7 @@ IPMI_ONLY = ("lan", "cipher_suites", "sol", "event_log")
 
 def plan_oob(state: State, oob: Oob, secrets: dict[str, str], was_reset: bool, asks: bool) -> Planned:
     """`asks`: the template asks for more than a reset; `was_reset`: that was done already."""
-    planned = Planned(problems=list(state.obstacles))
+    planned = Planned(problems=Problems(state.obstacles))
     _refuse_ipmi(oob, planned)
     if state.obstacles:
         return planned

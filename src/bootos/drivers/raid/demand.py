@@ -17,7 +17,7 @@ from bootos.drivers.storage.controller import (
     describe_drive,
 )
 from bootos.drivers.storage.desk import find_trouble
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.raid import ArrayWanted, Drives, Raid
 from bootos.template.raidcheck import find_need
 from bootos.template.size import format_size, parse_bytes
@@ -217,46 +217,44 @@ def find_incapable(demand: Demand) -> list[Problem]:
     """What this controller cannot do, with the reason."""
     wanted, can, at = demand.wanted, demand.controller.capability, demand.at
     model = demand.controller.model or "this controller"
-    problems: list[Problem] = []
-
-    def complain(key: str, message: str, hint: str = "") -> None:
-        problems.append(Problem(path=f"{at}.{key}", message=message, hint=hint))
-
+    problems = Problems()
     if can.levels and wanted.level not in can.levels:
         known = ", ".join(str(level) for level in can.levels)
-        complain("level", f"{model} has no RAID {wanted.level}", f"it has {known}")
+        problems.complain(f"{at}.level", f"{model} has no RAID {wanted.level}", f"it has {known}")
     most = min(filter(None, [can.most_drives, can.most_drives_of.get(wanted.level)]), default=None)
     if most is not None and len(demand.drives) > most:
-        complain("drives", f"{model} takes at most {most} drives in a RAID {wanted.level}")
+        problems.complain(f"{at}.drives", f"{model} takes at most {most} drives in a RAID {wanted.level}")
     if can.name_length and len(wanted.name) > can.name_length:
-        complain("name", f"{model} keeps names of up to {can.name_length} characters")
+        problems.complain(f"{at}.name", f"{model} keeps names of up to {can.name_length} characters")
     if wanted.strip is not None:
         strip_bytes = parse_bytes(wanted.strip)
         if can.strip_bytes and strip_bytes not in can.strip_bytes:
             known = ", ".join(format_size(size) for size in can.strip_bytes)
-            complain("strip", f"{model} has no strip size {wanted.strip}", f"it has {known}")
+            problems.complain(f"{at}.strip", f"{model} has no strip size {wanted.strip}", f"it has {known}")
     if wanted.size is not None and not can.partial:
-        complain("size", f"{model} makes arrays of whole drives only", "leave it out")
+        problems.complain(f"{at}.size", f"{model} makes arrays of whole drives only", "leave it out")
     for key, (field, noun) in SUPPORTED.items():
         value, able = getattr(wanted, key), getattr(can, field)
         if value is not None and value not in able:
             hint = f"it has {', '.join(able)}" if able else "leave it out"
-            complain(key, f"{model} has no {noun} {value!r}", hint)
+            problems.complain(f"{at}.{key}", f"{model} has no {noun} {value!r}", hint)
     if wanted.hotspares is not None and demand.kind not in can.hotspares:
         hint = f"it has {', '.join(can.hotspares)}" if can.hotspares else ""
         key = "hotspare_kind" if wanted.hotspare_kind else "hotspares"
-        complain(key, f"{model} has no {demand.kind} hot spares", hint)
+        problems.complain(f"{at}.{key}", f"{model} has no {demand.kind} hot spares", hint)
     if wanted.boot and not can.boot:
-        complain("boot", f"{model} cannot be told which array to boot from", "leave it out")
+        problems.complain(f"{at}.boot", f"{model} cannot be told which array to boot from", "leave it out")
     if wanted.level in (10, 50, 60) and wanted.span is not None and wanted.level == 10:
         per_span = len(demand.drives) // max(1, wanted.span)
         if per_span % 2:
-            complain("span", f"a span of RAID 10 has an even number of drives, not {per_span}")
+            problems.complain(f"{at}.span", f"a span of RAID 10 has an even number of drives, not {per_span}")
     pairs = len(demand.drives) // 2
     if can.pairs_only and wanted.level == 10 and wanted.span not in (None, pairs):
-        complain("span", f"{model} makes RAID 10 of pairs: {pairs} of {len(demand.drives)} drives")
-    complaints = [*_find_mixture(demand, can), *_find_bad_spares(demand, can)]
-    problems += [Problem(path=f"{at}.{key}", message=message) for key, message in complaints]
+        problems.complain(
+            f"{at}.span", f"{model} makes RAID 10 of pairs: {pairs} of {len(demand.drives)} drives"
+        )
+    for key, message in (*_find_mixture(demand, can), *_find_bad_spares(demand, can)):
+        problems.complain(f"{at}.{key}", message)
     return problems
 
 

@@ -13,7 +13,7 @@ from bootos.drivers.contract import Ruling
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive
 from bootos.drivers.storage.state import Block
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,15 +49,15 @@ def wipe_word(at: str, is_given: bool) -> Word:
 def judge(taking: Taking, present: Occupancy, word: Word, *, is_own: bool = False) -> Ruling:
     """Whether a place may be taken. What is in use never is, whatever the template says; what holds data is with the
     word that allows it, or when `is_own`: this job made it, and was cut off making it."""
-    problems = []
+    problems = Problems()
     if present.users:
         message = f"{taking.title} {taking.cannot}: {taking.subject} is {', '.join(present.users)}"
-        problems.append(Problem(path=taking.path, message=message))
+        problems.complain(taking.path, message)
     content = () if is_own else tuple(dict.fromkeys(present.content))
     if content and not word.is_given:
         message = f"{taking.title} holds {'; '.join(content)}{taking.more}"
         hint = f"{word.path}: true allows this data to be lost"
-        problems.append(Problem(path=taking.content_path or taking.path, message=message, hint=hint))
+        problems.complain(taking.content_path or taking.path, message, hint)
     if problems:
         return Ruling(problems=tuple(problems))
     return Ruling(destroys=content, allowed=word.path if content else None)

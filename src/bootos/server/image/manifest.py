@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.loader import DIRECTORY as LOADERS
 from bootos.server.fault import UnusableError
 from bootos.wire import manifest as wire
@@ -48,33 +48,32 @@ def parse_manifest(raw: bytes) -> Manifest:
 
 def find_problems(manifest: Manifest) -> list[Problem]:
     """Everything that keeps this image from being published."""
-
-    def say(path: str, message: str, hint: str = "") -> None:
-        problems.append(Problem(path=path, message=message, hint=hint))
-
-    problems: list[Problem] = []
+    problems = Problems()
+    complain = problems.complain
     if manifest.schema != SCHEMA:
-        say("schema", f"is {manifest.schema}, and this server knows {SCHEMA}", "use the server's release")
+        complain(
+            "schema", f"is {manifest.schema}, and this server knows {SCHEMA}", "use the server's release"
+        )
     if not manifest.name:
-        say("name", "is missing")
+        complain("name", "is missing")
     if not manifest.version:
-        say("version", "is missing", "the image was built by an older release: bootos image build")
+        complain("version", "is missing", "the image was built by an older release: bootos image build")
     elif not VERSION.fullmatch(manifest.version) or manifest.version == LOCAL:
-        say("version", f"{manifest.version!r} cannot be the version of an image")
+        complain("version", f"{manifest.version!r} cannot be the version of an image")
     names = [entry.name for entry in manifest.files]
     for name in REQUIRED:
         if name not in names:
-            say("files", f"there is no {name}")
+            complain("files", f"there is no {name}")
     for place, entry in enumerate(manifest.files):
         if not FILE.fullmatch(entry.name) or entry.name in TAKEN or names.count(entry.name) > 1:
-            say(f"files[{place}].name", f"{entry.name!r} is no plain file name, or taken")
+            complain(f"files[{place}].name", f"{entry.name!r} is no plain file name, or taken")
     for place, layer in enumerate(manifest.layers):
         if not FILE.fullmatch(layer.name):
-            say(f"layers[{place}].name", f"{layer.name!r} is no plain file name")
+            complain(f"layers[{place}].name", f"{layer.name!r} is no plain file name")
     for place, loader in enumerate(manifest.loaders):
         if not FILE.fullmatch(loader.name):
-            say(f"loaders[{place}].name", f"{loader.name!r} is no plain file name")
+            complain(f"loaders[{place}].name", f"{loader.name!r} is no plain file name")
     for entry in list_files(manifest):
         if not SHA256.fullmatch(entry.sha256) or entry.size_bytes <= 0:
-            say(entry.name, "has no size and sha256")
+            complain(entry.name, "has no size and sha256")
     return problems

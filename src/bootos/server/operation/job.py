@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy.orm import Session
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
 from bootos.server.lifecycle import ENDED, Event, State
@@ -69,15 +69,17 @@ def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by:
     stored = find_template(session, wanted.template)
     pxe = find_pxe_template(session, wanted.pxe) if wanted.pxe else None
     draft = read_text(session, stored.text, stored.format, stored=True)
-    value, template, problems = draft.resolved, draft.template, list(draft.problems)
+    value, template, problems = draft.resolved, draft.template, Problems(draft.problems)
     if not problems:
-        value, problems = fill_template(session, machine, draft.resolved)
+        value, unknown = fill_template(session, machine, draft.resolved)
+        problems += unknown
         if not problems:
-            template, problems = read_template(value)
+            template, found = read_template(value)
+            problems += found
     secret_names = sorted(find_secrets(template)) if template is not None else []
     for name in find_unknown(session, secret_names):
         hint = f"set it: bootos secret set {name}"
-        problems.append(Problem(path="", message=f"the secret {name!r} is not stored", hint=hint))
+        problems.complain("", f"the secret {name!r} is not stored", hint)
     if problems or template is None:
         raise UnusableError(f"the template {wanted.template!r} cannot be used", problems=problems)
     return Job(

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import select
 
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
 from bootos.server.operation.audit import Actor, record
@@ -40,14 +40,14 @@ def import_machines(context: Context, actor: Actor, rows: list[NewMachine]) -> I
 
 
 def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
-    problems: list[Problem] = []
+    problems = Problems()
     lines: dict[str, int] = {}
     known, new = set(session.scalars(select(Machine.sn_key))), 0
     for row in rows:
         at, key = f"line {row.line}", row.sn.strip().casefold()
         if key in lines:
             message = f"the serial number {row.sn!r} stands in line {lines[key]} already"
-            problems.append(Problem(path=at, message=message))
+            problems.complain(at, message)
             continue
         lines[key] = row.line
         try:
@@ -55,17 +55,15 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
             if machine.sn_key != key and lines.setdefault(machine.sn_key, row.line) != row.line:
                 message = f"the machine {machine.sn!r}, which {row.sn!r} is, too, stands in line "
                 message += f"{lines[machine.sn_key]} already"
-                problems.append(Problem(path=at, message=message))
+                problems.complain(at, message)
                 continue
             new += machine.sn_key not in known
             # An empty cell leaves the value as it is.
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})
         except RequestError as fault:
             found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]
-            problems += [
-                Problem(path=f"{at}: {item.path}" if item.path else at, message=item.message, hint=item.hint)
-                for item in found
-            ]
+            for item in found:
+                problems.complain(f"{at}: {item.path}" if item.path else at, item.message, item.hint)
     if problems:
         raise UnusableError(
             f"the list has {len(problems)} problem(s); no machine was changed",

@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.errors import Problem
+from bootos.errors import Problems
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.lifecycle import ENDED, State
@@ -74,28 +74,18 @@ def _add(session: Session, wanted: NewLine, *, note: str = "") -> Support:
         " ".join(text.split()) for text in (wanted.vendor, wanted.product, wanted.bios, wanted.bmc)
     )
     aliases = [" ".join(alias.split()) for alias in wanted.aliases]
-    problems = [
-        Problem(path=path, message="is empty", hint="use * for any")
-        for path, text in (("vendor", vendor), ("product", product))
-        if not text
-    ]
-    problems += [
-        Problem(path=f"aliases[{place}]", message="is empty")
-        for place, alias in enumerate(aliases)
-        if not alias
-    ]
+    problems = Problems()
+    for path, text in (("vendor", vendor), ("product", product)):
+        if not text:
+            problems.complain(path, "is empty", "use * for any")
+    for place, alias in enumerate(aliases):
+        if not alias:
+            problems.complain(f"aliases[{place}]", "is empty")
     for path, text in (("bios", bios), ("bmc", bmc)):
-        try:
-            parse_range(text)
-        except ValueError as cause:
-            problems.append(Problem(path=path, message=str(cause), hint="as >=2.10 <3"))
-    problems += [
-        Problem(
-            path="allow", message=f"{name!r} is nothing to configure", hint=f"one of {', '.join(SECTIONS)}"
-        )
-        for name in wanted.allow
-        if name not in SECTIONS
-    ]
+        problems.parse(path, parse_range, text, "as >=2.10 <3")
+    for name in wanted.allow:
+        if name not in SECTIONS:
+            problems.complain("allow", f"{name!r} is nothing to configure", f"one of {', '.join(SECTIONS)}")
     if problems:
         raise UnusableError(f"the line has {len(problems)} problem(s)", problems=problems)
     same = select(Support).where(

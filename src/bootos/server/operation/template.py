@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.document import parse_document
-from bootos.errors import BootosError, Problem, ProblemsError
+from bootos.errors import BootosError, Problem, Problems, ProblemsError
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
@@ -49,12 +49,15 @@ def read_text(session: Session, text: str, format: str, *, stored: bool = False)
     try:
         value = parse_document(text, format=format, name="the template", take_last=stored)
     except ProblemsError as cause:
-        return Draft(document={}, problems=list(cause.problems))
+        return Draft(document={}, problems=Problems(cause.problems))
     except BootosError as cause:
-        return Draft(document={}, problems=[Problem(path="", message=cause.message, hint=cause.hint)])
+        return Draft(
+            document={}, problems=Problems([Problem(path="", message=cause.message, hint=cause.hint)])
+        )
     if not isinstance(value, dict):
         return Draft(
-            document={}, problems=[Problem(path="", message="a template is a table of keys and values")]
+            document={},
+            problems=Problems([Problem(path="", message="a template is a table of keys and values")]),
         )
     draft = check_draft(value, build_base_finder(session), known=MachineSettings.__struct_fields__)
     if draft.template is not None:
@@ -156,7 +159,7 @@ def _put(session: Session, name: str, text: str, format: str) -> Template:
     draft = read_text(session, text, format)
     template, problems = draft.template, draft.problems
     if template is not None and template.name != name:
-        problems.append(Problem(path="name", message=f"is {template.name!r}, but it is stored as {name!r}"))
+        problems.complain("name", f"is {template.name!r}, but it is stored as {name!r}")
     if problems or template is None:
         raise UnusableError(f"the template {name!r} has {len(problems)} problem(s)", problems=problems)
     row = session.scalar(select(Template).where(Template.name == name))
