@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from carrying import Recorder, build_run, carry_through
+from handclock import StillClock
 from siliconmachine import SiliconMachine
 
 from bootos.drivers.contract import Driver
@@ -42,14 +43,14 @@ class Bench:
         self.watch = Recorder()
         self.reboots = 0
         self.has_tool = has_tool
-        self.settle_s = 0.0
+        self.clock = StillClock()
 
     @property
     def driver(self) -> Driver:
         def find(name: str) -> str | None:
             return name if self.has_tool and name == "firmware-versions" else None
 
-        return PackageDriver(find, settle_s=self.settle_s)
+        return PackageDriver(find, clock=self.clock)
 
     def build_hop(self, component: str, version: str, base: str = "", **more: Any) -> dict[str, Any]:
         path = self.root / "packages" / f"{component.upper()}_{version}.BIN"
@@ -194,6 +195,22 @@ def test_a_bmc_that_keeps_its_old_version_is_named(bench: Bench) -> None:
         StepFailed, match=r"BMC to 4\.0\.0: the package reported success, but BMC has 3\.0\.0"
     ):
         bench.carry_out(bench.build_item("bmc", "4.0.0"))
+    assert bench.clock.now_s == 600
+
+
+def test_a_bmc_that_is_away_with_its_new_firmware_is_waited_for(bench: Bench) -> None:
+    """Ten minutes at most, in steps of ten seconds."""
+    bench.here.silicon.knobs.append(Knob(tool="lab-firmware-package", kind="ignore"))
+
+    class Restarting(StillClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.now_s == 590:
+                bench.here.silicon.state["firmware"]["versions"]["bmc"] = "4.0.0"
+
+    bench.clock = Restarting()
+    assert bench.carry_out(bench.build_item("bmc", "4.0.0")) == ["firmware.package:bmc:4.0.0"]
+    assert bench.clock.now_s == 590
 
 
 def cut(bench: Bench, item: dict[str, Any], before: Callable[[], None]) -> JobPlan:

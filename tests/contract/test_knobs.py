@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 from carrying import Recorder, build_run, carry_through
+from handclock import StillClock
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
@@ -167,7 +168,7 @@ CASES = {
         has_settings(*SUPERMICRO, ("Enable", "Disable")), SUPERMICRO,
     ),
     "firmware package": Case(
-        lambda: PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0), "Dell Inc.",
+        lambda: PackageDriver(lambda name: name if name == VERSIONS else None, clock=StillClock()), "Dell Inc.",
         ask_for_firmware, PROGRAM, "", lambda silicon: read_version(silicon, "bios") == NEW, ("BIOS",),
     ),
 }  # fmt: skip

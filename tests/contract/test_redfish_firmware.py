@@ -14,10 +14,17 @@ from redfishmachine import RedfishMachine, serve
 
 from bootos.drivers.contract import Forecast
 from bootos.drivers.firmware.redfish import FirmwareRedfishDriver, RedfishFirmwareState
+from bootos.drivers.redfish.client import Client
+from bootos.drivers.redfish.endpoint import Account, Endpoint
+from bootos.drivers.redfish.failure import RedfishError
+from bootos.drivers.redfish.reply import Reply
 from bootos.engine.run import Past, Run
 from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.redfish_tree import INVENTORY, SYSTEM, UPDATE
+from bootos.masking import Hidden
+
+TASK = "/redfish/v1/TaskService/Tasks/9"
 
 
 class Shop:
@@ -133,6 +140,54 @@ def test_a_task_that_fails_half_way_names_the_part_and_says_why(bmc: RedfishMach
     item = {"component": "bios", "method": "redfish", **shop.add("BIOS", "2.2.0")}
     with pytest.raises(StepFailed, match=r"BIOS to 2\.2\.0: .*ended with Exception: .*could not be verified"):
         carry_out(build_driver(), bmc, bmc.build({"firmware": [item]}))
+
+
+def follow(bmc: RedfishMachine, *states: str) -> tuple[bool, float]:
+    """Follow a task that is in these states, one after the other, and stays in the last. Returns whether it waits for
+    the restart, and the seconds that it took."""
+    left = list(states)
+
+    class Passing(StillClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if len(left) > 1:
+                left.pop(0)
+                bmc.tree[TASK]["TaskState"] = left[0]
+
+    bmc.tree[TASK] = {
+        "@odata.id": TASK,
+        "@odata.type": "#Task.v1_7_1.Task",
+        "Id": "9",
+        "Name": "9",
+        "TaskState": left[0],
+        "TaskStatus": "OK",
+    }
+    url, clock = f"{bmc.service.scheme}://127.0.0.1:{bmc.service.port}", Passing()
+    account = Account(user=bmc.spec.user, password=Hidden(bmc.spec.password))
+    with Client(Endpoint(url=url, reason="it is the lab's"), account, clock=clock) as client:
+        reply = Reply(status=202, body={"@odata.id": TASK, "TaskState": left[0]})
+        return client.wait_for_task(reply, what="flash", deadline_s=100), clock.now_s
+
+
+@pytest.mark.parametrize(
+    ("states", "waits", "passed_s"),
+    [
+        (["Completed"], False, 0),
+        (["New", "Running", "Completed"], False, 4),
+        (["Running", "Pending"], True, 2),
+        (["Running"] * 50 + ["Completed"], False, 100),
+    ],
+)
+def test_a_task_is_followed_to_its_end_or_to_the_restart_it_waits_for(
+    bmc: RedfishMachine, states: list[str], waits: bool, passed_s: float
+) -> None:
+    assert follow(bmc, *states) == (waits, passed_s)
+
+
+def test_a_task_that_does_not_end_is_given_up_at_the_deadline(bmc: RedfishMachine) -> None:
+    said = r"flash: the service's task is still Running after 100 s \(Running\)"
+    with pytest.raises(RedfishError, match=said):
+        follow(bmc, "New", "Running")
 
 
 def test_a_bios_that_says_yes_and_keeps_its_version_is_planned_again(bmc: RedfishMachine, shop: Shop) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from carrying import Recorder, build_run, carry_through
+from handclock import StillClock
 from raidrig import RaidRig, build_drives
 from sysfsbackplane import SysfsBackplane
 
@@ -131,7 +132,7 @@ def test_a_whole_template_is_carried_out_with_its_reboots_and_then_plans_nothing
     rig.silicon.boot()
     rig.hardware.absent = frozenset(Storcli.names) - {"perccli64"}
     drivers: list[Any] = [
-        PackageDriver(lambda name: name if name == VERSIONS else None, settle_s=0.0),
+        PackageDriver(lambda name: name if name == VERSIONS else None, clock=StillClock()),
         family.bios(find_program=lambda name: f"/usr/sbin/{name}"),
         rig.driver,
         PartitionDriver(),

@@ -29,7 +29,7 @@ from bootos.drivers.storage.settle import settle
 from bootos.hardware.block import read_disks
 from bootos.hardware.tree import Tree
 from bootos.process import ToolError
-from bootos.waiting import CLOCK, Clock
+from bootos.waiting import CLOCK, Clock, find_within
 
 log = logging.getLogger(__name__)
 
@@ -227,14 +227,18 @@ def _erase_by_password(machine: Machine, wanted: Erase, command: Callable[..., N
 
 def _wait(read_percent: Callable[[], int | None], device: str, clock: Clock) -> None:
     """Until nothing runs any more. Raises DriverError after SANITIZE_DEADLINE_S."""
-    deadline, told = clock.now() + SANITIZE_DEADLINE_S, -10
-    while (percent := read_percent()) is not None:
-        if clock.now() > deadline:
-            raise DriverError(f"{device} is still being sanitized after {SANITIZE_DEADLINE_S / 3600:g} h")
-        if percent >= told + 10:
+    told = -10
+
+    def is_over() -> bool:
+        nonlocal told
+        percent = read_percent()
+        if percent is not None and percent >= told + 10:
             log.info("%s: sanitizing, %d %%", device, percent)
             told = percent
-        clock.sleep(POLL_S)
+        return percent is None
+
+    if not find_within(is_over, SANITIZE_DEADLINE_S, pause_s=POLL_S, clock=clock):
+        raise DriverError(f"{device} is still being sanitized after {SANITIZE_DEADLINE_S / 3600:g} h")
 
 
 def _watch(what: str) -> readback.Progress:

@@ -13,7 +13,7 @@ from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Matc
 from bootos.drivers.firmware.download import fetched_package, unpacked_package
 from bootos.drivers.firmware.flasher import Flasher
 from bootos.drivers.firmware.plan import NAMES, Hop, Recipe, plan_firmware
-from bootos.drivers.firmware.settle import MOST_S, SETTLE_S, USUAL_S, tell_hop, wait_for_version
+from bootos.drivers.firmware.settle import MOST_S, USUAL_S, tell_hop, wait_for_version
 from bootos.drivers.firmware.source import Finder, find_programs
 from bootos.drivers.firmware.state import FirmwareState, Installed
 from bootos.drivers.firmware.vendor import Format, find_format, list_formats
@@ -23,6 +23,7 @@ from bootos.errors import Problem
 from bootos.process import Completed, ToolError
 from bootos.template.firmware import FirmwareWanted, find_hops
 from bootos.template.model import Template
+from bootos.waiting import CLOCK, Clock
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,9 @@ class PackageDriver(Flasher):
     title = "Firmware by the vendor's packages"
     method = "package"
 
-    def __init__(self, find_program: Finder = find_program, *, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, find_program: Finder = find_program, *, clock: Clock = CLOCK) -> None:
         super().__init__(find_program)
-        self._settle_s = settle_s
+        self._clock = clock
 
     def match(self, inventory: Inventory) -> Match | None:
         vendor = inventory.system.vendor or "an unknown maker"
@@ -95,7 +96,7 @@ class PackageDriver(Flasher):
                 ) from cause
         self._judge(hop, format, done)
         if not hop.recipe.reboot:
-            wait_for_version(machine, hop, data.vendor, self._find_program, self._settle_s)
+            wait_for_version(machine, hop, data.vendor, self._find_program, self._clock)
 
     def _judge(self, hop: Hop, format: Format, done: Completed) -> None:
         code = done.returncode

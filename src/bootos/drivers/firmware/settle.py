@@ -5,7 +5,7 @@ from bootos.drivers.firmware.plan import Hop
 from bootos.drivers.firmware.source import Finder, read_installed
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.version import is_same
-from bootos.waiting import find_within
+from bootos.waiting import Clock, find_within
 from bootos.wire.inventory import Bmc, Inventory, System
 
 # Roughly how many seconds a package takes without the reboot, and after how many it is given up.
@@ -25,11 +25,11 @@ def wait_for_version(
     hop: Hop,
     vendor: str | None,
     find_program: Finder,
-    deadline_s: float,
+    clock: Clock,
 ) -> None:
     """What takes effect at once is looked at before the next hop builds on it; a BMC is away for a while.
 
-    Raises DriverError when a part shows another version at the deadline."""
+    Raises DriverError when a part shows another version after SETTLE_S."""
     if all(part.source == "inventory" for part in hop.parts):
         return  # only the next inventory, after a reboot, can tell
     bmc = Bmc() if hop.component == "bmc" else None
@@ -46,7 +46,7 @@ def wait_for_version(
         ]
         return bool(parts) and not wrong
 
-    if not find_within(is_there, deadline_s, pause_s=min(LOOK_EVERY_S, deadline_s / 4)):
+    if not find_within(is_there, SETTLE_S, pause_s=LOOK_EVERY_S, clock=clock):
         has = ", ".join(f"{part.title} has {part.version or 'no readable version'}" for part in wrong)
         message = f"{tell_hop(hop)}: the package reported success, but {has or 'it is gone'}"
         raise DriverError(message, hint="reboot: true, if it takes effect with a reboot only")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError, translated
@@ -25,7 +25,7 @@ from bootos.drivers.redfish.reply import (
     read_task_state,
     tell_percent,
 )
-from bootos.waiting import CLOCK, Clock
+from bootos.waiting import CLOCK, Clock, find_within
 
 log = logging.getLogger(__name__)
 
@@ -235,32 +235,33 @@ class Client:
             return False
         if not path:
             raise RedfishError(f"{what}: the service began a task and does not say which")
-        until = self._clock.now() + deadline_s
-        last = ""
-        while True:
+        state = shown = ""
+
+        def find_end() -> Literal["waits", "ended", ""]:
+            nonlocal state, shown
             found = self._find_task(path)
             if found is None:
-                return False
-            state = read_task_state(found)
-            messages = read_messages(found.body)
-            shown = " ".join(
-                part for part in (state, tell_percent(found.body), messages[-1] if messages else "") if part
-            )
-            if shown != last:
+                return "ended"
+            state, messages, before = read_task_state(found), read_messages(found.body), shown
+            parts = (state, tell_percent(found.body), messages[-1] if messages else "")
+            shown = " ".join(filter(None, parts))
+            if shown != before:
                 log.info("%s: %s", what, shown)
-                last = shown
             if state in _WAITING or is_scheduled(found.body):
-                return True
-            if state not in _RUNNING:
-                if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
-                    said = "; ".join(messages) or "it does not say why"
-                    raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
-                return False
-            if self._clock.now() > until:
-                raise RedfishError(
-                    f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
-                )
-            self._clock.sleep(POLL_S)
+                return "waits"
+            if state in _RUNNING:
+                return ""
+            if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
+                said = "; ".join(messages) or "it does not say why"
+                raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
+            return "ended"
+
+        end = find_within(find_end, deadline_s, pause_s=POLL_S, clock=self._clock)
+        if not end:
+            raise RedfishError(
+                f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
+            )
+        return end == "waits"
 
     def _translated(self, what: str) -> AbstractContextManager[None]:
         return translated(what, self.endpoint.url, self._account.user)
