@@ -12,10 +12,16 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import bootos
+from bootos.image.piece import parse_source
+from bootos.image.reach import UNCOUNTED, Reach
 
 SOURCE = Path(bootos.__file__).parent
 PLACES = ("bootos.image.build", "bootos.image.driver.workshop")
 """Where stages are bound to what they read."""
+TOOLS = frozenset({"bootos.image.build:_say", "bootos.image.progress:BuildScreen"})
+"""By these a stage says how far it is; they are handed to it."""
+TELLING = frozenset({"bootos.screen", "bootos.masking"})
+"""What is told goes through names of these modules: by `TOOLS`, and by `bootos.process`, which does not count."""
 
 
 def list_stages() -> set[str]:
@@ -39,6 +45,23 @@ def find_stages(module: str) -> Iterator[str]:
                 yield f"{imports[bound.value.id]}:{bound.attr}"
             elif isinstance(bound, ast.Name):
                 yield f"{module}:{bound.id}"
+
+
+def list_telling(source: Reach) -> set[str]:
+    """What may run in a stage and does not count: `TOOLS`, and in `TELLING` the names, and no others, that they reach
+    and that the modules which never count reach."""
+    places = [(module, name) for module, _, name in (tool.partition(":") for tool in TOOLS)]
+    for module in UNCOUNTED:
+        file = SOURCE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+        places += parse_source(file.read_text()).imports.values()
+    reached = {label for place in places for label in source.collect(*place)}
+    return {*TOOLS, *(label for label in reached if label.partition(":")[0] in TELLING)}
+
+
+def find_unseen(source: Reach, stage: str, names: Collection[str]) -> set[str]:
+    """What of `names`, which ran in a stage, is no part of its key and may make what it leaves."""
+    counted = {*source.collect(*stage.split(":")), *list_telling(source)}
+    return {name for name in set(names) - counted if name.partition(":")[0] not in UNCOUNTED}
 
 
 class Tracer:

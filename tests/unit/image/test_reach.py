@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from stages import SOURCE, list_stages
+from stages import SOURCE, TOOLS, find_unseen, list_stages
 
 from bootos.image.piece import parse_source
 from bootos.image.reach import UNCOUNTED, Reach, collect_code
@@ -257,3 +257,19 @@ def test_no_stage_reads_a_file_beside_the_code_that_is_not_handed_to_it(
         }
         used = {label for code in reached.values() for label in code}
         assert not [name for name in beside if f"{module}:{name}" in used]
+
+
+@pytest.mark.parametrize("stage", sorted(list_stages()))
+def test_what_a_stage_tells_through_is_passed_over_by_name_and_not_by_module(stage: str) -> None:
+    source = Reach(SOURCE)
+    reached = source.collect(*stage.split(":"))
+    told = {
+        *TOOLS,
+        "bootos.masking:Masker",
+        "bootos.screen:Screen",
+        "bootos.screen:show_controls",
+        "bootos.process:run",
+    }
+    assert find_unseen(source, stage, {*reached, *told}) == set()
+    other = {"bootos.screen:print_json", "bootos.masking:Hidden", "bootos.image.build:build_image"}
+    assert find_unseen(source, stage, {*reached, *told, *other}) == other
