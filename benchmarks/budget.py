@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 from frame import run_main
-from rich.console import Console
 
-from bootos.lab.budget import BUDGETS, FIGURES, build_table, compare_budgets, read_budgets, read_figures
+from bootos.lab.budget import BUDGETS, FIGURES, compare_budgets, print_budgets, read_budgets, read_figures
+from bootos.screen import Screen
 
 
 def main(
@@ -27,7 +27,7 @@ def main(
         rows = [{**msgspec.to_builtins(item), "kept": item.is_kept} for item in held]
         sys.stdout.write(json_codec.dumps(rows, indent=2) + "\n")
     else:
-        Console().print(build_table(held))
+        print_budgets(held, Screen())
     if not all(item.is_kept for item in held):
         raise typer.Exit(1)
 

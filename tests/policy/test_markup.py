@@ -22,6 +22,14 @@ def test_no_other_module_makes_a_screen_or_reads_markup() -> None:
         assert "from_markup" not in text, file.relative_to(SOURCE)
 
 
+def test_every_table_is_made_by_build_table_which_cuts_nothing_off() -> None:
+    for file in SOURCE.rglob("*.py"):
+        text = file.read_text()
+        if file.name != "screen.py" and "rich" in text:
+            imported = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+            assert "rich.table" not in imported, f"{file.relative_to(SOURCE)} must use screen.build_table"
+
+
 def test_no_column_of_a_progress_bar_reads_markup() -> None:
     for file in SOURCE.rglob("*.py"):
         if "TextColumn" not in (text := file.read_text()):

@@ -9,9 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bootos.image.cache import Event
-from bootos.image.driver.command import show_on
+from bootos.image.driver.command import print_modules, show_on
+from bootos.image.driver.listing import Listed
 from bootos.image.progress import BuildScreen
+from bootos.lab.budget import Budget, Held, print_budgets
+from bootos.lab.demo.report import DemoReport, print_report
 from bootos.screen import Screen, build_table, show_controls, write_out
+from bootos.server.command.option import Output
 
 HOSTILE = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: \x1b[2J\x1b]0;title\x07 \x9b2J"
 SHOWN = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: ␛[2J␛]0;title␇ \N{REPLACEMENT CHARACTER}2J"
@@ -104,3 +108,40 @@ def test_a_table_cuts_nothing_off() -> None:
     file = io.StringIO()
     Screen(file=file, width=20).print(table)
     assert "".join(line.strip() for line in file.getvalue().splitlines()[1:]) == path
+
+
+LONG = "/usr/lib/syslinux/modules/bios/libutil.c32"
+
+
+def print_driver_list(screen: Screen) -> None:
+    module = Listed(
+        name=LONG, group=LONG, path=LONG, version=LONG, srcversion="", layer=LONG, pci_ids=1, in_tree=True
+    )
+    print_modules([module], screen)
+
+
+def print_demo_report(screen: Screen) -> None:
+    report = DemoReport(timings_s={LONG: 1.0})
+    report.compare(LONG, LONG, LONG)
+    print_report(report, screen)
+
+
+def print_budget_table(screen: Screen) -> None:
+    budget = Budget(title=LONG, unit=LONG, most=1, source="boot")
+    print_budgets([Held(name="boot", budget=budget, figure=None)], screen)
+
+
+def print_pairs(screen: Screen) -> None:
+    output = Output(as_json=False)
+    output.console = screen
+    output.pairs({"path": LONG}, {"path": LONG})
+
+
+@pytest.mark.parametrize("show", [print_driver_list, print_demo_report, print_budget_table, print_pairs])
+def test_no_table_of_a_command_cuts_anything_off(show: Callable[[Screen], None]) -> None:
+    file = io.StringIO()
+    show(Screen(file=file, width=80))
+    shown = file.getvalue()
+    assert "\u2026" not in shown, "rich's mark of a text that was cut off"
+    assert shown.count("c32") >= 2
+    assert max(map(len, shown.splitlines())) <= 80

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from rich.table import Table
 
 from bootos.document import convert_all, read_document
 from bootos.errors import ProblemsError
 from bootos.files import write_json
+from bootos.screen import Screen, build_table
 from bootos.wire.manifest import parse_manifest
 
 BUDGETS = Path("benchmarks/budgets.toml")
@@ -91,9 +91,9 @@ def compare_budgets(budgets: Mapping[str, Budget], figures: Mapping[str, Figure]
     return [Held(name=name, budget=budget, figure=figures.get(name)) for name, budget in budgets.items()]
 
 
-def build_table(held: Sequence[Held]) -> Table:
-    """The budgets as a table for the terminal."""
-    table = Table("budget", "at most", "aim", "recorded", "here", "kept", "on")
+def print_budgets(held: Sequence[Held], screen: Screen) -> None:
+    """The budgets as a table."""
+    table = build_table("budget", "at most", "aim", "recorded", "here", "kept", "on")
     for item in held:
         budget, figure = item.budget, item.figure
         table.add_row(
@@ -105,4 +105,4 @@ def build_table(held: Sequence[Held]) -> Table:
             "yes" if item.is_kept else "NO",
             "" if figure is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(figure.at_s)),
         )
-    return table
+    screen.print(table)

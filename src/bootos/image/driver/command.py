@@ -2,12 +2,12 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
@@ -20,7 +20,7 @@ from bootos.image.driver.shell import work_in_shell
 from bootos.image.driver.source import read_source
 from bootos.image.driver.workshop import make_workshop, read_sources
 from bootos.image.layers.core import read_image
-from bootos.screen import Screen, ScreenStatus, print_json
+from bootos.screen import Screen, ScreenStatus, build_table, print_json
 
 app = typer.Typer(help="Kernel drivers of an image, without building it anew.", no_args_is_help=True)
 
@@ -50,10 +50,13 @@ def list_modules(
     if json:
         print_json(found)
         return
-    screen = Screen()
-    table = Table(box=None, pad_edge=False)
-    for column in ("class", "module", "version", "PCI ids", "layer", ""):
-        table.add_column(column, justify="right" if column == "PCI ids" else "left", no_wrap=column != "")
+    print_modules(found, Screen())
+
+
+def print_modules(found: Sequence[Listed], screen: Screen) -> None:
+    """A table of modules; those that are not used are dim."""
+    table = build_table("class", "module", "version", "PCI ids", "layer", "", box=None, pad_edge=False)
+    table.columns[3].justify = "right"
     for item in found:
         version = item.version or (f"src {item.srcversion[:8]}" if item.srcversion else "-")
         row = (item.group, item.name, version, str(item.pci_ids or ""), item.layer, describe(item))

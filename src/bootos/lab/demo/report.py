@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
-from bootos.screen import Screen
+from bootos.screen import Screen, build_table
 
 
 class Check(msgspec.Struct, kw_only=True, frozen=True):
@@ -47,10 +46,8 @@ def write_report(report: DemoReport, path: Path) -> None:
 
 def print_report(report: DemoReport, console: Screen) -> None:
     """The table a person reads at the end."""
-    table = Table(title="what was found from outside the machine", title_justify="left", box=None)
-    table.add_column("")
-    table.add_column("check", overflow="fold")
-    table.add_column("found", overflow="fold")
+    title = "what was found from outside the machine"
+    table = build_table("", "check", "found", title=title, title_justify="left", box=None)
     for check in report.checks:
         mark = Text("ok", style="green") if check.ok else Text("WRONG", style="bold red")
         found = (
@@ -58,7 +55,8 @@ def print_report(report: DemoReport, console: Screen) -> None:
         )
         table.add_row(mark, Text(check.name), Text(found))
     console.print(table)
-    times = Table(title="seconds since power-on", title_justify="left", show_header=False, box=None)
+    title = "seconds since power-on"
+    times = build_table("", "", title=title, title_justify="left", show_header=False, box=None)
     for name, seconds in report.timings_s.items():
         times.add_row(name, f"{seconds:.1f}")
     console.print(times)

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from bootos.errors import BootosError
@@ -81,7 +80,7 @@ class Output:
 
     def pairs(self, value: dict[str, Any], keys: dict[str, str]) -> None:
         """Print the values that `keys` names, each with its title there; empty ones are left out."""
-        grid = Table(box=None, show_header=False, pad_edge=False)
+        grid = build_table("", "", box=None, show_header=False, pad_edge=False)
         for key, title in keys.items():
             if value.get(key) not in (None, "", [], {}):
                 grid.add_row(Text(title, style="dim"), cell(key, value[key]))
