@@ -15,6 +15,7 @@ from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.raid.mvcli import build_controller as build_mv
 from bootos.drivers.raid.sas3ircu import build_controller as build_ir
 from bootos.drivers.storage.md import parse_export, parse_mdstat
+from bootos.drivers.storage.platform import parse_platform
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, mvcli, raidtool, sasircu, smartarray, storcli, storclireply
 from bootos.hardware.mdexamine import parse_examine
@@ -205,8 +206,24 @@ MDADM = Grammar(
     border=re.compile(r"^/dev/\w+:$"),
     kept=re.compile(r"^$"),
 )
-EXAMINE = {"examine": Held(1, 2, 3, 3), "ddf": Held(1, 1, 1, 1), "imsm": Held(1, 1, 4, 3)}
+PLATFORM = Grammar(
+    read=any_of("platform, raid levels, chunk sizes"),
+    spelled=any_of("platform, raid levels, chunk sizes"),
+    section=" Frobnication : supported\n",
+    border=re.compile(r"^ +Platform :"),
+    kept=re.compile(r"^$"),
+)
+PLATFORMS = {"vroc": ((0, 1, 5, 10), 6), "rst": ((0, 5, 10), 6)}  # levels, numbers of strips
+EXAMINE = {
+    "hardware/mdadm/examine": Held(1, 2, 3, 3),
+    "hardware/mdadm/ddf": Held(1, 1, 1, 1),
+    "hardware/mdadm/imsm": Held(1, 1, 4, 3),
+    "drivers/raid.mdadm/imsm/examine": Held(1, 2, 1, 2),
+    "drivers/raid.mdadm/imsm-failed/examine": Held(1, 1, 2, 2),
+    "drivers/raid.mdadm/imsm-spare/examine": Held(1, 2, 3, 4),
+}
 MDSTAT = {"levels": (3, 9), "building": (3, 9), "degraded": (3, 8), "read-only": (2, 6)}  # arrays, members
+MDSTAT |= {"imsm": (3, 6), "imsm-failed": (2, 3)}  # a container is listed beside its arrays
 TASKS = {"none": 0, "build": 1, "rebuild": 1, "two-tasks": 2}
 
 
@@ -308,8 +325,25 @@ def list_storcli() -> Iterator[Subject]:
 
 def list_md() -> Iterator[Subject]:
     for name, held in EXAMINE.items():
-        yield Subject("mdadm", f"hardware/mdadm/{name}.txt", read_examine, count, held, vary_text(MDADM))
-    mdstat = msgspec.structs.replace(MDADM, read=any_of("md"))
+        yield Subject("mdadm", f"{name}.txt", read_examine, count, held, vary_text(MDADM))
+    for name, can in PLATFORMS.items():
+        yield Subject(
+            "mdadm",
+            f"drivers/raid.mdadm/platform/{name}.txt",
+            parse_platform,
+            lambda seen: (seen.levels, len(seen.strip_bytes)),
+            can,
+            vary_text(PLATFORM),
+        )
+    yield Subject(
+        "mdadm",
+        "drivers/raid.mdadm/platform/ahci.txt",
+        lambda text: bool(parse_platform("", text).trouble),
+        lambda seen: seen,
+        True,
+        vary_text(PLATFORM),
+    )
+    mdstat = msgspec.structs.replace(MDADM, read=any_of("md, super"))
     for name, numbers in MDSTAT.items():
         yield Subject(
             "mdstat",
@@ -326,6 +360,8 @@ def list_md() -> Iterator[Subject]:
         "levels/detail-md125": 5, "levels/detail-md126": 5, "levels/detail-md127": 5,
         "read-only/detail-md126": 5, "read-only/detail-md127": 5,
         "degraded/examine-nvme1n1": 4, "degraded/examine-sda": 4,
+        "imsm/detail-md125": 3, "imsm/detail-md126": 3, "imsm/detail-md127": 4,
+        "imsm-failed/detail-md126": 3, "imsm-failed/detail-md127": 4,
     }.items():  # fmt: skip
         yield Subject(
             "mdadm --export",

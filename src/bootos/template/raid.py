@@ -23,7 +23,10 @@ Drives = str | int | DriveSelect
 
 class ArrayWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`drives` and `hotspares` are drive lists in the documented form, or a selection. `wipe: true` lets their data
-    be lost. `controller` (its number, serial or PCI address) is needed when there are several."""
+    be lost. `controller` (its number, serial or PCI address) is needed when there are several.
+
+    `metadata` is how Linux md writes an array down: `imsm` is that of Intel's RSTe and VROC, which the BIOS reads too.
+    When left out, a new array gets md's own (1.2), and of one that is there it does not count."""
 
     name: Name
     level: Literal[0, 1, 5, 6, 10, 50, 60]
@@ -37,6 +40,7 @@ class ArrayWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     write_policy: Literal["through", "back", "always-back"] | None = None
     initialize: Literal["fast", "full", "background", "none"] | None = None
     boot: bool = False
+    metadata: Literal["1.2", "imsm"] | None = None
     controller: str | int | None = None
     wipe: bool = False
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bootos.errors import Problem, Problems
 from bootos.template.drivelist import DriveList, parse_drives
+from bootos.template.imsmcheck import check_containers, check_imsm, find_container
 from bootos.template.model import Template
 from bootos.template.place import Places, claim_name
 from bootos.template.raid import ArrayWanted, Drives, DriveSelect, Raid
@@ -24,13 +25,14 @@ def check_raid(template: Template, places: Places) -> list[Problem]:
     problems = _check_whole(raid)
     names: dict[str, str] = {}
     used: dict[tuple[str, int], str] = {}
-    indices = places.indices(ArrayWanted, "raid", "arrays")
-    for index, array in zip(indices, raid.arrays, strict=False):
-        at = f"raid.arrays[{index}]"
+    paths = [f"raid.arrays[{index}]" for index in places.indices(ArrayWanted, "raid", "arrays")]
+    for position, (at, array) in enumerate(zip(paths, raid.arrays, strict=False)):
         claim_name(array.name, at, names, problems)
         drives = _read(array.drives, f"{at}.drives", problems)
         spares = _read(array.hotspares, f"{at}.hotspares", problems)
         problems += _check_shape(array, at, _count(array.drives, drives))
+        if array.metadata == "imsm":
+            check_imsm(array, at, _count(array.drives, drives), problems)
         if array.level == 0 and array.hotspares is not None:
             problems.complain(f"{at}.hotspares", "RAID 0 cannot use a hot spare")
         if array.hotspare_kind is not None and array.hotspares is None:
@@ -39,11 +41,13 @@ def check_raid(template: Template, places: Places) -> list[Problem]:
             message = "drives and hotspares are both open: one of them must name its drives"
             problems.complain(f"{at}.hotspares", message)
         controller = str(array.controller if array.controller is not None else raid.controller)
-        parts = ((f"{at}.drives", drives), (f"{at}.hotspares", spares))
+        home = paths[find_container(raid.arrays, position)]
+        parts = ((f"{home}.drives", drives), (f"{home}.hotspares", spares))
         _claim(parts, controller, used, problems)
         problems += _check_strip(array, at)
         if array.size is not None:
             problems.parse(f"{at}.size", parse_bytes, array.size)
+    check_containers(raid.arrays, paths, problems)
     whole = [
         (f"raid.{key}", _read(value, f"raid.{key}", problems))
         for key, value in (("hotspares", raid.hotspares), ("jbod", raid.jbod))

@@ -104,3 +104,12 @@ def test_arrays_are_stopped_first_and_no_tool_that_writes_to_a_disk_is_run(tmp_p
     reboot(tools.run, machine(), tmp_path, QUICK)
     assert tools.calls[0] == "mdadm --stop /dev/md127"
     assert {call.split()[0] for call in tools.calls} == {"mdadm", "sync", "ipmitool", "systemctl"}
+
+
+def test_a_container_is_stopped_after_the_arrays_in_it(tmp_path: Path) -> None:
+    for name, metadata in (("md125", "external:imsm"), ("md126", "external:-md125/0"), ("md127", "1.2")):
+        (tmp_path / f"sys/block/{name}/md").mkdir(parents=True)
+        (tmp_path / f"sys/block/{name}/md/metadata_version").write_text(f"{metadata}\n")
+    tools = Tools(tmp_path)
+    reboot(tools.run, machine(), tmp_path, QUICK)
+    assert [call.split()[-1] for call in tools.calls[:3]] == ["/dev/md126", "/dev/md127", "/dev/md125"]

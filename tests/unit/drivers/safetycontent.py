@@ -344,7 +344,7 @@ CONTENTS = (
         signatures=sign("linux_raid_member", "any:new", draw_uuid(OWNER, "/dev/md/new")),
         told="new",
         begun=frozenset({"raid.mdadm:create:new"}),
-        own_of=frozenset({"create an md array"}),
+        own_of=frozenset({"create an md array", "create an array of Intel's"}),
         places=frozenset({"member"}),
         around=add_own_array,
     ),

@@ -198,6 +198,19 @@ TAKERS = (
         chooses=True,
     ),
     Taker(
+        name="create an array of Intel's",
+        place="member",
+        act="raid.mdadm:create:",
+        word="raid.arrays[0].wipe",
+        driver=MdadmDriver(),
+        template=lambda wipe: {
+            "raid": {
+                "arrays": [{"name": "new", "level": 1, "drives": "0,1", "metadata": "imsm", "wipe": wipe}]
+            }
+        },
+        chooses=True,
+    ),
+    Taker(
         name="add a drive to an md array",
         place="addition",
         act="raid.mdadm:add:",

@@ -67,9 +67,18 @@ def reset_by_bmc(run: Runner, *, uefi: bool, timing: Timing, clock: Clock) -> No
 
 
 def stop_arrays(run: Runner, root: Path = Path("/")) -> None:
-    """Stop every md array, so that its superblocks say clean."""
-    for directory in sorted((root / "sys/block").glob("md*")):
+    """Stop every md array, so that its superblocks say clean; a container of arrays only after those."""
+    for directory in sorted((root / "sys/block").glob("md*"), key=lambda path: (_is_container(path), path)):
         try:
             run(["mdadm", "--stop", f"/dev/{directory.name}"], timeout_s=60)
         except ToolError as error:
             log.warning("array %s could not be stopped: %s", directory.name, error)
+
+
+def _is_container(directory: Path) -> bool:
+    """Its metadata has a name (`external:imsm`); that of an array in it is the container's (`external:/md127/0`)."""
+    try:
+        metadata = (directory / "md/metadata_version").read_text().strip()
+    except OSError:
+        return False
+    return metadata.startswith("external:") and metadata[9:10] not in ("/", "-")

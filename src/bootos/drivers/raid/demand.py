@@ -84,6 +84,9 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
     demands: list[Demand] = []
     for index, wanted in enumerate(raid.arrays):
         at = f"raid.arrays[{index}]"
+        if wanted.metadata is not None:
+            hint = "leave it out, or raid.driver: raid.mdadm"
+            planned.complain(f"{at}.metadata", "only arrays of Linux md have it", hint)
         asked = wanted.controller if wanted.controller is not None else raid.controller
         controller = find_controller(state, asked, f"{at}.controller", planned)
         if controller is None or find_unread_parts(controller):

@@ -7,10 +7,11 @@ import msgspec
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
-from bootos.drivers.storage import md
+from bootos.drivers.storage import imsm, md
 from bootos.drivers.storage.desk import find_use
 from bootos.drivers.storage.state import Storage, describe_disk
 from bootos.errors import Problem, Problems
+from bootos.template.imsmcheck import EXACT_DRIVES, find_container
 from bootos.template.model import ArrayWanted, Raid, Template
 from bootos.template.raid import Drives
 from bootos.template.raidcheck import find_need
@@ -18,6 +19,8 @@ from bootos.template.size import format_size, parse_bytes
 from bootos.wire.inventory import Disk
 
 DEFAULT_CHUNK_BYTES = 512 * 1024  # mdadm's default
+IMSM_STEP_BYTES = 1024**2  # Intel's metadata counts volumes in whole MiB
+IMSM_RESERVED_BYTES = 8 * 1024**2  # more than it keeps of each drive for itself, and between two volumes
 UNSUPPORTED_LEVELS = (50, 60)
 WHY_NOT = {
     "hotspares": "a hot spare of Linux md belongs to one array: name it there",
@@ -39,6 +42,9 @@ class Resolved(msgspec.Struct, kw_only=True):
     drives: list[Disk]
     hotspares: list[Disk]
     sound: bool  # it can be planned: its drives exist, are enough, and are in no other array of the template
+    home: str = (
+        ""  # the place of the first array in its container, of Intel's metadata; empty: it lies in none
+    )
     blocked: bool = False  # an array that may not be deleted is in the way
 
     @property
@@ -60,16 +66,23 @@ def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Plan
     for index, wanted in enumerate(raid.arrays):
         at = f"raid.arrays[{index}]"
         before = len(planned.problems)
+        first = find_container(raid.arrays, index)
         own = frozenset(
             disk.index
             for disk in state.disks
             if any(array.name == wanted.name and disk.path in array.nodes for array in state.arrays)
         )
-        drives = picker.pick(wanted.drives, f"{at}.drives", own)
-        hotspares = picker.pick(wanted.hotspares, f"{at}.hotspares", own)
+        if first == index:
+            drives = picker.pick(wanted.drives, f"{at}.drives", own)
+            hotspares = picker.pick(wanted.hotspares, f"{at}.hotspares", own)
+        else:  # it lies in the container of an earlier one, and has its drives
+            drives = [disk.index for disk in found[first].drives]
+            hotspares = [disk.index for disk in found[first].hotspares]
         needs = find_need(wanted.level, len(drives), wanted.span)
         if wanted.level == 0 and len(drives) == 1:
             needs = "RAID 0 of Linux md needs at least 2 drives"
+        if wanted.metadata == "imsm" and len(drives) != EXACT_DRIVES.get(wanted.level, len(drives)):
+            needs = needs or f"RAID {wanted.level} of IMSM has {EXACT_DRIVES[wanted.level]} drives"
         if needs and len(planned.problems) == before:
             message = f"{needs}; {tell_drives(wanted.drives)} means {len(drives)} here"
             planned.complain(f"{at}.drives", message)
@@ -80,6 +93,7 @@ def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Plan
                 drives=[numbered[number] for number in drives],
                 hotspares=[numbered[number] for number in hotspares],
                 sound=len(planned.problems) == before and wanted.level not in UNSUPPORTED_LEVELS,
+                home=f"raid.arrays[{first}]" if wanted.metadata == "imsm" else "",
             )
         )
     return found
@@ -136,8 +150,17 @@ def _build_candidate(state: Storage, disk: Disk, raid: Raid) -> Candidate:
         type=disk.type,
         trouble=_find_trouble(state, disk),
         busy=busy,
-        foreign=f"it is a member of {members[0]}" if members else "",
+        foreign=f"it is a member of {members[0]}" if members and not _is_known(state, disk, raid) else "",
     )
+
+
+def _is_known(state: Storage, disk: Disk, raid: Raid) -> bool:
+    """Whether the disk is in a container of Intel's whose arrays are all in the template, or may be deleted."""
+    home = state.find_container_of(disk.path)
+    if home is None or not home.uuid:
+        return False
+    inside = {array.name for array in state.arrays if array.container == home.uuid}
+    return raid.clear or inside <= {array.name for array in raid.arrays}
 
 
 def _find_trouble(state: Storage, disk: Disk) -> str:
@@ -159,6 +182,8 @@ def find_differences(
     told: list[str] = []
     if not array.node:
         told.append("it cannot be started")
+    if wanted.metadata not in (None, array.metadata):
+        told.append(f"metadata {array.metadata}, not {wanted.metadata}")
     if array.level != str(wanted.level):
         told.append(f"level {array.level}, not {wanted.level}")
     if array.drive_count != drive_count:
@@ -173,7 +198,7 @@ def find_differences(
         told.append(f"strip {format_size(array.chunk_bytes or 0)}, not {wanted.strip}")
     if wanted.size is not None and array.device in state.blocks:
         asked, has = parse_bytes(wanted.size), state.blocks[array.device].size_bytes
-        member_bytes = round_member(wanted, drive_count, asked)
+        member_bytes = round_member(wanted, drive_count, asked, array.metadata)
         if has != member_bytes * data_drives(wanted.level, drive_count):
             told.append(f"size {format_size(has)}, not {wanted.size}")
     return told
@@ -184,10 +209,12 @@ def data_drives(level: int, drive_count: int) -> int:
     return {0: drive_count, 1: 1, 5: drive_count - 1, 6: drive_count - 2, 10: drive_count // 2}[level]
 
 
-def round_member(wanted: ArrayWanted, drive_count: int, array_bytes: int) -> int:
-    """The part of each drive for an array of this size: up to whole chunks (RAID 1: to 64 KiB)."""
+def round_member(wanted: ArrayWanted, drive_count: int, array_bytes: int, metadata: str | None) -> int:
+    """The part of each drive for an array of this size: up to whole chunks (RAID 1: to 64 KiB; IMSM: to MiB)."""
     step = 64 * 1024
-    if wanted.level != 1:
+    if metadata == imsm.METADATA:
+        step = IMSM_STEP_BYTES
+    elif wanted.level != 1:
         step = parse_bytes(wanted.strip) if wanted.strip else DEFAULT_CHUNK_BYTES
     share = -(-array_bytes // data_drives(wanted.level, drive_count))
     return -(-share // step) * step
@@ -198,6 +225,13 @@ def usable_bytes(drive_bytes: int) -> int:
     the headroom for a reshape, 1/1024 of the drive and at most 128 MiB, rounded up to 1 MiB."""
     headroom = min(128 * 1024**2, drive_bytes // 1024)
     return max(0, (drive_bytes - headroom - 3 * 1024**2) // DEFAULT_CHUNK_BYTES * DEFAULT_CHUNK_BYTES)
+
+
+def usable_in_container(drive_bytes: int, used_bytes: int) -> int:
+    """A lower bound of what Intel's metadata leaves of a drive for a volume; `used_bytes` are other volumes' parts of
+    it. mdadm keeps 5.1 MiB of a drive, and 3 MiB between two volumes."""
+    left = drive_bytes - IMSM_RESERVED_BYTES - used_bytes
+    return max(0, left // IMSM_STEP_BYTES * IMSM_STEP_BYTES)
 
 
 def tell_waste(item: Resolved, sizes: list[int], planned: Planned) -> None:

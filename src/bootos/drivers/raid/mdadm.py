@@ -8,11 +8,16 @@ shows its last drive as a spare until it is built), so that is no difference. No
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.raid.drives import find_unsupported
-from bootos.drivers.raid.mdplan import Add, Create, Delete, Remove, plan_raid
-from bootos.drivers.storage.array import find_array_node, make_writable, resync_slowed, stop_array
+from bootos.drivers.raid.mdimsm import add_drive, create_volume, delete_volume, remove_drive
+from bootos.drivers.raid.mdplan import Add, Create, Delete, Remove, find_siblings, plan_raid
+from bootos.drivers.storage.array import find_array_node, find_home, make_writable, resync_slowed, stop_array
 from bootos.drivers.storage.device import clear_device, find_node
+from bootos.drivers.storage.imsm import METADATA as IMSM
+from bootos.drivers.storage.platform import read_platform
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
@@ -41,7 +46,11 @@ class MdadmDriver:
         return template.raid is not None and bool(template.raid.arrays or template.raid.clear)
 
     def read(self, machine: Machine, inventory: Inventory) -> Storage:
-        return read_storage(machine, inventory)
+        storage = read_storage(machine, inventory)
+        raid = machine.template.raid if machine.template is not None else None
+        if raid is None or not any(array.metadata == IMSM for array in raid.arrays):
+            return storage
+        return msgspec.structs.replace(storage, platform=read_platform(machine))
 
     def plan(
         self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
@@ -57,7 +66,7 @@ class MdadmDriver:
         """Arrays of whole disks; others cannot be said in a template."""
         numbers = {name: disk.index for disk in state.disks for name in (disk.path, f"/dev/{disk.name}")}
         arrays: list[dict[str, Any]] = []
-        for array in state.arrays:
+        for array in sorted(state.arrays, key=lambda array: (array.container, array.subarray)):
             members = [member for member in array.members if not member.faulty]
             is_whole = all(member.node in numbers for member in members)
             if not members or not is_whole or array.level not in ("0", "1", "5", "6", "10") or not array.node:
@@ -72,7 +81,11 @@ class MdadmDriver:
                 "level": int(array.level),
                 "drives": join_numbers(drives),
             }
-            if spares:
+            if array.metadata == IMSM:
+                said["metadata"] = IMSM
+                if find_siblings(state, array) and array.device in state.blocks:
+                    said["size"] = f"{state.blocks[array.device].size_bytes // 1024**2}MiB"
+            if spares and array.subarray in ("", "0"):
                 said["hotspares"] = join_numbers(spares)
             if array.chunk_bytes and array.level != "1":
                 said["strip"] = f"{array.chunk_bytes // 1024}KiB"
@@ -81,18 +94,24 @@ class MdadmDriver:
 
     def apply(self, machine: Machine, action: Action, secrets: dict[str, str]) -> None:
         match action.detail:
-            case Create():
+            case Create(metadata=metadata):
                 with resync_slowed(machine):  # slows the resync of other arrays down
-                    apply_create(machine, action.detail)
-            case Delete():
-                apply_delete(machine, action.detail)
+                    (create_volume if metadata == IMSM else apply_create)(machine, action.detail)
+            case Delete(metadata=metadata):
+                (delete_volume if metadata == IMSM else apply_delete)(machine, action.detail)
             case Add(device=device, drive=drive):
                 node = find_node(machine, device)
+                if find_home(machine, node):
+                    add_drive(machine, node, drive)
+                    return
                 clear_device(machine, drive)
                 make_writable(machine, node)
                 machine.run(["mdadm", "--manage", node, "--add", drive])
             case Remove(device=device, drive=drive):
                 node = find_node(machine, device)
+                if find_home(machine, node):
+                    remove_drive(machine, node, drive)
+                    return
                 make_writable(machine, node)
                 machine.run(["mdadm", "--manage", node, "--remove", drive])
                 machine.run(["mdadm", "--zero-superblock", drive])

@@ -3,6 +3,8 @@
 An array that is not in the template is left alone unless a word of it says otherwise.
 """
 
+from collections.abc import Set
+
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast, Change, Forecast, Planned, Ruling
@@ -14,8 +16,9 @@ from bootos.drivers.raid.drives import (
     round_member,
     tell_waste,
     usable_bytes,
+    usable_in_container,
 )
-from bootos.drivers.storage import md
+from bootos.drivers.storage import imsm, md
 from bootos.drivers.storage.content import find_on_device, find_on_md
 from bootos.drivers.storage.desk import (
     NOTHING_LOST,
@@ -48,6 +51,7 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     chunk_bytes: int | None = None
     member_bytes: int | None = None
     mark: str = ""
+    metadata: str = "1.2"
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +61,7 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     running: bool
     members: tuple[str, ...]
+    metadata: str = "1.2"
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,14 +85,41 @@ def plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecast
         for disk in item.disks:
             forecast.taken.setdefault(disk.path, item.at)
     kept, doomed = _sort_out(state, raid, resolved, planned)
+    lost = {array.device for array, _ in doomed}
     for array, word in doomed:
-        _plan_delete(state, array, word, forecast, planned)
+        left = [other for other in find_siblings(state, array) if other.device not in lost]
+        _plan_delete(state, array, word, left, forecast, planned)
+    rooms = {item.at: _measure_room(state, item, resolved, kept) for item in resolved if item.drives}
     for item in resolved:
         existing = kept.get(item.at)
         if existing is not None:
             _plan_repair(state, item, existing, forecast, planned)
         elif item.sound:
-            _plan_create(state, item, forecast, planned)
+            _plan_create(state, item, rooms[item.at], frozenset(lost), forecast, planned)
+
+
+def find_siblings(state: Storage, array: md.Array) -> list[md.Array]:
+    """The other arrays in its container."""
+    same = (other for other in state.arrays if array.container and other.container == array.container)
+    return [other for other in same if other.device != array.device]
+
+
+def _measure_room(state: Storage, item: Resolved, resolved: list[Resolved], kept: dict[str, md.Array]) -> int:
+    """A lower bound of what each drive has for this array."""
+    least = min(
+        (state.blocks[disk.path].size_bytes for disk in item.drives if disk.path in state.blocks), default=0
+    )
+    if item.wanted.metadata != imsm.METADATA:
+        return usable_bytes(least)
+    used_bytes = 0
+    for other in resolved:
+        if other.home != item.home or other is item or other.wanted.size is None:
+            continue
+        part = round_member(other.wanted, len(other.drives), parse_bytes(other.wanted.size), imsm.METADATA)
+        existing = kept.get(other.at)
+        if existing is not None or resolved.index(other) < resolved.index(item):
+            used_bytes += part + 4 * 1024**2
+    return usable_in_container(least, used_bytes)
 
 
 def _sort_out(
@@ -128,9 +160,21 @@ def _disks(array: md.Array) -> set[str]:
     return {member.node for member in array.members}
 
 
-def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast, planned: Planned) -> None:
+def _plan_delete(
+    state: Storage, array: md.Array, word: Word, left: list[md.Array], forecast: Forecast, planned: Planned
+) -> None:
+    """`left` are arrays in its container that stay: then only it goes, and the drives stay members."""
     half = is_own_array(state, array)
     at = word.path.removesuffix(".wipe")
+    for other in left:
+        users = find_on_md(state, other).users
+        if not array.node or users:
+            why = f"{other.name!r} is {', '.join(users)}" if users else "it cannot be started"
+            message = (
+                f"array {array.name!r} cannot be deleted while {other.name!r} stays in its container: {why}"
+            )
+            planned.complain(word.path, message)
+            return
     ruling = judge(
         Taking(title=f"array {array.name!r}", path=word.path, cannot="cannot be deleted"),
         find_on_md(state, array),
@@ -143,14 +187,20 @@ def _plan_delete(state: Storage, array: md.Array, word: Word, forecast: Forecast
         planned.act(
             f"raid.mdadm:delete:{array.name}",
             f"delete {'half-made ' if half else ''}array {array.name} (RAID {array.level} on {where})",
-            Delete(name=array.name, device=array.device, running=bool(array.node), members=members),
+            Delete(
+                name=array.name,
+                device=array.device,
+                running=bool(array.node),
+                members=members,
+                metadata=array.metadata,
+            ),
             at,
             Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),
             ruling=ruling,
             estimate_s=CHANGE_S,
         )
     forecast.arrays.pop(array.name, None)
-    forecast.freed |= {array.device, *members}
+    forecast.freed |= {array.device, *(() if left else members)}
 
 
 def _plan_repair(
@@ -162,7 +212,11 @@ def _plan_repair(
     # A disk that is not in the machine was reported before.
     absent = [disk for disk in item.disks if disk.path not in array.nodes and disk.path in state.blocks]
     extra = sorted(array.nodes - item.paths)
+    # the drives of a container are those of all arrays in it, and come and go once
+    done = {action.detail.drive for action in planned.actions if isinstance(action.detail, Add | Remove)}
     for disk in absent:
+        if array.container and disk.path in done:
+            continue
         ruling = _judge_disk(state, disk, item, forecast)
         if not planned.take(ruling):
             continue
@@ -176,6 +230,8 @@ def _plan_repair(
             estimate_s=CHANGE_S,
         )
     for node in extra:
+        if array.container and node in done:
+            continue
         planned.act(
             f"raid.mdadm:remove:{array.name}:{node}",
             f"take the hot spare {node} out of array {array.name}",
@@ -199,21 +255,67 @@ def _judge_disk(state: Storage, disk: Disk, item: Resolved, forecast: Forecast) 
         ),
         find_on_device(state, disk.path, forecast.freed),
         wipe_word(item.at, item.wanted.wipe),
+        is_own=_is_own_spare(state, disk, item),
     )
 
 
-def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Planned) -> None:
+def _is_own_spare(state: Storage, disk: Disk, item: Resolved) -> bool:
+    """Whether this job put the drive into a container and was cut off before there was a volume in it."""
+    home = state.find_container_of(disk.path)
+    if home is None or any(array.container == home.uuid != "" for array in state.arrays):
+        return False
+    return f"{ARRAY}{item.wanted.name}" in state.begun
+
+
+def _find_home(state: Storage, item: Resolved, lost: Set[str]) -> imsm.Container | None:
+    """The container that runs on just the wanted drives, and holds no array that is not wanted or goes; None: there is
+    none, and a new one is made."""
+    homes = [state.find_container_of(disk.path) for disk in item.drives]
+    home = homes[0]
+    if item.wanted.metadata != imsm.METADATA or home is None or not home.node or set(homes) != {home}:
+        return None
+    inside = [array for array in state.arrays if array.container == home.uuid]
+    is_gone = bool(inside) and all(array.device in lost for array in inside)
+    return home if set(home.members) <= item.paths and not is_gone else None
+
+
+def _check_platform(state: Storage, item: Resolved, planned: Planned) -> None:
+    """Whether the firmware of this machine can have Intel's arrays, and this one."""
+    wanted, platform = item.wanted, state.platform
+    if wanted.metadata != imsm.METADATA or platform is None:
+        return
+    if platform.trouble:
+        hint = "switch RAID (RSTe, VROC, VMD) on in the BIOS setup, or leave metadata out: Linux md needs no firmware"
+        planned.complain(f"{item.at}.metadata", f"this machine has no Intel RAID: {platform.trouble}", hint)
+        return
+    if platform.levels and wanted.level not in platform.levels:
+        listed = ", ".join(str(level) for level in platform.levels)
+        planned.complain(
+            f"{item.at}.level", f"{platform.name} has no RAID {wanted.level} here: only {listed}"
+        )
+    strip_bytes = parse_bytes(wanted.strip) if wanted.strip else None
+    if strip_bytes is not None and platform.strip_bytes and strip_bytes not in platform.strip_bytes:
+        listed = ", ".join(format_size(size) for size in platform.strip_bytes)
+        planned.complain(f"{item.at}.strip", f"{platform.name} has strips of {listed}")
+
+
+def _plan_create(
+    state: Storage, item: Resolved, room: int, lost: Set[str], forecast: Forecast, planned: Planned
+) -> None:
+    """`room` is what each drive has for it, `lost` the arrays that the plan deletes."""
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
-    ruling = join_rulings(_judge_disk(state, disk, item, forecast) for disk in item.disks)
+    _check_platform(state, item, planned)
+    home = _find_home(state, item, lost)
+    new = [disk for disk in item.disks if home is None or disk.path not in home.members]
+    ruling = join_rulings(_judge_disk(state, disk, item, forecast) for disk in new)
     planned.take(ruling)
     sizes = [state.blocks[disk.path].size_bytes for disk in item.drives]
     tell_waste(item, sizes, planned)
     member_bytes: int | None = None
-    room = usable_bytes(min(sizes))
     size_bytes = room * data_drives(wanted.level, len(item.drives))
     if wanted.size is not None:
-        member_bytes = round_member(wanted, len(item.drives), parse_bytes(wanted.size))
+        member_bytes = round_member(wanted, len(item.drives), parse_bytes(wanted.size), wanted.metadata)
         if member_bytes > room:
             message = f"{wanted.size} is too large: these drives give {format_size(size_bytes)}"
             planned.complain(f"{at}.size", message)
@@ -238,6 +340,8 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
     if item.blocked or len(planned.problems) > before:
         return
     after = f"RAID {wanted.level} on {', '.join(drives)}"
+    if wanted.metadata == imsm.METADATA:
+        after = f"{after} (Intel's metadata)"
     if spares:
         after += f"; hot spare{'s' if len(spares) > 1 else ''} {', '.join(spares)}"
     planned.act(
@@ -252,6 +356,7 @@ def _plan_create(state: Storage, item: Resolved, forecast: Forecast, planned: Pl
             chunk_bytes=parse_bytes(wanted.strip) if wanted.strip else None,
             member_bytes=member_bytes,
             mark=draw_uuid(state.owner, device),
+            metadata=wanted.metadata or "1.2",
         ),
         at,
         Change(what=f"array {wanted.name}", after=after),

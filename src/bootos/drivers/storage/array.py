@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.storage.md import read_detail, read_mdstat, read_name
+from bootos.drivers.storage.imsm import is_container, read_volume_name
+from bootos.drivers.storage.md import MdstatEntry, read_detail, read_mdstat, read_name
 from bootos.drivers.storage.settle import settle
 from bootos.process import ToolError
 
@@ -17,22 +18,33 @@ SLOW_KIB_PER_S = "1000"
 
 def find_array_node(machine: Machine, device: str) -> str | None:
     """The kernel's device (`/dev/md127`) of an array that a plan calls `/dev/md/NAME`; None: it is not there."""
-    running = [f"/dev/{entry.name}" for entry in read_mdstat(machine) if entry.active]
+    running = {f"/dev/{entry.name}": entry for entry in read_mdstat(machine) if entry.active}
     if device in running:
         return device
     link = machine.root / device.removeprefix("/")
     hinted = f"/dev/{link.readlink().name}" if link.is_symlink() else ""
     for node in sorted(running, key=lambda node: (node != hinted, node)):  # udev's link is only a hint
-        said = read_detail(machine, node.removeprefix("/dev/"))
-        if f"/dev/md/{read_name(said.get('MD_NAME', ''))}" == device:
+        if f"/dev/md/{_read_name(machine, running[node])}" == device:
             return node
     return None
+
+
+def find_home(machine: Machine, node: str) -> str:
+    """The kernel's device of the container that this array lies in; empty: it lies in none."""
+    entry = next((entry for entry in read_mdstat(machine) if f"/dev/{entry.name}" == node), None)
+    return f"/dev/{entry.container}" if entry is not None and entry.container else ""
+
+
+def _read_name(machine: Machine, entry: MdstatEntry) -> str:
+    said = read_detail(machine, entry.name)
+    return read_name(said.get("MD_NAME", "")) or read_volume_name(machine, entry, said)
 
 
 def stop_arrays_on(machine: Machine, nodes: Iterable[str]) -> None:
     """Stop every running array that has one of `nodes` as a member. Raises DriverError."""
     wanted = set(nodes)
-    for entry in read_mdstat(machine):
+    # a container can be stopped only after the arrays in it
+    for entry in sorted(read_mdstat(machine), key=is_container):
         if wanted & {member.node for member in entry.members}:
             stop_array(machine, f"/dev/{entry.name}")
 
@@ -51,10 +63,18 @@ def stop_array(machine: Machine, node: str) -> None:
 
 
 def make_writable(machine: Machine, node: str) -> None:
-    """End the read-only state in which `read_arrays` started an array; others stay as they are."""
+    """End the read-only state in which `read_arrays` started an array; others stay as they are. One in a container
+    needs mdadm's monitor to be written, which mdadm starts when it assembles it."""
     for entry in read_mdstat(machine):
-        if f"/dev/{entry.name}" == node and entry.read_only:
+        if f"/dev/{entry.name}" != node or not entry.read_only:
+            continue
+        if not entry.container:
             machine.run(["mdadm", "--readwrite", node])
+            continue
+        uuid = read_detail(machine, entry.name)["MD_UUID"]
+        stop_array(machine, node)
+        machine.run(["mdadm", "--assemble", "--run", node, f"--uuid={uuid}", f"/dev/{entry.container}"])
+        settle(machine)
 
 
 @contextlib.contextmanager

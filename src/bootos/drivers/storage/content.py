@@ -97,9 +97,9 @@ def _find_users(state: Storage, block: Block, freed: Set[str]) -> Iterator[str]:
     """Of a disk or array, and of the arrays and volume groups that lie on it."""
     yield from block.used_by
     for device in _find_members(block):
-        array = state.find_array_of(device)
-        if array is not None and array.device in state.blocks and array.device not in freed:
-            yield from _find_users(state, state.blocks[array.device], freed)
+        for array in state.find_arrays_of(device):
+            if array.device in state.blocks and array.device not in freed:
+                yield from _find_users(state, state.blocks[array.device], freed)
         group = state.find_group_of(device)
         if group is None or any("(lvm)" in user for user in block.used_by):
             continue  # an active volume here was already reported as a user
@@ -158,10 +158,13 @@ def _tell_signatures(
             yield from _tell_member(state, device)
         elif signature.type not in _NO_CONTENT:
             yield f"{name_signature(signature)} on {device}"
-    array = state.find_array_of(device)
-    has_superblock = any(signature.type == MD_SIGNATURE for signature in signatures)
-    if array is not None and array.node and device in array.nodes and not has_superblock:
-        yield from _tell_member_of(state, array, device, freed)  # it runs, and only the kernel knows
+    if any(signature.type == MD_SIGNATURE for signature in signatures):
+        return
+    for array in state.find_arrays_of(device):
+        if array.node and device in array.nodes:
+            yield from _tell_member_of(
+                state, array, device, freed
+            )  # it runs, and the kernel knows its members
 
 
 def _tell_md(state: Storage, signature: Signature, device: str, freed: Set[str]) -> Iterator[str]:

@@ -16,6 +16,8 @@ from bootos.drivers.storage.settle import settle
 _MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
 _CHUNK = re.compile(r"(\d+)k chunk", re.IGNORECASE)
+_METADATA = re.compile(r"\bsuper (\S+)")
+_VOLUME = re.compile(r"^external:[-/](\w+)/(\d+)$")
 _PROGRESS = re.compile(r"\b(recovery|resync|reshape|check)\s*=\s*([\d.]+%|DELAYED|PENDING)")
 
 
@@ -41,7 +43,8 @@ class Superblock(msgspec.Struct, frozen=True, kw_only=True):
 
 class Array(msgspec.Struct, frozen=True, kw_only=True):
     """An md array. `node` is the kernel's device, empty when it is not running (members missing);
-    `device` is the name used everywhere in plans: `/dev/md/NAME`."""
+    `device` is the name used everywhere in plans: `/dev/md/NAME`. `container` is the UUID of the container that it
+    lies in (`imsm`), and `subarray` its number there; empty: it lies in none."""
 
     name: str
     device: str
@@ -54,6 +57,8 @@ class Array(msgspec.Struct, frozen=True, kw_only=True):
     chunk_bytes: int | None = None
     progress: str = ""
     read_only: bool = False
+    container: str = ""
+    subarray: str = ""
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -62,6 +67,8 @@ class Array(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MdstatEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """`metadata` is `1.2`, `external:imsm` of a container, `external:/md127/0` of a volume in one."""
+
     name: str
     active: bool
     level: str
@@ -69,6 +76,19 @@ class MdstatEntry(msgspec.Struct, frozen=True, kw_only=True):
     chunk_bytes: int | None
     progress: str
     read_only: bool
+    metadata: str = ""
+
+    @property
+    def container(self) -> str:
+        """The kernel's name of the container that it is a volume of; empty: it is none."""
+        found = _VOLUME.match(self.metadata)
+        return found[1] if found else ""
+
+    @property
+    def subarray(self) -> str:
+        """The number that it has in its container."""
+        found = _VOLUME.match(self.metadata)
+        return found[2] if found else ""
 
 
 def parse_mdstat(text: str) -> list[MdstatEntry]:
@@ -93,6 +113,7 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
         body = "\n".join(lines[place + 1 : end])
         chunk = _CHUNK.search(body)
         progress = _PROGRESS.search(body)
+        metadata = _METADATA.search(body)
         entries.append(
             MdstatEntry(
                 name=head.group(1),
@@ -102,6 +123,7 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
                 chunk_bytes=int(chunk.group(1)) * 1024 if chunk else None,
                 progress=f"{progress.group(1)} {progress.group(2)}" if progress else "",
                 read_only="(read-only)" in words,
+                metadata=metadata.group(1) if metadata else "",
             )
         )
     return entries
@@ -136,9 +158,10 @@ def read_name(recorded: str) -> str:
 def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array], list[str], bool]:
     """All md arrays on the machine, running or not; returns (arrays, notes, whether one was started now).
 
-    `suspects` are the devices that carry an md signature. Inactive arrays are started read-only first.
+    `suspects` are the devices that carry an md signature. Inactive arrays are started read-only first. What Intel's
+    containers hold is not among them (`imsm`).
     """
-    entries = read_mdstat(machine)
+    entries = _leave_containers(read_mdstat(machine))
     running_on = {member.node for entry in entries if entry.active for member in entry.members}
     superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
     details = {entry.name: read_detail(machine, entry.name) for entry in entries if entry.active}
@@ -147,7 +170,7 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
     idle = [block for block in superblocks if block.uuid not in running]
     notes, started = _start_inactive(machine, idle, entries)
     arrays: list[Array] = []
-    for entry in read_mdstat(machine) if started else entries:
+    for entry in _leave_containers(read_mdstat(machine)) if started else entries:
         if not entry.active:
             continue
         said = details.get(entry.name) or read_detail(machine, entry.name)
@@ -187,10 +210,16 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
                 members=tuple(Member(node=block.node) for block in parts),
             )
         )
-    return _name_apart(arrays), notes, started
+    return arrays, notes, started
 
 
-def _name_apart(arrays: list[Array]) -> list[Array]:
+def _leave_containers(entries: Sequence[MdstatEntry]) -> list[MdstatEntry]:
+    """All but Intel's containers and their volumes."""
+    homes = {entry.name for entry in entries if entry.metadata == "external:imsm"}
+    return [entry for entry in entries if entry.name not in homes and entry.container not in homes]
+
+
+def name_apart(arrays: Iterable[Array]) -> list[Array]:
     """Two arrays of one name: `/dev/md/NAME` means the first that runs, the others go by the kernel's name."""
     seen: set[str] = set()
     told: list[Array] = []
@@ -241,13 +270,15 @@ def _start_inactive(
     if not groups:
         return notes, started
     for entry in entries:
-        if not entry.active:  # an array that was assembled and not started; to stop it writes nothing
+        if not entry.active and not entry.metadata.startswith(
+            "external:"
+        ):  # one that was assembled and not started; to stop it writes nothing
             machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
     names: set[str] = set()
     for blocks in groups.values():
         name = blocks[0].name
         free = name and name not in names and not (machine.root / "dev/md" / name).exists()
-        target = f"/dev/md/{name}" if free else _free_node(machine)
+        target = f"/dev/md/{name}" if free else find_free_node(machine)
         names.add(name)
         nodes = [block.node for block in blocks]
         done = machine.run(["mdadm", "--assemble", "--readonly", "--run", target, *nodes], check=False)
@@ -255,7 +286,7 @@ def _start_inactive(
             notes.append(
                 f"md array {name or blocks[0].uuid!r} on {', '.join(nodes)} cannot be started: members are missing"
             )
-            _stop_leftovers(machine, set(nodes))
+            stop_leftovers(machine, set(nodes))
         else:
             started = True
     if started:
@@ -263,13 +294,15 @@ def _start_inactive(
     return notes, started
 
 
-def _stop_leftovers(machine: Machine, nodes: set[str]) -> None:
+def stop_leftovers(machine: Machine, nodes: set[str]) -> None:
+    """Stop what was assembled of these devices and could not be started."""
     for entry in read_mdstat(machine):
         if not entry.active and nodes & {member.node for member in entry.members}:
             machine.run(["mdadm", "--stop", f"/dev/{entry.name}"], check=False)
 
 
-def _free_node(machine: Machine) -> str:
+def find_free_node(machine: Machine) -> str:
+    """A kernel's device that no array has: `/dev/md127`."""
     used = {entry.name for entry in read_mdstat(machine)}
     number = next(n for n in range(127, 0, -1) if f"md{n}" not in used)
     return f"/dev/md{number}"

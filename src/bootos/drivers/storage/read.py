@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import Look, Machine
-from bootos.drivers.storage import md, volume
+from bootos.drivers.storage import imsm, md, volume
 from bootos.drivers.storage.completeness import is_complete, is_doubted
 from bootos.drivers.storage.current import find_current_disks
 from bootos.drivers.storage.lsblk import find_parts, find_users, read_devices
 from bootos.drivers.storage.readability import can_read_edges
-from bootos.drivers.storage.signature import LVM_SIGNATURE, MD_SIGNATURE, TABLES, Signature
+from bootos.drivers.storage.signature import IMSM_SIGNATURE, LVM_SIGNATURE, MD_SIGNATURE, TABLES, Signature
 from bootos.drivers.storage.state import Block, Layout, Slice, Storage, describe_disk, partition_path
 from bootos.drivers.storage.table import parse_attributes
 from bootos.wire.inventory import Inventory
@@ -86,7 +86,9 @@ def _read_storage(machine: Machine, inventory: Inventory) -> Storage:
     arrays, more, started = md.read_arrays(
         machine, _find_members_by_node(blocks.values(), MD_SIGNATURE).values()
     )
-    if started:
+    intel = imsm.read_containers(machine, _find_members_by_node(blocks.values(), IMSM_SIGNATURE))
+    arrays = md.name_apart([*arrays, *intel.arrays])
+    if started or intel.started:
         listed = read_devices(machine)
     blocks |= _read_blocks(machine, {a.device: listed[a.node] for a in arrays if a.node in listed})
     names = _find_members_by_node(blocks.values(), LVM_SIGNATURE)
@@ -95,9 +97,10 @@ def _read_storage(machine: Machine, inventory: Inventory) -> Storage:
         disks=tuple(disks),
         blocks=blocks,
         arrays=tuple(arrays),
+        containers=tuple(intel.containers),
         groups=groups,
         loose=loose,
-        notes=(*notes, *more),
+        notes=(*notes, *more, *intel.notes),
         owner=machine.owner,
         begun=machine.begun,
     )

@@ -3,6 +3,7 @@
 import msgspec
 
 MD_SIGNATURE = "linux_raid_member"
+IMSM_SIGNATURE = "isw_raid_member"
 LVM_SIGNATURE = "LVM2_member"
 LUKS_SIGNATURE = "crypto_LUKS"
 TABLES = {"gpt": "gpt", "dos": "mbr"}  # partition tables, as `wipefs` and as templates call them
@@ -25,7 +26,7 @@ def name_signature(signature: Signature) -> str:
         "LVM2_member": "LVM physical volume",
         "crypto_LUKS": "LUKS-encrypted volume",
         "zfs_member": "member of ZFS pool",
-        "isw_raid_member": "member of an Intel firmware RAID",
+        IMSM_SIGNATURE: "member of an Intel firmware RAID",
         "ddf_raid_member": "member of a DDF firmware RAID",
         "bcache": "bcache device",
         "ceph_bluestore": "Ceph OSD",

@@ -8,7 +8,8 @@ from collections.abc import Set
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast
-from bootos.drivers.storage import md, volume
+from bootos.drivers.storage import imsm, md, volume
+from bootos.drivers.storage.platform import Platform
 from bootos.drivers.storage.signature import Signature
 from bootos.wire.inventory import Disk
 
@@ -85,6 +86,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     disks: tuple[Disk, ...] = ()
     blocks: dict[str, Block] = {}
     arrays: tuple[md.Array, ...] = ()
+    containers: tuple[imsm.Container, ...] = ()
+    platform: Platform | None = None  # of Intel's RAID; None: it was not asked for
     groups: tuple[volume.Group, ...] = ()
     loose: tuple[volume.Member, ...] = ()  # physical volumes without a group
     notes: tuple[str, ...] = ()
@@ -94,7 +97,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     def without(self, freed: Set[str]) -> "Storage":
         """As it will be without the arrays that lie wholly on `freed` (drives that are erased first)."""
         left = tuple(array for array in self.arrays if not (array.nodes and array.nodes <= freed))
-        return msgspec.structs.replace(self, arrays=left)
+        homes = tuple(home for home in self.containers if not set(home.members) <= freed)
+        return msgspec.structs.replace(self, arrays=left, containers=homes)
 
     def is_freed(self, device: str, freed: Set[str]) -> bool:
         """Whether the content of a disk or partition is removed with one of `freed`."""
@@ -110,9 +114,17 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
             (group for group in self.groups if device in {item.device for item in group.members}), None
         )
 
+    def find_arrays_of(self, device: str) -> list[md.Array]:
+        """The arrays that this disk or partition is a member of: of a container's drive those in the container."""
+        return [array for array in self.arrays if device in {member.node for member in array.members}]
+
     def find_array_of(self, device: str) -> md.Array | None:
-        """The array that this disk or partition is a member of."""
-        return next((array for array in self.arrays if device in {m.node for m in array.members}), None)
+        """The first of them."""
+        return next(iter(self.find_arrays_of(device)), None)
+
+    def find_container_of(self, device: str) -> imsm.Container | None:
+        """The container of Intel's that has this disk."""
+        return next((home for home in self.containers if device in (*home.members, *home.failed)), None)
 
     def find_forecasts(self) -> dict[str, ArrayForecast]:
         """The arrays that run now, as forecasts: what later drivers see when nothing changes them."""
