@@ -185,7 +185,8 @@ SAS3IRCU = {"sas2008-raid1": Held(1, 1, 2, 2), "sas2008-ready": Held(1, 0, 12, 0
 MVCLI = Grammar(
     read=any_of(
         """controller id, product, firmware, supported raid mode, maximum, stripe size, id, name, status, raid mode,
-        size, bga, pds, setup, model, serial, ssd type, block ids, type"""
+        size, bga, pds, setup, model, serial, ssd, block ids, type, bus device fun, device, vid, did, vd, pd, lba,
+        sector, stripe, assigned"""
     ),
     spelled=any_of(
         "controller id, product, firmware version, pd id, raid mode, pd raid setup, serial, model, status"
@@ -195,6 +196,7 @@ MVCLI = Grammar(
     kept=re.compile(r"^$"),
 )
 MV = {"hba": "88se9230.hba", "vd": "raid1.vd", "pd": "88se9230.pd-free"}
+MNV = {"hba": "88nr2241.hba", "vd": "88nr2241.vd", "pd": "88nr2241.pd"}
 
 
 MDADM = Grammar(
@@ -236,12 +238,13 @@ def read_ircu(text: str) -> Seen:
     return told.controllers, [build_ir(entry, Storage()) for entry in cards]
 
 
-def read_mv(kind: str) -> Callable[[str], Seen]:
+def read_mv(kind: str, captured: dict[str, str]) -> Callable[[str], Seen]:
     """With the other answers as they were captured."""
 
     def read(text: str) -> Seen:
         texts = {
-            key: text if key == kind else read_golden(f"raid.mvcli/{name}.txt") for key, name in MV.items()
+            key: text if key == kind else read_golden(f"raid.mvcli/{name}.txt")
+            for key, name in captured.items()
         }
         tool = ToolAnswers("mvcli", {f"info -o {key}": answer for key, answer in texts.items()})
         told = raidtool.read_mvcli(tool.run, "mvcli")
@@ -407,6 +410,11 @@ def list_raid() -> Iterator[Subject]:
         ("raid1.vd", "vd", Held(1, 1, 1, 2)),
         ("88se9230.vd-offline", "vd", Held(1, 1, 1, 1)),
         ("88se9230.pd-free", "pd", Held(1, 1, 1, 2)),
+        ("88nr2241.hba", "hba", Held(1, 1, 2, 2)),
+        ("88nr2241.vd", "vd", Held(1, 1, 2, 2)),
+        ("88nr2241.vd-rebuild", "vd", Held(1, 1, 2, 2)),
+        ("88nr2241.pd", "pd", Held(1, 1, 2, 2)),
     ):
-        yield Subject("mvcli", f"drivers/raid.mvcli/{name}.txt", read_mv(kind), count, held, vary_text(MVCLI))
+        read = read_mv(kind, MNV if name.startswith("88nr") else MV)
+        yield Subject("mvcli", f"drivers/raid.mvcli/{name}.txt", read, count, held, vary_text(MVCLI))
     yield from list_md()

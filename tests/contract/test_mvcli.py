@@ -11,10 +11,12 @@ from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
 from bootos.hardware.inventory import collect_inventory
 from bootos.lab.vendor_tools.mvcli import fail_disk, read_card
 from bootos.lab.vendor_tools.silicon import SiliconSpec
+from bootos.wire.inventory import Disk
 
 OS = 'raid: {arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}'
 
@@ -125,3 +127,62 @@ def test_the_inventory_lists_what_the_stand_in_has(tmp_path: Path) -> None:
     rig.absent = frozenset({"ssacli", "hpssacli", "hpacucli", "arcconf", *others})
     (card,) = collect_inventory(rig.root, rig.run).raid
     assert (card.driver, [drive.serial for drive in card.drives]) == ("raid.mvcli", ["SN0000", "SN0001"])
+
+
+@pytest.fixture
+def nvme(tmp_path: Path) -> RaidRig:
+    """A BOSS-N1; both programs are installed, and mvcli sees no card."""
+    found = RaidRig(tmp_path, MvcliDriver(), drives=build_drives(2, "ssd"), state={"mvcli": {"nvme": True}})
+    found.silicon.block.backplane = SysfsBackplane(tmp_path)
+    found.silicon.boot()
+    return found
+
+
+def test_the_array_of_an_nvme_card_is_made_by_mnv_cli_and_then_plans_nothing(nvme: RaidRig) -> None:
+    assert [drive.state for drive in read(nvme).drives] == ["good", "good"]
+    assert [action.id for action in nvme.settle(OS).actions] == ["raid.mvcli:create:os"]
+    (array,) = read(nvme).arrays
+    assert (array.name, array.level, array.drives, array.state) == ("os", "1", ("0", "1"), "optimal")
+    assert array.device and array.strip_bytes == 128 * 1024
+    assert nvme.export()["raid"]["arrays"] == [{"name": "os", "level": 1, "drives": "0,1"}]
+    fail_disk(nvme.silicon, 1)
+    assert nvme.plan(OS).actions == []
+    assert [action.id for action in nvme.settle("raid: {clear: true}").actions] == ["raid.mvcli:delete:0:os"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("fail-half", "does not answer"), ("ignore", "no new virtual disks")]
+)
+def test_a_refusal_of_mnv_cli_names_the_array(nvme: RaidRig, kind: str, said: str) -> None:
+    nvme.misbehave("mnv_cli", kind, "create")
+    with nvme.raises(match=rf"array 'os' was not created.*{said}"):
+        nvme.apply(OS)
+
+
+def read_n1(root: Path, vd: str, *disks: Disk) -> Controller:
+    answers = {
+        f"info -o {kind}": read_golden(f"raid.mvcli/88nr2241.{name}.txt")
+        for kind, name in (("hba", "hba"), ("vd", vd), ("pd", "pd"))
+    }
+    tool = ToolAnswers("mnv_cli", answers)
+    (card,) = collect_inventory(root, tool.run).raid
+    assert (card.driver, card.model, card.pci_address) == ("raid.mvcli", "Marvell 1b4b-2241", "0000:45:00.0")
+    assert [drive.size_bytes for drive in card.drives] == [500118192 * 512] * 2
+    machine = Machine(run=tool.run, root=root)
+    (controller,) = MvcliDriver().read_controllers(machine, Storage(disks=disks))
+    return controller
+
+
+def test_an_nvme_card_is_read_as_mnv_cli_prints_it(tmp_path: Path) -> None:
+    disk = Disk(index=0, name="nvme0n1", path="/dev/nvme0n1", size_bytes=10**11)
+    controller = read_n1(tmp_path, "vd", disk)
+    (array,) = controller.arrays
+    assert (array.name, array.level, array.drives, array.state) == ("VD_0", "1", ("0", "1"), "optimal")
+    assert (array.size_bytes, array.strip_bytes, array.device) == (447 * 1024**3, 128 * 1024, "/dev/nvme0n1")
+    assert [(drive.state, drive.interface) for drive in controller.drives] == [("online", "NVME")] * 2
+    assert controller.capability.levels == (0, 1)
+
+
+def test_an_array_of_an_nvme_card_that_is_rebuilt_says_how_far(tmp_path: Path) -> None:
+    (array,) = read_n1(tmp_path, "vd-rebuild").arrays
+    assert (array.state, array.progress, array.device) == ("rebuilding", "Rebuilding is running in 21%", "")

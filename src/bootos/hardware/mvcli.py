@@ -1,9 +1,9 @@
-"""What Marvell's mvcli prints of its controllers for two drives (Dell BOSS-S1 and S2, and their like), as values. Pure
-but for `read_controllers`.
+"""What Marvell's mvcli (Dell BOSS-S1 and S2) and mnv_cli (NVMe: BOSS-N1, HPE NS204i, Lenovo's M.2 NVMe kit) print of
+their controllers for two drives, as values. Pure but for `read_controllers`.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.mvcli`. Blocks of keys and values, one for each
 controller, virtual disk and physical disk; what the tool prints before them, as that it finds no disk of the system, is
-left out. Keys are lower case here. Of `mnv_cli` (BOSS-N1) no output was published, and nothing is read of it.
+left out. Keys are lower case here, and those of mnv_cli are called as mvcli does.
 """
 
 import re
@@ -16,10 +16,28 @@ from bootos.process import Runner, ToolError
 from bootos.wire.inventory import DiskType
 
 DRIVER = "raid.mvcli"
-PROGRAMS = ("mvcli", "/usr/sbin/mvcli", "/opt/marvell/mvcli/mvcli", "/opt/dell/mvcli/mvcli")
+NVME_PROGRAMS = (
+    "mnv_cli", "/usr/sbin/mnv_cli", "/opt/marvell/mnvcli/dell/mnv_cli", "/opt/marvell/mnvcli/lenovo/mnv_cli",
+)  # fmt: skip
+PROGRAMS = (
+    "mvcli", "/usr/sbin/mvcli", "/opt/marvell/mvcli/mvcli", "/opt/dell/mvcli/mvcli", *NVME_PROGRAMS,
+)  # fmt: skip
 ASK = ("info", "-o", "hba")
 
 _VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+_NVME_HEAD = re.compile(r"^(NVMe Controller ID)\s+(\d+)$", re.IGNORECASE)
+_NVME_KEYS = {
+    "nvme controller id": "controller id",
+    "max pd of per vd": "maximum disk in one vd",
+    "max vd": "maximum supported vd",
+    "support stripe size": "stripe size supported",
+    "vd id": "id",
+    "stripe block size": "stripe size",
+    "pd count": "# of pds",
+    "pds": "pd raid setup",
+    "bga progress": "bga status",
+}
+_PLACE = re.compile(r"^([0-9a-f]{2}):([0-9a-f]{2})\.([0-9a-f]{1,2})$", re.IGNORECASE)
 _HEADS = {"hba": "controller id", "vd": "id", "pd": "pd id"}
 _SIZE = re.compile(r"^(\d+)\s*([KMGT])?", re.IGNORECASE)
 _NOISE = re.compile(r"SG dev|SG driver|cannot access", re.IGNORECASE)
@@ -27,9 +45,11 @@ _COUNT = re.compile(r"^total # of", re.IGNORECASE)
 
 
 class MvController(msgspec.Struct, kw_only=True):
-    """`volumes` and `drives` are their keys and values. `remarks` are what the tool does not show."""
+    """`volumes` and `drives` are their keys and values. `remarks` are what the tool does not show. `program` is the one
+    that shows it."""
 
     number: int
+    program: str = ""
     values: dict[str, str] = {}
     volumes: list[dict[str, str]] = []
     drives: list[dict[str, str]] = []
@@ -38,8 +58,20 @@ class MvController(msgspec.Struct, kw_only=True):
     @property
     def model(self) -> str:
         """Chip by its PCI ids, which is all that the tool says of the card."""
-        product = self.values.get("product", "")
+        ids = [self.values.get(key, "").lower().removeprefix("0x") for key in ("vid", "did")]
+        product = self.values.get("product", "") or "-".join(filter(None, ids))
         return f"Marvell {product}" if product else ""
+
+    @property
+    def pci_address(self) -> str:
+        """As the kernel writes it, where the tool prints it; else empty."""
+        found = _PLACE.match(self.values.get("bus device fun", ""))
+        return f"0000:{found[1]}:{found[2]}.{int(found[3], 16):x}".lower() if found else ""
+
+    @property
+    def node(self) -> str:
+        """The kernel's device of the controller (`/dev/nvme0`), of which its arrays are the namespaces; else empty."""
+        return self.values.get("device", "")
 
     @property
     def title(self) -> str:
@@ -51,10 +83,11 @@ def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
     """The blocks of `info -o KIND` (hba, vd, pd), each begun by the key of its number."""
     blocks: list[dict[str, str]] = []
     for line in (line.strip() for line in text.splitlines()):
-        found = _VALUE.match(line)
+        found = _NVME_HEAD.match(line) or _VALUE.match(line)
         if not found or _NOISE.search(line) or _COUNT.match(line):
             continue
         key, value = found[1].lower(), (found[2] or "").strip()
+        key = _NVME_KEYS.get(key, key)
         if key == _HEADS[kind] and value.isdigit():
             blocks.append({})
         if blocks:
@@ -78,8 +111,18 @@ def parse_size(text: str) -> int:
     return int(found[1]) * 1024 ** (" KMGT".index((found[2] or "K").upper())) if found else 0
 
 
+def find_size(drive: dict[str, str]) -> int:
+    """How large a drive is. mnv_cli rounds, and prints its sectors too."""
+    sectors, sector = drive.get("lba", ""), re.match(r"\d+", drive.get("sector size", ""))
+    if sectors.isdigit() and sector:
+        return int(sectors) * int(sector[0])
+    return parse_size(drive.get("size", ""))
+
+
 def find_type(drive: dict[str, str]) -> DiskType:
     """Whether it turns; these controllers have M.2 drives, as a rule."""
+    if "ssd backend rc/slot id" in drive:
+        return DiskType.NVME
     return DiskType.SSD if drive.get("ssd type", "").upper().startswith("SSD") else DiskType.UNKNOWN
 
 
@@ -94,11 +137,15 @@ def parse_error(text: str) -> str:
 def read_controllers(run: Runner, program: str) -> list[MvController]:
     """The controllers, of which the tool shows the first one's arrays and drives. Raises ToolError, and ValueError for
     an answer that shows none and does not say so."""
-    text = _ask(run, program, "hba")
-    found = [
-        MvController(number=int(values["controller id"]), values=values)
-        for values in parse_blocks(text, "hba")
-    ]
+    found, text = _list_controllers(run, program)
+    for nvme in NVME_PROGRAMS if not found and program not in NVME_PROGRAMS else ():
+        try:  # each program knows its own cards alone, and both may be installed
+            found, _ = _list_controllers(run, nvme)
+        except ToolError:
+            continue
+        if found:
+            program = nvme
+            break
     if not found:
         if re.search(r"no (?:adapter|controller|device)|not found", text, re.IGNORECASE):
             return []
@@ -117,6 +164,13 @@ def read_controllers(run: Runner, program: str) -> list[MvController]:
         said = "the tool shows the arrays and drives of its first controller alone"
         other.remarks.append(Remark(text=said, part="controller"))
     return found
+
+
+def _list_controllers(run: Runner, program: str) -> tuple[list[MvController], str]:
+    text = _ask(run, program, "hba")
+    blocks = parse_blocks(text, "hba")
+    found = [MvController(number=int(b["controller id"]), program=program, values=b) for b in blocks]
+    return found, text
 
 
 def _tell(part: str, noun: str, said: str) -> Remark:

@@ -342,6 +342,7 @@ def _build_mvcli(found: mvcli.MvController) -> RaidController:
         name=f"controller {found.number}",
         driver=mvcli.DRIVER,
         model=found.model or None,
+        pci_address=found.pci_address or None,
         firmware=found.values.get("firmware version"),
         arrays=[
             RaidArray(
@@ -358,7 +359,7 @@ def _build_mvcli(found: mvcli.MvController) -> RaidController:
                 id=drive["pd id"],
                 model=" ".join(drive.get("model", "").split()) or None,
                 serial=drive.get("serial") or None,
-                size_bytes=mvcli.parse_size(drive.get("size", "")) or None,
+                size_bytes=mvcli.find_size(drive) or None,
                 type=mvcli.find_type(drive),
             )
             for drive in found.drives
@@ -395,5 +396,7 @@ TOOLS = (
         ask=sasircu.ASK,
         read=read_sasircu,
     ),
-    RaidTool(driver=mvcli.DRIVER, title="mvcli", programs=mvcli.PROGRAMS, ask=mvcli.ASK, read=read_mvcli),
+    RaidTool(
+        driver=mvcli.DRIVER, title="mvcli (mnv_cli)", programs=mvcli.PROGRAMS, ask=mvcli.ASK, read=read_mvcli
+    ),
 )

@@ -1,8 +1,12 @@
-"""`raid.mvcli`: Marvell's controllers for two M.2 drives (Dell BOSS-S1 and S2), by mvcli.
+"""`raid.mvcli`: Marvell's controllers for two M.2 drives, by mvcli (Dell BOSS-S1 and S2) and mnv_cli (NVMe: Dell
+BOSS-N1, HPE NS204i, Lenovo's kit).
 
 They make one array, of level 0 or 1, and keep its name in ten characters. There are no hot spares and no policies: a
-new drive in the place of a dead one is filled by the controller itself.
+new drive in the place of a dead one is filled by the controller itself. A drive in no array is a disk of the system
+with the SATA ones, and is hidden with the NVMe ones.
 """
+
+import re
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
@@ -16,9 +20,12 @@ from bootos.hardware import mvcli as mv
 from bootos.wire.inventory import Disk
 
 NAME_LENGTH = 10
-_VOLUME_MODELS = ("dellboss", "marvell", "mr-raid")  # how the disk of an array calls itself
+_VOLUME_MODELS = (  # how the disk of an array calls itself
+    "dellboss", "marvell", "mr-raid", "dell boss", "m.2 nvme 2-bay raid kit", "hpe ns204i",
+)  # fmt: skip
 _STATES: dict[str, ArrayState] = {
-    "functional": "optimal", "degraded": "degraded", "partially optimal": "degraded", "rebuilding": "rebuilding",
+    "functional": "optimal", "degraded": "degraded", "degrade": "degraded",
+    "partially optimal": "degraded", "rebuilding": "rebuilding",
     "offline": "failed", "failed": "failed", "missing": "failed", "initializing": "initializing",
 }  # fmt: skip
 
@@ -28,15 +35,14 @@ class MvcliDriver(CardDriver):
     title = "Marvell (Dell BOSS)"
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
-        program = _find_program(machine)
-        try:
-            found = mv.read_controllers(machine.run, program)
-        except ValueError as cause:
-            raise DriverError(f"{program} cannot be understood") from cause
+        found = _read(machine, _find_program(machine))
         return tuple(build_controller(entry, storage) for entry in found)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
-        Hand(machine, _find_program(machine), detail.controller).carry_out(detail)
+        program = _find_program(machine)
+        shown = next(iter(_read(machine, program)), None)
+        program = shown.program if shown is not None else program
+        Hand(machine, program, detail.controller).carry_out(detail)
 
 
 def build_controller(found: mv.MvController, storage: Storage) -> Controller:
@@ -51,6 +57,7 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
         id=str(found.number),
         number=found.number,
         model=found.model,
+        pci_address=found.pci_address,
         firmware=values.get("firmware version", ""),
         mode="mixed",
         capability=Capability(
@@ -70,9 +77,9 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
 
 def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], storage: Storage) -> Drive:
     id, serial = values.get("pd id", ""), values.get("serial", "")
-    is_used = id in taken or bool(values.get("block ids", ""))
+    is_used = id in taken or bool(values.get("block ids", "")) or values.get("assigned", "").lower() == "yes"
     disk = find_disk(storage, serial=serial) if not is_used else None
-    size_bytes = mv.parse_size(values.get("size", ""))
+    size_bytes = mv.find_size(values)
     return Drive(
         id=id,
         number=0,
@@ -83,14 +90,19 @@ def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], stora
         size_bytes=size_bytes,
         usable_bytes=mv.parse_size(values.get("pd valid size", "")) or size_bytes,
         type=mv.find_type(values),
-        interface=values.get("type", "").partition(" ")[0].upper(),
+        interface=values.get("type", "NVME").partition(" ")[0].upper(),
         state="online" if is_used else "jbod" if disk is not None else "good",
         device=disk.path if disk is not None else "",
     )
 
 
 def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
-    """The disk of the one array that there is. The tool does not say which it is; its model does."""
+    """The disk of the one array that there is: a namespace of the controller, where the tool says which device that is;
+    else the one that calls itself so."""
+    own = re.compile(rf"{re.escape(found.node)}n\d+")
+    spaces = [disk for disk in storage.disks if found.node and own.fullmatch(disk.path)]
+    if spaces:
+        return spaces[0] if len(spaces) == len(found.volumes) == 1 else None
     same = [disk for disk in storage.disks if (disk.model or "").lower().startswith(_VOLUME_MODELS)]
     return same[0] if len(same) == len(found.volumes) == 1 else None
 
@@ -126,16 +138,10 @@ class Hand(ToolHand):
             case order.CreateArray():
                 self._create(detail)
             case order.DeleteArray(array=array, name=name):
-                self._do(
-                    f"array {name!r} was not deleted",
-                    "delete",
-                    "-o",
-                    "vd",
-                    "-i",
-                    array,
-                    "-f",
-                    "--waiveconfirmation",
-                )
+                words = ["delete", "-o", "vd", "-i", array, "-f", "--waiveconfirmation"]
+                if self.program in mv.NVME_PROGRAMS:
+                    words = ["vd", "-a", "delete", "-i", array]
+                self._do(f"array {name!r} was not deleted", *words)
             case order.SetJbod(on=False):
                 pass  # an array takes a drive as it is
             case _:
@@ -145,17 +151,10 @@ class Hand(ToolHand):
         who = f"array {wanted.name!r}"
         about = f"{who} was not created"
         before = {volume.get("id") for volume in self._read().volumes}
-        words = [
-            "create",
-            "-o",
-            "vd",
-            "-r",
-            str(wanted.level),
-            "-d",
-            ",".join(wanted.drives),
-            "-n",
-            wanted.name,
-        ]
+        words = ["create", "-o", "vd", "-r", str(wanted.level)]
+        if self.program in mv.NVME_PROGRAMS:
+            words = ["vd", "-a", "create", f"-r{wanted.level}"]
+        words += ["-d", ",".join(wanted.drives), "-n", wanted.name]
         if wanted.strip_bytes is not None:
             words += ["-b", str(wanted.strip_bytes // 1024)]
         self._do(about, *words)
@@ -172,11 +171,7 @@ class Hand(ToolHand):
         )
 
     def _read(self) -> mv.MvController:
-        try:
-            found = mv.read_controllers(self.machine.run, self.program)
-        except ValueError as cause:
-            raise DriverError(f"{self.program} cannot be understood") from cause
-        for entry in found:
+        for entry in _read(self.machine, self.program):
             if str(entry.number) == self.controller and not entry.remarks:
                 return entry
         raise DriverError(f"{self.program} does not show controller {self.controller}")
@@ -185,7 +180,16 @@ class Hand(ToolHand):
         self.call(about, [self.program, *words], mv.parse_error)
 
 
+def _read(machine: Machine, program: str) -> list[mv.MvController]:
+    try:
+        return mv.read_controllers(machine.run, program)
+    except ValueError as cause:
+        raise DriverError(f"{program} cannot be understood") from cause
+
+
 def _find_program(machine: Machine) -> str:
-    hint = "a layer with mvcli brings it; raid.driver: raid.mdadm makes software RAID instead"
+    hint = (
+        "a layer with mvcli (BOSS-N1: mnv_cli) brings it; raid.driver: raid.mdadm makes software RAID instead"
+    )
     missing = DriverError("mvcli is not installed: no Marvell controller can be configured", hint=hint)
     return need_tool(machine, mv.PROGRAMS, mv.ASK, missing)

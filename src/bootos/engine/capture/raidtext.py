@@ -72,7 +72,7 @@ def build_arcconf(files: list[RawFile]) -> Scene:
 
 
 def build_mvcli(files: list[RawFile]) -> Scene:
-    """`info -o hba`, `vd` and `pd`."""
+    """`info -o hba`, `vd` and `pd` of mvcli and of mnv_cli, which are told apart by nothing but what they print."""
     answers: dict[str, list[str]] = {}
     notes = []
     for file in files:
