@@ -10,7 +10,7 @@ from drivetools import GOLDEN, Drive, DriveMachine
 from handclock import StillClock
 from storagemachine import MIB
 
-from bootos.drivers.contract import Machine
+from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.erase.certificate import is_sealed
 from bootos.drivers.erase.erase import EraseDriver
 from bootos.drivers.registry import Chosen
@@ -263,6 +263,20 @@ def test_a_drive_that_nothing_tells_from_another_is_erased_again_in_the_next_boo
     machine = Machine(run=run.fake.run, root=tmp_path, owner="SN001 7", done=frozenset({action.id}))
     (again,) = plan(template(), machine, build(), drivers=[run.driver]).actions
     assert again.id == action.id == "disk.erase:erase:/dev/sda"
+
+
+def test_a_serial_number_that_two_drives_have_proves_nothing(tmp_path: Path) -> None:
+    """The sanitizing of one is not taken for that of the other; they are told apart by their world wide names."""
+    fake = DriveMachine(tmp_path, {"nvme0n1": Drive(id_ctrl=NVME), "nvme1n1": Drive(id_ctrl=NVME)})
+    inventory = fake.build_inventory()
+    for disk in inventory.disks:
+        disk.serial = "CLONE"
+    machine = Machine(run=fake.run, root=tmp_path, owner="SN001 7")
+    drivers: list[Driver] = [EraseDriver(StillClock())]
+    (action,) = apply(template(), machine, inventory, drivers=drivers)
+    (other,) = plan(BOTH, machine, inventory, drivers=drivers).actions
+    names = ["disk.erase:erase:0x5000000000000000", "disk.erase:erase:0x5000000000000001"]
+    assert [action.id, other.id] == names
 
 
 def test_an_id_that_names_the_kernels_device_proves_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Namespaces of NVMe drives: made as wanted, once; what they hold needs its word; what a drive cannot is said first."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -174,12 +175,15 @@ def test_a_drive_is_erased_and_then_gets_other_namespaces(sizes: list[str], tmp_
     drivers: list[Driver] = [EraseDriver(StillClock()), NvmeDriver()]
     wanted = template(*sizes) | {"erase": [{"select": {"drives": "all"}, "confirm": "lose-all-data"}]}
     done = apply(wanted, fake.machine, inventory, drivers=drivers)
-    assert [action.id for action in done] == [
-        "disk.erase:erase:201327AA90B6",
-        "disk.nvme:namespaces:201327AA90B6",
-    ]
+    ids = [action.id for action in done]
+    assert ids == ["disk.erase:erase:201327AA90B6:drive", "disk.nvme:namespaces:201327AA90B6"]
     assert len(fake.tell()) == len(sizes)
     assert fake.build_inventory().disks[0].wwn != inventory.disks[0].wwn
+    again = plan(wanted, fake.machine, fake.build_inventory(), drivers=drivers)
+    assert (again.actions, again.problems) == ([], [])
+    shutil.rmtree(tmp_path / "run/bootos/certificates")  # as after a reboot
+    assert plan(wanted, fake.machine, fake.build_inventory(), drivers=drivers).actions
+    fake.machine.done = frozenset(ids)
     again = plan(wanted, fake.machine, fake.build_inventory(), drivers=drivers)
     assert (again.actions, again.problems) == ([], [])
 

@@ -4,6 +4,8 @@ Comes before everything else that touches disks. A drive for which this job has 
 erases it again. A sanitize that was cut off goes on in the drive by itself and is waited for.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from bootos.drivers.contract import Action, Change, DriverError, Forecast, Machine, Match, Planned
@@ -126,6 +128,8 @@ def _plan_drive(
     estimate = disk.size_bytes / HOST_BYTES_PER_S * wanted.passes if method == "overwrite" else 120.0
     if method == "ata-security-erase" and ability.minutes:
         estimate = ability.minutes * 60.0
+    if method == "nvme-sanitize":
+        name = _name_sanitized(disk, state.storage.disks) or name
     planned.act(
         f"{ERASE}{name or disk.path}",
         f"erase {title} by {method} ({variant}{passes})",
@@ -157,10 +161,18 @@ def _is_proven(machine: Machine, disk: Disk, storage: Storage) -> bool:
     certificate = read_certificate(machine.root, machine.owner, disk.path)
     if certificate is not None:
         return is_same_drive(msgspec.convert(certificate["drive"], Marks), read_marks(disk))
-    if disk.type is DiskType.NVME and disk.serial in _find_sanitized(machine):
+    whole = _name_sanitized(disk, storage.disks)
+    if whole and disk.serial in _find_sanitized(machine):
         return True
-    name = name_drive(disk, storage.disks)
-    return bool(name) and f"{ERASE}{name}" in machine.done
+    names = filter(None, (name_drive(disk, storage.disks), whole))
+    return any(f"{ERASE}{name}" in machine.done for name in names)
+
+
+def _name_sanitized(disk: Disk, disks: Sequence[Disk]) -> str:
+    """What ids call an NVMe drive that is sanitized, which is all of it: the same for each of its namespaces, also for
+    those that are made anew, with other world wide names. Empty: it has no serial number of its own."""
+    drives = {other.path.rpartition("n")[0] for other in disks if other.serial == disk.serial}
+    return f"{disk.serial}:drive" if disk.type is DiskType.NVME and disk.serial and len(drives) == 1 else ""
 
 
 def _find_sanitized(machine: Machine) -> set[str]:
