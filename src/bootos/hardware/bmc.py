@@ -26,7 +26,8 @@ _MAKERS = {
     "12290": "Celestica", "13742": "Raritan", "15000": "Kontron", "15370": "GIGABYTE", "19046": "Lenovo",
     "20301": "IBM", "20569": "Inventec", "20974": "American Megatrends", "24339": "ADLINK", "25506": "H3C",
     "28458": "Nokia", "33049": "Mellanox", "37945": "Inspur", "47196": "HPE", "47488": "Supermicro",
-    "40092": "Wiwynn", "49622": "ASRock Rack", "49769": "YADRO", "58132": "xFusion",
+    "40092": "Wiwynn", "40981": "Facebook", "42817": "OpenPOWER", "49622": "ASRock Rack", "49769": "YADRO",
+    "52538": "Ampere", "58132": "xFusion",
 }  # fmt: skip
 _SOURCES = {
     "static address": "static",

@@ -46,6 +46,8 @@ MEMORY_TYPES = {
 }  # fmt: skip
 
 _NON_VOLATILE = 0x1F
+_FLASH = 0x09
+_DIMM_FORM = 0x09  # table 76
 _UNSAID_TECHNOLOGIES = (None, 0, 1, 2)  # of an older version; Other; Unknown
 _PERSISTENT_TECHNOLOGIES = (4, 5, 6, 7)  # NVDIMM-N, NVDIMM-F, NVDIMM-P, Intel Optane
 
@@ -156,11 +158,16 @@ def parse_bios(dmi: Dmi) -> Bios:
 
 
 def parse_dimms(dmi: Dmi) -> list[Dimm]:
-    """Type 17 of those memory arrays (type 16) that are system memory: a board's flash chips are not."""
+    """Type 17 of those memory arrays (type 16) that are system memory: a board's flash chips are not, whichever array
+    they are put into."""
     uses = {array.handle: array.byte(0x05) for array in dmi.find_all(MEMORY_ARRAY)}
     dimms: list[Dimm] = []
     for entry in dmi.find_all(MEMORY_DEVICE):
         if uses.get(entry.number(0x04, 2) or 0, _SYSTEM_MEMORY) != _SYSTEM_MEMORY:
+            continue
+        if (
+            entry.byte(0x12) == _FLASH and entry.byte(0x0E) != _DIMM_FORM
+        ):  # X10SLL-HF: the BIOS's own "SPI ROM"
             continue
         dimms.append(_parse_dimm(entry, f"slot {len(dimms)}"))
     _tell_slots_apart(dimms)

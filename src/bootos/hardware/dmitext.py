@@ -20,13 +20,17 @@ from bootos.hardware.dmi import (
 )
 from bootos.hardware.smbios import END_OF_TABLE
 
-_HEAD = re.compile(r"^Handle (0x[0-9A-Fa-f]{1,4}), DMI type (\d{1,3})(?:, (\d{1,3}) bytes)?", re.MULTILINE)
+_HEAD = re.compile(  # dmidecode before 2.7 begins a new line after the handle
+    r"^Handle (0x[0-9A-Fa-f]{1,4})(?:, |\s*\n\s+)DMI type (\d{1,3})(?:, (\d{1,3}) bytes)?", re.MULTILINE
+)
+_FIRST_TEXTS = re.compile(r"Information Block\s*$", re.MULTILINE)  # dmidecode 1: other names, and no sizes
+_VALUE = re.compile(r"^(\s+)(\S[^:]*):\s*(.*)$")
 _HEX = re.compile(r"^\s+((?:[0-9A-F]{2}\s+)*[0-9A-F]{2})\s*$")
 _SIZE = re.compile(r"^(\d+)\s*([KMGT]?)i?B$|^(\d+)\s*bytes$", re.IGNORECASE)
 _LONGEST, _SHORTEST = 255, 4
 _USES = {"System Memory": 3, "Video Memory": 4, "Flash Memory": 5, "Non-volatile RAM": 6, "Cache Memory": 7}
 _TECHNOLOGIES = {"DRAM": 3, "NVDIMM-N": 4, "NVDIMM-F": 5, "NVDIMM-P": 6}
-_MOTHERBOARD = 10
+_MOTHERBOARD, _DIMM_FORM = 10, 9
 _TEXTS = {
     BIOS: {0x04: "Vendor", 0x05: "Version", 0x08: "Release Date"},
     SYSTEM: {
@@ -45,7 +49,7 @@ _LENGTHS = {BIOS: 24, SYSTEM: 27, BOARD: 15, CHASSIS: 22, MEMORY_ARRAY: 23, MEMO
 
 def build_table(text: str) -> bytes:
     """The table, without an entry point; empty: it is no text of dmidecode."""
-    heads = list(_HEAD.finditer(text))
+    heads = [] if _FIRST_TEXTS.search(text) else list(_HEAD.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
     table = b""
     for head, end in zip(heads, ends, strict=False):
@@ -65,8 +69,10 @@ def _take_bytes(body: str) -> bytes:
     data = bytes.fromhex("".join(_list_hex(told.get("Header and Data", ""))))
     if len(data) < _SHORTEST or data[1] != len(data):
         return b""
-    strings = bytes.fromhex("".join(_list_hex(told.get("Strings", "")))) or b"\0"
-    return data + strings + (b"" if strings.endswith(b"\0\0") else b"\0")
+    strings = bytes.fromhex("".join(_list_hex(told.get("Strings", ""))))
+    if not strings.endswith(b"\0") or b"\0\0" in strings:
+        strings = b"\0"  # none, or strings that are printed as texts: of a maker's own structure, and one reads `B1`
+    return data + strings + b"\0"
 
 
 def _list_hex(text: str) -> Iterator[str]:
@@ -76,10 +82,7 @@ def _list_hex(text: str) -> Iterator[str]:
 
 
 def _build(kind: int, handle: int, length: int, body: str) -> bytes:
-    values: dict[str, str] = {}
-    for line in body.splitlines():
-        if found := re.match(r"^\t([^\t:][^:]*):\s*(.*)$", line.replace("        ", "\t", 1)):
-            values.setdefault(found[1].strip(), found[2].strip())
+    values = _list_values(body)
     data = bytearray(length)
     data[:4] = bytes([kind, length, *handle.to_bytes(2, "little")])
     strings: list[bytes] = []
@@ -92,6 +95,16 @@ def _build(kind: int, handle: int, length: int, body: str) -> bytes:
         if offset + len(raw) <= length:
             data[offset : offset + len(raw)] = raw
     return bytes(data) + (b"".join(said + b"\0" for said in strings) or b"\0") + b"\0"
+
+
+def _list_values(body: str) -> dict[str, str]:
+    """What stands as deep as the first value; deeper are the words of a list. Copied texts have blanks for tabs."""
+    found = [match for line in body.splitlines() if (match := _VALUE.match(line))]
+    values: dict[str, str] = {}
+    for match in found:
+        if match[1] == found[0][1]:
+            values.setdefault(match[2].strip(), match[3].strip())
+    return values
 
 
 def _list_numbers(kind: int, values: dict[str, str]) -> Iterator[tuple[int, bytes]]:
@@ -125,6 +138,8 @@ def _list_dimm(values: dict[str, str]) -> Iterator[tuple[int, bytes]]:
         yield 0x1C, min(mib, 0x7FFFFFFF).to_bytes(4, "little")
     else:
         yield 0x0C, mib.to_bytes(2, "little")
+    if values.get("Form Factor", "").endswith("DIMM"):
+        yield 0x0E, bytes([_DIMM_FORM])
     types = {name.lower(): code for code, name in MEMORY_TYPES.items()}
     yield 0x12, bytes([types.get(values.get("Type", "").lower(), 2)])
     speeds = (

@@ -41,8 +41,7 @@ def has_wear_log(tree: Tree, disk: Disk) -> bool:
 def read_health(disk: Disk, run: Runner, *, wear_log: bool = False) -> Health:
     """The disk's health. Raises ToolError, ValueError."""
     if disk.type is DiskType.NVME:
-        done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
-        return parse_nvme_log(done.stdout)
+        return _read_nvme(disk, run)
     # The exit code is a set of bits. Most of them describe the disk's state and are no failure of the command.
     errors = (
         ["-l", "error"] if disk.transport == "sas" else []
@@ -50,6 +49,24 @@ def read_health(disk: Disk, run: Runner, *, wear_log: bool = False) -> Health:
     argv = ["smartctl", "--json=c", "-H", "-A", *errors, *(["-l", "ssd"] if wear_log else []), disk.path]
     done = run(argv, timeout_s=TIMEOUT_S, check=False)
     return parse_smartctl(done.stdout)
+
+
+def _read_nvme(disk: Disk, run: Runner) -> Health:
+    """By nvme-cli; where that cannot, by smartctl."""
+    try:
+        done = run(["nvme", "smart-log", "-o", "json", disk.path], timeout_s=TIMEOUT_S)
+        return parse_nvme_log(done.stdout)
+    except ToolError as cause:
+        if cause.reason == "late":
+            raise
+        failure = cause
+    try:
+        done = run(["smartctl", "--json=c", "-H", "-A", disk.path], timeout_s=TIMEOUT_S, check=False)
+        return parse_smartctl(done.stdout)
+    except ToolError as cause:
+        if failure.reason == "missing" and cause.reason != "missing":
+            raise
+    raise failure
 
 
 def parse_smartctl(text: str) -> Health:
@@ -113,6 +130,10 @@ def _raw(attribute: dict[str, Any] | None, *words: str) -> int | None:
 def parse_nvme_log(text: str) -> Health:
     """The output of `nvme smart-log -o json` (NVMe base specification, log page 02h; Kelvin)."""
     data = _load(text, "nvme")
+    if not any(
+        part in data for part in ("critical_warning", "temperature", "power_on_hours", "media_errors")
+    ):
+        raise ToolError(f"nvme printed no health log: {text.strip()[:200]}")
     warning = data.get("critical_warning")
     if isinstance(warning, dict):  # nvme-cli prints the bits as an object when it is verbose
         warning = warning.get("value")

@@ -117,6 +117,15 @@ def test_of_several_versions_of_a_nic_the_one_written_alike_is_compared(
     assert pick_part(shown, wanted) == part
 
 
+def test_mellanoxs_version_may_be_cut_in_the_middle_of_its_last_number() -> None:
+    """Dell (`24.40.10.00`) and Supermicro (`28.37.10.14`) show it so, HPE does not."""
+    assert compare_versions("24.40.10.00", "24.40.1000", "nic") == 0
+    assert compare_versions("28.37.10.14", "28.37.1014", "nic") == 0
+    assert compare_versions("24.40.1000", "24.39.30.04", "nic") == 1
+    assert compare_versions("24.35.20.00", "24.35.3006", "nic") == -1
+    assert compare_versions("22.92.06.10", "22.92.07.01", "nic") == -1  # Broadcom
+
+
 def test_comparing_is_an_order_for_random_numbers() -> None:
     dice = random.Random(7)
     for _ in range(500):

@@ -119,3 +119,41 @@ def _write(entry: Structure) -> bytes:
 def test_what_is_no_text_of_dmidecode_is_no_table() -> None:
     assert build_table("Handle with care") == b""
     assert parse_dimms(read("Handle 0x0001, DMI type 17, 999 bytes\n\tSize: 99999999999999999999 TB\n"))
+
+
+def test_a_copied_text_with_blanks_for_tabs_says_the_same() -> None:
+    for blanks in ("    ", "        "):
+        table = read(TEXT.replace("\t", blanks))
+        assert parse_system(table) == parse_system(read(TEXT))
+        assert parse_dimms(table) == parse_dimms(read(TEXT))
+
+
+def test_the_text_of_an_older_dmidecode_says_the_same() -> None:
+    """2.2 writes the type into a line of its own, and all deeper."""
+    lines = []
+    for line in TEXT.splitlines():
+        head, _, rest = line.partition(", ")
+        lines.append(f"{head}\n\t{rest}." if line.startswith("Handle") else f"\t{line}")
+    table = read("\n".join(lines))
+    assert parse_system(table) == parse_system(read(TEXT))
+    assert parse_dimms(table) == parse_dimms(read(TEXT))
+    assert build_table("Handle 0x0000\n\tDMI type 0, 20 bytes.\n\tBIOS Information Block\n") == b""  # of 1.x
+
+
+def test_strings_of_a_makers_own_structure_that_read_as_bytes_do_not_end_the_table() -> None:
+    """linuxhw/DMI, HPE ProLiant DL360 Gen10 Plus: texts of type 230 and 39 are such."""
+    own = (
+        "Handle 0x00A8, DMI type 230, 11 bytes\nOEM-specific Type\n\tHeader and Data:\n"
+        "\t\tE6 0B A8 00 A8 00 01 02 02 07 B0\n\tStrings:\n\t\tB1\n\t\tA0 00 00 0B\n\n"
+    )
+    assert parse_dimms(read(own + TEXT)) == parse_dimms(read(TEXT))
+
+
+def test_the_chip_of_the_bios_is_no_dimm() -> None:
+    """linuxhw/DMI, Supermicro X10SLL-HF: a memory device in the array of the system memory."""
+    chip = (
+        "Handle 0x004A, DMI type 17, 34 bytes\nMemory Device\n\tArray Handle: 0x0024\n\tSize: 16 MB\n"
+        "\tForm Factor: {}\n\tLocator: SPI ROM\n\tType: Flash\n\n"
+    )
+    assert len(parse_dimms(read(chip.format("<OUT OF SPEC>") + TEXT))) == 4
+    assert len(parse_dimms(read(chip.format("DIMM") + TEXT))) == 5

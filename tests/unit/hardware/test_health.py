@@ -114,6 +114,18 @@ def test_a_worn_nvme_disk_has_not_passed(golden: Path) -> None:
     assert (health.power_on_hours, health.media_errors) == (43210, 12)
 
 
+def test_an_nvme_disk_that_nvme_cli_cannot_read_is_asked_by_smartctl(golden: Path) -> None:
+    text = (golden / "smartctl/nvme-samsung-pm1725.json").read_text()
+    disk = Disk(index=0, name="nvme0n1", path="/dev/nvme0n1", size_bytes=1, type=DiskType.NVME)
+    smart = ToolOutput(argv=["smartctl", "--json=c", "-H", "-A", disk.path], stdout=text)
+    log = ["nvme", "smart-log", "-o", "json", disk.path]
+    for tools in ([], [ToolOutput(argv=log, returncode=1)], [ToolOutput(argv=log, stdout='{"nsze": 1}')]):
+        assert read_health(disk, Replay(Capture(tools=[*tools, smart]))).power_on_hours == 18376
+    said = ToolOutput(argv=log, returncode=1, stderr="NVMe status: Invalid Log Page")
+    with pytest.raises(ToolError, match="Invalid Log Page"):
+        read_health(disk, Replay(Capture(tools=[said])))
+
+
 @pytest.mark.parametrize(
     ("kind", "asked"),
     [(DiskType.VIRTUAL, False), (DiskType.UNKNOWN, False), (DiskType.HDD, True), (DiskType.NVME, True)],

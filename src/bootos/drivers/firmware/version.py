@@ -39,6 +39,8 @@ _SUPERMICRO = re.compile(r"BIOS Date:\s*(\d\d)/(\d\d)/(\d{4})\s+(?:Ver|Rev)\s*(\
 _PREFIXED = re.compile(r"([A-Za-z]+\d*[A-Za-z]*)-(\d+(?:\.\d+)+(?:-\d+)*)")
 # Cisco: the CIMC is 4.1(3d), the BIOS C240M5.4.1.3i.0.0713210713, which ends in month, day, year, hour and minute.
 _CISCO = re.compile(r"(\d+\.\d+)\((\d+)([a-z]*)\)")
+_MELLANOX = re.compile(r"\d\d\.\d\d\.\d{4}")
+_MELLANOX_CUT = re.compile(r"(\d\d\.\d\d\.\d\d)\.(\d\d)")
 _CISCO_BIOS = re.compile(r"([A-Z]\w+)\.(\d+\.\d+\.\d+[a-z]*)\.\d+\.(\d{4})(\d{2})(\d{4})")
 # Intel server boards: SE5C620.86B.02.01.0017.110620230543. The last number is month, day, year, hour and minute.
 _INTEL = re.compile(r"([A-Z0-9]{6,8}\.\w{3})\.(\d\d\.\d\d\.\d{4})\.(\d{4})(\d{4})(\d{4})")
@@ -111,6 +113,8 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     """-1, 0, 1 as `one` is older, the same, newer; None: they differ, and which is newer cannot be said."""
     if _plain(one) == _plain(other):
         return 0
+    if component == "nic":
+        one, other = _join_mellanox(one, other), _join_mellanox(other, one)
     if component == "nic" and not (_CISCO.fullmatch(one.strip()) or _CISCO.fullmatch(other.strip())):
         one, other = pick_part(one, other), pick_part(other, one)
     left, right = parse_version(one, component), parse_version(other, component)
@@ -131,6 +135,13 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
             size = min(len(first[0]), len(second[0]))
             first, second = (first[0][-size:],), (second[0][-size:],)
     return (first > second) - (first < second)
+
+
+def _join_mellanox(text: str, other: str) -> str:
+    """Dell and Supermicro show Mellanox's 24.40.1000 as 24.40.10.00."""
+    if (found := _MELLANOX_CUT.fullmatch(text.strip())) and _MELLANOX.fullmatch(other.strip()):
+        return f"{found[1]}{found[2]}"
+    return text
 
 
 def is_same(one: str, other: str, component: str = "") -> bool:

@@ -24,7 +24,7 @@ _SIGNS = {
 def build_smartctl(files: list[RawFile]) -> Scene:
     """`smartctl --json`, one file for each disk."""
     answers: dict[str, str] = {}
-    scene = Scene(programs=("smartctl", "nvme", "mdadm"))
+    scene = Scene(programs=("smartctl", "mdadm"))  # without nvme-cli smartctl is asked for NVMe too
 
     def answer(command: Command) -> str | None:
         return "" if command.words[0] == "mdadm" else answers.get(command.words[-1])
@@ -86,7 +86,9 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
     rate = value.get("rotation_rate")
     wwn = part("wwn")
     numbers = [wwn.get(key) for key in ("naa", "oui", "id")]
-    size = find_number(part("user_capacity").get("bytes")) or 0
+    size = (
+        find_number(part("user_capacity").get("bytes")) or find_number(value.get("nvme_total_capacity")) or 0
+    )
     return {
         "name": name,
         "path": f"/dev/{name}",
@@ -100,7 +102,7 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
         "model": value.get("model_name") or value.get("scsi_model_name") or value.get("product"),
         "vendor": value.get("vendor") or value.get("scsi_vendor"),
         "serial": value.get("serial_number"),
-        "rev": value.get("firmware_version") or value.get("revision"),
+        "rev": value.get("firmware_version") or value.get("scsi_revision") or value.get("revision"),
         "wwn": f"0x{numbers[0]:x}{numbers[1]:06x}{numbers[2]:09x}"
         if all(isinstance(entry, int) and 0 <= entry < 1 << 64 for entry in numbers)
         else None,
