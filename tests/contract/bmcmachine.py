@@ -58,8 +58,11 @@ class BmcMachine:
             self.deaf -= 1
             stdout, stderr, code = "", "Could not open device at /dev/ipmi0", 1
         elif words[1:4] == ["-v", "-I", "lanplus"]:
-            assert not any(secret in words for secret in command.secrets)
-            stdout, stderr, code = self._log_in(words[4:], (command.env or {}).get("IPMI_PASSWORD", ""))
+            assert not any(
+                secret in words or secret in (command.env or {}).values() for secret in command.secrets
+            )
+            assert words[words.index("-f") + 1] == "/dev/stdin"
+            stdout, stderr, code = self._log_in(words[4:], (command.input or "").removesuffix("\n"))
         elif words[1] == "exec":
             assert words[2] == "/dev/stdin"
             assert command.input is not None

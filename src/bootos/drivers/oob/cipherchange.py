@@ -1,7 +1,7 @@
 """Changes the BMC's cipher suites so that nobody is locked out: where the BMC answers RMCP+ from this machine before,
 an account must be able to log in there afterwards. Called by `ipmi`.
 
-The password goes to ipmitool in its environment, as `-E` of its manual says.
+The password goes to ipmitool on its standard input (`-f` of its manual), so it is in no word and in no environment.
 """
 
 import logging
@@ -76,12 +76,23 @@ def try_to_log_in(machine: Machine, login: Login, suites: Mapping[int, str]) -> 
     seconds."""
     answered = False
     for suite in find_spoken(suites)[:MOST_TRIES]:
-        words = ["-v", "-I", "lanplus", "-H", login.address, "-U", login.user, "-E", "-C", str(suite)]
-        words += ["-L", _find_privilege(login, suites[suite]), "-N", "2", "-R", "2", "mc", "info"]
+        words = ["-v", "-I", "lanplus", "-H", login.address, "-U", login.user, "-f", "/dev/stdin"]
+        words += [
+            "-C",
+            str(suite),
+            "-L",
+            _find_privilege(login, suites[suite]),
+            "-N",
+            "2",
+            "-R",
+            "2",
+            "mc",
+            "info",
+        ]
         password = login.password.password
         done = machine.run(
             ["ipmitool", *words],
-            env={"IPMI_PASSWORD": password},
+            input=f"{password}\n",
             secrets=[password],
             check=False,
             timeout_s=LOGIN_S,
