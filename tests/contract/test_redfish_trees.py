@@ -86,6 +86,28 @@ def test_ciscos_power_policy_is_the_systems(serve: Serve) -> None:
     assert (planned.problems, planned.actions) == ([], [])
 
 
+def test_an_account_that_shows_neither_role_nor_privileges_keeps_what_it_has(serve: Serve) -> None:
+    service = serve("ilo5-account-without-role")
+    del service.find("/redfish/v1/AccountService/Accounts/1")["Oem"]
+    planned = service.plan(RedfishDriver(), {"oob": {"users": [build_user()]}})
+    assert (planned.problems, planned.actions) == ([], [])
+    assert any("does not show its role" in note for note in planned.notes)
+
+
+def test_lenovos_power_policy_is_found_at_the_power_subsystem_too(serve: Serve) -> None:
+    """The XCC that the tree was cut from has it at both; a service of today need not have the older one."""
+    service = serve("lenovo-power-restore")
+    chassis = service.find("/redfish/v1/Chassis/1")
+    chassis["PowerSubsystem"] = {"@odata.id": "/redfish/v1/Chassis/1/PowerSubsystem"}
+    del chassis["Power"]
+    service.tree["/redfish/v1/chassis/1/powersubsystem"] = service.tree.pop("/redfish/v1/chassis/1/power")
+    service.find("/redfish/v1/Systems/1")["Links"].pop("Chassis")
+    planned = service.plan(RedfishDriver(), {"oob": {"power_policy": "off"}})
+    (action,) = planned.actions
+    assert action.detail.path == "/redfish/v1/Chassis/1/PowerSubsystem"
+    assert action.detail.body == {"Oem": {"Lenovo": {"PowerRestorePolicy": "AlwaysOff"}}}
+
+
 def test_lenovos_power_policy_is_found_at_the_power_of_the_chassis(serve: Serve) -> None:
     service = serve("lenovo-power-restore")
     service.keeps = True

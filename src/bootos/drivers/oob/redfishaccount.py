@@ -42,6 +42,10 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
         planned.problems += problems
         if problems or role is None:
             continue
+        if present is not None and not present.tells_role:
+            planned.notes.append(
+                f"BMC user {wanted.name!r}: this service does not show its role, which is left as it is"
+            )
         changes = _compare_account(present, wanted, role, password is not None)
         if not changes:
             planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
@@ -64,7 +68,7 @@ def _compare_account(present: Account | None, wanted: OobUser, role: str, has_pa
         state = "" if wanted.enabled else ", disabled"
         return [Change(what=what, after=f"{role}{state}"), Change(what=f"{what} password", after="set")]
     changes: list[Change] = []
-    if present.role not in ROLES[wanted.role] and not _has_privileges(present, wanted):
+    if present.tells_role and present.role not in ROLES[wanted.role] and not _has_privileges(present, wanted):
         changes.append(Change(what=f"{what} role", before=present.role, after=role))
     if present.enabled is not None and present.enabled != wanted.enabled:
         words = {True: "enabled", False: "disabled"}
@@ -95,15 +99,15 @@ def _build_account(
     like = present or next((account for account in state.accounts if account.privileges), None)
     if like is not None and like.privileges:
         body["Oem"] = {like.oem: {"Privileges": build_privileges(wanted.role, like.privileges)}}
-    else:
+    elif present is None or present.tells_role:
         body["RoleId"] = role
     if present is None:
         body["UserName"] = wanted.name
     # a new account is enabled by itself, and some BMCs refuse `Enabled` in the request; some accounts do not show it
     if (slot is not None and slot.enabled is not None) or not wanted.enabled:
         body["Enabled"] = wanted.enabled
-    if slot is None and state.vendor == "Hpe":
-        own = body.setdefault("Oem", {}).setdefault("Hpe", {})
+    if slot is None and state.vendor in ("Hp", "Hpe"):
+        own = body.setdefault("Oem", {}).setdefault(state.vendor, {})
         own["LoginName"] = wanted.name  # iLO requires a display name
     return SetAccount(
         path=slot.path if slot is not None else state.account_collection,

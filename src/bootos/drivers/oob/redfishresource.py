@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from bootos.drivers.oob.bmc import Lan
 from bootos.drivers.oob.redfishstate import Account, Boot, BootEntry, Interface, PowerPolicy
-from bootos.drivers.redfish.client import Client
+from bootos.drivers.redfish.client import ROOT, Client
 from bootos.drivers.redfish.reply import read_link, read_links
 from bootos.wire.inventory import Inventory
 
@@ -125,20 +125,37 @@ def read_power_policy(client: Client, system: dict[str, Any]) -> PowerPolicy | N
             words={"on": "PowerOn", "off": "RemainOff", "last": "Restore"},
             read_only=True,
         )
-    links = system.get("Links")
-    for chassis in read_links(links.get("Chassis")) if isinstance(links, dict) else ():
+    for chassis in _list_chassis(client, system):
         found = client.look(chassis)
-        path = read_link(found.body, "Power") if found is not None else ""
-        power = client.look(path) if path else None
-        oem = power.body.get("Oem") if power is not None else None
-        for maker, part in oem.items() if isinstance(oem, dict) else ():
-            if isinstance(part, dict) and part.get("PowerRestorePolicy") is not None:
-                return PowerPolicy(
-                    path=path,
-                    keys=("Oem", maker, "PowerRestorePolicy"),
-                    value=str(part["PowerRestorePolicy"]),
-                    words=_POLICIES | {"last": "Restore"},
-                )
+        for key in ("Power", "PowerSubsystem"):
+            path = read_link(found.body, key) if found is not None else ""
+            power = client.look(path) if path else None
+            policy = _find_own_policy(path, power.body) if power is not None else None
+            if policy is not None:
+                return policy
+    return None
+
+
+def _list_chassis(client: Client, system: dict[str, Any]) -> list[str]:
+    """Those that the system is in, else all."""
+    links = system.get("Links")
+    own = read_links(links.get("Chassis")) if isinstance(links, dict) else []
+    collection = read_link(client.get(ROOT).body, "Chassis") if not own else ""
+    listed = client.look(collection) if collection else None
+    return own or read_links(listed.body.get("Members") if listed is not None else None)
+
+
+def _find_own_policy(path: str, power: dict[str, Any]) -> PowerPolicy | None:
+    """A maker's own property of a power supply: Lenovo's, at `Power` and at its successor."""
+    oem = power.get("Oem")
+    for maker, part in oem.items() if isinstance(oem, dict) else ():
+        if isinstance(part, dict) and part.get("PowerRestorePolicy") is not None:
+            return PowerPolicy(
+                path=path,
+                keys=("Oem", maker, "PowerRestorePolicy"),
+                value=str(part["PowerRestorePolicy"]),
+                words=_POLICIES | {"last": "Restore"},
+            )
     return None
 
 
@@ -207,6 +224,7 @@ def parse_account(body: dict[str, Any]) -> Account:
         id=str(body.get("Id", "")),
         name=str(body.get("UserName") or ""),
         role=role,
+        tells_role=bool(role) or "RoleId" in body,
         enabled=enabled if isinstance(enabled, bool) else None,
         privileges=privileges,
         oem=key,

@@ -16,12 +16,13 @@ NAME = "oob.redfish"
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """An account, or a free slot when `name` is empty (iDRAC, XCC: a fixed number of them). `right`: whether the
     password of the template logs on; None: not asked, or the service cannot tell. `privileges`: iLO's, of an account
-    that shows no role; `oem` is the key they stand below."""
+    that shows no role; `oem` is the key they stand below. `tells_role` False: it shows neither."""
 
     path: str
     id: str
     name: str
     role: str
+    tells_role: bool = True
     enabled: bool | None = None
     right: bool | None = None
     privileges: dict[str, bool] = {}
