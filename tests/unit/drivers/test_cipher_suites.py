@@ -92,6 +92,8 @@ def test_what_may_be_either_is_left_to_the_maker() -> None:
         ((3, 17), "aXXXXXXXXXXXXXX", "place", (3,)),  # suite 17 was refused there, 3 worked
         ((1, 2, 3, 6, 7, 8, 11, 12, 0), "aaaaXXaaaXXaaXX", "number", (1, 2, 3, 6, 7, 8, 11, 12, 0)),
         ((1, 2, 3, 6, 7, 8, 9, 11, 12), "aaaaXXaaaXXaaXX", "number", (1, 2, 3, 6, 7, 8, 11, 12)),
+        # of two BMCs whose suite 0 may be used for a callback
+        ((0, 1, 2, 3, 6, 7, 8, 11, 12), "caaaXXaaaXXaaXX", "number", (0, 1, 2, 3, 6, 7, 8, 11, 12)),
     ],
 )  # fmt: skip
 def test_lists_of_other_bmcs_are_read_as_they_are_meant(
@@ -100,6 +102,19 @@ def test_lists_of_other_bmcs_are_read_as_they_are_meant(
     found = Ciphers(suites=suites, levels=levels)
     assert found.find_index() == index
     assert found.find_usable(found.get_index(index)) == usable
+
+
+@pytest.mark.parametrize(
+    ("suites", "levels"),
+    [
+        ((2, 3, 0), "X" * 15),  # of a Sun
+        ((0, 1, 2, 3, 17), "XuuaXXXXXXXXXXX"),  # of three Huaweis
+        ((17,), "a" * 15),  # of an OpenBMC
+        ((0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18), "caaaaaaaaaaaaaa"),
+    ],
+)
+def test_lists_that_may_be_either_are_not_certain(suites: tuple[int, ...], levels: str) -> None:
+    assert Ciphers(suites=suites, levels=levels).find_index() is None
 
 
 @pytest.mark.parametrize(
