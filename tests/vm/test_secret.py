@@ -16,12 +16,14 @@ from bootos.process import run
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
+SUPERMICRO = 10876
 MAC = "52:54:00:5e:c0:01"
 TEMPLATE = """
 name: secret
 oob:
   network: {source: static, address: 10.0.9.21/24, gateway: 10.0.9.1}
   users: [{name: ops, role: administrator, password: {secret: oob-ops}}]
+  cipher_suites: [3]
 scripts:
   - name: After
     scripts: [{name: look, script: "ipmitool user list 1; ps axww; env"}]
@@ -53,8 +55,8 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         append = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
         spec = MachineSpec(
             name="secret",
-            nics=(NicSpec(mac=MAC),),
-            bmc=BmcSpec(),
+            nics=(NicSpec(mac=MAC, boot=True),),
+            bmc=BmcSpec(maker=SUPERMICRO),
             boot=boot_image(image, append=append),
         )
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
@@ -76,6 +78,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         assert job["state"] == "done", job["message"]
         assert machine.bmc is not None
         assert machine.bmc.check_login("ops", password)
+        assert not machine.bmc.check_login("ops", password, suite=2)
 
         on_host = run(["ps", "axwwe"], timeout_s=30).stdout
         found = {
@@ -94,6 +97,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
         # The searches prove something only if there are texts to search.
         assert f"page /jobs/{created['id']}" in found
         assert "ipmitool user list" in found["log"] or "ops" in found["log"]
+        assert "logged in to the BMC as ops with cipher suite 3" in found["log"]
         assert sys.executable in on_host
         # the form in which ipmitool gets it
         as_bytes = " ".join(f"0x{byte:02x}" for byte in password.encode())
