@@ -3,6 +3,7 @@
 run                     the service: network, hooks, inventory, server, jobs, reboot
 inventory [--json]      what this machine is
 state                   what the drivers read, as JSON: to plan elsewhere
+capture [FILE]          all that was read, in one file: to be shown, and read again, elsewhere
 plan FILE [--json]      what a template would change here; changes nothing
 apply FILE              carry a template out here, without a server
 """
@@ -69,6 +70,18 @@ def build_parser() -> "argparse.ArgumentParser":
         epilog="example: bootos-agent state > saved.json",
     )
     verb.set_defaults(handler=show_state)
+    verb = verbs.add_parser(
+        "capture",
+        help="write all that was read of this machine into one file",
+        epilog="example: bootos-agent capture --anonymous machine.json.gz",
+    )
+    verb.add_argument(
+        "file", type=Path, nargs="?", help="bootos-capture.json.gz without one; - is standard output"
+    )
+    verb.add_argument(
+        "--anonymous", action="store_true", help="replace serial numbers, MACs, addresses, names and the like"
+    )
+    verb.set_defaults(handler=write_capture)
     for name, handler, words in (
         ("plan", show_plan, "show what a template would change"),
         ("apply", apply_by_hand, "carry a template out on this machine"),
@@ -173,6 +186,31 @@ def show_state(arguments: "argparse.Namespace") -> int:
 
     saved = read_saved(Machine(), collect_here())
     print(msgspec.json.format(msgspec.json.encode(saved), indent=2).decode())
+    return 0
+
+
+def write_capture(arguments: "argparse.Namespace") -> int:
+    """`capture`: write a capture of this machine. Returns the exit status. Raises BootosError without root."""
+    from bootos.engine.capture.take import take_capture
+    from bootos.hardware.capture import pack_capture
+
+    if os.geteuid() != 0:
+        raise BootosError("only root can read all of a machine")
+    logging.getLogger("bootos").addHandler(logging.NullHandler())  # the capture tells it
+    capture = take_capture(is_anonymous=arguments.anonymous, pxe_mac=read_cmdline().pxe_mac)
+    data = pack_capture(capture)
+    if arguments.file == Path("-"):
+        sys.stdout.buffer.write(data)
+        return 0
+    file = arguments.file or Path("bootos-capture.json.gz")
+    try:
+        file.write_bytes(data)
+    except OSError as cause:
+        raise BootosError(f"{file} cannot be written: {cause.strerror}") from cause
+    count = f"{len(capture.files)} files, {len(capture.tools)} outputs of tools"
+    print(f"{file}: {len(data)} bytes, {count}; `bootos capture show {file}` shows what is in it")
+    for sentence in capture.left_out:
+        print(sentence)
     return 0
 
 

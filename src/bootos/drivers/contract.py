@@ -105,6 +105,7 @@ class Machine:
 
     `look` is the reading that drivers share; None: nobody vouches that nothing changes, and each reads for itself.
     `resources` are those of a Redfish service that were kept, by path: they are read in the service's place.
+    `only_looks`: `read` may not even start an array to see what is in it.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Machine:
         self.secrets: dict[str, str] = {}
         self.look: Look | None = None
         self.resources: Mapping[str, Any] | None = None
+        self.only_looks = False
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:

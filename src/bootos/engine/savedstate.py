@@ -86,7 +86,7 @@ def load_saved(path: Path) -> SavedState:
         if isinstance(value, dict) and "inventory" not in value:
             return SavedState(saved_at="", inventory=msgspec.convert(value, Inventory))
         return msgspec.convert(value, SavedState)
-    except (OSError, msgspec.MsgspecError) as cause:
+    except (OSError, RecursionError, msgspec.MsgspecError) as cause:
         raise BootosError(
             f"{path} holds no saved state: {cause}",
             hint="bootos machine state MACHINE > saved.json makes one",

@@ -1,13 +1,15 @@
-"""A machine in one file: everything that the inventory read, to be read again elsewhere.
+"""A machine in one file: every file and every tool's output that was read of it, to be read again elsewhere.
 
-`python -m bootos.hardware.capture FILE` on a machine records each file and each tool's output that
-`collect_inventory` asked for. `build_tree` lays it out as a directory again, and `Replay` answers for the tools:
-so hardware that nobody here has is a new file in the tests. The file holds serial numbers,
-MAC addresses and the BMC's SNMP community.
+`RecordingTree` and `RecordingRunner` record what the readers ask for (`engine/capture/take.py` lets all of them read).
+`build_tree` lays a capture out as a directory again, and `Replay` answers for the tools: so hardware that nobody here
+has is a new file in the tests. A capture is JSON, packed by gzip: one value that is decoded with a type and a bound has
+no paths to unpack, and lies in the tests as it stands. What it holds may be hostile, and stays below the root.
 """
 
 import base64
-import sys
+import gzip
+import io
+import posixpath
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path, PurePosixPath
@@ -23,22 +25,32 @@ from bootos.wire.inventory import Inventory
 
 _BASE64 = "base64:"
 _NOT_RECORDED = ("usr/",)  # usr/ has pci.ids, which is a file of the image and not of the machine
+MOST_UNPACKED_BYTES = 32 * 1024 * 1024
+SCRATCH = "run/bootos"  # where tools write the files that are read of them, in memory
 
 
 class ToolOutput(msgspec.Struct, kw_only=True):
-    """What a tool answered. `returncode` None: it could not be run, and `stderr` says why."""
+    """What a tool answered. `returncode` None: it could not be run, and `stderr` says why. `files` are those that it
+    wrote, by path below the root."""
 
     argv: list[str]
     input: str | None = None
     returncode: int | None = 0
     stdout: str = ""
     stderr: str = ""
+    files: dict[str, str] = {}
 
 
 class Capture(msgspec.Struct, kw_only=True):
-    """Files with their text (binary ones after `base64:`), symbolic links, directories that are empty here."""
+    """Files with their text (binary ones after `base64:`), symbolic links, directories that are empty here. `left_out`
+    are sentences about what is not in it. `architecture` is the processor's, which no file tells."""
 
     about: str = ""
+    taken_at: str = ""
+    agent_version: str = ""
+    architecture: str = ""
+    is_anonymous: bool = False
+    left_out: list[str] = []
     files: dict[str, str] = {}
     links: dict[str, str] = {}
     directories: list[str] = []
@@ -115,15 +127,17 @@ class RecordingTree(Tree):
 
 
 class RecordingRunner:
-    """Runs tools and remembers their output."""
+    """Runs tools and remembers their output, and the files that they wrote for it."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: Runner, root: Path = Path("/")) -> None:
         self._run = run
+        self._root = root
         self._lock = Lock()
         self.tools: list[ToolOutput] = []
 
     def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
-        output = ToolOutput(argv=[fspath(word) for word in argv], input=options.get("input"))
+        words = [fspath(word) for word in argv]
+        output = ToolOutput(argv=[_cut_root(word, self._root) for word in words], input=options.get("input"))
         try:
             done = self._run(argv, **options)
         except ToolError as error:
@@ -135,6 +149,10 @@ class RecordingRunner:
                 raise
             self._keep(_fill(output, error.completed))
             raise
+        for word in output.argv:
+            file = self._root / word.lstrip("/")
+            if word.startswith(f"/{SCRATCH}/") and file.is_file():
+                output.files[word.lstrip("/")] = encode_file(file.read_bytes())
         self._keep(_fill(output, done))
         return done
 
@@ -149,18 +167,25 @@ def _fill(output: ToolOutput, done: Completed) -> ToolOutput:
 
 
 class Replay:
-    """A `Runner` that answers with a capture's tool output. A tool that was not run there is not installed."""
+    """A `Runner` that answers with a capture's tool output. A tool that was not run there is not installed. `root` is
+    where the capture was laid out."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, root: Path = Path("/nonexistent")) -> None:
         self._tools = {(tuple(output.argv), output.input): output for output in capture.tools}
+        self._programs = {output.argv[0] for output in capture.tools if output.argv}
+        self._root = root
 
     def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
         command = Command(argv, **options)
-        output = self._tools.get((command.words, command.input))
+        words = tuple(_cut_root(word, self._root) for word in command.words)
+        output = self._tools.get((words, command.input))
+        if output is None and words[0] in self._programs:
+            raise ToolError(f"`{command.shown}` was not run there", reason="missing")
         if output is None:
             raise command.build_missing()
         if output.returncode is None:
             raise ToolError(output.stderr, reason="not started")
+        _lay_files(output.files, self._root)
         return command.complete(output.returncode, output.stdout, output.stderr)
 
 
@@ -168,34 +193,63 @@ def capture_machine(
     root: Path = Path("/"), run: Runner = run, *, about: str = ""
 ) -> tuple[Capture, Inventory]:
     """Read the machine's inventory and record all that it was read from."""
-    tree, runner = RecordingTree(root), RecordingRunner(run)
+    tree, runner = RecordingTree(root), RecordingRunner(run, root)
     inventory = collect_from(tree, runner)
-    holding = {str(parent) for path in (*tree.files, *tree.links) for parent in PurePosixPath(path).parents}
-    capture = Capture(
-        about=about,
-        files={path: _encode(raw) for path, raw in sorted(tree.files.items())},
-        links=dict(sorted(tree.links.items())),
-        directories=sorted(tree.directories - holding),
-        tools=sorted(runner.tools, key=lambda output: (output.argv, output.input or "")),
-    )
+    capture = build_capture(tree, runner)
+    capture.about = about
     return capture, inventory
 
 
+def build_capture(tree: RecordingTree, runner: RecordingRunner) -> Capture:
+    """What was recorded; of a command that ran more than once its last output."""
+    holding = {str(parent) for path in (*tree.files, *tree.links) for parent in PurePosixPath(path).parents}
+    tools = {(tuple(output.argv), output.input or ""): output for output in runner.tools}
+    return Capture(
+        files={path: encode_file(raw) for path, raw in sorted(tree.files.items())},
+        links=dict(sorted(tree.links.items())),
+        directories=sorted(tree.directories - holding),
+        tools=[tools[key] for key in sorted(tools)],
+    )
+
+
 def build_tree(capture: Capture, root: Path) -> None:
-    """Lay a capture out as a directory tree below `root`."""
-    for path in capture.directories:
+    """Lay a capture out as a directory tree below `root`. What leads out of it is left out."""
+    for path in filter(is_inside, capture.directories):
         (root / path).mkdir(parents=True, exist_ok=True)
-    for path, text in capture.files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(_decode(text))
+    _lay_files(capture.files, root)
     for path, target in capture.links.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).symlink_to(target)
+        if is_inside(path) and is_inside(posixpath.join(posixpath.dirname(path), target)):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).symlink_to(target)
+    inside = root.resolve()
+    for path in filter(is_inside, capture.links):
+        # links that lead over links
+        if (root / path).is_symlink() and not (root / path).resolve().is_relative_to(inside):
+            (root / path).unlink()
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path stays below the root, taken as it is written."""
+    plain = posixpath.normpath(path)
+    return bool(path) and "\0" not in path and not plain.startswith(("/", "..")) and plain != "."
+
+
+def _lay_files(files: dict[str, str], root: Path) -> None:
+    for path, text in files.items():
+        if is_inside(path):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(decode_file(text))
+
+
+def _cut_root(word: str, root: Path) -> str:
+    """A file below the root as it is called on the machine."""
+    prefix = f"{root}/"
+    return f"/{word.removeprefix(prefix)}" if str(root) != "/" and word.startswith(prefix) else word
 
 
 def read_capture(path: Path) -> Capture:
-    """Read a capture's file. Raises OSError, msgspec.DecodeError."""
-    return msgspec.json.decode(path.read_bytes(), type=Capture)
+    """Read a capture's file. Raises OSError, ValueError for what is none."""
+    return unpack_capture(path.read_bytes())
 
 
 def write_capture(capture: Capture, path: Path) -> None:
@@ -203,7 +257,29 @@ def write_capture(capture: Capture, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(capture), indent=1) + b"\n")
 
 
-def _encode(raw: bytes) -> str:
+def pack_capture(capture: Capture) -> bytes:
+    """The capture as it is sent and kept: the same for the same capture."""
+    return gzip.compress(msgspec.json.encode(capture), mtime=0)
+
+
+def unpack_capture(data: bytes) -> Capture:
+    """A capture, packed or not. Raises ValueError for what is none, or is too large."""
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            with gzip.open(io.BytesIO(data)) as stream:
+                data = stream.read(MOST_UNPACKED_BYTES + 1)
+        if len(data) > MOST_UNPACKED_BYTES:
+            raise ValueError(f"a capture has at most {MOST_UNPACKED_BYTES // 1024**2} MiB")
+        capture = msgspec.json.decode(data, type=Capture)
+    except (EOFError, OSError, msgspec.MsgspecError, RecursionError) as cause:
+        raise ValueError(f"it is no capture: {cause}") from cause
+    if not (capture.files or capture.tools):
+        raise ValueError("it is no capture: it holds neither files nor outputs")
+    return capture
+
+
+def encode_file(raw: bytes) -> str:
+    """A file's content as text: as it is, or in base64 where it is no text."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -213,21 +289,8 @@ def _encode(raw: bytes) -> str:
     return text
 
 
-def _decode(text: str) -> bytes:
+def decode_file(text: str) -> bytes:
+    """The content back. Raises ValueError for what is no base64."""
     if text.startswith(_BASE64):
         return base64.b64decode(text.removeprefix(_BASE64))
     return text.encode()
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`python -m bootos.hardware.capture FILE`."""
-    if len(arguments) != 1:
-        print("usage: python -m bootos.hardware.capture FILE", file=sys.stderr)
-        return 2
-    capture, _ = capture_machine()
-    write_capture(capture, Path(arguments[0]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

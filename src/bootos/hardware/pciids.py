@@ -5,6 +5,7 @@ tables: each name is looked up by a byte search within its vendor's block. Calle
 """
 
 import re
+from collections.abc import Collection
 
 from bootos.hardware.tree import Tree
 
@@ -62,6 +63,26 @@ def read_pci_names(tree: Tree) -> PciNames | None:
         if text:
             return PciNames(text)
     return None
+
+
+def keep_names(text: bytes, ids: Collection[tuple[str, str]]) -> bytes:
+    """pci.ids with nothing but the blocks of these devices (vendor, device), and all classes."""
+    kept: list[bytes] = []
+    vendors = {vendor.encode() for vendor, _ in ids} | {b"C"}
+    devices = {(vendor.encode(), device.encode()) for vendor, device in ids}
+    vendor = device = b""
+    for line in text.splitlines(keepends=True):
+        if line[:1] not in b"\t#\n":
+            vendor, device = line.split(None, 1)[0], b""
+            is_kept = vendor in vendors
+        elif line.startswith(b"\t") and not line.startswith(b"\t\t"):
+            device = line.split(None, 1)[0]
+            is_kept = vendor == b"C" or (vendor, device) in devices
+        else:
+            is_kept = line.startswith(b"\t\t") and (vendor, device) in devices
+        if is_kept:
+            kept.append(line)
+    return b"".join(kept)
 
 
 def _find_line(block: bytes, head: bytes) -> str | None:

@@ -269,6 +269,11 @@ def _start_inactive(
             groups.setdefault(block.uuid, []).append(block)
     if not groups:
         return notes, started
+    if machine.only_looks:
+        titles = [blocks[0].name or blocks[0].uuid for blocks in groups.values()]
+        return [
+            f"md array {name!r} does not run, and is not started to be looked at" for name in titles
+        ], started
     for entry in entries:
         if not entry.active and not entry.metadata.startswith(
             "external:"

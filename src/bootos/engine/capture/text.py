@@ -239,18 +239,24 @@ def _tell_accounts(states: dict[str, Any]) -> Iterator[str]:
 
 
 def _tell_firmware(states: dict[str, Any]) -> Iterator[str]:
-    parts = [part for state in states.values() for part in state.get("installed") or ()]
-    if parts:
-        yield "Firmware"
-        yield from _build_rows(
-            [
+    rows: dict[tuple[str, ...], None] = {}
+    for name, state in states.items():
+        for part in state.get("installed") or ():
+            is_fixed = (
+                name == "firmware.redfish"
+                and not part.get("target")
+                and part["component"] not in ("bios", "bmc")
+            )
+            row = (
                 part["component"],
                 part["version"] or "-",
                 part["title"],
-                "" if part.get("target") or part["component"] in ("bios", "bmc") else "cannot be updated",
-            ]
-            for part in parts
-        )
+                "cannot be updated" if is_fixed else "",
+            )
+            rows.setdefault(row)
+    if rows:
+        yield "Firmware"
+        yield from _build_rows(rows)
 
 
 def _tell_bios(found: Understood) -> Iterator[str]:

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.bios.names import find_meanings
-from bootos.drivers.bios.redfish import RedfishBiosState
-from bootos.drivers.bios.section import BiosState
+from bootos.drivers.bios.setting import Setting
 from bootos.drivers.contract import Machine
 from bootos.engine.capture import bios, block, health, ipmi, md, raidtext, redfish, smbios, storcli
 from bootos.engine.capture.scene import Scene, SceneRunner
@@ -97,6 +96,11 @@ def understand_scene(scene: Scene) -> Understood:
         and msgspec.structs.replace(inventory, notes=nothing.notes) == nothing
     ):
         found.notes.append("Nothing is understood of it.")
+    return make_readable(found)
+
+
+def make_readable(found: Understood) -> Understood:
+    """The same, without what nobody can write: halves of characters (`\\ud800` in JSON)."""
     try:
         msgspec.json.encode(found)
     except ValueError:
@@ -104,8 +108,15 @@ def understand_scene(scene: Scene) -> Understood:
     return found
 
 
+def add_names(found: Understood) -> None:
+    """Which settings the neutral names of BIOS settings mean, by the states that hold settings."""
+    for state in found.states.values():
+        if "settings" in state and "vendor" in state:
+            settings = msgspec.convert(state["settings"], list[Setting])
+            found.names |= msgspec.to_builtins(find_meanings(settings, state["vendor"]))
+
+
 def _replace_halves(value: Any) -> Any:
-    """Plain values in which halves of characters (`\\ud800` in JSON) are replaced: nobody can write them."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, dict):
@@ -142,11 +153,10 @@ def _read_states(scene: Scene, machine: Machine, found: Understood) -> dict[str,
             found.states[driver.name] = msgspec.to_builtins(state, enc_hook=leave_out, str_keys=True)
             states[driver.name] = state
             pairs.append((driver, state))
-            if isinstance(state, BiosState | RedfishBiosState):
-                found.names |= msgspec.to_builtins(find_meanings(state.settings, state.vendor))
         except FAILURES as cause:
             found.notes.append(f"{driver.title} ({driver.name}): {_tell(cause)}.")
     try:
+        add_names(found)
         template, _ = build_template(found.inventory, pairs)
         found.template = {
             key: part for key, part in template.items() if key not in ("name", "description", "expect")

@@ -8,14 +8,15 @@ import msgspec
 import typer
 
 from bootos.engine.byhand import read_given, read_secrets, read_template_file
+from bootos.engine.capture.replayed import load_state
 from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
-from bootos.engine.savedstate import load_saved
 from bootos.errors import ProblemsError
 from bootos.screen import write_out
 from bootos.template.check import find_secrets, read_template
+from bootos.wire.saved import SavedState
 
 STAND_IN = "not-given-offline"  # stands for a secret; short enough for IPMI
 
@@ -35,7 +36,9 @@ def check_template(
     inventory: Annotated[
         Path,
         typer.Option(
-            "--inventory", metavar="SAVED", help="What `bootos machine state` or `bootos-agent state` wrote."
+            "--inventory",
+            metavar="SAVED",
+            help="What `bootos machine state` or `bootos-agent state` wrote, or a capture.",
         ),
     ],
     given: Annotated[
@@ -51,8 +54,15 @@ def check_template(
 
     Example: bootos template check db-node.yaml --inventory saved.json
     """
-    saved = load_saved(inventory)
-    document = read_template_file(file, saved.inventory, read_given(given or []))
+    saved = load_state(inventory)
+    show_offline_plan(file, saved, given or [], secrets, as_json=as_json)
+
+
+def show_offline_plan(
+    file: Path, saved: SavedState, given: list[str], secrets: Path | None, *, as_json: bool
+) -> None:
+    """Plan the template of a file on a saved state, and print the plan. Raises ProblemsError, typer.Exit."""
+    document = read_template_file(file, saved.inventory, read_given(given))
     values = read_secrets(secrets)
     template, _ = read_template(document)
     left = sorted(find_secrets(template) - values.keys()) if template is not None else []

@@ -1,0 +1,326 @@
+"""Captures: taken of a machine that is only looked at, masked, bounded, anonymous; understood anywhere, whatever they
+hold."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Unpack
+
+import msgspec
+import pytest
+from captured import MACHINES, NAMES, build_machine
+from typer.testing import CliRunner
+
+from bootos.cli import build_app
+from bootos.engine.capture.lookrunner import LookRunner, is_look
+from bootos.engine.capture.replayed import load_state, read_file, understand_capture
+from bootos.engine.capture.take import fit, mask_text, take_capture
+from bootos.errors import BootosError
+from bootos.hardware.capture import Capture, Replay, ToolOutput, pack_capture, read_capture, unpack_capture
+from bootos.process import Command, Completed, Options, ToolError
+from bootos.wire.inventory import Inventory
+
+LAN = """\
+Set in Progress         : Set Complete
+IP Address Source       : Static Address
+IP Address              : 10.0.8.77
+Subnet Mask             : 255.255.255.0
+MAC Address             : 0c:c4:7a:8b:f3:3d
+SNMP Community String   : s3cret-community
+Default Gateway IP      : 10.0.8.1
+"""
+LSBLK = {
+    "blockdevices": [
+        {"name": "sda", "path": "/dev/sda", "type": "disk", "size": 4294967296, "ro": False, "log-sec": 512,
+         "mountpoints": []},
+        {"name": "vda", "path": "/dev/vda", "type": "disk", "size": 2147483648, "ro": False, "log-sec": 512,
+         "mountpoints": ["/srv"]},
+    ]
+}  # fmt: skip
+SIGNATURES = {
+    "signatures": [{"device": "sda", "offset": "0x1000", "type": "linux_raid_member", "uuid": "1ba4"}]
+}
+SUPERBLOCK = (
+    "MD_LEVEL=raid1\nMD_DEVICES=2\nMD_NAME=host-of-somebody:os\nMD_UUID=1ba42e0f:0fa6d648:3be89e45:72ae2732\n"
+)
+
+
+class Booted:
+    """A captured machine with the tools that drivers ask beside those of the inventory; notes what is run."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.replay = Replay(capture)
+        self.ran: list[tuple[str, ...]] = []
+
+    def __call__(self, argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        self.ran.append(command.words)
+        answers = {
+            ("lsblk",): json.dumps(LSBLK),
+            ("wipefs",): json.dumps(SIGNATURES),
+            ("mdadm", "--examine", "--export"): SUPERBLOCK,
+            ("ipmitool", "lan", "print"): LAN,
+            ("ipmitool", "channel", "info"): "Channel 0x1 info:\n  Channel Medium Type   : 802.3 LAN\n",
+            ("ipmitool", "-c", "user"): "2,operator-of-somebody,true,false,true,ADMINISTRATOR\n",
+        }
+        for words, text in answers.items():
+            if command.words[: len(words)] == words:
+                return command.complete(0, text)
+        if command.words[:2] == ("ipmitool", "exec"):
+            return command.complete(0, LAN)
+        if command.words[0] == "ipmitool":
+            return command.complete(1, "", "invalid command")
+        return self.replay(argv, **options)
+
+
+def take(name: str, root: Path, **more: Any) -> tuple[Capture, Booted]:
+    _, capture = build_machine(name, root)
+    booted = Booted(capture)
+    return take_capture(root, booted, **more), booted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_capture_of_a_machine_gives_its_inventory_anywhere(name: str, tmp_path: Path) -> None:
+    _, known = build_machine(name, tmp_path)
+    capture = take_capture(tmp_path, Replay(known))
+    found = understand_capture(unpack_capture(pack_capture(capture))).inventory
+    beside = msgspec.json.decode((MACHINES / f"{name}.inventory.json").read_bytes(), type=Inventory)
+    same = {"collected_at": "", "notes": []}
+    assert msgspec.structs.replace(found, **same) == msgspec.structs.replace(beside, **same)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_captures_among_the_goldens_are_shown_too(name: str) -> None:
+    found = understand_capture(read_file(MACHINES / f"{name}.json"))
+    assert found.inventory.system.product
+    assert "firmware.package" in found.states
+
+
+def test_a_capture_holds_what_the_drivers_read_and_starts_nothing(tmp_path: Path) -> None:
+    capture, booted = take("server-six-disks", tmp_path)
+    asked = {output.argv[0] for output in capture.tools}
+    assert {"lsblk", "wipefs", "ipmitool", "mdadm"} <= asked
+    assert not [words for words in booted.ran if {"--assemble", "--stop", "raw"} & set(words)]
+    found = understand_capture(unpack_capture(pack_capture(capture)))
+    storage = found.states["disk.partition"]
+    assert [array["name"] for array in storage["arrays"]] == ["os"]
+    assert any("does not run, and is not started" in note for note in storage["notes"])
+    assert found.states["oob.ipmi"]["lan"]["address"] == "10.0.8.77"
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    capture, _ = take("server-six-disks", tmp_path, secrets=("7XK2P03",))
+    text = msgspec.json.encode(capture.tools).decode()
+    assert "s3cret-community" not in text
+    assert "SNMP Community String   : ********" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("SetupPassword=abc def\nNext=1", "SetupPassword=********\nNext=1"),
+        ('{"Password": "a\\"b", "Name": "x"}', '{"Password": "********", "Name": "x"}'),
+        ("<NewPassword>abc</NewPassword>", "<NewPassword>********</NewPassword>"),
+        ("Bad Password Threshold  : Not Available", "Bad Password Threshold  : Not Available"),
+        ('"PasswordStatus": "Disabled"', '"PasswordStatus": "Disabled"'),
+    ],
+)
+def test_what_is_called_a_secret_is_masked(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_anonymous_capture_names_nobody_and_reads_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    plain, _ = take(name, tmp_path / "a")
+    hidden, _ = take(name, tmp_path / "b", is_anonymous=True)
+    before, after = (understand_capture(unpack_capture(pack_capture(item))) for item in (plain, hidden))
+    text = msgspec.json.encode(hidden).decode()
+    words = list(list_telling(msgspec.to_builtins(before.inventory)))
+    words += ["operator-of-somebody", "10.0.8.77", "0c:c4:7a:8b:f3:3d"]
+    assert len(words) > 20
+    assert [word for word in words if word in text or word in msgspec.json.encode(after).decode()] == []
+    assert shape(msgspec.to_builtins(before.inventory)) == shape(msgspec.to_builtins(after.inventory))
+    macs = [nic.mac for nic in after.inventory.nics]
+    assert [mac[:8] for mac in macs if mac] == [nic.mac[:8] for nic in before.inventory.nics if nic.mac]
+
+
+def list_telling(value: Any, key: str = "") -> Any:
+    """The words of an inventory that tell whose machine it is."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from list_telling(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from list_telling(item, key)
+    elif key in ("serial", "asset_tag", "mac", "permanent_mac", "uuid", "wwn") and isinstance(value, str):
+        if len(value) >= 5:
+            yield value
+    elif key == "addresses":
+        yield value.partition("/")[0]
+
+
+def shape(value: Any, key: str = "") -> Any:
+    """A value with only the lengths of its texts where they may be others."""
+    if isinstance(value, dict):
+        return {
+            name: shape(item, name)
+            for name, item in value.items()
+            if name not in ("collected_at", "notes", "addresses", "address", "gateway", "former")
+        }
+    if isinstance(value, list):
+        items = [shape(item, key) for item in value]
+        return sorted(items, key=repr) if key == "raid" else items
+    return (
+        len(value)
+        if isinstance(value, str) and key not in ("driver", "level", "state", "model", "type")
+        else value
+    )
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["storcli64", "/c0/eall/sall", "show", "all", "J"],
+        ["ssacli", "controller", "all", "show", "config", "detail"],
+        ["ipmitool", "-c", "user", "list", "1"],
+        ["mdadm", "--detail", "--export", "/dev/md0"],
+        ["wipefs", "--json", "/dev/sda"],
+        ["/opt/MegaRAID/storcli/storcli64", "show", "J"],
+    ],
+)
+def test_what_looks_is_run(argv: list[str]) -> None:
+    assert is_look(Command(argv))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["storcli64", "/c0/v0", "del", "force", "J"],
+        ["storcli64", "/c0/e8/s1", "start", "locate"],
+        ["storcli64", "/c0", "set", "personality=HBA", "show"],
+        ["ssacli", "ctrl", "slot=0", "ld", "1", "delete", "forced"],
+        ["ipmitool", "raw", "0x2c", "0x02", "0x52", "0xa5"],
+        ["ipmitool", "user", "set", "password", "2", "x"],
+        ["mdadm", "--assemble", "--readonly", "--run", "/dev/md/os", "/dev/sda"],
+        ["mdadm", "--stop", "/dev/md0"],
+        ["wipefs", "--all", "/dev/sda"],
+        ["smartctl", "--json=c", "-t", "long", "/dev/sda"],
+        ["hdparm", "-I", "--security-erase", "x", "/dev/sda"],
+        ["arcconf", "DELETE", "1", "LOGICALDRIVE", "0"],
+        ["ip", "link", "set", "dev", "eth0", "up"],
+        ["e2fsck", "-n", "-f", "/dev/sda1"],
+        ["sh", "-c", "true"],
+    ],
+)
+def test_what_may_change_something_is_not_run(argv: list[str]) -> None:
+    def run(argv: Sequence[str | PathLike[str]], **options: Unpack[Options]) -> Completed:
+        raise AssertionError(f"{argv} ran")
+
+    runner = LookRunner(run)
+    with pytest.raises(ToolError, match="not known to change nothing"):
+        runner(argv)
+    assert len(runner.refused) == 1
+
+
+def test_a_raw_command_among_those_that_look_is_not_run() -> None:
+    assert is_look(Command(["ipmitool", "exec", "/dev/stdin"], input="mc info\nlan print 1\n"))
+    assert not is_look(Command(["ipmitool", "exec", "/dev/stdin"], input="mc info\nraw 0x06 0x02\n"))
+
+
+def test_what_does_not_fit_is_left_out_and_named() -> None:
+    noise = "".join(f"{number * 7919 % 100003:x}" for number in range(40_000))
+    capture = Capture(files={"proc/a": "x"}, tools=[ToolOutput(argv=["lsblk"], stdout="{}"),
+                                                   ToolOutput(argv=["storcli64", "show"], stdout=noise)])  # fmt: skip
+    small = fit(capture, 4096)
+    assert len(pack_capture(small)) <= 4096
+    assert [output.argv for output in small.tools] == [["lsblk"]]
+    assert small.left_out == [
+        "The output of `storcli64 show` is left out: the capture would be larger than 4096 bytes."
+    ]
+
+
+def test_a_capture_cannot_lead_out_of_its_root(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the host")
+    capture = Capture(
+        files={"../escaped": "x", "/abs": "x", "sys/../../up": "x", "proc/cpuinfo": "", "a\0b": "x"},
+        directories=["../folder", "sys/block"],
+        links={
+            "proc/meminfo": str(secret),
+            "proc/sys/kernel/hostname": "../../../../../../../../etc/hostname",
+            "sys/block/sda": "../devices/x/sda",
+            "one": "sys/block",
+            "two": "one/../../../../../..",
+            "../link": "sys",
+        },
+        tools=[ToolOutput(argv=["lsblk"], stdout="{}", files={"../../written": "x"})],
+    )
+    found = understand_capture(capture)
+    assert found.inventory.hostname is None
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+    assert not Path("/abs").exists()
+
+
+def test_what_is_no_capture_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "a.json.gz"
+    hostile = {
+        "text": b"not json",
+        "list": b"[]",
+        "empty": b"{}",
+        "deep": b"[" * 100_000,
+        "cut": gzip.compress(b"{}")[:10],
+        "bomb": gzip.compress(bytes(40 * 1024 * 1024)),
+        "types": b'{"files": {"a": 5}}',
+    }
+    for name, data in hostile.items():
+        file.write_bytes(data)
+        with pytest.raises(BootosError, match="capture"):
+            read_file(file)
+        with pytest.raises(BootosError):
+            load_state(file)
+        assert name
+
+
+def test_hostile_outputs_in_a_capture_raise_nothing() -> None:
+    deep = '{"Controllers":' + "[" * 5000 + "]" * 5000 + "}"
+    programs = ["lsblk", "storcli64", "ipmitool", "wipefs", "mdadm", "ssacli", "arcconf"]
+    answers: list[tuple[list[str], str]] = [(["show", "J"], deep), ([], "\ud7ff\0"), (["LIST"], "")]
+    tools = [ToolOutput(argv=[name, *words], stdout=text) for name in programs for words, text in answers]
+    tools.append(ToolOutput(argv=["lsblk", "-J", "-b", "-o", "NAME"], stdout=deep))
+    tools.append(ToolOutput(argv=["storcli64", "/call", "show", "all", "J"], stdout=deep))
+    files = {
+        "sys/firmware/dmi/tables/DMI": "base64:@@@",
+        "sys/block/sda/size": "99999999999999999999",
+        "proc/mdstat": "\0",
+    }
+    found = understand_capture(Capture(files=files, tools=tools))
+    assert msgspec.json.encode(found)
+
+
+def test_a_template_is_planned_on_a_capture(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    capture, _ = take("server-six-disks", tmp_path / "root")
+    file, template = tmp_path / "machine.json.gz", tmp_path / "lan.yaml"
+    file.write_bytes(pack_capture(capture))
+    template.write_text(
+        "name: lan\noob: {network: {source: static, address: 10.0.8.21/24, gateway: 10.0.8.1}}\n"
+    )
+    shown = run_command("capture", "show", str(file), "--plan", str(template))
+    checked = run_command("template", "check", str(template), "--inventory", str(file))
+    assert "BMC address: 10.0.8.77 -> 10.0.8.21" in shown
+    assert shown == checked
+
+
+def run_command(*words: str) -> str:
+    result = CliRunner().invoke(build_app(words), list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_capture_is_the_same_whenever_it_is_packed() -> None:
+    capture = read_capture(MACHINES / f"{NAMES[0]}.json")
+    assert pack_capture(capture) == pack_capture(unpack_capture(pack_capture(capture)))
