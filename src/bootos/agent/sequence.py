@@ -270,13 +270,21 @@ def format_machine_word(machine_id: str) -> str:
 
 def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK) -> v2.Order:
     """Long-poll until the operator starts a job for this machine."""
+    from bootos.agent.session.capturing import send_capture
     from bootos.agent.session.client import Refused, Unreachable
 
     log.info("waiting for an order from %s", client.server_addr)
     attempts = pauses()
+    answered = ""
     while True:
         try:
             order = client.fetch_order(client.poll_s)
+            if order is not None and order.mode == "capture":
+                if order.job_id == answered:  # the server did not take the answer
+                    clock.sleep(next(attempts))
+                answered = order.job_id
+                send_capture(client, read_cmdline().pxe_mac)
+                continue
             attempts = pauses()
             if order is not None:
                 return order

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 ABILITIES = {
     "mode:apply": "takes an `Order` whose mode is apply: carry the template out",
+    "mode:capture": "takes an `Order` whose mode is capture, between jobs: send a capture, change nothing",
     "mode:plan": "takes an `Order` whose mode is plan: plan the template, change nothing",
 }
 """Everything there is, with its meaning. A row stays for ever: peers that name it do."""

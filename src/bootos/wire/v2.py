@@ -10,6 +10,7 @@ All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
 | GET  ``/order?wait_s=N`` | long-poll -> 200 `Order`, or 204 when there is none after N seconds |
 | POST ``/report``    | `Report` -> `Receipt` |
 | POST ``/mac``       | `MacUpload` -> `MacAccepted` |
+| POST ``/capture``   | `CaptureUpload` -> `CaptureAccepted` (409 `Refusal`: nobody asked for one) |
 
 All but the first three carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
 A report is *whole*: it holds the state of the job as the agent knows it, and a number that only grows.
@@ -105,6 +106,8 @@ class Order(msgspec.Struct, kw_only=True):
 
     `approved`: the plan the operator approved. The first attempt carries out exactly that plan or refuses; a later one
     nothing that is not in it.
+
+    Of the mode `capture` it is no job: `job_id` names the wish, nothing else counts, and the answer goes to `/capture`.
     """
 
     job_id: str
@@ -112,13 +115,24 @@ class Order(msgspec.Struct, kw_only=True):
     earlier: dict[str, StepState] = {}
     earlier_boot_id: str = ""
     approved: "Approval | None" = None
-    mode: Literal["apply", "plan"] = "apply"
+    mode: Literal["apply", "plan", "capture"] = "apply"
     template_name: str = ""
     template: dict[str, Any] = {}
     secrets: dict[str, str] = {}  # resolved values of the template's {secret: name}
     skip_hardware: bool = False  # hardware configuration is skipped: only MAC upload, hooks, reboot
     skip_reason: str = ""
     reboot: bool = True
+
+
+class CaptureUpload(msgspec.Struct, kw_only=True):
+    """A capture of the machine (`hardware.capture`, packed by gzip; in JSON base64), or `error`: why there is none."""
+
+    data: bytes = b""
+    error: str = ""
+
+
+class CaptureAccepted(msgspec.Struct, kw_only=True):
+    size_bytes: int = 0
 
 
 class Approval(msgspec.Struct, kw_only=True):

@@ -85,6 +85,10 @@ class Client:
         """Tell the MAC of the network card that the next boot uses; returns what the server made of it."""
         return self._call("POST", "/mac", upload, v2.MacAccepted)
 
+    def upload_capture(self, upload: v2.CaptureUpload) -> v2.CaptureAccepted:
+        """Send the capture that was asked for. Raises as every call here."""
+        return self._call("POST", "/capture", upload, v2.CaptureAccepted, timeout_s=60.0)
+
     def _call(
         self,
         method: str,

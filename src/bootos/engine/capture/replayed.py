@@ -9,11 +9,12 @@ from bootos.drivers.bios.firmware_attributes import FirmwareAttributesDriver
 from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.registry import load_drivers
+from bootos.engine.capture.anonymous import disguise
 from bootos.engine.capture.source import FAILURES
 from bootos.engine.capture.understand import Understood, add_names, make_readable
 from bootos.engine.savedstate import load_saved, read_saved
 from bootos.errors import BootosError, read_chain
-from bootos.hardware.capture import Capture, Replay, build_tree, read_capture
+from bootos.hardware.capture import Capture, Replay, build_tree, pack_capture, read_capture, unpack_capture
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.pciids import PLACES
 from bootos.wire.inventory import Inventory
@@ -68,6 +69,16 @@ def read_captured(capture: Capture) -> SavedState:
     saved.saved_at, saved.agent_version = capture.taken_at, capture.agent_version
     saved.notes = [*notes, *saved.notes]
     return saved
+
+
+def make_anonymous(data: bytes) -> bytes:
+    """A packed capture without what tells whose machine it is. Raises BootosError for what is none."""
+    try:
+        capture = unpack_capture(data)
+    except ValueError as cause:
+        raise BootosError(f"the machine sent no capture: {cause}") from cause
+    saved = read_captured(capture)
+    return pack_capture(disguise(capture, saved.inventory, saved))
 
 
 def understand_capture(capture: Capture) -> Understood:

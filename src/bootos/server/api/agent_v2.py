@@ -13,6 +13,7 @@ from bootos.server.context import Context
 from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
 from bootos.server.operation import registration
+from bootos.server.operation.capture import take_upload
 from bootos.server.operation.next_boot import upload_mac
 from bootos.server.operation.order import take_order
 from bootos.server.operation.report import take_report
@@ -96,4 +97,8 @@ def build_agent_router(context: Context) -> Router:
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
         return upload_mac(context, request.headers.get("authorization"), data)
 
-    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac])
+    @post("/capture", sync_to_thread=True, status_code=200)
+    def capture(data: JSONBody[v2.CaptureUpload], request: Request) -> v2.CaptureAccepted:  # type: ignore[type-arg]
+        return take_upload(context, request.headers.get("authorization"), data)
+
+    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac, capture])

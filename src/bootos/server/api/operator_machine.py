@@ -8,11 +8,12 @@ from litestar.params import FromPath, JSONBody
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.operation import removal, setting, support
+from bootos.server.operation import capture, removal, setting, support
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.renaming import NewName, rename_machine
 from bootos.server.store.machine import find_machine, find_machines, read_saved
 from bootos.server.view import support as view
+from bootos.server.view.capture import CaptureFile, CaptureView
 from bootos.server.view.machine import (
     ExportedTemplate,
     MachineDetail,
@@ -52,6 +53,18 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
             sn=machine.sn, saved_at=machine.saved_at, template=template, notes=saved.get("notes") or []
         )
 
+    @post("/machines/{word:str}/capture", sync_to_thread=True, status_code=200)
+    def ask_capture(word: FromPath[str], request: Caller) -> CaptureView:
+        return capture.ask_capture(context, read_actor(request), word)
+
+    @get("/machines/{word:str}/capture", sync_to_thread=True)
+    def show_capture(word: FromPath[str]) -> CaptureView:
+        return capture.show_capture(context, word)
+
+    @get("/machines/{word:str}/capture/file", sync_to_thread=True)
+    def read_capture(word: FromPath[str]) -> CaptureFile:
+        return capture.read_capture(context, word)
+
     @delete("/machines/{word:str}", sync_to_thread=True, status_code=204)
     def delete_machine(word: FromPath[str], request: Caller) -> None:
         removal.delete_machine(context, read_actor(request), word)
@@ -90,6 +103,9 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
         show_machine,
         read_state,
         export_template,
+        ask_capture,
+        show_capture,
+        read_capture,
         delete_machine,
         set_machine,
         acknowledge,

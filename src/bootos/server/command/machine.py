@@ -1,7 +1,9 @@
 """`bootos machine`."""
 
+import base64
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
 from bootos.server.command.template import format_yaml
+from bootos.waiting import find_within
 
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
 
@@ -205,6 +208,57 @@ def show_state(client: Client, out: Output, machine: MachineArgument) -> None:
     Example: bootos machine state SN001 > saved.json
     """
     out.json(client.call("GET", "machines", machine, "state"))
+
+
+@operator_command(machine_app, "capture")
+def capture_machine(
+    client: Client,
+    out: Output,
+    machine: MachineArgument,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Where to write it; without one capture-MACHINE.json.gz."),
+    ] = None,
+    is_anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Replace serial numbers, MACs, addresses, names and the like.")
+    ] = False,
+    is_last: Annotated[
+        bool, typer.Option("--last", help="Take the one that the server has, and ask for none.")
+    ] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait.")
+    ] = 300.0,
+) -> None:
+    """Have the machine's agent write all that is read of the machine into one file, for `bootos capture show`. Nothing
+    is changed on the machine. An agent takes it between jobs.
+
+    Example: bootos machine capture SN001 machine.json.gz
+    """
+    if not is_last:
+        client.call("POST", "machines", machine, "capture")
+
+        def find_end() -> dict[str, Any] | None:
+            view: dict[str, Any] = client.call("GET", "machines", machine, "capture")
+            return view if view["asked_at"] is None else None
+
+        view = find_within(find_end, timeout_s, pause_s=1.0)
+        if view is None:
+            raise BootosError(
+                f"machine {machine} has not sent its capture for {timeout_s:g} s",
+                hint="it is waited for for an hour; bootos machine capture --last fetches it",
+            )
+        if view["error"]:
+            raise BootosError(f"machine {machine} took no capture: {view['error']}")
+    answer = client.call("GET", "machines", machine, "capture", "file")
+    data = base64.b64decode(answer["data"])
+    if is_anonymous:
+        from bootos.engine.capture.replayed import make_anonymous  # imported here, as few ask for it
+
+        data = make_anonymous(data)
+    file = file or Path(f"capture-{re.sub(r'[^A-Za-z0-9._-]', '-', answer['sn'])}.json.gz")
+    file.write_bytes(data)
+    told = {"sn": answer["sn"], "taken_at": answer["taken_at"], "file": str(file), "size_bytes": len(data)}
+    out.say(f"{file}: {len(data)} bytes, taken at {answer['taken_at']}; bootos capture show {file}", told)
 
 
 @operator_command(machine_app, "export-template")

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State
+from bootos.server.operation.capture import find_wish
 from bootos.server.operation.report import read_earlier
 from bootos.server.operation.transition import hand_over, keep_evidence, move
 from bootos.server.store.engine import WriteSession
@@ -24,9 +25,10 @@ def take_order(context: Context, authorization: str | None) -> v2.Order | None:
     UnauthorizedError."""
     # Most agents that ask have no job. A read does not wait for other writers.
     with context.store.read() as session:
-        machine, _ = find_session(session, authorization)
+        machine, boot = find_session(session, authorization)
         if find_active_job(session, machine.id) is None:
-            return None
+            wish = find_wish(session, machine, boot)
+            return v2.Order(job_id=wish, mode="capture") if wish else None
     with context.store.write() as session:
         machine, boot = find_session(session, authorization)
         return _take(context, session, machine, boot)

@@ -19,6 +19,7 @@ from bootos.server.store.machine import MOST_NAMESAKES, list_namesakes
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Alias, Job, Mac, Machine, Support
 from bootos.server.support import Model, Verdict, judge, read_model
+from bootos.server.view.capture import CaptureView, view_capture
 from bootos.server.view.conversion import build_view
 from bootos.wire.identity import is_placeholder
 
@@ -95,6 +96,7 @@ class MachineDetail(MachineView, kw_only=True):
     inventory: dict[str, Any] | None
     inventory_at: datetime | None
     jobs: list[int]
+    capture: CaptureView
 
 
 class ExportedTemplate(msgspec.Struct, kw_only=True):
@@ -145,6 +147,7 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         refused_claims=list(session.scalars(open_claims(row.id))),
         namesakes=_list_namesakes(session, row),
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
+        capture=view_capture(session, row),
     )
 
 

@@ -1,5 +1,6 @@
 """The pages of the machines: all of them, and each with what may be done with it. Used by `pages`."""
 
+import re
 from typing import Any
 
 from litestar import Response, get, post
@@ -9,7 +10,8 @@ from litestar.response import Redirect
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.fault import RequestError
+from bootos.server.fault import ConflictError, RequestError
+from bootos.server.operation import capture
 from bootos.server.operation import job as operation
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.job import NewJob
@@ -82,4 +84,24 @@ def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler
         machine = acknowledge_claims(context, read_actor(request, "web"), word)
         return Redirect(shown.machine_path(machine.id), status_code=303)
 
-    return [list_machines, machines_part, show_machine, create_job, acknowledge]
+    @post("/machines/{word:str}/capture", sync_to_thread=True)
+    def ask_capture(request: Caller, word: FromPath[str], data: Form) -> Response[Any]:
+        pages.check_form(request, data)
+        try:
+            capture.ask_capture(context, read_actor(request, "web"), word)
+        except ConflictError as fault:
+            values = machine_values(word)
+            return pages.render(request, "machine.html", status=fault.status, **values, fault=fault, given={})
+        return Redirect(f"{shown.machine_path(machine_values(word)['machine'].id)}#capture", status_code=303)
+
+    @get("/machines/{word:str}/capture.json.gz", sync_to_thread=True)
+    def read_capture(word: FromPath[str]) -> Response[bytes]:
+        found = capture.read_capture(context, word)
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", found.sn)
+        headers = {
+            "Content-Disposition": f'attachment; filename="capture-{name}.json.gz"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(content=found.data, media_type="application/gzip", headers=headers)
+
+    return [list_machines, machines_part, show_machine, create_job, acknowledge, ask_capture, read_capture]

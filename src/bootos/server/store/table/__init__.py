@@ -5,7 +5,7 @@ from bootos.server.store.table.audit import Audit
 from bootos.server.store.table.column import Base, Json, Moment, read_clock
 from bootos.server.store.table.image import Image, ImageDefault, ImagePin
 from bootos.server.store.table.job import Job, LogLine
-from bootos.server.store.table.machine import Alias, Boot, Claim, Mac, Machine
+from bootos.server.store.table.machine import Alias, Boot, Capture, Claim, Mac, Machine
 from bootos.server.store.table.pool import Allotment, Pool
 from bootos.server.store.table.template import PxeTemplate, Secret, Support, Template
 
@@ -15,6 +15,7 @@ __all__ = [
     "Audit",
     "Base",
     "Boot",
+    "Capture",
     "Claim",
     "Image",
     "ImageDefault",

@@ -84,6 +84,19 @@ class Boot(Base):
     abilities: Mapped[list[str]] = mapped_column(default=list)
 
 
+class Capture(Base):
+    """The newest capture that a machine sent, and since when another one is wanted. `error`: why there is none."""
+
+    __tablename__ = "capture"
+
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"), primary_key=True)
+    asked_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(default="")
+    data: Mapped[bytes | None] = mapped_column(deferred=True)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+
+
 class Claim(Base):
     """A registration that was refused because another client holds the identity; shown to the operator until it is
     acknowledged or old."""
