@@ -143,6 +143,13 @@ def test_it_firmware_is_an_hba(tmp_path: Path) -> None:
         SasIrcuDriver().read_controllers(Machine(run=tool.run, root=tmp_path), Storage())
 
 
+def test_a_card_with_an_array_is_no_hba_whatever_its_firmware_says(tmp_path: Path) -> None:
+    display = read_golden("raid.sas3ircu/sas2008-raid1.display.txt").replace(": Yes", ": No")
+    answers = {"LIST": read_golden("raid.sas3ircu/sas2008-raid1.list.txt"), "0 DISPLAY": display}
+    (card,) = collect_inventory(tmp_path, ToolAnswers("sas2ircu", answers, otherwise="").run).raid
+    assert (card.driver, len(card.arrays)) == ("raid.sas3ircu", 1)
+
+
 def test_a_card_that_storcli_shows_as_an_hba_is_the_one_with_arrays() -> None:
     hba = RaidController(name="controller 0", driver="", model="SAS3008", pci_address="0000:03:00.0")
     card = RaidController(name="controller 0", driver="raid.sas3ircu", pci_address="0000:03:00.0")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mutation import Mutation, mutate_xml
-from mutationsubject import GOLDEN, TEXT_SEEDS, Subject, build_grammar, vary_json, vary_text
+from mutationsubject import TEXT_SEEDS, Subject, build_grammar, vary_json, vary_text
 
 from bootos.drivers.bios import racadm
 from bootos.drivers.bios import sum as sum_tool
@@ -279,4 +279,4 @@ def find_versions(text: str) -> list[str]:
 def list_tools() -> Iterator[Subject]:
     """All of them."""
     for lister in (list_ipmitool, list_hardware, list_bios, list_drives, list_firmware):
-        yield from (subject for subject in lister() if (GOLDEN / subject.golden).exists())
+        yield from lister()

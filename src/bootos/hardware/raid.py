@@ -163,8 +163,8 @@ def _parse_kib(text: str) -> int | None:
 
 
 def _parse_sectors(text: str) -> int | None:
-    """`2093056 sectors (1022.00 MiB 1071.64 MB)`."""
-    found = re.match(r"(\d+) sectors", text)
+    """`2093056 sectors (1022.00 MiB 1071.64 MB)`; older releases leave the word out."""
+    found = re.match(r"(\d+)", text)
     return int(found[1]) * 512 if found else None
 
 

@@ -109,7 +109,7 @@ class IrController(msgspec.Struct, kw_only=True):
     @property
     def is_hba(self) -> bool:
         """Whether its firmware makes no arrays."""
-        return self.values.get("raid support", "").lower() == "no"
+        return self.values.get("raid support", "").lower() == "no" and not self.volumes
 
     @property
     def model(self) -> str:

@@ -186,7 +186,9 @@ def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDri
             yield Remark(text=f"details of its drives are not shown: {reply.error}")
     count = find_text(main.data, "Physical Drives")
     errors = [reply.error for reply in replies if reply.error and not is_nothing(reply.error)]
-    if main.data and not drives and (errors or (count.isdigit() and int(count))):
+    # what the answer about the arrays lists is a part of them
+    listed = find_rows(main.data, "PD LIST") or any(reply.data for reply in replies)
+    if main.data and not (drives and listed) and (errors or (count.isdigit() and int(count))):
         why = errors[0] if errors else f"the tool counts {count}"
         yield Remark(text=f"its drives are not shown: {why}", part="drives")
 

@@ -56,6 +56,19 @@ unused devices: <none>
     ]
 
 
+def test_an_array_whose_members_were_wrapped_has_all_of_them() -> None:
+    text = """\
+md0 : active raid5 sda1[0] sdb1[1]
+      sdc1[2](S) sdd1[3](F)
+      1953519616 blocks level 5, 64k chunk, algorithm 2 [4/3] [UU_]
+"""
+    (entry,) = parse_mdstat(text)
+    assert (entry.level, [member.node for member in entry.members]) == (
+        "5",
+        ["/dev/sda1", "/dev/sdb1", "/dev/sdc1", "/dev/sdd1"],
+    )
+
+
 def test_no_arrays_at_all() -> None:
     assert parse_mdstat("Personalities : \nunused devices: <none>\n") == []
     assert parse_mdstat("") == []

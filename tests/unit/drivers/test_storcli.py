@@ -71,6 +71,15 @@ def test_members_are_those_that_the_answer_about_the_arrays_lists() -> None:
     assert len(card.drives) == 14
 
 
+def test_drives_that_are_known_only_as_members_of_arrays_are_told_to_be_a_part() -> None:
+    reply = read("perc-h965i.vall")
+    main = msgspec.structs.replace(reply, data={"Physical Drives": 16})
+    card = storcli.build_controller(main, reply, [], None)
+    assert len(card.drives) == 14
+    (remark,) = [remark for remark in card.remarks if remark.part == "drives"]
+    assert remark.text == "its drives are not shown: the tool counts 16"
+
+
 def test_a_plain_show_is_read() -> None:
     card = build_one("9260-4i.c0-show")
     assert [drive.state for drive in card.drives] == ["online", "online", "hotspare", "good"]

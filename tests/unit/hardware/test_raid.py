@@ -59,6 +59,15 @@ def test_a_member_tells_which_disk_it_is_or_is_a_partition_of(golden: Path) -> N
     assert drives["/dev/vdd"] == RaidDrive(id="/dev/vdd", size_bytes=523776 * 1024, state="active 0")
 
 
+def test_a_size_in_sectors_is_read_as_older_releases_print_it(golden: Path) -> None:
+    text = (golden / "mdadm/examine.txt").read_text()
+    assert "632832 sectors (" in text
+    blocks = parse_examine(text.replace(" sectors (", " ("))
+    md = build_md(blocks, [], build_disks("vda", "vdc"))
+    assert md is not None
+    assert {drive.id: drive.size_bytes for drive in md.drives}["/dev/vda2"] == 632832 * 512
+
+
 def test_no_superblock_is_no_controller() -> None:
     assert build_md([], [], []) is None
     assert parse_examine("/dev/vda:\n   MBR Magic : aa55\n") == []

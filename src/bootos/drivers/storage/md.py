@@ -99,6 +99,10 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
     ends = [place for place, _ in heads]
     for (place, head), end in zip(heads, [*ends[1:], len(lines)], strict=False):
         words = head.group(3).split()
+        for line in lines[place + 1 : end]:  # where it was wrapped on its way here
+            if not line.split() or not all(map(_MEMBER.match, line.split())):
+                break
+            words += line.split()
         members: list[Member] = []
         level = ""
         for word in words:
@@ -108,7 +112,7 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
                 spare = "(S)" in flags
                 node = f"/dev/{name.replace('!', '/')}"
                 members.append(Member(node=node, role=None if spare else int(number), faulty="(F)" in flags))
-            elif not word.startswith("("):
+            elif not level and not word.startswith("("):
                 level = word.removeprefix("raid")
         body = "\n".join(lines[place + 1 : end])
         chunk = _CHUNK.search(body)
