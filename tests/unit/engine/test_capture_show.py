@@ -139,6 +139,57 @@ def test_a_directory_of_a_mockup_is_a_tree(tmp_path: Path) -> None:
     assert found.states == understand("redfish", "drivers/redfish.trees/no-accounts.json").states
 
 
+def test_an_nvme_disk_is_understood_by_smartctl_alone() -> None:
+    golden = json.loads((GOLDEN / "hardware/smartctl/nvme-samsung-pm1725.json").read_text())
+    (disk,) = understand("smartctl", "hardware/smartctl/nvme-samsung-pm1725.json").inventory.disks
+    log = golden["nvme_smart_health_information_log"]
+    assert disk.health is not None
+    assert (disk.health.passed, disk.health.power_on_hours) == (
+        golden["smart_status"]["passed"],
+        log["power_on_hours"],
+    )
+    assert (disk.health.percentage_used, disk.health.media_errors) == (
+        log["percentage_used"],
+        log["media_errors"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "size", "sector"),
+    [
+        ({"nvme_total_capacity": 3840755982336}, 3840755982336, 512),
+        (
+            {"nvme_namespaces": [{"id": 1, "size": {"bytes": 4096000}, "formatted_lba_size": 4096}]},
+            4096000,
+            4096,
+        ),
+        ({"nvme_namespaces": [], "user_capacity": {"bytes": 512000}, "logical_block_size": 512}, 512000, 512),
+        ({"nvme_namespaces": [{"size": 3}], "nvme_total_capacity": None}, 0, 512),
+    ],
+)
+def test_the_size_of_an_nvme_disk_is_what_smartctl_says(more: dict[str, Any], size: int, sector: int) -> None:
+    golden = json.loads((GOLDEN / "hardware/smartctl/nvme-samsung-pm1725.json").read_text())
+    found = understand_tool("smartctl", [RawFile(name="one.json", data=json.dumps(golden | more).encode())])
+    assert [(disk.size_bytes, disk.logical_sector_bytes) for disk in found.inventory.disks] == [
+        (size, sector)
+    ]
+
+
+def test_an_nvme_disk_that_smartctl_cannot_open_says_why() -> None:
+    refused = json.loads((GOLDEN / "hardware/smartctl/cannot-open.json").read_text())
+    refused |= {"device": {"name": "/dev/nvme0n1", "protocol": "NVMe"}}
+    found = understand_tool("smartctl", [RawFile(name="one.json", data=json.dumps(refused).encode())])
+    assert [disk.health for disk in found.inventory.disks] == [None]
+    assert any("health of nvme0n1: not read: smartctl says" in note for note in found.notes)
+
+
+def test_the_list_of_smartctls_devices_is_no_disk() -> None:
+    listed = {"smartctl": {"version": [7, 1]}, "devices": [{"name": "/dev/sda", "type": "scsi"}]}
+    found = understand_tool("smartctl", [RawFile(name="scan.json", data=json.dumps(listed).encode())])
+    assert found.inventory.disks == []
+    assert found.notes == ["scan.json: it is no output of `smartctl --json` of a disk."]
+
+
 def test_a_tool_that_is_not_known_is_an_error() -> None:
     with pytest.raises(BootosError, match="not a tool"):
         understand_tool("lspci", [])

@@ -2,14 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from bootos.drivers.nvme.lbaformat import find_format, parse_current, parse_formats
 from bootos.engine.capture.block import find_number, lay_disk
 from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile, parse_json
-from bootos.process import Command
-from bootos.wire.inventory import Inventory
+from bootos.hardware.health import parse_smartctl
+from bootos.process import Command, ToolError
+from bootos.wire.inventory import DiskType, Inventory
 
 _SIGNS = {
     "smart-log": ("critical_warning", "percent_used", "percentage_used", "avail_spare"),
@@ -39,8 +41,8 @@ def build_smartctl(files: list[RawFile]) -> Scene:
                 f"{file.name}: it cannot be read as JSON ({cause}); `smartctl --json` prints it."
             )
             continue
-        if not isinstance(value, dict) or "smartctl" not in value:
-            scene.notes.append(f"{file.name}: it is no output of `smartctl --json`.")
+        if not isinstance(value, dict) or "smartctl" not in value or "devices" in value:
+            scene.notes.append(f"{file.name}: it is no output of `smartctl --json` of a disk.")
             continue
         item = _read_smart_disk(value, number, sizes)
         if item["path"] in answers:
@@ -49,11 +51,24 @@ def build_smartctl(files: list[RawFile]) -> Scene:
         sizes[item["path"]] = item["known"]
         scene.files |= lay_disk(item)
         answers[item["path"]] = file.text
-    scene.finish = _build_finish(sizes)
+    resize = _build_finish(sizes)
+
+    def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
+        notes = resize(inventory, states)
+        for disk in inventory.disks:  # of an NVMe disk, nvme-cli was asked
+            if disk.type == DiskType.NVME and disk.path in answers:
+                disk.health = None
+                try:
+                    disk.health = parse_smartctl(answers[disk.path])
+                except ToolError as cause:
+                    notes.append(f"health of {disk.name}: not read: {cause}")
+        return notes
+
+    scene.finish = finish
     return scene
 
 
-def _build_finish(sizes: dict[str, int]) -> Any:
+def _build_finish(sizes: dict[str, int]) -> Callable[[Inventory, dict[str, Any]], list[str]]:
     """Disks are laid with some size, as one without any would be no disk."""
 
     def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
@@ -86,8 +101,20 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
     rate = value.get("rotation_rate")
     wwn = part("wwn")
     numbers = [wwn.get(key) for key in ("naa", "oui", "id")]
-    size = (
-        find_number(part("user_capacity").get("bytes")) or find_number(value.get("nvme_total_capacity")) or 0
+    spaces = value.get("nvme_namespaces")
+    space = spaces[0] if isinstance(spaces, list) and spaces and isinstance(spaces[0], dict) else {}
+    held = space.get("size")
+    size = next(
+        (
+            found
+            for said in (
+                part("user_capacity").get("bytes"),
+                held.get("bytes") if isinstance(held, dict) else None,
+                value.get("nvme_total_capacity"),
+            )
+            if (found := find_number(said))
+        ),
+        0,
     )
     return {
         "name": name,
@@ -96,7 +123,9 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
         "known": size,
         "size": size or 512,
         "ro": False,
-        "log-sec": find_number(value.get("logical_block_size")) or 512,
+        "log-sec": find_number(value.get("logical_block_size"))
+        or find_number(space.get("formatted_lba_size"))
+        or 512,
         "phy-sec": value.get("physical_block_size"),
         "rota": rate != 0 if isinstance(rate, int) else not is_nvme,
         "model": value.get("model_name") or value.get("scsi_model_name") or value.get("product"),
