@@ -190,6 +190,104 @@ def test_the_list_of_smartctls_devices_is_no_disk() -> None:
     assert found.notes == ["scan.json: it is no output of `smartctl --json` of a disk."]
 
 
+def show_text(tool: str, *values: dict[str, Any]) -> Understood:
+    return understand_tool(
+        tool,
+        [
+            RawFile(name=f"{number}.json", data=json.dumps(value).encode())
+            for number, value in enumerate(values)
+        ],
+    )
+
+
+def test_disks_of_which_lsblk_says_no_size_are_shown() -> None:
+    row = {"name": "/dev/sda", "model": "MTFDDAV240TDU", "serial": "S1", "rev": "2B6Q", "tran": "sata"}
+    other = {"name": "sdb", "size": "465.8G", "type": "disk", "rota": "1", "serial": "S2"}
+    found = show_text("lsblk", {"blockdevices": [row, other]})
+    assert [(disk.path, disk.serial, disk.size_bytes) for disk in found.inventory.disks] == [
+        ("/dev/sda", "S1", 0),
+        ("/dev/sdb", "S2", int(465.8 * 1024**3) // 512 * 512),
+    ]
+    assert any("says no size of /dev/sda" in note for note in found.notes)
+
+
+OLD_LIST = {
+    "Devices": [
+        {
+            "NameSpace": 1,
+            "DevicePath": f"/dev/nvme{number}n1",
+            "Firmware": "AGGA4104",
+            "Index": number,
+            "ModelNumber": "KXG60ZNV256G TOSHIBA",
+            "SerialNumber": f"SN{number} ",
+            "UsedBytes": 1,
+            "MaximumLBA": 500118192,
+            "PhysicalSize": 256060514304,
+            "SectorSize": 512,
+        }
+        for number in range(2)
+    ]
+}
+NEW_LIST = {
+    "Devices": [
+        {
+            "HostNQN": "nqn",
+            "Subsystems": [
+                {
+                    "Subsystem": f"nvme-subsys{number}",
+                    "Controllers": [
+                        {
+                            "Controller": f"nvme{number}",
+                            "SerialNumber": f"SN{number}",
+                            "ModelNumber": "KXG60ZNV256G TOSHIBA",
+                            "Firmware": "AGGA4104",
+                            "Namespaces": [
+                                {
+                                    "NameSpace": f"nvme{number}n1",
+                                    "NSID": 1,
+                                    "PhysicalSize": 256060514304,
+                                    "SectorSize": 512,
+                                }
+                            ],
+                            "Paths": [],
+                        }
+                    ],
+                    "Namespaces": [],
+                }
+                for number in range(2)
+            ],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("listed", [OLD_LIST, NEW_LIST], ids=["flat", "by subsystems"])
+def test_drives_that_nvme_lists_are_understood(listed: dict[str, Any]) -> None:
+    disks = show_text("nvme", listed).inventory.disks
+    assert [(disk.path, disk.model, disk.serial, disk.firmware, disk.size_bytes) for disk in disks] == [
+        (f"/dev/nvme{number}n1", "KXG60ZNV256G TOSHIBA", f"SN{number}", "AGGA4104", 256060514304)
+        for number in range(2)
+    ]
+
+
+def test_what_is_said_of_one_of_several_drives_is_of_that_one() -> None:
+    log = {"critical_warning": 0, "temperature": 310, "percent_used": 3, "power_on_hours": 77}
+    mine = {"mn": "KXG60ZNV256G TOSHIBA", "sn": "SN1", "fr": "AGGA4104", "cntlid": 1, "oacs": 0}
+    first, second = show_text("nvme", OLD_LIST, log, mine).inventory.disks
+    assert (first.health, second.health and second.health.power_on_hours) == (None, 77)
+    unknown = show_text("nvme", OLD_LIST, log)
+    assert [disk.health for disk in unknown.inventory.disks] == [None, None]
+    assert "Which of the drives that are listed the other files are of is not known." in unknown.notes
+
+
+@pytest.mark.parametrize(
+    "value", [{"Devices": []}, {"Devices": 3}, {"Devices": [{"Subsystems": [4, {"Controllers": 5}]}, 6]}]
+)
+def test_a_list_without_drives_says_so(value: dict[str, Any]) -> None:
+    found = show_text("nvme", value)
+    assert (found.inventory.disks, found.notes[:1]) == ([], ["0.json: it lists no drive."])
+
+
 def test_a_tool_that_is_not_known_is_an_error() -> None:
     with pytest.raises(BootosError, match="not a tool"):
         understand_tool("lspci", [])

@@ -9,6 +9,7 @@ from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile, parse_json
 from bootos.process import Command
 from bootos.template.size import parse_bytes
+from bootos.wire.inventory import Inventory
 
 _NAME = re.compile(r"^[a-z][\w!-]{0,63}$")
 _WHOLE = re.compile(r"^([shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$")
@@ -60,10 +61,21 @@ def build_lsblk(files: list[RawFile]) -> Scene:
             return json.dumps(tables[last]) if last in tables else None
         return ""
 
+    unsized = {item["path"] for item in listed if item["type"] == "disk" and not item["size"]}
+    if unsized:
+        notes.append(f"`lsblk` says no size of {', '.join(sorted(unsized))}: `-O` or `-o +SIZE` does.")
+
+    def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
+        for disk in inventory.disks:  # as one without any size would be no disk
+            disk.size_bytes = 0 if disk.path in unsized else disk.size_bytes
+        return []
+
+    laid = [{**item, "size": 512} if item["path"] in unsized else item for item in listed]
     return Scene(
         answer=answer,
+        finish=finish,
         programs=("lsblk", "wipefs", "sfdisk", "mdadm"),
-        files={path: data for item in listed for path, data in lay_disk(item).items()},
+        files={path: data for item in laid for path, data in lay_disk(item).items()},
         drivers=[build_driver("disk.partition:PartitionDriver")] if sizes else [],
         notes=notes,
     )
@@ -100,7 +112,8 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
 
 def _clean(item: dict[str, Any]) -> dict[str, Any]:
     """One device with the columns that are read, whatever lsblk was asked for."""
-    name = str(item.get("name") or "")
+    full = str(item.get("name") or "")  # `-p` prints the path
+    name = full.rpartition("/")[2] if full.startswith("/dev/") else full
     size = item.get("size")
     try:
         size_bytes = size if isinstance(size, int) else parse_bytes(str(size)) if size else 0
@@ -111,7 +124,7 @@ def _clean(item: dict[str, Any]) -> dict[str, Any]:
     return {
         **item,
         "name": name,
-        "path": str(item.get("path") or f"/dev/{name}"),
+        "path": str(item.get("path") or (full if full != name else f"/dev/{name}")),
         "type": str(item.get("type") or "disk"),
         "size": size_bytes,
         "ro": item.get("ro") in (True, 1, "1"),

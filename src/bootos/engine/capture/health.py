@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bootos.drivers.nvme.lbaformat import find_format, parse_current, parse_formats
@@ -139,8 +139,9 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
 
 
 def build_nvme(files: list[RawFile]) -> Scene:
-    """`nvme smart-log`, `id-ctrl`, `id-ns`, `list-ns`, ... with `-o json`, of one drive."""
+    """`nvme list`; and `smart-log`, `id-ctrl`, `id-ns`, `list-ns`, ... of one drive; with `-o json`."""
     answers: dict[str, str] = {}
+    listed: list[dict[str, Any]] = []
     scene = Scene(programs=("nvme", "lsblk", "wipefs", "mdadm"))
     item: dict[str, Any] = {
         "name": "nvme0n1",
@@ -160,6 +161,11 @@ def build_nvme(files: list[RawFile]) -> Scene:
             scene.notes.append(f"{file.name}: it cannot be read as JSON ({cause}); `-o json` prints it.")
             continue
         keys = set(value) if isinstance(value, dict) else set()
+        if "Devices" in keys:
+            found = list(_list_drives(value))
+            listed += found
+            scene.notes += [] if found else [f"{file.name}: it lists no drive."]
+            continue
         kind = next((kind for kind, signs in _SIGNS.items() if keys & set(signs)), "")
         if not kind:
             scene.notes.append(f"{file.name}: it is no output of nvme with `-o json` that is read.")
@@ -173,21 +179,78 @@ def build_nvme(files: list[RawFile]) -> Scene:
             }
         if kind == "id-ns":
             item["size"] = _find_namespace_size(value) or 512
-    known = item["size"] if item["size"] != 512 else 0
+    sizes = {entry["path"]: entry["size"] for entry in listed}
+    sizes.setdefault(item["path"], item["size"] if item["size"] != 512 else 0)
+    own = _find_own(item, listed)
+    item |= own or {}
+    for entry in listed:
+        scene.files |= lay_disk({**entry, "size": entry["size"] or 512})
+    if answers and own is None:
+        scene.notes.append("Which of the drives that are listed the other files are of is not known.")
+        answers.clear()
     if answers:
-        scene.files |= lay_disk(item)
+        scene.files |= lay_disk({**item, "size": item["size"] or 512})
         missing = [f"`nvme {kind}`" for kind in ("smart-log", "id-ctrl", "id-ns") if kind not in answers]
         scene.notes += [f"Not among the files: {', '.join(missing)}."] if missing else []
 
     def answer(command: Command) -> str | None:
         if command.words[0] == "lsblk":
             return json.dumps({"blockdevices": [item]})
-        return "" if command.words[0] != "nvme" else answers.get(command.words[1])
+        if command.words[0] != "nvme":
+            return ""
+        asked = command.words[-1]
+        is_other = asked != item["path"] and any(entry["path"] == asked for entry in listed)
+        return None if is_other else answers.get(command.words[1])
 
-    scene.answer, scene.finish = answer, _build_finish({"/dev/nvme0n1": known})
+    scene.answer, scene.finish = answer, _build_finish(sizes)
     if {"id-ns", "id-ctrl"} <= set(answers):
         scene.drivers = [build_driver("nvme.nvme:NvmeDriver")]
     return scene
+
+
+def _find_own(item: dict[str, Any], listed: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of the drives that are listed, the one that the other answers are of; none is known of several."""
+    same = [entry for entry in listed if entry["serial"] and entry["serial"] == item.get("serial")]
+    if not listed:
+        return {}
+    return (same or listed)[0] if len(same or listed) == 1 else None
+
+
+def _list_drives(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What `nvme list` says, in the columns of lsblk: of a namespace each, or by hosts, subsystems and controllers."""
+    for device in _rows(value.get("Devices")):
+        yield from _build_drive(device, device)
+        for subsystem in _rows(device.get("Subsystems")):
+            controllers = _rows(subsystem.get("Controllers"))
+            for controller in controllers:
+                for space in _rows(controller.get("Namespaces")):
+                    yield from _build_drive(controller, space)
+            for space in _rows(subsystem.get("Namespaces")):
+                yield from _build_drive(controllers[0] if controllers else {}, space)
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _build_drive(drive: dict[str, Any], space: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Nothing where the row is not that of a namespace with a name."""
+    name = str(space.get("DevicePath") or space.get("NameSpace") or "").removeprefix("/dev/")
+    if re.fullmatch(r"nvme\d{1,6}n\d{1,6}", name):
+        yield {
+            "name": name,
+            "path": f"/dev/{name}",
+            "type": "disk",
+            "size": find_number(space.get("PhysicalSize")) or 0,
+            "ro": False,
+            "log-sec": find_number(space.get("SectorSize")) or 512,
+            "rota": False,
+            "model": _strip(drive.get("ModelNumber")),
+            "serial": _strip(drive.get("SerialNumber")),
+            "rev": _strip(drive.get("Firmware")),
+            "mountpoints": [],
+            "children": [],
+        }
 
 
 def _strip(value: Any) -> str | None:
