@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
+
+_RESERVED = (
+    "%/:?#[]@!$&'()*+,;=~"  # RFC 3986: what stands in an address as it is, beside letters, digits, - . _
+)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,9 +23,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_links(value: Any) -> list[str]:
-    """The addresses in a list of references."""
+    """The addresses in a list of references. What no address may hold (RFC 3986) is escaped, so that an address
+    can be asked for, logged and shown, whatever a service sends."""
     items = value if isinstance(value, list) else [value]
-    return [str(item["@odata.id"]) for item in items if isinstance(item, dict) and "@odata.id" in item]
+    return [
+        quote(str(item["@odata.id"]), safe=_RESERVED, errors="backslashreplace")
+        for item in items
+        if isinstance(item, dict) and "@odata.id" in item
+    ]
 
 
 def read_link(body: Mapping[str, Any], *keys: str) -> str:
