@@ -184,12 +184,13 @@ SAS3IRCU = {"sas2008-raid1": Held(1, 1, 2, 2), "sas2008-ready": Held(1, 0, 12, 0
 
 MVCLI = Grammar(
     read=any_of(
-        """controller id, product, firmware, supported raid mode, maximum, stripe size, id, name, status, raid mode,
+        """controller id, adapter, product, associated, progress, serialno, modelnumber, wwn, firmware,
+        supported raid mode, maximum, stripe size, id, name, status, raid mode,
         size, bga, pds, setup, model, serial, ssd, block ids, type, bus device fun, device, vid, did, vd, pd, lba,
         sector, stripe, assigned"""
     ),
     spelled=any_of(
-        "controller id, product, firmware version, pd id, raid mode, pd raid setup, serial, model, status"
+        "controller id, adapter id, product, firmware version, pd id, raid mode, pd raid setup, serial, model, status"
     ),
     section="\nFrobnication Information\n------------------------\nFrob:      1\nColour:    none\n\n",
     border=re.compile(r"^(Physical|Virtual) Disk Information$"),
@@ -197,6 +198,7 @@ MVCLI = Grammar(
 )
 MV = {"hba": "88se9230.hba", "vd": "raid1.vd", "pd": "88se9230.pd-free"}
 MNV = {"hba": "88nr2241.hba", "vd": "88nr2241.vd", "pd": "88nr2241.pd"}
+MV_WHOLE = {name: {kind: f"{name}.{kind}" for kind in MV} for name in ("boss-s1", "lenovo-m2")}
 
 
 MDADM = Grammar(
@@ -409,6 +411,7 @@ def list_raid() -> Iterator[Subject]:
         ("88se9230.hba", "hba", Held(1, 1, 1, 2)),
         ("raid1.vd", "vd", Held(1, 1, 1, 2)),
         ("88se9230.vd-offline", "vd", Held(1, 1, 1, 1)),
+        ("rebuilding.vd", "vd", Held(1, 1, 1, 2)),
         ("88se9230.pd-free", "pd", Held(1, 1, 1, 2)),
         ("88nr2241.hba", "hba", Held(1, 1, 2, 2)),
         ("88nr2241.vd", "vd", Held(1, 1, 2, 2)),
@@ -417,4 +420,8 @@ def list_raid() -> Iterator[Subject]:
     ):
         read = read_mv(kind, MNV if name.startswith("88nr") else MV)
         yield Subject("mvcli", f"drivers/raid.mvcli/{name}.txt", read, count, held, vary_text(MVCLI))
+    for name, names in MV_WHOLE.items():
+        for kind in names:
+            golden = f"drivers/raid.mvcli/{name}.{kind}.txt"
+            yield Subject("mvcli", golden, read_mv(kind, names), count, Held(1, 1, 2, 2), vary_text(MVCLI))
     yield from list_md()

@@ -10,9 +10,10 @@ from sysfsbackplane import SysfsBackplane
 from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.raid.mvcli import MvcliDriver, build_controller
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
+from bootos.hardware import mvcli
 from bootos.hardware.inventory import collect_inventory
 from bootos.lab.vendor_tools.mvcli import fail_disk, read_card
 from bootos.lab.vendor_tools.silicon import SiliconSpec
@@ -186,3 +187,49 @@ def test_an_nvme_card_is_read_as_mnv_cli_prints_it(tmp_path: Path) -> None:
 def test_an_array_of_an_nvme_card_that_is_rebuilt_says_how_far(tmp_path: Path) -> None:
     (array,) = read_n1(tmp_path, "vd-rebuild").arrays
     assert (array.state, array.progress, array.device) == ("rebuilding", "Rebuilding is running in 21%", "")
+
+
+def read_captured(name: str, **other: str) -> Any:
+    """The controller as the driver sees it where the tool prints what was captured."""
+    answers = {f"info -o {kind}": f"{name}.{kind}" for kind in ("hba", "vd", "pd")} | {
+        f"info -o {kind}": place for kind, place in other.items()
+    }
+    texts = {call: read_golden(f"raid.mvcli/{place}.txt") for call, place in answers.items()}
+    (found,) = mvcli.read_controllers(ToolAnswers("mvcli", texts).run, "mvcli")
+    return build_controller(found, Storage())
+
+
+def test_a_boss_card_of_dell_is_read() -> None:
+    card = read_captured("boss-s1")
+    assert (card.model, card.firmware, card.capability.levels) == ("Marvell 1b4b-9230", "2.5.13.1210", (1,))
+    (array,) = card.arrays
+    assert (array.level, array.drives, array.size_bytes) == ("1", ("0", "1"), 228872 * 1024**2)
+    assert [(drive.model, drive.state) for drive in card.drives] == [("MTFDDAV240TCB", "online")] * 2
+
+
+def test_a_mirroring_kit_of_lenovo_is_read() -> None:
+    card = read_captured("lenovo-m2")
+    assert (card.model, card.serial, card.capability.levels) == ("M.2 + Mirroring Kit", "W1ZS00A00AA", (0, 1))
+    (array,) = card.arrays
+    assert (array.name, array.state, array.drives) == ("VD_R1_1", "optimal", ("0", "1"))
+    assert [drive.state for drive in card.drives] == ["online", "online"]
+    assert [drive.usable_bytes for drive in card.drives] == [468851544 * 1024] * 2
+
+
+def test_an_array_that_is_filled_again_is_rebuilding() -> None:
+    (array,) = read_captured("boss-s1", vd="rebuilding.vd").arrays
+    assert (array.state, array.progress) == ("rebuilding", "rebuilding is 15% done")
+
+
+def test_a_drive_that_its_tool_calls_dead_is_not_taken(tmp_path: Path) -> None:
+    answers = {
+        f"info -o {kind}": read_golden(f"raid.mvcli/lenovo-m2.{kind}.txt") for kind in ("hba", "vd", "pd")
+    }
+    answers["info -o pd"] = answers["info -o pd"].replace("online", "offline", 1)
+    (found,) = mvcli.read_controllers(ToolAnswers("mvcli", answers).run, "mvcli")
+    card = build_controller(found, Storage())
+    assert [(drive.state, drive.trouble) for drive in card.drives] == [
+        ("failed", "its state is offline"),
+        ("online", ""),
+    ]
+    assert (card.arrays[0].drives, card.arrays[0].drive_count) == (("1",), 2)

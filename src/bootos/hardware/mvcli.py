@@ -1,5 +1,5 @@
-"""What Marvell's mvcli (Dell BOSS-S1 and S2) and mnv_cli (NVMe: BOSS-N1, HPE NS204i, Lenovo's M.2 NVMe kit) print of
-their controllers for two drives, as values. Pure but for `read_controllers`.
+"""What Marvell's mvcli (Dell BOSS-S1 and S2, Lenovo's mirroring kits) and mnv_cli (NVMe: BOSS-N1, HPE NS204i, Lenovo's
+M.2 NVMe kit) print of their controllers for two drives, as values. Pure but for `read_controllers`.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.mvcli`. Blocks of keys and values, one for each
 controller, virtual disk and physical disk; what the tool prints before them, as that it finds no disk of the system, is
@@ -20,7 +20,8 @@ NVME_PROGRAMS = (
     "mnv_cli", "/usr/sbin/mnv_cli", "/opt/marvell/mnvcli/dell/mnv_cli", "/opt/marvell/mnvcli/lenovo/mnv_cli",
 )  # fmt: skip
 PROGRAMS = (
-    "mvcli", "/usr/sbin/mvcli", "/opt/marvell/mvcli/mvcli", "/opt/dell/mvcli/mvcli", *NVME_PROGRAMS,
+    "mvcli", "/usr/sbin/mvcli", "/opt/marvell/storage/cli/mvcli", "/opt/marvell/mvcli/mvcli",
+    "/opt/dell/mvcli/mvcli", *NVME_PROGRAMS,
 )  # fmt: skip
 ASK = ("info", "-o", "hba")
 
@@ -35,10 +36,10 @@ _NVME_KEYS = {
     "stripe block size": "stripe size",
     "pd count": "# of pds",
     "pds": "pd raid setup",
-    "bga progress": "bga status",
 }
 _PLACE = re.compile(r"^([0-9a-f]{2}):([0-9a-f]{2})\.([0-9a-f]{1,2})$", re.IGNORECASE)
-_HEADS = {"hba": "controller id", "vd": "id", "pd": "pd id"}
+# The first key of a block; Dell's and Lenovo's releases of mvcli say `Adapter ID`.
+_HEADS = {"hba": ("controller id", "adapter id"), "vd": ("id",), "pd": ("pd id",)}
 _SIZE = re.compile(r"^(\d+)\s*([KMGT])?", re.IGNORECASE)
 _NOISE = re.compile(r"SG dev|SG driver|cannot access", re.IGNORECASE)
 _COUNT = re.compile(r"^total # of", re.IGNORECASE)
@@ -57,10 +58,10 @@ class MvController(msgspec.Struct, kw_only=True):
 
     @property
     def model(self) -> str:
-        """Chip by its PCI ids, which is all that the tool says of the card."""
+        """What its maker calls it; else the chip by its PCI ids, which is all that most releases say of the card."""
         ids = [self.values.get(key, "").lower().removeprefix("0x") for key in ("vid", "did")]
         product = self.values.get("product", "") or "-".join(filter(None, ids))
-        return f"Marvell {product}" if product else ""
+        return self.values.get("modelnumber") or (f"Marvell {product}" if product else "")
 
     @property
     def pci_address(self) -> str:
@@ -88,8 +89,9 @@ def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
             continue
         key, value = found[1].lower(), (found[2] or "").strip()
         key = _NVME_KEYS.get(key, key)
-        if key == _HEADS[kind] and value.isdigit():
+        if key in _HEADS[kind] and value.isdigit():
             blocks.append({})
+            key = _HEADS[kind][0]
         if blocks:
             blocks[-1].setdefault(key, value)
     return blocks
@@ -103,6 +105,18 @@ def list_members(volume: dict[str, str]) -> list[str]:
 def find_level(volume: dict[str, str]) -> str:
     """SNIA's number of `RAID1`."""
     return volume.get("raid mode", "").upper().removeprefix("RAID")
+
+
+def find_running(volume: dict[str, str]) -> str:
+    """What runs in its background: `rebuilding is 15% done`; empty: nothing."""
+    said = volume.get("bga progress") or volume.get("bga status", "")
+    return "" if said.lower() == "not running" else said
+
+
+def is_used(drive: dict[str, str]) -> bool:
+    """Whether the drive says itself that it is in an array."""
+    said = drive.get("block ids") or drive.get("associated vds")
+    return bool(said) or drive.get("assigned", "").lower() == "yes"
 
 
 def parse_size(text: str) -> int:

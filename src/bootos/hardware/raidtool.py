@@ -344,6 +344,7 @@ def _build_mvcli(found: mvcli.MvController) -> RaidController:
         model=found.model or None,
         pci_address=found.pci_address or None,
         firmware=found.values.get("firmware version"),
+        serial=found.values.get("serialno") or None,
         arrays=[
             RaidArray(
                 name=volume.get("name") or volume["id"],
@@ -361,6 +362,7 @@ def _build_mvcli(found: mvcli.MvController) -> RaidController:
                 serial=drive.get("serial") or None,
                 size_bytes=mvcli.find_size(drive) or None,
                 type=mvcli.find_type(drive),
+                state=drive.get("pd status") or None,
             )
             for drive in found.drives
         ],

@@ -1,5 +1,5 @@
-"""`raid.mvcli`: Marvell's controllers for two M.2 drives, by mvcli (Dell BOSS-S1 and S2) and mnv_cli (NVMe: Dell
-BOSS-N1, HPE NS204i, Lenovo's kit).
+"""`raid.mvcli`: Marvell's controllers for two M.2 drives, by mvcli (Dell BOSS-S1 and S2, Lenovo's mirroring kits) and
+mnv_cli (NVMe: Dell BOSS-N1, HPE NS204i, Lenovo's NVMe kit).
 
 They make one array, of level 0 or 1, and keep its name in ten characters. There are no hot spares and no policies: a
 new drive in the place of a dead one is filled by the controller itself. A drive in no array is a disk of the system
@@ -21,7 +21,8 @@ from bootos.wire.inventory import Disk
 
 NAME_LENGTH = 10
 _VOLUME_MODELS = (  # how the disk of an array calls itself
-    "dellboss", "marvell", "mr-raid", "dell boss", "m.2 nvme 2-bay raid kit", "hpe ns204i",
+    "dellboss", "marvell", "mr-raid", "dell boss", "thinksystem m.2",
+    "m.2 nvme 2-bay raid kit", "hpe ns204i",
 )  # fmt: skip
 _STATES: dict[str, ArrayState] = {
     "functional": "optimal", "degraded": "degraded", "degrade": "degraded",
@@ -58,6 +59,7 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
         number=found.number,
         model=found.model,
         pci_address=found.pci_address,
+        serial=values.get("serialno", ""),
         firmware=values.get("firmware version", ""),
         mode="mixed",
         capability=Capability(
@@ -77,7 +79,9 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
 
 def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], storage: Storage) -> Drive:
     id, serial = values.get("pd id", ""), values.get("serial", "")
-    is_used = id in taken or bool(values.get("block ids", "")) or values.get("assigned", "").lower() == "yes"
+    is_used = id in taken or mv.is_used(values)
+    status = values.get("pd status", "")
+    is_dead = re.search(r"offline|fail|missing|dead|error", status, re.IGNORECASE) is not None
     disk = find_disk(storage, serial=serial) if not is_used else None
     size_bytes = mv.find_size(values)
     return Drive(
@@ -86,12 +90,14 @@ def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], stora
         slot=id,
         model=" ".join(values.get("model", "").split()),
         serial=serial,
+        wwn=values.get("wwn", ""),
         firmware=values.get("firmware version", ""),
         size_bytes=size_bytes,
         usable_bytes=mv.parse_size(values.get("pd valid size", "")) or size_bytes,
         type=mv.find_type(values),
         interface=values.get("type", "NVME").partition(" ")[0].upper(),
-        state="online" if is_used else "jbod" if disk is not None else "good",
+        state="failed" if is_dead else "online" if is_used else "jbod" if disk is not None else "good",
+        trouble=f"its state is {status}" if is_dead else "",
         device=disk.path if disk is not None else "",
     )
 
@@ -109,10 +115,14 @@ def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
 
 def _build_array(found: mv.MvController, volume: dict[str, str], storage: Storage) -> Array:
     disk = find_volume_disk(found, storage)
-    there = {drive.get("pd id") for drive in found.drives}
+    there = {
+        drive.id
+        for drive in (_build_drive(entry, {}, storage) for entry in found.drives)
+        if drive.state != "failed"
+    }
     members = mv.list_members(volume)
     count = volume.get("# of pds", "")
-    running = volume.get("bga status", "")
+    running = mv.find_running(volume)
     state = _STATES.get(volume.get("status", "").lower(), "unknown")
     if state == "degraded" and "rebuild" in running.lower():
         state = "rebuilding"
@@ -125,7 +135,7 @@ def _build_array(found: mv.MvController, volume: dict[str, str], storage: Storag
         strip_bytes=mv.parse_size(volume.get("stripe size", "")) or None,
         size_bytes=mv.parse_size(volume.get("size", "")),
         state=state,
-        progress="" if running.lower() == "not running" else running,
+        progress=running,
         device=disk.path if disk is not None else "",
     )
 
