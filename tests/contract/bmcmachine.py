@@ -40,6 +40,8 @@ class BmcMachine:
         self.refused_levels: set[str] = set()
         self.maker = 0
         self.answers_lan = False  # whether this machine reaches its BMC over the LAN
+        self.hangs_after_change = False  # ipmitool over the LAN does not end any more once levels were set
+        self.late_levels: set[str] = set()  # the BMC takes these, and ipmitool does not end
         self.print_code = 0  # the status that `lan print` ends with
         self.sol: dict[str, str] | None = {"enabled": "false", "volatile": "115.2", "non-volatile": "9.6"}
         self.boot = ""  # the options of `chassis bootdev`
@@ -62,6 +64,8 @@ class BmcMachine:
                 secret in words or secret in (command.env or {}).values() for secret in command.secrets
             )
             assert words[words.index("-f") + 1] == "/dev/stdin"
+            if self.hangs_after_change and any("cipher_privs" in call for call in self.calls):
+                raise command.build_late("was ended")
             stdout, stderr, code = self._log_in(words[4:], (command.input or "").removesuffix("\n"))
         elif words[1] == "exec":
             assert words[2] == "/dev/stdin"
@@ -70,6 +74,8 @@ class BmcMachine:
             stdout, stderr, code = self._answer_raw([int(word, 16) for word in command.input.split()[1:]])
         else:
             stdout, stderr, code = self._answer(words[1:])
+            if words[-1] in self.late_levels:
+                raise command.build_late("was ended")
         return command.complete(code, stdout, stderr)
 
     def _log_in(self, words: list[str], password: str) -> tuple[str, str, int]:

@@ -88,6 +88,24 @@ def test_a_change_that_cannot_be_taken_back_is_said() -> None:
         apply(build_driver(), bmc, build(cipher_suites=[3], cipher_index="place", **users))
 
 
+def test_a_change_whose_proof_does_not_end_is_taken_back() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.hangs_after_change = "0,1,2,3", True
+    with pytest.raises(StepFailed, match=r"could not log in .* as with 3 before: the levels are a{15} again"):
+        apply(build_driver(), bmc, build(cipher_suites=[3], **users))
+    assert bmc.levels == "a" * 15
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_a_change_that_does_not_end_and_was_made_is_taken_back(is_reachable: bool) -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.answers_lan = "0,1,2,3", is_reachable
+    bmc.late_levels.add("XXXaaaaaaaaaaaa")
+    with pytest.raises(StepFailed, match=r"the BMC did not do .*: the levels are a{15} again"):
+        apply(build_driver(), bmc, build(cipher_suites=[3], **users))
+    assert bmc.levels == "a" * 15
+
+
 def test_a_login_is_tried_with_suites_that_ipmitool_speaks_the_sound_ones_first() -> None:
     bmc, users = build_reachable()
     bmc.suites, bmc.by_number = "1,2,3,6,7,8,11,12", True

@@ -11,6 +11,8 @@ import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.oob.cipher import Login, SetCiphers, find_spoken, list_suites
+from bootos.errors import BootosError
+from bootos.process import ToolError
 from bootos.waiting import Clock, find_within
 
 log = logging.getLogger(__name__)
@@ -34,14 +36,28 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 def change_ciphers(
     machine: Machine, wanted: SetCiphers, set_levels: Callable[[str], object], clock: Clock
 ) -> None:
-    """Set the levels. Where the BMC answers RMCP+ from this machine, and the account cannot log in afterwards with a
-    suite that is to remain, they are set back. Raises DriverError."""
+    """Set the levels. Where that fails, or the BMC answers RMCP+ from this machine and the account cannot log in
+    afterwards with a suite that is to remain, they are set back. Raises DriverError."""
     login = wanted.login
-    if login is None:
-        set_levels(wanted.levels)
-        return
-    before = try_to_log_in(machine, login, wanted.usable or wanted.wanted)
-    set_levels(wanted.levels)
+    before = None
+    if login is not None:
+        before = try_to_log_in(machine, login, wanted.usable or wanted.wanted)
+    try:
+        set_levels(wanted.levels)  # the BMC may have taken them where this fails, too
+        if login is not None and before is not None:
+            _prove(machine, wanted, login, before, clock)
+    except Exception as failed:
+        hint = failed.hint if isinstance(failed, BootosError) else ""
+        try:
+            set_levels(wanted.before)
+        except DriverError as cause:
+            message = f"{failed}, and the BMC did not take its levels {wanted.before} again"
+            raise DriverError(message, hint=hint) from cause
+        raise DriverError(f"{failed}: the levels are {wanted.before} again", hint=hint) from failed
+
+
+def _prove(machine: Machine, wanted: SetCiphers, login: Login, before: Attempt, clock: Clock) -> None:
+    """Raises DriverError where the BMC answered before the change and the account cannot log in after it."""
     if not before.answered:
         log.warning(
             "that the BMC can still be logged in to was not proven: at %s it does not answer this machine",
@@ -61,19 +77,13 @@ def change_ciphers(
         f"with cipher suites {list_suites(wanted.wanted)} alone {login.user} could not log in to the BMC at "
         f"{login.address}{earlier}"
     )
-    try:
-        set_levels(wanted.before)
-    except DriverError as cause:
-        raise DriverError(
-            f"{message}, and the BMC did not take its levels {wanted.before} again", hint=_HINT
-        ) from cause
-    raise DriverError(f"{message}: the levels are {wanted.before} again", hint=_HINT)
+    raise DriverError(message, hint=_HINT)
 
 
 def try_to_log_in(machine: Machine, login: Login, suites: Mapping[int, str]) -> Attempt:
     """Log in over the LAN with the first of these suites, the strong ones first, that lets the account in: as what it
     is, or as what the suite's level allows. A few are tried, and one alone where the BMC does not answer, which costs
-    seconds."""
+    seconds. A try that does not end is one that is not answered."""
     answered = False
     for suite in find_spoken(suites)[:MOST_TRIES]:
         words = ["-v", "-I", "lanplus", "-H", login.address, "-U", login.user, "-f", "/dev/stdin"]
@@ -90,13 +100,17 @@ def try_to_log_in(machine: Machine, login: Login, suites: Mapping[int, str]) -> 
             "info",
         ]
         password = login.password.password
-        done = machine.run(
-            ["ipmitool", *words],
-            input=f"{password}\n",
-            secrets=[password],
-            check=False,
-            timeout_s=LOGIN_S,
-        )
+        try:
+            done = machine.run(
+                ["ipmitool", *words],
+                input=f"{password}\n",
+                secrets=[password],
+                check=False,
+                timeout_s=LOGIN_S,
+            )
+        except ToolError as cause:
+            log.info("the login with cipher suite %s was not tried to its end: %s", suite, cause)
+            break
         if done.returncode == 0:
             return Attempt(suite=suite, answered=True)
         answered = answered or any(word in done.stdout + done.stderr for word in _REFUSALS)
