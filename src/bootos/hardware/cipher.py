@@ -58,18 +58,22 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_index(self, maker: int = 0) -> Index | None:
         """Which of the two this BMC does, by what it prints and, where that is not enough, by its maker (IANA number).
-        None: not certain."""
-        if UNUSED in self.levels:  # all suites open says nothing
-            strangers = self._used - set(self.suites)  # no suite has this number
-            behind = {place for place in self._used if place >= len(self.suites)}
-            by_number_is_odd = (
-                strangers - {0} or strangers == self._used
-            )  # suite 0 may be open and not listed
-            if self._hides_suites or (strangers and by_number_is_odd and not behind):
-                return "place"
-            if behind and not strangers - {0}:
-                return "number"
-        return _BY_MAKER.get(maker)
+        None: not certain, or the two say not the same."""
+        printed, made = self._find_printed_index(), _BY_MAKER.get(maker)
+        if printed is not None and made is not None and printed != made:
+            return None
+        return printed or made
+
+    def _find_printed_index(self) -> Index | None:
+        if UNUSED not in self.levels:  # all suites open says nothing
+            return None
+        strangers = self._used - set(self.suites)  # no suite has this number
+        behind = {place for place in self._used if place >= len(self.suites)}
+        # suite 0 may be open and not listed
+        by_number_is_odd = strangers - {0} or strangers == self._used
+        if self._hides_suites or (strangers and by_number_is_odd and not behind):
+            return "place"
+        return "number" if behind and not strangers - {0} else None
 
     def get_index(self, index: Index) -> dict[int, int]:
         """Suite -> the index of its level."""

@@ -59,7 +59,9 @@ def test_the_levels_are_read_in_both_ways(
         (SUPERMICRO_SET, 10876, "number", (3,)),
         (SUPERMICRO_SET, 47488, "number", (3,)),
         (BY_PLACE, 0, "place", (3, 17)),
-        (BY_PLACE, 10876, "place", (3, 17)),
+        (BY_PLACE, 20974, "place", (3, 17)),
+        (BY_PLACE, 10876, None, ()),  # its maker's go by number
+        (SUPERMICRO, 20974, None, ()),
         (SIMULATOR, 0, None, ()),
         (SIMULATOR, 20974, "place", tuple(range(1, 16))),
     ],
@@ -186,6 +188,19 @@ def test_a_template_that_says_the_other_index_than_the_bmc_shows_is_refused() ->
     (problem,) = plan(read(SUPERMICRO), [3], index="place").problems
     assert problem.path == "oob.cipher_index"
     assert "can only be by number" in problem.message
+
+
+def test_levels_that_are_not_as_the_maker_of_the_bmc_keeps_them_are_left_to_the_template() -> None:
+    """What was written by the other index before must not be written so again."""
+    found = Ciphers(suites=(1, 2, 3, 6, 7, 8, 11, 12), levels="XXaXXaXXXXXXXXX")
+    (problem,) = plan(found, [3], maker=10876).problems
+    assert "cipher_index" in problem.hint
+    assert "print" in problem.message
+    by_number = plan(found, [3], maker=10876, index="number")
+    by_place = plan(found, [3], maker=10876, index="place")
+    assert by_number.problems == by_place.problems == []
+    assert by_number.actions[0].detail.levels == "XXXaXaXXXXXXXXX"
+    assert by_place.actions[0].detail.levels == "XXaXXXXXXXXXXXX"
 
 
 def test_a_suite_without_a_level_cannot_be_switched_off() -> None:

@@ -61,8 +61,8 @@ def plan_ciphers(
         message = f"this BMC has no cipher suite {list_suites(absent, ', ')}: it has {list_suites(found.suites, ', ')}"
         planned.complain(AT, message)
         return
-    certain = found.find_index(maker)
-    if said is not None and found.find_index() not in (None, said):
+    certain, printed = found.find_index(maker), found.find_index()
+    if said is not None and certain is not None and printed not in (None, said):
         there = f"the levels {found.levels} for {list_suites(found.suites)}"
         message = f"is {said}, and this BMC has {there}, which can only be by {certain}"
         planned.complain("oob.cipher_index", message, "leave it out")
@@ -73,7 +73,7 @@ def plan_ciphers(
     fixed = {s for reading in readings for s in found.suites if s not in reading} - set(wanted)
     outcomes = {found.restrict(wanted, reading) for reading in readings}
     if len(outcomes) > 1 or (fixed and index is None):
-        planned.problems.append(describe_doubt(found, wanted))
+        planned.problems.append(describe_doubt(found, wanted, printed))
         return
     if fixed:
         listed = list_suites(sorted(fixed), ", ")
@@ -125,15 +125,16 @@ def _describe_proof(login: Login | None, wanted: Collection[int]) -> str:
     return f"the change of the BMC's cipher suites will not be proven by a login: {why}"
 
 
-def describe_doubt(found: Ciphers, wanted: Collection[int]) -> Problem:
+def describe_doubt(found: Ciphers, wanted: Collection[int], printed: Index | None) -> Problem:
     """Why nothing is set where the two readings come to different ends: one of them would switch a wanted suite off,
-    and with it perhaps the last way in."""
+    and with it perhaps the last way in. `printed` is what the levels themselves say, and the maker's others do not."""
     place, number = (found.find_usable(index) for index in (found.by_place, found.by_number))
+    odd = f" and prints them as by {printed}, unlike its maker's others" if printed is not None else ""
     return Problem(
         path=AT,
         message=f"which of the levels {found.levels} is which cipher suite's is not certain on this BMC, which lists "
-        f"{list_suites(found.suites)}: read by their place {list_suites(place) or 'none'} may be used now, read by "
-        f"their number {list_suites(number) or 'none'}; to allow {list_suites(sorted(wanted))} alone could switch off "
-        "one that is wanted",
+        f"{list_suites(found.suites)}{odd}: read by their place {list_suites(place) or 'none'} may be used now, read "
+        f"by their number {list_suites(number) or 'none'}; to allow {list_suites(sorted(wanted))} alone could switch "
+        "off one that is wanted",
         hint=_HINT,
     )
