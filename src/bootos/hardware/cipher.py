@@ -80,7 +80,8 @@ class Ciphers(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_number if index == "number" else self.by_place
 
     def find_usable(self, index: Mapping[int, int]) -> tuple[int, ...]:
-        """The cipher suites that somebody may log on with, read in one way. One without a level has no limit."""
+        """The cipher suites that somebody may log on with, read in one way. One without a level counts as one, and
+        on some BMCs (iLO) lets nobody in."""
         return tuple(self.find_levels(index))
 
     def find_levels(self, index: Mapping[int, int]) -> dict[int, str]:

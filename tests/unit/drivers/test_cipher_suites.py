@@ -208,6 +208,19 @@ def test_a_suite_without_a_level_cannot_be_switched_off() -> None:
     assert "cipher suite 15 of this BMC has no level" in problem.message
 
 
+def test_suites_without_a_level_alone_are_no_way_in_that_is_certain() -> None:
+    """15 levels by number: those of suites 15 to 17 are none, and an iLO refuses its 17."""
+    found = Ciphers(suites=(1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17), levels="XaaaXXaaaXXaaXX")
+    planned = plan(found, [15, 16, 17], maker=10876)
+    (problem,) = planned.problems
+    assert (problem.path, planned.actions) == ("oob.cipher_suites", [])
+    assert "none of 15, 16, 17 has a level" in problem.message
+    assert "1, 2, 3, 6" in problem.hint
+    with_3 = plan(found, [3, 15, 16, 17], maker=10876)
+    assert with_3.problems == []
+    assert with_3.actions[0].detail.levels == "XXXaXXXXXXXXXXX"
+
+
 @pytest.mark.parametrize(
     ("suites", "levels", "is_open"),
     [

@@ -84,6 +84,14 @@ def plan_ciphers(
     if levels == found.levels:
         planned.notes.append("the BMC's cipher suites are as wanted")
         return
+    if not all(set(wanted) & set(reading) for reading in readings):
+        listed = list_suites(sorted(wanted), ", ")
+        message = (
+            f"on this BMC none of {listed} has a level, and whether these alone let anybody in is not certain"
+        )
+        leveled = list_suites(sorted(set(found.suites) & set(readings[0])), ", ")
+        planned.complain(AT, message, f"name one that has a level, too: {leveled or 'this BMC has none'}")
+        return
     change = Change(
         what="BMC cipher suites", before=list_suites(usable) or "none", after=list_suites(sorted(wanted))
     )
