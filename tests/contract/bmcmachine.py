@@ -93,7 +93,8 @@ class BmcMachine:
         if suite not in suites or (place < len(self.levels) and self.levels[place] == "X"):
             refused = "no matching cipher suite"
             return "", f"Error in open session response message : {refused}\n\n{end}", 1
-        level = {"u": "USER", "o": "OPERATOR"}.get(self.levels[place] if place < len(self.levels) else "a")
+        limit = self.levels[place] if place < len(self.levels) else "a"
+        level = {"c": "CALLBACK", "u": "USER", "o": "OPERATOR"}.get(limit)
         if level is not None and options["-L"] != level:
             refused = "unauthorized role or privilege level requested"
             return "", f"RAKP 2 message indicates an error : {refused}\n{end}", 1

@@ -80,6 +80,19 @@ def test_a_suite_of_a_low_level_is_tried_with_that_level() -> None:
     assert bmc.levels == "XuuXXXXXXXXXXXX"
 
 
+def test_a_suite_for_callbacks_proves_nothing_and_a_change_that_leaves_it_alone_is_made_and_said() -> None:
+    bmc, users = build_reachable()
+    bmc.suites, bmc.levels = "0,1,2,3", "XaacXXXXXXXXXXX"
+    template = build(cipher_suites=[3], **users)
+    assert any(
+        "will not be proven by a login: " in note for note in plan(build_driver(), bmc, template).notes
+    )
+    apply(build_driver(), bmc, template)
+    assert (bmc.levels, list_logins(bmc)) == ("XXXcXXXXXXXXXXX", [])
+    apply(build_driver(), bmc, build(cipher_suites=[1, 3], **users))
+    assert (bmc.levels, list_logins(bmc)) == ("XaXcXXXXXXXXXXX", ["1", "1"])
+
+
 def test_a_change_that_cannot_be_taken_back_is_said() -> None:
     bmc, users = build_reachable()
     bmc.suites, bmc.by_number = "1,2,3,6,7,8,11,12", True

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-UNUSED = "X"
+UNUSED, CALLBACK = "X", "c"
 Index = Literal["number", "place"]
 
 # AMI's firmware has these, and does not list those that are switched off: their places stay.

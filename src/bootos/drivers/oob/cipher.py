@@ -3,13 +3,13 @@
 Sources: IPMI 2.0, table 23-4 (LAN parameters 23 and 24); the manual of ipmitool (`lan set ... cipher_privs`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from bootos.drivers.contract import Change, Planned
 from bootos.errors import Problem
-from bootos.hardware.cipher import UNUSED, Ciphers, Index
+from bootos.hardware.cipher import CALLBACK, UNUSED, Ciphers, Index
 from bootos.masking import Hidden
 
 PLACES = 15  # LAN parameter 24 holds as many privilege levels
@@ -95,15 +95,15 @@ def plan_ciphers(
     change = Change(
         what="BMC cipher suites", before=list_suites(usable) or "none", after=list_suites(sorted(wanted))
     )
-    login = login if find_spoken(wanted) else None
-    planned.notes.append(_describe_proof(login, wanted))
-    after = msgspec.structs.replace(found, levels=levels)
+    remaining = msgspec.structs.replace(found, levels=levels).find_levels(readings[0])
+    login = login if find_spoken(remaining) else None
+    planned.notes.append(_describe_proof(login, remaining))
     detail = SetCiphers(
         channel=channel,
         levels=levels.ljust(PLACES, UNUSED),
         before=found.levels.ljust(PLACES, UNUSED),
         usable=found.find_levels(readings[0]),
-        wanted=after.find_levels(readings[0]),
+        wanted=remaining,
         login=login,
     )
     planned.act(
@@ -111,9 +111,10 @@ def plan_ciphers(
     )
 
 
-def find_spoken(suites: Collection[int]) -> list[int]:
-    """Those of these suites that ipmitool can log in with, the sound ones first."""
-    return [suite for suite in _SPOKEN if suite in suites]
+def find_spoken(suites: Mapping[int, str]) -> list[int]:
+    """Those of these suites (each with its level) that ipmitool can log in with, the sound ones first. Up to callback
+    nobody logs in."""
+    return [suite for suite in _SPOKEN if suites.get(suite, CALLBACK) != CALLBACK]
 
 
 def list_suites(suites: Iterable[int], separator: str = ",") -> str:
@@ -121,15 +122,15 @@ def list_suites(suites: Iterable[int], separator: str = ",") -> str:
     return separator.join(str(suite) for suite in suites)
 
 
-def _describe_proof(login: Login | None, wanted: Collection[int]) -> str:
+def _describe_proof(login: Login | None, remaining: Mapping[int, str]) -> str:
     if login is not None:
         return (
             f"the change of the BMC's cipher suites is proven by a login as {login.user}, if the BMC answers this "
             f"machine at {login.address}; if not, the job's log says so"
         )
     why = "the template gives no password of an account that may log in, or the BMC has no address"
-    if not find_spoken(wanted):
-        why = "ipmitool speaks none of those that remain"
+    if not find_spoken(remaining):
+        why = "ipmitool speaks none of those that remain, or they are for callbacks alone"
     return f"the change of the BMC's cipher suites will not be proven by a login: {why}"
 
 

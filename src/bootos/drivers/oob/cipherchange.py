@@ -41,7 +41,8 @@ def change_ciphers(
     login = wanted.login
     before = None
     if login is not None:
-        before = try_to_log_in(machine, login, wanted.usable or wanted.wanted)
+        present = wanted.usable if find_spoken(wanted.usable) else wanted.wanted
+        before = try_to_log_in(machine, login, present)
     try:
         set_levels(wanted.levels)  # the BMC may have taken them where this fails, too
         if login is not None and before is not None:
@@ -121,5 +122,5 @@ def try_to_log_in(machine: Machine, login: Login, suites: Mapping[int, str]) -> 
 
 def _find_privilege(login: Login, level: str) -> str:
     """The lower one of the account's role and the suite's level, in ipmitool's words."""
-    limits = {"c": "user", "u": "user", "o": "operator"}
+    limits = {"u": "user", "o": "operator"}
     return min(login.role, limits.get(level, "administrator"), key=_ROLES.index).upper()
