@@ -66,7 +66,7 @@ def parse_version(text: str, component: str = "") -> Parsed | None:
     if found := _HPE_DATED.fullmatch(text):
         return Parsed(found[1], (), (int(found[4]), int(found[2]), int(found[3])))
     if found := _INTEL.fullmatch(text):
-        day, year, minute = found[3], found[4], found[5]
+        day, year, minute = int(found[3]), int(found[4]), int(found[5])
         return Parsed(found[1], _parse_numbers(found[2]), (year, day, minute))
     if component in ("bios", "bmc") and (found := _LETTERED.fullmatch(text)):
         return Parsed(found[1], _parse_numbers(found[2]))
@@ -91,7 +91,7 @@ def _parse_own(text: str) -> Parsed | None:
     if (found := _SUPERMICRO.fullmatch(text)) and _NUMBERS.fullmatch(found[4]):
         return Parsed("", _parse_numbers(found[4]), (int(found[3]), int(found[1]), int(found[2])))
     if found := _CISCO_BIOS.fullmatch(text):
-        return Parsed(found[1], _parse_numbers(found[2]), (found[4], found[3], found[5]))
+        return Parsed(found[1], _parse_numbers(found[2]), (int(found[4]), int(found[3]), int(found[5])))
     if found := _PREFIXED.fullmatch(text):
         return Parsed(found[1], _parse_numbers(found[2]))
     return None
@@ -130,8 +130,8 @@ def compare_versions(one: str, other: str, component: str = "") -> int | None:
     second: tuple[object, ...] = right.key
     if first == second and left.rest and right.rest and len(left.rest) == len(right.rest):
         first, second = left.rest, right.rest
-        # a build, of which one is written shorter
-        if isinstance(first[0], str) and isinstance(second[0], str):
+        # Lenovo's build, of which one is written shorter
+        if len(first) == 1 and isinstance(first[0], str) and isinstance(second[0], str):
             size = min(len(first[0]), len(second[0]))
             first, second = (first[0][-size:],), (second[0][-size:],)
     return (first > second) - (first < second)
