@@ -392,6 +392,37 @@ def test_an_account_that_cannot_be_read_is_named_and_others_are_planned(serve: S
     assert note.endswith("refuses 'operator': not for this account")
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_accounts_that_may_not_be_listed_take_away_only_themselves(serve: Serve, status: int) -> None:
+    service, accounts = serve("ilo5-account-without-role"), "/redfish/v1/AccountService/Accounts"
+    service.fail(accounts, status, "not for this account")
+    (problem,) = service.plan(RedfishDriver(), {"oob": {"users": [build_user()]}}).problems
+    assert (problem.path, problem.message) == ("oob.users", "this Redfish service shows no accounts")
+    planned = service.plan(RedfishDriver(), {"oob": {"boot_device": "none"}})
+    assert planned.problems == []
+    assert any(note.startswith(f"{accounts}: ") for note in planned.notes)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, "not for this account"), (500, "(500)"), (404, "not have")]
+)
+def test_bios_settings_whose_changes_may_not_be_read_are_shown_and_not_changed(
+    serve: Serve, status: int, said: str
+) -> None:
+    service, driver, bios = (
+        serve("supermicro-x13-bios", "Supermicro"),
+        BiosRedfishDriver(),
+        {"bios": {"turbo": "enabled"}},
+    )
+    pending = service.find("/redfish/v1/Systems/1/Bios")["@Redfish.Settings"]["SettingsObject"]["@odata.id"]
+    service.fail(pending, status, "not for this account")
+    assert service.read(driver, bios).settings
+    (problem,) = service.plan(driver, bios).problems
+    assert problem.path == "bios"
+    assert pending in problem.message
+    assert said in problem.message
+
+
 def test_a_card_that_the_service_cannot_update_is_a_problem(serve: Serve) -> None:
     service = serve("supermicro-x13-firmware")
     planned = service.plan(

@@ -18,7 +18,7 @@ from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Plann
 from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
-from bootos.drivers.redfish.reply import read_link, read_links
+from bootos.drivers.redfish.reply import Reply, read_link, read_links
 from bootos.drivers.redfish.resource import NotShownError, find_system
 from bootos.errors import Problem, Problems
 from bootos.template.model import Template
@@ -72,14 +72,14 @@ class BiosRedfishDriver(BiosDriver, Caller):
                 return RedfishBiosState(vendor=vendor, settings=[], obstacles=tuple(problems))
             if vendor == GENERIC:
                 vendor = find_vendor(str(system.get("Manufacturer") or ""))
-            pending = find_pending_path(bios)
-            gone = (
-                f"the Redfish service says that BIOS settings are changed at {pending}, and does not have it"
+            pending = client.look(find_pending_path(bios))
+            gone = "what the Redfish service changes BIOS settings by cannot be read"
+            problems = (
+                [] if pending else [Problem(path="bios", message=f"{gone}: {'; '.join(client.unread)}")]
             )
-            problems = [] if client.find(pending) else [Problem(path="bios", message=gone)]
             settings = bios.get("@Redfish.Settings")
             times = settings.get("SupportedApplyTimes") if isinstance(settings, dict) else None
-            shown = _read_settings(client, bios)
+            shown = _read_settings(client, bios, pending)
             return RedfishBiosState(
                 vendor=vendor,
                 settings=shown,
@@ -117,7 +117,8 @@ class BiosRedfishDriver(BiosDriver, Caller):
             bios = client.get(self._state.bios).body
             reply = client.patch(find_pending_path(bios), body, what=what)
             client.wait_for_task(reply, what=what, deadline_s=TASK_DEADLINE_S)
-            settings = _read_settings(client, client.get(self._state.bios).body)
+            bios = client.get(self._state.bios).body
+            settings = _read_settings(client, bios, client.find(find_pending_path(bios)))
         check_taken(settings, details, "the Redfish service")
 
 
@@ -135,8 +136,7 @@ def find_pending_path(bios: Mapping[str, Any]) -> str:
     return read_link(bios, "@Redfish.Settings", "SettingsObject") or str(bios["@odata.id"])
 
 
-def _read_settings(client: Client, bios: dict[str, Any]) -> list[Setting]:
-    pending = client.find(find_pending_path(bios))
+def _read_settings(client: Client, bios: dict[str, Any], pending: Reply | None) -> list[Setting]:
     registry = _read_registry(client, str(bios.get("AttributeRegistry") or ""))
     later = pending.body.get("Attributes") if pending is not None else None
     return parse_settings(bios.get("Attributes") or {}, later or {}, registry)

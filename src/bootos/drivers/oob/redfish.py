@@ -22,7 +22,6 @@ from bootos.drivers.oob.redfishresource import (
     read_accounts,
     read_boot,
     read_power_policy,
-    takes_accounts,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
 from bootos.drivers.redfish.caller import Caller
@@ -144,7 +143,7 @@ class RedfishDriver(Caller):
             interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
             power=read_power_policy(client, system) if oob.power_policy is not None else None,
             boot=read_boot(client, system),
-            takes_accounts=takes_accounts(client, service.body if service else {}),
+            takes_accounts=shown.takes_more,
         )
         return msgspec.structs.replace(state, unread=tuple(client.unread))
 

@@ -34,13 +34,6 @@ def find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def takes_accounts(client: Client, service: dict[str, Any]) -> bool:
-    """Whether accounts can be created; a service that does not say so is taken to. Raises RedfishError."""
-    path = read_link(service, "Accounts")
-    found = client.find(path) if path else None
-    return found is None or not found.allow or "POST" in found.allow
-
-
 def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
     """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
     this machine."""
@@ -182,12 +175,14 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
 
 class Accounts(NamedTuple):
     """Accounts and free slots, those that the service listed and did not show, the names of the roles, and the path of
-    the collection, which is empty where the service has none."""
+    the collection, which is empty where the service has none or does not show it. `takes_more`: whether accounts can be
+    created; a service that does not say so is taken to."""
 
     accounts: list[Account]
     unread: tuple[str, ...]
     roles: tuple[str, ...]
     path: str
+    takes_more: bool = True
 
 
 def read_accounts(client: Client, service: dict[str, Any]) -> Accounts:
@@ -207,7 +202,8 @@ def read_accounts(client: Client, service: dict[str, Any]) -> Accounts:
         else:
             accounts.append(parse_account(found.body))
     shown = tuple(str(role.body.get("RoleId") or role.body.get("Id")) for role in names if role is not None)
-    return Accounts(accounts, tuple(unread), shown, path)
+    takes_more = not collection.allow or "POST" in collection.allow
+    return Accounts(accounts, tuple(unread), shown, path, takes_more)
 
 
 def parse_account(body: dict[str, Any]) -> Account:
