@@ -9,8 +9,10 @@ no paths to unpack, and lies in the tests as it stands. What it holds may be hos
 import base64
 import gzip
 import io
+import os
 import posixpath
 from collections.abc import Sequence
+from itertools import dropwhile
 from os import PathLike, fspath
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -26,6 +28,8 @@ from bootos.wire.inventory import Inventory
 _BASE64 = "base64:"
 _NOT_RECORDED = ("usr/",)  # usr/ has pci.ids, which is a file of the image and not of the machine
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
+MOST_ENTRIES = 50_000  # files, links and directories of a machine
+MOST_PARTS = 64  # of a path
 SCRATCH = "run/bootos"  # where tools write the files that are read of them, in memory
 
 
@@ -213,19 +217,33 @@ def build_capture(tree: RecordingTree, runner: RecordingRunner) -> Capture:
 
 
 def build_tree(capture: Capture, root: Path) -> None:
-    """Lay a capture out as a directory tree below `root`. What leads out of it is left out."""
-    for path in filter(is_inside, capture.directories):
-        (root / path).mkdir(parents=True, exist_ok=True)
+    """Lay a capture out as a directory tree below `root`. What leads out of it is left out. Raises OSError, ValueError
+    for what cannot be laid out; nothing may be read of the tree then.
+
+    Everything lies in real directories, none behind a link, and a link goes up only at its beginning: so no link leads
+    out, whatever is made after it.
+    """
+    _check_count(capture)
+    for path in filter(is_plain, capture.directories):
+        _make_parents(f"{path}/.", root)
     _lay_files(capture.files, root)
     for path, target in capture.links.items():
-        if is_inside(path) and is_inside(posixpath.join(posixpath.dirname(path), target)):
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).symlink_to(target)
-    inside = root.resolve()
-    for path in filter(is_inside, capture.links):
-        # links that lead over links
-        if (root / path).is_symlink() and not (root / path).resolve().is_relative_to(inside):
-            (root / path).unlink()
+        if is_plain(path) and _leads_inside(path, target):
+            place = root / path
+            if _make_parents(path, root) and not os.path.lexists(place):
+                place.symlink_to(target)
+
+
+def _check_count(capture: Capture) -> None:
+    """Raise ValueError for more files and directories than a machine has."""
+    made = set[str]()
+    for files in (capture.directories, capture.files, capture.links, *(tool.files for tool in capture.tools)):
+        for path in filter(is_plain, files):
+            while path and path not in made:
+                made.add(path)
+                path = path.rpartition("/")[0]
+            if len(made) > MOST_ENTRIES:
+                raise ValueError(f"it holds more than {MOST_ENTRIES} files and directories")
 
 
 def is_inside(path: str) -> bool:
@@ -234,10 +252,33 @@ def is_inside(path: str) -> bool:
     return bool(path) and "\0" not in path and not plain.startswith(("/", "..")) and plain != "."
 
 
+def is_plain(path: str) -> bool:
+    """Whether a path is one below the root, written in the one way to write it."""
+    return is_inside(path) and posixpath.normpath(path) == path and path.count("/") < MOST_PARTS
+
+
+def _leads_inside(path: str, target: str) -> bool:
+    """Whether a link stays below the root, wherever what it names leads in turn: `a/..` is not where `a` is."""
+    parts = PurePosixPath(target).parts
+    names = list(dropwhile("..".__eq__, parts))
+    return is_inside(posixpath.join(posixpath.dirname(path), target)) and ".." not in names
+
+
+def _make_parents(path: str, root: Path) -> bool:
+    """Make the directories that a path lies in; False: one of them is a link, so it would lie elsewhere."""
+    root.mkdir(parents=True, exist_ok=True)
+    here = root
+    for part in path.split("/")[:-1]:
+        here = here / part
+        if here.is_symlink():
+            return False
+        here.mkdir(exist_ok=True)
+    return True
+
+
 def _lay_files(files: dict[str, str], root: Path) -> None:
     for path, text in files.items():
-        if is_inside(path):
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
+        if is_plain(path) and _make_parents(path, root) and not (root / path).is_symlink():
             (root / path).write_bytes(decode_file(text))
 
 

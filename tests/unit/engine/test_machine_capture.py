@@ -3,7 +3,9 @@ hold."""
 
 import gzip
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
@@ -14,11 +16,20 @@ from captured import MACHINES, NAMES, build_machine
 from typer.testing import CliRunner
 
 from bootos.cli import build_app
+from bootos.drivers.storage.lsblk import LSBLK_COLUMNS
 from bootos.engine.capture.lookrunner import LookRunner, is_look
-from bootos.engine.capture.replayed import load_state, read_file, understand_capture
+from bootos.engine.capture.replayed import load_state, make_anonymous, read_file, understand_capture
 from bootos.engine.capture.take import fit, mask_text, take_capture
 from bootos.errors import BootosError
-from bootos.hardware.capture import Capture, Replay, ToolOutput, pack_capture, read_capture, unpack_capture
+from bootos.hardware.capture import (
+    Capture,
+    Replay,
+    ToolOutput,
+    build_tree,
+    pack_capture,
+    read_capture,
+    unpack_capture,
+)
 from bootos.process import Command, Completed, Options, ToolError
 from bootos.wire.inventory import Inventory
 
@@ -263,6 +274,90 @@ def test_a_capture_cannot_lead_out_of_its_root(tmp_path: Path) -> None:
     assert found.inventory.hostname is None
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
     assert not Path("/abs").exists()
+
+
+def test_a_link_over_a_link_overwrites_nothing_outside(tmp_path: Path) -> None:
+    """As it was done: links that lead out over one another, and one more that ends the laying before they are gone."""
+    victim = tmp_path / "rc"
+    victim.write_text("of the host")
+    argv = ["lsblk", "-J", "-b", "-o", LSBLK_COLUMNS]
+    capture = Capture(
+        files={"z2/dup": "", "z/k": "", "sys/block/sda/size": "4096"},
+        links={
+            "a/b/c/d/e/f": "../../../../../z",
+            "l": f"a/b/c/d/e/f/../../..{tmp_path}",
+            "l2": "a/b/c/d/e/f",
+            "l2/../../made": "x",
+            "l2/up": "../../..",
+            "z2/dup": "x",
+        },
+        tools=[ToolOutput(argv=argv, stdout="{}", files={"l/rc": "PWNED"})],
+    )
+    understand_capture(capture)
+    assert victim.read_text() == "of the host"
+    root = tmp_path / "a/b/root"
+    build_tree(capture, root)
+    Replay(capture, root)(argv)
+    assert victim.read_text() == "of the host"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "rc"]
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["root"]
+    for path in root.rglob("*"):
+        assert Path(os.path.realpath(path)).is_relative_to(root), path
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"run/bootos": "../out"},
+        {"out/x": "../../.."},
+        {"d": "e/..", "e": "f"},
+        {"d": "d"},
+        {"a/b": "../c", "c": "a/b"},
+        {"run/bootos/x": "/etc/hostname"},
+    ],
+)
+def test_no_tool_writes_through_a_link_of_a_capture(links: dict[str, str], tmp_path: Path) -> None:
+    files = {f"{path}/x": "x" for path in links} | dict.fromkeys(links, "x")
+    capture = Capture(links=links, tools=[ToolOutput(argv=["lsblk"], files=files)])
+    root = tmp_path / "a/b/root"
+    build_tree(capture, root)
+    with suppress(OSError):
+        Replay(capture, root)(["lsblk"])
+    for path in (root, *root.rglob("*")):
+        assert Path(os.path.realpath(path)).is_relative_to(root)
+    assert [path for path in tmp_path.rglob("*") if not path.is_relative_to(root)] == [
+        tmp_path / "a",
+        tmp_path / "a/b",
+    ]
+
+
+def test_a_file_of_this_host_in_the_tree_is_not_written(tmp_path: Path) -> None:
+    """As the list of PCI devices, which is linked where the capture has none."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "pci.ids").write_text("of the host")
+    (tmp_path / "root/pci.ids").symlink_to(tmp_path / "pci.ids")
+    capture = Capture(tools=[ToolOutput(argv=["lsblk"], files={"pci.ids": "x"})])
+    Replay(capture, tmp_path / "root")(["lsblk"])
+    assert (tmp_path / "pci.ids").read_text() == "of the host"
+
+
+@pytest.mark.parametrize(
+    "capture",
+    [
+        Capture(files={"a": "", "a/b": ""}),
+        Capture(files={"a" * 300: ""}),
+        Capture(files={f"{number}/{'x/' * 40}y": "" for number in range(2000)}),
+        Capture(files={"x": ""}, directories=[str(number) for number in range(60_000)]),
+        Capture(tools=[ToolOutput(argv=["x"], files={str(number): "" for number in range(60_000)})]),
+    ],
+)
+def test_of_a_capture_that_cannot_be_laid_out_nothing_is_read(capture: Capture, tmp_path: Path) -> None:
+    capture.files["sys/class/dmi/id/sys_vendor"] = "somebody"
+    found = understand_capture(capture)
+    assert any("cannot be laid out" in note for note in found.notes)
+    assert found.states == {}
+    with pytest.raises(BootosError, match="cannot be laid out"):
+        make_anonymous(pack_capture(capture))
 
 
 def test_what_is_no_capture_is_said(tmp_path: Path) -> None:

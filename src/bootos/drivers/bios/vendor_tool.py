@@ -4,6 +4,7 @@ A subclass reads all settings (`read_settings`) and hands over what shall be cha
 yes and does nothing is found out at once, where it shows what is pending: no reboot is spent on it.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -105,8 +106,11 @@ def quote_output(completed: Completed) -> str:
 
 
 def make_scratch(machine: Machine, name: str) -> Path:
-    """A file for the tool below the machine's root; what was there is gone."""
+    """A file for the tool below the machine's root; what was there is gone. Raises DriverError where a link leads out
+    of the root."""
     file = machine.root / SCRATCH / name
+    if not Path(os.path.realpath(file.parent)).is_relative_to(os.path.realpath(machine.root)):
+        raise DriverError(f"/{SCRATCH} leads out of the machine's files")
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.unlink(missing_ok=True)
     return file

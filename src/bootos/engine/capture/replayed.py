@@ -2,6 +2,7 @@
 there."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,27 @@ def read_file(path: Path) -> Capture:
 
 def read_captured(capture: Capture) -> SavedState:
     """What the readers and drivers read of the machine. Never raises for what the capture holds."""
+    try:
+        return _read(capture)
+    except BootosError as cause:
+        nothing = Inventory(collected_at=capture.taken_at, notes=[f"Nothing is read of it: {_tell(cause)}."])
+        return SavedState(
+            saved_at=capture.taken_at,
+            agent_version=capture.agent_version,
+            inventory=nothing,
+            notes=list(capture.left_out),
+        )
+
+
+def _read(capture: Capture) -> SavedState:
+    """The same. Raises BootosError for a capture that cannot be laid out: what lies there is not to be trusted."""
     with tempfile.TemporaryDirectory(prefix="bootos-capture-") as folder:
         root = Path(folder).resolve()
         notes = list(capture.left_out)
         try:
             build_tree(capture, root)
         except (OSError, ValueError) as cause:
-            notes.append(f"The files of the capture are not all laid out: {cause}.")
+            raise BootosError(f"the files of the capture cannot be laid out: {cause}") from cause
         _add_names(root)
         runner = Replay(capture, root)
         try:
@@ -72,12 +87,13 @@ def read_captured(capture: Capture) -> SavedState:
 
 
 def make_anonymous(data: bytes) -> bytes:
-    """A packed capture without what tells whose machine it is. Raises BootosError for what is none."""
+    """A packed capture without what tells whose machine it is. Raises BootosError for what is none, and for one that
+    cannot be read: whose machine it is would not be known then."""
     try:
         capture = unpack_capture(data)
     except ValueError as cause:
         raise BootosError(f"the machine sent no capture: {cause}") from cause
-    saved = read_captured(capture)
+    saved = _read(capture)
     return pack_capture(disguise(capture, saved.inventory, saved))
 
 
@@ -125,8 +141,9 @@ def _add_names(root: Path) -> None:
         return
     here = next((Path("/") / place for place in PLACES if (Path("/") / place).is_file()), None)
     if here is not None:
-        (root / PLACES[0]).parent.mkdir(parents=True, exist_ok=True)
-        (root / PLACES[0]).symlink_to(here)
+        with suppress(OSError):  # the capture has something else in its place
+            (root / PLACES[0]).parent.mkdir(parents=True, exist_ok=True)
+            (root / PLACES[0]).symlink_to(here)
 
 
 def _tell(cause: BaseException) -> str:
