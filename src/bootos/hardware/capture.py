@@ -11,6 +11,7 @@ import gzip
 import io
 import os
 import posixpath
+import zlib
 from collections.abc import Sequence
 from itertools import dropwhile
 from os import PathLike, fspath
@@ -290,7 +291,8 @@ def _cut_root(word: str, root: Path) -> str:
 
 def read_capture(path: Path) -> Capture:
     """Read a capture's file. Raises OSError, ValueError for what is none."""
-    return unpack_capture(path.read_bytes())
+    with path.open("rb") as stream:
+        return unpack_capture(stream.read(MOST_UNPACKED_BYTES + 1))
 
 
 def write_capture(capture: Capture, path: Path) -> None:
@@ -312,7 +314,7 @@ def unpack_capture(data: bytes) -> Capture:
         if len(data) > MOST_UNPACKED_BYTES:
             raise ValueError(f"a capture has at most {MOST_UNPACKED_BYTES // 1024**2} MiB")
         capture = msgspec.json.decode(data, type=Capture)
-    except (EOFError, OSError, msgspec.MsgspecError, RecursionError) as cause:
+    except (EOFError, OSError, zlib.error, msgspec.MsgspecError, RecursionError) as cause:
         raise ValueError(f"it is no capture: {cause}") from cause
     if not (capture.files or capture.tools):
         raise ValueError("it is no capture: it holds neither files nor outputs")

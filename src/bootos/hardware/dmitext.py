@@ -51,7 +51,7 @@ def build_table(text: str) -> bytes:
     """The table, without an entry point; empty: it is no text of dmidecode."""
     heads = [] if _FIRST_TEXTS.search(text) else list(_HEAD.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
-    table = b""
+    table = bytearray()
     for head, end in zip(heads, ends, strict=False):
         kind, handle = int(head[2]), int(head[1], 16)
         if kind > _LONGEST:
@@ -59,7 +59,7 @@ def build_table(text: str) -> bytes:
         length = int(head[3]) if head[3] else _LENGTHS.get(kind, _SHORTEST)
         body = text[head.end() : end]
         table += _take_bytes(body) or _build(kind, handle, max(_SHORTEST, min(length, _LONGEST)), body)
-    return table
+    return bytes(table)
 
 
 def _take_bytes(body: str) -> bytes:

@@ -1,5 +1,6 @@
 """`bootos capture show --tool`: raw outputs, understood by the readers and drivers of a machine."""
 
+import gzip
 import json
 import random
 from pathlib import Path
@@ -347,3 +348,35 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     files, notes = read_files([tmp_path / "large.json", tmp_path / "absent.json", tmp_path / "cut.json.gz"])
     assert files == []
     assert [note.partition(" ")[0] for note in notes] == ["large.json", "absent.json", "cut.json.gz"]
+
+
+def test_a_broken_archive_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 1000)[:12] + b"\xff" * 40)
+    files, notes = read_files([tmp_path / "a.gz"])
+    assert files == []
+    assert notes[0].startswith("a.gz cannot be read: ")
+
+
+def test_many_large_files_are_read_up_to_a_bound(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.gz").write_bytes(gzip.compress(b"x" * 600_000))
+    (tmp_path / "small").write_bytes(b"x")
+    files, notes = read_files([tmp_path], 1024**2)
+    assert [file.name for file in files] == ["0.gz", "small"]
+    assert notes == [f"{number}.gz is not read: all together have more than 1 MiB." for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("storcli", "\n" * 1_000_000),
+        ("storcli", "{\n" * 500_000),
+        ("storcli", '["\n' * 300_000),
+        ("storcli", " " * 1_000_000),
+        ("redfish", json.dumps({"/redfish/v1" + "/a" * 100_000: {}})),
+        ("redfish", json.dumps({f"/redfish/v1/Chassis/{number}": {} for number in range(20_000)})),
+    ],
+)
+def test_what_is_made_to_take_long_does_not(tool: str, text: str) -> None:
+    """Nobody would wait for the end of it, if it did."""
+    assert understand_tool(tool, [RawFile(name="a.json", data=text.encode())]).notes

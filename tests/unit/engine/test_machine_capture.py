@@ -368,6 +368,7 @@ def test_what_is_no_capture_is_said(tmp_path: Path) -> None:
         "empty": b"{}",
         "deep": b"[" * 100_000,
         "cut": gzip.compress(b"{}")[:10],
+        "broken": gzip.compress(b'{"files": {"a": "x"}}')[:12] + b"\xff" * 40,
         "bomb": gzip.compress(bytes(40 * 1024 * 1024)),
         "types": b'{"files": {"a": 5}}',
     }

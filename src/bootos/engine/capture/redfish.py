@@ -2,6 +2,7 @@
 resources, or a single one. What leads to them and is not among them is put in its place: collections, links.
 """
 
+from itertools import islice
 from typing import Any
 
 from bootos.drivers.redfish.kept import normalize_path
@@ -12,6 +13,7 @@ from bootos.wire.inventory import Inventory
 ROOT = "/redfish/v1"
 ACCESS = {"address": "https://kept.invalid", "user": "nobody", "password": "nobody"}
 _ODATA = "@odata.id"
+MOST_PARTS = 32  # of a path
 _TOLD = 12  # of what is missing
 # Where a resource lies that does not say it, by the beginning of its @odata.type.
 _USUAL = {
@@ -73,11 +75,13 @@ def build_scene(files: list[RawFile]) -> Scene:
 class _Kept(dict[str, Any]):
     """Resources by path, and which ones were asked for that are not there."""
 
-    missing: tuple[str, ...] = ()
+    def __init__(self, resources: dict[str, Any]) -> None:
+        super().__init__(resources)
+        self.missing: dict[str, None] = {}
 
     def get(self, path: str, otherwise: Any = None) -> Any:
-        if path not in self and path not in self.missing:
-            self.missing = (*self.missing, path)
+        if path not in self:
+            self.missing.setdefault(path)
         return super().get(path, otherwise)
 
 
@@ -86,7 +90,7 @@ def _tell_missing(kept: _Kept) -> list[str]:
     if not kept.missing:
         return []
     more = f" and {len(kept.missing) - _TOLD} more" if len(kept.missing) > _TOLD else ""
-    return [f"Not among the resources: {', '.join(kept.missing[:_TOLD])}{more}."]
+    return [f"Not among the resources: {', '.join(islice(kept.missing, _TOLD))}{more}."]
 
 
 def _find_resources(value: Any, name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -119,7 +123,7 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
     """The resources, with those above them that are missing, so that each can be reached from the root."""
     whole = dict(resources)
     lower = {normalize_path(path): path for path in whole}
-    made: set[str] = set()
+    made, linked = set[str](), set[str]()
 
     def find(path: str) -> dict[str, Any]:
         place = lower.setdefault(normalize_path(path), path)
@@ -132,9 +136,14 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
         notes.append("No system is among the resources.")
         find(f"{ROOT}/Systems/1")
     for path in sorted(whole, key=len):
-        parts = path.split("/")
+        parts = path.split("/", MOST_PARTS)
+        if len(parts) > MOST_PARTS:
+            continue
         for count in range(len(parts) - 1, 2, -1):
             above, here = "/".join(parts[:count]), "/".join(parts[: count + 1])
+            if here in linked:
+                break
+            linked.add(here)
             _link(find(above), above, here, parts[count], is_made=above in made)
     find(ROOT)
     return whole
@@ -147,7 +156,7 @@ def _link(body: dict[str, Any], above: str, here: str, name: str, *, is_made: bo
         if is_made:
             body.setdefault("Members", [])
         members = body.get("Members")
-        if isinstance(members, list) and is_made and link not in members:
+        if isinstance(members, list) and is_made:
             members.append(link)
     elif is_made:
         body.setdefault(name, link)

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import msgspec
 from bootos.errors import BootosError, describe_os_error
 
 MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
+MOST_TOGETHER_BYTES = 4 * MOST_BYTES  # of all files
 MOST_FILES = 2000  # in a directory
 MOST_DEPTH = 100  # of JSON inside JSON
+MOST_TRIES = 200  # at what looks like JSON and is none: each reads up to the end
 # What reading outputs of any kind may raise: a file may hold everything.
 FAILURES = (
     BootosError,
@@ -24,8 +27,10 @@ FAILURES = (
     TypeError,
     AttributeError,
     ArithmeticError,
-    RecursionError,
+    EOFError,
+    RuntimeError,  # also what is nested too deep, and links in a ring
     SyntaxError,
+    zlib.error,
     msgspec.MsgspecError,
 )
 _MARKS = {
@@ -34,7 +39,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_BEGIN = re.compile(r"^\s*(?=[{\[])", re.MULTILINE)
+_BEGIN = re.compile(r"^[^\S\n]*(?=[{\[])", re.MULTILINE)
 
 
 class RawFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,37 +57,47 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.data.decode(errors="replace").replace("\r\n", "\n")
 
 
-def read_files(paths: Sequence[Path]) -> tuple[list[RawFile], list[str]]:
+def read_files(
+    paths: Sequence[Path], most_together: int = MOST_TOGETHER_BYTES
+) -> tuple[list[RawFile], list[str]]:
     """The files, and those below directories; and a sentence for each that is not used."""
     found: list[RawFile] = []
     notes: list[str] = []
+    left = most_together
     for path in paths:
         inside = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
         if len(inside) > MOST_FILES:
             notes.append(f"{path}: {len(inside)} files are too many; the first {MOST_FILES} are read.")
         for file in inside[:MOST_FILES]:
             name = str(file.relative_to(path)) if file != path else file.name
+            most = min(MOST_BYTES, left)
             try:
-                data = _read_bytes(file)
-            except (OSError, EOFError) as cause:
+                data = _read_bytes(file, most)
+            except (OSError, EOFError, zlib.error) as cause:
                 told = describe_os_error(cause) if isinstance(cause, OSError) else str(cause)
                 notes.append(f"{name} cannot be read: {told}.")
                 continue
             if len(data) > MOST_BYTES:
                 notes.append(f"{name} is not read: it has more than {MOST_BYTES // 1024**2} MiB.")
+            elif len(data) > most:
+                notes.append(
+                    f"{name} is not read: all together have more than {most_together // 1024**2} MiB."
+                )
             elif not data.strip():
                 notes.append(f"{name} is empty.")
             else:
+                left -= len(data)
                 found.append(RawFile(name=name, data=data))
     return found, notes
 
 
-def _read_bytes(file: Path) -> bytes:
+def _read_bytes(file: Path, most: int) -> bytes:
+    """The content, unpacked; at most one byte more than `most`."""
     with file.open("rb") as stream:
-        data = stream.read(MOST_BYTES + 1)
+        data = stream.read(most + 1)
     if data.startswith(b"\x1f\x8b"):
         with gzip.open(file) as unpacked:
-            return unpacked.read(MOST_BYTES + 1)
+            return unpacked.read(most + 1)
     return data
 
 
@@ -112,14 +127,14 @@ def find_documents(text: str) -> Iterator[Any]:
     text that begins one and does not end it."""
     decoder, place = json.JSONDecoder(strict=False), 0
     wrong: ValueError | None = None
-    is_found = False
-    while (start := _BEGIN.search(text, place)) is not None:
+    is_found, tries = False, 0
+    while tries < MOST_TRIES and (start := _BEGIN.search(text, place)) is not None:
         try:
             value, place = decoder.raw_decode(text, start.end())
         except RecursionError as cause:
             raise ValueError("its JSON is nested too deep") from cause
         except ValueError as cause:
-            wrong, place = wrong or cause, start.end() + 1
+            wrong, place, tries = wrong or cause, start.end() + 1, tries + 1
             continue
         if measure_depth(value) > MOST_DEPTH:
             raise ValueError("its JSON is nested too deep")
