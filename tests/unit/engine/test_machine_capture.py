@@ -360,6 +360,14 @@ def test_of_a_capture_that_cannot_be_laid_out_nothing_is_read(capture: Capture, 
         make_anonymous(pack_capture(capture))
 
 
+def test_links_in_a_ring_are_told() -> None:
+    """`Path.resolve` raises RuntimeError for them."""
+    links = {"sys/class/net/eth0/device": "../eth0/device", "run/bootos/bios": "bios", "sys/block/sda": "sda"}
+    capture = Capture(links=links, files={"sys/class/net/eth0/address": "00:00:00:00:00:01"},
+                      tools=[ToolOutput(argv=["sum"]), ToolOutput(argv=["ipmitool"])])  # fmt: skip
+    assert understand_capture(capture).inventory
+
+
 def test_what_is_no_capture_is_said(tmp_path: Path) -> None:
     file = tmp_path / "a.json.gz"
     hostile = {
