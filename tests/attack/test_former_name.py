@@ -5,6 +5,7 @@ name nor, together, its UUID or board and the MAC that it boots from, gets a rec
 """
 
 import random
+import time
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.enrolment import enrol
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.naming import read_marks
 from bootos.server.operation.registration import register
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
@@ -208,3 +210,31 @@ def test_a_v1_report_does_not_open_the_way_for_a_v2_claim(server: Running) -> No
         row = session.get_one(Machine, number)
         row.inventory = {**(row.inventory or {}), "system": {}}
     assert say(server, "EVIL2", {**lie, "board": {"serial": "EVIL2"}}, victim.macs[0], "evil") != number
+
+
+SLOW = [
+    "baseboard" * 18 + "!",
+    "base board " * 11 + "!",
+    "systemproduct" * 9 + "#",
+    "dimm " * 25 + "?",
+    "oem" * 42 + "!",
+]
+
+
+@pytest.mark.parametrize("text", [*SLOW, *(text * 4000 for text in SLOW)])
+def test_a_registration_does_not_keep_the_server_busy(server: Running, text: str) -> None:
+    begun = time.monotonic()
+    told = {**INVENTORY, "system": {"serial": text, "uuid": text}, "board": {"serial": text}}
+    told["identity"] = {"name": text, "former": [text] * 20}
+    say(server, "SLOW1", told, "", "boot")
+    say(server, "None", told, "52:54:00:00:01:00", "boot")
+    say(server, text[:128], told, "", "boot")
+    assert time.monotonic() - begun < 5
+
+
+def test_what_is_too_long_for_a_name_proves_nothing(server: Running) -> None:
+    """Neither its beginning nor all of it: no maker writes such a number."""
+    long = "B" * 200
+    told = {**INVENTORY, "system": {"serial": long, "uuid": long}, "board": {"serial": long}}
+    marks = read_marks(msgspec.convert(told, Inventory))
+    assert (marks.serial, marks.uuid, marks.board) == (None, None, None)

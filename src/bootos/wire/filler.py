@@ -23,15 +23,17 @@ _PLACEHOLDER_WORDS = frozenset(word.strip() for word in _PLACEHOLDERS if word.st
 # "To be filled by O.E.M.", "To be filled on plant", "TBD by OEM", "Reserved for System Vendor"
 _PROMISE = re.compile(r"(to be (filled|set|defined)|tbd|fill(ed)? by|reserved for|sku=notprovided)\b.*")
 # Names of fields, with or without a number and what they are a field of: "Type2 - Board Vendor Name1", "Type1Sku0",
-# "Base Board Serial Number", "A1_AssetTagNum0", "ModulePartNumber00"
+# "Base Board Serial Number", "A1_AssetTagNum0", "ModulePartNumber00". Machines without a login send such texts: no word
+# of the repeated group is made of others of it, or the time to read one doubles with each word.
 _FIELD = re.compile(
     r"((type|a|b|array) ?\d+ ?-? ?)?(channel ?[a-z]\d? )?(dimm ?[a-z]?\d* )?"
-    r"((oem|default|system|base|board|baseboard|motherboard|chassis|enclosure|module|dimm|product|vendor) ?)*"
+    r"((oem|default|system|base|board|motherboard|chassis|enclosure|module|dimm|product|vendor) ?)*"
     r"(serial ?(number|num|no)?|ser ?num|part ?(number|num)|asset( ?tag( ?(number|num))?)?|sku( ?number)?|family"
     r"|version|manufacturer?( ?id)?|vendor( ?name)?|product ?name|name|chassis ?location|product ?config ?id|string)"
     r"( name)?( string)?( not set)? ?\d{0,3}"
 )
 _FIELD_WORD = re.compile(r"[a-z]+")
+_MOST_LETTERS = 128  # no placeholder has more; what is longer is read by none of these patterns
 
 # UUIDs that BIOSes have until the maker of the board writes one: AMI's (the bytes 0, 2, 0, 3, 0, 4, ... 9, in both byte
 # orders), Dell's with a service tag of blanks, and what is typed for a sample.
@@ -68,6 +70,8 @@ def drop_unset_uuid(text: str | None) -> str | None:
 
 
 def _says_nothing(text: str) -> bool:
+    if len(text) > _MOST_LETTERS:
+        return False
     # A text of one repeated character (0000000000, ........, XXXXXXXX, ----) is no value, and neither is "0".
     letters = set(text.lower()) - set(" -._:/")
     if (

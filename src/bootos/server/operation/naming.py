@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
 MOST_MACS = 256
+MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
 RANKS = {"serial": 0, "uuid": 1, "board": 2, "mac": 3}
 """A machine keeps the better name: a serial number is not given up for a UUID that an older agent says."""
 
@@ -83,7 +84,8 @@ def read_told(registration: v2.Registration, address: str) -> Told:
     by = find_kind(name, board=marks.board if name != marks.serial else None)
     former = inventory.identity.former if inventory.identity is not None else []
     written = [said, inventory.system.serial, inventory.system.uuid, *former[:MOST_PLACEHOLDERS]]
-    placeholders = _pick(text for text in written if text and is_placeholder(text)) if by != "serial" else ()
+    short = (text for text in written if _drop_long(text))
+    placeholders = _pick(text for text in short if text and is_placeholder(text)) if by != "serial" else ()
     known = (text for text in (marks.uuid, marks.board, booted) if text and fold(text) != fold(name))
     return Told(
         name=name,
@@ -110,11 +112,11 @@ def read_told_v1(sn: str, inventory: Inventory, mac: str, address: str) -> Told:
 def read_marks(inventory: Inventory) -> Marks:
     """Those of an inventory, as an agent of any release tells it."""
     texts = (text for nic in inventory.nics[:MOST_MACS] for text in (nic.mac, nic.permanent_mac) if text)
-    serial = drop_placeholder(inventory.system.serial)
+    serial = drop_placeholder(_drop_long(inventory.system.serial))
     return Marks(
         serial=serial if find_kind(serial or "") == "serial" else None,  # v1 agents had UUIDs and MACs there
-        uuid=drop_unset_uuid(inventory.system.uuid),
-        board=drop_placeholder(inventory.board.serial),
+        uuid=drop_unset_uuid(_drop_long(inventory.system.uuid)),
+        board=drop_placeholder(_drop_long(inventory.board.serial)),
         macs=frozenset(mac for text in texts if (mac := parse_mac(text))),
     )
 
@@ -251,11 +253,15 @@ def _is_another(stored: Marks | None, told: Told) -> bool:
     )
 
 
+def _drop_long(text: str | None) -> str | None:
+    return text if text is not None and len(text) <= MOST_LETTERS else None
+
+
 def _pick(names: Iterable[str]) -> tuple[str, ...]:
     """Those that may be names, each once, some few."""
     kept: dict[str, str] = {}
     for name in names:
         text = name.strip()
-        if 0 < len(text) <= 128 and text.isprintable():
+        if 0 < len(text) <= MOST_LETTERS and text.isprintable():
             kept.setdefault(fold(text), text)
     return tuple(kept.values())[:MOST_PLACEHOLDERS]
