@@ -246,8 +246,72 @@ def test_a_nic_that_moved_does_not_take_the_machine_with_it(server: Running) -> 
     inventory = build_inventory(MACS[0], MACS[1], board="ZM15S012345")
     number = leave(server, MACS[0], inventory, MACS[0])
     boot(server, "ZM15S012345", inventory)
-    other = boot(server, MACS[0], build_inventory(MACS[0], board="ANOTHER"))
-    assert id_of(other) != number
+    moved = {**build_inventory(MACS[0], board="ANOTHER"), "identity": {"name": MACS[0]}}
+    refused = Agent(server, MACS[0], "moved", inventory=moved, pxe_mac=MACS[0]).register()
+    assert (refused.status, f"a former name of the machine id:{number}" in str(refused.data)) == (409, True)
+    assert id_of(boot(server, "ANOTHER", build_inventory(MACS[0], board="ANOTHER"))) != number
+    shown = show(server, MACS[0])
+    assert (shown["id"], shown["claims"]) == (number, 1)
+
+
+@pytest.fixture
+def renamed(server: Running) -> int:
+    """The id of a machine that was known as its UUID, and that an operator called web-01."""
+    number = id_of(boot(server, UUIDS[0], FIRST))
+    server.operate("POST", f"/machines/id:{number}/rename", {"sn": "web-01"})
+    return number
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_nobody_takes_a_former_name(server: Running, renamed: int, alive: bool) -> None:
+    if not alive:
+        power_off(server, renamed)
+    for told in (SECOND, build_inventory(MACS[0], uuid=UUIDS[1]), {**SECOND, "nics": []}):
+        lie = Agent(server, UUIDS[0], "lie", inventory={**told, "identity": {"name": UUIDS[0]}})
+        assert lie.register().status == 409
+    V1Agent(server.url, UUIDS[0], MACS[4]).boot()
+    assert [machine["id"] for machine in server.operate("GET", "/machines")] == [renamed]
+    assert show(server, UUIDS[0])["claims"] >= 1
+    power_off(server, renamed)
+    assert id_of(boot(server, UUIDS[0], FIRST, boot_id="next")) == renamed
+    assert show(server, UUIDS[0])["sn"] == "web-01"
+
+
+def test_a_record_that_has_a_former_name_of_a_certain_machine_is_not_given(
+    server: Running, renamed: int
+) -> None:
+    """As an earlier state of the database may have it."""
+    with server.context.store.write() as session:
+        other = enrol(session, UUIDS[0])
+    power_off(server, renamed)
+    agent = Agent(server, UUIDS[0], "next", inventory=FIRST, pxe_mac=MACS[0])
+    assert agent.register().status == 409
+    assert id_of(boot(server, UUIDS[0], SECOND)) == other.id
+
+
+def test_a_former_name_is_given_to_another_record_by_word_only(server: Running, renamed: int) -> None:
+    other = id_of(boot(server, UUIDS[1], SECOND))
+    path = f"/machines/id:{other}/rename"
+    refused = server.refuse("POST", path, {"sn": UUIDS[0]})
+    assert (refused.status, refused.data["error"]) == (
+        409,
+        f"{UUIDS[0]} is a former name of the machine id:{renamed}",
+    )
+    assert show(server, UUIDS[0])["id"] == renamed
+    server.operate("POST", path, {"sn": UUIDS[0], "replace": True})
+    assert show(server, UUIDS[0])["id"] == other
+    assert show(server, "web-01")["former_names"] == []
+
+
+def test_a_renamed_machine_with_another_board_comes_back_by_the_operators_word(
+    server: Running, renamed: int
+) -> None:
+    power_off(server, renamed)
+    repaired = build_inventory(MACS[0], serial="S1", uuid=UUIDS[2])
+    assert Agent(server, UUIDS[0], "next", inventory=repaired, pxe_mac=MACS[0]).register().status == 409
+    server.operate("POST", f"/machines/id:{renamed}/rename", {"sn": UUIDS[0]})
+    agent = Agent(server, UUIDS[0], "next", inventory=repaired, pxe_mac=MACS[0])
+    assert agent.register().data["machine_id"] == str(renamed)
 
 
 def test_v1_agents_that_say_a_placeholder_are_told_apart_by_their_address(server: Running) -> None:

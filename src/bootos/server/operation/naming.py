@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.fault import UnusableError
+from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import enrol, parse_sn
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
 MOST_MACS = 256
 MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
+TAKEN_RETRY_S = 60
 RANKS = {"serial": 0, "uuid": 1, "board": 2, "mac": 3}
 """A machine keeps the better name: a serial number is not given up for a UUID that an older agent says."""
 
@@ -121,14 +122,40 @@ def read_marks(inventory: Inventory) -> Marks:
     )
 
 
+class NameTakenError(Exception):
+    """What an agent says is a former name of another machine. Who says that name, agent or operator, means its `owner`,
+    so nobody else becomes known by it without an operator's word. The caller records a claim and refuses."""
+
+    def __init__(self, owner: Machine) -> None:
+        super().__init__(f"a former name of the machine id:{owner.id}")
+        self.owner = owner
+
+    def tell(self, name: str) -> ConflictError:
+        """The refusal, in words for who registers and for the operator who looks there."""
+        return ConflictError(
+            f"{name} is a former name of the machine id:{self.owner.id}, and this seems to be another one",
+            hint="the operator sees this on that machine's page; if it is the same one, "
+            f"bootos machine rename id:{self.owner.id} gives it this name back; "
+            "bootos machine rename --replace gives the name to another record",
+            retry_after_s=TAKEN_RETRY_S,
+        )
+
+
 def find_or_enrol_told(session: Session, told: Told) -> Machine:
     """The machine that the agent speaks for, locked; made when there is none of which that is certain. Nothing that is
-    there is changed. Raises UnusableError."""
+    there is changed. Raises UnusableError; NameTakenError."""
     query = select(Machine).where(Machine.sn_key == fold(told.name)).with_for_update()
     named = session.scalar(query)
-    if named is not None and not is_placeholder(told.name):
+    own = not is_placeholder(told.name)
+    if named is not None and own:
+        for older in list_namesakes(session, told.name, Machine.id != named.id, held=True, limit=2):
+            if is_certain(session, older, told.name, told):
+                raise NameTakenError(older)
         return named
     found = _find_by_former_name(session, told)
+    owners = list_namesakes(session, told.name, held=True, limit=2) if own else []
+    if owners and (found is None or found.id not in {owner.id for owner in owners}):
+        raise NameTakenError(owners[0])
     if found is not None:
         session.refresh(found, with_for_update=True)
         return found

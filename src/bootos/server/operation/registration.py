@@ -14,12 +14,12 @@ from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.naming import find_or_enrol_told, read_told, settle_names
+from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, read_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
-from bootos.server.store.table import Boot, Claim, Machine, Moment, read_clock
+from bootos.server.store.table import Boot, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_model
 from bootos.wire import v2
 from bootos.wire.ability import parse_abilities
@@ -33,21 +33,13 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
     operator."""
     with context.store.write() as session:
         outcome = _claim_identity(context, session, said, address)
-        if isinstance(outcome, Claim):
-            machine = session.get_one(Machine, outcome.machine_id)
-            left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
-        else:
+        if not isinstance(outcome, ConflictError):
             machine, token = outcome
             verdict = judge_model(session, machine)
             for sentence in write_pinned_files(context, session, machine):
                 log.warning("%s", sentence)
-    if isinstance(outcome, Claim):
-        raise ConflictError(
-            f"another client holds the identity of machine {said.sn}",
-            hint="two machines with one serial number, or the last boot is still alive; this call may work "
-            "when that client has been silent for a while; the operator sees this on the machine's page",
-            retry_after_s=max(1, round(left_s)),
-        )
+    if isinstance(outcome, ConflictError):
+        raise outcome
     message = "" if verdict.ok or said.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
     return v2.Registered(
         machine_id=str(machine.id),
@@ -59,16 +51,27 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
 
 def _claim_identity(
     context: Context, session: WriteSession, said: v2.Registration, address: str
-) -> tuple[Machine, str] | Claim:
-    """The machine and the token of its new session; or the refused claim, which must be committed too."""
+) -> tuple[Machine, str] | ConflictError:
+    """The machine and the token of its new session; or the refusal, whose claim must be committed too."""
     if not 0 < len(said.boot_id) <= 128:
         raise UnusableError("the boot id is empty or too long")
     told = read_told(said, address)
-    machine = find_or_enrol_told(session, told)
+    try:
+        machine = find_or_enrol_told(session, told)
+    except NameTakenError as taken:
+        record_claim(session, taken.owner, said.boot_id, address)
+        return taken.tell(told.name)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
     if holder is not None and holder.boot_id != said.boot_id:
-        return record_claim(session, machine, said.boot_id, address)
+        record_claim(session, machine, said.boot_id, address)
+        left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
+        return ConflictError(
+            f"another client holds the identity of machine {said.sn}",
+            hint="two machines with one serial number, or the last boot is still alive; this call may work "
+            "when that client has been silent for a while; the operator sees this on the machine's page",
+            retry_after_s=max(1, round(left_s)),
+        )
     token = secrets.token_urlsafe(32)
     known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
     boot = session.scalar(known)
