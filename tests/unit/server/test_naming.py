@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from browsing import log_in, read
 from serving import INVENTORY, Agent, Running
+from sqlalchemy import select
 from typer.testing import CliRunner
 from v1_agent import V1Agent
 
@@ -15,7 +16,8 @@ from bootos.server.operation.claim import record_claim
 from bootos.server.operation.enrolment import enrol
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.mac import bind_mac
-from bootos.server.store.table import Boot, Mac, Machine
+from bootos.server.operation.naming import MOST_SAID
+from bootos.server.store.table import Alias, Boot, ImagePin, Mac, Machine
 from bootos.wire.inventory import Inventory
 
 OEM = "To be filled by O.E.M."
@@ -426,3 +428,68 @@ def test_a_record_with_an_active_job_is_not_replaced(server: Running) -> None:
     refused = server.refuse("POST", f"/machines/id:{number}/rename", {"sn": UUIDS[0], "replace": True})
     assert (refused.status, refused.data["hint"]) == (409, "cancel it first")
     assert show(server, UUIDS[0])["id"] == id_of(agent)
+
+
+def leave_job(server: Running, number: int) -> None:
+    server.put_template()
+    server.operate("POST", "/jobs", {"machine": f"id:{number}", "template": "t"})
+
+
+def leave_setting(server: Running, number: int) -> None:
+    server.operate("PATCH", f"/machines/id:{number}/settings", {"hostname": "db1"})
+
+
+def leave_variable(server: Running, number: int) -> None:
+    server.operate("PATCH", f"/machines/id:{number}/settings", {"rack": "r12"})
+
+
+def leave_pxe_file(server: Running, number: int) -> None:
+    with server.context.store.write() as session:
+        bind_mac(session, session.get_one(Machine, number), MACS[0])
+
+
+def leave_pin(server: Running, number: int) -> None:
+    with server.context.store.write() as session:
+        session.add(ImagePin(version="1", machine_id=number))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [leave_job, leave_setting, leave_variable, leave_pxe_file, leave_pin],
+    ids=lambda left: left.__name__,
+)
+def test_a_record_with_work_is_not_renamed_to_what_it_never_showed(server: Running, left: Spoil) -> None:
+    """Who knows a UUID and a MAC chooses no name for the record, however often it says it."""
+    number = id_of(boot(server, UUIDS[0], FIRST))
+    left(server, number)
+    lie = build_inventory(MACS[0], MACS[1], serial="PROD-DB-01", uuid=UUIDS[0])
+    for boot_id in ("one", "two"):
+        power_off(server, number)
+        assert id_of(boot(server, "PROD-DB-01", lie, boot_id=boot_id)) == number
+    machine = show(server, UUIDS[0])
+    assert (machine["sn"], machine["former_names"], machine["said_names"]) == (UUIDS[0], [], ["PROD-DB-01"])
+    assert "Calls itself" in read(server, f"/machines/id:{number}", log_in(server))
+    assert [line["action"] for line in server.operate("GET", "/audit")].count("machine.name") == 1
+    true = build_inventory(MACS[4], serial="PROD-DB-01", uuid=UUIDS[3])
+    assert id_of(boot(server, "PROD-DB-01", true, boot_id="true")) != number
+    assert show(server, "PROD-DB-01")["id"] != number
+
+
+def test_a_record_for_which_nothing_is_left_gets_its_serial_number(server: Running) -> None:
+    number = id_of(boot(server, UUIDS[0], FIRST))
+    power_off(server, number)
+    mended = build_inventory(MACS[0], MACS[1], serial="7XK2M13", uuid=UUIDS[0])
+    assert id_of(boot(server, "7XK2M13", mended)) == number
+    assert (show(server, UUIDS[0])["sn"], show(server, UUIDS[0])["known_by"]) == ("7XK2M13", "serial")
+
+
+def test_names_that_a_machine_says_of_itself_do_not_grow_without_end(server: Running) -> None:
+    for number in range(0, 60, 4):
+        former = [f"serial number {number + place}" for place in range(4)]
+        last = boot(server, UUIDS[0], FIRST, *former, boot_id="boot")
+    with server.context.store.read() as session:
+        names = list(
+            session.scalars(select(Alias.name).where(Alias.machine_id == id_of(last)).order_by(Alias.id))
+        )
+    assert len(names) <= MOST_SAID + 5
+    assert "serial number 58" in names and "serial number 0" not in names

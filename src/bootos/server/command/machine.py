@@ -69,6 +69,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         "known_by": "which is its",
         "former_names": "former names",
         "called_alike": "called alike",
+        "said_names": "calls itself",
         "state": "state",
         "vendor": "vendor",
         "product": "product",

@@ -19,7 +19,7 @@ from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import enrol, parse_sn
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import fold, list_namesakes
-from bootos.server.store.table import Alias, Claim, Mac, Machine
+from bootos.server.store.table import Alias, Claim, ImagePin, Job, Mac, Machine
 from bootos.wire import v2
 from bootos.wire.filler import drop_placeholder, drop_unset_uuid
 from bootos.wire.identity import choose_identity, find_kind, is_placeholder
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
 MOST_MACS = 256
+MOST_SAID = 8  # names that a machine was never known by, and that are kept
+MOST_NAMESAKES = 10  # of which it is asked whether one is certain
 MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
 TAKEN_RETRY_S = 60
 RANKS = {"serial": 0, "uuid": 1, "board": 2, "mac": 3}
@@ -163,20 +165,50 @@ def find_or_enrol_told(session: Session, told: Told) -> Machine:
 
 
 def settle_names(session: WriteSession, machine: Machine, told: Told) -> None:
-    """The machine is called as it tells, if that is a better name than it has; the one that it had stays as another
-    word for it. For who holds the machine's identity."""
+    """The machine is called as it tells, if that is a better name than it has (`_take_name`); the one that it had
+    stays as another word for it. For who holds the machine's identity."""
     key = fold(told.name)
     present = "" if is_placeholder(machine.sn) else machine.known_by or find_kind(machine.sn)
     if machine.sn_key != key and RANKS.get(told.by, 9) < RANKS.get(present, 9):
-        log.info("the machine id:%d, known as %r, is known as %r now", machine.id, machine.sn, told.name)
-        detail = f"id:{machine.id} was known as {machine.sn}: its inventory has the same UUID or board, and the MAC"
-        record(session, Actor(name="a client", address=told.address), "machine.rename", told.name, detail)
-        change_name(session, machine, told.name)
+        _take_name(session, machine, told)
     if machine.sn_key == key and not (told.v1 and machine.known_by):
         machine.known_by = told.by
     for name in told.placeholders:
         if fold(name) != machine.sn_key:
             add_alias(session, machine, name, held=False)
+    said = select(Alias).where(Alias.machine_id == machine.id, Alias.held.is_(False))
+    now = {fold(name) for name in (told.name, *told.placeholders)}
+    others = [row for row in session.scalars(said.order_by(Alias.id.desc())) if row.key not in now]
+    for row in others[MOST_SAID:]:
+        session.delete(row)
+
+
+def _take_name(session: WriteSession, machine: Machine, told: Told) -> None:
+    """Rename it. But where jobs, settings, a pin or a PXE file may be meant for it by its present name, a name that its
+    inventory does not have proves nothing: the operator sees it, and may rename it."""
+    stored = _read_stored(machine)
+    marks = {fold(mark) for mark in (stored.uuid, stored.board) if mark} if stored is not None else set()
+    actor = Actor(name="a client", address=told.address)
+    if fold(told.name) in marks or not _is_bound(session, machine):
+        log.info("the machine id:%d, known as %r, is known as %r now", machine.id, machine.sn, told.name)
+        detail = f"id:{machine.id} was known as {machine.sn}: its inventory has the same UUID or board, and the MAC"
+        record(session, actor, "machine.rename", told.name, detail)
+        change_name(session, machine, told.name)
+    elif add_alias(session, machine, told.name, held=False):
+        log.warning("the machine id:%d, known as %r, calls itself %r", machine.id, machine.sn, told.name)
+        detail = f"calls itself {told.name}, and keeps its name until the operator renames it"
+        record(session, actor, "machine.name", machine.sn, detail)
+
+
+def _is_bound(session: Session, machine: Machine) -> bool:
+    """Whether the operator, or a job, has left anything for this machine."""
+    rows = (
+        select(Job.id).where(Job.machine_id == machine.id),
+        select(ImagePin.id).where(ImagePin.machine_id == machine.id),
+        select(Mac.id).where(Mac.machine_id == machine.id, Mac.bound),
+    )
+    left = bool(machine.settings or machine.variables)
+    return left or any(session.scalar(query.limit(1)) is not None for query in rows)
 
 
 def change_name(session: WriteSession, machine: Machine, name: str) -> None:
@@ -190,14 +222,15 @@ def change_name(session: WriteSession, machine: Machine, name: str) -> None:
     session.flush()
 
 
-def add_alias(session: Session, machine: Machine, name: str, *, held: bool) -> None:
-    """Another word for the machine; `held`: it was known by it."""
+def add_alias(session: Session, machine: Machine, name: str, *, held: bool) -> bool:
+    """Another word for the machine; `held`: it was known by it. Whether it is new."""
     row = session.scalar(select(Alias).where(Alias.machine_id == machine.id, Alias.key == fold(name)))
     if row is None:
         session.add(Alias(machine_id=machine.id, name=name, key=fold(name), held=held))
     else:
         row.held = row.held or held
     session.flush()
+    return row is None
 
 
 def _find_by_former_name(session: Session, told: Told) -> Machine | None:
@@ -212,7 +245,7 @@ def _find_by_former_name(session: Session, told: Told) -> Machine | None:
     certain = {
         machine.id: machine
         for name in names
-        for machine in list_namesakes(session, name, Machine.id.in_(shown))
+        for machine in list_namesakes(session, name, Machine.id.in_(shown), limit=MOST_NAMESAKES)
         if is_certain(session, machine, name, told)
     }
     if len(certain) > 1:

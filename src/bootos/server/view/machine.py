@@ -83,12 +83,14 @@ class NamesakeView(msgspec.Struct, kw_only=True):
 
 
 class MachineDetail(MachineView, kw_only=True):
-    """`why_unsupported`: what in the support list does not fit, and how to proceed."""
+    """`why_unsupported`: what in the support list does not fit, and how to proceed; `said_names`: what the machine
+    calls itself, and is not known by until the operator renames it."""
 
     why_unsupported: str
     macs: list[MacView]
     refused_claims: list[ClaimView]
     namesakes: list[NamesakeView]
+    said_names: list[str]
     settings: dict[str, Any]
     variables: dict[str, Any]
     saved_at: datetime | None
@@ -146,9 +148,15 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         macs=list(macs),
         refused_claims=list(session.scalars(open_claims(row.id))),
         namesakes=_list_namesakes(session, row),
+        said_names=_list_said(session, row),
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
         capture=view_capture(session, row),
     )
+
+
+def _list_said(session: Session, row: Machine) -> list[str]:
+    said = select(Alias.name).where(Alias.machine_id == row.id, Alias.held.is_(False)).order_by(Alias.id)
+    return [name for name in session.scalars(said) if not is_placeholder(name)]
 
 
 def _list_namesakes(session: Session, row: Machine) -> list[NamesakeView]:

@@ -48,8 +48,9 @@ class Machine(Base):
 
 
 class Alias(Base):
-    """Another word for a machine; `key` is `name` folded. `held`: a name that it was known by. Else a placeholder that
-    its firmware has in the place of a serial number: agents of earlier releases call it so, and many others too."""
+    """Another word for a machine; `key` is `name` folded. `held`: a name that it was known by. Else what it is called
+    by itself only: a placeholder that its firmware has in the place of a serial number (agents of earlier releases call
+    it so, and many others too), or a name that it did not get (`operation.naming`)."""
 
     __tablename__ = "alias"
     __table_args__ = (UniqueConstraint("machine_id", "key"),)
