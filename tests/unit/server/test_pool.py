@@ -117,7 +117,7 @@ def test_a_job_without_a_value_is_refused_with_the_place_and_the_command(node: R
     assert problem == {
         "path": "oob.users[0].name",
         "message": "<{rack}> has no value for this machine",
-        "hint": "bootos machine set SN001 rack=...",
+        "hint": "bootos machine set id:1 rack=...",
     }
 
 

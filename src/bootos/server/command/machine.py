@@ -97,7 +97,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         out.console.print(Text("\nAnother client claimed this machine's identity and was refused:", "red"))
         columns = {"address": "FROM", "count": "TIMES", "last_at": "LAST", "boot_id": "BOOT"}
         out.table(value["refused_claims"], columns, "")
-        out.console.print(f"when this is settled: bootos machine acknowledge {value['sn']}", markup=False)
+        out.console.print(f"when this is settled: bootos machine acknowledge {value['id']}", markup=False)
     inventory = value["inventory"]
     for section in ("disks", "nics") if inventory else ():
         rows = inventory[section]

@@ -75,7 +75,7 @@ def read_capture(context: Context, word: str) -> CaptureFile:
         row = session.get(Capture, machine.id)
         if row is None or row.data is None:
             raise NotFoundError(
-                f"there is no capture of machine {machine.sn}", hint=f"bootos machine capture {machine.sn}"
+                f"there is no capture of machine {machine.sn}", hint=f"bootos machine capture id:{machine.id}"
             )
         return CaptureFile(sn=machine.sn, taken_at=row.taken_at, data=row.data)
 

@@ -33,5 +33,5 @@ def build_machine_finder(session: Session, machine: Machine, variables: Mapping[
         read_given(machine),
         facts,
         lambda word: give_out(session, machine, word),
-        hint=f"bootos machine set {machine.sn} {{name}}=...",
+        hint=f"bootos machine set id:{machine.id} {{name}}=...",
     )

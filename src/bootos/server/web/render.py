@@ -4,6 +4,7 @@ A login (the operator token) sets a cookie that no script can read and no other 
 token derived from it. Every text of a machine or an operator is escaped by the templates.
 """
 
+import shlex
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,6 +47,7 @@ def build_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"size": shown.show_size, "moment": shown.show_moment, "age": shown.show_age}
+    environment.filters["shell"] = shlex.quote  # what stands in a command that is to be copied
     environment.globals |= {"version": __version__, "machine_path": shown.machine_path}
     environment.globals |= {"format_cost": format_cost, "describe_plan": describe_plan}
     return environment
