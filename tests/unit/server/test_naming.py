@@ -468,6 +468,8 @@ def test_a_record_with_work_is_not_renamed_to_what_it_never_showed(server: Runni
         assert id_of(boot(server, "PROD-DB-01", lie, boot_id=boot_id)) == number
     machine = show(server, UUIDS[0])
     assert (machine["sn"], machine["former_names"], machine["said_names"]) == (UUIDS[0], [], ["PROD-DB-01"])
+    refused = server.refuse("GET", "/machines/PROD-DB-01")
+    assert (refused.status, refused.data["hint"]) == (404, f"it is what id:{number} calls itself")
     assert "Calls itself" in read(server, f"/machines/id:{number}", log_in(server))
     assert [line["action"] for line in server.operate("GET", "/audit")].count("machine.name") == 1
     true = build_inventory(MACS[4], serial="PROD-DB-01", uuid=UUIDS[3])

@@ -42,7 +42,8 @@ def find_machine(session: Session, word: str) -> Machine:
     if row is None:
         hint = f"use id:{int(word)}: a number alone is a serial number" if is_id(session, word) else ""
         if namesakes := list_namesakes(session, word, limit=MOST_NAMESAKES):
-            hint = f"several are called so: {', '.join(f'id:{machine.id}' for machine in namesakes)}"
+            ids = ", ".join(f"id:{machine.id}" for machine in namesakes)
+            hint = f"several are called so: {ids}" if len(namesakes) > 1 else f"it is what {ids} calls itself"
         raise NotFoundError(f"there is no machine {word!r}", hint=hint or "see bootos machine list")
     return row
 
@@ -53,11 +54,13 @@ def fold(name: str) -> str:
 
 
 def find_by_sn(session: Session, sn: str) -> Machine | None:
-    """The machine that is known by this name (any case), else the one that alone is called so; no id is one."""
+    """The machine that is known by this name (any case), else the one that alone is called so; no id is one.
+    A name that a machine only says of itself, and that is no placeholder, is meant for whoever comes to be known by
+    it."""
     machine = session.scalar(select(Machine).where(Machine.sn_key == fold(sn)))
     if machine is not None:
         return machine
-    called = list_namesakes(session, sn, limit=2)
+    called = list_namesakes(session, sn, held=not is_placeholder(sn), limit=2)
     return called[0] if len(called) == 1 else None
 
 
