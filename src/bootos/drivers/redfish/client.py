@@ -2,7 +2,8 @@
 which is imported here and in `failure` only, when there is a service to talk to.
 
 Every call has a deadline; a request that may have been taken is never sent twice; what the service says against a
-request is in the error. Credentials are logged by nobody: sushy's own log is kept at warnings.
+request is in the error. Credentials are logged by nobody: sushy's own log is kept at warnings. Nobody but the endpoint
+is asked, wherever links, sessions, tasks and redirections lead: they would get the session's token.
 """
 
 import json
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
 
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError, translated
@@ -37,6 +39,7 @@ _WAITING = {"Pending", "Suspended"}  # states of a task that waits for the machi
 _MISSING = (404, 405, 501)  # what a service answers for what it does not have
 _UNKNOWN = 401  # the account or its password is wrong
 _STALE = 412  # HTTP 412: the resource has changed since it was read
+_PORTS = {"http": 80, "https": 443}
 
 
 class Client:
@@ -127,7 +130,22 @@ class Client:
             adapter = HTTPAdapter()
             adapter.init_poolmanager(1, 1, ssl_context=context, assert_fingerprint=where.fingerprint or None)
             session.mount("https://", adapter)
+        for scheme in _PORTS:
+            self._guard(session.get_adapter(f"{scheme}://"))
         return connector
+
+    def _guard(self, adapter: Any) -> None:
+        """Have every request refused that does not go to the endpoint, also those that sushy and redirections make."""
+        from requests import Request
+
+        send = adapter.send
+        home = Request("GET", self.endpoint.url).prepare().url or ""  # as addresses are written there
+
+        def send_home(request: Any, *args: Any, **options: Any) -> Any:
+            cut_own(home, request.url)
+            return send(request, *args, **options)
+
+        adapter.send = send_home
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -154,9 +172,11 @@ class Client:
         try:
             return self.get(path)
         except RedfishError as cause:
-            if cause.status in _MISSING:
-                return None
-            raise
+            if cause.foreign:
+                self._keep_unread(str(cause))
+            elif cause.status not in _MISSING:
+                raise
+            return None
 
     def look(self, path: str) -> Reply | None:
         """A resource that takes away only itself where it cannot be read: what the service says then is kept in
@@ -166,14 +186,17 @@ class Client:
         except RedfishError as cause:
             if cause.status in _MISSING:
                 said = f"{path}: the Redfish service links to it, and does not have it"
-            elif cause.status in (0, _UNKNOWN):
+            elif cause.status in (0, _UNKNOWN) and not cause.foreign:
                 raise
             else:
                 said = str(cause).removeprefix("read ")
-            log.warning("%s", said)
-            if said not in self.unread:
-                self.unread.append(said)
+            self._keep_unread(said)
             return None
+
+    def _keep_unread(self, said: str) -> None:
+        log.warning("%s", said)
+        if said not in self.unread:
+            self.unread.append(said)
 
     def get_members(self, path: str) -> Iterator[dict[str, Any]]:
         """The members of a collection, each read whole. One that cannot be read takes away only itself."""
@@ -278,6 +301,10 @@ class Client:
         if self._connector is None:
             raise AssertionError("the client is not open")
         options["timeout"] = options.get("timeout") or self._timeout_s
+        try:
+            path = cut_own(self.endpoint.url, path)
+        except RedfishError as cause:
+            raise RedfishError(f"{what}: {cause}", foreign=True) from None
         with self._translated(what):
             response = getattr(self._connector, method)(path, **options)
         try:
@@ -302,3 +329,23 @@ class Client:
             etag=etag,
             allow=tuple(filter(None, (word.strip() for word in headers.get("Allow", "").split(",")))),
         )
+
+
+def cut_own(url: str, address: str) -> str:
+    """Path and query of an address that is the service's at `url`. Raises RedfishError, which names it, for another."""
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(f"{url}/", address))
+        if _find_origin(here.scheme, here.hostname, here.port) == _find_origin(
+            there.scheme, there.hostname, there.port
+        ):
+            path = "/" + there.path.lstrip("/")
+            return f"{path}?{there.query}" if there.query else path
+    except ValueError:
+        pass  # no address at all
+    raise RedfishError(
+        f"the Redfish service at {url} leads to another host, which is not asked: {address}", foreign=True
+    )
+
+
+def _find_origin(scheme: str, host: str | None, port: int | None) -> tuple[str, str, int]:
+    return scheme, host or "", port or _PORTS.get(scheme, 0)

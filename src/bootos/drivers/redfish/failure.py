@@ -9,12 +9,16 @@ from bootos.drivers.redfish.reply import read_messages
 
 
 class RedfishError(DriverError):
-    """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up."""
+    """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up; `foreign`: it
+    was not asked, as the address is not the service's."""
 
-    def __init__(self, message: str, *, status: int = 0, hint: str = "", dropped: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, hint: str = "", dropped: bool = False, foreign: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.dropped = dropped
+        self.foreign = foreign
 
 
 def _has_hung_up(cause: BaseException) -> bool:
