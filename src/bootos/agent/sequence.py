@@ -283,7 +283,7 @@ def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK)
                 if order.job_id == answered:  # the server did not take the answer
                     clock.sleep(next(attempts))
                 answered = order.job_id
-                send_capture(client, read_cmdline().pxe_mac)
+                send_capture(client, reporter.masker, read_cmdline().pxe_mac)
                 continue
             attempts = pauses()
             if order is not None:

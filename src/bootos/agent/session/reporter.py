@@ -85,6 +85,11 @@ class Reporter:
         with self._condition:
             self._masker.add(secrets)
 
+    @property
+    def masker(self) -> Masker:
+        """What masks the secrets of every job of this boot."""
+        return self._masker
+
     def begin_job(self, job_id: str) -> None:
         """A new job: its own state, from nothing."""
         with self._condition:

@@ -5,7 +5,6 @@ Called by `bootos-agent capture`, and by the agent when the server asks for one.
 """
 
 import platform
-import re
 from pathlib import Path
 
 import msgspec
@@ -14,11 +13,20 @@ from bootos import __version__
 from bootos.drivers.contract import Machine
 from bootos.engine.capture.anonymous import disguise
 from bootos.engine.capture.lookrunner import LookRunner
+from bootos.engine.capture.unsecret import mask_bytes, mask_text
 from bootos.engine.savedstate import read_saved
-from bootos.hardware.capture import Capture, RecordingRunner, RecordingTree, build_capture, pack_capture
+from bootos.hardware.capture import (
+    Capture,
+    RecordingRunner,
+    RecordingTree,
+    build_capture,
+    decode_file,
+    encode_file,
+    pack_capture,
+)
 from bootos.hardware.inventory import collect_from
 from bootos.hardware.pciids import PLACES, keep_names
-from bootos.masking import MASK, Masker
+from bootos.masking import Masker
 from bootos.process import Runner, run
 from bootos.wire.inventory import PciDevice
 
@@ -28,16 +36,6 @@ _TOLD = 20  # of what is left out
 _FILES = ("proc/mdstat", "proc/self/mountinfo", "proc/swaps", "proc/sys/kernel/osrelease")
 _FOLDERS = ("sys/class/nvme-subsystem", "sys/class/firmware-attributes")
 _MOST_DEPTH = 5
-# `SNMP Community String   : public`, `SetupPassword=...`, `"Password": "..."`, `<NewPassword>...</NewPassword>`
-_SECRET = r"(?:community|passwor[dt]|passwd|passphrase|pwd|secret|private ?key|api ?key|salt|hash)"
-_LINE = re.compile(
-    rf"^([^\n:=<>\"]*{_SECRET}[^\n:=<>\"]*[:=][ \t]*)(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE
-)
-_JSON = re.compile(rf'("[^"\n]*{_SECRET}[^"\n]*"\s*:\s*")((?:[^"\\\n]|\\.)+)(")', re.IGNORECASE)
-_XML = re.compile(rf"(<(\w*{_SECRET}\w*)[^<>]*>)([^<>\n]+)(</\2>)", re.IGNORECASE)
-_HARMLESS = re.compile(
-    r"^(Bad Password Threshold|.*\b(enabled|disabled|not set|none|yes|no|true|false|null)\"?,?$)", re.I
-)
 
 
 def take_capture(
@@ -46,10 +44,10 @@ def take_capture(
     *,
     about: str = "",
     is_anonymous: bool = False,
-    secrets: tuple[str, ...] = (),
+    masker: Masker | None = None,
     pxe_mac: str | None = None,
 ) -> Capture:
-    """Read this machine. `secrets` are masked wherever they stand."""
+    """Read this machine. What `masker` knows is masked wherever it stands."""
     look = LookRunner(run)
     tree, runner = RecordingTree(root), RecordingRunner(look, root)
     inventory = collect_from(tree, runner, pxe_mac=pxe_mac)
@@ -69,7 +67,7 @@ def take_capture(
     capture.left_out += [
         f"`{command}` was not run: it is not known to change nothing." for command in look.refused
     ]
-    mask_secrets(capture, secrets)
+    mask_secrets(capture, masker or Masker())
     if is_anonymous:
         capture = disguise(capture, inventory, saved)
     return fit(capture)
@@ -90,25 +88,34 @@ def _add_names(tree: RecordingTree, devices: list[PciDevice], capture: Capture) 
         capture.files[PLACES[0]] = keep_names(text, ids).decode(errors="replace")
 
 
-def mask_secrets(capture: Capture, secrets: tuple[str, ...] = ()) -> None:
-    """Mask what tools print of passwords, keys and SNMP communities, by what the line, key or element is called; and
-    `secrets`."""
-    masker = Masker(secrets)
+def mask_secrets(capture: Capture, masker: Masker) -> None:
+    """Mask what tools print and files hold of passwords, keys and SNMP communities, by what the line, key or element is
+    called; and what `masker` knows. Of a command that was not run stays what it is, and not what it would have read."""
     for output in capture.tools:
         output.stdout, output.stderr = (
             mask_text(masker.text(text)) for text in (output.stdout, output.stderr)
         )
         output.argv = [masker.text(word) for word in output.argv]
-        output.files = {path: mask_text(masker.text(text)) for path, text in output.files.items()}
+        if output.input is not None:
+            output.input = mask_text(masker.text(output.input)) if output.returncode is not None else None
+        output.files = {path: _mask_file(text, masker) for path, text in output.files.items()}
+    capture.files = {path: _mask_file(text, masker) for path, text in capture.files.items()}
+    capture.links = {path: masker.text(target) for path, target in capture.links.items()}
+    capture.left_out = [masker.text(sentence) for sentence in capture.left_out]
 
 
-def mask_text(text: str) -> str:
-    """The text with the values of what is called a secret masked."""
-    text = _LINE.sub(lambda found: found[0] if _HARMLESS.match(found[0].strip()) else found[1] + MASK, text)
-    text = _JSON.sub(
-        lambda found: found[0] if _HARMLESS.match(found[2]) else found[1] + MASK + found[3], text
-    )
-    return _XML.sub(lambda found: found[1] + MASK + found[4], text)
+def _mask_file(text: str, masker: Masker) -> str:
+    """A file of a capture, which may be binary."""
+    raw = decode_file(text)
+    try:
+        plain = raw.decode()
+    except UnicodeDecodeError:
+        plain = "\0"
+    if not any(ord(letter) < 9 for letter in plain):
+        return encode_file(mask_text(masker.text(plain)).encode())
+    known = masker.text(raw.decode("latin-1")).encode("latin-1", "replace")
+    masked = mask_bytes(known)
+    return text if masked == raw else encode_file(masked)
 
 
 def fit(capture: Capture, most_bytes: int = MOST_BYTES) -> Capture:
