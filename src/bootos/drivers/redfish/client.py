@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError, translated
 from bootos.drivers.redfish.reply import (
@@ -24,6 +26,7 @@ from bootos.drivers.redfish.reply import (
     read_link,
     read_links,
     read_messages,
+    read_next,
     read_task_state,
     tell_percent,
 )
@@ -39,6 +42,8 @@ _WAITING = {"Pending", "Suspended"}  # states of a task that waits for the machi
 _MISSING = (404, 405, 501)  # what a service answers for what it does not have
 _UNKNOWN = 401  # the account or its password is wrong
 _STALE = 412  # HTTP 412: the resource has changed since it was read
+MOST_MEMBERS, MOST_PAGES = 2000, 50  # of a collection
+MOST_UNREAD = 100
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -59,12 +64,18 @@ class Client:
         self._clock = clock
         self._auth: Any = None
         self._connector: Any = None
-        self.unread: list[str] = []  # what is linked or listed and could not be read, in the service's words
+        self._unread: dict[str, None] = {}
+        self._lost: set[str] = set()  # pages of collections that are not read
 
     @property
     def user(self) -> str:
         """Who is logged on."""
         return self._account.user
+
+    @property
+    def unread(self) -> list[str]:
+        """What is linked or listed and could not be read, in the service's words."""
+        return list(self._unread)
 
     def __enter__(self) -> "Client":
         """Log on by a session (Redfish 1.0 and later); where the service has no sessions, by HTTP basic
@@ -179,8 +190,19 @@ class Client:
             return None
 
     def look(self, path: str) -> Reply | None:
-        """A resource that takes away only itself where it cannot be read: what the service says then is kept in
-        `unread`. Raises RedfishError where the service does not answer at all."""
+        """A resource, a collection with all of its pages, that takes away only itself where it cannot be read: what the
+        service says then is kept in `unread`. Raises RedfishError where the service does not answer at all."""
+        if path in self._lost:
+            return None
+        found = self._look_once(path)
+        members = found.body.get("Members") if found is not None else None
+        if found is None or not isinstance(members, list):
+            return found
+        if len(members) <= MOST_MEMBERS and not read_next(found.body):
+            return found
+        return self._turn_pages(path, found)
+
+    def _look_once(self, path: str) -> Reply | None:
         try:
             return self.get(path)
         except RedfishError as cause:
@@ -194,9 +216,13 @@ class Client:
             return None
 
     def _keep_unread(self, said: str) -> None:
+        """Remember what could not be read, once, and not without end."""
+        if said in self._unread or len(self._unread) > MOST_UNREAD:
+            return
+        if len(self._unread) == MOST_UNREAD:
+            said = "more could not be read, which is not listed"
         log.warning("%s", said)
-        if said not in self.unread:
-            self.unread.append(said)
+        self._unread[said] = None
 
     def get_members(self, path: str) -> Iterator[dict[str, Any]]:
         """The members of a collection, each read whole. One that cannot be read takes away only itself."""
@@ -205,6 +231,35 @@ class Client:
             found = self.look(link)
             if found is not None:
                 yield found.body
+
+    def _turn_pages(self, path: str, first: Reply) -> Reply:
+        """A collection with the members of all its pages (DSP0266, `Members@odata.nextLink`). A page that cannot be
+        read or is beyond the bounds is a member that cannot be read, so that nobody takes the collection for whole."""
+        members: dict[str, None] = {}
+        seen = {path}
+        page, body = path, first.body
+        while True:
+            members |= dict.fromkeys(read_links(body.get("Members")))
+            page = read_next(body)
+            if not page or page in seen or len(seen) >= MOST_PAGES or len(members) >= MOST_MEMBERS:
+                break
+            seen.add(page)
+            found = self._look_once(page)
+            if found is None:
+                self._lost.add(page)
+                members[page] = None
+                break
+            body = found.body
+        listed = list(members)
+        if len(listed) > MOST_MEMBERS or (page and page not in seen):
+            rest = page or f"{path}?$skip={MOST_MEMBERS}"
+            self._keep_unread(
+                f"{path}: only {MOST_MEMBERS} members on {MOST_PAGES} pages are read, and it has more"
+            )
+            self._lost.add(rest)
+            listed = [*listed[:MOST_MEMBERS], rest]
+        items = [{"@odata.id": link} for link in listed]
+        return msgspec.structs.replace(first, body={**first.body, "Members": items})
 
     def patch(self, path: str, body: Mapping[str, Any], *, what: str) -> Reply:
         """Change a resource as it is now: If-Match with its ETag, once more when it changed just then."""

@@ -42,6 +42,13 @@ def read_link(body: Mapping[str, Any], *keys: str) -> str:
     return links[0] if links else ""
 
 
+def read_next(body: Mapping[str, Any]) -> str:
+    """The address of a collection's next page; empty when this is the last."""
+    link = body.get("Members@odata.nextLink") or body.get("@odata.nextLink")
+    links = read_links(link if isinstance(link, dict) else {"@odata.id": link} if link else None)
+    return links[0] if links else ""
+
+
 def read_messages(body: Mapping[str, Any]) -> list[str]:
     """What a service says: the extended information of an error or a reply, or the messages of a task."""
     error = body.get("error")
