@@ -40,7 +40,8 @@ class Home(msgspec.Struct, kw_only=True):
 
 class ImsmMachine(StorageMachine):
     """`platform` is what `mdadm --detail-platform` prints; empty: there is none, and mdadm refuses. `forced` puts
-    mdadm's own word against that into the agent's environment."""
+    mdadm's own word against that into the agent's environment. `unseen` are UUIDs of volumes that `--examine` does not
+    print."""
 
     def __init__(
         self, root: Path, disks: Mapping[str, int], *, platform: str = "", forced: bool = True
@@ -48,6 +49,7 @@ class ImsmMachine(StorageMachine):
         self.homes: list[Home] = []
         self.platform = platform
         self.forced = forced
+        self.unseen: set[str] = set()
         super().__init__(root, disks)
         (root / "proc/self").mkdir(parents=True, exist_ok=True)
         words = ["PATH=/usr/sbin", *(["IMSM_NO_PLATFORM=1"] if forced else []), ""]
@@ -286,6 +288,8 @@ class ImsmMachine(StorageMachine):
             "",
         ]
         for number, volume in enumerate(() if is_spare else home.volumes):
+            if volume.uuid in self.unseen:
+                continue
             slot = volume.drives.index(node) if node in volume.drives else 1
             slots = "".join("_" if drive is None else "U" for drive in volume.drives)
             lines += [

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from carrying import apply, plan
 from imsmmachine import ImsmMachine
 from storagemachine import MIB
 
+from bootos.drivers.contract import DriverError
 from bootos.drivers.raid.mdadm import MdadmDriver
+from bootos.drivers.raid.mdimsm import delete_volume
 
 PLATFORM = (Path(__file__).parents[1] / "golden/drivers/raid.mdadm/platform/vroc.txt").read_text()
 OS = {"name": "os", "level": 1, "drives": "0,1", "metadata": "imsm"}
@@ -135,6 +138,35 @@ def test_one_of_two_arrays_is_deleted_and_the_other_stays(fake: ImsmMachine) -> 
     carry(fake, build(bare, data))
     assert carry(fake, build(data, raid={"clear": True})) == ["raid.mdadm:delete:os"]
     assert [volume.name for volume in fake.homes[0].volumes] == ["data"]
+
+
+@pytest.mark.parametrize("hidden", ["both", "sibling", "name"])
+def test_the_array_that_stays_is_not_touched_where_mdadm_does_not_show_both(
+    fake: ImsmMachine, hidden: str
+) -> None:
+    bare = OS | {"size": "512MiB"}
+    data = {"name": "data", "level": 1, "drives": "0,1", "metadata": "imsm"}
+    carry(fake, build(bare, data))
+    found = plan(build(data, raid={"clear": True}), fake.machine, fake.build_inventory())
+    (action,) = found.actions
+    own, sibling = (fake.find_volume_named(name) for name in ("os", "data"))
+    assert action.detail.keeps == (sibling.uuid,)
+    detail = action.detail
+    if hidden == "name":
+        detail = msgspec.structs.replace(detail, device="/dev/md/gone")
+    elif hidden == "sibling":
+        fake.unseen = {sibling.uuid}
+    else:
+        fake.unseen = {own.uuid, sibling.uuid}
+        detail = msgspec.structs.replace(detail, device=f"/dev/{own.node}")  # found without its name
+    fake.calls.clear()
+    with pytest.raises(DriverError, match="'os' was not deleted"):
+        delete_volume(fake.machine, detail)
+    assert [volume.name for volume in fake.homes[0].volumes] == ["os", "data"]
+    assert all(volume.node for volume in fake.homes[0].volumes)
+    assert not [
+        call for call in fake.calls if call[0] == "wipefs" or {"--stop", "--zero-superblock"} & {*call}
+    ]
 
 
 def test_one_of_two_arrays_is_not_deleted_while_the_other_is_used(fake: ImsmMachine) -> None:

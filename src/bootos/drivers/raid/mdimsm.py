@@ -4,7 +4,7 @@ mdadm starts its monitor for them itself. It writes Intel's metadata, and gives 
 volume that lacks one.
 """
 
-from bootos.drivers.contract import Machine
+from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.mdplan import Create, Delete
 from bootos.drivers.storage.array import find_array_node, find_home, make_writable, stop_array, stop_arrays_on
 from bootos.drivers.storage.device import clear_device, find_node
@@ -57,14 +57,19 @@ def _create_argv(wanted: Create) -> list[str]:
 
 
 def delete_volume(machine: Machine, unwanted: Delete) -> None:
-    """Remove the volume from its container; the last one goes with the container, and so do those that do not run."""
+    """Remove the volume from its container; the last one goes with the container, and so do those that do not run.
+
+    Raises DriverError where others shall stay and mdadm does not show it and them: then nothing was changed.
+    """
     node = find_array_node(machine, unwanted.device)
     home = find_home(machine, node) if node is not None else ""
-    if node is None or not home:
-        _wipe(machine, unwanted.members)
-        return
-    own = read_detail(machine, node.removeprefix("/dev/")).get("MD_UUID", "")
-    numbers = read_subarrays(machine, unwanted.members)
+    own = read_detail(machine, node.removeprefix("/dev/")).get("MD_UUID", "") if node and home else ""
+    numbers = read_subarrays(machine, unwanted.members) if own else {}
+    if unwanted.keeps and not {own, *unwanted.keeps} <= numbers.keys():
+        raise DriverError(
+            f"array {unwanted.name!r} was not deleted: mdadm does not show it and the others of its container",
+            hint="nothing was changed; run the job again",
+        )
     if own in numbers and len(numbers) > 1:
         # Nothing may monitor the container meanwhile, so all of its volumes stop. Who reads starts them again.
         for entry in read_mdstat(machine):

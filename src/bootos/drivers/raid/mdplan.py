@@ -55,13 +55,15 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True):
-    """`running`: it must be stopped; `members` lose their superblocks."""
+    """`running`: it must be stopped; `members` lose their superblocks, unless arrays in the same container stay:
+    `keeps` are their UUIDs."""
 
     name: str
     device: str
     running: bool
     members: tuple[str, ...]
     metadata: str = "1.2"
+    keeps: tuple[str, ...] = ()
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +195,7 @@ def _plan_delete(
                 running=bool(array.node),
                 members=members,
                 metadata=array.metadata,
+                keeps=tuple(other.uuid for other in left),
             ),
             at,
             Change(what=f"array {array.name}", before=f"RAID {array.level} on {where}"),
