@@ -9,9 +9,10 @@ from carrying import apply, plan
 from imsmmachine import ImsmMachine
 from storagemachine import MIB
 
-from bootos.drivers.contract import DriverError
+from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.raid.mdimsm import delete_volume
+from bootos.engine.capture.lookrunner import LookRunner
 
 PLATFORM = (Path(__file__).parents[1] / "golden/drivers/raid.mdadm/platform/vroc.txt").read_text()
 OS = {"name": "os", "level": 1, "drives": "0,1", "metadata": "imsm"}
@@ -248,6 +249,31 @@ def test_an_array_that_is_there_needs_no_metadata_in_the_template(fake: ImsmMach
     carry(fake, build(OS))
     found = plan(build({"name": "os", "level": 1, "drives": "0,1"}), fake.machine, fake.build_inventory())
     assert (found.actions, found.problems) == ([], [])
+
+
+@pytest.mark.parametrize("is_container_up", [False, True])
+def test_a_machine_that_is_only_looked_at_shows_what_does_not_run(
+    fake: ImsmMachine, *, is_container_up: bool
+) -> None:
+    spared = OS | {"hotspares": "4", "size": "512MiB"}
+    carry(fake, build(spared))
+    fake.restart()
+    if is_container_up:
+        fake.homes[0].node = "md127"
+        fake._tell_mdstat()
+    look = LookRunner(fake.run)
+    machine = Machine(run=look, root=fake.machine.root)
+    machine.only_looks = True
+    state = MdadmDriver().read(machine, fake.build_inventory())
+    (array,) = state.arrays
+    assert (array.name, array.level, array.node, look.refused) == ("os", "1", "", [])
+    assert [state.find_container_of(f"/dev/sd{letter}") is not None for letter in "abec"] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert any("does not run, and is not started to be looked at" in note for note in state.notes)
 
 
 def test_drives_put_into_a_container_by_an_attempt_that_was_cut_off_are_its_own(fake: ImsmMachine) -> None:

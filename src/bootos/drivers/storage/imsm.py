@@ -2,7 +2,8 @@
 
 `read_containers` is what `read` asks beside `md.read_arrays`. It starts what does not run *read-only*, and without
 mdmon, mdadm's monitor of such metadata: that would write to the drives of a volume that lacks one (mdadm(8), "External
-Metadata"; MDADM_NO_MDMON in super-intel and util of mdadm's source).
+Metadata"; MDADM_NO_MDMON in super-intel and util of mdadm's source). On a machine that is only looked at it starts
+nothing, and volumes that do not run are as their superblocks tell of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, p
 
 METADATA = "imsm"
 NO_MONITOR = {"MDADM_NO_MDMON": "1"}
+_NOT_STARTED = "does not run, and is not started to be looked at"
 _SPARE = "00000000:00000000:00000000:00000000"  # the UUID of a spare, which any container may take
 
 
@@ -108,6 +110,10 @@ def _start_containers(
             groups.setdefault(block.uuid, []).append(node)
     loose = groups.pop(_SPARE, [])
     for uuid, nodes in groups.items():
+        if machine.only_looks:
+            found.notes.append(f"Intel RAID (IMSM) on {', '.join(nodes)} {_NOT_STARTED}")
+            found.containers.append(Container(uuid=uuid, members=tuple(nodes)))
+            continue
         # with several containers nobody can tell whose the spares are
         more = loose if len(groups) == 1 and not running else []
         node = md.find_free_node(machine)
@@ -120,7 +126,7 @@ def _start_containers(
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split()) or "mdadm does not say why"
         found.notes.append(f"Intel RAID (IMSM) on {', '.join(nodes)} cannot be started: {said}")
         found.containers.append(Container(uuid=uuid, members=tuple(nodes)))
-    if loose and (len(groups) != 1 or running):
+    if loose and (len(groups) != 1 or running or machine.only_looks):
         found.containers.append(Container(uuid="", members=tuple(loose)))
 
 
@@ -136,6 +142,9 @@ def _start_volumes(
     for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
         number = find_subarray(newest, title)
         if number in running:
+            continue
+        if machine.only_looks:
+            found.notes.append(f"Intel RAID array {volume.name!r} {_NOT_STARTED}")
             continue
         is_free = not (machine.root / "dev/md" / volume.name).is_symlink()
         target = f"/dev/md/{volume.name}" if is_free else md.find_free_node(machine)

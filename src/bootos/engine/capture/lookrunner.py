@@ -73,7 +73,7 @@ _READS: dict[str, Callable[[Words], bool]] = {
     "ipmitool": _is_ipmi_read,
     "lsblk": _always,
     "lvs": _always,
-    "mdadm": lambda words: words[:1] in (("--examine",), ("--detail",)),
+    "mdadm": lambda words: words[:1] in (("--examine",), ("--detail",), ("--detail-platform",)),
     "modprobe": lambda words: words[:1] == ("--resolve-alias",),
     "mvcli": lambda words: words[:1] == ("info",),
     "networkctl": lambda words: words[:1] in (("lldp",), ("status",), ("list",)),
