@@ -11,13 +11,13 @@ from bootos.drivers.storage.imsm import Found, read_containers
 from bootos.drivers.storage.md import Member, parse_mdstat
 from bootos.drivers.storage.platform import parse_platform, read_platform
 from bootos.hardware.mdexamine import parse_examine
-from bootos.process import Command, Completed, Options
+from bootos.process import Command, Completed, Options, ToolError
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"
 FORCED = b"PATH=/bin\0IMSM_NO_PLATFORM=1\0"
 
 
-def read(root: Path, name: str) -> tuple[Found, list[list[str]]]:
+def read(root: Path, name: str, *, is_silent: bool = False) -> tuple[Found, list[list[str]]]:
     """What is read of a machine with the mdstat and the answers in this folder, and what was run."""
     (root / "proc").mkdir()
     (root / "proc/mdstat").write_text((GOLDEN / name / "mdstat.txt").read_text())
@@ -29,6 +29,8 @@ def read(root: Path, name: str) -> tuple[Found, list[list[str]]]:
         if "--examine" in command.words:
             return command.complete(1, (GOLDEN / name / "examine.txt").read_text())
         assert command.words[:3] == ("mdadm", "--detail", "--export")
+        if is_silent and command.words[3] == "/dev/md125":
+            raise ToolError("mdadm: cannot open /dev/md125")
         return command.complete(0, (GOLDEN / name / f"detail-{command.words[3][5:]}.txt").read_text())
 
     return read_containers(Machine(run=run, root=root), ["/dev/sda", "/dev/sdb"]), calls
@@ -45,6 +47,14 @@ def test_two_volumes_of_a_container_have_the_names_of_intels_metadata(tmp_path: 
     assert {array.container for array in found.arrays} == {home.uuid}
     assert found.arrays[0].chunk_bytes == 128 * 1024
     assert not found.started and not [call for call in calls if "--assemble" in call]
+
+
+def test_a_volume_of_which_mdadm_fails_hides_no_other(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, "imsm", is_silent=True)
+    told = {(array.node, array.uuid == "", array.level, array.drive_count) for array in found.arrays}
+    assert told == {("/dev/md125", True, "0", 2), ("/dev/md126", False, "1", 2)}
+    assert found.arrays[0].nodes == {"/dev/sda", "/dev/sdb"}
+    assert found.notes == ["mdadm tells nothing of the array /dev/md125: mdadm: cannot open /dev/md125"]
 
 
 def test_a_drive_that_failed_is_no_hot_spare_though_the_kernel_says_so(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Unpack
 
 import pytest
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.array import resync_slowed
-from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_name
+from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_arrays, read_name
+from bootos.process import Command, Completed, Options, ToolError
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"
 
@@ -92,6 +95,29 @@ def test_something_else_is_no_superblock() -> None:
 )
 def test_the_host_is_not_part_of_the_name(recorded: str, name: str) -> None:
     assert read_name(recorded) == name
+
+
+def test_an_array_of_which_mdadm_fails_is_kept_as_the_kernel_lists_it(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/mdstat").write_text(read("levels", "mdstat.txt"))
+
+    def run(argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        command = Command(argv, **options)
+        if command.words[-1] == "/dev/md126":
+            raise ToolError("mdadm: cannot open /dev/md126")
+        return command.complete(0, "MD_UUID=1:2:3:4\nMD_DEVICES=2\nMD_NAME=any:data\n")
+
+    arrays, notes, started = read_arrays(Machine(run=run, root=tmp_path), [])
+    silent = next(array for array in arrays if array.node == "/dev/md126")
+    assert (len(arrays), silent.uuid, silent.level, silent.drive_count, len(silent.nodes)) == (
+        3,
+        "",
+        "0",
+        2,
+        2,
+    )
+    assert notes == ["mdadm tells nothing of the array /dev/md126: mdadm: cannot open /dev/md126"]
+    assert not started
 
 
 def test_a_resync_is_slow_while_we_write_and_free_again_afterwards(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found)
         for entry in volumes:
             own = {member.node for member in entry.members}
             rest = (md.Member(node=node, faulty=node in failed) for node in nodes if node not in own)
-            said = md.read_detail(machine, entry.name)
+            said = md.ask_detail(machine, entry.name, found.notes)
             name = names.get(said.get("MD_UUID", "")) or said.get("MD_DEVNAME") or entry.name
             found.arrays.append(
                 md.Array(
@@ -200,7 +200,7 @@ def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found)
                     node=f"/dev/{entry.name}",
                     uuid=said.get("MD_UUID", ""),
                     level=said.get("MD_LEVEL", entry.level).removeprefix("raid"),
-                    drive_count=int(said.get("MD_DEVICES", "0")),
+                    drive_count=md.count_drives(said, entry),
                     metadata=METADATA,
                     members=(*entry.members, *rest),
                     chunk_bytes=entry.chunk_bytes,
@@ -215,13 +215,14 @@ def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found)
 def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
     """Volumes that do not run, as their superblocks tell of them."""
     running = {array.uuid for array in found.arrays}
+    places = {(array.container, array.subarray) for array in found.arrays}
     groups: dict[str, list[Superblock]] = {}
     for block in blocks.values():
         groups.setdefault(block.uuid, []).append(block)
     for uuid, group in groups.items():
         newest = _find_newest(group)
         for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
-            if volume.uuid in running:
+            if volume.uuid in running or (uuid, find_subarray(newest, title)) in places:
                 continue
             members = tuple(
                 md.Member(node=block.device, role=int(role.removeprefix("active ")))

@@ -12,6 +12,7 @@ import msgspec
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.settle import settle
+from bootos.process import ToolError
 
 _MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
@@ -168,16 +169,21 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
     entries = _leave_containers(read_mdstat(machine))
     running_on = {member.node for entry in entries if entry.active for member in entry.members}
     superblocks = read_superblocks(machine, [node for node in suspects if node not in running_on])
-    details = {entry.name: read_detail(machine, entry.name) for entry in entries if entry.active}
+    notes: list[str] = []
+    details = {entry.name: ask_detail(machine, entry.name, notes) for entry in entries if entry.active}
     # A member that was dropped from a running array still has its superblock. It is not another array.
     running = {said.get("MD_UUID", "") for said in details.values()}
     idle = [block for block in superblocks if block.uuid not in running]
-    notes, started = _start_inactive(machine, idle, entries)
+    started = False
+    if not notes:  # else a member that was dropped could be one of an array that says nothing
+        notes, started = _start_inactive(machine, idle, entries)
     arrays: list[Array] = []
     for entry in _leave_containers(read_mdstat(machine)) if started else entries:
         if not entry.active:
             continue
-        said = details.get(entry.name) or read_detail(machine, entry.name)
+        if entry.name not in details:
+            details[entry.name] = ask_detail(machine, entry.name, notes)
+        said = details[entry.name]
         recorded = {block.uuid: block for block in superblocks}.get(said.get("MD_UUID", ""))
         name = read_name(said.get("MD_NAME", "")) or (recorded.name if recorded else "") or entry.name
         arrays.append(
@@ -187,8 +193,8 @@ def read_arrays(machine: Machine, suspects: Iterable[str]) -> tuple[list[Array],
                 node=f"/dev/{entry.name}",
                 uuid=said.get("MD_UUID", ""),
                 level=said.get("MD_LEVEL", entry.level).removeprefix("raid"),
-                drive_count=int(said.get("MD_DEVICES", "0")),
-                metadata=said.get("MD_METADATA", "1.2"),
+                drive_count=count_drives(said, entry),
+                metadata=said.get("MD_METADATA") or entry.metadata or "1.2",
                 members=entry.members,
                 chunk_bytes=entry.chunk_bytes,
                 progress=entry.progress,
@@ -249,6 +255,21 @@ def read_mdstat(machine: Machine) -> list[MdstatEntry]:
 def read_detail(machine: Machine, name: str) -> dict[str, str]:
     """The fields of `mdadm --detail --export` of an array that runs (`md127`). Raises ToolError."""
     return parse_export(machine.run(["mdadm", "--detail", "--export", f"/dev/{name}"]).stdout)
+
+
+def ask_detail(machine: Machine, name: str, notes: list[str]) -> dict[str, str]:
+    """The same; empty, and one of `notes`, where mdadm fails: what the kernel lists is all that is known then."""
+    try:
+        return read_detail(machine, name)
+    except ToolError as error:
+        notes.append(f"mdadm tells nothing of the array /dev/{name}: {error}")
+        return {}
+
+
+def count_drives(said: dict[str, str], entry: MdstatEntry) -> int:
+    """How many drives an array has, hot spares not counted: as mdadm says, else those that the kernel lists."""
+    listed = sum(member.role is not None for member in entry.members)
+    return int(said.get("MD_DEVICES", "0")) if said else listed
 
 
 def read_superblocks(machine: Machine, nodes: Iterable[str]) -> list[Superblock]:
