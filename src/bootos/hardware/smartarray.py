@@ -69,11 +69,13 @@ _KEYS = {
 
 
 class SsaDrive(msgspec.Struct, kw_only=True):
-    """`array` is the letter of the one it belongs to (as data drive or spare); empty: none."""
+    """`array` is the letter of the one it belongs to (as data drive or spare); empty: none. `is_short`: the tool prints
+    one line of it, which leaves much unsaid."""
 
     id: str
     array: str = ""
     values: dict[str, str] = {}
+    is_short: bool = False
 
 
 class SsaVolume(msgspec.Struct, kw_only=True):
@@ -224,7 +226,8 @@ class _Reader:
             values = {"Size": found[2], "Fault Tolerance": found[3], "Status": found[4]}
             self.controller.volumes.append(SsaVolume(id=found[1], array=self.array, values=values))
         elif found := _SHORT_DRIVE.match(text):
-            self.short.append(SsaDrive(id=found[1], array=self.array, values=_read_short(found, self.use)))
+            values = _read_short(found, self.use)
+            self.short.append(SsaDrive(id=found[1], array=self.array, values=values, is_short=True))
         else:
             return False
         return True

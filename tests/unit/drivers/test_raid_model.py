@@ -12,6 +12,7 @@ from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.raid.smartarraymodel import build_controller as build_smartarray
+from bootos.drivers.storage.content import find_on_drive
 from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, smartarray
@@ -40,6 +41,15 @@ def put_disks(*disks: tuple[str, str, str, str]) -> Storage:
             for n, (path, wwn, serial, model) in enumerate(disks)
         )
     )
+
+
+def test_a_drive_of_which_one_line_is_printed_may_hold_data_that_the_system_sees() -> None:
+    loose = [drive for drive in read_smartarray("p816i-a-short").drives if drive.id in ("1I:1:1", "1I:1:2")]
+    assert [(drive.state, drive.device) for drive in loose] == [("jbod", ""), ("jbod", "")]
+    assert all(find_on_drive(Storage(), drive).content for drive in loose)
+    told = smartarray.parse_config((GOLDEN / "raid.smartarray/p400i-unassigned.txt").read_text())
+    assert not any(drive.is_short for drive in told[0].drives)
+    assert {drive.state for drive in read_smartarray("p400i-unassigned").drives} == {"online", "good"}
 
 
 def test_gen10_is_mixed_and_keeps_labels() -> None:
@@ -319,6 +329,6 @@ Smart Array P420i in Slot 0 (Embedded)    (sn: 5001438024D3BB20)
     assert (card.serial, card.arrays[0].state) == ("5001438024D3BB20", "degraded")
     assert (card.arrays[0].drives, card.arrays[0].drive_count) == (("1I:1:1", "1I:1:3"), 3)
     assert card.arrays[0].hotspares == ("2I:1:5", "2I:1:6")
-    states = ["online", "failed", "online", "rebuilding", "hotspare", "good"]
+    states = ["online", "failed", "online", "rebuilding", "hotspare", "jbod"]
     assert [drive.state for drive in card.drives] == states
     assert (card.drives[2].trouble, card.drives[5].type) == ("Predictive Failure", DiskType.SSD)

@@ -94,7 +94,7 @@ def _find_capability(values: dict[str, str], mode: Mode, *, is_labelled: bool) -
 def _build_drive(found: ssa.SsaDrive, storage: Storage) -> Drive:
     values = found.values
     size_bytes, least_bytes = _read_size(values.get("Size", ""), 1000)
-    state, trouble = _find_drive_state(values)
+    state, trouble = _find_drive_state(found)
     enclosure, _, slot = found.id.rpartition(":")
     interface = values.get("Interface Type", "")
     disk = None
@@ -135,8 +135,9 @@ def _read_sector(values: dict[str, str]) -> int:
     return int(logical) if logical.isdigit() else 512
 
 
-def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
+def _find_drive_state(found: ssa.SsaDrive) -> tuple[DriveState, str]:
     """(state, what is wrong with it)."""
+    values = found.values
     status, kind = values.get("Status", ""), values.get("Drive Type", "").lower()
     word = status.lower()
     if word.startswith("failed"):
@@ -153,8 +154,9 @@ def _find_drive_state(values: dict[str, str]) -> tuple[DriveState, str]:
     if kind.startswith("hba"):
         return "jbod", trouble
     if kind.startswith("unassigned"):
-        # In mixed mode the system sees it as a disk until it is in an array.
-        if values.get("Drive exposed to OS", "").lower() == "true":
+        # In mixed mode the system sees it as a disk until it is in an array; one line does not say whether it does.
+        is_exposed = values.get("Drive exposed to OS", "true" if found.is_short else "")
+        if is_exposed.lower() == "true":
             return "jbod", trouble
         return ("unusable" if trouble else "good"), trouble
     said = values.get("Drive Type", "")
@@ -167,7 +169,7 @@ def _build_array(
     values = volume.values
     mine = [drive.id for drive in found.drives if drive.array == volume.array]
     drives = tuple(drive for drive in mine if drive not in spares)
-    gone = {drive.id for drive in found.drives if _find_drive_state(drive.values)[0] == "failed"}
+    gone = {drive.id for drive in found.drives if _find_drive_state(drive)[0] == "failed"}
     wwn = values.get("Unique Identifier", "")
     disk = _find_volume_disk(volume, storage)
     block = storage.blocks.get(disk.path) if disk else None
