@@ -21,10 +21,8 @@ from typing import Unpack
 
 import msgspec
 
-from bootos.hardware.inventory import collect_from
 from bootos.hardware.tree import Tree
-from bootos.process import Command, Completed, Options, Runner, ToolError, run
-from bootos.wire.inventory import Inventory
+from bootos.process import Command, Completed, Options, Runner, ToolError
 
 _BASE64 = "base64:"
 _NOT_RECORDED = ("usr/",)  # usr/ has pci.ids, which is a file of the image and not of the machine
@@ -192,17 +190,6 @@ class Replay:
             raise ToolError(output.stderr, reason="not started")
         _lay_files(output.files, self._root)
         return command.complete(output.returncode, output.stdout, output.stderr)
-
-
-def capture_machine(
-    root: Path = Path("/"), run: Runner = run, *, about: str = ""
-) -> tuple[Capture, Inventory]:
-    """Read the machine's inventory and record all that it was read from."""
-    tree, runner = RecordingTree(root), RecordingRunner(run, root)
-    inventory = collect_from(tree, runner)
-    capture = build_capture(tree, runner)
-    capture.about = about
-    return capture, inventory
 
 
 def build_capture(tree: RecordingTree, runner: RecordingRunner) -> Capture:

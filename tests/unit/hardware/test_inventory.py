@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from captured import MACHINES, NAMES, build_machine, read_machine
 
-from bootos.hardware.capture import Replay, capture_machine
+from bootos.hardware.capture import RecordingRunner, RecordingTree, Replay, build_capture
 from bootos.hardware.health import has_health
-from bootos.hardware.inventory import collect_inventory
+from bootos.hardware.inventory import collect_from, collect_inventory
 from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import Inventory
 
@@ -150,7 +150,9 @@ def test_an_empty_root_gives_an_empty_inventory_and_says_so(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_a_capture_of_a_captured_machine_is_the_same_capture(name: str, tmp_path: Path) -> None:
     root, capture = build_machine(name, tmp_path)
-    again, _ = capture_machine(root, Replay(capture), about=capture.about)
+    tree, runner = RecordingTree(root), RecordingRunner(Replay(capture), root)
+    collect_from(tree, runner)
+    again = build_capture(tree, runner)
     assert again.links == capture.links
     assert again.files == capture.files
     assert again.tools == capture.tools

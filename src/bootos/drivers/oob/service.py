@@ -18,7 +18,6 @@ from bootos.drivers.storage.desk import Taking, Word, judge
 from bootos.hardware.cipher import Ciphers
 from bootos.template.oob import Oob, OobSol
 
-CIPHER_PLACES = 15  # LAN parameter 24 has this many privilege levels
 BOOT_SELECTORS = {
     "none": "No override",
     "pxe": "Force PXE",
