@@ -11,7 +11,8 @@ from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.mvcli import MvcliDriver, build_controller
-from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.content import find_on_drive
+from bootos.drivers.storage.controller import Controller, Drive
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli
 from bootos.hardware.inventory import collect_inventory
@@ -233,3 +234,25 @@ def test_a_drive_that_its_tool_calls_dead_is_not_taken(tmp_path: Path) -> None:
         ("online", ""),
     ]
     assert (card.arrays[0].drives, card.arrays[0].drive_count) == (("1",), 2)
+
+
+def read_free_drive(*disks: Disk) -> Drive:
+    answers = {
+        "info -o hba": read_golden("raid.mvcli/88se9230.hba.txt"),
+        "info -o vd": "Total # of VD:       0\n",
+        "info -o pd": read_golden("raid.mvcli/88se9230.pd-free.txt"),
+    }
+    (found,) = mvcli.read_controllers(ToolAnswers("mvcli", answers).run, "mvcli")
+    (drive,) = build_controller(found, Storage(disks=disks)).drives
+    return drive
+
+
+@pytest.mark.parametrize("serials", [[], ["MMYE302150000000"], ["MMYE3021500000009068"] * 2])
+def test_a_drive_whose_disk_is_not_found_may_hold_data(serials: list[str]) -> None:
+    disks = [
+        Disk(index=n, name=f"sd{n}", path=f"/dev/sd{n}", size_bytes=1, serial=serial)
+        for n, serial in enumerate(serials)
+    ]
+    drive = read_free_drive(*disks)
+    assert (drive.state, drive.device) == ("jbod", "")
+    assert find_on_drive(Storage(disks=tuple(disks)), drive).content

@@ -17,7 +17,7 @@ from bootos.drivers.storage.controller import Array, ArrayState, Capability, Con
 from bootos.drivers.storage.newdisk import find_kernel_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli as mv
-from bootos.wire.inventory import Disk
+from bootos.wire.inventory import Disk, DiskType
 
 NAME_LENGTH = 10
 _VOLUME_MODELS = (  # how the disk of an array calls itself
@@ -83,7 +83,9 @@ def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], stora
     status = values.get("pd status", "")
     is_dead = re.search(r"offline|fail|missing|dead|error", status, re.IGNORECASE) is not None
     disk = find_disk(storage, serial=serial) if not is_used else None
-    size_bytes = mv.find_size(values)
+    size_bytes, type = mv.find_size(values), mv.find_type(values)
+    # a SATA drive is the system's also where its disk is not found: what is on it is not known then
+    is_free = type is DiskType.NVME and disk is None
     return Drive(
         id=id,
         number=0,
@@ -94,9 +96,9 @@ def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], stora
         firmware=values.get("firmware version", ""),
         size_bytes=size_bytes,
         usable_bytes=mv.parse_size(values.get("pd valid size", "")) or size_bytes,
-        type=mv.find_type(values),
+        type=type,
         interface=values.get("type", "NVME").partition(" ")[0].upper(),
-        state="failed" if is_dead else "online" if is_used else "jbod" if disk is not None else "good",
+        state="failed" if is_dead else "online" if is_used else "good" if is_free else "jbod",
         trouble=f"its state is {status}" if is_dead else "",
         device=disk.path if disk is not None else "",
     )
