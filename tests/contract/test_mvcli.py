@@ -1,5 +1,6 @@
 """`raid.mvcli` with its tool: what a template asks for is made, seen again, and every misbehaviour is told."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bootos.drivers.storage.controller import Controller, Drive
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli
 from bootos.hardware.inventory import collect_inventory
+from bootos.hardware.raidtool import read_mvcli
 from bootos.lab.vendor_tools.mvcli import fail_disk, read_card
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 from bootos.wire.inventory import Disk
@@ -236,11 +238,13 @@ def test_a_drive_that_its_tool_calls_dead_is_not_taken(tmp_path: Path) -> None:
     assert (card.arrays[0].drives, card.arrays[0].drive_count) == (("1",), 2)
 
 
-def read_free_drive(*disks: Disk) -> Drive:
+def read_free_drive(*disks: Disk, status: str = "") -> Drive:
     answers = {
         "info -o hba": read_golden("raid.mvcli/88se9230.hba.txt"),
         "info -o vd": "Total # of VD:       0\n",
-        "info -o pd": read_golden("raid.mvcli/88se9230.pd-free.txt"),
+        "info -o pd": read_golden("raid.mvcli/88se9230.pd-free.txt").replace(
+            "SSD Type:", f"PD status: {status}\nSSD Type:"
+        ),
     }
     (found,) = mvcli.read_controllers(ToolAnswers("mvcli", answers).run, "mvcli")
     (drive,) = build_controller(found, Storage(disks=disks)).drives
@@ -256,3 +260,36 @@ def test_a_drive_whose_disk_is_not_found_may_hold_data(serials: list[str]) -> No
     drive = read_free_drive(*disks)
     assert (drive.state, drive.device) == ("jbod", "")
     assert find_on_drive(Storage(disks=tuple(disks)), drive).content
+
+
+@pytest.mark.parametrize(
+    ("status", "assigned", "state", "trouble"),
+    [
+        ("Status:   Idle", "No", "good", ""),
+        ("Status:   Dead", "No", "failed", "its state is Dead"),
+        ("Status:   Foreign", "No", "unusable", "its state is Foreign"),
+        ("Frob:     Idle", "No", "unusable", "its state is not shown"),
+        ("Status:   Rebuild", "Yes", "rebuilding", ""),
+        ("Status:   Frob", "Yes", "unusable", "its state is Frob"),
+    ],
+)
+def test_a_drive_of_mnv_cli_is_usable_with_a_known_word_alone(
+    status: str, assigned: str, state: str, trouble: str
+) -> None:
+    shown = re.sub(r"Status:\s+Idle", status, read_golden("raid.mvcli/88nr2241.pd.txt"))
+    answers = {
+        "info -o hba": read_golden("raid.mvcli/88nr2241.hba.txt"),
+        "info -o vd": "Total # of VD:       0\n",
+        "info -o pd": re.sub(r"Assigned:\s+Yes", f"Assigned:  {assigned}", shown),
+    }
+    tool = ToolAnswers("mnv_cli", answers)
+    (found,) = mvcli.read_controllers(tool.run, "mnv_cli")
+    drives = build_controller(found, Storage()).drives
+    assert [(drive.state, drive.trouble) for drive in drives] == [(state, trouble)] * 2
+    (card,) = read_mvcli(tool.run, "mnv_cli").controllers
+    assert card.drives[0].state == (status.split()[1] if status.startswith("Status") else None)
+
+
+def test_a_free_drive_of_mvcli_with_a_word_that_is_not_known_is_not_taken() -> None:
+    drive = read_free_drive(status="foreign")
+    assert (drive.state, drive.trouble) == ("unusable", "its state is foreign")

@@ -133,6 +133,11 @@ def find_size(drive: dict[str, str]) -> int:
     return parse_size(drive.get("size", ""))
 
 
+def find_status(drive: dict[str, str]) -> str:
+    """How a drive is, in the tool's word; empty: it prints none."""
+    return drive.get("pd status") or drive.get("status", "")
+
+
 def find_type(drive: dict[str, str]) -> DiskType:
     """Whether it turns; these controllers have M.2 drives, as a rule."""
     if "ssd backend rc/slot id" in drive:

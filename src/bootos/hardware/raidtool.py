@@ -362,7 +362,7 @@ def _build_mvcli(found: mvcli.MvController) -> RaidController:
                 serial=drive.get("serial") or None,
                 size_bytes=mvcli.find_size(drive) or None,
                 type=mvcli.find_type(drive),
-                state=drive.get("pd status") or None,
+                state=mvcli.find_status(drive) or None,
             )
             for drive in found.drives
         ],

@@ -13,7 +13,15 @@ from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.raid.hand import ToolHand, need_tool
 from bootos.drivers.raid.kerneldisk import find_disk
-from bootos.drivers.storage.controller import Array, ArrayState, Capability, Controller, Drive, number_drives
+from bootos.drivers.storage.controller import (
+    Array,
+    ArrayState,
+    Capability,
+    Controller,
+    Drive,
+    DriveState,
+    number_drives,
+)
 from bootos.drivers.storage.newdisk import find_kernel_node, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli as mv
@@ -29,6 +37,8 @@ _STATES: dict[str, ArrayState] = {
     "partially optimal": "degraded", "rebuilding": "rebuilding",
     "offline": "failed", "failed": "failed", "missing": "failed", "initializing": "initializing",
 }  # fmt: skip
+_SOUND = ("online", "idle")  # of drives
+_DEAD = re.compile(r"offline|fail|missing|dead|error")
 
 
 class MvcliDriver(CardDriver):
@@ -80,12 +90,9 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
 def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], storage: Storage) -> Drive:
     id, serial = values.get("pd id", ""), values.get("serial", "")
     is_used = id in taken or mv.is_used(values)
-    status = values.get("pd status", "")
-    is_dead = re.search(r"offline|fail|missing|dead|error", status, re.IGNORECASE) is not None
     disk = find_disk(storage, serial=serial) if not is_used else None
     size_bytes, type = mv.find_size(values), mv.find_type(values)
-    # a SATA drive is the system's also where its disk is not found: what is on it is not known then
-    is_free = type is DiskType.NVME and disk is None
+    state = _find_state(values, is_used, is_hidden=type is DiskType.NVME and disk is None)
     return Drive(
         id=id,
         number=0,
@@ -98,10 +105,25 @@ def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], stora
         usable_bytes=mv.parse_size(values.get("pd valid size", "")) or size_bytes,
         type=type,
         interface=values.get("type", "NVME").partition(" ")[0].upper(),
-        state="failed" if is_dead else "online" if is_used else "good" if is_free else "jbod",
-        trouble=f"its state is {status}" if is_dead else "",
+        state=state,
+        trouble=f"its state is {mv.find_status(values) or 'not shown'}"
+        if state in ("failed", "unusable")
+        else "",
         device=disk.path if disk is not None else "",
     )
+
+
+def _find_state(values: dict[str, str], is_used: bool, *, is_hidden: bool) -> DriveState:
+    """A drive is used with the words alone that are known; most releases of mvcli print none."""
+    status = mv.find_status(values).lower()
+    if _DEAD.search(status):
+        return "failed"
+    if is_used and status.startswith("rebuild"):
+        return "rebuilding"
+    if status not in _SOUND and (status or mv.find_type(values) is DiskType.NVME):
+        return "unusable"
+    # a SATA drive is the system's also where its disk is not found: what is on it is not known then
+    return "online" if is_used else "good" if is_hidden else "jbod"
 
 
 def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
