@@ -9,6 +9,7 @@ from siliconmachine import SiliconMachine
 from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.raid import order
 from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.storage.state import Storage
 from bootos.engine.watcher import StepFailed
@@ -86,6 +87,24 @@ def test_an_array_that_is_not_wanted_is_deleted_with_the_word(rig: RaidRig) -> N
         "raid.sas3ircu:spare-off:0:1:6",
     }
     assert [array.level for array in read(rig).arrays] == ["1"]
+
+
+def test_volumes_that_the_tool_numbers_anew_are_deleted_each(rig: RaidRig) -> None:
+    rig.settle(TWO)
+    planned = rig.settle("raid: {clear: true}")
+    assert {"raid.sas3ircu:delete:0:os", "raid.sas3ircu:delete:0:data"} <= {
+        action.id for action in planned.actions
+    }
+    assert read(rig).arrays == ()
+
+
+@pytest.mark.parametrize(("array", "name"), [("323", "os"), ("600508e000000000" + "0" * 16, "os")])
+def test_a_volume_that_is_not_there_any_more_is_no_other_one(rig: RaidRig, array: str, name: str) -> None:
+    rig.settle(TWO)
+    gone = order.DeleteArray(controller="0", array=array, name=name)
+    with pytest.raises(DriverError, match="'os' was not deleted: there is no volume"):
+        SasIrcuDriver().carry_out(rig.machine, gone)
+    assert len(read(rig).arrays) == 2
 
 
 def test_what_the_firmware_cannot_is_a_problem(rig: RaidRig) -> None:

@@ -116,7 +116,7 @@ def _build_array(found: ir.IrVolume, drives: tuple[Drive, ...], storage: Storage
         state = "rebuilding"
     boot = found.values.get("boot")
     return Array(
-        id=found.id,
+        id=find_id(found),
         name=found.name,
         level=found.level,
         drives=there,
@@ -130,6 +130,11 @@ def _build_array(found: ir.IrVolume, drives: tuple[Drive, ...], storage: Storage
     )
 
 
+def find_id(volume: ir.IrVolume) -> str:
+    """What a volume is known by, for ever; its number, where nothing else is printed."""
+    return volume.wwn or volume.id
+
+
 class Hand(ToolHand):
     """Carries out orders on one controller. The tool numbers volumes anew now and then, so each is found again."""
 
@@ -138,7 +143,7 @@ class Hand(ToolHand):
             case order.CreateArray():
                 self._create(detail)
             case order.DeleteArray(array=array, name=name):
-                self._do(f"array {name!r} was not deleted", "DELETEVOLUME", array, "noprompt")
+                self._delete(array, name)
             case order.AddSpare(drive=drive):
                 self._do(f"drive {drive} was not made a hot spare", "HOTSPARE", drive)
             case order.RemoveSpare(drive=drive):
@@ -147,6 +152,15 @@ class Hand(ToolHand):
                 pass  # an array takes a drive as it is
             case _:
                 raise DriverError(f"IR controllers cannot do this: {type(detail).__name__}")
+
+    def _delete(self, array: str, name: str) -> None:
+        about = f"array {name!r} was not deleted"
+        found = [volume for volume in self._read().volumes if find_id(volume) == array]
+        if len(found) != 1 or (found[0].name or array) != name:
+            raise DriverError(
+                f"{about}: there is no volume {array} of that name on controller {self.controller}"
+            )
+        self._do(about, "DELETEVOLUME", found[0].id, "noprompt")
 
     def _create(self, wanted: order.CreateArray) -> None:
         who = f"array {wanted.name!r}"

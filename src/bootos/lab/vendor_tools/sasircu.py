@@ -16,6 +16,7 @@ _MIB = 1024**2
 _RESERVED_MIB = 64
 _FEWEST = {"RAID0": 2, "RAID1": 2, "RAID10": 4}
 _MOST_DRIVES, _MOST_VOLUMES, _MOST_SPARES = 10, 2, 2
+_NUMBERS = (323, 322, 321)  # of volumes
 _RULE = "-" * 72
 _STATES = {"RDY": "Ready", "OPT": "Optimal", "HSP": "Hot Spare", "FLD": "Failed", "RBLD": "Rebuilding"}
 
@@ -212,7 +213,7 @@ class _Call:
             raise IrRefusal("the size is too large.")
         card.made += 1
         wwid = "0" + hashlib.sha256(f"volume/{card.made}".encode()).hexdigest()[:15]
-        free = next(number for number in (323, 322, 321) if number not in {array.id for array in card.arrays})
+        free = next(number for number in _NUMBERS if number not in {array.id for array in card.arrays})
         members = [disk.slot for disk in disks]
         array = IrArray(id=free, name=name, level=level, members=members, size_mib=wanted, wwid=wwid)
         card.arrays.append(array)
@@ -234,6 +235,10 @@ class _Call:
                 disk.state = "RDY"
                 show_disk(self.silicon, disk)
         self.silicon.block.unplug(f"ir{found.wwid}")
+        for number, array in zip(
+            _NUMBERS, self.card.arrays, strict=False
+        ):  # the tool numbers the others anew
+            array.id = number
 
     def _spare(self, words: list[str]) -> None:
         removes = bool(words) and words[0].upper() == "DELETE"
