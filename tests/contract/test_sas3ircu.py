@@ -1,7 +1,8 @@
 """`raid.sas3ircu` with its tool: what a template asks for is made, seen again, and every misbehaviour is told."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 from raidrig import RaidRig, build_drives
@@ -17,6 +18,7 @@ from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raidtool import TOOLS, add_told
 from bootos.lab.vendor_tools.sasircu import fail_disk, read_card
 from bootos.lab.vendor_tools.silicon import SiliconSpec
+from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import RaidController
 
 TWO = """
@@ -132,6 +134,19 @@ def test_success_without_an_array_is_a_failure(rig: RaidRig) -> None:
     rig.misbehave("sas?ircu", "ignore", "create")
     with rig.raises(match="array 'os' was not created: .* shows no new volumes"):
         rig.apply(TWO)
+
+
+def test_a_volume_without_a_world_wide_name_is_seen_as_created(rig: RaidRig) -> None:
+    def run(argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        done = rig.hardware.run(argv, **options)
+        shown = "\n".join(line for line in done.stdout.splitlines() if "Volume wwid" not in line)
+        return Command(argv, **options).complete(done.returncode, shown, done.stderr)
+
+    machine = Machine(run=run, root=rig.machine.root)
+    for name, drives in (("os", ("1:0", "1:1")), ("data", ("1:2", "1:3"))):
+        made = order.CreateArray(controller="0", name=name, level=1, drives=drives, spans=(drives,))
+        with pytest.raises(DriverError, match=f"array '{name}' was created, but .* prints no WWID"):
+            SasIrcuDriver().carry_out(machine, made)
 
 
 def test_a_hot_spare_that_was_not_made_is_planned_again(rig: RaidRig) -> None:

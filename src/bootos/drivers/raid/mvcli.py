@@ -194,9 +194,7 @@ class Hand(ToolHand):
         self._do(about, *words)
         found = self._read()
         made = [volume for volume in found.volumes if volume.get("id") not in before]
-        if len(made) != 1:
-            count = len(made) or "no"
-            raise DriverError(f"{about}: {self.program} reported success and shows {count} new virtual disks")
+        self.take_made(about, made, "virtual disks")
         root = self.machine.root
         receive_disk(
             self.machine,

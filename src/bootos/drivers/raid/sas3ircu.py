@@ -165,14 +165,14 @@ class Hand(ToolHand):
     def _create(self, wanted: order.CreateArray) -> None:
         who = f"array {wanted.name!r}"
         about = f"{who} was not created"
-        before = {volume.wwn for volume in self._read().volumes}
+        before = {find_id(volume) for volume in self._read().volumes}
         size = "MAX" if wanted.size_bytes is None else str(-(-wanted.size_bytes // _MIB))
         self._do(about, "CREATE", f"RAID{wanted.level}", size, *wanted.drives, wanted.name[:15], "noprompt")
-        made = [volume for volume in self._read().volumes if volume.wwn not in before]
-        if len(made) != 1:
-            count = len(made) or "no"
-            raise DriverError(f"{about}: {self.program} reported success and shows {count} new volumes")
-        receive_disk(self.machine, lambda: find_linked_node(self.machine.root, f"0x{made[0].wwn}"), who)
+        new = [volume for volume in self._read().volumes if find_id(volume) not in before]
+        made = self.take_made(about, new, "volumes")
+        if not made.wwn:
+            raise DriverError(f"{who} was created, but {self.program} prints no WWID to know its disk by")
+        receive_disk(self.machine, lambda: find_linked_node(self.machine.root, f"0x{made.wwn}"), who)
 
     def _read(self) -> ir.IrController:
         found = ir.read_controller(self.machine.run, self.program, int(self.controller))
