@@ -10,6 +10,7 @@ import pytest
 from bootos.drivers.bios.names import read_names
 from bootos.drivers.builtin import BUILTIN, MAKERS
 from bootos.drivers.registry import find_driver_names, match_drivers
+from bootos.hardware.raid import HARDWARE_DRIVERS
 from bootos.wire.inventory import Bmc, Disk, Inventory, PciDevice, RaidController, RedfishInterface, System
 
 SATA = Disk(index=0, name="sda", path="/dev/sda", size_bytes=1)
@@ -91,3 +92,8 @@ def test_no_driver_is_imported_to_find_out_which_take_a_machine() -> None:
         "bootos.drivers.contract",
         "bootos.drivers.registry",
     }
+
+
+def test_a_card_is_given_to_a_driver_that_there_is() -> None:
+    known = {driver.name for driver in BUILTIN}
+    assert set(HARDWARE_DRIVERS.values()) - known == {"raid.areca"}  # which comes in a layer

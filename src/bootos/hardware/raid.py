@@ -20,9 +20,9 @@ _RAID_MODULES = frozenset({"smartpqi"})
 # Vendors of devices that have the PCI class RAID, though the kernel drives the disks itself: chipset "fake RAID" and
 # Intel's VMD.
 _NOT_CONTROLLERS = frozenset({"8086", "1022", "1002", "10de", "1106"})
-_HARDWARE_DRIVERS = {
+HARDWARE_DRIVERS = {  # by kernel module
     "megaraid_sas": "raid.megaraid", "megaraid": "raid.megaraid", "hpsa": "raid.smartarray",
-    "smartpqi": "raid.smartarray", "aacraid": "raid.adaptec", "mpt3sas": "raid.mpt3sas", "mpi3mr": "raid.megaraid",
+    "smartpqi": "raid.smartarray", "aacraid": "raid.adaptec", "mpt3sas": "raid.sas3ircu", "mpi3mr": "raid.megaraid",
     "arcmsr": "raid.areca",
 }  # fmt: skip
 _VENDOR_DRIVERS = {
@@ -227,7 +227,7 @@ def find_hardware_controllers(devices: Sequence[PciDevice]) -> list[RaidControll
         model = device.subsystem or device.device
         if not is_raid or device.vendor_id in _NOT_CONTROLLERS or _HBA.search(model or ""):
             continue
-        driver = _HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
+        driver = HARDWARE_DRIVERS.get(device.kernel_module or "") or _VENDOR_DRIVERS.get(device.vendor_id)
         maker = device.subsystem_vendor_id
         if device.kernel_module == "smartpqi" and maker is not None and maker not in _HPE:
             # the same chip is also sold as SmartRAID; arcconf knows that one, ssacli does not
