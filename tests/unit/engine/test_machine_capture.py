@@ -33,6 +33,8 @@ from bootos.hardware.capture import (
     read_capture,
     unpack_capture,
 )
+from bootos.hardware.raidtool import TOOLS
+from bootos.hardware.smartarray import SHOW
 from bootos.masking import MASK, Masker
 from bootos.process import Command, Completed, Options, ToolError
 from bootos.wire.inventory import Inventory
@@ -279,9 +281,28 @@ def test_what_looks_is_run(argv: list[str]) -> None:
     assert is_look(Command(argv))
 
 
+_RAID_READS = {
+    "raid.megaraid": [["/call", "show", "all", "J"]],
+    "raid.smartarray": [list(SHOW)],
+    "raid.adaptec": [["GETCONFIG", "1", "AL"], ["GETSTATUS", "1"]],
+    "raid.sas3ircu": [["LIST"], ["0", "DISPLAY"]],
+    "raid.mvcli": [["info", "-o", kind] for kind in ("hba", "vd", "pd")],
+}
+
+
+@pytest.mark.parametrize(
+    ("driver", "program"), [(tool.driver, program) for tool in TOOLS for program in tool.programs]
+)
+def test_every_raid_tool_is_asked_for_a_capture(driver: str, program: str) -> None:
+    (tool,) = [tool for tool in TOOLS if tool.driver == driver]
+    calls = [[program, *words] for words in (tool.ask, *_RAID_READS[driver])]
+    assert [call for call in calls if not is_look(Command(call))] == []
+
+
 @pytest.mark.parametrize(
     "argv",
     [
+        ["mnv_cli", "vd", "-a", "delete", "-i", "0"],
         ["storcli64", "/c0/v0", "del", "force", "J"],
         ["storcli64", "/c0/e8/s1", "start", "locate"],
         ["storcli64", "/c0", "set", "personality=HBA", "show"],

@@ -98,8 +98,8 @@ _READS: dict[str, Callable[[Words], bool]] = {
     ),
 }
 _SAME = {
-    "OneCli": "onecli", "hpacucli": "ssacli", "hpssacli": "ssacli", "idracadm7": "racadm", "perccli": "storcli",
-    "perccli2": "storcli", "perccli64": "storcli", "sas2ircu": "sas3ircu", "storcli2": "storcli",
+    "OneCli": "onecli", "hpacucli": "ssacli", "hpssacli": "ssacli", "idracadm7": "racadm", "mnv_cli": "mvcli",
+    "perccli": "storcli", "perccli2": "storcli", "perccli64": "storcli", "sas2ircu": "sas3ircu", "storcli2": "storcli",
     "storcli64": "storcli", "sum": "saa",
 }  # fmt: skip
 
