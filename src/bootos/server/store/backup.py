@@ -67,11 +67,19 @@ def find_copy(engine: Engine, revision: str) -> Path | None:
 
 
 def find_file(engine: Engine) -> Path | None:
-    """The file of a SQLite database, as SQLite names it: a URL may have it as a URI. None: there is none."""
+    """The file of a SQLite database, as SQLite names it: a URL may have it as a URI. None: there is none.
+
+    It is asked for by a connection of its own, which changes nothing: the engine's turn the journal to WAL, and of two
+    that do so at once one is told that the database is locked.
+    """
     if engine.dialect.name != "sqlite":
         return None
-    with engine.connect() as connection:
-        file = connection.exec_driver_sql("PRAGMA database_list").fetchone()
+    words, options = engine.dialect.create_connect_args(engine.url)
+    try:
+        with contextlib.closing(sqlite3.connect(words[0], uri=bool(options.get("uri")))) as connection:
+            file = connection.execute("PRAGMA database_list").fetchone()
+    except sqlite3.Error:
+        return None  # the engine tells why it cannot be opened
     return Path(file[2]) if file is not None and file[2] else None
 
 
