@@ -12,8 +12,8 @@ from bootos.drivers.contract import Forecast
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import plan_job
 from bootos.engine.watcher import StepFailed
+from bootos.lab.vendor_tools.redfish_path import BIOS, BIOS_PENDING
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import BIOS, BIOS_PENDING
 
 WANTED = {
     "vendor": {"ProcVirtualization": "Enabled", "SriovGlobalEnable": "Enabled", "LogicalProc": "Disabled"}

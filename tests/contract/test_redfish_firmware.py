@@ -20,8 +20,8 @@ from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply
 from bootos.engine.run import Past, Run
 from bootos.engine.watcher import StepFailed
+from bootos.lab.vendor_tools.redfish_path import INVENTORY, SYSTEM, UPDATE
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, SYSTEM, UPDATE
 from bootos.masking import Hidden
 
 TASK = "/redfish/v1/TaskService/Tasks/9"

@@ -13,8 +13,8 @@ from bootos.drivers.contract import DriverError, Forecast
 from bootos.drivers.oob.redfish import RedfishDriver
 from bootos.drivers.oob.redfishstate import State
 from bootos.engine.watcher import StepFailed
+from bootos.lab.vendor_tools.redfish_path import ACCOUNTS, MANAGER, ROOT, SYSTEM
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import ACCOUNTS, MANAGER, ROOT, SYSTEM
 from bootos.wire.inventory import System
 
 STATIC = {"source": "static", "address": "10.0.8.21/24", "gateway": "10.0.8.1", "vlan": 7}

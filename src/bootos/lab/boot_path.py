@@ -21,8 +21,8 @@ from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.server import LabServer
 from bootos.lab.shell import open_shell, run_in_shell
 from bootos.lab.spec import KernelBoot, MachineSpec, NicSpec, boot_image
+from bootos.lab.vendor_tools.redfish_path import CD, SYSTEM
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import CD, SYSTEM
 from bootos.process import run
 
 MAC = "52:54:00:b0:07:5a"

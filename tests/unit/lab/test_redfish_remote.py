@@ -12,10 +12,10 @@ from bootos.lab.chassis import Chassis
 from bootos.lab.redfish import RedfishService
 from bootos.lab.redfish_request import ask_redfish
 from bootos.lab.vendor_tools.redfish import RedfishTool
+from bootos.lab.vendor_tools.redfish_path import CD, MANAGER, SYSTEM
 from bootos.lab.vendor_tools.redfish_remote import use_up_override
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.redfish_state import find_state, start_redfish
-from bootos.lab.vendor_tools.redfish_tree import CD, MANAGER, SYSTEM
 from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 
 INSERT = f"{CD}/Actions/VirtualMedia.InsertMedia"

@@ -11,9 +11,9 @@ import pytest
 from redfishmachine import RedfishMachine, serve
 
 from bootos.lab.vendor_tools.redfish import RedfishTool
+from bootos.lab.vendor_tools.redfish_path import ACCOUNTS, BIOS, MANAGER, ROOT, SESSIONS, SYSTEM, UPDATE
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 from bootos.lab.vendor_tools.redfish_state import find_state, start_redfish
-from bootos.lab.vendor_tools.redfish_tree import ACCOUNTS, BIOS, MANAGER, ROOT, SESSIONS, SYSTEM, UPDATE
 from bootos.lab.vendor_tools.silicon import Silicon, SiliconSpec
 
 ADMIN = ("labadmin", "lab-initial")

@@ -13,8 +13,8 @@ from bootos.lab.machine import Machine
 from bootos.lab.redfish_request import ask_redfish
 from bootos.lab.scenario import Scenario
 from bootos.lab.spec import DiskSpec, MachineSpec
+from bootos.lab.vendor_tools.redfish_path import CD, SYSTEM
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import CD, SYSTEM
 from bootos.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86")

@@ -16,10 +16,10 @@ from bootos.lab.md_array import build_array_view, read_md_arrays
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, MachineSpec, NicSpec
 from bootos.lab.vendor_tools import adaptec, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import VERSIONS, build_package, list_history
+from bootos.lab.vendor_tools.redfish_path import BIOS as BIOS_RESOURCE
+from bootos.lab.vendor_tools.redfish_path import INVENTORY, MANAGER, SESSIONS
 from bootos.lab.vendor_tools.redfish_spec import Component, RedfishSpec
 from bootos.lab.vendor_tools.redfish_state import find_state
-from bootos.lab.vendor_tools.redfish_tree import BIOS as BIOS_RESOURCE
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SESSIONS
 from bootos.lab.vendor_tools.silicon import PciIdentity, PhysicalDrive, Silicon, SiliconSpec
 
 GIB = 1024**3

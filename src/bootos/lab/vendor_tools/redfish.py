@@ -20,14 +20,7 @@ from bootos.lab.vendor_tools.redfish_answer import (
     make_etag,
 )
 from bootos.lab.vendor_tools.redfish_patch import change_resource, check_change
-from bootos.lab.vendor_tools.redfish_schema import (
-    build_link,
-    build_metadata,
-    build_service_document,
-    list_methods,
-)
-from bootos.lab.vendor_tools.redfish_state import PROGRAM, find_state
-from bootos.lab.vendor_tools.redfish_tree import (
+from bootos.lab.vendor_tools.redfish_path import (
     ACCOUNTS,
     BIOS,
     BIOS_PENDING,
@@ -38,6 +31,13 @@ from bootos.lab.vendor_tools.redfish_tree import (
     TASKS,
     UPDATE,
 )
+from bootos.lab.vendor_tools.redfish_schema import (
+    build_link,
+    build_metadata,
+    build_service_document,
+    list_methods,
+)
+from bootos.lab.vendor_tools.redfish_state import PROGRAM, find_state
 from bootos.lab.vendor_tools.redfish_update import (
     begin_update,
     fetch_image,

@@ -9,17 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_message, build_reply
+from bootos.lab.vendor_tools.redfish_path import ACCOUNTS, MANAGER, ROLES, ROOT, SESSIONS, SHORTEST_PASSWORD
 from bootos.lab.vendor_tools.redfish_schema import build_type, find_schema
-from bootos.lab.vendor_tools.redfish_tree import (
-    ACCOUNTS,
-    MANAGER,
-    ROLES,
-    ROOT,
-    SESSIONS,
-    SHORTEST_PASSWORD,
-    build_account,
-    count_members,
-)
+from bootos.lab.vendor_tools.redfish_tree import build_account, count_members
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 State = dict[str, Any]

@@ -8,9 +8,7 @@ from typing import Any
 from bootos.lab.vendor_tools import redfish_remote as remote
 from bootos.lab.vendor_tools.redfish_account import check_account
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal
-from bootos.lab.vendor_tools.redfish_schema import find_writable
-from bootos.lab.vendor_tools.redfish_state import PROGRAM
-from bootos.lab.vendor_tools.redfish_tree import (
+from bootos.lab.vendor_tools.redfish_path import (
     ACCOUNTS,
     ADDRESS,
     BIOS_PENDING,
@@ -20,6 +18,8 @@ from bootos.lab.vendor_tools.redfish_tree import (
     ROLES,
     SYSTEM,
 )
+from bootos.lab.vendor_tools.redfish_schema import find_writable
+from bootos.lab.vendor_tools.redfish_state import PROGRAM
 from bootos.lab.vendor_tools.silicon import Silicon
 
 Tree = dict[str, dict[str, Any]]

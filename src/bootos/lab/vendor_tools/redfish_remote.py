@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bootos.errors import BootosError
 from bootos.fetch import FetchError, fetch_into, mask_url
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal
-from bootos.lab.vendor_tools.redfish_tree import (
+from bootos.lab.vendor_tools.redfish_path import (
     BOOT_SWITCHES,
     BOOT_TARGETS,
     CD,

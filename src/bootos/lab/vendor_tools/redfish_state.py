@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from bootos.lab.vendor_tools.redfish_path import ACCOUNTS, ROOT
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
-from bootos.lab.vendor_tools.redfish_tree import ACCOUNTS, ROOT, build_account, build_tree, count_members
+from bootos.lab.vendor_tools.redfish_tree import build_account, build_tree, count_members
 from bootos.lab.vendor_tools.silicon import Silicon
 
 PROGRAM = "redfish"  # what the service is called as a tool, and its part of the silicon's state

@@ -5,49 +5,35 @@ What differs between makers is in `redfish_spec`.
 
 from typing import Any
 
+from bootos.lab.vendor_tools.redfish_hardware import (
+    add_bios,
+    add_firmware,
+    add_manager,
+    add_system,
+    add_virtual_cd,
+)
+from bootos.lab.vendor_tools.redfish_path import (
+    ACCOUNTS,
+    INVENTORY,
+    MANAGER,
+    REGISTRIES,
+    ROLES,
+    ROOT,
+    SESSIONS,
+    SHORTEST_PASSWORD,
+    SYSTEM,
+    TASKS,
+    UPDATE,
+)
 from bootos.lab.vendor_tools.redfish_schema import build_type
-from bootos.lab.vendor_tools.redfish_spec import BiosAttribute, RedfishSpec
+from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
 
-ROOT = "/redfish/v1/"
-SYSTEM = f"{ROOT}Systems/1"
-MANAGER = f"{ROOT}Managers/BMC"
-ACCOUNTS = f"{ROOT}AccountService/Accounts"
-ROLES = f"{ROOT}AccountService/Roles"
-SESSIONS = f"{ROOT}SessionService/Sessions"
-BIOS = f"{SYSTEM}/Bios"
-BIOS_PENDING = f"{SYSTEM}/Bios/Settings"
-UPDATE = f"{ROOT}UpdateService"
-INVENTORY = f"{UPDATE}/FirmwareInventory"
-TASKS = f"{ROOT}TaskService/Tasks"
-REGISTRIES = f"{ROOT}Registries"
-SHORTEST_PASSWORD = 8
-REGISTRY = f"{REGISTRIES}/BiosAttributeRegistry/registry"
-CD = f"{MANAGER}/VirtualMedia/CD1"
-BOOT_SWITCHES = ("Disabled", "Once", "Continuous")
-BOOT_TARGETS = ("None", "Pxe", "Cd", "Hdd", "BiosSetup")
-RESET_TYPES = ("On", "ForceOff", "ForceRestart", "GracefulShutdown")
-POWER_POLICIES = ("AlwaysOn", "AlwaysOff", "LastState")
 # The privileges of the roles that every service has (DSP0266, 13.4.2)
 _SELF = ("Login", "ConfigureSelf")
 _ROLES = {
     "Administrator": (*_SELF, "ConfigureManager", "ConfigureUsers", "ConfigureComponents"),
     "Operator": (*_SELF, "ConfigureComponents"),
     "ReadOnly": _SELF,
-}
-# What DHCP gives the BMC
-ADDRESS = {
-    "Address": "10.0.9.99",
-    "SubnetMask": "255.255.255.0",
-    "Gateway": "10.0.9.1",
-    "AddressOrigin": "DHCP",
-}
-
-EMPTY_DRIVE: dict[str, Any] = {
-    "Image": None,
-    "ImageName": None,
-    "Inserted": False,
-    "ConnectedVia": "NotConnected",
-    "TransferProtocolType": None,
 }
 
 
@@ -86,7 +72,7 @@ def build_tree(spec: RedfishSpec) -> dict[str, dict[str, Any]]:
             AssignedPrivileges=list(privileges),
         )
     collect(ROLES, "Role", "Roles Collection")
-    _add_system(spec, add)
+    add_system(spec, add)
     collect(f"{ROOT}Systems", "ComputerSystem", "Systems Collection")
     for reference, title in (
         ("Boot0001", "Hard Disk"),
@@ -96,17 +82,17 @@ def build_tree(spec: RedfishSpec) -> dict[str, dict[str, Any]]:
         where = f"{SYSTEM}/BootOptions/{reference}"
         add(where, "BootOption", title, BootOptionReference=reference, DisplayName=title)
     collect(f"{SYSTEM}/BootOptions", "BootOption", "Boot Options Collection")
-    _add_bios(spec, add)
+    add_bios(spec, add)
     collect(REGISTRIES, "MessageRegistryFile", "Registry File Collection")
-    _add_manager(spec, add)
+    add_manager(spec, add)
     collect(f"{ROOT}Managers", "Manager", "Managers Collection")
     collect(f"{MANAGER}/EthernetInterfaces", "EthernetInterface", "Ethernet Network Interface Collection")
     collect(f"{MANAGER}/HostInterfaces", "HostInterface", "Host Interface Collection")
     if spec.virtual_cd:
-        _add_virtual_cd(add)
+        add_virtual_cd(add)
         collect(f"{MANAGER}/VirtualMedia", "VirtualMedia", "Virtual Media Collection")
         tree[MANAGER]["VirtualMedia"] = {"@odata.id": f"{MANAGER}/VirtualMedia"}
-    _add_firmware(spec, add)
+    add_firmware(spec, add)
     collect(INVENTORY, "SoftwareInventory", "Firmware Inventory Collection")
     collect(SESSIONS, "Session", "Session Collection")
     collect(TASKS, "Task", "Task Collection")
@@ -147,192 +133,6 @@ def _add_accounts(spec: RedfishSpec, tree: dict[str, dict[str, Any]]) -> None:
             tree[path] = build_account(path, user=spec.user, role="Administrator", enabled=True)
         else:
             tree[path] = build_account(path, role="None")
-
-
-def _add_firmware(spec: RedfishSpec, add: Any) -> None:
-    related = {"BIOS": BIOS, "BMC": MANAGER}
-    for part in spec.components:
-        links = [{"@odata.id": related[part.id]}] if part.id in related else []
-        add(
-            f"{INVENTORY}/{part.id}",
-            "SoftwareInventory",
-            part.name,
-            Version=part.version,
-            Updateable=True,
-            RelatedItem=links,
-            **{"RelatedItem@odata.count": len(links)},
-        )
-
-
-def _add_system(spec: RedfishSpec, add: Any) -> None:
-    version = next((part.version for part in spec.components if part.id == "BIOS"), "")
-    add(
-        SYSTEM,
-        "ComputerSystem",
-        "System",
-        SystemType="Physical",
-        Manufacturer=spec.vendor,
-        Model=spec.product,
-        SerialNumber=spec.serial,
-        UUID=spec.uuid,
-        AssetTag="",
-        PowerState="On",
-        BiosVersion=version,
-        PowerRestorePolicy="LastState",
-        **{"PowerRestorePolicy@Redfish.AllowableValues": list(POWER_POLICIES)},
-        Boot={
-            "BootSourceOverrideEnabled": "Disabled",
-            "BootSourceOverrideTarget": "None",
-            "BootSourceOverrideEnabled@Redfish.AllowableValues": list(BOOT_SWITCHES),
-            "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
-            "BootOrder": ["Boot0001", "Boot0002", "Boot0003"],
-            "BootOptions": {"@odata.id": f"{SYSTEM}/BootOptions"},
-        },
-        Bios={"@odata.id": BIOS},
-        Links={"ManagedBy": [{"@odata.id": MANAGER}], "ManagedBy@odata.count": 1},
-        Actions={
-            "#ComputerSystem.Reset": {
-                "target": f"{SYSTEM}/Actions/ComputerSystem.Reset",
-                "ResetType@Redfish.AllowableValues": list(RESET_TYPES),
-            }
-        },
-    )
-
-
-def _add_bios(spec: RedfishSpec, add: Any) -> None:
-    attributes = {attribute.name: attribute.value for attribute in spec.bios}
-    registry = "BiosAttributeRegistry.v1_0_0"
-    settings = {"@odata.type": build_type("Settings"), "SettingsObject": {"@odata.id": BIOS_PENDING}}
-    settings["SupportedApplyTimes"] = ["OnReset"]
-    add(
-        BIOS,
-        "Bios",
-        "BIOS Configuration",
-        AttributeRegistry=registry,
-        Attributes=attributes,
-        **{"@Redfish.Settings": settings},
-    )
-    add(
-        BIOS_PENDING, "Bios", "BIOS Pending Settings", AttributeRegistry=registry, Attributes=dict(attributes)
-    )
-    add(
-        REGISTRY.rpartition("/")[0],
-        "MessageRegistryFile",
-        "BIOS Attribute Registry",
-        Registry="BiosAttributeRegistry.1.0.0",
-        Location=[{"Language": "en", "Uri": REGISTRY}],
-        Languages=["en"],
-    )
-    entries = {
-        "Attributes": [_build_entry(attribute) for attribute in spec.bios],
-        "Dependencies": [_build_dependency(attribute) for attribute in spec.bios if attribute.locked_by],
-    }
-    add(
-        REGISTRY,
-        "AttributeRegistry",
-        "BIOS Attribute Registry",
-        Language="en",
-        OwningEntity=spec.vendor,
-        RegistryVersion="1.0.0",
-        RegistryEntries=entries,
-    )
-
-
-def _build_entry(attribute: BiosAttribute) -> dict[str, Any]:
-    kind = "Enumeration" if attribute.values else "Integer" if isinstance(attribute.value, int) else "String"
-    entry: dict[str, Any] = {
-        "AttributeName": attribute.name,
-        "DisplayName": attribute.title or attribute.name,
-        "Type": kind,
-        "ReadOnly": attribute.read_only,
-        "ResetRequired": True,
-        "DefaultValue": attribute.value,
-    }
-    if attribute.values:
-        entry["Value"] = [{"ValueName": value, "ValueDisplayName": value} for value in attribute.values]
-    return entry
-
-
-def _build_dependency(attribute: BiosAttribute) -> dict[str, Any]:
-    assert attribute.locked_by is not None
-    other, value = attribute.locked_by
-    condition = {"MapFromAttribute": other, "MapFromProperty": "CurrentValue", "MapFromCondition": "EQU"}
-    condition["MapFromValue"] = value
-    dependency = {"MapFrom": [condition], "MapToAttribute": attribute.name, "MapToProperty": "ReadOnly"}
-    return {"DependencyFor": attribute.name, "Type": "Map", "Dependency": {**dependency, "MapToValue": True}}
-
-
-def _add_manager(spec: RedfishSpec, add: Any) -> None:
-    version = next((part.version for part in spec.components if part.id == "BMC"), "")
-    add(
-        MANAGER,
-        "Manager",
-        "Manager",
-        ManagerType="BMC",
-        FirmwareVersion=version,
-        Links={"ManagerForServers": [{"@odata.id": SYSTEM}], "ManagerForServers@odata.count": 1},
-        EthernetInterfaces={"@odata.id": f"{MANAGER}/EthernetInterfaces"},
-        HostInterfaces={"@odata.id": f"{MANAGER}/HostInterfaces"},
-        Actions={
-            "#Manager.Reset": {
-                "target": f"{MANAGER}/Actions/Manager.Reset",
-                "ResetType@Redfish.AllowableValues": ["GracefulRestart", "ForceRestart"],
-            }
-        },
-    )
-    add(
-        f"{MANAGER}/EthernetInterfaces/eth0",
-        "EthernetInterface",
-        "Manager Ethernet Interface",
-        InterfaceEnabled=True,
-        LinkStatus="LinkUp",
-        MACAddress="52:54:00:B0:0C:01",
-        VLAN={"VLANEnable": False, "VLANId": 0},
-        DHCPv4={"DHCPEnabled": True},
-        IPv4Addresses=[{**ADDRESS, "Address": spec.address}],
-        IPv4StaticAddresses=[],
-    )
-    add(
-        f"{MANAGER}/EthernetInterfaces/ToHost",
-        "EthernetInterface",
-        "Manager Host Interface",
-        InterfaceEnabled=True,
-        MACAddress="52:54:00:B0:0C:02",
-        IPv4Addresses=[
-            {
-                "Address": "169.254.0.17",
-                "SubnetMask": "255.255.255.0",
-                "Gateway": None,
-                "AddressOrigin": "Static",
-            }
-        ],
-        Links={"HostInterface": {"@odata.id": f"{MANAGER}/HostInterfaces/1"}},
-    )
-    add(
-        f"{MANAGER}/HostInterfaces/1",
-        "HostInterface",
-        "Host Interface",
-        HostInterfaceType="NetworkHostInterface",
-        InterfaceEnabled=True,
-        ManagerEthernetInterface={"@odata.id": f"{MANAGER}/EthernetInterfaces/ToHost"},
-    )
-
-
-def _add_virtual_cd(add: Any) -> None:
-    actions = {
-        f"#VirtualMedia.{name}": {"target": f"{CD}/Actions/VirtualMedia.{name}"}
-        for name in ("InsertMedia", "EjectMedia")
-    }
-    add(
-        CD,
-        "VirtualMedia",
-        "Virtual CD",
-        MediaTypes=["CD", "DVD"],
-        WriteProtected=True,
-        TransferMethod="Upload",
-        **EMPTY_DRIVE,
-        Actions=actions,
-    )
 
 
 def _add_services(spec: RedfishSpec, add: Any) -> None:

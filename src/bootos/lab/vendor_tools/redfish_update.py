@@ -8,9 +8,10 @@ from typing import Any
 
 from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK
 from bootos.lab.vendor_tools.redfish_answer import RedfishRefusal, build_message, build_reply
+from bootos.lab.vendor_tools.redfish_path import INVENTORY, MANAGER, SYSTEM, TASKS
 from bootos.lab.vendor_tools.redfish_schema import build_type
 from bootos.lab.vendor_tools.redfish_state import PROGRAM
-from bootos.lab.vendor_tools.redfish_tree import INVENTORY, MANAGER, SYSTEM, TASKS, count_members
+from bootos.lab.vendor_tools.redfish_tree import count_members
 from bootos.lab.vendor_tools.silicon import Output, Silicon
 
 
