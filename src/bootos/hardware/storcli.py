@@ -14,14 +14,8 @@ import msgspec
 
 from bootos.hardware.pciids import parse_pci_address
 from bootos.hardware.remark import Remark
-from bootos.hardware.storclidrive import (
-    StorDrive,
-    build_drives,
-    find_members,
-    is_decimal,
-    name_drive,
-    parse_size,
-)
+from bootos.hardware.storcliarray import StorArray, build_arrays
+from bootos.hardware.storclidrive import StorDrive, build_drives, name_drive
 from bootos.hardware.storclireply import Reply, find_part, find_rows, find_text, is_nothing, read_reply
 from bootos.process import Runner, ToolError
 
@@ -29,35 +23,12 @@ DRIVER = "raid.megaraid"
 _NAMES = ("storcli64", "storcli", "perccli64", "perccli", "storcli2", "perccli2")
 _OWN_PLACES = ("storcli/storcli64", "perccli/perccli64", "storcli2/storcli2", "perccli2/perccli2")
 PROGRAMS = (*_NAMES, *(f"/opt/MegaRAID/{place}" for place in _OWN_PLACES))
-# Read ahead or not, then the write policy: RWBD, NRWTD, RAWBD (always write back), Ra,WB, RA,AWB. The tool's legend.
-_CACHE = re.compile(r"^(NR|R)(?:A?,|A(?=WT))?(AWB|FWB|WB|WT)(?:[DC])?$", re.IGNORECASE)
-_ADAPTIVE = re.compile(r"^Ra(?=,|A?W|FW)")
 # Kernel modules (and Windows' driver) of controllers that only hand their drives to the system, and how their models
 # are called. IR firmware, which has RAID, says which levels it supports.
 _HBA_MODULES = ("mpt2sas", "mpt3sas", "itsas")
 _HBA_MODEL = re.compile(r"\bHBA ?\d{3,4}", re.IGNORECASE)
 # The tables of `show`, which lists the controllers and shows none of them.
 _OVERVIEW, _IT_OVERVIEW = "System Overview", "IT System Overview"
-
-
-class StorArray(msgspec.Struct, frozen=True, kw_only=True):
-    """A virtual drive. `number` is its VD number; `rows` are the places of its group, with `-` for a missing drive."""
-
-    number: int
-    group: str
-    name: str
-    level: str
-    state: str
-    rows: tuple[str, ...] = ()
-    hotspares: tuple[str, ...] = ()
-    spans: int = 1
-    size_bytes: int = 0
-    strip_bytes: int | None = None
-    read_word: str = ""  # NR, R, Ra
-    write_word: str = ""  # WT, WB, AWB
-    operation: str = ""
-    naa: str = ""
-    node: str = ""
 
 
 class StorForeign(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +76,7 @@ def build_controller(
     basics, version = find_part(data, "Basics"), find_part(data, "Version")
     address = find_text(basics, "PCI Address") or find_text(find_part(data, "HostInterface"), "PCI Address")
     known = build_drives(data, [*drives, volumes] if volumes is not None else drives)
-    arrays = tuple(_build_arrays(data, volumes, known))
+    arrays = tuple(build_arrays(data, volumes, known))
     is_hba = _is_hba(data, arrays)
     configurations, lost = ((), ()) if is_hba or foreign is None else _find_foreign(foreign, known)
     return StorController(
@@ -191,96 +162,6 @@ def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDri
     if main.data and not (drives and listed) and (errors or (count.isdigit() and int(count))):
         why = errors[0] if errors else f"the tool counts {count}"
         yield Remark(text=f"its drives are not shown: {why}", part="drives")
-
-
-def _build_arrays(
-    data: dict[str, Any], volumes: Reply | None, drives: tuple[StorDrive, ...]
-) -> Iterator[StorArray]:
-    """Those of the answer about the virtual drives, and those that only the list has."""
-    told = volumes.data if volumes is not None else {}
-    properties = dict(_find_volume_details(told))
-    own = [find_part(entry, "VD Info") or entry for entry in find_rows(told, "Virtual Drives")]
-    own += [row for key in told if re.fullmatch(r"/c\d+/v\d+", key) for row in find_rows(told, key)]
-    seen: set[int] = set()
-    for entry in [*own, *find_rows(data, "VD LIST")]:
-        group, _, number = find_text(entry, "DG/VD").partition("/")
-        if not number.isdigit() or int(number) in seen or not _is_array(entry):
-            continue
-        seen.add(int(number))
-        more = properties.get(int(number), {})
-        yield _build_array(entry, group, int(number), more, data, find_members(told, int(number)), drives)
-
-
-def _is_array(entry: dict[str, Any]) -> bool:
-    """CacheCade's volumes (`Cac0`) are none."""
-    return find_text(entry, "TYPE").upper().startswith("RAID")
-
-
-def _find_volume_details(data: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for key in data:
-        found = re.fullmatch(r"VD(\d+) Properties", key)
-        if found:
-            yield int(found[1]), find_part(data, key)
-    for entry in find_rows(data, "Virtual Drives"):
-        number = find_text(find_part(entry, "VD Info") or entry, "DG/VD").rpartition("/")[2]
-        if number.isdigit():
-            yield int(number), find_part(entry, "VD Properties")
-
-
-def _build_array(
-    entry: dict[str, Any],
-    group: str,
-    number: int,
-    more: dict[str, Any],
-    data: dict[str, Any],
-    listed: list[dict[str, Any]],
-    drives: tuple[StorDrive, ...],
-) -> StorArray:
-    rows = find_rows(data, "TOPOLOGY")
-    members = tuple(
-        # a missing drive has a dash, which `find_text` leaves out
-        find_text(row, "EID:Slot") or "-"
-        for row in rows
-        if find_text(row, "DG") == group and find_text(row, "Type") == "DRIVE" and find_text(row, "Row")
-    )
-    if not members:
-        members = tuple(filter(None, (find_text(row, "EID:Slt") for row in listed)))
-    if not members:
-        members = tuple(d.id for d in drives if d.group == group and not d.state.startswith("DHS"))
-    words = find_text(entry, "Cache", "DefaultCache")
-    cache = _CACHE.match(_ADAPTIVE.sub("R", words))
-    blocks = _count(more, "Number of Blocks", 0) * _count(more, "Block Size", 512)
-    initial = find_text(more, "Write Cache(initial setting)").replace(" ", "").lower()
-    write = {"writethrough": "WT", "writeback": "WB", "alwayswriteback": "AWB"}.get(initial)
-    return StorArray(
-        number=number,
-        group=group,
-        name=find_text(entry, "Name"),
-        level=find_text(entry, "TYPE").upper().removeprefix("RAID"),
-        state=find_text(entry, "State"),
-        rows=members,
-        hotspares=tuple(
-            d.id for d in drives if d.state.startswith("DHS") and group in d.group.replace(" ", "").split(",")
-        ),
-        spans=_count(more, "Span Depth", 1),
-        size_bytes=blocks or parse_size(find_text(entry, "Size"), is_decimal=is_decimal(data)),
-        strip_bytes=parse_size(find_text(more, "Strip Size")) or None,
-        read_word=("Ra" if _ADAPTIVE.match(words) else cache[1].upper()) if cache else "",
-        write_word=write or (cache[2].upper().replace("FWB", "AWB") if cache else ""),
-        operation=_find_operation(more),
-        naa=find_text(more, "SCSI NAA Id"),
-        node=find_text(more, "OS Drive Name"),
-    )
-
-
-def _count(values: dict[str, Any], key: str, otherwise: int) -> int:
-    said = find_text(values, key)
-    return int(said) if said.isdigit() and int(said) else otherwise
-
-
-def _find_operation(more: dict[str, Any]) -> str:
-    said = find_text(more, "Active Operations", "Active operations")
-    return "" if said == "None" else said
 
 
 def _find_foreign(reply: Reply, drives: Sequence[StorDrive]) -> tuple[list[StorForeign], list[Remark]]:

@@ -16,7 +16,8 @@ from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import storcli, storclireply
-from bootos.hardware.storcli import StorArray, StorController
+from bootos.hardware.storcli import StorController
+from bootos.hardware.storcliarray import StorArray
 from bootos.hardware.storclireply import Reply, find_rows
 from bootos.process import ToolError
 from bootos.waiting import CLOCK, Clock

@@ -19,7 +19,8 @@ from bootos.drivers.storage.controller import (
     number_drives,
 )
 from bootos.drivers.storage.state import Storage
-from bootos.hardware.storcli import StorArray, StorController, is_foreign, is_second
+from bootos.hardware.storcli import StorController, is_foreign, is_second
+from bootos.hardware.storcliarray import StorArray
 from bootos.hardware.storclidrive import StorDrive, find_type, parse_size
 from bootos.hardware.storclireply import find_part, find_text
 
