@@ -1,107 +1,91 @@
 """A runner that runs nothing but what is known to change nothing: for captures, which are taken at any time, also of
-machines in use. What is not in the table is not run, and is told.
+machines in use. A command is known as a whole, with each of its words: what is not in the table is not run, and told.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
+from functools import cache
 from os import PathLike
 from typing import Unpack
 
+from bootos.drivers.bios.vendor_tool import SCRATCH
 from bootos.process import Command, Completed, Options, Runner, ToolError
 
-Words = tuple[str, ...]
-
-# Words of the RAID tools that change something; nothing with one of them is run.
-_CHANGES = frozenset(
-    {
-        "add", "assemble", "clear", "create", "del", "delete", "erase", "expand", "fail", "flash", "forced", "import",
-        "init", "initialize", "insert", "jbod", "load", "locate", "migrate", "modify", "offline", "online", "patch",
-        "reboot", "rebuild", "reenable", "remove", "reset", "resume", "restart", "set", "spinup", "start", "stop",
-        "write",
-    }
+# What stands for a word that differs. None of them begins with a dash, so that it cannot be taken for an option.
+_PLACES = {
+    "ALIAS": r"[a-z][\w:*.-]*",  # of a kernel module: pci:v00001000d...
+    "CARD": r"/c(?:\d+|all)",
+    "COLUMNS": r"[A-Za-z][\w,:%-]*",
+    "DEVICE": r"/dev/[^\0]+",
+    "DEVICES": r"/dev/[^\0]+(?:\0/dev/[^\0]+)*",
+    "FILE": rf"(?:/[^\0/]+)*/{re.escape(str(SCRATCH))}/current\.xml",
+    "GROUP": r"BIOS(?:\.\w+)?",
+    "LINK": r"[^\0-][^\0]*",  # a network interface
+    "NUMBER": r"\d+",
+    "NSID": r"\d+|0x[0-9a-f]+",
+    "PART": r"/c(?:\d+|all)(?:/vall|/sall|/eall/sall|/fall)?",
+    "PATH": r"/redfish/[^\0]*",
+}
+_IPMI = (
+    "mc info", "channel info NUMBER", "channel getaccess NUMBER NUMBER", "lan print NUMBER", "-c user list NUMBER",
+    "sel info", "sel list last 5", "sol info NUMBER", "chassis bootparam get 5",
 )  # fmt: skip
-_IPMI_READS = {
-    ("mc", "info"), ("channel", "info"), ("channel", "getaccess"), ("lan", "print"), ("user", "list"), ("sol", "info"),
-    ("sel", "info"), ("sel", "list"), ("fru", "print"), ("sdr", "list"),
+_LVM = (
+    "--reportformat json --units b --nosuffix -o COLUMNS",
+    "--reportformat json --units b --nosuffix --segments -o COLUMNS",
+)
+_REDFISH = ("--nologo rawget PATH --silent",)
+_JSON = "--output-format=json"
+
+# What the readers and drivers ask, by the program's name: each command whole.
+_READS: dict[str, tuple[str, ...]] = {
+    "arcconf": ("GETVERSION", "GETCONFIG NUMBER AL", "GETSTATUS NUMBER"),
+    "blkid": ("--probe --output export --offset NUMBER --size NUMBER DEVICE",),
+    "ethtool": ("-i LINK", "-P LINK"),
+    "firmware-versions": ("",),  # a program of one's own that prints versions
+    "fwupdtool": ("get-devices --json",),
+    "hdparm": ("-I DEVICE", "--sanitize-status DEVICE"),
+    "ilorest": _REDFISH,
+    "ip": ("-j -d addr show",),
+    "ipmitool": _IPMI,
+    "lsblk": ("-J -b -o COLUMNS", "-J -b -o COLUMNS DEVICE"),
+    "lvs": _LVM,
+    "mdadm": (
+        "--examine DEVICES", "--examine --export DEVICE", "--detail --export DEVICE", "--detail-platform",
+    ),
+    "modprobe": ("--resolve-alias ALIAS",),
+    "mvcli": ("info -o hba", "info -o vd", "info -o pd"),
+    "networkctl": ("lldp --json=short --no-pager",),
+    "nvme": (
+        f"id-ctrl DEVICE {_JSON}", f"id-ns DEVICE {_JSON}", f"id-ns DEVICE --namespace-id=NSID {_JSON}",
+        f"id-ns DEVICE --namespace-id=NSID --force {_JSON}", f"id-ns-granularity DEVICE {_JSON}",
+        f"list-ctrl DEVICE --namespace-id=NSID {_JSON}", f"list-ns DEVICE --all {_JSON}",
+        f"sanitize-log DEVICE {_JSON}", "smart-log -o json DEVICE",
+    ),
+    "onecli": ("config show --nolog", "config showvalues --nolog"),
+    "pvs": _LVM,
+    "racadm": ("get GROUP", "getversion", "jobqueue view"),
+    "saa": ("-c GetCurrentBiosCfg --file FILE --overwrite", "-c GetBiosInfo --showall", "-c GetBmcInfo"),
+    "sas3ircu": ("LIST", "NUMBER DISPLAY"),
+    "sfdisk": ("--json DEVICE",),
+    "sg_opcodes": ("DEVICE",),
+    "sg_requests": ("--progress DEVICE",),
+    "smartctl": (
+        "--json=c -H -A DEVICE", "--json=c -H -A -l error DEVICE", "--json=c -H -A -l ssd DEVICE",
+        "--json=c -H -A -l error -l ssd DEVICE",
+    ),
+    "ssacli": ("version", "controller all show config detail"),
+    "storcli": ("show J", "PART show all J", "CARD show bootdrive J"),
+    "udevadm": ("settle --timeout=NUMBER",),
+    "vgs": _LVM,
+    "wipefs": ("--json DEVICES",),
 }  # fmt: skip
-_NVME_READS = {
-    "id-ctrl", "id-ns", "id-ns-granularity", "list", "list-ctrl", "list-ns", "sanitize-log", "smart-log",
-}  # fmt: skip
-_SMART_CHANGES = {
-    "-t",
-    "--test",
-    "-s",
-    "--smart",
-    "-o",
-    "--offlineauto",
-    "-S",
-    "--saveauto",
-    "-X",
-    "--abort",
-    "--set",
-}
-
-
-def _always(words: Words) -> bool:
-    return True
-
-
-def _is_ipmi_read(words: Words) -> bool:
-    plain = tuple(word for word in words if word != "-c")
-    return plain[:2] in _IPMI_READS or plain == ("chassis", "bootparam", "get", "5")
-
-
-def _is_show(words: Words) -> bool:
-    lower = {word.lower() for word in words}
-    return (
-        ("show" in lower or words == ("version",))
-        and not lower & _CHANGES
-        and not any("=" in word for word in lower)
-    )
-
-
-_READS: dict[str, Callable[[Words], bool]] = {
-    "arcconf": lambda words: words[:1] in (("GETCONFIG",), ("GETSTATUS",), ("GETVERSION",)),
-    "blkid": lambda words: words[:1] == ("--probe",),
-    "dmidecode": lambda words: "--dump-bin" not in words,
-    "ethtool": lambda words: words[:1] in (("-i",), ("-P",)),
-    "fwupdtool": lambda words: words[:1] == ("get-devices",),
-    "hdparm": lambda words: words[:1] in (("-I",), ("--sanitize-status",)) and len(words) == 2,
-    "ilorest": lambda words: words[:2] == ("--nologo", "rawget"),
-    "ip": lambda words: (
-        "show" in words and not set(words) & {"set", "add", "replace", "del", "flush", "change"}
-    ),
-    "ipmitool": _is_ipmi_read,
-    "lsblk": _always,
-    "lvs": _always,
-    "mdadm": lambda words: words[:1] in (("--examine",), ("--detail",), ("--detail-platform",)),
-    "modprobe": lambda words: words[:1] == ("--resolve-alias",),
-    "mvcli": lambda words: words[:1] == ("info",),
-    "networkctl": lambda words: words[:1] in (("lldp",), ("status",), ("list",)),
-    "nvme": lambda words: bool(words) and words[0] in _NVME_READS,
-    "onecli": lambda words: words[:2] in (("config", "show"), ("config", "showvalues")),
-    "pvs": _always,
-    "racadm": lambda words: (
-        (words[:1] in (("get",), ("getversion",)) or words[:2] == ("jobqueue", "view")) and "-f" not in words
-    ),
-    "sas3ircu": lambda words: words == ("LIST",) or words[1:] in (("DISPLAY",), ("STATUS",)),
-    "saa": lambda words: words[:1] == ("-c",) and words[1:2] != () and words[1].startswith("Get"),
-    "sfdisk": lambda words: words[:1] in (("--json",), ("-J",)),
-    "sg_opcodes": _always,
-    "sg_requests": lambda words: words[:1] == ("--progress",),
-    "smartctl": lambda words: words[:1] == ("--json=c",) and not set(words) & _SMART_CHANGES,
-    "ssacli": _is_show,
-    "storcli": _is_show,
-    "udevadm": lambda words: words[:1] == ("settle",),
-    "vgs": _always,
-    "wipefs": lambda words: (
-        words[:1] == ("--json",) and not set(words) & {"--all", "-a", "--force", "-f", "-o"}
-    ),
-}
 _SAME = {
     "OneCli": "onecli", "hpacucli": "ssacli", "hpssacli": "ssacli", "idracadm7": "racadm", "mnv_cli": "mvcli",
     "perccli": "storcli", "perccli2": "storcli", "perccli64": "storcli", "sas2ircu": "sas3ircu", "storcli2": "storcli",
     "storcli64": "storcli", "sum": "saa",
 }  # fmt: skip
+_PLACE = re.compile(rf"(?<![A-Z])(?:{'|'.join(_PLACES)})(?![A-Z])")
 
 
 def is_look(command: Command) -> bool:
@@ -109,10 +93,21 @@ def is_look(command: Command) -> bool:
     name = command.words[0].rpartition("/")[2]
     words = command.words[1:]
     if name == "ipmitool" and words == ("exec", "/dev/stdin"):
-        lines = (command.input or "").splitlines()
-        return all(_is_ipmi_read(tuple(line.split())) for line in lines if line.strip())
-    found = _READS.get(_SAME.get(name, name))
-    return found is not None and found(words)
+        lines = (command.input or "").removesuffix("\n").split("\n")
+        return all(_is_known(name, line.split(" ")) for line in lines)
+    return command.input is None and _is_known(_SAME.get(name, name), words)
+
+
+def _is_known(program: str, words: Sequence[str]) -> bool:
+    said = "\0".join(words)
+    return any(_build_pattern(form).fullmatch(said) for form in _READS.get(program, ()))
+
+
+@cache
+def _build_pattern(form: str) -> re.Pattern[str]:
+    """The words of a command, with a NUL byte between them: no word can hold one."""
+    text = re.escape(form).replace(r"\ ", r"\x00")
+    return re.compile(_PLACE.sub(lambda found: f"(?:{_PLACES[found[0]]})", text), re.ASCII)
 
 
 class LookRunner:
