@@ -20,7 +20,7 @@ from bootos.drivers.oob.bmc import parse_access, parse_enabled, parse_lan, parse
 from bootos.drivers.storage.lsblk import parse_lsblk
 from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs
 from bootos.hardware.bmc import add_lan, parse_lan_channels, parse_maker, parse_mc_info
-from bootos.hardware.cipher import parse_ciphers
+from bootos.hardware.bmccipher import parse_ciphers
 from bootos.hardware.health import parse_nvme_log, parse_smartctl
 from bootos.hardware.lldp import parse_networkctl_lldp
 from bootos.hardware.nic import parse_ethtool_info

@@ -6,7 +6,7 @@ SMBIOS lists an IPMI device (type 38): then without /dev/ipmi0 it is known but n
 
 import re
 
-from bootos.hardware.cipher import parse_ciphers
+from bootos.hardware.bmccipher import parse_ciphers
 from bootos.hardware.dmi import IPMI_DEVICE, Dmi
 from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError

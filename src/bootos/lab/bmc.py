@@ -18,11 +18,11 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.bmc_configuration import CHANNEL, write_configuration
 from bootos.lab.chassis import Chassis
-from bootos.lab.cipher import NETFN_TRANSPORT, SET_LAN, Ciphers
 from bootos.lab.ipmi import Request
 from bootos.lab.kcs import KcsProxy
 from bootos.lab.loopback import LOOPBACK, find_free_port
 from bootos.lab.rmcp import RmcpDoor
+from bootos.lab.rmcp_cipher import NETFN_TRANSPORT, SET_LAN, Ciphers
 from bootos.lab.sideband import Sideband
 from bootos.lab.socket_place import open_socket_place
 from bootos.lab.spec import BmcSpec, Identity

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from bootos.lab.cipher import ADMINISTRATOR
 from bootos.lab.loopback import LOOPBACK
+from bootos.lab.rmcp_cipher import ADMINISTRATOR
 from bootos.lab.udp_relay import UdpRelay
 
 OPEN_SESSION, OPEN_SESSION_ANSWER, RAKP_1, RAKP_2 = 0x10, 0x11, 0x12, 0x13

@@ -7,7 +7,7 @@ import pytest
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.oob.service import Service, plan_services
-from bootos.hardware.cipher import Ciphers, Index, parse_ciphers
+from bootos.hardware.bmccipher import Ciphers, Index, parse_ciphers
 from bootos.template.oob import Oob
 
 GOLDEN = Path(__file__).parents[2] / "golden"

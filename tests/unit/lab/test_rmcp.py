@@ -7,9 +7,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from bootos.lab.cipher import build_levels, parse_levels
 from bootos.lab.loopback import find_free_port
 from bootos.lab.rmcp import RAKP_1, RAKP_2, RmcpDoor, build_message, find_suite, parse_message
+from bootos.lab.rmcp_cipher import build_levels, parse_levels
 
 CALLER, SESSION = b"\xa0\xa1\xa2\xa3", b"\x02\x00\x02\x00"
 OPEN_SESSION, OPENED = 0x10, 0x11

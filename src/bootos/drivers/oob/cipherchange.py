@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.oob.cipher import Login, SetCiphers, find_spoken, list_suites
+from bootos.drivers.oob.cipherplan import Login, SetCiphers, find_spoken, list_suites
 from bootos.errors import BootosError
 from bootos.process import ToolError
 from bootos.waiting import Clock, find_within

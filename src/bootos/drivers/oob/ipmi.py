@@ -24,8 +24,8 @@ from bootos.drivers.oob.bmc import (
     parse_lan,
     parse_users,
 )
-from bootos.drivers.oob.cipher import SetCiphers
 from bootos.drivers.oob.cipherchange import change_ciphers
+from bootos.drivers.oob.cipherplan import SetCiphers
 from bootos.drivers.oob.ipmiplan import (
     NAME,
     ColdReset,
@@ -50,7 +50,7 @@ from bootos.drivers.oob.service import (
     plan_services,
 )
 from bootos.hardware.bmc import parse_maker
-from bootos.hardware.cipher import parse_ciphers
+from bootos.hardware.bmccipher import parse_ciphers
 from bootos.process import Completed, ToolError
 from bootos.template.model import Template
 from bootos.waiting import CLOCK, Clock, find_within

@@ -8,7 +8,7 @@ import msgspec
 
 from bootos.drivers.contract import Change, Planned
 from bootos.drivers.oob.bmc import Lan, User, compare_lan
-from bootos.drivers.oob.cipher import Login
+from bootos.drivers.oob.cipherplan import Login
 from bootos.drivers.oob.service import Service, plan_commands
 from bootos.errors import Problem
 from bootos.masking import Hidden

@@ -12,10 +12,10 @@ import msgspec
 
 from bootos.drivers.contract import Change, Planned, Ruling
 from bootos.drivers.oob.bmc import parse_fields
-from bootos.drivers.oob.cipher import Login, plan_ciphers
+from bootos.drivers.oob.cipherplan import Login, plan_ciphers
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.desk import Taking, Word, judge
-from bootos.hardware.cipher import Ciphers
+from bootos.hardware.bmccipher import Ciphers
 from bootos.template.oob import Oob, OobSol
 
 BOOT_SELECTORS = {

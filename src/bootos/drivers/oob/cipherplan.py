@@ -1,4 +1,4 @@
-"""What `oob.ipmi` plans for the BMC's cipher suites. Pure: what is printed is read by `hardware.cipher`.
+"""What `oob.ipmi` plans for the BMC's cipher suites. Pure: what is printed is read by `hardware.bmccipher`.
 
 Sources: IPMI 2.0, table 23-4 (LAN parameters 23 and 24); the manual of ipmitool (`lan set ... cipher_privs`).
 """
@@ -9,7 +9,7 @@ import msgspec
 
 from bootos.drivers.contract import Change, Planned
 from bootos.errors import Problem
-from bootos.hardware.cipher import CALLBACK, UNUSED, Ciphers, Index
+from bootos.hardware.bmccipher import CALLBACK, UNUSED, Ciphers, Index
 from bootos.masking import Hidden
 
 PLACES = 15  # LAN parameter 24 holds as many privilege levels
