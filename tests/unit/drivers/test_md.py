@@ -6,7 +6,8 @@ import pytest
 
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage.array import resync_slowed
-from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_arrays, read_name
+from bootos.drivers.storage.md import parse_export, parse_mdstat, parse_superblock, read_name
+from bootos.drivers.storage.mdread import read_arrays
 from bootos.process import Command, Completed, Options, ToolError
 
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.mdadm"

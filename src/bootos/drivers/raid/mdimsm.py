@@ -9,7 +9,8 @@ from bootos.drivers.raid.mdplan import Create, Delete
 from bootos.drivers.storage.array import find_array_node, find_home, make_writable, stop_array, stop_arrays_on
 from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.imsm import is_container, read_subarrays
-from bootos.drivers.storage.md import MdstatEntry, find_free_node, read_detail, read_mdstat
+from bootos.drivers.storage.md import MdstatEntry
+from bootos.drivers.storage.mdread import find_free_node, read_detail, read_mdstat
 from bootos.drivers.storage.settle import settle
 
 CREATE_TIMEOUT_S = 120.0

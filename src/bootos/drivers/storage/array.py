@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.storage.imsm import is_container, read_volume_name
-from bootos.drivers.storage.md import MdstatEntry, read_detail, read_mdstat, read_name
+from bootos.drivers.storage.md import MdstatEntry, read_name
+from bootos.drivers.storage.mdread import read_detail, read_mdstat
 from bootos.drivers.storage.settle import settle
 from bootos.process import ToolError
 

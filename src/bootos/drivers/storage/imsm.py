@@ -1,6 +1,6 @@
 """Intel's firmware RAID (IMSM: RSTe, VROC) as it is: containers of drives, and the volumes in them, each an md array.
 
-`read_containers` is what `read` asks beside `md.read_arrays`. It starts what does not run *read-only*, and without
+`read_containers` is what `read` asks beside `mdread.read_arrays`. It starts what does not run *read-only*, and without
 mdmon, mdadm's monitor of such metadata: that would write to the drives of a volume that lacks one (mdadm(8), "External
 Metadata"; MDADM_NO_MDMON in super-intel and util of mdadm's source). On a machine that is only looked at it starts
 nothing, and volumes that do not run are as their superblocks tell of them.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bootos.drivers.contract import Machine
-from bootos.drivers.storage import md
+from bootos.drivers.storage import md, mdread
 from bootos.drivers.storage.settle import settle
 from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine
 
@@ -42,12 +42,12 @@ class Found(msgspec.Struct, kw_only=True):
 
 def read_containers(machine: Machine, suspects: Iterable[str]) -> Found:
     """All containers and volumes, running or not; `suspects` are the devices that carry such a signature."""
-    entries = md.read_mdstat(machine)
+    entries = mdread.read_mdstat(machine)
     inside = [member.node for entry in entries if is_container(entry) for member in entry.members]
     blocks = _read_superblocks(machine, dict.fromkeys([*suspects, *inside]))
     found = Found()
     _start_containers(machine, blocks, entries, found)
-    for entry in [entry for entry in md.read_mdstat(machine) if is_container(entry)]:
+    for entry in [entry for entry in mdread.read_mdstat(machine) if is_container(entry)]:
         _start_volumes(machine, entry, blocks, found)
     if found.started:
         settle(machine)
@@ -116,13 +116,13 @@ def _start_containers(
             continue
         # with several containers nobody can tell whose the spares are
         more = loose if len(groups) == 1 and not running else []
-        node = md.find_free_node(machine)
+        node = mdread.find_free_node(machine)
         argv = ["mdadm", "--assemble", "--readonly", "--run", node, *nodes, *more]
         done = machine.run(argv, check=False, env=NO_MONITOR)
         if done.returncode == 0:
             found.started = True
             continue
-        md.stop_leftovers(machine, set(nodes))
+        mdread.stop_leftovers(machine, set(nodes))
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split()) or "mdadm does not say why"
         found.notes.append(f"Intel RAID (IMSM) on {', '.join(nodes)} cannot be started: {said}")
         found.containers.append(Container(uuid=uuid, members=tuple(nodes)))
@@ -137,7 +137,7 @@ def _start_volumes(
     if not own:
         return
     newest = _find_newest(own)
-    entries = md.read_mdstat(machine)
+    entries = mdread.read_mdstat(machine)
     running = {other.subarray for other in entries if other.container == entry.name and other.active}
     for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
         number = find_subarray(newest, title)
@@ -147,7 +147,7 @@ def _start_volumes(
             found.notes.append(f"Intel RAID array {volume.name!r} {_NOT_STARTED}")
             continue
         is_free = not (machine.root / "dev/md" / volume.name).is_symlink()
-        target = f"/dev/md/{volume.name}" if is_free else md.find_free_node(machine)
+        target = f"/dev/md/{volume.name}" if is_free else mdread.find_free_node(machine)
         argv = [
             "mdadm",
             "--assemble",
@@ -162,13 +162,13 @@ def _start_volumes(
             found.started = True
             continue
         found.notes.append(f"Intel RAID array {volume.name!r} cannot be started: members are missing")
-        for other in md.read_mdstat(machine):
+        for other in mdread.read_mdstat(machine):
             if (other.container, other.subarray) == (entry.name, number):
                 machine.run(["mdadm", "--stop", f"/dev/{other.name}"], check=False)
 
 
 def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found) -> None:
-    entries = md.read_mdstat(machine)
+    entries = mdread.read_mdstat(machine)
     names = _find_names(
         sorted(blocks.values(), key=lambda block: int(block.values.get("generation", "0"), 16))
     )
@@ -191,7 +191,7 @@ def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found)
         for entry in volumes:
             own = {member.node for member in entry.members}
             rest = (md.Member(node=node, faulty=node in failed) for node in nodes if node not in own)
-            said = md.ask_detail(machine, entry.name, found.notes)
+            said = mdread.ask_detail(machine, entry.name, found.notes)
             name = names.get(said.get("MD_UUID", "")) or said.get("MD_DEVNAME") or entry.name
             found.arrays.append(
                 md.Array(
@@ -200,7 +200,7 @@ def _list_running(machine: Machine, blocks: dict[str, Superblock], found: Found)
                     node=f"/dev/{entry.name}",
                     uuid=said.get("MD_UUID", ""),
                     level=said.get("MD_LEVEL", entry.level).removeprefix("raid"),
-                    drive_count=md.count_drives(said, entry),
+                    drive_count=mdread.count_drives(said, entry),
                     metadata=METADATA,
                     members=(*entry.members, *rest),
                     chunk_bytes=entry.chunk_bytes,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bootos.drivers.contract import Look, Machine
-from bootos.drivers.storage import imsm, md, volume
+from bootos.drivers.storage import imsm, md, mdread, volume
 from bootos.drivers.storage.completeness import is_complete, is_doubted
 from bootos.drivers.storage.current import find_current_disks
 from bootos.drivers.storage.lsblk import find_parts, find_users, read_devices
@@ -83,7 +83,7 @@ def _read_storage(machine: Machine, inventory: Inventory) -> Storage:
         f"{describe_disk(disk)} was in the inventory and is gone" for disk in disks if disk.path not in listed
     ]
     blocks = _read_blocks(machine, {d.path: listed[d.path] for d in disks if d.path in listed})
-    arrays, more, started = md.read_arrays(
+    arrays, more, started = mdread.read_arrays(
         machine, _find_members_by_node(blocks.values(), MD_SIGNATURE).values()
     )
     intel = imsm.read_containers(machine, _find_members_by_node(blocks.values(), IMSM_SIGNATURE))
