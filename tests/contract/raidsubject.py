@@ -11,11 +11,11 @@ from mutationsubject import Subject, any_of, vary_json, vary_text
 from toolanswers import NOTHING, ToolAnswers, read_golden
 
 from bootos.drivers.raid import adaptecmodel, smartarraymodel
+from bootos.drivers.raid.imsmplatform import parse_platform
 from bootos.drivers.raid.megaraidcard import build_card
 from bootos.drivers.raid.mvcli import build_controller as build_mv
 from bootos.drivers.raid.sas3ircu import build_controller as build_ir
 from bootos.drivers.storage.md import parse_export, parse_mdstat
-from bootos.drivers.storage.platform import parse_platform
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec, mvcli, raidtool, sasircu, smartarray, storcli, storclireply
 from bootos.hardware.mdexamine import parse_examine

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from bootos.drivers.raid.imsmplatform import MdState
 from bootos.drivers.storage import md, volume
 from bootos.drivers.storage.mark import UNFINISHED, draw_uuid
 from bootos.drivers.storage.signature import Signature
@@ -67,7 +68,7 @@ class World:
             self.blocks[path] = block
 
     def build(self) -> Storage:
-        return Storage(
+        return MdState(
             disks=tuple(self.disks),
             blocks=self.blocks,
             arrays=tuple(self.arrays),

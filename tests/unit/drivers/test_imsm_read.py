@@ -7,9 +7,9 @@ from typing import Any, Unpack
 import pytest
 
 from bootos.drivers.contract import Machine
+from bootos.drivers.raid.imsmplatform import parse_platform, read_platform
 from bootos.drivers.storage.imsm import Found, read_containers
 from bootos.drivers.storage.md import Member, parse_mdstat
-from bootos.drivers.storage.platform import parse_platform, read_platform
 from bootos.hardware.mdexamine import parse_examine
 from bootos.process import Command, Completed, Options, ToolError
 

@@ -4,17 +4,18 @@ import pytest
 
 from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.raid.drives import usable_bytes
+from bootos.drivers.raid.imsmplatform import MdState
 from bootos.drivers.raid.mdadm import MdadmDriver
 from bootos.drivers.storage.md import Array, Member
 from bootos.drivers.storage.signature import Signature
-from bootos.drivers.storage.state import Block, Storage
+from bootos.drivers.storage.state import Block
 from bootos.template.check import read_template
 from bootos.wire.inventory import Disk
 
 GIB = 1024**3
 
 
-def build_state(*arrays: Array, count: int = 6, size: int = 100 * GIB, **changed: Any) -> Storage:
+def build_state(*arrays: Array, count: int = 6, size: int = 100 * GIB, **changed: Any) -> MdState:
     """`count` blank disks sda, sdb, ... and these arrays; `changed` are blocks by name that differ."""
     names = [f"sd{chr(ord('a') + n)}" for n in range(count)]
     disks = tuple(
@@ -34,7 +35,7 @@ def build_state(*arrays: Array, count: int = 6, size: int = 100 * GIB, **changed
             )
     for name, block in changed.items():
         blocks[f"/dev/{name}"] = block
-    return Storage(disks=disks, blocks=blocks, arrays=arrays)
+    return MdState(disks=disks, blocks=blocks, arrays=arrays)
 
 
 def build_array(name: str, level: str, drives: str, spares: str = "", **more: Any) -> Array:
@@ -52,7 +53,7 @@ def build_array(name: str, level: str, drives: str, spares: str = "", **more: An
     return Array(**(fields | more))
 
 
-def plan(state: Storage, *arrays: dict[str, Any], **raid: Any) -> tuple[Planned, Forecast]:
+def plan(state: MdState, *arrays: dict[str, Any], **raid: Any) -> tuple[Planned, Forecast]:
     template, problems = read_template({"name": "t", "raid": {"arrays": list(arrays), **raid}})
     assert template is not None
     assert problems == []

@@ -12,12 +12,12 @@ import msgspec
 
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.raid.drives import find_unsupported
+from bootos.drivers.raid.imsmplatform import MdState, read_platform
 from bootos.drivers.raid.mdimsm import add_drive, create_volume, delete_volume, remove_drive
 from bootos.drivers.raid.mdplan import Add, Create, Delete, Remove, find_siblings, plan_raid
 from bootos.drivers.storage.array import find_array_node, find_home, make_writable, resync_slowed, stop_array
 from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.imsm import METADATA as IMSM
-from bootos.drivers.storage.platform import read_platform
 from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
@@ -33,7 +33,7 @@ class MdadmDriver:
     name = "raid.mdadm"
     section = "raid"
     title = "Software RAID (Linux md)"
-    state_type = Storage
+    state_type = MdState
 
     def match(self, inventory: Inventory) -> Match | None:
         fixed = [disk for disk in inventory.disks if not disk.removable]
@@ -45,15 +45,15 @@ class MdadmDriver:
     def wants(self, template: Template) -> bool:
         return template.raid is not None and bool(template.raid.arrays or template.raid.clear)
 
-    def read(self, machine: Machine, inventory: Inventory) -> Storage:
+    def read(self, machine: Machine, inventory: Inventory) -> MdState:
         storage = read_storage(machine, inventory)
         raid = machine.template.raid if machine.template is not None else None
-        if raid is None or not any(array.metadata == IMSM for array in raid.arrays):
-            return storage
-        return msgspec.structs.replace(storage, platform=read_platform(machine))
+        is_asked = raid is not None and any(array.metadata == IMSM for array in raid.arrays)
+        platform = read_platform(machine) if is_asked else None
+        return MdState(**msgspec.structs.asdict(storage), platform=platform)
 
     def plan(
-        self, state: Storage, template: Template, secrets: dict[str, str], forecast: Forecast
+        self, state: MdState, template: Template, secrets: dict[str, str], forecast: Forecast
     ) -> Planned:
         planned = Planned(notes=list(state.notes))
         forecast.arrays.update(state.find_forecasts())

@@ -18,6 +18,7 @@ from bootos.drivers.raid.drives import (
     usable_bytes,
     usable_in_container,
 )
+from bootos.drivers.raid.imsmplatform import MdState, check_platform
 from bootos.drivers.storage import imsm, md
 from bootos.drivers.storage.content import find_on_device, find_on_md
 from bootos.drivers.storage.desk import (
@@ -80,7 +81,7 @@ class Remove(msgspec.Struct, frozen=True, kw_only=True):
     drive: str
 
 
-def plan_raid(state: Storage, template: Template, raid: Raid, forecast: Forecast, planned: Planned) -> None:
+def plan_raid(state: MdState, template: Template, raid: Raid, forecast: Forecast, planned: Planned) -> None:
     """Actions and problems for all arrays go to `planned`, what they will be to `forecast`."""
     resolved = resolve_arrays(state, template, raid, planned)
     for item in resolved:
@@ -282,33 +283,14 @@ def _find_home(state: Storage, item: Resolved, lost: Set[str]) -> imsm.Container
     return home if set(home.members) <= item.paths and not is_gone else None
 
 
-def _check_platform(state: Storage, item: Resolved, planned: Planned) -> None:
-    """Whether the firmware of this machine can have Intel's arrays, and this one."""
-    wanted, platform = item.wanted, state.platform
-    if wanted.metadata != imsm.METADATA or platform is None:
-        return
-    if platform.trouble:
-        hint = "switch RAID (RSTe, VROC, VMD) on in the BIOS setup, or leave metadata out: Linux md needs no firmware"
-        planned.complain(f"{item.at}.metadata", f"this machine has no Intel RAID: {platform.trouble}", hint)
-        return
-    if platform.levels and wanted.level not in platform.levels:
-        listed = ", ".join(str(level) for level in platform.levels)
-        planned.complain(
-            f"{item.at}.level", f"{platform.name} has no RAID {wanted.level} here: only {listed}"
-        )
-    strip_bytes = parse_bytes(wanted.strip) if wanted.strip else None
-    if strip_bytes is not None and platform.strip_bytes and strip_bytes not in platform.strip_bytes:
-        listed = ", ".join(format_size(size) for size in platform.strip_bytes)
-        planned.complain(f"{item.at}.strip", f"{platform.name} has strips of {listed}")
-
-
 def _plan_create(
-    state: Storage, item: Resolved, room: int, lost: Set[str], forecast: Forecast, planned: Planned
+    state: MdState, item: Resolved, room: int, lost: Set[str], forecast: Forecast, planned: Planned
 ) -> None:
     """`room` is what each drive has for it, `lost` the arrays that the plan deletes."""
     wanted, at = item.wanted, item.at
     before = len(planned.problems)
-    _check_platform(state, item, planned)
+    if wanted.metadata == imsm.METADATA and state.platform is not None:
+        check_platform(state.platform, wanted, at, planned)
     home = _find_home(state, item, lost)
     new = [disk for disk in item.disks if home is None or disk.path not in home.members]
     ruling = join_rulings(_judge_disk(state, disk, item, forecast) for disk in new)

@@ -4,12 +4,12 @@
 """
 
 from collections.abc import Set
+from typing import Self
 
 import msgspec
 
 from bootos.drivers.contract import ArrayForecast
 from bootos.drivers.storage import imsm, md, volume
-from bootos.drivers.storage.platform import Platform
 from bootos.drivers.storage.signature import Signature
 from bootos.wire.inventory import Disk
 
@@ -87,14 +87,13 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     blocks: dict[str, Block] = {}
     arrays: tuple[md.Array, ...] = ()
     containers: tuple[imsm.Container, ...] = ()
-    platform: Platform | None = None  # of Intel's RAID; None: it was not asked for
     groups: tuple[volume.Group, ...] = ()
     loose: tuple[volume.Member, ...] = ()  # physical volumes without a group
     notes: tuple[str, ...] = ()
     owner: str = ""  # as in `contract.Machine`
     begun: frozenset[str] = frozenset()
 
-    def without(self, freed: Set[str]) -> "Storage":
+    def without(self, freed: Set[str]) -> Self:
         """As it will be without the arrays that lie wholly on `freed` (drives that are erased first)."""
         left = tuple(array for array in self.arrays if not (array.nodes and array.nodes <= freed))
         homes = tuple(home for home in self.containers if not set(home.members) <= freed)

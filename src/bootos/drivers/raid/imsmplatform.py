@@ -8,8 +8,10 @@ import re
 
 import msgspec
 
-from bootos.drivers.contract import Machine
-from bootos.template.size import parse_bytes
+from bootos.drivers.contract import Machine, Planned
+from bootos.drivers.storage.state import Storage
+from bootos.template.raid import ArrayWanted
+from bootos.template.size import format_size, parse_bytes
 
 WORD = "IMSM_NO_PLATFORM=1"
 _LEVEL = re.compile(r"\braid(\d+)\b", re.IGNORECASE)
@@ -24,6 +26,12 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[int, ...] = ()
     strip_bytes: tuple[int, ...] = ()
     trouble: str = ""
+
+
+class MdState(Storage, frozen=True, kw_only=True):
+    """What `raid.mdadm` plans on: the storage, and what Intel's RAID is here; None: it was not asked for."""
+
+    platform: Platform | None = None
 
 
 def read_platform(machine: Machine) -> Platform:
@@ -52,6 +60,21 @@ def parse_platform(text: str, complaints: str = "") -> Platform:
     return Platform(
         name=", ".join(dict.fromkeys(names)), levels=tuple(sorted(levels)), strip_bytes=tuple(sorted(strips))
     )
+
+
+def check_platform(platform: Platform, wanted: ArrayWanted, at: str, planned: Planned) -> None:
+    """Whether the firmware of this machine can have Intel's arrays, and this one; problems go to `planned`."""
+    if platform.trouble:
+        hint = "switch RAID (RSTe, VROC, VMD) on in the BIOS setup, or leave metadata out: Linux md needs no firmware"
+        planned.complain(f"{at}.metadata", f"this machine has no Intel RAID: {platform.trouble}", hint)
+        return
+    if platform.levels and wanted.level not in platform.levels:
+        listed = ", ".join(str(level) for level in platform.levels)
+        planned.complain(f"{at}.level", f"{platform.name} has no RAID {wanted.level} here: only {listed}")
+    strip_bytes = parse_bytes(wanted.strip) if wanted.strip else None
+    if strip_bytes is not None and platform.strip_bytes and strip_bytes not in platform.strip_bytes:
+        listed = ", ".join(format_size(size) for size in platform.strip_bytes)
+        planned.complain(f"{at}.strip", f"{platform.name} has strips of {listed}")
 
 
 def _split(line: str) -> tuple[str, str]:
