@@ -13,8 +13,9 @@ import msgspec
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Match, Planned
 from bootos.drivers.raid.drives import find_unsupported
 from bootos.drivers.raid.imsmplatform import MdState, read_platform
+from bootos.drivers.raid.mdcreate import Create
 from bootos.drivers.raid.mdimsm import add_drive, create_volume, delete_volume, remove_drive
-from bootos.drivers.raid.mdplan import Add, Create, Delete, Remove, find_siblings, plan_raid
+from bootos.drivers.raid.mdplan import Add, Delete, Remove, find_siblings, plan_raid
 from bootos.drivers.storage.array import find_array_node, find_home, make_writable, resync_slowed, stop_array
 from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.imsm import METADATA as IMSM

@@ -5,7 +5,8 @@ volume that lacks one.
 """
 
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.raid.mdplan import Create, Delete
+from bootos.drivers.raid.mdcreate import Create
+from bootos.drivers.raid.mdplan import Delete
 from bootos.drivers.storage.array import find_array_node, find_home, make_writable, stop_array, stop_arrays_on
 from bootos.drivers.storage.device import clear_device, find_node
 from bootos.drivers.storage.imsm import is_container, read_subarrays
