@@ -3,6 +3,7 @@ counted in the file, by eye and grep, and not by the parsers."""
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from bootos.hardware.mdexamine import parse_examine
 from bootos.hardware.raid import build_md
 from bootos.wire.inventory import RaidController
 
+NOWHERE = Path("/nonexistent")  # the root of a machine whose programs are all in its PATH
 Seen = tuple[list[RaidController], Any]
 
 
@@ -235,9 +237,10 @@ def read_ircu(text: str) -> Seen:
     tool = ToolAnswers(
         "sas2ircu", {"LIST": read_golden("raid.sas3ircu/sas2008-raid1.list.txt"), "0 DISPLAY": text}
     )
-    cards = sasircu.read_controllers(tool.run, "sas2ircu")
-    told = raidtool.read_sasircu(tool.run, "sas2ircu")
-    return told.controllers, [build_ir(entry, Storage()) for entry in cards]
+    listed = sasircu.read_cards(tool.run, NOWHERE)
+    told = raidtool.read_sasircu(tool.run, NOWHERE)
+    assert listed is not None and told is not None
+    return told.controllers, [build_ir(entry, Storage()) for entry in listed.cards]
 
 
 def read_mv(kind: str, captured: dict[str, str]) -> Callable[[str], Seen]:
@@ -249,10 +252,10 @@ def read_mv(kind: str, captured: dict[str, str]) -> Callable[[str], Seen]:
             for key, name in captured.items()
         }
         tool = ToolAnswers("mvcli", {f"info -o {key}": answer for key, answer in texts.items()})
-        told = raidtool.read_mvcli(tool.run, "mvcli")
-        return told.controllers, [
-            build_mv(card, Storage()) for card in mvcli.read_controllers(tool.run, "mvcli")
-        ]
+        listed = mvcli.read_cards(tool.run, NOWHERE)
+        told = raidtool.read_mvcli(tool.run, NOWHERE)
+        assert listed is not None and told is not None
+        return told.controllers, [build_mv(card, Storage()) for card in listed.cards]
 
     return read
 
@@ -406,7 +409,7 @@ def list_raid() -> Iterator[Subject]:
         golden = f"drivers/raid.sas3ircu/{name}.display.txt"
         yield Subject("sas2ircu", golden, read_ircu, count, held, vary_text(IRCU))
     golden = "drivers/raid.sas3ircu/sas2008-raid1.list.txt"
-    yield Subject("sas2ircu", golden, sasircu.parse_list, lambda seen: seen, [0], vary_text(IRCU))
+    yield Subject("sas2ircu", golden, sasircu.parse_list, list, [0], vary_text(IRCU))
     for name, kind, held in (
         ("88se9230.hba", "hba", Held(1, 1, 1, 2)),
         ("raid1.vd", "vd", Held(1, 1, 1, 2)),

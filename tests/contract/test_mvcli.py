@@ -286,7 +286,9 @@ def test_a_drive_of_mnv_cli_is_usable_with_a_known_word_alone(
     (found,) = mvcli.read_controllers(tool.run, "mnv_cli")
     drives = build_controller(found, Storage()).drives
     assert [(drive.state, drive.trouble) for drive in drives] == [(state, trouble)] * 2
-    (card,) = read_mvcli(tool.run, "mnv_cli").controllers
+    told = read_mvcli(tool.run, Path("/nonexistent"))
+    assert told is not None
+    (card,) = told.controllers
     assert card.drives[0].state == (status.split()[1] if status.startswith("Status") else None)
 
 

@@ -8,7 +8,8 @@ from siliconmachine import SiliconMachine
 
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raid import find_hardware_controllers
-from bootos.hardware.raidtool import TOOLS, add_told
+from bootos.hardware.raidplace import add_told
+from bootos.hardware.raidtool import TOOLS
 from bootos.lab.vendor_tools.silicon import Knob, SiliconSpec
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.lab.vendor_tools.tool import run_program

@@ -15,7 +15,8 @@ from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.storage.state import Storage
 from bootos.engine.watcher import StepFailed
 from bootos.hardware.inventory import collect_inventory
-from bootos.hardware.raidtool import TOOLS, add_told
+from bootos.hardware.raidplace import add_told
+from bootos.hardware.raidtool import TOOLS
 from bootos.lab.vendor_tools.sasircu import fail_disk, read_card
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 from bootos.process import Command, Completed, Options

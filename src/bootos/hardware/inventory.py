@@ -28,6 +28,7 @@ from bootos.hardware import (
     nic,
     pci,
     raid,
+    raidplace,
     raidtool,
     redfish,
     tpm,
@@ -85,7 +86,7 @@ class _Collector:
             if health.has_health(disk)
         ]
         examined = start(raid.read_examine, raid.find_members(tree, disks), run)
-        asked = {tool.driver: start(raidtool.read_tool, tool, run, tree.root) for tool in raidtool.TOOLS}
+        asked = {tool.driver: start(tool.read, run, tree.root) for tool in raidtool.TOOLS}
 
         inventory = Inventory(
             collected_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -188,7 +189,7 @@ class _Collector:
             for tool in raidtool.TOOLS
         }
         listed = {driver: entry.controllers if entry else None for driver, entry in told.items()}
-        notes = raidtool.add_told(hardware, listed, raidtool.TOOLS, disks)
+        notes = raidplace.add_told(hardware, listed, raidtool.TOOLS, disks)
         for sentence in (line for entry in told.values() if entry for line in entry.notes):
             self.notes.say(sentence, first=True)
         for sentence in notes:

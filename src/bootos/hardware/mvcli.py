@@ -1,5 +1,5 @@
 """What Marvell's mvcli (Dell BOSS-S1 and S2, Lenovo's mirroring kits) and mnv_cli (NVMe: BOSS-N1, HPE NS204i, Lenovo's
-M.2 NVMe kit) print of their controllers for two drives, as values. Pure but for `read_controllers`.
+M.2 NVMe kit) print of their controllers for two drives, as values. Pure but for what reads.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.mvcli`. Blocks of keys and values, one for each
 controller, virtual disk and physical disk; what the tool prints before them, as that it finds no disk of the system, is
@@ -7,9 +7,12 @@ left out. Keys are lower case here, and those of mnv_cli are called as mvcli doe
 """
 
 import re
+from pathlib import Path
 
 import msgspec
 
+from bootos.hardware import cardlist
+from bootos.hardware.cardlist import CardList
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
 from bootos.process import Runner, ToolError
@@ -47,9 +50,10 @@ _COUNT = re.compile(r"^total # of", re.IGNORECASE)
 
 class MvController(msgspec.Struct, kw_only=True):
     """`volumes` and `drives` are their keys and values. `remarks` are what the tool does not show. `program` is the one
-    that shows it."""
+    that shows it; `id` and the numbers of cards that both programs share out are `cardlist.join_cards`'s."""
 
     number: int
+    id: str = ""
     program: str = ""
     values: dict[str, str] = {}
     volumes: list[dict[str, str]] = []
@@ -153,18 +157,17 @@ def parse_error(text: str) -> str:
     )
 
 
+def read_cards(run: Runner, root: Path) -> CardList[MvController] | None:
+    """The controllers of both programs; None: neither is installed."""
+    return cardlist.read_cards(run, root, PROGRAMS, read_controllers)
+
+
 def read_controllers(run: Runner, program: str) -> list[MvController]:
-    """The controllers, of which the tool shows the first one's arrays and drives. Raises ToolError, and ValueError for
-    an answer that shows none and does not say so."""
-    found, text = _list_controllers(run, program)
-    for nvme in NVME_PROGRAMS if not found and program not in NVME_PROGRAMS else ():
-        try:  # each program knows its own cards alone, and both may be installed
-            found, _ = _list_controllers(run, nvme)
-        except ToolError:
-            continue
-        if found:
-            program = nvme
-            break
+    """The controllers that one program knows, of which it shows the first one's arrays and drives. Raises ToolError,
+    and ValueError for an answer that shows none and does not say so."""
+    text = _ask(run, program, "hba")
+    blocks = parse_blocks(text, "hba")
+    found = [MvController(number=int(b["controller id"]), program=program, values=b) for b in blocks]
     if not found:
         if re.search(r"no (?:adapter|controller|device)|not found", text, re.IGNORECASE):
             return []
@@ -183,13 +186,6 @@ def read_controllers(run: Runner, program: str) -> list[MvController]:
         said = "the tool shows the arrays and drives of its first controller alone"
         other.remarks.append(Remark(text=said, part="controller"))
     return found
-
-
-def _list_controllers(run: Runner, program: str) -> tuple[list[MvController], str]:
-    text = _ask(run, program, "hba")
-    blocks = parse_blocks(text, "hba")
-    found = [MvController(number=int(b["controller id"]), program=program, values=b) for b in blocks]
-    return found, text
 
 
 def _tell(part: str, noun: str, said: str) -> Remark:

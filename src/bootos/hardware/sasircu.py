@@ -1,14 +1,17 @@
 """What LSI's and Broadcom's sas2ircu and sas3ircu print of controllers with IR firmware, as values. Pure but for
-`read_controllers`.
+what reads.
 
 Used by the inventory (`raidtool.py`) and by the driver `raid.sas3ircu`. The two programs speak alike, for the chips of
 SAS 2 and SAS 3. Keys are lower case here. A controller with IT firmware has no RAID, and says so.
 """
 
 import re
+from pathlib import Path
 
 import msgspec
 
+from bootos.hardware import cardlist
+from bootos.hardware.cardlist import CardList
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
 from bootos.process import Runner, ToolError
@@ -16,15 +19,14 @@ from bootos.wire.inventory import DiskType
 
 DRIVER = "raid.sas3ircu"
 _NAMES = ("sas3ircu", "sas2ircu")
-PROGRAMS = (
-    *_NAMES,
-    *(f"/opt/lsi/{name}" for name in _NAMES),
-    *(f"/opt/lsi/{name}/{name}" for name in _NAMES),
-)
+PROGRAMS = tuple(place for name in _NAMES for place in (name, f"/opt/lsi/{name}", f"/opt/lsi/{name}/{name}"))
 ASK = ("LIST",)
 _NONE = re.compile(r"MPTLib2 Error 1\b|no controllers? (?:was |were )?found", re.IGNORECASE)
 
-_ROW = re.compile(r"^\s*(\d+)\s+(\S+)\s+[0-9a-f]+h\s+[0-9a-f]+h\s+[0-9a-f]+h:", re.IGNORECASE)
+_ROW = re.compile(
+    r"^\s*(\d+)\s+\S+\s+[0-9a-f]+h\s+[0-9a-f]+h\s+([0-9a-f]+)h:(?:([0-9a-f]+)h:([0-9a-f]+)h:([0-9a-f]+)h)?",
+    re.IGNORECASE,
+)
 _RULE = re.compile(r"^-{5,}$")
 _SECTION = re.compile(r"^(controller|IR volume|physical device|enclosure) information$", re.IGNORECASE)
 _VOLUME = re.compile(r"^IR volume (\d+)$", re.IGNORECASE)
@@ -98,9 +100,13 @@ class IrDrive(msgspec.Struct, kw_only=True):
 
 
 class IrController(msgspec.Struct, kw_only=True):
-    """`number` counts from 0, as the tool does. `remarks` are what it does not show."""
+    """`number` counts from 0, as the tool does; `id` and the numbers of cards that both programs share out are
+    `cardlist.join_cards`'s. `listed_address` is the PCI address in the list of all. `remarks` are what the tool does
+    not show."""
 
     number: int
+    id: str = ""
+    listed_address: str = ""
     values: dict[str, str] = {}
     volumes: list[IrVolume] = []
     drives: list[IrDrive] = []
@@ -126,7 +132,7 @@ class IrController(msgspec.Struct, kw_only=True):
         """`0000:03:00.0`; empty: it is not printed."""
         said = [self.values.get(key, "") for key in ("segment", "bus", "device", "function")]
         if not all(text.isdigit() for text in said):
-            return ""
+            return self.listed_address
         segment, bus, device, function = map(int, said)
         return f"{segment:04x}:{bus:02x}:{device:02x}.{function:x}"
 
@@ -143,9 +149,14 @@ def find_type(drive: IrDrive) -> DiskType:
     return DiskType.SSD if "SSD" in said else DiskType.HDD if "HDD" in said else DiskType.UNKNOWN
 
 
-def parse_list(text: str) -> list[int]:
-    """The numbers of the controllers in the answer to LIST."""
-    return [int(found[1]) for line in text.splitlines() if (found := _ROW.match(line))]
+def parse_list(text: str) -> dict[int, str]:
+    """The PCI addresses of the controllers in the answer to LIST, by their numbers; empty: it is not told."""
+    listed: dict[int, str] = {}
+    for found in filter(None, map(_ROW.match, text.splitlines())):
+        segment, bus, device, function = (int(said or "0", 16) for said in found.groups()[1:])
+        is_told = bus or device  # the host bridge is at 00:00.0
+        listed[int(found[1])] = f"{segment:04x}:{bus:02x}:{device:02x}.{function:x}" if is_told else ""
+    return listed
 
 
 def parse_display(text: str, number: int) -> IrController:
@@ -196,31 +207,23 @@ def parse_error(text: str) -> str:
     return " ".join(told or said[-3:])
 
 
-def choose_program(run: Runner, program: str) -> tuple[str, list[int]]:
-    """(the program that sees controllers, their numbers): each knows the chips of its generation alone, and both may be
-    installed. Raises ToolError, and ValueError when `program` neither lists one nor says that there is none."""
-    listed = run([program, "LIST"], timeout_s=TIMEOUT_S, check=False)
-    numbers = parse_list(listed.stdout)
-    if numbers:
-        return program, numbers
-    older = program.replace("sas3ircu", "sas2ircu")
-    if older != program:
-        try:
-            numbers = parse_list(run([older, "LIST"], timeout_s=TIMEOUT_S, check=False).stdout)
-        except ToolError:
-            numbers = []  # it is not installed
-        if numbers:
-            return older, numbers
-    if not _NONE.search(listed.stdout + listed.stderr):
-        said = parse_error(listed.stdout + "\n" + listed.stderr) or listed.stdout.strip()
-        raise ValueError(f"it lists no controllers, but: {said[:200]!r}")
-    return program, []
+def read_cards(run: Runner, root: Path) -> CardList[IrController] | None:
+    """The controllers of both programs; None: neither is installed."""
+    return cardlist.read_cards(run, root, PROGRAMS, read_controllers)
 
 
 def read_controllers(run: Runner, program: str) -> list[IrController]:
-    """All controllers, also those of which the tool shows nothing. Raises as `choose_program` does."""
-    chosen, numbers = choose_program(run, program)
-    return [read_controller(run, chosen, number) for number in numbers]
+    """All controllers that one program knows, also those of which it shows nothing. Raises ToolError, and ValueError
+    for an answer that neither lists one nor says that there is none."""
+    listed = run([program, "LIST"], timeout_s=TIMEOUT_S, check=False)
+    numbers = parse_list(listed.stdout)
+    if not numbers and not _NONE.search(listed.stdout + listed.stderr):
+        said = parse_error(listed.stdout + "\n" + listed.stderr) or listed.stdout.strip()
+        raise ValueError(f"it lists no controllers, but: {said[:200]!r}")
+    found = [read_controller(run, program, number) for number in numbers]
+    for controller in found:
+        controller.listed_address = numbers[controller.number]
+    return found
 
 
 def read_controller(run: Runner, program: str, number: int) -> IrController:

@@ -1,14 +1,18 @@
 """What carries out orders on one hardware RAID controller, by its maker's tool: each driver has its own."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
+from bootos.hardware.cardlist import Card, CardList, list_places, split_id
 from bootos.hardware.program import find_tool
 from bootos.process import ToolError
 
 Made = TypeVar("Made")
+Read = TypeVar("Read")
+C = TypeVar("C", bound=Card)
+P = ParamSpec("P")
 
 APPLY_TIMEOUT_S = 600.0
 
@@ -50,3 +54,37 @@ def need_tool(machine: Machine, programs: Sequence[str], ask: Sequence[str], mis
     if found is None:
         raise missing
     return found
+
+
+def understand(program: str, read: Callable[P, Read], *args: P.args, **kwargs: P.kwargs) -> Read:
+    """What `read` makes of a tool's answer. Raises DriverError for its ValueError, and what else it raises."""
+    try:
+        return read(*args, **kwargs)
+    except ValueError as cause:
+        raise DriverError(f"{program} cannot be understood") from cause
+
+
+def need_cards(found: CardList[C] | None, missing: DriverError, *, is_none_known: bool) -> list[C]:
+    """The cards that the programs of a family list together. Raises `missing`; ToolError and DriverError for a program
+    that failed before one that lists cards, as what the numbers of those mean is not known then, or where none does.
+
+    `is_none_known`: it is known how the programs say that there is no card. Else one that cannot be understood is
+    taken to have none, where another has cards.
+    """
+    if found is None:
+        raise missing
+    for failure in found.failures:
+        if failure.is_first or not found.cards:
+            if isinstance(failure.cause, ToolError):
+                raise failure.cause
+            if is_none_known or not found.cards:
+                raise DriverError(f"{failure.program} cannot be understood") from failure.cause
+    return found.cards
+
+
+def need_card_tool(
+    machine: Machine, programs: Sequence[str], ask: Sequence[str], card_id: str, missing: DriverError
+) -> tuple[str, str]:
+    """(the program that lists a card of a family, its number there), by the card's id. Raises `missing`, ToolError."""
+    name, number = split_id(card_id)
+    return need_tool(machine, list_places(programs, name), ask, missing), number

@@ -7,11 +7,12 @@ with the SATA ones, and is hidden with the NVMe ones.
 """
 
 import re
+from collections.abc import Set
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.hand import ToolHand, need_tool
+from bootos.drivers.raid.hand import ToolHand, need_card_tool, need_cards, understand
 from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.drivers.storage.controller import (
     Array,
@@ -46,14 +47,13 @@ class MvcliDriver(CardDriver):
     title = "Marvell (Dell BOSS)"
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
-        found = _read(machine, _find_program(machine))
+        # what mvcli says where there is no card of its own was never published
+        found = need_cards(mv.read_cards(machine.run, machine.root), _build_missing(), is_none_known=False)
         return tuple(build_controller(entry, storage) for entry in found)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
-        program = _find_program(machine)
-        shown = next(iter(_read(machine, program)), None)
-        program = shown.program if shown is not None else program
-        Hand(machine, program, detail.controller).carry_out(detail)
+        program, number = need_card_tool(machine, mv.PROGRAMS, mv.ASK, detail.controller, _build_missing())
+        Hand(machine, program, number).carry_out(detail)
 
 
 def build_controller(found: mv.MvController, storage: Storage) -> Controller:
@@ -63,9 +63,10 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
     most = values.get("maximum disk in one vd", "")
     arrays = values.get("maximum supported vd", "")
     strips = [mv.parse_size(word) for word in values.get("stripe size supported", "").split()]
-    taken = {id: volume for volume in found.volumes for id in mv.list_members(volume)}
+    taken = {id for volume in found.volumes for id in mv.list_members(volume)}
+    drives = number_drives([_build_drive(drive, taken, storage) for drive in found.drives])
     return Controller(
-        id=str(found.number),
+        id=found.id,
         number=found.number,
         model=found.model,
         pci_address=found.pci_address,
@@ -81,13 +82,13 @@ def build_controller(found: mv.MvController, storage: Storage) -> Controller:
             pairs_only=True,
             name_length=NAME_LENGTH,
         ),
-        drives=number_drives([_build_drive(drive, taken, storage) for drive in found.drives]),
-        arrays=tuple(_build_array(found, volume, storage) for volume in found.volumes),
+        drives=drives,
+        arrays=tuple(_build_array(found, volume, drives, storage) for volume in found.volumes),
         remarks=tuple(found.remarks),
     )
 
 
-def _build_drive(values: dict[str, str], taken: dict[str, dict[str, str]], storage: Storage) -> Drive:
+def _build_drive(values: dict[str, str], taken: Set[str], storage: Storage) -> Drive:
     id, serial = values.get("pd id", ""), values.get("serial", "")
     is_used = id in taken or mv.is_used(values)
     disk = find_disk(storage, serial=serial) if not is_used else None
@@ -137,13 +138,11 @@ def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
     return same[0] if len(same) == len(found.volumes) == 1 else None
 
 
-def _build_array(found: mv.MvController, volume: dict[str, str], storage: Storage) -> Array:
+def _build_array(
+    found: mv.MvController, volume: dict[str, str], drives: tuple[Drive, ...], storage: Storage
+) -> Array:
     disk = find_volume_disk(found, storage)
-    there = {
-        drive.id
-        for drive in (_build_drive(entry, {}, storage) for entry in found.drives)
-        if drive.state != "failed"
-    }
+    there = {drive.id for drive in drives if drive.state != "failed"}
     members = mv.list_members(volume)
     count = volume.get("# of pds", "")
     running = mv.find_running(volume)
@@ -203,7 +202,7 @@ class Hand(ToolHand):
         )
 
     def _read(self) -> mv.MvController:
-        for entry in _read(self.machine, self.program):
+        for entry in understand(self.program, mv.read_controllers, self.machine.run, self.program):
             if str(entry.number) == self.controller and not entry.remarks:
                 return entry
         raise DriverError(f"{self.program} does not show controller {self.controller}")
@@ -212,16 +211,8 @@ class Hand(ToolHand):
         self.call(about, [self.program, *words], mv.parse_error)
 
 
-def _read(machine: Machine, program: str) -> list[mv.MvController]:
-    try:
-        return mv.read_controllers(machine.run, program)
-    except ValueError as cause:
-        raise DriverError(f"{program} cannot be understood") from cause
-
-
-def _find_program(machine: Machine) -> str:
+def _build_missing() -> DriverError:
     hint = (
         "a layer with mvcli (BOSS-N1: mnv_cli) brings it; raid.driver: raid.mdadm makes software RAID instead"
     )
-    missing = DriverError("mvcli is not installed: no Marvell controller can be configured", hint=hint)
-    return need_tool(machine, mv.PROGRAMS, mv.ASK, missing)
+    return DriverError("mvcli is not installed: no Marvell controller can be configured", hint=hint)

@@ -7,7 +7,7 @@ of the system until an array takes it. Not every release prints the names of arr
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.hand import ToolHand, need_tool
+from bootos.drivers.raid.hand import ToolHand, need_card_tool, need_cards
 from bootos.drivers.raid.kerneldisk import find_disk
 from bootos.drivers.storage.controller import (
     Array,
@@ -39,26 +39,22 @@ class SasIrcuDriver(CardDriver):
     title = "LSI and Broadcom IR"
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
-        program = _find_program(machine)
-        try:
-            found = ir.read_controllers(machine.run, program)
-        except ValueError as cause:
-            raise DriverError(f"{program} cannot be understood") from cause
+        found = need_cards(ir.read_cards(machine.run, machine.root), _build_missing(), is_none_known=True)
         if found and all(entry.is_hba for entry in found):
             hint = "raid.driver: raid.mdadm makes software RAID of its drives"
             raise DriverError("its firmware is IT, which makes no arrays", hint=hint)
         return tuple(build_controller(entry, storage) for entry in found if not entry.is_hba)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
-        program, _ = ir.choose_program(machine.run, _find_program(machine))
-        Hand(machine, program, detail.controller).carry_out(detail)
+        program, number = need_card_tool(machine, ir.PROGRAMS, ir.ASK, detail.controller, _build_missing())
+        Hand(machine, program, number).carry_out(detail)
 
 
 def build_controller(found: ir.IrController, storage: Storage) -> Controller:
     """The tool's words in those of `controller`. Pure."""
     drives = number_drives([_build_drive(drive, storage) for drive in found.drives])
     return Controller(
-        id=str(found.number),
+        id=found.id,
         number=found.number,
         model=found.model,
         firmware=found.values.get("firmware version", ""),
@@ -184,9 +180,8 @@ class Hand(ToolHand):
         self.call(about, [self.program, self.controller, *words], ir.parse_error)
 
 
-def _find_program(machine: Machine) -> str:
+def _build_missing() -> DriverError:
     hint = "a layer with sas3ircu (SAS 2: sas2ircu) brings it; raid.driver: raid.mdadm makes software RAID instead"
-    missing = DriverError(
+    return DriverError(
         "neither sas3ircu nor sas2ircu is installed: no IR controller can be configured", hint=hint
     )
-    return need_tool(machine, ir.PROGRAMS, ir.ASK, missing)

@@ -1,0 +1,125 @@
+"""A server with cards of two programs of one family has them all: sas3ircu and sas2ircu, mvcli and mnv_cli."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from toolanswers import ToolAnswers, read_golden
+
+from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.drivers.raid.sas3ircu import SasIrcuDriver
+from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.state import Storage
+from bootos.hardware.inventory import collect_inventory
+from bootos.process import ToolError
+
+Answers = Mapping[str, str | None]
+
+LIST = read_golden("raid.sas3ircu/sas2008-raid1.list.txt")
+OLD = {"LIST": LIST, "0 DISPLAY": read_golden("raid.sas3ircu/sas2008-raid1.display.txt")}
+NEW = {
+    "LIST": LIST.replace("SAS2", "SAS3").replace("00h:03h", "00h:01h"),
+    "0 DISPLAY": read_golden("raid.sas3ircu/sas2008-ready.display.txt").replace("SAS2008", "SAS3008"),
+}
+NONE = {"LIST": "SAS3IRCU: MPTLib2 Error 1\n"}
+BROKEN = {"LIST": "Segmentation fault\n"}
+
+
+def build_answers(name: str) -> dict[str, str]:
+    return {f"info -o {kind}": read_golden(f"raid.mvcli/{name}.{kind}.txt") for kind in ("hba", "vd", "pd")}
+
+
+def build_machine(root: Path, first: str, one: Answers, second: str, other: Answers) -> Machine:
+    """Both programs are installed, and nothing else."""
+    tool, rest = ToolAnswers(first, one, otherwise=""), ToolAnswers(second, other, otherwise="")
+    tool.rest = rest.run
+    return Machine(run=tool.run, root=root)
+
+
+def read(machine: Machine, driver: CardDriver) -> list[Controller]:
+    return list(driver.read_controllers(machine, Storage()))
+
+
+def test_the_cards_of_sas3ircu_and_of_sas2ircu_are_all_there(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", NEW, "sas2ircu", OLD)
+    listed = collect_inventory(tmp_path, machine.run).raid
+    assert [(card.name, card.model, card.pci_address, len(card.arrays)) for card in listed] == [
+        ("controller 0", "SAS3008", "0000:01:00.0", 0),
+        ("controller 1", "SAS2008", "0000:03:00.0", 1),
+    ]
+    cards = read(machine, SasIrcuDriver())
+    assert [(card.id, card.number, card.pci_address) for card in cards] == [
+        ("0", 0, "0000:01:00.0"),
+        ("sas2ircu:0", 1, "0000:03:00.0"),
+    ]
+
+
+def test_the_cards_of_mvcli_and_of_mnv_cli_are_all_there(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "mvcli", build_answers("boss-s1"), "mnv_cli", build_answers("88nr2241"))
+    listed = collect_inventory(tmp_path, machine.run).raid
+    assert [(card.name, card.model, len(card.arrays), len(card.drives)) for card in listed] == [
+        ("controller 0", "Marvell 1b4b-9230", 1, 2),
+        ("controller 1", "Marvell 1b4b-2241", 1, 2),
+    ]
+    cards = read(machine, MvcliDriver())
+    assert [(card.id, card.number, card.model) for card in cards] == [
+        ("0", 0, "Marvell 1b4b-9230"),
+        ("mnv_cli:0", 1, "Marvell 1b4b-2241"),
+    ]
+
+
+def test_a_card_that_both_programs_list_stands_once(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", OLD, "sas2ircu", OLD)
+    (card,) = collect_inventory(tmp_path, machine.run).raid
+    assert (card.name, card.pci_address) == ("controller 0", "0000:03:00.0")
+    assert [card.id for card in read(machine, SasIrcuDriver())] == ["0"]
+
+
+def test_a_card_is_that_of_the_program_that_can_read_it(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", {"LIST": LIST}, "sas2ircu", OLD)
+    inventory = collect_inventory(tmp_path, machine.run)
+    assert [(card.name, len(card.arrays)) for card in inventory.raid] == [("controller 0", 1)]
+    (card,) = read(machine, SasIrcuDriver())
+    assert (card.id, card.number, card.remarks) == ("sas2ircu:0", 0, ())
+
+
+@pytest.mark.parametrize("program", ["sas3ircu", "sas2ircu"])
+def test_with_one_program_ids_are_its_numbers(tmp_path: Path, program: str) -> None:
+    machine = Machine(run=ToolAnswers(program, OLD, otherwise="").run, root=tmp_path)
+    assert [(card.id, card.number) for card in read(machine, SasIrcuDriver())] == [("0", 0)]
+
+
+def test_numbers_are_as_ever_where_the_first_program_has_no_card(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", NONE, "sas2ircu", OLD)
+    assert [(card.id, card.number) for card in read(machine, SasIrcuDriver())] == [("sas2ircu:0", 0)]
+
+
+def test_a_program_that_fails_hides_no_card_of_the_other_one(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", NEW, "sas2ircu", BROKEN)
+    inventory = collect_inventory(tmp_path, machine.run)
+    assert [card.model for card in inventory.raid] == ["SAS3008"]
+    assert any("that sas2ircu knows are not read: it lists no controllers, but" in n for n in inventory.notes)
+    assert [card.id for card in read(machine, SasIrcuDriver())] == ["0"]
+
+
+def test_nothing_is_planned_where_it_is_not_known_what_a_number_means(tmp_path: Path) -> None:
+    machine = build_machine(tmp_path, "sas3ircu", BROKEN, "sas2ircu", OLD)
+    assert [card.model for card in collect_inventory(tmp_path, machine.run).raid] == ["SAS2008"]
+    with pytest.raises(DriverError, match="sas3ircu cannot be understood"):
+        read(machine, SasIrcuDriver())
+
+
+def test_nothing_is_planned_where_the_first_program_does_not_end(tmp_path: Path) -> None:
+    boss = build_answers("88nr2241")
+    machine = build_machine(tmp_path, "mvcli", {"info -o hba": None}, "mnv_cli", boss)
+    with pytest.raises(ToolError, match="mvcli info -o hba"):
+        read(machine, MvcliDriver())
+
+
+def test_mvcli_may_say_what_it_likes_where_mnv_cli_has_the_card(tmp_path: Path) -> None:
+    machine = build_machine(
+        tmp_path, "mvcli", {"info -o hba": "Frob.\n"}, "mnv_cli", build_answers("88nr2241")
+    )
+    assert [(card.id, card.number) for card in read(machine, MvcliDriver())] == [("mnv_cli:0", 0)]
