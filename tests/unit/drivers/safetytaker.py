@@ -71,9 +71,13 @@ def keep_array(wipe: bool) -> dict[str, Any]:
     return {"raid": {"arrays": [{"name": "keep", "level": 1, "drives": "0,1", "wipe": wipe}]}}
 
 
-def list_small_cards() -> Iterator[Taker]:
-    """Cards that have no mode and hand drives in no array to the system."""
-    for noun, driver in (("BOSS", MvcliDriver()), ("an IR controller", SasIrcuDriver())):
+def list_cards() -> Iterator[Taker]:
+    """What each card that hands drives in no array to the system may take."""
+    for noun, driver in (
+        ("a controller", MegaraidDriver()),
+        ("BOSS", MvcliDriver()),
+        ("an IR controller", SasIrcuDriver()),
+    ):
         yield Taker(
             name=f"delete an array of {noun} (clear)",
             place="virtual",
@@ -258,24 +262,6 @@ TAKERS = (
         never=True,
     ),
     Taker(
-        name="delete a controller's array (clear)",
-        place="virtual",
-        act="raid.megaraid:delete:",
-        word="raid.clear",
-        driver=MegaraidDriver(),
-        template=lambda clear: wanted_array(False, clear=clear),
-        is_data=True,
-    ),
-    Taker(
-        name="delete a controller's array (wipe)",
-        place="virtual",
-        act="raid.megaraid:delete:",
-        word="raid.arrays[0].wipe",
-        driver=MegaraidDriver(),
-        template=wanted_array,
-        is_data=True,
-    ),
-    Taker(
         name="switch a controller with arrays to HBA",
         place="virtual",
         act="raid.megaraid:delete:",
@@ -284,15 +270,7 @@ TAKERS = (
         template=lambda clear: {"raid": {"mode": "hba", "clear": clear}},
         is_data=True,
     ),
-    Taker(
-        name="take back a single drive",
-        place="jbod",
-        act="raid.megaraid:jbod-off:",
-        word="raid.arrays[0].wipe",
-        driver=MegaraidDriver(),
-        template=wanted_array,
-    ),
-    *list_small_cards(),
+    *list_cards(),
     Taker(
         name="format an NVMe namespace",
         place="namespace",
