@@ -12,8 +12,11 @@ import yaml
 from carrying import Recorder, apply, build_run, carry_through, plan
 from siliconmachine import SiliconMachine
 from storagemachine import FakeDevice, StorageMachine
+from sysfsbackplane import SysfsBackplane
 
 from bootos.drivers.contract import Driver, DriverError, Exporter, Machine
+from bootos.drivers.raid.card import CardDriver
+from bootos.drivers.storage.controller import Controller
 from bootos.engine.plan import JobPlan
 from bootos.engine.run import Past, Run
 from bootos.engine.watcher import StepFailed
@@ -98,6 +101,16 @@ class RaidRig:
         card = RaidController(name="0000:5c:00.0", driver=self.driver.name, model="stand-in")
         return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=[card])
 
+    def read_all(self) -> tuple[Controller, ...]:
+        """The controllers, as the driver sees them."""
+        assert isinstance(self.driver, CardDriver)
+        return self.driver.read(self.machine, self.build_inventory()).controllers
+
+    def read_one(self) -> Controller:
+        """The only one."""
+        (controller,) = self.read_all()
+        return controller
+
     def plan(self, text: str) -> JobPlan:
         document = {"name": "t", **yaml.safe_load(text)}
         return plan(document, self.machine, self.build_inventory(), drivers=[self.driver])
@@ -144,6 +157,16 @@ class RaidRig:
 
     def misbehave(self, tool: str, kind: Any, when: str, times: int | None = None) -> None:
         self.silicon.knobs.append(Knob(tool=tool, kind=kind, when=when, times=times))
+
+
+def build_card_rig(
+    root: Path, driver: CardDriver, drives: Sequence[PhysicalDrive], *keys: str, **state: Any
+) -> RaidRig:
+    """A machine with the controllers of these keys in the silicon's state, started, whose disks sysfs shows."""
+    rig = RaidRig(root, driver, drives=drives, state={key: {} for key in keys} | state)
+    rig.silicon.block.backplane = SysfsBackplane(root)
+    rig.silicon.boot()
+    return rig
 
 
 def build_drives(count: int, type: Any = "hdd", size_bytes: int = HDD) -> list[PhysicalDrive]:

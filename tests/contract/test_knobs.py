@@ -26,7 +26,7 @@ from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.engine.run import Past, Run
 from bootos.errors import BootosError
-from bootos.lab.vendor_tools import adaptec, megaraid, mvcli, sasircu, smartarray
+from bootos.lab.vendor_tools import adaptec, lsi, marvell, megaraid, smartarray
 from bootos.lab.vendor_tools.firmware_package import PROGRAM, VERSIONS, build_package, read_version
 from bootos.lab.vendor_tools.silicon import Knob, Misbehaviour, Silicon
 from bootos.lab.vendor_tools.storcli import Storcli
@@ -94,12 +94,12 @@ def has_adaptec(silicon: Silicon) -> bool:
 
 
 def has_boss(silicon: Silicon) -> bool:
-    array = mvcli.read_card(silicon).array
+    array = marvell.read_card(silicon).array
     return array is not None and (array.name, array.level, array.members) == (ARRAY, 1, [0, 1])
 
 
 def has_ir(silicon: Silicon) -> bool:
-    card = sasircu.read_card(silicon)
+    card = lsi.read_card(silicon)
     spares = [disk.slot for disk in card.disks if disk.state == "HSP"]
     return [(a.name, a.level, spares) for a in card.arrays] == [(ARRAY, "RAID1", [2])]
 

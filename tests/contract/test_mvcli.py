@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from raidrig import RaidRig, build_drives
+from raidrig import RaidRig, build_card_rig, build_drives
 from siliconmachine import SiliconMachine
-from sysfsbackplane import SysfsBackplane
 from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
@@ -18,7 +17,7 @@ from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raidtool import read_mvcli
-from bootos.lab.vendor_tools.mvcli import fail_disk, read_card
+from bootos.lab.vendor_tools.marvell import fail_disk
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 from bootos.wire.inventory import Disk
 
@@ -27,31 +26,23 @@ OS = 'raid: {arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}'
 
 @pytest.fixture
 def rig(tmp_path: Path) -> RaidRig:
-    found = RaidRig(tmp_path, MvcliDriver(), drives=build_drives(2, "ssd"), state={"mvcli": {}})
-    found.silicon.block.backplane = SysfsBackplane(tmp_path)
-    read_card(found.silicon)  # from now on the system sees its drives
-    return found
-
-
-def read(rig: RaidRig) -> Any:
-    (controller,) = rig.driver.read(rig.machine, rig.build_inventory()).controllers
-    return controller
+    return build_card_rig(tmp_path, MvcliDriver(), build_drives(2, "ssd"), "mvcli")
 
 
 def test_makes_what_the_template_asks_and_then_plans_nothing(rig: RaidRig) -> None:
-    assert [drive.state for drive in read(rig).drives] == ["jbod", "jbod"]
+    assert [drive.state for drive in rig.read_one().drives] == ["jbod", "jbod"]
     planned = rig.settle(OS)
     assert planned.actions[-1].id == "raid.mvcli:create:os"
-    (array,) = read(rig).arrays
+    (array,) = rig.read_one().arrays
     assert (array.name, array.level, array.drives, array.state) == ("os", "1", ("0", "1"), "optimal")
     assert array.device and array.strip_bytes == 64 * 1024
-    assert [drive.state for drive in read(rig).drives] == ["online", "online"]
+    assert [drive.state for drive in rig.read_one().drives] == ["online", "online"]
 
 
 def test_an_array_whose_drive_died_is_seen_and_kept(rig: RaidRig) -> None:
     rig.settle(OS)
     fail_disk(rig.silicon, 0)
-    (array,) = read(rig).arrays
+    (array,) = rig.read_one().arrays
     assert (array.state, array.drives, array.drive_count) == ("degraded", ("1",), 2)
     planned = rig.plan('raid: {arrays: [{name: os, level: 1, drives: "0,1"}], clear: true}')
     assert planned.actions == []
@@ -61,7 +52,7 @@ def test_an_array_that_is_not_wanted_is_deleted_with_the_word(rig: RaidRig) -> N
     rig.settle(OS)
     planned = rig.settle("raid: {clear: true}")
     assert [action.id for action in planned.actions] == ["raid.mvcli:delete:0:os"]
-    assert read(rig).arrays == ()
+    assert rig.read_one().arrays == ()
 
 
 @pytest.mark.parametrize(
@@ -136,16 +127,13 @@ def test_the_inventory_lists_what_the_stand_in_has(tmp_path: Path) -> None:
 @pytest.fixture
 def nvme(tmp_path: Path) -> RaidRig:
     """A BOSS-N1; both programs are installed, and mvcli sees no card."""
-    found = RaidRig(tmp_path, MvcliDriver(), drives=build_drives(2, "ssd"), state={"mvcli": {"nvme": True}})
-    found.silicon.block.backplane = SysfsBackplane(tmp_path)
-    found.silicon.boot()
-    return found
+    return build_card_rig(tmp_path, MvcliDriver(), build_drives(2, "ssd"), mvcli={"nvme": True})
 
 
 def test_the_array_of_an_nvme_card_is_made_by_mnv_cli_and_then_plans_nothing(nvme: RaidRig) -> None:
-    assert [drive.state for drive in read(nvme).drives] == ["good", "good"]
+    assert [drive.state for drive in nvme.read_one().drives] == ["good", "good"]
     assert [action.id for action in nvme.settle(OS).actions] == ["raid.mvcli:create:os"]
-    (array,) = read(nvme).arrays
+    (array,) = nvme.read_one().arrays
     assert (array.name, array.level, array.drives, array.state) == ("os", "1", ("0", "1"), "optimal")
     assert array.device and array.strip_bytes == 128 * 1024
     assert nvme.export()["raid"]["arrays"] == [{"name": "os", "level": 1, "drives": "0,1"}]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import pytest
-from raidrig import RaidRig, build_drives
+from raidrig import RaidRig, build_card_rig, build_drives
 from siliconmachine import SiliconMachine
 from toolanswers import ToolAnswers, read_golden
 
@@ -17,7 +17,7 @@ from bootos.engine.watcher import StepFailed
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raidplace import add_told
 from bootos.hardware.raidtool import TOOLS
-from bootos.lab.vendor_tools.sasircu import fail_disk, read_card
+from bootos.lab.vendor_tools.lsi import fail_disk
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 from bootos.process import Command, Completed, Options
 from bootos.wire.inventory import RaidController
@@ -33,27 +33,21 @@ raid:
 
 @pytest.fixture(params=["sas3ircu", "sas2ircu"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> RaidRig:
-    found = RaidRig(tmp_path, SasIrcuDriver(), drives=build_drives(8), state={"sas3ircu": {}})
+    found = build_card_rig(tmp_path, SasIrcuDriver(), build_drives(8), "sas3ircu")
     found.hardware.absent = frozenset({"sas3ircu", "sas2ircu"}) - {request.param}
-    read_card(found.silicon)  # from now on the system sees its drives
     return found
-
-
-def read(rig: RaidRig) -> Any:
-    (controller,) = rig.driver.read(rig.machine, rig.build_inventory()).controllers
-    return controller
 
 
 def test_makes_what_the_template_asks_and_then_plans_nothing(rig: RaidRig) -> None:
     planned = rig.settle(TWO)
     made = [action.id for action in planned.actions if ":jbod-off:" not in action.id]
     assert made == ["raid.sas3ircu:create:os", "raid.sas3ircu:create:data", "raid.sas3ircu:spare:0:1:6"]
-    os, data = read(rig).arrays
+    os, data = rig.read_one().arrays
     assert (os.level, os.drives, os.state) == ("1", ("1:0", "1:1"), "optimal")
     assert (data.level, data.drives) == ("10", ("1:2", "1:3", "1:4", "1:5"))
     assert os.device and data.device and os.device != data.device
     assert data.size_bytes == 500 * 1024**3
-    assert read(rig).hotspares == ("1:6",)
+    assert rig.read_one().hotspares == ("1:6",)
 
 
 def test_a_global_hot_spare_with_data_is_refused_with_a_word_that_there_is(rig: RaidRig) -> None:
@@ -75,7 +69,7 @@ raid:
 def test_a_hot_spare_that_took_over_is_no_difference(rig: RaidRig) -> None:
     rig.settle(TWO)
     fail_disk(rig.silicon, 0)
-    os, _ = read(rig).arrays
+    os, _ = rig.read_one().arrays
     assert (os.state, os.drives) == ("rebuilding", ("1:6", "1:1"))
     planned = rig.plan(TWO)
     assert planned.problems == [] and planned.actions == []
@@ -89,7 +83,7 @@ def test_an_array_that_is_not_wanted_is_deleted_with_the_word(rig: RaidRig) -> N
         "raid.sas3ircu:delete:0:data",
         "raid.sas3ircu:spare-off:0:1:6",
     }
-    assert [array.level for array in read(rig).arrays] == ["1"]
+    assert [array.level for array in rig.read_one().arrays] == ["1"]
 
 
 def test_volumes_that_the_tool_numbers_anew_are_deleted_each(rig: RaidRig) -> None:
@@ -98,7 +92,7 @@ def test_volumes_that_the_tool_numbers_anew_are_deleted_each(rig: RaidRig) -> No
     assert {"raid.sas3ircu:delete:0:os", "raid.sas3ircu:delete:0:data"} <= {
         action.id for action in planned.actions
     }
-    assert read(rig).arrays == ()
+    assert rig.read_one().arrays == ()
 
 
 @pytest.mark.parametrize(("array", "name"), [("323", "os"), ("600508e000000000" + "0" * 16, "os")])
@@ -107,7 +101,7 @@ def test_a_volume_that_is_not_there_any_more_is_no_other_one(rig: RaidRig, array
     gone = order.DeleteArray(controller="0", array=array, name=name)
     with pytest.raises(DriverError, match="'os' was not deleted: there is no volume"):
         SasIrcuDriver().carry_out(rig.machine, gone)
-    assert len(read(rig).arrays) == 2
+    assert len(rig.read_one().arrays) == 2
 
 
 def test_what_the_firmware_cannot_is_a_problem(rig: RaidRig) -> None:

@@ -1,17 +1,24 @@
 """Stand-in for LSI's and Broadcom's sas2ircu and sas3ircu over one controller with IR firmware: LIST, DISPLAY, CREATE,
 DELETEVOLUME, HOTSPARE. What LIST and DISPLAY print follows published outputs (tests/golden/README.md), the answers to
-the others the user guide. A drive in no array is a disk of the guest. A machine has such a controller when its state
-has the key `sas3ircu`.
+the others the user guide. The cards are in `lsi.py`.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import msgspec
+from bootos.lab.vendor_tools.lsi import (
+    KEY,
+    KEYS,
+    OLD_KEY,
+    IrArray,
+    IrCard,
+    IrDisk,
+    build_wwn,
+    read_card,
+    show_disk,
+)
+from bootos.lab.vendor_tools.onecard import CardRefusal, CardTool
+from bootos.lab.vendor_tools.silicon import Silicon
 
-from bootos.lab.vendor_tools.silicon import Output, Silicon
-
-KEY = "sas3ircu"
 _MIB = 1024**2
 _RESERVED_MIB = 64
 _FEWEST = {"RAID0": 2, "RAID1": 2, "RAID10": 4}
@@ -21,135 +28,33 @@ _RULE = "-" * 72
 _STATES = {"RDY": "Ready", "OPT": "Optimal", "HSP": "Hot Spare", "FLD": "Failed", "RBLD": "Rebuilding"}
 
 
-class IrDisk(msgspec.Struct, kw_only=True):
-    """`state` is the tool's short word."""
-
-    slot: int
-    size_bytes: int
-    type: str
-    interface: str
-    model: str
-    serial: str
-    firmware: str
-    state: str = "RDY"
-
-    @property
-    def id(self) -> str:
-        """`enclosure:slot`, as the tool names it."""
-        return f"1:{self.slot}"
-
-    @property
-    def guid(self) -> str:
-        """Its world wide name."""
-        return "5000cca" + hashlib.sha256(self.serial.encode()).hexdigest()[:9]
-
-
-class IrArray(msgspec.Struct, kw_only=True):
-    """`members` are slots. `wwid` is the volume's own, 16 digits."""
-
-    id: int
-    name: str
-    level: str
-    members: list[int]
-    size_mib: int
-    wwid: str
-
-
-class IrCard(msgspec.Struct, kw_only=True):
-    """What the controller remembers. `raid`: IR firmware; without it, it is an HBA."""
-
-    model: str = "SAS3008"
-    firmware: str = "16.00.01.00"
-    raid: bool = True
-    made: int = 0
-    disks: list[IrDisk] = []
-    arrays: list[IrArray] = []
-
-    def find(self, slot: int) -> IrDisk:
-        """The drive in a slot."""
-        return next(disk for disk in self.disks if disk.slot == slot)
-
-
-class IrRefusal(Exception):
-    """Why not."""
-
-
-def read_card(silicon: Silicon) -> IrCard:
-    """The card from the state; without one there, a new card with the machine's drives."""
-    known = silicon.state.get(KEY, {})
-    card = msgspec.convert(known, IrCard)
-    if "disks" not in known:
-        card.disks = [
-            IrDisk(
-                slot=slot,
-                size_bytes=drive.size_bytes,
-                type=drive.type.upper(),
-                interface=drive.interface.upper(),
-                model=drive.model,
-                serial=drive.serial or f"LABDRIVE{slot:04}",
-                firmware=drive.firmware,
-            )
-            for slot, drive in enumerate(silicon.spec.drives)
-        ]
-        for disk in card.disks:
-            show_disk(silicon, disk)
-        keep_card(silicon, card)
-    return card
-
-
-def show_disk(silicon: Silicon, disk: IrDisk) -> None:
-    """The guest sees a drive."""
-    silicon.block.plug(f"irpd{disk.slot}", disk.size_bytes, f"0x{disk.guid}", "ATA", disk.model, disk.serial)
-
-
-def keep_card(silicon: Silicon, card: IrCard) -> None:
-    """Write the card back to the machine's silicon."""
-    silicon.state[KEY] = msgspec.to_builtins(card)
-
-
-def fail_disk(silicon: Silicon, slot: int) -> None:
-    """A drive dies; a hot spare takes its place and is filled."""
-    card = read_card(silicon)
-    card.find(slot).state = "FLD"
-    owner = next((array for array in card.arrays if slot in array.members), None)
-    spare = next((disk for disk in card.disks if disk.state == "HSP"), None)
-    if owner is not None and spare is not None:
-        spare.state = "RBLD"
-        owner.members[owner.members.index(slot)] = spare.slot
-    keep_card(silicon, card)
-
-
-class SasIrcu:
+class SasIrcu(CardTool[IrCard]):
     """The stand-in of `sas3ircu`, which also answers for `sas2ircu`."""
 
     names: tuple[str, ...] = ("sas3ircu", "sas2ircu")
+    keys = KEYS
 
-    def on_boot(self, silicon: Silicon) -> None:
-        """The guest sees the drives that are in no array from its start."""
-        if KEY in silicon.state:
-            read_card(silicon)
+    def read_card(self, silicon: Silicon, key: str) -> IrCard:
+        return read_card(silicon, key)
 
-    def run(
-        self, silicon: Silicon, argv: Sequence[str], files: Mapping[str, bytes], *, program: str
-    ) -> Output:
-        """See `Tool.run`."""
+    def find_key(self, silicon: Silicon, program: str) -> str | None:
+        wanted = (OLD_KEY, KEY) if program == OLD_KEY else (KEY,)
+        return next((key for key in wanted if key in silicon.state), None)
+
+    def tell_none(self, program: str) -> list[str]:
+        return [f"{program.upper()}: MPTLib2 Error 1"]
+
+    def tell_head(self, card: IrCard) -> list[str]:
+        return ["Avago Technologies SAS3 IR Configuration Utility.", "Version 16.00.00.00 (2017.04.26)", ""]
+
+    def tell_refusal(self, program: str, argv: Sequence[str], refusal: CardRefusal) -> list[str]:
+        title, command = program.upper(), argv[1].upper() if len(argv) > 1 else ""
+        return [f"{title}: {refusal}", f"{title}: Error executing command {command}."]
+
+    def call(self, silicon: Silicon, card: IrCard, program: str, argv: list[str], half: bool) -> list[str]:
         title = program.upper()
-        if KEY not in silicon.state:
-            return Output(code=1, stdout=f"{title}: MPTLib2 Error 1\n")
-        card = read_card(silicon)
-        half = silicon.is_misbehaving("fail-half", program, argv)
-        head = ["Avago Technologies SAS3 IR Configuration Utility.", "Version 16.00.00.00 (2017.04.26)", ""]
-        try:
-            lines = [
-                *_Call(silicon, card, title, half).run(list(argv)),
-                f"{title}: Utility Completed Successfully.",
-            ]
-            code = 0
-        except IrRefusal as refusal:
-            command = argv[1].upper() if len(argv) > 1 else ""
-            lines, code = [f"{title}: {refusal}", f"{title}: Error executing command {command}."], 1
-        keep_card(silicon, card)
-        return Output(code=code, stdout="\n".join([*head, *lines, ""]))
+        lines = _Call(silicon, card, title, half).run(argv)
+        return [*lines, f"{title}: Utility Completed Successfully."]
 
 
 class _Call:
@@ -162,35 +67,35 @@ class _Call:
         self.half = half
 
     def run(self, argv: list[str]) -> list[str]:
-        """The lines that the program prints. Raises IrRefusal."""
+        """The lines that the program prints. Raises CardRefusal."""
         words = [word for word in argv if word.lower() != "noprompt"]
         if [word.upper() for word in words] == ["LIST"]:
             return [
                 " Index    Type          ID      ID    Pci Address          Ven ID  Dev ID",
                 " -----  ------------  ------  ------  -----------------    ------  ------",
-                f"   0  {self.card.model:>12}   1000h    97h   00h:03h:00h:00h      1000h   3090h",
+                f"   0  {self.card.model:>12}   1000h    97h   00h:{self.card.bus:02x}h:00h:00h      1000h   3090h",
             ]
         if len(words) < 2 or words[0] != "0":
-            raise IrRefusal("Invalid controller number or command.")
+            raise CardRefusal("Invalid controller number or command.")
         command, rest = words[1].upper(), words[2:]
         if command == "DISPLAY":
             return [*_display(self.card), f"{self.title}: Command DISPLAY Completed Successfully."]
         methods = {"CREATE": self._create, "DELETEVOLUME": self._delete, "HOTSPARE": self._spare}
         if command not in methods:
-            raise IrRefusal(f"Invalid command {command}.")
+            raise CardRefusal(f"Invalid command {command}.")
         if not self.card.raid:
-            raise IrRefusal("there is no RAID support on the controller!")
+            raise CardRefusal("there is no RAID support on the controller!")
         if command != "HOTSPARE" and "noprompt" not in [word.lower() for word in argv]:
-            raise IrRefusal("You are about to change the configuration. Do you want to proceed (YES/NO)?")
+            raise CardRefusal("You are about to change the configuration. Do you want to proceed (YES/NO)?")
         methods[command](rest)
         if self.half:
-            raise IrRefusal("the controller stopped responding.")
+            raise CardRefusal("the controller stopped responding.")
         return [f"{self.title}: Command {command} Completed Successfully."]
 
     def _find(self, place: str) -> IrDisk:
         found = next((disk for disk in self.card.disks if disk.id == place), None)
         if found is None:
-            raise IrRefusal(f"there is no drive at {place}.")
+            raise CardRefusal(f"there is no drive at {place}.")
         return found
 
     def _create(self, words: list[str]) -> None:
@@ -199,42 +104,47 @@ class _Call:
         disks = [self._find(place) for place in places]
         card = self.card
         if level not in _FEWEST or not _FEWEST[level] <= len(disks) <= _MOST_DRIVES:
-            raise IrRefusal("the number of drives is invalid for the RAID level.")
+            raise CardRefusal("the number of drives is invalid for the RAID level.")
         if (level == "RAID1" and len(disks) != 2) or (level == "RAID10" and len(disks) % 2):
-            raise IrRefusal("the number of drives is invalid for the RAID level.")
+            raise CardRefusal("the number of drives is invalid for the RAID level.")
         if len(card.arrays) >= _MOST_VOLUMES:
-            raise IrRefusal("there are as many volumes as the controller holds.")
+            raise CardRefusal("there are as many volumes as the controller holds.")
         if any(disk.state != "RDY" for disk in disks):
-            raise IrRefusal("a drive is not available.")
+            raise CardRefusal("a drive is not available.")
         smallest = min(disk.size_bytes for disk in disks) // _MIB - _RESERVED_MIB
         room = smallest * (len(disks) if level == "RAID0" else len(disks) // 2)
         wanted = room if size.upper() == "MAX" else int(size)
         if wanted > room:
-            raise IrRefusal("the size is too large.")
+            raise CardRefusal("the size is too large.")
         card.made += 1
-        wwid = "0" + hashlib.sha256(f"volume/{card.made}".encode()).hexdigest()[:15]
+        wwid = card.build_wwid()
         free = next(number for number in _NUMBERS if number not in {array.id for array in card.arrays})
         members = [disk.slot for disk in disks]
         array = IrArray(id=free, name=name, level=level, members=members, size_mib=wanted, wwid=wwid)
         card.arrays.append(array)
         for disk in disks:
             disk.state = "OPT"
-            self.silicon.block.unplug(f"irpd{disk.slot}")
+            self.silicon.block.unplug(f"{self.card.prefix}pd{disk.slot}")
         self.silicon.block.plug(
-            f"ir{wwid}", wanted * _MIB, f"0x{build_wwn(wwid)}", "LSI", "Logical Volume", build_wwn(wwid)
+            f"{card.prefix}{wwid}",
+            wanted * _MIB,
+            f"0x{build_wwn(wwid)}",
+            "LSI",
+            "Logical Volume",
+            build_wwn(wwid),
         )
 
     def _delete(self, words: list[str]) -> None:
         found = next((array for array in self.card.arrays if words and str(array.id) == words[0]), None)
         if found is None:
-            raise IrRefusal("there is no such volume.")
+            raise CardRefusal("there is no such volume.")
         self.card.arrays.remove(found)
         for slot in found.members:
             disk = self.card.find(slot)
             if disk.state != "FLD":
                 disk.state = "RDY"
-                show_disk(self.silicon, disk)
-        self.silicon.block.unplug(f"ir{found.wwid}")
+                show_disk(self.silicon, self.card, disk)
+        self.silicon.block.unplug(f"{self.card.prefix}{found.wwid}")
         for number, array in zip(
             _NUMBERS, self.card.arrays, strict=False
         ):  # the tool numbers the others anew
@@ -245,17 +155,12 @@ class _Call:
         disk = self._find(words[-1] if words else "")
         spares = [entry for entry in self.card.disks if entry.state == "HSP"]
         if disk.state != ("HSP" if removes else "RDY") or (not removes and len(spares) >= _MOST_SPARES):
-            raise IrRefusal("the drive is not available.")
+            raise CardRefusal("the drive is not available.")
         disk.state = "RDY" if removes else "HSP"
         if removes:
-            show_disk(self.silicon, disk)
+            show_disk(self.silicon, self.card, disk)
         else:
-            self.silicon.block.unplug(f"irpd{disk.slot}")
-
-
-def build_wwn(wwid: str) -> str:
-    """The world wide name of a volume's disk: the bytes of its own the other way round."""
-    return "600508e000000000" + "".join(reversed([wwid[n : n + 2] for n in range(0, 16, 2)]))
+            self.silicon.block.unplug(f"{self.card.prefix}pd{disk.slot}")
 
 
 def _row(key: str, value: object) -> str:
@@ -265,7 +170,9 @@ def _row(key: str, value: object) -> str:
 def _display(card: IrCard) -> list[str]:
     lines = ["Read configuration has been initiated for controller 0", _RULE, "Controller information", _RULE]
     lines += [_row("Controller type", card.model), _row("Firmware version", card.firmware)]
-    lines += [_row(key, value) for key, value in (("Segment", 0), ("Bus", 3), ("Device", 0), ("Function", 0))]
+    lines += [
+        _row(key, value) for key, value in (("Segment", 0), ("Bus", card.bus), ("Device", 0), ("Function", 0))
+    ]
     lines += [_row("RAID Support", "Yes" if card.raid else "No"), _RULE, "IR Volume information", _RULE]
     for number, array in enumerate(card.arrays, start=1):
         states = {card.find(slot).state for slot in array.members}
