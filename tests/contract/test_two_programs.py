@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import pytest
+from raidrig import build_card_rig, build_drives
 from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
@@ -13,6 +16,7 @@ from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
 from bootos.hardware.inventory import collect_inventory
+from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.process import ToolError
 
 Answers = Mapping[str, str | None]
@@ -123,3 +127,72 @@ def test_mvcli_may_say_what_it_likes_where_mnv_cli_has_the_card(tmp_path: Path) 
         tmp_path, "mvcli", {"info -o hba": "Frob.\n"}, "mnv_cli", build_answers("88nr2241")
     )
     assert [(card.id, card.number) for card in read(machine, MvcliDriver())] == [("mnv_cli:0", 0)]
+
+
+class Family(NamedTuple):
+    driver: type[CardDriver]
+    programs: tuple[str, str]
+    other_id: str
+
+
+FAMILIES = {
+    "sas3ircu and sas2ircu": Family(SasIrcuDriver, ("sas3ircu", "sas2ircu"), "0000:04:00.0"),
+    "mvcli and mnv_cli": Family(MvcliDriver, ("mvcli", "mnv_cli"), "0000:45:00.0"),
+}
+MIRRORS = """
+raid:
+  arrays:
+    - {name: os, level: 1, drives: "0,1", controller: 0, wipe: true}
+    - {name: data, level: 1, drives: "0,1", controller: OTHER, wipe: true}
+"""
+
+
+def build_drives_of_two() -> list[PhysicalDrive]:
+    """Two drives behind each of two controllers."""
+    drives = build_drives(4, "ssd")
+    return [msgspec.structs.replace(drive, controller=n // 2) for n, drive in enumerate(drives)]
+
+
+@pytest.mark.parametrize("is_by_address", [False, True], ids=["by number", "by address"])
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_each_array_is_made_and_deleted_by_the_program_of_its_card(
+    tmp_path: Path, family: Family, is_by_address: bool
+) -> None:
+    rig = build_card_rig(tmp_path, family.driver(), build_drives_of_two(), *family.programs)
+    planned = rig.settle(MIRRORS.replace("OTHER", f"'{family.other_id}'" if is_by_address else "1"))
+    made = [action.id for action in planned.actions if ":create:" in action.id]
+    assert made == [f"{family.driver.name}:create:os", f"{family.driver.name}:create:data"]
+    words = [(program, " ".join(argv)) for program, *argv in rig.silicon.calls]
+    assert [program for program, said in words if "create" in said.lower()] == list(family.programs)
+    for key in family.programs:
+        drives = rig.silicon.state[key]["disks"]
+        assert [disk["serial"] for disk in drives] == (
+            ["SN0000", "SN0001"] if key == family.programs[0] else ["SN0002", "SN0003"]
+        )
+    cards = read(rig.machine, family.driver())
+    assert [(card.number, len(card.arrays)) for card in cards] == [(0, 1), (1, 1)]
+    raid = rig.export()["raid"]
+    assert [(array["controller"], array["level"], array["drives"]) for array in raid["arrays"]] == [
+        (0, 1, "0,1"),
+        (1, 1, "0,1"),
+    ]
+    assert len({array.device for card in rig.read_all() for array in card.arrays}) == 2
+    gone = [action.id for action in rig.settle("raid: {clear: true}").actions]
+    assert len(gone) == 2
+    assert [len(card.arrays) for card in rig.read_all()] == [0, 0]
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_which_card_is_meant_has_to_be_said(tmp_path: Path, family: Family) -> None:
+    rig = build_card_rig(tmp_path, family.driver(), build_drives_of_two(), *family.programs)
+    told = rig.plan('raid: {arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}').problems
+    assert [(problem.path, problem.message.partition(":")[0]) for problem in told] == [
+        ("raid.arrays[0].controller", "this machine has 2 controllers")
+    ]
+
+
+def test_the_card_that_both_stand_ins_know_stands_once(tmp_path: Path) -> None:
+    rig = build_card_rig(tmp_path, SasIrcuDriver(), build_drives(2), "sas3ircu")
+    assert [call[0] for call in rig.silicon.calls] == []
+    assert rig.read_one().id == "0"
+    assert {call[0] for call in rig.silicon.calls} == {"sas3ircu", "sas2ircu"}

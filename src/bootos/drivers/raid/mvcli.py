@@ -33,6 +33,11 @@ _VOLUME_MODELS = (  # how the disk of an array calls itself
     "dellboss", "marvell", "mr-raid", "dell boss", "thinksystem m.2",
     "m.2 nvme 2-bay raid kit", "hpe ns204i",
 )  # fmt: skip
+_OTHERS = {
+    True: ("dellboss", "thinksystem m.2 vd"),
+    False: ("dell boss-n", "m.2 nvme 2-bay raid kit", "hpe ns204i"),
+}
+"""Those of the other kind of card, by whether it is NVMe."""
 _STATES: dict[str, ArrayState] = {
     "functional": "optimal", "degraded": "degraded", "degrade": "degraded",
     "partially optimal": "degraded", "rebuilding": "rebuilding",
@@ -134,7 +139,11 @@ def find_volume_disk(found: mv.MvController, storage: Storage) -> Disk | None:
     spaces = [disk for disk in storage.disks if found.node and own.fullmatch(disk.path)]
     if spaces:
         return spaces[0] if len(spaces) == len(found.volumes) == 1 else None
-    same = [disk for disk in storage.disks if (disk.model or "").lower().startswith(_VOLUME_MODELS)]
+    others = _OTHERS[found.program in mv.NVME_PROGRAMS]
+    models = [(disk, (disk.model or "").lower()) for disk in storage.disks]
+    same = [
+        disk for disk, model in models if model.startswith(_VOLUME_MODELS) and not model.startswith(others)
+    ]
     return same[0] if len(same) == len(found.volumes) == 1 else None
 
 
