@@ -9,7 +9,7 @@ from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.hand import ToolHand, need_tool
+from bootos.drivers.raid.hand import ToolHand, need_tool, understand
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
 from bootos.drivers.storage.state import Storage
@@ -31,10 +31,7 @@ class AdaptecDriver(CardDriver):
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         program = _find_program(machine)
-        try:
-            configs = arc.read_configs(machine.run, program)
-        except ValueError as cause:
-            raise DriverError(f"{program} cannot be understood") from cause
+        configs = understand(program, arc.read_configs, machine.run, program)
         return tuple(
             build_controller(config, config.number - 1, _read_status(machine, program, config), storage)
             for config in configs

@@ -18,7 +18,7 @@ APPLY_TIMEOUT_S = 600.0
 
 
 class ToolHand:
-    """The base of them. `controller` is the tool's own id."""
+    """The base of them. `controller` is how `program` addresses it."""
 
     def __init__(self, machine: Machine, program: str, controller: str) -> None:
         self.machine = machine
@@ -61,7 +61,12 @@ def understand(program: str, read: Callable[P, Read], *args: P.args, **kwargs: P
     try:
         return read(*args, **kwargs)
     except ValueError as cause:
-        raise DriverError(f"{program} cannot be understood") from cause
+        raise build_misunderstood(program) from cause
+
+
+def build_misunderstood(program: str) -> DriverError:
+    """The error of a tool whose answer is none."""
+    return DriverError(f"{program} cannot be understood")
 
 
 def need_cards(found: CardList[C] | None, missing: DriverError, *, is_none_known: bool) -> list[C]:
@@ -78,7 +83,7 @@ def need_cards(found: CardList[C] | None, missing: DriverError, *, is_none_known
             if isinstance(failure.cause, ToolError):
                 raise failure.cause
             if is_none_known or not found.cards:
-                raise DriverError(f"{failure.program} cannot be understood") from failure.cause
+                raise build_misunderstood(failure.program) from failure.cause
     return found.cards
 
 

@@ -1,5 +1,5 @@
 """What a plan tells a hardware RAID controller to do: the `detail` of the actions that `hardware.plan_controllers`
-makes and each vendor's driver carries out. `controller` is the tool's own id everywhere.
+makes and each vendor's driver carries out. `controller` is the `id` of a `Controller` everywhere.
 """
 
 import msgspec

@@ -11,7 +11,7 @@ from pathlib import Path
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.card import CardDriver
-from bootos.drivers.raid.hand import ToolHand, need_tool
+from bootos.drivers.raid.hand import ToolHand, need_tool, understand
 from bootos.drivers.raid.smartarraymodel import build_controller, find_id
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.newdisk import find_linked_node, receive_disk
@@ -143,7 +143,4 @@ def _find_program(machine: Machine) -> str:
 
 
 def _read_config(machine: Machine, program: str) -> list[ssa.SsaController]:
-    try:
-        return ssa.read_config(machine.run, program)
-    except ValueError as cause:
-        raise DriverError(f"{program} cannot be understood") from cause
+    return understand(program, ssa.read_config, machine.run, program)

@@ -133,7 +133,8 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controller(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is how the tool addresses it (`/c0`, `slot=1`, `1`); `number` how templates do. `remarks` are what its
+    """`id` is how the tool addresses it (`/c0`, `slot=1`, `1`), with the tool's name before that where a second tool of
+    the same makers lists it (`sas2ircu:0`); `number` how templates do. `remarks` are what its
     tool did not show of it."""
 
     id: str
