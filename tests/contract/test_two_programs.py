@@ -15,6 +15,8 @@ from bootos.drivers.raid.mvcli import MvcliDriver
 from bootos.drivers.raid.sas3ircu import SasIrcuDriver
 from bootos.drivers.storage.controller import Controller
 from bootos.drivers.storage.state import Storage
+from bootos.engine.capture.source import RawFile
+from bootos.engine.capture.understand import understand_tool
 from bootos.hardware.inventory import collect_inventory
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.process import ToolError
@@ -25,7 +27,7 @@ LIST = read_golden("raid.sas3ircu/sas2008-raid1.list.txt")
 OLD = {"LIST": LIST, "0 DISPLAY": read_golden("raid.sas3ircu/sas2008-raid1.display.txt")}
 NEW = {
     "LIST": LIST.replace("SAS2", "SAS3").replace("00h:03h", "00h:01h"),
-    "0 DISPLAY": read_golden("raid.sas3ircu/sas2008-ready.display.txt").replace("SAS2008", "SAS3008"),
+    "0 DISPLAY": read_golden("raid.sas3ircu/sas2008-ready.display.txt").replace("SAS2", "SAS3"),
 }
 NONE = {"LIST": "SAS3IRCU: MPTLib2 Error 1\n"}
 BROKEN = {"LIST": "Segmentation fault\n"}
@@ -196,3 +198,23 @@ def test_the_card_that_both_stand_ins_know_stands_once(tmp_path: Path) -> None:
     assert [call[0] for call in rig.silicon.calls] == []
     assert rig.read_one().id == "0"
     assert {call[0] for call in rig.silicon.calls} == {"sas3ircu", "sas2ircu"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "one", "other"),
+    [("sas3ircu", NEW, OLD), ("mvcli", build_answers("boss-s1"), build_answers("88nr2241"))],
+    ids=["sas3ircu and sas2ircu", "mvcli and mnv_cli"],
+)
+def test_outputs_of_both_programs_are_shown_as_the_machine_would(
+    tool: str, one: dict[str, str], other: dict[str, str]
+) -> None:
+    texts = [*other.values(), *one.values()]
+    files = [RawFile(name=f"{number}.txt", data=text.encode()) for number, text in enumerate(texts)]
+    seen = understand_tool(tool, files)
+    assert [card.name for card in seen.inventory.raid] == ["controller 0", "controller 1"]
+    (state,) = seen.states.values()
+    assert [(card["number"], len(card["drives"]) > 1) for card in state["controllers"]] == [
+        (0, True),
+        (1, True),
+    ]
+    assert len({card["id"] for card in state["controllers"]}) == 2

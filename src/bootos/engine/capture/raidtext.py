@@ -1,8 +1,9 @@
 """Raw answers of the RAID tools that speak prose: ssacli, arcconf, mvcli, sas3ircu and sas2ircu."""
 
 import re
+from collections.abc import Callable
 
-from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.scene import Answer, Scene, build_driver
 from bootos.engine.capture.source import RawFile
 from bootos.hardware import mvcli, sasircu
 from bootos.process import Command
@@ -19,6 +20,8 @@ _LISTED = re.compile(r"^\s*Controller \d+:", re.MULTILINE | re.IGNORECASE)
 _VOLUME = re.compile(r"^IR volume \d+|^\s*Volume state", re.MULTILINE | re.IGNORECASE)
 _SECTION = re.compile(r"^(Controller|IR volume|Physical device) information", re.MULTILINE | re.IGNORECASE)
 _REFUSED = re.compile(r"^SAS\dIRCU: (?!Utility Completed)(.+)$", re.MULTILINE | re.IGNORECASE)
+_OLDER = re.compile(r"\bSAS2 ?IR(?:CU:| Configuration)", re.IGNORECASE)
+_NVME = re.compile(r"^[ \t]*(?:NVMe Controller ID|VD ID|SSD backend)\b", re.MULTILINE | re.IGNORECASE)
 
 
 def build_ssacli(files: list[RawFile]) -> Scene:
@@ -73,8 +76,15 @@ def build_arcconf(files: list[RawFile]) -> Scene:
 
 def build_mvcli(files: list[RawFile]) -> Scene:
     """`info -o hba`, `vd` and `pd` of mvcli and of mnv_cli, which are told apart by nothing but what they print."""
+    notes: list[str] = []
+    parts = _sort_out(files, ("mvcli", "mnv_cli"), lambda text: bool(_NVME.search(text)))
+    answers = {program: _build_mv_answer(program, part, notes) for program, part in parts.items()}
+    driver = build_driver("raid.mvcli:MvcliDriver")
+    return Scene(answer=_by_program(answers), programs=tuple(answers), drivers=[driver], notes=notes)
+
+
+def _build_mv_answer(program: str, files: list[RawFile], notes: list[str]) -> Answer:
     answers: dict[str, list[str]] = {}
-    notes = []
     for file in files:
         kinds = [kind for kind in ("hba", "pd") if mvcli.parse_blocks(file.text, kind)]
         if any(mvcli.find_level(block) for block in mvcli.parse_blocks(file.text, "vd")):
@@ -83,7 +93,7 @@ def build_mvcli(files: list[RawFile]) -> Scene:
             answers.setdefault(kind, []).append(file.text)
         if not kinds:
             notes.append(f"{file.name}: it is no output of `mvcli info -o hba`, vd or pd.")
-    missing = [f"`mvcli info -o {kind}`" for kind in ("hba", "vd", "pd") if kind not in answers]
+    missing = [f"`{program} info -o {kind}`" for kind in ("hba", "vd", "pd") if kind not in answers]
     if answers and missing:
         notes.append(f"Not among the files: {', '.join(missing)}.")
 
@@ -93,15 +103,21 @@ def build_mvcli(files: list[RawFile]) -> Scene:
             return "\n".join(answers[kind])
         return "controller ID: 0\n" if kind == "hba" and answers else None
 
-    driver = build_driver("raid.mvcli:MvcliDriver")
-    return Scene(answer=answer, programs=("mvcli",), drivers=[driver], notes=notes)
+    return answer
 
 
 def build_sasircu(files: list[RawFile]) -> Scene:
-    """`LIST`, and `n DISPLAY` of each controller, one after the other."""
+    """`LIST`, and `n DISPLAY` of each controller, one after the other; sas3ircu and sas2ircu say who they are."""
+    notes: list[str] = []
+    parts = _sort_out(files, ("sas3ircu", "sas2ircu"), lambda text: bool(_OLDER.search(text)))
+    answers = {program: _build_ir_answer(program, part, notes) for program, part in parts.items()}
+    driver = build_driver("raid.sas3ircu:SasIrcuDriver")
+    return Scene(answer=_by_program(answers), programs=tuple(answers), drivers=[driver], notes=notes)
+
+
+def _build_ir_answer(program: str, files: list[RawFile], notes: list[str]) -> Answer:
     lists: list[str] = []
     displays: list[str] = []
-    notes: list[str] = []
     for file in files:
         if _SECTION.search(file.text):
             displays.append(file.text)
@@ -116,7 +132,7 @@ def build_sasircu(files: list[RawFile]) -> Scene:
     numbers = [number for text in lists for number in sasircu.parse_list(text)]
     numbers = numbers or list(range(len(displays)))
     if displays and not lists:
-        notes.append("`sas3ircu LIST` is not among the files: the numbers of controllers are not known.")
+        notes.append(f"`{program} LIST` is not among the files: the numbers of controllers are not known.")
 
     def answer(command: Command) -> str | None:
         words = command.words[1:]
@@ -128,5 +144,19 @@ def build_sasircu(files: list[RawFile]) -> Scene:
         )
         return displays[place] if words[1:] == ("DISPLAY",) and place < len(displays) else None
 
-    driver = build_driver("raid.sas3ircu:SasIrcuDriver")
-    return Scene(answer=answer, programs=("sas3ircu",), drivers=[driver], notes=notes)
+    return answer
+
+
+def _sort_out(
+    files: list[RawFile], programs: tuple[str, str], is_second: Callable[[str], bool]
+) -> dict[str, list[RawFile]]:
+    """The files of each of two programs; where all are of one of them, they are taken for the first one's."""
+    second = [file for file in files if is_second(file.text)]
+    first = [file for file in files if file not in second]
+    if not first or not second:
+        return {programs[0]: files}
+    return {programs[0]: first, programs[1]: second}
+
+
+def _by_program(answers: dict[str, Answer]) -> Answer:
+    return lambda command: answers[command.words[0]](command)
