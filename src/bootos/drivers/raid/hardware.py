@@ -7,8 +7,9 @@ An array that is not in the template is left alone unless `raid.clear` says othe
 
 from bootos.drivers.contract import ArrayForecast, Forecast, Planned
 from bootos.drivers.raid.compare import find_differences
-from bootos.drivers.raid.demand import Demand, Whole, build_demands, find_unread_parts, is_meant
+from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
+from bootos.drivers.raid.resolve import build_demands, find_unread_parts, is_meant
 from bootos.drivers.raid.unread import refuse_unread
 from bootos.drivers.raid.wanted import free_drives, plan_create, plan_repair
 from bootos.drivers.raid.whole import (

@@ -5,8 +5,8 @@ its controller.
 """
 
 from bootos.drivers.contract import Planned
-from bootos.drivers.raid.demand import find_controller, find_unread_parts
 from bootos.drivers.raid.draft import ControllerDraft
+from bootos.drivers.raid.resolve import find_controller, find_unread_parts
 from bootos.drivers.storage.controller import Controller
 
 HINT = "what is not known cannot be planned on; see what the tool says on the machine itself"

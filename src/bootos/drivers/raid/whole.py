@@ -5,9 +5,10 @@ Pure; called by `hardware.plan_controllers`.
 from typing import Literal
 
 from bootos.drivers.contract import Change
-from bootos.drivers.raid.demand import Demand, Whole, find_controller
+from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import ClearForeign, ImportForeign, SetJbod, SetMode
+from bootos.drivers.raid.resolve import find_controller
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
