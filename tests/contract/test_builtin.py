@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from bootos.drivers.bios.names import read_names
+from bootos.drivers.bios.namefile import read_names
 from bootos.drivers.builtin import BUILTIN, MAKERS
 from bootos.drivers.registry import find_driver_names, match_drivers
 from bootos.hardware.raid import HARDWARE_DRIVERS

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bootos.drivers.bios.attribute_registry import parse_settings
-from bootos.drivers.bios.names import export_bios, find_candidates, find_settings, find_vendor
+from bootos.drivers.bios.namefile import find_candidates, find_vendor
+from bootos.drivers.bios.names import export_bios, find_settings
 from bootos.drivers.bios.setting import Setting, get_future, show
 from bootos.drivers.bios.sum import parse_config
 from bootos.template.bios import NEUTRAL_NAMES

@@ -7,15 +7,8 @@ from typing import Any
 import pytest
 
 from bootos.drivers.bios.attribute_registry import parse_settings
-from bootos.drivers.bios.names import (
-    GENERIC,
-    export_bios,
-    find_candidates,
-    find_vendor,
-    find_vendors,
-    read_names,
-    resolve_bios,
-)
+from bootos.drivers.bios.namefile import GENERIC, find_candidates, find_vendor, find_vendors, read_names
+from bootos.drivers.bios.names import export_bios, resolve_bios
 from bootos.drivers.bios.namespage import build_page
 from bootos.drivers.bios.section import plan_bios
 from bootos.drivers.bios.setting import Setting

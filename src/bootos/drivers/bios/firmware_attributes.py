@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bootos.drivers.bios.driver import BiosDriver
-from bootos.drivers.bios.names import find_vendor
+from bootos.drivers.bios.namefile import find_vendor
 from bootos.drivers.bios.section import PRIORITY_FIRMWARE_ATTRIBUTES, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting, is_secret
 from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Planned

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bootos.drivers.bios.names import GENERIC, Candidate, find_vendors, read_names
+from bootos.drivers.bios.namefile import GENERIC, Candidate, find_vendors, read_names
 from bootos.template.bios import NEUTRAL_NAMES
 
 HEAD = """# BIOS settings

@@ -10,7 +10,7 @@ from typing import Any
 from bootos.drivers.bios.attribute_registry import parse_settings
 from bootos.drivers.bios.driver import BiosDriver
 from bootos.drivers.bios.ilorest import find_registry_path
-from bootos.drivers.bios.names import GENERIC, find_vendor
+from bootos.drivers.bios.namefile import GENERIC, find_vendor
 from bootos.drivers.bios.section import PRIORITY_REDFISH, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import check_taken

@@ -33,7 +33,7 @@ class BiosState(msgspec.Struct, frozen=True, kw_only=True):
 def plan_bios(
     settings: Sequence[Setting], template: Template, vendor: str, driver: str, secrets: dict[str, str]
 ) -> Planned:
-    """Plan the section against the machine's settings. `vendor` is that of `names.find_vendor`."""
+    """Plan the section against the machine's settings. `vendor` is that of `namefile.find_vendor`."""
     if template.bios is None:
         return Planned()
     known = add_locks(settings, vendor)

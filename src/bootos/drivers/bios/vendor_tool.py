@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bootos.drivers.bios.driver import BiosDriver
-from bootos.drivers.bios.names import find_vendor
+from bootos.drivers.bios.namefile import find_vendor
 from bootos.drivers.bios.section import PRIORITY_VENDOR_TOOL, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting, get_future, show
 from bootos.drivers.contract import DriverError, Machine, Match
