@@ -12,14 +12,14 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 """
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from bootos.errors import MISREADINGS, BootosError, Problem, Problems, describe_os_error
+from bootos.drivers.look import Look
+from bootos.errors import BootosError, Problem, Problems
 from bootos.process import Runner, run
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -34,62 +34,16 @@ __all__ = [
     "DriverError",
     "Exporter",
     "Forecast",
-    "Look",
     "Machine",
     "Match",
     "PartitionForecast",
     "Planned",
     "Ruling",
-    "naming_failures",
-    "read_state",
 ]
-
-log = logging.getLogger(__name__)
 
 
 class DriverError(BootosError):
     """The hardware refused, or did not do what it was told."""
-
-
-Read = TypeVar("Read")
-
-SIGNS_OF_CHANGE = ("sys/kernel/uevent_seqnum", "proc/self/mountinfo", "proc/swaps")
-"""Files of the kernel, below the machine's root, that are others when disks came, went, or were taken into use."""
-
-
-class Look:
-    """What was read of the machine at one moment, for all drivers of that moment.
-
-    The engine opens one (`Machine.looking`) and ends it with every change (`Machine.changing`). A kernel event, as a
-    disk that is plugged in or pulled, ends it as well: Linux counts them in /sys/kernel/uevent_seqnum
-    (Documentation/ABI/testing/sysfs-kernel-uevent_seqnum in the kernel's source). A mount and swap that is switched on
-    are no such events, and end it all the same: a disk that is taken into use from the shell is in use at once.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._signs = tuple(root / path for path in SIGNS_OF_CHANGE)
-        self._kept: dict[str, tuple[object, list[str], Any]] = {}
-
-    def take(self, what: str, asked: object, read: Callable[[], Read]) -> Read:
-        """The value of `what` as it was read before, or read now. `asked` is what the reading depends on: the kept
-        value counts only for the same object. Raises what `read` raises, and then keeps nothing."""
-        signs = [_read_sign(path) for path in self._signs]
-        kept = self._kept.get(what)
-        if kept is not None and kept[0] is asked and kept[1] == signs:
-            value: Read = kept[2]
-            return value
-        value = read()
-        # the signs are those from before the reading, so an event during the reading ends it
-        self._kept[what] = (asked, signs, value)
-        return value
-
-
-def _read_sign(path: Path) -> str:
-    """A file of the kernel's; empty where it has none."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 class Machine:
@@ -328,31 +282,3 @@ class Exporter(Protocol):
     def export(self, state: Any) -> dict[str, Any]:
         """Parts of a template by section: `{"raid": {"arrays": [...]}}`; lists of several drivers are joined. Pure."""
         ...
-
-
-def read_state(driver: Driver, machine: Machine, inventory: Inventory) -> Any:
-    """What the driver's `read` returns: the one way to call it. Raises DriverError, ToolError when the machine cannot
-    be read, or says what the driver does not understand; then the journal has the traceback."""
-    try:
-        return driver.read(machine, inventory)
-    except OSError as cause:
-        log.info("%s: reading failed", driver.name, exc_info=True)
-        raise DriverError(f"{driver.title}: cannot be read: {describe_os_error(cause)}") from cause
-    except MISREADINGS as cause:
-        log.info("%s: reading failed", driver.name, exc_info=True)
-        raise DriverError(f"{driver.title}: a tool said what is not understood: {cause!r}") from cause
-
-
-@contextlib.contextmanager
-def naming_failures(driver: Driver) -> Iterator[None]:
-    """Around what is asked of a driver: an error that nobody foresaw becomes a DriverError that names the driver and
-    the reason, and the journal has its traceback."""
-    try:
-        yield
-    except BootosError:
-        raise
-    except Exception as cause:
-        log.exception("%s: the driver itself failed", driver.name)
-        raise DriverError(
-            f"{driver.title}: the driver itself failed: {cause!r}; the journal says where"
-        ) from cause

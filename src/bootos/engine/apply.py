@@ -7,7 +7,8 @@ effect with a reboot ends `apply_job` early: it is called again after it, with t
 import copy
 import logging
 
-from bootos.drivers.contract import Action, Batch, Driver, Forecast, Planned, naming_failures
+from bootos.drivers.calling import naming_failures
+from bootos.drivers.contract import Action, Batch, Driver, Forecast, Planned
 from bootos.engine.guard import GuardError, check_allowed
 from bootos.engine.plan import JobPlan, view_action
 from bootos.engine.run import Past, Run

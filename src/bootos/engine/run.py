@@ -9,15 +9,8 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import (
-    Driver,
-    DriverError,
-    Forecast,
-    Machine,
-    Planned,
-    naming_failures,
-    read_state,
-)
+from bootos.drivers.calling import naming_failures, read_state
+from bootos.drivers.contract import Driver, DriverError, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.engine.watcher import Watcher
 from bootos.errors import Problem

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from bootos import __version__
-from bootos.drivers.contract import Driver, Machine, read_state
+from bootos.drivers.calling import read_state
+from bootos.drivers.contract import Driver, Machine
 from bootos.drivers.registry import match_drivers
 from bootos.engine.export import build_template
 from bootos.errors import MISREADINGS, BootosError

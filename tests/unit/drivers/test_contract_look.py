@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bootos.drivers.contract import Look, Machine
+from bootos.drivers.contract import Machine
+from bootos.drivers.look import Look
 
 INVENTORY, OTHER = object(), object()
 

@@ -16,7 +16,8 @@ from bootos.agent.vendor_command.slot import (
     find_slots,
     read_controller,
 )
-from bootos.drivers.contract import Driver, Forecast, Machine, naming_failures, read_state
+from bootos.drivers.calling import naming_failures, read_state
+from bootos.drivers.contract import Driver, Forecast, Machine
 from bootos.drivers.registry import choose_drivers
 from bootos.drivers.storage.controller import ControllerState
 from bootos.errors import BootosError, Problem, Problems, ProblemsError

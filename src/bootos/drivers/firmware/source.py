@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from bootos.drivers.contract import Machine, read_state
+from bootos.drivers.calling import read_state
+from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.state import Installed
 from bootos.drivers.firmware.vendor import find_queries, list_formats
 from bootos.drivers.firmware.version import spell_bios

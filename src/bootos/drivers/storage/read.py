@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.contract import Look, Machine
+from bootos.drivers.contract import Machine
+from bootos.drivers.look import Look
 from bootos.drivers.storage import imsm, md, mdread, volume
 from bootos.drivers.storage.completeness import is_complete, is_doubted
 from bootos.drivers.storage.current import find_current_disks
