@@ -6,10 +6,10 @@ logical devices lie on. Keys are lower case: their spelling differs from release
 """
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 
+from bootos.hardware.adaptectext import PAIRS, VALUE, Part, parse_parts
 from bootos.hardware.pciids import parse_pci_address
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
@@ -25,23 +25,9 @@ PROGRAMS = (
 )
 
 _FOUND = re.compile(r"^Controllers found *: *(\d+)", re.MULTILINE | re.IGNORECASE)
-_RULE = re.compile(r"^-{5,}$")
-_SECTION = re.compile(
-    r"^(controller|array|logical device|logical drive|physical device|maxcache) information$", re.I
-)
-# A section of any other name, like `maxCache 3.0 information`: what is in it belongs to nothing that is read.
-_OTHER_SECTION = re.compile(r"^\w[\w .,/()-]{0,60} information$", re.IGNORECASE)
-# The parts of a section whose keys are read with it. Others (batteries, sensors, PHYs) have keys of their own.
-_OWN_PART = re.compile(r"^([\w ]+ (version|segment) information|RAID properties)$", re.IGNORECASE)
-_VOLUME = re.compile(r"^Logical (?:device|drive) number (\d+)$", re.IGNORECASE)
-_ARRAY = re.compile(r"^Array Number (\d+)$", re.IGNORECASE)
-_DEVICE = re.compile(r"^Device #(\d+)$", re.IGNORECASE)
-_HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
-_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
 _SEGMENT = re.compile(r"^(?:Group (\d+), ?)?(?:Segment|Device) (\d+)$", re.IGNORECASE)
 # ServeRAID 7 and 8 print the drives of an array in this way.
 _PLACES = re.compile(r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE)
-_PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
 _MEMBER = re.compile(r"^(\w[\w /-]*?)(?:\s*\((.*?)\)\s*(.*))?$")
 _LOCATION = re.compile(r"Enclosure\s*:?\s*(\d+|Direct Attached),\s*Slot\s*:?\s*(\d+)", re.IGNORECASE)
 _PORT = re.compile(r"Connector\s*:?\s*(?:CN)?(\d+),\s*Device\s*:?\s*(\d+)", re.IGNORECASE)
@@ -108,78 +94,62 @@ def parse_count(text: str) -> int:
 def parse_config(text: str, number: int = 1) -> ArcController:
     """One controller; of one that the tool cannot talk to, a remark is all there is. Raises ValueError for a text
     without one."""
-    reader = _Reader(number)
-    lines = [line for line in text.splitlines() if line.strip()]
-    for place, line in enumerate(lines):
-        if not _RULE.match(line.strip()):
-            reader.read(line, lines[max(0, place - 3) : place], lines[place + 1 : place + 2])
-    return reader.build()
+    controller, drives = ArcController(number=number), list[ArcDevice]()
+    parts = parse_parts(text)
+    for part in parts:
+        if part.kind == "controller":
+            part.keep(controller.values)
+        elif part.kind == "array":
+            part.keep(controller.arrays.setdefault(part.id, {}))
+        elif part.kind == "logical device":
+            controller.volumes.append(_build_volume(part))
+        elif part.is_drive and (device := _build_device(part)):
+            drives.append(device)
+    if not controller.values and not any(
+        part.kind in ("logical device", "physical device") for part in parts
+    ):
+        raise ValueError("it prints no controller")
+    if not controller.values:
+        controller.remarks.append(Remark(text="the tool prints nothing of the controller itself"))
+    elif "controller model" not in controller.values:
+        status = controller.values.get("controller status", "")
+        said = f"Controller Status: {status}" if status else "it prints no model of it"
+        controller.remarks.append(Remark(text=f"its state cannot be read: {said}", part="controller"))
+    controller.devices = _drop_twins(drives)
+    return controller
 
 
-class _Reader:
-    """Takes the lines of one controller, in order. A line that it does not know changes nothing."""
+def _build_volume(part: Part) -> ArcVolume:
+    volume = ArcVolume(id=part.id)
+    for line in part.lines:
+        if segment := _SEGMENT.match(line.key):
+            if member := _MEMBER.match(line.value):
+                state, place, serial = member.groups()
+                volume.members.append(
+                    ArcMember(
+                        state=state,
+                        group=int(segment[1] or 0),
+                        place=place or "",
+                        serial=(serial or "").strip(),
+                    )
+                )
+        elif not line.key or _PLACES.match(line.key):
+            _keep_places(volume, line.value)
+        elif line.key.lower() == "dedicated hot-spare":
+            volume.hotspares.append(line.value)
+        elif line.is_own:  # older releases of arcconf say `logical drive`
+            volume.values.setdefault(line.key.lower().replace("logical drive", "logical device"), line.value)
+    _drop_incomplete(volume)
+    return volume
 
-    def __init__(self, number: int) -> None:
-        self.controller = ArcController(number=number)
-        self.section = ""
-        self.values: dict[str, str] | None = None  # what the lines belong to; None: nothing that is read
-        self.volume: ArcVolume | None = None
-        self.is_own = True  # whether the keys of this part of the section are those of `values`
-        self.devices: list[tuple[dict[str, str], bool]] = []
 
-    def read(self, raw: str, before: Sequence[str], after: Sequence[str]) -> None:
-        """Take one line, with the lines around it."""
-        line = raw.strip()
-        is_indented = raw[:1].isspace()
-        is_ruled = any(_RULE.match(other.strip()) for other in before[-1:])
-        if title := _SECTION.match(line):
-            self._begin(title[1].lower())
-            self.values = self.controller.values if self.section == "controller" else None
-        elif not is_indented and _OTHER_SECTION.match(line) and any(_RULE.match(other) for other in before):
-            self._begin("")
-        elif found := _VOLUME.match(line):
-            self._begin("logical device")
-            self.volume = ArcVolume(id=found[1])
-            self.controller.volumes.append(self.volume)
-            self.values = self.volume.values
-        elif self.section == "array" and (found := _ARRAY.match(line)):
-            self.values, self.is_own = self.controller.arrays.setdefault(found[1], {}), True
-        elif self.section == "physical device" and _DEVICE.match(line):
-            self.values, self.is_own = {}, True
-            self.devices.append((self.values, False))
-        elif self.devices and self.values is self.devices[-1][0] and _HARD_DRIVE.match(line):
-            self.devices[-1] = (self.values, True)
-        elif self.volume is not None and self.values is self.volume.values and _PAIRS.match(line):
-            _keep_places(self.volume, line)  # this line continues the line before it
-        elif (
-            is_indented
-            and _OWN_PART.search(line)
-            and (is_ruled or any(_RULE.match(o.strip()) for o in after))
-        ):
-            self.is_own = True
-        elif is_indented and is_ruled and not _VALUE.match(line):
-            self.is_own = False
-        elif self.values is not None and (found := _VALUE.match(line)):
-            _keep(self.values, self.volume, found[1], (found[2] or "").strip(), is_own=self.is_own)
-
-    def _begin(self, section: str) -> None:
-        self.section, self.values, self.volume, self.is_own = section, None, None, True
-
-    def build(self) -> ArcController:
-        """The controller. Raises ValueError when there was none."""
-        controller = self.controller
-        if not controller.values and not controller.volumes and not self.devices:
-            raise ValueError("it prints no controller")
-        if not controller.values:
-            controller.remarks.append(Remark(text="the tool prints nothing of the controller itself"))
-        elif "controller model" not in controller.values:
-            status = controller.values.get("controller status", "")
-            said = f"Controller Status: {status}" if status else "it prints no model of it"
-            controller.remarks.append(Remark(text=f"its state cannot be read: {said}", part="controller"))
-        for volume in controller.volumes:
-            _drop_incomplete(volume)
-        controller.devices = _drop_twins([d for d in map(_build_device, self.devices) if d is not None])
-        return controller
+def _build_device(part: Part) -> ArcDevice | None:
+    values: dict[str, str] = {}
+    part.keep(values)
+    channel = _CHANNEL.match(
+        values.get("reported channel,device(t:l)", values.get("reported channel,device", ""))
+    )
+    return ArcDevice(id=f"{channel[1]},{channel[2]}", values=values) if channel is not None else None
 
 
 def _drop_twins(devices: list[ArcDevice]) -> list[ArcDevice]:
@@ -234,34 +204,9 @@ def _read_config(run: Runner, program: str, number: int) -> str:
     return done.stdout if done.stdout.strip() else done.stderr
 
 
-def _keep(
-    values: dict[str, str], volume: ArcVolume | None, key: str, value: str, *, is_own: bool = True
-) -> None:
-    segment = _SEGMENT.match(key)
-    if volume is not None and segment:
-        member = _MEMBER.match(value)
-        if member:
-            state, place, serial = member.groups()
-            volume.members.append(
-                ArcMember(
-                    state=state, group=int(segment[1] or 0), place=place or "", serial=(serial or "").strip()
-                )
-            )
-    elif volume is not None and _PLACES.match(key):
-        _keep_places(volume, value)
-    elif volume is not None and key.lower() == "dedicated hot-spare":
-        volume.hotspares.append(value)
-    elif not is_own:
-        return
-    elif volume is not None:  # older releases of arcconf say `logical drive`
-        values.setdefault(key.lower().replace("logical drive", "logical device"), value)
-    else:
-        values.setdefault(key.lower(), value)
-
-
 def _keep_places(volume: ArcVolume, text: str) -> None:
     """The members as older releases print them: `0,0 0,1`. What is written in another way is left out."""
-    for place in text.split() if _PAIRS.match(text) else ():
+    for place in text.split() if PAIRS.match(text) else ():
         volume.members.append(ArcMember(state="Present", place=place))
 
 
@@ -272,23 +217,13 @@ def _drop_incomplete(volume: ArcVolume) -> None:
         volume.members.clear()
 
 
-def _build_device(found: tuple[dict[str, str], bool]) -> ArcDevice | None:
-    values, is_drive = found
-    channel = _CHANNEL.match(
-        values.get("reported channel,device(t:l)", values.get("reported channel,device", ""))
-    )
-    if not is_drive or channel is None:
-        return None
-    return ArcDevice(id=f"{channel[1]},{channel[2]}", values=values)
-
-
 def parse_status(text: str) -> list[ArcTask]:
     """The tasks of `GETSTATUS` that run on logical devices."""
     tasks: list[ArcTask] = []
     for block in re.split(r"^Logical device Task:\s*$", text, flags=re.IGNORECASE | re.MULTILINE)[1:]:
         values: dict[str, str] = {}
         for line in block.splitlines():
-            if found := _VALUE.match(line.strip()):
+            if found := VALUE.match(line.strip()):
                 values.setdefault(found[1].lower(), (found[2] or "").strip())
         if "logical device" in values:
             tasks.append(
