@@ -105,9 +105,7 @@ def parse_config(text: str, number: int = 1) -> ArcController:
             controller.volumes.append(_build_volume(part))
         elif part.is_drive and (device := _build_device(part)):
             drives.append(device)
-    if not controller.values and not any(
-        part.kind in ("logical device", "physical device") for part in parts
-    ):
+    if not controller.values and {part.kind for part in parts} <= {"controller", "array"}:
         raise ValueError("it prints no controller")
     if not controller.values:
         controller.remarks.append(Remark(text="the tool prints nothing of the controller itself"))
@@ -124,15 +122,9 @@ def _build_volume(part: Part) -> ArcVolume:
     for line in part.lines:
         if segment := _SEGMENT.match(line.key):
             if member := _MEMBER.match(line.value):
-                state, place, serial = member.groups()
-                volume.members.append(
-                    ArcMember(
-                        state=state,
-                        group=int(segment[1] or 0),
-                        place=place or "",
-                        serial=(serial or "").strip(),
-                    )
-                )
+                state, place, serial = member.groups(default="")
+                group = int(segment[1] or 0)
+                volume.members.append(ArcMember(state=state, group=group, place=place, serial=serial.strip()))
         elif not line.key or _PLACES.match(line.key):
             _keep_places(volume, line.value)
         elif line.key.lower() == "dedicated hot-spare":
@@ -146,9 +138,8 @@ def _build_volume(part: Part) -> ArcVolume:
 def _build_device(part: Part) -> ArcDevice | None:
     values: dict[str, str] = {}
     part.keep(values)
-    channel = _CHANNEL.match(
-        values.get("reported channel,device(t:l)", values.get("reported channel,device", ""))
-    )
+    place = values.get("reported channel,device", "")
+    channel = _CHANNEL.match(values.get("reported channel,device(t:l)", place))
     return ArcDevice(id=f"{channel[1]},{channel[2]}", values=values) if channel is not None else None
 
 

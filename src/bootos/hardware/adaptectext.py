@@ -52,9 +52,13 @@ def parse_parts(text: str) -> list[Part]:
     reader = _Reader()
     lines = [line for line in text.splitlines() if line.strip()]
     for place, line in enumerate(lines):
-        if not _RULE.match(line.strip()):
+        if not _is_rule(line):
             reader.read(line, lines[max(0, place - 3) : place], lines[place + 1 : place + 2])
     return reader.parts
+
+
+def _is_rule(line: str) -> bool:
+    return _RULE.match(line.strip()) is not None
 
 
 class _Reader:
@@ -70,7 +74,7 @@ class _Reader:
         """Take one line, with the lines around it."""
         line, part = raw.strip(), self.part
         is_indented = raw[:1].isspace()
-        is_ruled = any(_RULE.match(other.strip()) for other in before[-1:])
+        is_ruled = any(map(_is_rule, before[-1:]))
         if title := _SECTION.match(line):
             self._begin(title[1].lower())
             if self.section == "controller":
@@ -88,11 +92,7 @@ class _Reader:
             part.is_drive = True
         elif part is not None and part.kind == "logical device" and PAIRS.match(line):
             part.lines.append(Line("", line, self.is_own))
-        elif (
-            is_indented
-            and _OWN_PART.search(line)
-            and (is_ruled or any(_RULE.match(o.strip()) for o in after))
-        ):
+        elif is_indented and _OWN_PART.search(line) and (is_ruled or any(map(_is_rule, after))):
             self.is_own = True
         elif is_indented and is_ruled and not VALUE.match(line):
             self.is_own = False
