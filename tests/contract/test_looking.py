@@ -38,7 +38,7 @@ from bootos.engine.savedstate import read_saved
 from bootos.hardware.capture import Replay
 from bootos.hardware.health import read_health
 from bootos.hardware.inventory import collect_inventory
-from bootos.hardware.raidtool import TOOLS, read_tool
+from bootos.hardware.raidtool import TOOLS
 from bootos.lab.vendor_tools.catalog import TOOLS as STAND_INS
 from bootos.lab.vendor_tools.silicon import PhysicalDrive, SiliconSpec
 from bootos.process import Command, Completed, Runner, ToolError
@@ -167,7 +167,7 @@ def test_every_vendor_tool_is_read_whole(name: str, tmp_path: Path) -> None:
         machine, look = look_at(box.run, root)
         inventory = Inventory(collected_at="2024-01-01T00:00:00Z", system=System(vendor=vendor))
         for reader in TOOLS:
-            told = read_tool(reader, look, root)
+            told = reader.read(look, root)
             inventory.raid += told.controllers if told is not None else []
         drivers: list[Driver] = [
             RacadmDriver(find), IlorestDriver(find), OnecliDriver(find), SumDriver(find), PackageDriver(find),
