@@ -18,6 +18,7 @@ from bootos.drivers.redfish.client import Client
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply
+from bootos.drivers.redfish.task import wait_for_task
 from bootos.engine.run import Past, Run
 from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.redfish_path import INVENTORY, SYSTEM, UPDATE
@@ -166,7 +167,7 @@ def follow(bmc: RedfishMachine, *states: str) -> tuple[bool, float]:
     account = Account(user=bmc.spec.user, password=Hidden(bmc.spec.password))
     with Client(Endpoint(url=url, reason="it is the lab's"), account, clock=clock) as client:
         reply = Reply(status=202, body={"@odata.id": TASK, "TaskState": left[0]})
-        return client.wait_for_task(reply, what="flash", deadline_s=100), clock.now_s
+        return wait_for_task(client, reply, what="flash", deadline_s=100), clock.now_s
 
 
 @pytest.mark.parametrize(

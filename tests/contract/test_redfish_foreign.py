@@ -1,4 +1,5 @@
-"""What a Redfish service links to elsewhere is not asked: no other host gets the session's token or a password."""
+"""What a Redfish service links to under another host's name is asked at the service itself: no other host gets the
+session's token or a password."""
 
 import http.server
 import threading
@@ -11,6 +12,8 @@ from mockupservice import ROOT, MockupService
 from bootos.drivers.redfish.client import Client
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError
+from bootos.drivers.redfish.reply import Reply
+from bootos.drivers.redfish.task import wait_for_task
 from bootos.masking import Hidden
 
 ACCOUNT = Account(user="operator", password=Hidden("s3cret-Enough"))
@@ -59,10 +62,22 @@ class LeadingService(MockupService):
 
     redirects: tuple[int, str] | None = None
     host = ""
+    suffix = ""  # of the path that is redirected to
+    own_sessions = ""  # where sessions are whatever the root says
+
+    def __init__(self, tree: dict[str, dict[str, Any]], user: str, password: str) -> None:
+        self.heard: list[tuple[str, str]] = []
+        super().__init__(tree, user, password)
+
+    @property
+    def sessions(self) -> str:
+        return self.own_sessions or super().sessions
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
-        if self.redirects is not None and path.startswith(f"{ROOT}/Systems"):
-            return self.redirects[0], {}, {"Location": f"http://{self.redirects[1]}{path}"}
+        self.heard.append((method, path))
+        follows = bool(self.suffix) and path.endswith(self.suffix)
+        if self.redirects is not None and path.startswith(f"{ROOT}/Systems") and not follows:
+            return self.redirects[0], {}, {"Location": f"http://{self.redirects[1]}{path}{self.suffix}"}
         status, said, headers = super().answer(method, path, body)
         if "X-Auth-Token" in headers and self.host:
             headers["Location"] = f"http://{self.host}{path}/9"
@@ -91,32 +106,61 @@ def build_client(service: MockupService) -> Client:
     return Client(Endpoint(url=service.url, reason="test"), ACCOUNT, timeout_s=10)
 
 
+def put_first(service: MockupService, address: str) -> None:
+    service.tree[f"{ROOT}/Systems"]["Members"].insert(0, {"@odata.id": address})
+
+
 @pytest.mark.parametrize(
-    "link",
-    [
-        "http://{}/redfish/v1/Systems/2",
-        "//{}/redfish/v1/Systems/2",
-        "https://{}/x",
-        "ftp://{}/x",
-        "http://[{}/x",
-        "\\\\{}/x",
-    ],
+    "link", ["http://{}/redfish/v1/Systems/2", "//{}/redfish/v1/Systems/2", "https://{}/x"]
 )
-def test_a_link_to_elsewhere_takes_away_only_itself(
+def test_a_link_to_elsewhere_that_the_service_has_not_takes_away_only_itself(
     link: str, service: MockupService, elsewhere: Elsewhere
 ) -> None:
     address = link.format(elsewhere.host)
-    service.tree[f"{ROOT}/Systems"]["Members"].insert(0, {"@odata.id": address})
+    put_first(service, address)
+    with build_client(service) as client:
+        assert [body["Id"] for body in client.get_members(f"{ROOT}/Systems")] == ["1"]
+        assert client.unread == [f"{address}: the Redfish service links to it, and does not have it"]
+        assert client.find(address) is None
+        for method in (client.post, client.patch):
+            with pytest.raises(RedfishError) as raised:
+                method(address, {}, what="reset")
+            assert raised.value.status == 404
+    assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("link", ["ftp://{}/x", "http://[{}/x", "mailto:{}", "http://:80/x"])
+def test_what_is_no_address_of_a_service_is_not_asked_and_named(
+    link: str, service: MockupService, elsewhere: Elsewhere
+) -> None:
+    address = link.format(elsewhere.host)
+    put_first(service, address)
     with build_client(service) as client:
         assert [body["Id"] for body in client.get_members(f"{ROOT}/Systems")] == ["1"]
         (said,) = client.unread
-        assert elsewhere.host in said.replace("%5C", "\\")
-        if "\\" not in link:
-            assert client.find(address) is None
-            for method in (client.post, client.patch):
-                with pytest.raises(RedfishError, match="another host"):
-                    method(address, {}, what="reset")
+        assert address in said
+        assert client.find(address) is None
+        for method in (client.post, client.patch):
+            with pytest.raises(RedfishError, match="no address of a service"):
+                method(address, {}, what="reset")
     assert elsewhere.asked == []
+
+
+def test_a_resource_under_another_name_of_the_bmc_is_read_at_the_machines_own_address(
+    service: MockupService, elsewhere: Elsewhere
+) -> None:
+    service.tree[f"{ROOT}/Systems"]["Members"] = [{"@odata.id": f"https://{elsewhere.host}{ROOT}/Systems/1"}]
+    with build_client(service) as client:
+        assert [body["Id"] for body in client.get_members(f"{ROOT}/Systems")] == ["1"]
+        assert client.unread == []
+    assert elsewhere.asked == []
+
+
+def test_a_member_under_two_names_of_the_bmc_is_one(service: MockupService, elsewhere: Elsewhere) -> None:
+    put_first(service, f"http://{elsewhere.host}{ROOT}/Systems/1")
+    put_first(service, f"{service.url}{ROOT}/Systems/1")
+    with build_client(service) as client:
+        assert [body["Id"] for body in client.get_members(f"{ROOT}/Systems")] == ["1"]
 
 
 def test_its_own_address_written_out_is_no_other(service: MockupService) -> None:
@@ -126,10 +170,28 @@ def test_its_own_address_written_out_is_no_other(service: MockupService) -> None
         assert client.unread == []
 
 
-def test_the_password_is_posted_to_nobody_else(service: MockupService, elsewhere: Elsewhere) -> None:
-    service.tree[ROOT]["Links"]["Sessions"]["@odata.id"] = f"http://{elsewhere.host}/sessions"
-    with pytest.raises(RedfishError, match=f"another host.*{elsewhere.host}"), build_client(service):
-        pass
+def test_an_action_and_a_task_under_another_name_are_asked_at_home(
+    service: MockupService, elsewhere: Elsewhere
+) -> None:
+    target = f"{ROOT}/Systems/1/Actions/ComputerSystem.Reset"
+    task = f"{ROOT}/TaskService/Tasks/1"
+    service.tree[f"{ROOT}/Systems/1"]["Actions"] = {"#ComputerSystem.Reset": {"target": target}}
+    service.tree[task] = {"@odata.id": task, "TaskState": "Completed"}
+    with build_client(service) as client:
+        client.post(f"https://{elsewhere.host}{target}", {}, what="reset")
+        reply = Reply(status=202, location=f"https://{elsewhere.host}{task}")
+        assert wait_for_task(client, reply, what="reset", deadline_s=10) is False
+    assert service.done == [("POST", target)]
+    assert task in service.read
+    assert elsewhere.asked == []
+
+
+def test_the_password_is_posted_to_nobody_else(service: LeadingService, elsewhere: Elsewhere) -> None:
+    at = service.tree[ROOT]["Links"]["Sessions"]
+    at["@odata.id"] = f"http://{elsewhere.host}{at['@odata.id']}"
+    service.own_sessions = f"{ROOT}/SessionService/Sessions"
+    with build_client(service) as client:
+        assert client.get(f"{ROOT}/Systems/1").body["Id"] == "1"
     assert elsewhere.asked == []
 
 
@@ -146,10 +208,19 @@ def test_nobody_is_redirected_elsewhere(status: int, service: LeadingService, el
     assert elsewhere.asked == []
 
 
-def test_a_session_that_is_elsewhere_is_not_closed_there(
+def test_a_redirection_to_another_path_under_another_name_is_followed_at_home(
     service: LeadingService, elsewhere: Elsewhere
 ) -> None:
+    service.redirects, service.suffix = (307, elsewhere.host), "/here"
+    service.tree[f"{ROOT}/Systems/1/here"] = {"Id": "here"}
+    with build_client(service) as client:
+        assert client.get(f"{ROOT}/Systems/1").body["Id"] == "here"
+    assert elsewhere.asked == []
+
+
+def test_a_session_that_is_elsewhere_is_closed_at_home(service: LeadingService, elsewhere: Elsewhere) -> None:
     service.host = elsewhere.host
     with build_client(service) as client:
         assert client.get(f"{ROOT}/Systems/1").body["Id"] == "1"
+    assert ("DELETE", f"{ROOT}/SessionService/Sessions/9") in service.heard
     assert elsewhere.asked == []

@@ -20,6 +20,7 @@ from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.reply import Reply, read_link, read_links
 from bootos.drivers.redfish.resource import NotShownError, find_system
+from bootos.drivers.redfish.task import wait_for_task
 from bootos.errors import Problem, Problems
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
@@ -116,7 +117,7 @@ class BiosRedfishDriver(BiosDriver, Caller):
         with self._open(machine, self._state.endpoints) as client:
             bios = client.get(self._state.bios).body
             reply = client.patch(find_pending_path(bios), body, what=what)
-            client.wait_for_task(reply, what=what, deadline_s=TASK_DEADLINE_S)
+            wait_for_task(client, reply, what=what, deadline_s=TASK_DEADLINE_S)
             bios = client.get(self._state.bios).body
             settings = _read_settings(client, bios, client.find(find_pending_path(bios)))
         check_taken(settings, details, "the Redfish service")

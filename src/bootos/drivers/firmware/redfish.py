@@ -23,6 +23,7 @@ from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply, read_link
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
+from bootos.drivers.redfish.task import wait_for_task
 from bootos.errors import Problem, Problems
 from bootos.template.firmware import FirmwareWanted, find_method
 from bootos.template.model import Template
@@ -147,7 +148,7 @@ class FirmwareRedfishDriver(Caller):
             try:
                 with self._open(machine, way.endpoints) as client:
                     reply = self._send(client, hop, way, str(hop.package.package), file, what)
-                    waits = client.wait_for_task(reply, what=what, deadline_s=hop.recipe.timeout_s)
+                    waits = wait_for_task(client, reply, what=what, deadline_s=hop.recipe.timeout_s)
             except RedfishError as cause:
                 if hop.component != "bmc" or cause.status not in (0, 401, 503):
                     raise

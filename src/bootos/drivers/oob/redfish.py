@@ -31,6 +31,7 @@ from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import read_link
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
+from bootos.drivers.redfish.task import wait_for_task
 from bootos.masking import Hidden
 from bootos.template.model import Oob, OobNetwork, Template
 from bootos.waiting import CLOCK, Clock, find_within
@@ -189,7 +190,7 @@ class RedfishDriver(Caller):
             pending = client.get(path).body
             path = path if all(key in pending for key in wanted.body) else wanted.path
         reply = client.patch(path, wanted.body, what=action.summary)
-        client.wait_for_task(reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
+        wait_for_task(client, reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
 
     def _apply_account(self, client: Client, action: Action, wanted: SetAccount) -> None:
         body = dict(wanted.body)
@@ -200,7 +201,7 @@ class RedfishDriver(Caller):
             reply = client.post(wanted.path, body, what=action.summary)
         else:
             reply = client.patch(wanted.path, body, what=action.summary)
-        client.wait_for_task(reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
+        wait_for_task(client, reply, what=action.summary, deadline_s=TASK_DEADLINE_S)
 
     def _wait_for_network(self, machine: Machine, path: str, wanted: OobNetwork) -> None:
         """Some BMCs take the address over seconds later, and are then elsewhere; what is there after the deadline is

@@ -1,50 +1,38 @@
-"""One conversation with a Redfish service: log on, get, patch, post, upload, watch a task, log off. Through sushy,
-which is imported here and in `failure` only, when there is a service to talk to.
+"""One conversation with a Redfish service: log on, get, patch, post, upload, log off. Through sushy, which is imported
+here, in `connection` and in `failure` only, when there is a service to talk to.
 
-Every call has a deadline; a request that may have been taken is never sent twice; what the service says against a
-request is in the error. Credentials are logged by nobody: sushy's own log is kept at warnings. Nobody but the endpoint
-is asked, wherever links, sessions, tasks and redirections lead: they would get the session's token.
+Every call has a deadline, and every answer and all reading has bounds; a request that may have been taken is never sent
+twice; what the service says against a request is in the error. Credentials are logged by nobody: sushy's own log is
+kept at warnings.
 """
 
 import json
 import logging
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 
 import msgspec
 
+from bootos.drivers.redfish.address import cut_own
+from bootos.drivers.redfish.answer import parse_answer
+from bootos.drivers.redfish.bound import BOUNDS, Bounds, Budget
 from bootos.drivers.redfish.endpoint import Account, Endpoint
-from bootos.drivers.redfish.failure import RedfishError, translated
-from bootos.drivers.redfish.reply import (
-    Reply,
-    is_scheduled,
-    read_link,
-    read_links,
-    read_messages,
-    read_next,
-    read_task_state,
-    tell_percent,
-)
-from bootos.waiting import CLOCK, Clock, find_within
+from bootos.drivers.redfish.failure import MOST_SAID, RedfishError, translated
+from bootos.drivers.redfish.reply import Reply, read_link, read_links, read_next
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 ROOT = "/redfish/v1/"
-_RUNNING = {"New", "Starting", "Running", "Stopping", "Cancelling", "Interrupted", "Service"}
-POLL_S = 2.0  # between two looks at a task
-_WAITING = {"Pending", "Suspended"}  # states of a task that waits for the machine's restart
 _MISSING = (404, 405, 501)  # what a service answers for what it does not have
 _UNKNOWN = 401  # the account or its password is wrong
 _STALE = 412  # HTTP 412: the resource has changed since it was read
 MOST_MEMBERS, MOST_PAGES = 2000, 50  # of a collection
 MOST_UNREAD = 100
-_PORTS = {"http": 80, "https": 443}
 
 
 class Client:
@@ -57,11 +45,14 @@ class Client:
         *,
         timeout_s: float = TIMEOUT_S,
         clock: Clock = CLOCK,
+        bounds: Bounds = BOUNDS,
     ) -> None:
         self.endpoint = endpoint
+        self.clock = clock
         self._account = account
         self._timeout_s = timeout_s
-        self._clock = clock
+        self._bounds = bounds
+        self._budget = Budget(bounds)
         self._auth: Any = None
         self._connector: Any = None
         self._unread: dict[str, None] = {}
@@ -83,6 +74,8 @@ class Client:
         from sushy import Sushy, exceptions
         from sushy.auth import BasicAuth, SessionAuth
 
+        from bootos.drivers.redfish.connection import build_connector
+
         # sushy's log messages have headers in them, and it raises the same errors.
         logging.getLogger("sushy").setLevel(logging.CRITICAL)
         where = self.endpoint
@@ -93,14 +86,18 @@ class Client:
         password = self._account.password.password
         with self._translated(f"log on as {self._account.user}"):
             try:
-                self._connector = self._build_connector()
+                self._connector = build_connector(
+                    where, timeout_s=self._timeout_s, bounds=self._bounds, clock=self.clock
+                )
                 self._auth = SessionAuth(self._account.user, password)
                 Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
             except (exceptions.HTTPError, exceptions.MissingAttributeError) as cause:
                 if not self._is_without_sessions(cause):
                     raise
                 self._connector.close()
-                self._connector = self._build_connector()
+                self._connector = build_connector(
+                    where, timeout_s=self._timeout_s, bounds=self._bounds, clock=self.clock
+                )
                 self._auth = BasicAuth(self._account.user, password)
                 Sushy(where.url, root_prefix=ROOT, auth=self._auth, connector=self._connector)
                 # the first request that needs a login tells whether the account is right
@@ -119,44 +116,6 @@ class Client:
             return cause.status_code in _MISSING
         root = self._connector.get(ROOT).json()
         return not read_link(root, "SessionService") and not read_link(root, "Links", "Sessions")
-
-    def _build_connector(self) -> Any:
-        from requests.adapters import HTTPAdapter
-        from sushy.connector import Connector
-
-        where = self.endpoint
-        connector = Connector(
-            where.url,
-            verify=where.verify and not where.fingerprint,
-            server_side_retries=1,
-            server_side_retries_delay=0,
-            default_request_timeout=self._timeout_s,
-        )
-        session = connector._session
-        session.trust_env = False  # no proxy is used between a machine and its BMC
-        if where.fingerprint or not where.verify:
-            # Without the system's certificates: to read them takes longer than a request.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            adapter = HTTPAdapter()
-            adapter.init_poolmanager(1, 1, ssl_context=context, assert_fingerprint=where.fingerprint or None)
-            session.mount("https://", adapter)
-        for scheme in _PORTS:
-            self._guard(session.get_adapter(f"{scheme}://"))
-        return connector
-
-    def _guard(self, adapter: Any) -> None:
-        """Have every request refused that does not go to the endpoint, also those that sushy and redirections make."""
-        from requests import Request
-
-        send = adapter.send
-        home = Request("GET", self.endpoint.url).prepare().url or ""  # as addresses are written there
-
-        def send_home(request: Any, *args: Any, **options: Any) -> Any:
-            cut_own(home, request.url)
-            return send(request, *args, **options)
-
-        adapter.send = send_home
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -181,13 +140,26 @@ class Client:
     def find(self, path: str) -> Reply | None:
         """A resource that need not be there."""
         try:
-            return self.get(path)
+            return self._read(path)
         except RedfishError as cause:
-            if cause.foreign:
+            if cause.foreign or cause.unreadable:
                 self._keep_unread(str(cause))
             elif cause.status not in _MISSING:
                 raise
             return None
+
+    def _read(self, path: str) -> Reply:
+        """A resource, for which there must be something left of what may be spent on reading."""
+        end = self._budget.find_end()
+        if end:
+            raise RedfishError(f"read {path}: it is not read, as {end}", unreadable=True)
+        began = self.clock.now()
+        try:
+            found = self.get(path)
+            self._budget.spend(size=found.size)
+            return found
+        finally:
+            self._budget.spend(seconds=self.clock.now() - began)
 
     def look(self, path: str) -> Reply | None:
         """A resource, a collection with all of its pages, that takes away only itself where it cannot be read: what the
@@ -204,11 +176,11 @@ class Client:
 
     def _look_once(self, path: str) -> Reply | None:
         try:
-            return self.get(path)
+            return self._read(path)
         except RedfishError as cause:
             if cause.status in _MISSING:
                 said = f"{path}: the Redfish service links to it, and does not have it"
-            elif cause.status in (0, _UNKNOWN) and not cause.foreign:
+            elif cause.status in (0, _UNKNOWN) and not cause.foreign and not cause.unreadable:
                 raise
             else:
                 said = str(cause).removeprefix("read ")
@@ -217,6 +189,7 @@ class Client:
 
     def _keep_unread(self, said: str) -> None:
         """Remember what could not be read, once, and not without end."""
+        said = said[:MOST_SAID]
         if said in self._unread or len(self._unread) > MOST_UNREAD:
             return
         if len(self._unread) == MOST_UNREAD:
@@ -225,9 +198,15 @@ class Client:
         self._unread[said] = None
 
     def get_members(self, path: str) -> Iterator[dict[str, Any]]:
-        """The members of a collection, each read whole. One that cannot be read takes away only itself."""
+        """The members of a collection, each read whole, once. One that cannot be read takes away only itself."""
         collection = self.look(path)
+        seen: set[str] = set()
         for link in read_links(collection.body.get("Members") if collection is not None else None):
+            with suppress(RedfishError):
+                own = cut_own(self.endpoint.url, link)
+                if own in seen:
+                    continue  # under another name of the service's host
+                seen.add(own)
             found = self.look(link)
             if found is not None:
                 yield found.body
@@ -295,62 +274,8 @@ class Client:
             ]
             return self._ask("post", path, what, files=files, timeout=timeout_s)
 
-    def wait_for_task(
-        self,
-        reply: Reply,
-        *,
-        what: str,
-        deadline_s: float,
-    ) -> bool:
-        """Follow the task that a request began to its end. Returns whether it waits for the machine's restart to go on.
-        Raises RedfishError when it fails or takes too long.
-
-        A task that came with the answer is looked at itself, as its monitor is gone when it has ended, or says less. A
-        task that vanishes has ended. Whether it did what was asked is found by reading again."""
-        task = str(reply.body.get("@odata.id", "")) if "TaskState" in reply.body else ""
-        path = task or reply.location or str(reply.body.get("@odata.id", ""))
-        if reply.status != 202 and "TaskState" not in reply.body and not reply.location:
-            return False
-        if not path:
-            raise RedfishError(f"{what}: the service began a task and does not say which")
-        state = shown = ""
-
-        def find_end() -> Literal["waits", "ended", ""]:
-            nonlocal state, shown
-            found = self._find_task(path)
-            if found is None:
-                return "ended"
-            state, messages, before = read_task_state(found), read_messages(found.body), shown
-            parts = (state, tell_percent(found.body), messages[-1] if messages else "")
-            shown = " ".join(filter(None, parts))
-            if shown != before:
-                log.info("%s: %s", what, shown)
-            if state in _WAITING or is_scheduled(found.body):
-                return "waits"
-            if state in _RUNNING:
-                return ""
-            if state != "Completed" or found.body.get("TaskStatus", "OK") not in ("OK", "Warning", None):
-                said = "; ".join(messages) or "it does not say why"
-                raise RedfishError(f"{what}: the service's task ended with {state}: {said}")
-            return "ended"
-
-        end = find_within(find_end, deadline_s, pause_s=POLL_S, clock=self._clock)
-        if not end:
-            raise RedfishError(
-                f"{what}: the service's task is still {state} after {deadline_s:g} s ({shown})"
-            )
-        return end == "waits"
-
     def _translated(self, what: str) -> AbstractContextManager[None]:
         return translated(what, self.endpoint.url, self._account.user)
-
-    def _find_task(self, path: str) -> Reply | None:
-        try:
-            return self.get(path, what="follow the task")
-        except RedfishError as cause:
-            if cause.status in (404, 410):
-                return None
-            raise
 
     def _ask(self, method: str, path: str, what: str, **options: Any) -> Reply:
         if self._connector is None:
@@ -362,45 +287,4 @@ class Client:
             raise RedfishError(f"{what}: {cause}", foreign=True) from None
         with self._translated(what):
             response = getattr(self._connector, method)(path, **options)
-        try:
-            body = response.json() if response.content.strip() else {}
-        except ValueError as cause:
-            raise RedfishError(
-                f"{what}: the Redfish service at {self.endpoint.url} said something that makes no sense: {cause}",
-                status=response.status_code,
-            ) from None
-        if not isinstance(body, dict):
-            raise RedfishError(
-                f"{what}: the Redfish service sent something else than a resource",
-                status=response.status_code,
-            )
-        headers = response.headers
-        etag = headers.get("ETag") or str(body.get("@odata.etag", ""))
-        location = headers.get("Location") or headers.get("Content-Location", "")
-        return Reply(
-            status=response.status_code,
-            body=body,
-            location=location if response.status_code in (201, 202, 204) else "",
-            etag=etag,
-            allow=tuple(filter(None, (word.strip() for word in headers.get("Allow", "").split(",")))),
-        )
-
-
-def cut_own(url: str, address: str) -> str:
-    """Path and query of an address that is the service's at `url`. Raises RedfishError, which names it, for another."""
-    try:
-        here, there = urlsplit(url), urlsplit(urljoin(f"{url}/", address))
-        if _find_origin(here.scheme, here.hostname, here.port) == _find_origin(
-            there.scheme, there.hostname, there.port
-        ):
-            path = "/" + there.path.lstrip("/")
-            return f"{path}?{there.query}" if there.query else path
-    except ValueError:
-        pass  # no address at all
-    raise RedfishError(
-        f"the Redfish service at {url} leads to another host, which is not asked: {address}", foreign=True
-    )
-
-
-def _find_origin(scheme: str, host: str | None, port: int | None) -> tuple[str, str, int]:
-    return scheme, host or "", port or _PORTS.get(scheme, 0)
+        return parse_answer(response, what=what, url=self.endpoint.url)

@@ -5,36 +5,51 @@ from contextlib import contextmanager
 from http.client import BadStatusLine
 
 from bootos.drivers.contract import DriverError
+from bootos.drivers.redfish.bound import BoundError
 from bootos.drivers.redfish.reply import read_messages
+
+MOST_SAID = 2000  # characters of what a service says
 
 
 class RedfishError(DriverError):
     """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up; `foreign`: it
-    was not asked, as the address is not the service's."""
+    was not asked, as the address is none of a service; `unreadable`: it
+    sent what is no answer, more than it may, or for longer."""
 
     def __init__(
-        self, message: str, *, status: int = 0, hint: str = "", dropped: bool = False, foreign: bool = False
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        hint: str = "",
+        dropped: bool = False,
+        foreign: bool = False,
+        unreadable: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.dropped = dropped
         self.foreign = foreign
+        self.unreadable = unreadable
 
 
-def _has_hung_up(cause: BaseException) -> bool:
-    """Whether the service ended the connection: it reset it, closed it, or began no answer. Each library on
-    the way wraps the error of the one below, as its cause or among its arguments."""
+def _list_causes(cause: BaseException) -> Iterator[BaseException]:
+    """An error and those below it. Each library on the way wraps the error of the one below, as its cause or among its
+    arguments."""
     todo: list[object] = [cause]
     seen: set[int] = set()
     while todo:
         error = todo.pop()
-        if not isinstance(error, BaseException) or id(error) in seen:
-            continue
-        if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | BadStatusLine):
-            return True
-        seen.add(id(error))
-        todo += [error.__cause__, error.__context__, *error.args]
-    return False
+        if isinstance(error, BaseException) and id(error) not in seen:
+            yield error
+            seen.add(id(error))
+            todo += [error.__cause__, error.__context__, *error.args]
+
+
+def _has_hung_up(cause: BaseException) -> bool:
+    """Whether the service ended the connection: it reset it, closed it, or began no answer."""
+    ends = ConnectionResetError | ConnectionAbortedError | BrokenPipeError | BadStatusLine
+    return any(isinstance(error, ends) for error in _list_causes(cause))
 
 
 def _advise(cause: object) -> str:
@@ -52,25 +67,33 @@ def _advise(cause: object) -> str:
 @contextmanager
 def translated(what: str, url: str, user: str) -> Iterator[None]:
     """sushy's and requests' errors as RedfishError, with what was done and what the service said."""
-    from requests.exceptions import RequestException
+    from requests.exceptions import ChunkedEncodingError, ContentDecodingError, RequestException
     from sushy import exceptions
 
+    senseless = f"{what}: the Redfish service at {url} said something that makes no sense"
     try:
         yield
     except exceptions.AccessError as cause:
         told = read_messages(cause.body) if cause.status_code == 403 and isinstance(cause.body, dict) else []
         raise RedfishError(
             f"{what}: the Redfish service at {url} refuses {user!r}"
-            + "".join(f": {text}" for text in told[:1]),
+            + "".join(f": {text[:MOST_SAID]}" for text in told[:1]),
             status=cause.status_code,
             hint="user, password and role of oob.redfish; after some failures a BMC refuses everybody for minutes",
         ) from None
     except exceptions.HTTPError as cause:
         said = "; ".join(read_messages(cause.body if isinstance(cause.body, dict) else {}))
-        detail = said or getattr(cause, "detail", "") or "it does not say why"
+        detail = (said or str(getattr(cause, "detail", "")) or "it does not say why")[:MOST_SAID]
         message = f"{what}: the Redfish service refused it ({cause.status_code}): {detail}"
         raise RedfishError(message, status=cause.status_code) from None
-    except exceptions.ConnectionError as cause:
+    except (exceptions.ConnectionError, BoundError) as cause:
+        for error in _list_causes(cause):
+            if isinstance(error, BoundError):
+                raise RedfishError(
+                    f"{what}: the Redfish service at {url}: {error}", unreadable=True
+                ) from None
+            if isinstance(error, ChunkedEncodingError | ContentDecodingError) and not _has_hung_up(cause):
+                raise RedfishError(f"{senseless}: {error}", unreadable=True) from None
         raise RedfishError(
             f"{what}: the Redfish service at {url} does not answer: {cause}",
             hint=_advise(cause),
@@ -83,7 +106,6 @@ def translated(what: str, url: str, user: str) -> Iterator[None]:
         KeyError,
         TypeError,
         AttributeError,
+        RecursionError,
     ) as cause:
-        raise RedfishError(
-            f"{what}: the Redfish service at {url} said something that makes no sense: {cause}"
-        ) from None
+        raise RedfishError(f"{senseless}: {str(cause)[:MOST_SAID]}", unreadable=True) from None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from bootos.drivers.redfish.address import cut_own
 from bootos.drivers.redfish.client import Client
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import RedfishError
@@ -34,7 +35,7 @@ class KeptClient(Client):
         return
 
     def _ask(self, method: str, path: str, what: str, **options: Any) -> Reply:
-        body = self._resources.get(normalize_path(path))
+        body = self._resources.get(normalize_path(cut_own(self.endpoint.url, path)))
         if method != "get":
             raise RedfishError(f"{what}: nothing is changed on what was kept", status=_NOT_ALLOWED)
         if not isinstance(body, dict):

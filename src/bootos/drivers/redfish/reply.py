@@ -13,13 +13,14 @@ _RESERVED = (
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """`body` is the JSON object that came, empty when there was none. `allow`: the methods that the resource knows;
-    empty: the service does not say."""
+    empty: the service does not say. `size`: bytes of the body."""
 
     status: int
     body: dict[str, Any] = {}
     location: str = ""
     etag: str = ""
     allow: tuple[str, ...] = ()
+    size: int = 0
 
 
 def read_links(value: Any) -> list[str]:
