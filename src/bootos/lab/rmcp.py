@@ -1,8 +1,8 @@
 """Between whoever logs in over the LAN and `ipmi_sim`: lets RMCP+ sessions through as a real BMC does.
 
 `ipmi_sim` has one list of cipher suites, and takes their levels for something else. Here a session is refused whose
-suite may not be used, and one that asks for more than its suite's level (IPMI 2.0, 13.17 to 13.24: Open Session, RAKP 1
-and 2). Called by `bmc.Bmc`.
+suite may not be used, and one that asks for more than its suite's level, for a role that is none, or for a session that
+nobody opened (IPMI 2.0, 13.17 to 13.24: Open Session and RAKP). Called by `bmc.Bmc`.
 """
 
 import contextlib
@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from bootos.lab.loopback import LOOPBACK
-from bootos.lab.rmcp_cipher import ADMINISTRATOR
 from bootos.lab.udp_relay import UdpRelay
 
-OPEN_SESSION, OPEN_SESSION_ANSWER, RAKP_1, RAKP_2 = 0x10, 0x11, 0x12, 0x13
-NO_MATCHING_SUITE, PRIVILEGE_REFUSED = 0x11, 0x0A  # table 13-15
+OPEN_SESSION, OPEN_SESSION_ANSWER, RAKP_1, RAKP_2, RAKP_3, RAKP_4 = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+# Table 13-15
+INVALID_SESSION, INVALID_PAYLOAD, INVALID_ROLE, PRIVILEGE_REFUSED = 0x02, 0x03, 0x09, 0x0A
+INVALID_NAME_LENGTH, NO_MATCHING_SUITE = 0x0C, 0x11
 # Authentication, integrity and confidentiality algorithm -> cipher suite (table 22-20)
 SUITES = {
     (0, 0, 0): 0, (1, 0, 0): 1, (1, 1, 0): 2, (1, 1, 1): 3, (1, 1, 2): 4, (1, 1, 3): 5, (2, 0, 0): 6, (2, 2, 0): 7,
@@ -28,24 +29,35 @@ SUITES = {
 }  # fmt: skip
 _RMCP_HEAD = bytes((0x06, 0x00, 0xFF, 0x07))  # version 1.0, no ACK, class IPMI
 _RMCP_PLUS = 0x06
+_KIND_BITS = 0x3F  # of the payload type; the two above say that it is encrypted and authenticated
+_NOBODY = bytes(4)
+_MOST_ROLE, _MOST_NAME_BYTES = 5, 16
 _HEAD_BYTES = 16  # of a session message without OEM payload
 _MOST_SESSIONS = 256
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message outside of a session: its payload type and payload."""
+    """A message: its payload type and payload. `is_protected`: it says that it is encrypted or authenticated, which
+    nothing can be outside of a session."""
 
     kind: int
     payload: bytes
+    is_protected: bool = False
 
 
 def parse_message(datagram: bytes) -> Message | None:
     """None for all others: what is in a session is encrypted."""
-    if len(datagram) < _HEAD_BYTES or datagram[:4] != _RMCP_HEAD or datagram[4] != _RMCP_PLUS:
+    # the rest of the head is reserved or does not count for IPMI, and no simulator looks at it
+    if len(datagram) < _HEAD_BYTES or (datagram[0], datagram[3]) != (_RMCP_HEAD[0], _RMCP_HEAD[3]):
+        return None
+    if datagram[4] & 0x0F != _RMCP_PLUS:
         return None
     size = int.from_bytes(datagram[14:16], "little")
     payload = datagram[_HEAD_BYTES : _HEAD_BYTES + size]
-    return Message(kind=datagram[5], payload=payload) if len(payload) == size else None
+    if len(payload) != size:
+        return None
+    kind = datagram[5] & _KIND_BITS
+    return Message(kind=kind, payload=payload, is_protected=kind != datagram[5])
 
 
 def build_message(kind: int, payload: bytes) -> bytes:
@@ -104,18 +116,36 @@ class RmcpDoor:
 
     def _judge(self, message: Message) -> bytes | None:
         """The answer that refuses it; None: the simulator answers."""
-        payload = message.payload
+        payload, status = message.payload, 0
         if message.kind == OPEN_SESSION and len(payload) >= 32:
-            suite, caller = find_suite(payload), payload[4:8]
-            if suite is None or self._find_limit(suite) == 0:
-                return build_message(OPEN_SESSION_ANSWER, _build_refusal(payload, NO_MATCHING_SUITE, caller))
-            self._proposed[caller] = suite
-            _shorten(self._proposed)
-        elif message.kind == RAKP_1 and len(payload) >= 28:
-            limit, caller = self._sessions.get(payload[4:8], (ADMINISTRATOR, bytes(4)))
-            if payload[24] & 0x0F > limit:
-                return build_message(RAKP_2, _build_refusal(payload, PRIVILEGE_REFUSED, caller))
-        return None
+            caller = payload[4:8]
+            status = INVALID_PAYLOAD if message.is_protected else self._judge_opening(payload)
+        elif (message.kind == RAKP_1 and len(payload) >= 28) or (
+            message.kind == RAKP_3 and len(payload) >= 8
+        ):
+            limit, caller = self._sessions.get(payload[4:8], (0, _NOBODY))
+            if message.is_protected:
+                status = INVALID_PAYLOAD
+            elif caller == _NOBODY:
+                status = INVALID_SESSION
+            elif message.kind == RAKP_1:
+                status = _judge_role(payload, limit)
+        if not status:
+            return None
+        return build_message(message.kind + 1, bytes((payload[0], status, 0, 0)) + caller)
+
+    def _judge_opening(self, payload: bytes) -> int:
+        """The status that refuses an Open Session Request (table 13-9), 0: none. It may leave the role open."""
+        suite, caller = find_suite(payload), payload[4:8]
+        if payload[1] & 0x0F > _MOST_ROLE:
+            return INVALID_ROLE
+        if caller == _NOBODY:
+            return INVALID_SESSION
+        if suite is None or self._find_limit(suite) == 0:
+            return NO_MATCHING_SUITE
+        self._proposed[caller] = suite
+        _shorten(self._proposed)
+        return 0
 
     def _note_answer(self, datagram: bytes) -> None:
         """Which session of the BMC has which suite."""
@@ -129,8 +159,14 @@ class RmcpDoor:
             _shorten(self._sessions)
 
 
-def _build_refusal(request: bytes, status: int, session: bytes) -> bytes:
-    return bytes((request[0], status, 0, 0)) + session
+def _judge_role(payload: bytes, limit: int) -> int:
+    """The status that refuses the role and the name of a RAKP Message 1 (table 13-11), 0: none."""
+    role = payload[24] & 0x0F
+    if role == 0 or role > _MOST_ROLE:
+        return INVALID_ROLE
+    if role > limit:
+        return PRIVILEGE_REFUSED
+    return INVALID_NAME_LENGTH if payload[27] > _MOST_NAME_BYTES else 0
 
 
 def _shorten(sessions: dict[bytes, Any]) -> None:
