@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from bootos.drivers.bios.setting import Comparison, Condition, Lock, Setting, Value, is_secret
+from bootos.drivers.redfish.reply import read_int, read_object, read_objects
 
 COMPARISONS: dict[str, Comparison] = {word: word for word in get_args(Comparison)}
 FORBIDS = frozenset({"readonly", "grayout", "hidden"})
@@ -19,9 +20,9 @@ def parse_settings(
     """`attributes` and `pending` are the `Attributes` of the Bios resource and of its settings object; without a
     registry the types are those of the values. Where the values are the registry's display names (Supermicro X13), so
     is what is allowed."""
-    entries = (registry or {}).get("RegistryEntries") or {}
-    described = {entry.get("AttributeName"): entry for entry in entries.get("Attributes") or []}
-    locks = parse_locks(entries.get("Dependencies") or [])
+    entries = read_object((registry or {}).get("RegistryEntries"))
+    described = {str(entry.get("AttributeName")): entry for entry in read_objects(entries.get("Attributes"))}
+    locks = parse_locks(entries.get("Dependencies"))
     shown = [_shows_titles(described.get(name, {}), value) for name, value in attributes.items()]
     by_title = True in shown and False not in shown
     found = []
@@ -44,7 +45,7 @@ def _holds_secret(name: str, entry: Mapping[str, Any]) -> bool:
 
 def _read_words(entry: Mapping[str, Any], key: str) -> list[str]:
     """ValueName or ValueDisplayName of every value that an enumeration has."""
-    return [str(option[key]) for option in entry.get("Value") or [] if option.get(key) is not None]
+    return [str(option[key]) for option in read_objects(entry.get("Value")) if option.get(key) is not None]
 
 
 def _shows_titles(entry: Mapping[str, Any], value: Any) -> bool | None:
@@ -74,7 +75,7 @@ def parse_setting(
     titled = by_title if shows_titles is None else shows_titles
     options = _read_words(entry, "ValueDisplayName" if titled else "ValueName") if kind == "enum" else []
     bounds = ("LowerBound", "UpperBound") if kind == "integer" else ("MinLength", "MaxLength")
-    low, high = (_read_int(entry.get(key)) for key in bounds)
+    low, high = (read_int(entry.get(key)) for key in bounds)
     default = entry.get("DefaultValue")
     return Setting(
         name=name,
@@ -86,22 +87,24 @@ def parse_setting(
         allowed=tuple(options),
         minimum=low,
         maximum=None if low is not None and high is not None and high < low else high or None,  # -1: no bound
-        step=_read_int(entry.get("ScalarIncrement")) or None,
+        step=read_int(entry.get("ScalarIncrement")) or None,
         read_only=_is_true(entry.get("ReadOnly", entry.get("Readonly"))) or _is_true(entry.get("Immutable")),
         applies_at_once=entry.get("ResetRequired") is False,
         locks=locks,
     )
 
 
-def parse_locks(dependencies: list[Any]) -> dict[str, list[Lock]]:
+def parse_locks(dependencies: Any) -> dict[str, list[Lock]]:
     """By the setting they are of. A dependency that is not understood is passed over: the BMC has the last word."""
     locks: dict[str, list[Lock]] = {}
-    for item in dependencies:
-        rule = item.get("Dependency") or {}
+    for item in read_objects(dependencies):
+        rule = read_object(item.get("Dependency"))
         name = rule.get("MapToAttribute") or item.get("DependencyFor")
-        conditions = [_parse_condition(term) for term in rule.get("MapFrom") or []]
-        terms = {str(term.get("MapTerms", "AND")).upper() for term in (rule.get("MapFrom") or [])[1:]}
-        if not name or not conditions or any(condition is None for condition in conditions):
+        listed = rule.get("MapFrom")
+        sources = [read_object(term) for term in listed] if isinstance(listed, list) else []
+        conditions = [_parse_condition(term) for term in sources]
+        terms = {str(term.get("MapTerms", "AND")).upper() for term in sources[1:]}
+        if not name or not isinstance(name, str) or not conditions or None in conditions:
             continue
         whole = [condition for condition in conditions if condition is not None]
         target, value = rule.get("MapToProperty"), rule.get("MapToValue")
@@ -130,16 +133,9 @@ def _parse_condition(term: Mapping[str, Any]) -> Condition | None:
 
 
 def _read_value(value: Any, kind: str) -> Value:
-    if kind == "integer" and isinstance(value, str) and value.lstrip("-").isdigit():
-        return int(value)
+    if kind == "integer" and isinstance(value, str) and (number := read_int(value)) is not None:
+        return number
     return value if isinstance(value, (bool, int)) else "" if value is None else str(value)
-
-
-def _read_int(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _is_true(value: Any) -> bool:

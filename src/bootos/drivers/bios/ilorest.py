@@ -12,6 +12,7 @@ from bootos.drivers.bios.attribute_registry import parse_settings
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import VendorTool, make_scratch, quote_output
 from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.redfish.reply import read_objects
 
 SYSTEM = "/redfish/v1/Systems/1/"
 TIMEOUT_S = 180.0
@@ -101,12 +102,12 @@ def find_settings_path(bios: Mapping[str, Any]) -> str:
 
 def find_registry_path(registry: Mapping[str, Any]) -> str | None:
     """Where the English text of a registry is. `Uri` is a path, or holds it as `extref` (older iLO)."""
-    places = registry.get("Location") or []
+    places = read_objects(registry.get("Location"))
     for place in sorted(places, key=lambda place: place.get("Language") != "en"):
         uri = place.get("Uri")
         path = uri.get("extref") if isinstance(uri, dict) else uri
-        if path:
-            return str(path)
+        if path and isinstance(path, str):
+            return path
     return None
 
 

@@ -18,7 +18,7 @@ from bootos.drivers.contract import DriverError, Forecast, Machine, Match, Plann
 from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
-from bootos.drivers.redfish.reply import Reply, read_link, read_links
+from bootos.drivers.redfish.reply import Reply, read_link, read_links, read_object, read_texts
 from bootos.drivers.redfish.resource import NotShownError, find_system
 from bootos.drivers.redfish.task import wait_for_task
 from bootos.errors import Problem, Problems
@@ -78,8 +78,7 @@ class BiosRedfishDriver(BiosDriver, Caller):
             problems = (
                 [] if pending else [Problem(path="bios", message=f"{gone}: {'; '.join(client.unread)}")]
             )
-            settings = bios.get("@Redfish.Settings")
-            times = settings.get("SupportedApplyTimes") if isinstance(settings, dict) else None
+            times = read_object(bios.get("@Redfish.Settings")).get("SupportedApplyTimes")
             shown = _read_settings(client, bios, pending)
             return RedfishBiosState(
                 vendor=vendor,
@@ -88,7 +87,7 @@ class BiosRedfishDriver(BiosDriver, Caller):
                 endpoints=tuple(endpoints),
                 obstacles=tuple(problems),
                 bios=str(bios["@odata.id"]),
-                on_reset=isinstance(times, list) and "OnReset" in times,
+                on_reset="OnReset" in read_texts(times),
             )
 
     def plan(
@@ -140,7 +139,7 @@ def find_pending_path(bios: Mapping[str, Any]) -> str:
 def _read_settings(client: Client, bios: dict[str, Any], pending: Reply | None) -> list[Setting]:
     registry = _read_registry(client, str(bios.get("AttributeRegistry") or ""))
     later = pending.body.get("Attributes") if pending is not None else None
-    return parse_settings(bios.get("Attributes") or {}, later or {}, registry)
+    return parse_settings(read_object(bios.get("Attributes")), read_object(later), registry)
 
 
 def _read_registry(client: Client, name: str) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from bootos.drivers.redfish.caller import Caller
 from bootos.drivers.redfish.client import ROOT, Client
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
-from bootos.drivers.redfish.reply import Reply, read_link
+from bootos.drivers.redfish.reply import Reply, read_link, read_object, read_texts
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
 from bootos.drivers.redfish.task import wait_for_task
 from bootos.errors import Problem, Problems
@@ -89,17 +89,15 @@ class FirmwareRedfishDriver(Caller):
             update = client.look(path) if path else None  # it may be linked, and not there
             service = update.body if update is not None else {}
             times = service.get("MultipartHttpPushUri@Redfish.OperationApplyTimeSupport")
-            listed = times.get("SupportedValues") if isinstance(times, dict) else None
-            actions = service.get("Actions")
-            simple = actions.get("#UpdateService.SimpleUpdate") if isinstance(actions, dict) else None
+            simple = read_object(read_object(service.get("Actions")).get("#UpdateService.SimpleUpdate"))
             found = RedfishFirmwareState(
                 installed=_read_installed(client, service, system),
                 vendor=inventory.system.vendor,
                 begun=begun,
                 endpoints=tuple(endpoints),
                 push=str(service.get("MultipartHttpPushUri") or ""),
-                simple=str(simple.get("target") or "") if isinstance(simple, dict) else "",
-                apply_times=tuple(str(item) for item in listed or ()),
+                simple=str(simple.get("target") or ""),
+                apply_times=read_texts(read_object(times).get("SupportedValues")),
             )
             found.unread = tuple(client.unread)
         if service.get("ServiceEnabled") is False:

@@ -49,11 +49,14 @@ _LETTERED = re.compile(r"([A-Z])(\d+(?:\.\d+)*)")
 # All others: 2.19.1, v1.2, 25.5.9.0001, 51.13.0-3223, 3.4a. A letter may follow a number.
 _NUMBERS = re.compile(r"[vV]?(\d+[a-zA-Z]?(?:[._-]\d+[a-zA-Z]?)*)")
 _DOTTED = re.compile(r"\d+(?:\.\d+)+")
+_MOST_CHARACTERS = 200  # the longest that a maker writes has some forty
 
 
 def parse_version(text: str, component: str = "") -> Parsed | None:
-    """What a version says; None when it is a name that has no order (`EDA5702Q`)."""
+    """What a version says; None when it is a name that has no order (`EDA5702Q`), or no version at all."""
     text = text.strip()
+    if len(text) > _MOST_CHARACTERS:
+        return None
     if found := _LENOVO.fullmatch(text):
         return Parsed(found[1], _parse_numbers(found[3]), (found[2],))
     if found := _CISCO.fullmatch(text):

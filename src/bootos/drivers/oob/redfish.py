@@ -29,7 +29,7 @@ from bootos.drivers.redfish.client import ROOT, TIMEOUT_S, Client
 from bootos.drivers.redfish.endpoint import Account as Login
 from bootos.drivers.redfish.endpoint import Endpoint, find_endpoints
 from bootos.drivers.redfish.failure import RedfishError
-from bootos.drivers.redfish.reply import read_link
+from bootos.drivers.redfish.reply import read_link, read_texts
 from bootos.drivers.redfish.resource import NotShownError, find_manager, find_system
 from bootos.drivers.redfish.task import wait_for_task
 from bootos.masking import Hidden
@@ -131,9 +131,9 @@ class RedfishDriver(Caller):
         interfaces = read_link(manager, "EthernetInterfaces")
         state = State(
             endpoints=endpoints,
-            system=str(system.get("@odata.id", "")),
-            manager_reset=str(reset.get("target", "")),
-            reset_types=tuple(map(str, reset.get("ResetType@Redfish.AllowableValues") or ())),
+            system=str(system.get("@odata.id") or ""),
+            manager_reset=str(reset.get("target") or ""),
+            reset_types=read_texts(reset.get("ResetType@Redfish.AllowableValues")),
             account_collection=shown.path,
             accounts=asked,
             unread_accounts=shown.unread,

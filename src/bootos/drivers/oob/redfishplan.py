@@ -175,7 +175,7 @@ def build_network(found: Interface, wanted: OobNetwork) -> dict[str, Any]:
         interface = ipaddress.IPv4Interface(wanted.address)
         address = {"Address": str(interface.ip), "SubnetMask": str(interface.netmask)}
         gateway = wanted.gateway or (found.lan.gateway if found.lan.gateway != "0.0.0.0" else "")
-        if gateway and ipaddress.IPv4Address(gateway) in interface.network:
+        if gateway and _is_inside(gateway, interface.network):
             address["Gateway"] = gateway
         if "IPv4StaticAddresses" in found.forms:
             body["IPv4StaticAddresses"] = [address]
@@ -186,6 +186,14 @@ def build_network(found: Interface, wanted: OobNetwork) -> dict[str, Any]:
     if wanted.vlan is not None:
         body["VLAN"] = {"VLANEnable": True, "VLANId": wanted.vlan} if wanted.vlan else {"VLANEnable": False}
     return body
+
+
+def _is_inside(gateway: str, network: ipaddress.IPv4Network) -> bool:
+    """What the service shows for a gateway need not be an address."""
+    try:
+        return ipaddress.IPv4Address(gateway) in network
+    except ValueError:
+        return False
 
 
 def _plan_reset(state: State, planned: Planned) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from bootos.drivers.oob.bmc import Lan
 from bootos.drivers.oob.redfishstate import Account, Boot, BootEntry, Interface, PowerPolicy
 from bootos.drivers.redfish.client import ROOT, Client
-from bootos.drivers.redfish.reply import read_link, read_links
+from bootos.drivers.redfish.reply import read_int, read_link, read_links, read_objects, read_texts
 from bootos.wire.inventory import Inventory
 
 FIRST_FREE_SLOT = 2  # iDRAC's account 1 cannot be used
@@ -24,7 +24,8 @@ _SOURCES = {"static": "static", "dhcp": "dhcp", "bootp": "dhcp"}
 
 def is_reserved(account: Account) -> bool:
     """Whether it is a slot that no account can have."""
-    return account.id.isdigit() and int(account.id) < FIRST_FREE_SLOT
+    number = read_int(account.id)
+    return number is not None and number < FIRST_FREE_SLOT
 
 
 def find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -69,9 +70,7 @@ def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interf
 
 def parse_interface(body: dict[str, Any]) -> Interface:
     """An EthernetInterface as the LAN of a BMC. Link-local addresses stand beside the real one and are passed over."""
-    listed = [
-        item for item in body.get("IPv4Addresses") or () if isinstance(item, dict) and item.get("Address")
-    ]
+    listed = [item for item in read_objects(body.get("IPv4Addresses")) if item.get("Address")]
     listed.sort(key=lambda item: str(item.get("AddressOrigin")) == "IPv4LinkLocal")
     first = listed[0] if listed else {}
     origin = str(first.get("AddressOrigin") or "").lower()
@@ -166,9 +165,9 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
     return Boot(
         override=str(boot.get("BootSourceOverrideTarget") or ""),
         when=str(boot.get("BootSourceOverrideEnabled") or ""),
-        allowed=tuple(map(str, boot.get("BootSourceOverrideTarget@Redfish.AllowableValues") or ())),
-        whens=tuple(map(str, boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues") or ())),
-        order=tuple(map(str, boot.get("BootOrder") or ())),
+        allowed=read_texts(boot.get("BootSourceOverrideTarget@Redfish.AllowableValues")),
+        whens=read_texts(boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues")),
+        order=read_texts(boot.get("BootOrder")),
         entries=tuple(entries),
     )
 

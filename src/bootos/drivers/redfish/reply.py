@@ -50,6 +50,29 @@ def read_next(body: Mapping[str, Any]) -> str:
     return links[0] if links else ""
 
 
+def read_object(value: Any) -> dict[str, Any]:
+    """An object inside a resource; empty for whatever else stands in its place."""
+    return value if isinstance(value, dict) else {}
+
+
+def read_objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; none for whatever else stands in its place."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def read_texts(value: Any) -> tuple[str, ...]:
+    """The texts of a list; none for whatever else stands in its place."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def read_int(value: Any) -> int | None:
+    """A whole number, which some services send as a text; None for whatever else stands in its place."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def read_messages(body: Mapping[str, Any]) -> list[str]:
     """What a service says: the extended information of an error or a reply, or the messages of a task."""
     error = body.get("error")
