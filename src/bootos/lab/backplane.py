@@ -13,6 +13,7 @@ from bootos.lab.vendor_tools.silicon import VirtualDrive
 
 BUS = "backplane"
 _UNPLUG_DEADLINE_S = 20.0
+_WWN_LENGTH = len("0x") + 16  # QEMU's have 64 bits
 
 
 def build_block_node(drive: VirtualDrive, path: Path) -> dict[str, Any]:
@@ -29,13 +30,14 @@ def build_block_node(drive: VirtualDrive, path: Path) -> dict[str, Any]:
 
 
 def build_device(drive: VirtualDrive) -> dict[str, Any]:
-    """QEMU's SCSI disk for a drive; SCSI has 8 characters for the vendor, 16 for the product."""
+    """QEMU's SCSI disk for a drive; SCSI has 8 characters for the vendor, 16 for the product. Of a world
+    wide name of 128 bits the disk has the first half."""
     return {
         "driver": "scsi-hd",
         "id": f"vd-{drive.name}",
         "drive": f"node-{drive.name}",
         "bus": f"{BUS}.0",
-        "wwn": int(drive.wwn, 16),
+        "wwn": int(drive.wwn[:_WWN_LENGTH], 16),
         "vendor": drive.vendor[:8],
         "product": drive.model[:16],
         "serial": drive.serial[:36],

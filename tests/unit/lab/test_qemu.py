@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+from bootos.lab.backplane import build_device
 from bootos.lab.qemu import RunPaths, build_argv, find_boot_order
 from bootos.lab.spec import BmcSpec, DiskSpec, Identity, KernelBoot, MachineSpec, NicSpec
 from bootos.lab.vendor_tools.redfish_spec import RedfishSpec
@@ -194,3 +195,11 @@ def test_virtual_drives_hang_on_a_bus_of_their_own_and_the_controller_does_nothi
     )
     assert json.loads(values(argv, "-blockdev")[0])["file"]["filename"] == "/m/vd-v0.raw"
     assert not any("backplane" in word for word in argv_of(MachineSpec(nics=(RIGHT,))))
+
+
+def test_a_virtual_drive_has_the_first_half_of_a_world_wide_name_of_128_bits() -> None:
+    drive = VirtualDrive(
+        name="ir0", size_bytes=4096, wwn="0x600508e0000000001d2c3b4a59687706", vendor="LSI",
+        model="Logical Volume", serial="1",
+    )  # fmt: skip
+    assert build_device(drive)["wwn"] == 0x600508E000000000

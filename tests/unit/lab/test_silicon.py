@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from bootos.lab.vendor_tools.catalog import TOOLS
-from bootos.lab.vendor_tools.silicon import Knob, Output, Silicon, SiliconSpec, VirtualDrive
+from bootos.lab.vendor_tools.silicon import (
+    Knob,
+    Output,
+    PhysicalDrive,
+    Silicon,
+    SiliconSpec,
+    VirtualDrive,
+)
 from bootos.lab.vendor_tools.tool import JUNK, HangError, run_program
 
 
@@ -79,6 +86,17 @@ def test_virtual_drives_come_and_go_on_the_backplane() -> None:
     run_program(silicon, "lampctl", ["off"], {})
     assert backplane.told == ["plug vd0", "unplug vd0"]
     assert silicon.block.drives == {}
+
+
+def test_two_cards_of_one_machine_have_each_its_own_drives() -> None:
+    drives = tuple(
+        PhysicalDrive(size_bytes=4096, serial=f"S{number}", controller=number // 3) for number in range(6)
+    )
+    state = {"mvcli": {"controller": 0}, "sas3ircu": {"controller": 1}}
+    silicon = Silicon(SiliconSpec(drives=drives, state=state), tools=TOOLS)
+    silicon.boot()
+    assert [drive.serial for drive in silicon.block.drives.values()] == ["S3", "S4", "S5", "S0", "S1"]
+    assert [disk["serial"] for disk in silicon.state["mvcli"]["disks"]] == ["S0", "S1"]
 
 
 def test_ignore_says_done_and_leaves_state_and_disks_as_they_were() -> None:

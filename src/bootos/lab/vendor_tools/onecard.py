@@ -12,9 +12,11 @@ from bootos.lab.vendor_tools.silicon import Output, PhysicalDrive, Silicon
 
 
 class OneCard(msgspec.Struct, kw_only=True):
-    """The base of what a controller remembers. `key` is where."""
+    """The base of what a controller remembers. `key` is where. `controller` says which of the machine's drives are its
+    own; None: as `list_drives` does."""
 
     key: str = ""
+    controller: int | None = None
 
 
 C = TypeVar("C", bound=OneCard)
@@ -31,12 +33,15 @@ def keep_card(silicon: Silicon, card: OneCard) -> None:
 
 def list_drives(silicon: Silicon, key: str, keys: Sequence[str]) -> list[PhysicalDrive]:
     """The machine's drives behind a controller, with serial numbers, of those that have `keys`."""
+    own = silicon.state.get(key, {}).get("controller")
     are_shared = all(other in silicon.state for other in keys)
+    if own is None and are_shared:
+        own = keys.index(key)
     drives = [
         msgspec.structs.replace(drive, serial=drive.serial or f"LABDRIVE{number:04}")
         for number, drive in enumerate(silicon.spec.drives)
     ]
-    return [drive for drive in drives if not are_shared or drive.controller == keys.index(key)]
+    return [drive for drive in drives if own is None or drive.controller == own]
 
 
 class CardTool(Generic[C]):

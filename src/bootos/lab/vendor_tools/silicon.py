@@ -89,7 +89,7 @@ class SiliconSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class VirtualDrive(msgspec.Struct, frozen=True, kw_only=True):
     """A disk the guest gets from a controller. `name` is unique in the machine: letters, digits, `-` and `_`. `wwn`
-    is `0x` and 16 hexadecimal digits, as /dev/disk/by-id/wwn-* has it."""
+    is `0x` and 16 or 32 hexadecimal digits, as /dev/disk/by-id/wwn-* has it."""
 
     name: str
     size_bytes: int
