@@ -1,4 +1,4 @@
-"""One family from power on to the reboot at the end, as an operator does it; then the same template once more.
+"""One family from power on to the reboot at the end, as an operator does it; then the same templates once more.
 
 Everything that is compared was read from outside the guest: disk files, the silicon, the BMC over LAN.
 """
@@ -66,15 +66,18 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
         operator.command("secret", "set", "oob-ops", "--file", "-", input=password)
         if family.spec.redfish is not None:
             operator.command("secret", "set", "oob-lab", "--file", "-", input=family.spec.redfish.password)
-        template = scenario.directory / "template.json"
         files = server.data / "files"
         files.mkdir(parents=True, exist_ok=True)
         for name, content in family.build_packages().items():
             (files / name).write_bytes(content)
-        template.write_text(json.dumps(family.build_template(f"{server.guest_url}/bootos/files")))
-        operator.command("template", "add", template)
+        names = []
+        for template in family.build_templates(f"{server.guest_url}/bootos/files"):
+            names.append(template["name"])
+            path = scenario.directory / f"{names[-1]}.json"
+            path.write_text(json.dumps(template))
+            operator.command("template", "add", path)
         machine.power_on()
-        job = run_job(family, machine, operator)
+        job = run_jobs(names, machine, operator)
         row.job, row.message = job["state"], job["message"]
         starts = [line for line in machine.serial.lines if re.search(r"bootos: agent \S+ starts", line.text)]
         row.reboots = len(starts) - 1
@@ -85,7 +88,7 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
         look_from_outside(family, machine, row, password)
         machine.spec = msgspec.structs.replace(machine.spec, boot=kernel)
         machine.power_on()
-        row.again = plan_again(family, machine, operator)
+        row.again = plan_again(names, machine, operator)
     return row
 
 
@@ -94,27 +97,34 @@ def show(text: str) -> None:
         log.info("%s", text)
 
 
-def run_job(family: Family, machine: Machine, operator: Operator) -> dict[str, Any]:
-    """The job to its end, and the reboot after it."""
+def run_jobs(names: Sequence[str], machine: Machine, operator: Operator) -> dict[str, Any]:
+    """A job for each template to its end, and the reboot after the last; or the first job that is not done."""
     serial = machine.spec.identity.serial
     find = while_on(machine, lambda: operator.find_machine(serial))
     wait_for(find, BOOT_DEADLINE_S, what="the registration", pause_s=1.0)
-    created = operator.command("job", "create", "--machine", serial, "--template", family.name)
-    job = operator.wait_for_job(created["id"], ["done"], JOB_DEADLINE_S, machine=machine)
-    if job["state"] == "done":
-        machine.wait_for_serial(r"resetting the machine|reboot: Restarting system", 120)
+    job: dict[str, Any] = {}
+    for name in names:
+        reboot = "--reboot" if name == names[-1] else "--no-reboot"
+        created = operator.command("job", "create", "--machine", serial, "--template", name, reboot)
+        job = operator.wait_for_job(created["id"], ["done"], JOB_DEADLINE_S, machine=machine)
+        if job["state"] != "done":
+            return job
+    machine.wait_for_serial(r"resetting the machine|reboot: Restarting system", 120)
     return job
 
 
-def plan_again(family: Family, machine: Machine, operator: Operator) -> list[str]:
-    """What the same template plans on the configured machine."""
+def plan_again(names: Sequence[str], machine: Machine, operator: Operator) -> list[str]:
+    """What the same templates plan on the configured machine."""
     machine.wait_for_serial("waiting for an order", BOOT_DEADLINE_S)
     serial = machine.spec.identity.serial
-    created = operator.command("job", "create", "--machine", serial, "--template", family.name, "--plan")
-    job = operator.wait_for_job(created["id"], ["planned"], JOB_DEADLINE_S, machine=machine)
-    if job["state"] != "planned":
-        return [f"{job['state']}: {job['message']}"]
-    return [action["summary"] for step in job["report"]["steps"] for action in step["actions"]]
+    planned = []
+    for name in names:
+        created = operator.command("job", "create", "--machine", serial, "--template", name, "--plan")
+        job = operator.wait_for_job(created["id"], ["planned"], JOB_DEADLINE_S, machine=machine)
+        if job["state"] != "planned":
+            return [f"{job['state']}: {job['message']}"]
+        planned += [action["summary"] for step in job["report"]["steps"] for action in step["actions"]]
+    return planned
 
 
 def look_from_outside(family: Family, machine: Machine, row: Row, password: str) -> None:

@@ -27,6 +27,26 @@ OOB = ("10.0.9.21", "255.255.255.0", "10.0.9.1")
 OOB_USER = "ops"
 FIRST_BIOS = "2.2.11"
 HOPS = (("2.10.0", "2.0.0"), ("2.19.1", "2.10.0"))
+OS_DISK = {
+    "select": {"array": "os"},
+    "table": "gpt",
+    "partitions": [
+        {"name": "boot", "size": "256MiB", "filesystem": {"type": "ext4", "label": "boot"}},
+        {"name": "root", "size": "rest", "filesystem": {"type": "xfs", "label": "root"}},
+    ],
+}
+DATA_DISK = {
+    "select": {"array": "data"},
+    "table": "gpt",
+    "partitions": [{"name": "pv", "size": "rest", "volume_group": "vg0"}],
+}
+VOLUME_GROUP = {
+    "name": "vg0",
+    "volumes": [
+        {"name": "db", "size": "512MiB", "filesystem": {"type": "xfs", "label": "db"}},
+        {"name": "log", "size": "rest", "filesystem": {"type": "ext4", "label": "log"}},
+    ],
+}
 
 
 class Array(msgspec.Struct, kw_only=True):
@@ -39,15 +59,17 @@ class Array(msgspec.Struct, kw_only=True):
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """`sections` are the parts of the template beside those that all families have. `settings` and `versions` are
+    """`sections` are the parts of the template beside those that all families have; `later` are those of further
+    templates, each of which a job of its own carries out without a reboot before it. `settings` and `versions` are
     what the hardware shall say at the end, by the words of `read_settings` and `read_versions`; `reboots` how often
-    the machine starts again inside the job."""
+    the machine starts again inside the jobs."""
 
     name: str
     spec: MachineSpec
     sections: dict[str, Any]
     find_arrays: Callable[[Machine, Path], dict[str, Array]]
     arrays: dict[str, tuple[str, int, int]]  # (level, drives, hot spares)
+    later: tuple[dict[str, Any], ...] = ()
     read_settings: Callable[[Machine], dict[str, str]] | None = None
     settings: dict[str, str] = {}
     read_versions: Callable[[Machine], list[str]] | None = None
@@ -86,8 +108,16 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         # The lab's package behaves like Dell's on every machine.
         return [{**item, "format": "dell-dup"}]
 
+    def build_templates(self, files_url: str) -> list[dict[str, Any]]:
+        """The templates of this family in the order of their jobs."""
+        later = enumerate(self.later, start=2)
+        return [
+            self.build_template(files_url),
+            *({"name": f"{self.name}-{number}", **sections} for number, sections in later),
+        ]
+
     def build_template(self, files_url: str) -> dict[str, Any]:
-        """The whole template of this family."""
+        """The template that all families have."""
         return {
             "name": self.name,
             "firmware": self.build_firmware(files_url),
@@ -96,30 +126,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
                 "users": [{"name": OOB_USER, "role": "administrator", "password": {"secret": "oob-ops"}}],
                 **self.oob,
             },
-            "disks": [
-                {
-                    "select": {"array": "os"},
-                    "table": "gpt",
-                    "partitions": [
-                        {"name": "boot", "size": "256MiB", "filesystem": {"type": "ext4", "label": "boot"}},
-                        {"name": "root", "size": "rest", "filesystem": {"type": "xfs", "label": "root"}},
-                    ],
-                },
-                {
-                    "select": {"array": "data"},
-                    "table": "gpt",
-                    "partitions": [{"name": "pv", "size": "rest", "volume_group": "vg0"}],
-                },
-            ],
-            "volume_groups": [
-                {
-                    "name": "vg0",
-                    "volumes": [
-                        {"name": "db", "size": "512MiB", "filesystem": {"type": "xfs", "label": "db"}},
-                        {"name": "log", "size": "rest", "filesystem": {"type": "ext4", "label": "log"}},
-                    ],
-                }
-            ],
+            "disks": [OS_DISK, DATA_DISK],
+            "volume_groups": [VOLUME_GROUP],
             **self.sections,
         }
 

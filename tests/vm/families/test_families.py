@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bossfamily import BOSS
 from configured import Row, build_table, configure, find_differences
 from family import FAMILIES, Family
 
@@ -22,7 +23,7 @@ def rows(output: Path) -> Iterator[list[Row]]:
     (output / "families.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", (*FAMILIES, BOSS), ids=lambda family: family.name)
 def test_a_machine_of_the_family_becomes_what_its_template_says(
     family: Family, image: Path, output: Path, rows: list[Row]
 ) -> None:
