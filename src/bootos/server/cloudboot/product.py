@@ -4,14 +4,9 @@ from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.naming import (
-    NameTakenError,
-    find_or_enrol_told,
-    read_stored_inventory,
-    read_told_v1,
-    settle_names,
-)
+from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.nic import is_address
+from bootos.server.operation.told import read_stored_inventory, read_told_v1
 from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System

@@ -7,121 +7,26 @@ does not make it certain, it is another machine. Called by `registration` (proto
 """
 
 import logging
-from collections.abc import Iterable
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.fault import ConflictError, UnusableError
-from bootos.server.netboot.pxe_file import parse_mac
+from bootos.server.fault import ConflictError
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.enrolment import enrol, parse_sn
+from bootos.server.operation.enrolment import enrol
+from bootos.server.operation.told import MOST_MACS, Marks, Told, read_stored_marks
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import fold, list_namesakes
 from bootos.server.store.table import Alias, Claim, ImagePin, Job, Mac, Machine
-from bootos.wire import v2
-from bootos.wire.filler import drop_placeholder, drop_unset_uuid
-from bootos.wire.identity import choose_identity, find_kind, is_placeholder
-from bootos.wire.inventory import Inventory
+from bootos.wire.identity import find_kind, is_placeholder
 
 log = logging.getLogger(__name__)
 
-MOST_PLACEHOLDERS = 4  # of one machine's firmware
-MOST_MACS = 256
 MOST_SAID = 8  # names that a machine was never known by, and that are kept
 MOST_NAMESAKES = 10  # of which it is asked whether one is certain
-MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
 TAKEN_RETRY_S = 60
 RANKS = {"serial": 0, "uuid": 1, "board": 2, "mac": 3}
 """A machine keeps the better name: a serial number is not given up for a UUID that an older agent says."""
-
-
-class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells a machine from others, of an inventory; placeholders are None."""
-
-    serial: str | None
-    uuid: str | None
-    board: str | None
-    macs: frozenset[str]
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent tells of its machine. `by`: what the name is, as far as that is known (`wire.identity`); `mac`: of
-    the NIC that booted; `others`: what else this machine may have been called, `placeholders` among them; `v1`: it is
-    an agent of Cloudboot v1, which knows neither UUID nor board; `boot_id`, `address`: the boot that tells it, and
-    where that is."""
-
-    name: str
-    by: str
-    mac: str
-    marks: Marks
-    placeholders: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    v1: bool = False
-    boot_id: str = ""
-    address: str = ""
-
-
-def read_told(registration: v2.Registration, address: str) -> Told:
-    """What an agent of protocol v2 tells. One of an earlier release may say a placeholder: the machine is then known by
-    what the others of its release would say. What it says that it was called before counts only where it is a
-    placeholder, or stands in its inventory. Raises UnusableError."""
-    inventory = registration.inventory
-    said, marks, booted = (
-        parse_sn(registration.sn),
-        read_marks(inventory),
-        parse_mac(registration.pxe_mac or ""),
-    )
-    name = said
-    if is_placeholder(said):
-        macs = (mac for nic in inventory.nics[:MOST_MACS] if (mac := parse_mac(nic.mac or "")))
-        mac = booted or next(macs, None)
-        chosen = choose_identity(serial=marks.serial, uuid=marks.uuid, board=marks.board, mac=mac)
-        if not chosen.name:
-            raise UnusableError(
-                f"{said!r} is a placeholder, and the machine tells no UUID, no board and no MAC in its place",
-                hint="the machine's SMBIOS must tell a serial number (type 1)",
-            )
-        name = parse_sn(chosen.name)
-    by = find_kind(name, board=marks.board if name != marks.serial else None)
-    former = inventory.identity.former if inventory.identity is not None else []
-    written = [said, inventory.system.serial, inventory.system.uuid, *former[:MOST_PLACEHOLDERS]]
-    short = (text for text in written if _drop_long(text))
-    placeholders = _pick(text for text in short if text and is_placeholder(text)) if by != "serial" else ()
-    known = (text for text in (marks.uuid, marks.board, booted) if text and fold(text) != fold(name))
-    return Told(
-        name=name,
-        by=by,
-        mac=booted or "",
-        marks=marks,
-        placeholders=placeholders,
-        others=(*placeholders, *_pick(known)),
-        boot_id=registration.boot_id,
-        address=address,
-    )
-
-
-def read_told_v1(sn: str, inventory: Inventory, mac: str, address: str) -> Told:
-    """What an agent of Cloudboot v1 tells: it knows no UUID, and calls its machine alike in all its calls. Raises
-    UnusableError."""
-    name, marks = parse_sn(sn), read_marks(inventory)
-    marks = msgspec.structs.replace(marks, serial=None, uuid=None, board=None)
-    return Told(
-        name=name, by=find_kind(name), mac=parse_mac(mac) or "", marks=marks, v1=True, address=address
-    )
-
-
-def read_marks(inventory: Inventory) -> Marks:
-    """Those of an inventory, as an agent of any release tells it."""
-    texts = (text for nic in inventory.nics[:MOST_MACS] for text in (nic.mac, nic.permanent_mac) if text)
-    serial = drop_placeholder(_drop_long(inventory.system.serial))
-    return Marks(
-        serial=serial if find_kind(serial or "") == "serial" else None,  # v1 agents had UUIDs and MACs there
-        uuid=drop_unset_uuid(_drop_long(inventory.system.uuid)),
-        board=drop_placeholder(_drop_long(inventory.board.serial)),
-        macs=frozenset(mac for text in texts if (mac := parse_mac(text))),
-    )
 
 
 class NameTakenError(Exception):
@@ -186,7 +91,7 @@ def settle_names(session: WriteSession, machine: Machine, told: Told) -> None:
 def _take_name(session: WriteSession, machine: Machine, told: Told) -> None:
     """Rename it. But where jobs, settings, a pin or a PXE file may be meant for it by its present name, a name that its
     inventory does not have proves nothing: the operator sees it, and may rename it."""
-    stored = _read_stored(machine)
+    stored = read_stored_marks(machine)
     marks = {fold(mark) for mark in (stored.uuid, stored.board) if mark} if stored is not None else set()
     actor = Actor(name="a client", address=told.address)
     if fold(told.name) in marks or not _is_bound(session, machine):
@@ -237,7 +142,7 @@ def _find_by_former_name(session: Session, told: Told) -> Machine | None:
     """The one machine that was called as this one may have been, and is certainly the same."""
     if not is_placeholder(told.name):
         owners = list_namesakes(session, told.name, held=True, limit=2)
-        if len(owners) == 1 and not _is_another(_read_stored(owners[0]), told):
+        if len(owners) == 1 and not _is_another(read_stored_marks(owners[0]), told):
             return owners[0]
     macs = told.marks.macs | ({told.mac} if told.mac else set())
     shown = select(Mac.machine_id).where(Mac.mac.in_(sorted(macs)[:MOST_MACS]))
@@ -259,7 +164,7 @@ def is_certain(session: Session, machine: Machine, name: str, told: Told) -> boo
     booted from is that machine's, and so is its UUID or board. Where one side told neither, as Cloudboot v1 does, all
     MACs must agree, and the name be a placeholder, which v1 agents take for one. A record that several machines had
     under a placeholder is nobody's."""
-    stored = _read_stored(machine)
+    stored = read_stored_marks(machine)
     if stored is None or _is_another(stored, told):
         return False
     macs, said = stored.macs, told.marks.macs
@@ -288,19 +193,6 @@ def is_certain(session: Session, machine: Machine, name: str, told: Told) -> boo
     )
 
 
-def read_stored_inventory(machine: Machine) -> Inventory | None:
-    """The machine's; None when it has none, or one of a kind that is not known."""
-    try:
-        return msgspec.convert(machine.inventory, Inventory)
-    except msgspec.ValidationError:
-        return None
-
-
-def _read_stored(machine: Machine) -> Marks | None:
-    inventory = read_stored_inventory(machine)
-    return read_marks(inventory) if inventory is not None else None
-
-
 def _is_another(stored: Marks | None, told: Told) -> bool:
     """Whether what both tell says that they are two machines. A board is replaced with its UUID, or keeps both."""
     if stored is None:
@@ -311,17 +203,3 @@ def _is_another(stored: Marks | None, told: Told) -> bool:
         mine and other and fold(mine) != fold(other)
         for mine, other in ((stored.board, told.marks.board), (stored.serial, told.marks.serial))
     )
-
-
-def _drop_long(text: str | None) -> str | None:
-    return text if text is not None and len(text) <= MOST_LETTERS else None
-
-
-def _pick(names: Iterable[str]) -> tuple[str, ...]:
-    """Those that may be names, each once, some few."""
-    kept: dict[str, str] = {}
-    for name in names:
-        text = name.strip()
-        if 0 < len(text) <= MOST_LETTERS and text.isprintable():
-            kept.setdefault(fold(text), text)
-    return tuple(kept.values())[:MOST_PLACEHOLDERS]

@@ -14,8 +14,9 @@ from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, read_told, settle_names
+from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.operation.told import read_told
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
