@@ -20,6 +20,7 @@ from bootos.wire import v2
 from bootos.wire.ability import OURS
 
 if TYPE_CHECKING:
+    from bootos.agent.session.capturing import Capturer
     from bootos.agent.session.client import Client
     from bootos.agent.session.reporter import Reporter
 
@@ -69,10 +70,13 @@ def import_meanwhile(names: tuple[str, ...]) -> None:
 
 def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     """Job after job, until one ends with a reboot."""
+    from bootos.agent.session.capturing import Capturer
+
+    capturer = Capturer(host.machine, reporter.masker, host.cmdline.pxe_mac)
     while True:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
-        order = wait_for_order(client, reporter, host.clock)
+        order = wait_for_order(client, reporter, host.clock, capturer)
         from bootos.agent.job.ending import leave
         from bootos.agent.job.job import carry_out
 
@@ -268,9 +272,11 @@ def format_machine_word(machine_id: str) -> str:
     return f"id:{machine_id}" if machine_id.isdecimal() else machine_id
 
 
-def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK) -> v2.Order:
-    """Long-poll until the operator starts a job for this machine."""
-    from bootos.agent.session.capturing import send_capture
+def wait_for_order(
+    client: "Client", reporter: "Reporter", clock: Clock = CLOCK, capturer: "Capturer | None" = None
+) -> v2.Order:
+    """Long-poll until the operator starts a job for this machine. With a `capturer` the captures that are asked for
+    meanwhile are taken; while one is, no order is fetched."""
     from bootos.agent.session.client import Refused, Unreachable
 
     log.info("waiting for an order from %s", client.server_addr)
@@ -279,11 +285,11 @@ def wait_for_order(client: "Client", reporter: "Reporter", clock: Clock = CLOCK)
     while True:
         try:
             order = client.fetch_order(client.poll_s)
-            if order is not None and order.mode == "capture":
+            if order is not None and order.mode == "capture" and capturer is not None:
                 if order.job_id == answered:  # the server did not take the answer
                     clock.sleep(next(attempts))
                 answered = order.job_id
-                send_capture(client, reporter.masker, read_cmdline().pxe_mac)
+                capturer.send(client)
                 continue
             attempts = pauses()
             if order is not None:
