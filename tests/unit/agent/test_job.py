@@ -86,6 +86,18 @@ def test_a_failing_script_fails_the_job_with_its_name_and_no_mac_is_uploaded(hos
     assert peer.macs == []
 
 
+def test_a_step_that_fails_for_what_nobody_foresaw_is_failed_with_the_reason(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    host.inventory.nics = [None]  # type: ignore[list-item]
+    assert carry_out(order(), host, client, reporter) is Next.ORDER
+    last = peer.reports[-1]
+    assert last.state is v2.JobState.FAILED
+    (plan,) = last.steps
+    assert plan.state is v2.StepState.FAILED
+    assert plan.ended_at
+    assert "AttributeError" in plan.message
+
+
 def test_skipped_hardware_configuration_still_uploads_the_mac(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     assert carry_out(order(skip_hardware=True, reboot=True), host, client, reporter) is Next.REBOOT

@@ -108,11 +108,17 @@ class Progress(Watcher):
             self._reporter.update(msgspec.structs.replace(state, certificates=known))
 
     def end(self, state: JobState, message: str = "", *, problems: Sequence[Problem] = ()) -> None:
-        """The terminal state; steps that never began are marked as skipped."""
+        """The terminal state; steps that never began are marked as skipped. What still runs where the job did not
+        succeed is what it failed at, for a reason that nobody foresaw there: it failed with the message."""
         with self._lock:
             for step in self._steps:
                 if step.state is StepState.PENDING:
                     step.state = StepState.SKIPPED
+                elif step.state is StepState.RUNNING and state in (JobState.FAILED, JobState.REFUSED):
+                    step.state, step.message, step.ended_at = StepState.FAILED, message, now()
+                    for action in step.actions:
+                        if action.state is StepState.RUNNING:
+                            action.state = StepState.FAILED
             views = [ProblemView(path=item.path, message=item.message, hint=item.hint) for item in problems]
             changed = msgspec.structs.replace(
                 self._reporter.state, state=state, message=message, problems=views
