@@ -109,6 +109,25 @@ def test_a_plan_is_approved_on_its_page(server: Running, agent: Agent) -> None:
     assert send(server, f"/jobs/{planned}/approve", cookie)[0] == 403
 
 
+def test_an_approved_plan_is_offered_again_only_when_it_came_to_no_good_end(
+    server: Running, agent: Agent
+) -> None:
+    planned = plan(server, agent)
+    cookie = log_in(server)
+    made = server.operate("POST", f"/jobs/{planned}/approve")["id"]
+    page = read(server, f"/jobs/{planned}", cookie)
+    assert "Approve and carry out" not in page
+    assert f'<a href="/jobs/{made}">job {made}</a> carries this plan out' in page
+    server.operate("POST", f"/jobs/{made}/cancel")
+    assert "Approve and carry out" in read(server, f"/jobs/{planned}", cookie)
+    again = server.operate("POST", f"/jobs/{planned}/approve")["id"]
+    agent.order()
+    agent.report(again, state="succeeded")
+    assert server.job(again)["state"] == "done"
+    assert "Approve and carry out" not in read(server, f"/jobs/{planned}", cookie)
+    assert (server.job(planned)["approved_job"], server.job(planned)["can_approve"]) == (again, False)
+
+
 @pytest.fixture
 def strict_server(tmp_path: Path) -> Iterator[Running]:
     settings = Settings(

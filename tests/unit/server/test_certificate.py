@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from browsing import log_in, read
 from serving import Agent, Running
 from typer.testing import CliRunner
 
@@ -37,6 +38,25 @@ def test_a_certificate_of_an_earlier_report_is_kept(server: Running, agent: Agen
     words += ["--output", str(tmp_path / "out")]
     CliRunner(env=environment).invoke(build_app(words), words)
     assert json.loads((tmp_path / "out/S1.json").read_text()) == certificate("S1", "a" * 64)
+
+
+def test_the_page_of_a_job_shows_its_certificates_and_links_them(server: Running, agent: Agent) -> None:
+    server.put_template()
+    server.create_job()
+    order = agent.order()
+    headers = log_in(server)
+    assert "Erase certificates" not in read(server, "/jobs/1", headers)
+    assert server.request("GET", "/jobs/1/certificates.json", headers=headers).status == 404
+    made = [certificate("<S1>", "a" * 64), {"sha256": "b" * 64, "drive": "of another shape"}]
+    assert agent.report(order["job_id"], certificates=made).status == 200
+    page = read(server, "/jobs/1", headers)
+    assert "&lt;S1&gt;" in page and "2024-01-01T00:00:00Z" in page
+    assert 'href="/jobs/1/certificates.json"' in page
+    assert 'href="/jobs/1/certificates.json"' in read(server, "/parts/jobs/1", headers)
+    answer = server.request("GET", "/jobs/1/certificates.json", headers=headers)
+    assert json.loads(answer.data) == made
+    assert answer.headers["content-disposition"] == 'attachment; filename="certificates-1.json"'
+    assert server.request("GET", "/jobs/1/certificates.json").status == 303
 
 
 def test_a_serial_number_cannot_lead_a_file_elsewhere(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def find_latest_job(session: Session, machine_id: int) -> Job | None:
     return session.scalar(select(Job).where(Job.machine_id == machine_id).order_by(Job.id.desc()).limit(1))
 
 
+def find_approved_job(session: Session, plan_id: int) -> Job | None:
+    """The newest job that carries out, or carried out, the approved plan of this one."""
+    query = select(Job).where(Job.plan_job == plan_id)
+    return session.scalar(query.order_by(Job.id.desc()).limit(1))
+
+
 def is_rebooting(job: Job) -> bool:
     """Whether the job's last word was that the machine reboots inside it."""
     return any(step["state"] == v2.StepState.REBOOTING for step in (job.report or {}).get("steps", []))

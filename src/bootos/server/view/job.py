@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
-from bootos.server.store.job import why_not_approvable
+from bootos.server.lifecycle import State
+from bootos.server.store.job import find_approved_job, why_not_approvable
 from bootos.server.store.table import Job, LogLine
 from bootos.server.view.conversion import build_view
 from bootos.wire.password import ScriptMasker
@@ -41,10 +42,13 @@ class JobView(msgspec.Struct, kw_only=True):
 class JobDetail(JobView, kw_only=True):
     """`evidence`: whether the machine as it was before is kept, for the support list. `template_text` is what the
     operator wrote, `template_resolved` what the machine gets: with its `bases` and the machine's values. `plan_job`:
-    the job whose approved plan this one carries out; `can_approve`: this one's plan can be approved."""
+    the job whose approved plan this one carries out; `approved_job`: the newest one that carries out this one's plan;
+    `can_approve`: this one's plan can be approved, and was not, or what was to carry it out did not come to a good
+    end."""
 
     evidence: bool
     plan_job: int | None
+    approved_job: int | None
     can_approve: bool
     bases: list[dict[str, Any]]
     skip_hardware: bool
@@ -73,15 +77,50 @@ def view_job(row: Job) -> JobView:
 
 def view_job_detail(row: Job) -> JobDetail:
     """Everything of a job but its log. Passwords in its template are masked."""
+    session = object_session(row)
+    approved = find_approved_job(session, row.id) if session is not None and row.mode == "plan" else None
+    is_open = approved is None or approved.state in (State.FAILED, State.REFUSED, State.CANCELLED)
     return build_view(
         JobDetail,
         row,
         **_read_names(row),
         evidence=row.inventory_before is not None,
-        can_approve=not why_not_approvable(row),
+        approved_job=approved.id if approved is not None else None,
+        can_approve=is_open and not why_not_approvable(row),
         template_text=ScriptMasker.of(row.template_text).text(row.template_text),
         template_resolved=mask_plain(row.template),
     )
+
+
+class CertificateView(msgspec.Struct, kw_only=True):
+    """What a page shows of an erase certificate; empty what it does not tell."""
+
+    serial: str
+    model: str
+    method: str
+    result: str
+    ended_at: str
+
+
+def list_certificates(report: dict[str, Any] | None) -> list[CertificateView]:
+    """The erase certificates of a job's report, as agents of any release wrote them."""
+    found = (report or {}).get("certificates") or []
+    return [
+        CertificateView(
+            serial=_read_word(item, "drive", "serial"),
+            model=_read_word(item, "drive", "model"),
+            method=_read_word(item, "method", "method"),
+            result=_read_word(item, "verification", "result"),
+            ended_at=_read_word(item, "ended_at"),
+        )
+        for item in found
+    ]
+
+
+def _read_word(value: Any, *keys: str) -> str:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def list_jobs(

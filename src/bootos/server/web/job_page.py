@@ -1,18 +1,20 @@
 """The pages of the jobs: all of them, and each with its log and what may be done with it. Used by `pages`."""
 
-from litestar import get, post
+import msgspec
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Redirect
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
+from bootos.server.fault import NotFoundError
 from bootos.server.operation import job as operation
 from bootos.server.operation import support
 from bootos.server.operation.approval import approve_plan
 from bootos.server.store.job import find_job
 from bootos.server.view import job as view
-from bootos.server.view.job import BATCH, list_last_lines, view_job_detail
+from bootos.server.view.job import BATCH, list_certificates, list_last_lines, view_job_detail
 from bootos.server.web.render import Form, Page, Pages
 
 SHOWN_JOBS = 200
@@ -45,6 +47,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
             request,
             "job.html",
             job=job,
+            certificates=list_certificates(job.report),
             lines=lines,
             last=last,
             is_cut=len(lines) == LOG_LINES,
@@ -55,7 +58,21 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     def job_part(request: Caller, job_id: FromPath[int]) -> Page:
         with store.read() as session:
             job = view_job_detail(find_job(session, job_id))
-        return pages.render(request, "job_part.html", job=job)
+        certificates = list_certificates(job.report)
+        return pages.render(request, "job_part.html", job=job, certificates=certificates)
+
+    @get("/jobs/{job_id:int}/certificates.json", sync_to_thread=True)
+    def read_certificates(job_id: FromPath[int]) -> Response[bytes]:
+        with store.read() as session:
+            found = (find_job(session, job_id).report or {}).get("certificates") or []
+        if not found:
+            raise NotFoundError(f"job {job_id} has no erase certificate")
+        headers = {
+            "Content-Disposition": f'attachment; filename="certificates-{job_id}.json"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        content = msgspec.json.format(msgspec.json.encode(found), indent=2)
+        return Response(content=content, media_type="application/json", headers=headers)
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
     def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
@@ -69,4 +86,4 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
         operation.cancel_job(context, read_actor(request, "web"), job_id)
         return Redirect(f"/jobs/{job_id}", status_code=303)
 
-    return [add_support, list_jobs, show_job, job_part, approve_job, cancel_job]
+    return [add_support, list_jobs, show_job, job_part, read_certificates, approve_job, cancel_job]
