@@ -218,3 +218,45 @@ def test_the_page_of_the_api_has_each_call_of_the_operator_and_no_other(server: 
                 methods = []
     assert served - told == set()
     assert told - served == set()
+
+
+@pytest.mark.parametrize(
+    ("driver", "problems", "notes"),
+    [
+        ("raid.mdadm", [], []),
+        ("bios.racadm", [("raid.driver", "'bios.racadm' is no driver for raid")], []),
+        ("raid.megarad", [], [("raid.driver", "no driver of BootOS is called 'raid.megarad'")]),
+    ],
+)
+def test_a_named_driver_is_judged_as_far_as_the_server_knows_drivers(
+    server: Running, driver: str, problems: list[tuple[str, str]], notes: list[tuple[str, str]]
+) -> None:
+    text = f"name: t\nraid: {{clear: true, driver: {driver}}}\n"
+    checked = server.operate("POST", "/templates/check", {"text": text})
+    for found, wanted in ((checked["problems"], problems), (checked["notes"], notes)):
+        assert [(item["path"], item["message"].partition(":")[0]) for item in found] == wanted
+        assert all("known: raid.mdadm, raid.megaraid" in item["hint"] for item in found)
+    assert checked["ok"] is not bool(problems)
+
+
+def test_a_job_with_a_driver_that_the_server_does_not_know_says_so_in_its_log(server: Running) -> None:
+    agent = Agent(server, drivers=["raid.acme"])
+    agent.register()
+    for name, is_said in (("raid.acme", False), ("raid.megarad", True)):
+        server.put_template(name, f"name: {name}\nraid: {{clear: true, driver: {name}}}\n")
+        job = server.create_job(template=name)
+        log = server.request(
+            "GET",
+            f"/api/operator/jobs/{job['id']}/log.txt",
+            headers={"Authorization": f"Bearer {server.context.operator_token}"},
+        ).data.decode()
+        assert ("raid.driver: no driver of BootOS is called" in log) is is_said
+        server.operate("POST", f"/jobs/{job['id']}/cancel")
+
+
+def test_a_driver_that_a_machines_value_names_is_looked_at_when_the_job_is_made(server: Running) -> None:
+    Agent(server).register()
+    text = "name: t\nvariables: {card: bios.racadm}\nraid: {clear: true, driver: '<{card}>'}\n"
+    server.put_template("t", text)
+    answer = server.refuse("POST", "/jobs", {"machine": "SN001", "template": "t"})
+    assert "raid.driver" in str(answer.data)

@@ -87,7 +87,7 @@ def check_template(client: Client, out: Output, file: FileArgument) -> None:
     if out.as_json:
         out.json(answer)
     else:
-        for problem in answer["problems"]:
+        for problem in [*answer["problems"], *answer.get("notes", [])]:
             place = f"{problem['path']}: " if problem["path"] else ""
             hint = f" ({problem['hint']})" if problem["hint"] else ""
             out.console.print(Text(f"{file}: {place}{problem['message']}{hint}"))

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy.orm import Session
 
+from bootos.engine.drivername import find_driver_notes, find_driver_problems
 from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, UnusableError
@@ -49,6 +50,8 @@ def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -
                 hint="plan first (bootos job create --plan), look at it, then bootos job approve JOB",
             )
         job = queue_job(context, session, build_job(session, machine, wanted, created_by=actor.signature))
+        for note in find_driver_notes(job.template, machine.drivers):
+            add_line(session, job, str(note), level="warning")
         record(session, actor, "job.create", job.id, f"{machine.sn}: {job.mode} {job.template_name}")
         return view_job_detail(job)
 
@@ -75,7 +78,7 @@ def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by:
         problems += unknown
         if not problems:
             template, found = read_template(value)
-            problems += found
+            problems += [*found, *find_driver_problems(value)]
     secret_names = sorted(find_secrets(template)) if template is not None else []
     for name in find_unknown(session, secret_names):
         hint = f"set it: bootos secret set {name}"

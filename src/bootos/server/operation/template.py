@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.document import parse_document
+from bootos.engine.drivername import find_driver_notes, find_driver_problems
 from bootos.errors import BootosError, Problem, Problems, ProblemsError
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, UnusableError
@@ -62,6 +63,7 @@ def read_text(session: Session, text: str, format: str, *, stored: bool = False)
     draft = check_draft(value, build_base_finder(session), known=MachineSettings.__struct_fields__)
     if draft.template is not None:
         draft.problems += find_plain_passwords(draft.template)
+        draft.problems += find_driver_problems(draft.resolved)
     return draft
 
 
@@ -77,6 +79,7 @@ def check_template(context: Context, wanted: NewTemplate) -> Checked:
         ok=not draft.problems,
         name=template.name if template is not None else str(draft.document.get("name") or ""),
         problems=draft.problems,
+        notes=find_driver_notes(draft.resolved) if template is not None else [],
         secrets=names,
         missing_secrets=missing,
         bases=draft.bases,

@@ -44,11 +44,13 @@ class SecretView(msgspec.Struct, kw_only=True):
 
 class Checked(msgspec.Struct, kw_only=True):
     """`secrets` are those the template refers to, `missing_secrets` those of them that are not stored.
-    `resolved` is the template with everything that it inherits from `bases`."""
+    `resolved` is the template with everything that it inherits from `bases`. `notes`: what may be wrong, and only the
+    machine can tell."""
 
     ok: bool
     name: str = ""
     problems: list[Problem] = []
+    notes: list[Problem] = []
     secrets: list[str] = []
     missing_secrets: list[str] = []
     bases: list[BaseTaken] = []
