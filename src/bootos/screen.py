@@ -15,17 +15,7 @@ from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 
-CONTROLS = {
-    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
-    0x7F: "\u2421",
-    **dict.fromkeys(range(0x80, 0xA0), "\N{REPLACEMENT CHARACTER}"),
-}
-"""Control characters (ECMA-48: C0, DEL, C1), which a terminal would obey -> their pictures in Unicode."""
-
-
-def show_controls(text: str) -> str:
-    """The text with every control character made visible, but for line feed and tabulator."""
-    return text.translate(CONTROLS)
+from bootos.printable import show_controls
 
 
 def write_out(text: str, stream: TextIO | None = None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
-SHARED = {"", "errors", "masking", "process", "document", "waiting"}
+SHARED = {"", "errors", "masking", "process", "document", "waiting", "printable"}
 MAY_IMPORT = {
     "template": SHARED,
     "wire": SHARED | {"template"},
@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "files": set(),
     "repository": set(),
     "loader": set(),
-    "screen": set(),
+    "printable": set(),
+    "screen": {"printable"},
 }
 # Folders of `drivers` that several drivers use. No folder imports any other one.
 SHARED_ROOMS = {"storage", "redfish"}

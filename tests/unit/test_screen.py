@@ -14,7 +14,8 @@ from bootos.image.driver.listing import Listed
 from bootos.image.progress import BuildScreen
 from bootos.lab.budget import Budget, Held, print_budgets
 from bootos.lab.demo.report import DemoReport, print_report
-from bootos.screen import Screen, build_table, show_controls, write_out
+from bootos.printable import show_controls
+from bootos.screen import Screen, build_table, write_out
 from bootos.server.command.option import Output
 
 HOSTILE = "make[2]: [/foo] [bold]x[/bold] [link=http://a]y :boom: \x1b[2J\x1b]0;title\x07 \x9b2J"

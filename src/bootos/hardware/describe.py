@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from bootos.hardware.pcigap import find_gaps
+from bootos.printable import show_line
 from bootos.wire.inventory import Disk, DiskType, Inventory, Nic, PciDevice, RaidController
 
 WIDTH = 66  # the width of a value: 80 columns less the longest name and two spaces
@@ -39,7 +40,7 @@ def build_summary(inventory: Inventory) -> list[tuple[str, str]]:
     _add(
         rows, "Note", _shorten([line for note in inventory.notes for line in wrap(note, WIDTH)], _NOTE_LINES)
     )
-    return rows
+    return [(name, show_line(value)) for name, value in rows]
 
 
 def format_size(size_bytes: int | None, *, decimal: bool = False) -> str:

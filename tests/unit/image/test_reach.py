@@ -267,7 +267,7 @@ def test_what_a_stage_tells_through_is_passed_over_by_name_and_not_by_module(sta
         *TOOLS,
         "bootos.masking:Masker",
         "bootos.screen:Screen",
-        "bootos.screen:show_controls",
+        "bootos.printable:show_controls",
         "bootos.process:run",
     }
     assert find_unseen(source, stage, {*reached, *told}) == set()

@@ -4,8 +4,11 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from bootos.engine.capture.understand import Understood
 from bootos.hardware.describe import build_summary, format_size
+from bootos.printable import show_lines
 from bootos.wire.inventory import Disk, Inventory, RaidController
 
 _WIDTH = 100
@@ -15,7 +18,9 @@ _APART = ("RAID", "Note")  # rows of the summary that are told at length
 
 
 def format_understood(found: Understood) -> list[str]:
-    """The lines: the machine in short, each controller, disk and setting, then the notes."""
+    """The lines: the machine in short, each controller, disk and setting, then the notes. What the machine says makes
+    no line of its own."""
+    found = msgspec.convert(show_lines(msgspec.to_builtins(found)), Understood)
     parts = [
         list(_tell_machine(found.inventory)),
         *(list(part) for part in _tell_raid(found)),
