@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_DEPTH = 100  # of tables and lists, one inside the other
+
 _MISSING = object()
 
 
@@ -45,18 +47,39 @@ def parse_document(text: str, *, format: str, name: str = "document", take_last:
 
     `take_last`: of such keys the last counts, as it did in releases that stored the text. TOML allows none.
     """
+    if format not in ("toml", "json", "yaml", "yml"):
+        raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")
     try:
-        if format == "toml":
-            return tomllib.loads(text)
-        if format == "json":
-            if not take_last:
-                json.loads(text, object_pairs_hook=functools.partial(_check_pairs, name))
-            return json.loads(text)
-        if format in ("yaml", "yml"):
-            return _parse_yaml(text, name, take_last=take_last)
+        value = _parse(text, format, name, take_last=take_last)
+        is_deep = is_deeper(value, MOST_DEPTH)
     except ValueError as cause:
         raise BootosError(f"{name} is not valid {format.upper()}: {cause}") from cause
-    raise BootosError(f"{name} has an unknown format {format!r}", hint="use .yaml, .toml or .json")
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        hint = f"tables and lists go at most {MOST_DEPTH} deep"
+        raise BootosError(f"{name} is nested too deep", hint=hint)
+    return value
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether plain values have more than `most` levels of tables and lists, one inside the other. What stands in many
+    places, by an anchor of YAML, is looked at once a level."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        inner = (item for whole in level for item in (whole.values() if isinstance(whole, dict) else whole))
+        level = list({id(item): item for item in inner if isinstance(item, dict | list)}.values())
+    return bool(level)
+
+
+def _parse(text: str, format: str, name: str, *, take_last: bool) -> Any:
+    if format == "toml":
+        return tomllib.loads(text)
+    if format == "json":
+        if not take_last:
+            json.loads(text, object_pairs_hook=functools.partial(_check_pairs, name))
+        return json.loads(text)
+    return _parse_yaml(text, name, take_last=take_last)
 
 
 def _check_pairs(name: str, pairs: list[tuple[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 Said = TypeVar("Said")
 Value = TypeVar("Value")
 
-MISREADINGS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+MISREADINGS = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 """What a reader raises that did not foresee what it reads: a file or a device that fails (OSError), and a tool's output
 or a saved value that has not the shape that its maker published (all others, those of `json` and `msgspec` too)."""
 

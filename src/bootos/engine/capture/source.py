@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
+from bootos.document import MOST_DEPTH, is_deeper
 from bootos.errors import BootosError, describe_os_error
 
 MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
 MOST_TOGETHER_BYTES = 4 * MOST_BYTES  # of all files
 MOST_FILES = 2000  # in a directory
-MOST_DEPTH = 100  # of JSON inside JSON
 MOST_TRIES = 200  # at what looks like JSON and is none: each reads up to the end
 # What reading outputs of any kind may raise: a file may hold everything.
 FAILURES = (
@@ -107,19 +107,9 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, strict=False)
     except RecursionError as cause:
         raise ValueError("its JSON is nested too deep") from cause
-    if measure_depth(value) > MOST_DEPTH:
+    if is_deeper(value, MOST_DEPTH):
         raise ValueError("its JSON is nested too deep")
     return value
-
-
-def measure_depth(value: Any) -> int:
-    """How many levels of objects and lists a value has."""
-    level, depth = [value], 0
-    while level:
-        nested = [item for item in level if isinstance(item, dict | list)]
-        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
-        depth += bool(nested)
-    return depth
 
 
 def find_documents(text: str) -> Iterator[Any]:
@@ -136,7 +126,7 @@ def find_documents(text: str) -> Iterator[Any]:
         except ValueError as cause:
             wrong, place, tries = wrong or cause, start.end() + 1, tries + 1
             continue
-        if measure_depth(value) > MOST_DEPTH:
+        if is_deeper(value, MOST_DEPTH):
             raise ValueError("its JSON is nested too deep")
         is_found = True
         yield value
