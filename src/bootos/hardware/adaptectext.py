@@ -19,7 +19,7 @@ _VOLUME = re.compile(r"^Logical (?:device|drive) number (\d+)$", re.IGNORECASE)
 _ARRAY = re.compile(r"^Array Number (\d+)$", re.IGNORECASE)
 _DEVICE = re.compile(r"^Device #(\d+)$", re.IGNORECASE)
 _HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
-VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
 
 

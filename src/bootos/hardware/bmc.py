@@ -126,9 +126,10 @@ def _values(text: str) -> dict[str, str]:
     """`Key   : value` lines, keys in lower case; the first of a key counts, continuation lines have an empty key."""
     values: dict[str, str] = {}
     for line in text.splitlines():
-        found = re.match(r"\s*(\S.*?)\s*:\s(.*)$", line)
-        if found:
-            values.setdefault(found[1].lower(), found[2].strip())
+        found = re.search(r":\s", line)
+        key = line[: found.start()].strip() if found else ""
+        if found and key:
+            values.setdefault(key.lower(), line[found.end() :].strip())
     return values
 
 

@@ -64,7 +64,7 @@ def build_table(text: str) -> bytes:
 
 def _take_bytes(body: str) -> bytes:
     """The structure as `dmidecode -u` prints it; empty: it does not."""
-    parts = re.split(r"^\s*(Header and Data|Strings):\s*$", body, flags=re.MULTILINE)
+    parts = re.split(r"^[ \t]*(Header and Data|Strings):[ \t]*$", body, flags=re.MULTILINE)
     told = dict(zip(parts[1::2], parts[2::2], strict=False))
     data = bytes.fromhex("".join(_list_hex(told.get("Header and Data", ""))))
     if len(data) < _SHORTEST or data[1] != len(data):

@@ -28,7 +28,7 @@ PROGRAMS = (
 )  # fmt: skip
 ASK = ("info", "-o", "hba")
 
-_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _NVME_HEAD = re.compile(r"^(NVMe Controller ID)\s+(\d+)$", re.IGNORECASE)
 _NVME_KEYS = {
     "nvme controller id": "controller id",

@@ -33,7 +33,7 @@ _VOLUME = re.compile(r"^IR volume (\d+)$", re.IGNORECASE)
 _DEVICE = re.compile(r"^device is an? (.+)$", re.IGNORECASE)
 _MEMBER = re.compile(r"^phy\[\d+\] enclosure#/slot#$", re.IGNORECASE)
 _OWN = re.compile(r"^SAS\dIRCU:", re.IGNORECASE)  # the tool's own words, and not what it shows
-_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _WORD = re.compile(r"\((\w+)\)\s*$")
 _LEVELS = {"0": "0", "1": "1", "1e": "1E", "10": "10", "01": "10"}
 

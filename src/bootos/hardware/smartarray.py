@@ -41,7 +41,7 @@ _SHORT_VOLUME = re.compile(r"^logicaldrive (\d+) \(([^,]+), ([^,]+), (.+)\)$", r
 _SHORT_DRIVE = re.compile(r"^physicaldrive (\S+) \(port [^,]*, ([^,]+), ([^,]+), (.+)\)$", re.IGNORECASE)
 _TITLE_SERIAL = re.compile(r"\(sn: *([^)\s]+) *\)", re.IGNORECASE)
 _GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$", re.IGNORECASE)
-_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _PROSE = re.compile(
     r"^(warning|note|caution|attention|important|info|information|error|reason) *:", re.IGNORECASE
 )

@@ -50,7 +50,7 @@ def read_reply(run: Runner, program: str, words: Sequence[str], timeout_s: float
 
 def parse_reply(text: str) -> list[Reply]:
     """The JSON of one call, one part a controller; what stands before or after it is left out. Raises ValueError."""
-    start = re.search(r"^\s*\{", text, re.MULTILINE)
+    start = re.search(r"^[ \t]*\{", text, re.MULTILINE)
     whole = json.JSONDecoder(strict=False).raw_decode(text[start.end() - 1 :] if start else text)[0]
     parts = find_rows(whole, "Controllers") if isinstance(whole, dict) else []
     replies = [_build_reply(part) for part in parts if isinstance(part.get("Command Status"), dict)]

@@ -16,7 +16,7 @@ from bootos.process import Completed
 TARGET = "BIOS.Setup.1-1"
 TIMEOUT_S = 120.0
 LINE = re.compile(r"^(?P<read_only>#)?(?P<name>[A-Za-z][\w-]*)=(?P<value>.*)$")
-PENDING = re.compile(r"^(?P<value>.*?)\s*\(Pending Value=(?P<pending>.*)\)$", re.IGNORECASE)
+PENDING = re.compile(r"^(?P<value>.*?)\(Pending Value=(?P<pending>.*)\)$", re.IGNORECASE)
 GROUP = re.compile(r"^\s*BIOS\.(?P<group>\w+)\b", re.IGNORECASE)
 TAKEN = ("RAC1017", "successfully modified", "modified successfully")
 SCHEDULED = ("RAC1024", "Successfully scheduled a job")
@@ -104,7 +104,7 @@ def find_bios_job(text: str) -> str | None:
     """The job that waits to change BIOS settings, in `racadm jobqueue view`."""
     for block in re.split(r"(?=\[Job ID=)", text):
         job = re.match(r"\[Job ID=(JID_\w+)\]", block)
-        status = re.search(r"^\s*Status=(.*)$", block, re.MULTILINE)
+        status = re.search(r"^[ \t]*Status=(.*)$", block, re.MULTILINE)
         if (
             job
             and status
@@ -117,7 +117,7 @@ def find_bios_job(text: str) -> str | None:
 
 def _run(machine: Machine, command: Sequence[str], purpose: str) -> Completed:
     done = machine.run(command, timeout_s=TIMEOUT_S, check=False)
-    if done.returncode != 0 or re.search(r"^\s*ERROR\b", done.stdout + done.stderr, re.MULTILINE):
+    if done.returncode != 0 or re.search(r"^[ \t]*ERROR\b", done.stdout + done.stderr, re.MULTILINE):
         raise DriverError(f"racadm failed to {purpose} (exit code {done.returncode}): {quote_output(done)}")
     return done
 

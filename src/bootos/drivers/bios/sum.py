@@ -23,8 +23,8 @@ SEPARATOR = " > "
 NEGATED: dict[str, Comparison] = {"==": "NEQ", "!=": "EQU"}
 _END = b"</BiosCfg>"
 _CHECKED = {"0": "false", "1": "true"}
-EXCLUDED = re.compile(r"^[\s(]*(?P<name>.*?)\s+is not in\s+(?P<values>[\d\s]+)[\s)]*$")
-TERM = re.compile(r"^[\s(]*(?P<value>\d+)\s*(?P<sign>==|!=)\s*(?P<name>.*?)\s*$")
+EXCLUDED = re.compile(r"^[ (]*(?P<name>.*?) is not in (?P<values>[\d ]+)[ )]*$")
+TERM = re.compile(r"^[ (]*(?P<value>\d+) ?(?P<sign>==|!=) ?(?P<name>.*)$")
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -124,7 +124,9 @@ def parse_work_if(text: str, entries: Mapping[str, Entry]) -> list[Lock]:
     if re.search(r"\|\||\bor\b", text):
         return []
     locks = []
-    for part in re.split(r"\s+(?:and|&&)\s+", text):
+    for part in re.split(
+        r" (?:and|&&) ", " ".join(text.split())
+    ):  # one space between words, so that no pattern tries
         excluded = EXCLUDED.match(part)
         if excluded is not None:
             other = _find_entry(excluded["name"], entries)
@@ -235,7 +237,9 @@ def _read_number(text: str | None) -> int | None:
 
 def _run(machine: Machine, command: Sequence[str], purpose: str) -> Completed:
     done = machine.run(command, timeout_s=TIMEOUT_S, check=False)
-    if done.returncode != 0 or re.search(r"^\**\s*ERROR\b|Exit code\s*=\s*[1-9]", done.stdout, re.MULTILINE):
+    if done.returncode != 0 or re.search(
+        r"^\**[ \t]*ERROR\b|Exit code\s*=\s*[1-9]", done.stdout, re.MULTILINE
+    ):
         raise DriverError(
             f"{command[0]} failed to {purpose} (exit code {done.returncode}): {quote_output(done)}"
         )

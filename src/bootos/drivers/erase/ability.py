@@ -129,10 +129,10 @@ def parse_hdparm(text: str, status: str = "") -> Ability | None:
     if "Model Number:" not in text:
         return None
     ways: list[tuple[str, str]] = []
-    if re.search(r"^\s*\*\s*SANITIZE feature set", text, re.M):
+    if re.search(r"^[ \t]*\*[ \t]*SANITIZE feature set", text, re.M):
         commands = {"BLOCK_ERASE_EXT": "block", "CRYPTO_SCRAMBLE_EXT": "crypto", "OVERWRITE_EXT": "overwrite"}
         for command, variant in commands.items():
-            if re.search(rf"^\s*\*\s*{command}\b", text, re.M):
+            if re.search(rf"^[ \t]*\*[ \t]*{command}\b", text, re.M):
                 ways.append(("ata-sanitize", variant))
     security = text.partition("Security:")[2]
     flags = {
@@ -143,7 +143,7 @@ def parse_hdparm(text: str, status: str = "") -> Ability | None:
     }
     blocked: dict[str, str] = {}
     if flags.get("supported"):
-        if re.search(r"^\s+supported: enhanced erase", security, re.M):
+        if re.search(r"^[ \t]+supported: enhanced erase", security, re.M):
             ways.append(("ata-security-erase", "enhanced"))
         ways.append(("ata-security-erase", "normal"))
     if flags.get("frozen"):

@@ -7,7 +7,7 @@ from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile
 from bootos.process import Command
 
-_KEY = re.compile(r"^\s*\[Key=BIOS\.Setup\.1-1#(\w+)\]", re.MULTILINE)
+_KEY = re.compile(r"^[ \t]*\[Key=BIOS\.Setup\.1-1#(\w+)\]", re.MULTILINE)
 _SETTING = re.compile(r"^#?[A-Za-z][\w-]*=.*$", re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 ask for, told apart by what they hold. One file may hold several."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from bootos.engine.capture.scene import Scene, build_driver
@@ -9,9 +10,8 @@ from bootos.engine.capture.source import RawFile
 from bootos.hardware.bmc import parse_lan_channels
 from bootos.process import Command
 
-_USER_ROW = re.compile(
-    r"^(\d+)\s+(.*?)\s*\b(true|false)\s+(true|false)\s+(true|false)\s+(\S.*)$", re.MULTILINE
-)
+_SLOT = re.compile(r"\d+(?=[ \t])")
+_FLAGS = re.compile(r"\b(true|false)[ \t]+(true|false)[ \t]+(true|false)[ \t]+(\S.*)$")
 _USER_CSV = re.compile(r"^\d+,.*,(true|false),(true|false),(true|false),.*$", re.MULTILINE)
 # How each output is known, by the first words of its command.
 _SIGNS = {
@@ -25,7 +25,7 @@ _SIGNS = {
     "sol info": re.compile(r"^Volatile Bit Rate", re.MULTILINE),
     "chassis bootparam": re.compile(r"^Boot parameter version", re.MULTILINE | re.IGNORECASE),
     "sel info": re.compile(r"^SEL Information", re.MULTILINE),
-    "sel list": re.compile(r"^\s*[0-9a-f]+ \| .*\|", re.MULTILINE),
+    "sel list": re.compile(r"^[ \t]*[0-9a-f]+ \| .*\|", re.MULTILINE),
 }
 _ASKED = ("lan print", "mc info", "user list")
 _LAN_CHANNEL = "Channel 0x1 info:\n  Channel Medium Type   : 802.3 LAN\n"
@@ -37,7 +37,7 @@ def build_scene(files: list[RawFile]) -> Scene:
     notes: list[str] = []
     for file in files:
         kinds = [kind for kind, sign in _SIGNS.items() if sign.search(file.text)]
-        if _USER_CSV.search(file.text) or _USER_ROW.search(file.text):
+        if _USER_CSV.search(file.text) or any(_list_users(file.text)):
             kinds.append("user list")
         for kind in kinds:
             text = _write_users(file.text) if kind == "user list" else file.text
@@ -82,8 +82,19 @@ def _write_users(text: str) -> str:
     """A table as `-c` prints it."""
     if _USER_CSV.search(text):
         return text
-    rows = (found.groups() for found in _USER_ROW.finditer(text))
-    return "\n".join(",".join(word.strip() for word in row) for row in rows)
+    return "\n".join(",".join(row) for row in _list_users(text))
+
+
+def _list_users(text: str) -> Iterator[list[str]]:
+    """The rows of a table of users: slot, name, three flags, privilege."""
+    for line in text.splitlines():
+        slot, flags = _SLOT.match(line), _FLAGS.search(line)
+        if slot and flags:
+            yield [
+                slot[0],
+                line[slot.end() : flags.start()].strip(),
+                *(word.strip() for word in flags.groups()),
+            ]
 
 
 def _find_access(text: str, slot: str) -> str | None:

@@ -10,8 +10,8 @@ from bootos.hardware import raid
 from bootos.process import Command
 from bootos.wire.inventory import Inventory
 
-_EXAMINED = re.compile(r"^(/\S.*):\s*$", re.MULTILINE)
-_MEMBER = re.compile(r"^\s*(Array UUID|UUID|Raid Level|Magic) : ", re.MULTILINE | re.IGNORECASE)
+_EXAMINED = re.compile(r"^(/\S.*):[ \t]*$", re.MULTILINE)
+_MEMBER = re.compile(r"^[ \t]*(Array UUID|UUID|Raid Level|Magic) : ", re.MULTILINE | re.IGNORECASE)
 _DEVICES = re.compile(r"\[(\d+)/(\d+)\] \[[U_]+\]")
 
 

@@ -9,15 +9,17 @@ from bootos.hardware import mvcli, sasircu
 from bootos.process import Command
 
 _CONTROLLER = re.compile(r"^\S.*? in Slot \S+", re.MULTILINE | re.IGNORECASE)
-_TASK = re.compile(r"^\s*(Current operation|Logical device Task)\b", re.MULTILINE | re.IGNORECASE)
+_TASK = re.compile(r"^[ \t]*(Current operation|Logical device Task)\b", re.MULTILINE | re.IGNORECASE)
 _CONFIG = re.compile(
     r"^(Controller|Logical (?:device|drive)|Physical device|Array) information|Controller Status\s*:|"
-    r"^\s*Logical (?:device|drive) number \d+",
+    r"^[ \t]*Logical (?:device|drive) number \d+",
     re.MULTILINE | re.IGNORECASE,
 )
 _FOUND = re.compile(r"^Controllers found *: *\d+", re.MULTILINE | re.IGNORECASE)
-_LISTED = re.compile(r"^\s*Controller \d+:", re.MULTILINE | re.IGNORECASE)
-_VOLUME = re.compile(r"^IR volume \d+|^\s*Volume state", re.MULTILINE | re.IGNORECASE)
+_LISTED = re.compile(r"^[ \t]*Controller \d+:", re.MULTILINE | re.IGNORECASE)
+_LISTED_LINE = re.compile(r"^[ \t]*(Controller \d+:.*)", re.MULTILINE | re.IGNORECASE)
+_MOST_LISTED = 16  # controllers
+_VOLUME = re.compile(r"^IR volume \d+|^[ \t]*Volume state", re.MULTILINE | re.IGNORECASE)
 _SECTION = re.compile(r"^(Controller|IR volume|Physical device) information", re.MULTILINE | re.IGNORECASE)
 _REFUSED = re.compile(r"^SAS\dIRCU: (?!Utility Completed)(.+)$", re.MULTILINE | re.IGNORECASE)
 _OLDER = re.compile(r"\bSAS2 ?IR(?:CU:| Configuration)", re.IGNORECASE)
@@ -51,7 +53,10 @@ def build_arcconf(files: list[RawFile]) -> Scene:
         elif _TASK.search(file.text):
             statuses.append(file.text)
         elif _LISTED.search(file.text):
-            notes.append(f"{file.name}: it is a list of controllers, of which nothing is read.")
+            listed = "; ".join(
+                " ".join(line.split()) for line in _LISTED_LINE.findall(file.text)[:_MOST_LISTED]
+            )
+            notes.append(f"{file.name}: it is `arcconf LIST`, which shows no array and no drive: {listed}.")
         else:
             configs.append(file.text)
     if not configs:

@@ -1,0 +1,132 @@
+"""What a machine says may be anything: no text of it makes lines of its own, and none takes long to be read."""
+
+import random
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootos.document import MOST_DEPTH, parse_document
+from bootos.drivers.bios.sum import parse_work_if
+from bootos.engine.capture.source import RawFile, parse_json
+from bootos.engine.capture.text import format_understood
+from bootos.engine.capture.understand import TOOLS, Understood, understand_tool
+from bootos.errors import BootosError
+from bootos.hardware import adaptectext, mvcli, sasircu, smartarray
+from bootos.hardware.describe import build_summary
+from bootos.hardware.storclireply import parse_reply
+from bootos.wire.inventory import Bmc, Inventory, RaidController, System
+
+HOSTILE = "ok\nNote  forged\r\x1b[2J\u202egpj\u200b\u2028\u2066\x9b31m\ttab"
+GOLDEN = Path(__file__).parents[2] / "golden/drivers"
+MOST_S = 5.0  # of this process for one text; a pattern that takes the square of its length takes far longer
+OLD_VALUE = re.compile(r"^(.+?)\s*:(?:\s+(.*))?$")
+UNITS = (
+    " ", "\n", "\t", " \n", "a ", "a:", ":a", " :", ": ", "true ", "1 true ", "(", "1 ", "{", "[", "[\n",
+    " is not in 0", "# ", "Controller 1:", "Array UUID : ", "<a", "Handle 0x1\n",
+)  # fmt: skip
+
+
+def build_hostile() -> Understood:
+    inventory = Inventory(
+        collected_at="2024-01-01T00:00:00Z",
+        system=System(vendor=HOSTILE, product=HOSTILE, serial=HOSTILE),
+        bmc=Bmc(firmware=HOSTILE),
+        raid=[RaidController(name=HOSTILE, model=HOSTILE, serial=HOSTILE, driver="raid.x")],
+        notes=[HOSTILE],
+    )
+    user = {"slot": 2, "name": HOSTILE, "privilege": HOSTILE, "enabled": True}
+    return Understood(inventory=inventory, states={"oob.ipmi": {"users": [user]}}, notes=[HOSTILE])
+
+
+def test_no_text_of_a_machine_makes_a_line_of_its_own() -> None:
+    lines = [
+        *format_understood(build_hostile()),
+        *(value for _, value in build_summary(build_hostile().inventory)),
+    ]
+    assert any("ok␊Note" in line for line in lines)
+    assert [line for line in lines if not line.isprintable() or line.startswith("Note  forged")] == []
+
+
+@pytest.mark.parametrize(
+    "pattern", [adaptectext.VALUE, *(module._VALUE for module in (mvcli, sasircu, smartarray))]
+)
+def test_a_value_is_split_as_before_and_in_one_pass(pattern: re.Pattern[str]) -> None:
+    dice = random.Random(7)
+    for _ in range(20_000):
+        line = "".join(dice.choices("ab :\t", k=dice.randrange(1, 12))).strip()
+        before, after = OLD_VALUE.match(line), pattern.match(line)
+        if not line.startswith(":"):
+            assert (before and before.groups()) == (after and after.groups()), line
+    assert is_read(pattern.match, "a" + " " * 1_000_000 + "b")
+
+
+def is_read(read: Callable[[str], Any], text: str) -> bool:
+    """Whether it comes to its end; it is stopped after `MOST_S` seconds of this process."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, MOST_S)
+    try:
+        read(text)
+    except TimeoutError:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    return True
+
+
+def test_what_takes_the_square_of_a_text_is_stopped() -> None:
+    assert not is_read(OLD_VALUE.match, "a" + " " * 1_000_000 + "b")
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS))
+def test_no_text_takes_long_to_be_read(tool: str) -> None:
+    def read(text: str) -> None:
+        understand_tool(tool, [RawFile(name="a", data=text.encode())])
+
+    assert [unit for unit in UNITS if not is_read(read, unit * (100_000 // len(unit)))] == []
+
+
+def test_an_answer_of_storcli_and_a_dependency_of_sum_do_not_take_long() -> None:
+    def parse(text: str) -> None:
+        with pytest.raises(ValueError, match="Expecting value"):
+            parse_reply(text)
+
+    assert is_read(parse, "\n" * 400_000)
+    assert is_read(lambda text: parse_work_if(text, {}), " " * 400_000 + "x")
+    assert is_read(lambda text: parse_work_if(text, {}), "a is not in " * 30_000 + "x")
+
+
+@pytest.mark.parametrize(
+    ("format", "opened", "closed"),
+    [("json", "[", "]"), ("json", '{"a":', "}"), ("yaml", "[", "]"), ("yaml", "{a: ", "}")],
+)
+@pytest.mark.parametrize("depth", [MOST_DEPTH + 1, 2000, 50_000])
+def test_a_document_that_is_nested_too_deep_says_so(
+    format: str, opened: str, closed: str, depth: int
+) -> None:
+    text = opened * depth + ("1" if closed == "}" else "") + closed * depth
+    with pytest.raises(BootosError, match="is nested too deep") as found:
+        parse_document(text, format=format, name="t.x")
+    assert found.value.hint == f"tables and lists go at most {MOST_DEPTH} deep"
+
+
+def test_a_document_may_be_as_deep_as_is_said() -> None:
+    text = "[" * MOST_DEPTH + "]" * MOST_DEPTH
+    assert parse_document(text, format="json") == parse_document(text, format="yaml") == parse_json(text)
+    with pytest.raises(BootosError, match="is nested too deep"):
+        parse_document("a: &a [*a]", format="yaml")
+
+
+def test_a_list_of_adaptec_controllers_is_shown_as_what_it_is() -> None:
+    text = (GOLDEN / "raid.adaptec/list-3204.txt").read_text()
+    found = understand_tool("arcconf", [RawFile(name="list.txt", data=text.encode())])
+    (note,) = [note for note in found.notes if "arcconf LIST" in note]
+    assert "Controller 1: : Optimal, Slot 10, Mixed, Adaptec SmartRAID 3204-8i, 1A32345456BA" in note
