@@ -20,7 +20,7 @@ PLACES = ("bootos.image.build", "bootos.image.driver.workshop")
 """Where stages are bound to what they read."""
 TOOLS = frozenset({"bootos.image.build:_say", "bootos.image.progress:BuildScreen"})
 """By these a stage says how far it is; they are handed to it."""
-TELLING = frozenset({"bootos.screen", "bootos.masking"})
+TELLING = frozenset({"bootos.printable", "bootos.screen", "bootos.masking"})
 """What is told goes through names of these modules: by `TOOLS`, and by `bootos.process`, which does not count."""
 
 
