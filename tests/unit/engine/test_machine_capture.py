@@ -4,6 +4,7 @@ hold."""
 import gzip
 import json
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from os import PathLike
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from bootos.cli import build_app
 from bootos.drivers.storage.lsblk import LSBLK_COLUMNS
+from bootos.engine.capture.anonymous import disguise
 from bootos.engine.capture.lookrunner import LookRunner, is_look
 from bootos.engine.capture.replayed import load_state, make_anonymous, read_file, understand_capture
 from bootos.engine.capture.take import fit, mask_secrets, take_capture
@@ -38,6 +40,7 @@ from bootos.hardware.smartarray import SHOW
 from bootos.masking import MASK, Masker
 from bootos.process import Command, Completed, Options, ToolError
 from bootos.wire.inventory import Inventory
+from bootos.wire.saved import SavedState
 
 LAN = """\
 Set in Progress         : Set Complete
@@ -231,6 +234,60 @@ def test_an_anonymous_capture_names_nobody_and_reads_the_same(name: str, tmp_pat
     assert shape(msgspec.to_builtins(before.inventory)) == shape(msgspec.to_builtins(after.inventory))
     macs = [nic.mac for nic in after.inventory.nics]
     assert [mac[:8] for mac in macs if mac] == [nic.mac[:8] for nic in before.inventory.nics if nic.mac]
+
+
+def write_in_all_ways(digits: str) -> list[str]:
+    """A number in hexadecimal digits, as tools write it."""
+    plain = digits.lower().replace("-", "").replace(":", "")
+    pairs = [plain[place : place + 2] for place in range(0, len(plain), 2)]
+    ways = [
+        plain,
+        ":".join(pairs),
+        "-".join(pairs),
+        ".".join(plain[n : n + 4] for n in range(0, len(plain), 4)),
+    ]
+    ways += [":".join(plain[n : n + 8] for n in range(0, len(plain), 8))] if len(plain) == 32 else []
+    if len(plain) == 32:  # SMBIOS: the first three fields the other way round
+        turned = "".join((*pairs[3::-1], *pairs[5:3:-1], *pairs[7:5:-1], *pairs[8:]))
+        ways += [turned, f"{turned[:8]}-{turned[8:12]}-{turned[12:16]}-{turned[16:20]}-{turned[20:]}"]
+    return [*ways, *(way.upper() for way in ways)]
+
+
+def test_no_name_is_in_any_byte_of_an_anonymous_capture_however_it_is_written(tmp_path: Path) -> None:
+    capture, _ = take("server-six-disks", tmp_path)
+    inventory = understand_capture(capture).inventory
+    uuid, mac = inventory.system.uuid or "", next(nic.mac for nic in inventory.nics if nic.mac)
+    names = [
+        *write_in_all_ways(uuid), *write_in_all_ways(mac), "172.31.7.9", "2001:db8:17::42", "kim@rack7.example.com",
+        "bob", "vgkim", "lvkim", "kimhost", "kimarray", "Kim Rack 7",
+    ]  # fmt: skip
+    said = (
+        "".join(f"a {name}; b='{name}'\n" for name in names)
+        + "Firmware: 4.10.0.7\nMD_NAME=kimhost:kimarray\n"
+    )
+    capture.tools.append(ToolOutput(argv=["tool"], stdout=said, stderr=said, returncode=0))
+    capture.files["run/said"] = said
+    inventory.bios.version = "4.10.0.7"
+    states: dict[str, Any] = {
+        "disk.lvm": {"groups": [{"name": "vgkim", "volumes": [{"name": "lvkim", "label": "Kim Rack 7"}]}]},
+        "oob.ipmi": {"users": [{"name": "bob"}, {"name": "tool"}]},
+    }
+    saved = SavedState(saved_at="", inventory=inventory, states=states)
+    hidden = disguise(capture, inventory, saved)
+    text = msgspec.json.encode(hidden).decode()
+    assert [name for name in names if name in text] == []
+    output = hidden.tools[-1]
+    lines = output.stdout.splitlines()
+    assert output.stdout == output.stderr == hidden.files["run/said"]
+    assert [len(line) for line in lines if "." not in line] == [
+        len(line) for line in said.splitlines() if "." not in line
+    ]
+    assert all(re.fullmatch(r"a (.*); b='\1'", line) for line in lines[: len(names)])
+    assert output.argv == ["tool"]
+    assert "Firmware: 4.10.0.7" in lines
+    host, array = lines[-1].removeprefix("MD_NAME=").split(":")
+    assert f"a {host}; b='{host}'" in lines
+    assert f"a {array}; b='{array}'" in lines
 
 
 def list_telling(value: Any, key: str = "") -> Any:
