@@ -47,7 +47,8 @@ class SavedDriver:
                 hint="save it again on the machine, or plan there",
             )
         try:
-            return msgspec.convert(self._saved.states[name], self._driver.state_type)
+            # It was JSON, where every key is a text: a number that is a key is one again.
+            return msgspec.convert(self._saved.states[name], self._driver.state_type, str_keys=True)
         except msgspec.ValidationError as cause:
             raise DriverError(
                 f"the saved state of {name} is of another version: {cause}", hint="save it again"
