@@ -178,6 +178,23 @@ def test_wrong_usage_has_exit_code_2(bootos: Bootos) -> None:
     assert bootos("job", "show", "x").exit_code == 2
 
 
+def test_show_tells_controllers_and_what_could_not_be_read(server: Running, bootos: Bootos) -> None:
+    dead = "RAID controller 0 (9361-8i): drive 8:14 is not shown: Failure (error 46)."
+    controller = {
+        "name": "MegaRAID 0",
+        "driver": "raid.megaraid",
+        "model": "9361-8i",
+        "arrays": [{"name": "data", "level": "5", "state": "Dgrd"}],
+        "drives": [{"id": "8:0", "state": "Onln"}, {"id": "8:6", "state": "Onln"}, {"id": "8:14"}],
+    }
+    inventory = {"collected_at": "t", "raid": [controller], "notes": [dead]}
+    Agent(server, inventory=inventory).register()
+    shown = good(bootos("machine", "show", "SN001"))
+    assert f"note: {dead}" in shown
+    (line,) = (line for line in shown.splitlines() if line.startswith("9361-8i"))
+    assert "data RAID 5 Dgrd" in line and "2 Onln, 1 -" in line
+
+
 def test_machines_are_imported_and_get_addresses_out_of_a_pool(
     server: Running, bootos: Bootos, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,6 +108,39 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
         }[section]
         out.console.print()
         out.table(rows, columns, f"no {section}")
+    _tell_raid(out, inventory["raid"] if inventory else [])
+    for note in inventory["notes"] if inventory else ():
+        out.console.print(f"note: {note}", markup=False)
+
+
+def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:
+    """Each RAID controller or HBA, with its arrays and how many drives are in which state."""
+    rows = [
+        {
+            "name": entry["model"] or entry["name"],
+            "pci_address": entry["pci_address"],
+            "firmware": entry["firmware"],
+            "arrays": ", ".join(
+                " ".join(filter(None, [array["name"], f"RAID {array['level']}", array["state"]]))
+                for array in entry["arrays"]
+            ),
+            "drives": ", ".join(
+                f"{count} {state}"
+                for state, count in Counter(drive["state"] or "-" for drive in entry["drives"]).items()
+            ),
+        }
+        for entry in controllers
+    ]
+    if rows:
+        columns = {
+            "name": "CONTROLLER",
+            "pci_address": "PCI",
+            "firmware": "FIRMWARE",
+            "arrays": "ARRAYS",
+            "drives": "DRIVES",
+        }
+        out.console.print()
+        out.table(rows, columns, "")
 
 
 @operator_command(machine_app, "set")
