@@ -16,30 +16,37 @@ WIDTH = 66  # the width of a value: 80 columns less the longest name and two spa
 _DISK_LINES, _NIC_LINES, _NOTE_LINES = 6, 4, 4
 
 
-def build_summary(inventory: Inventory) -> list[tuple[str, str]]:
-    """Pairs of (name, value), each value at most `WIDTH` characters; repeated names are left empty."""
+def build_summary(inventory: Inventory, *, whole: bool = False) -> list[tuple[str, str]]:
+    """Pairs of (name, value), each value at most `WIDTH` characters; repeated names are left empty. With `whole`
+    nothing is cut and nothing left out."""
     rows: list[tuple[str, str]] = []
-    _add(
-        rows, "System", [_join([inventory.system.vendor, inventory.system.product, inventory.system.version])]
-    )
-    _add(
-        rows, "Serial", [_join([inventory.system.serial, _label("asset", inventory.chassis.asset_tag)], ", ")]
-    )
-    _add(rows, "UUID", [inventory.system.uuid or ""])
-    _add(rows, "BIOS", [_describe_bios(inventory)])
-    _add(rows, "CPU", [_describe_cpu(inventory)])
-    _add(rows, "Memory", [_describe_memory(inventory)])
-    _add(rows, "NIC", _shorten([_describe_nic(nic) for nic in inventory.nics], _NIC_LINES))
-    _add(rows, "Disk", _shorten(_describe_disks(inventory.disks), _DISK_LINES))
-    _add(rows, "RAID", _shorten([_describe_controller(entry) for entry in inventory.raid], 3))
-    _add(rows, "BMC", [_describe_bmc(inventory)])
-    _add(rows, "GPU", _count(_join([gpu.vendor, gpu.model]) or gpu.pci_address for gpu in inventory.gpus))
-    _add(rows, "TPM", [_join([inventory.tpm.version, inventory.tpm.vendor]) if inventory.tpm else ""])
-    _add(rows, "Virtual", [inventory.virtual or ""])
-    _add(rows, "No module", _shorten([_describe_gap(entry) for entry in find_gaps(inventory.pci)], 4))
-    _add(
-        rows, "Note", _shorten([line for note in inventory.notes for line in wrap(note, WIDTH)], _NOTE_LINES)
-    )
+
+    def add(name: str, values: Iterable[str]) -> None:
+        for value in values:
+            if value:
+                rows.append((name, value if whole else _cut(value)))
+                name = ""
+
+    def shorten(lines: Sequence[str], most: int) -> Sequence[str]:
+        if whole or len(lines) <= most:
+            return lines
+        return [*lines[: most - 1], f"and {len(lines) - most + 1} more (bootos-agent inventory --json)"]
+
+    add("System", [_join([inventory.system.vendor, inventory.system.product, inventory.system.version])])
+    add("Serial", [_join([inventory.system.serial, _label("asset", inventory.chassis.asset_tag)], ", ")])
+    add("UUID", [inventory.system.uuid or ""])
+    add("BIOS", [_describe_bios(inventory)])
+    add("CPU", [_describe_cpu(inventory)])
+    add("Memory", [_describe_memory(inventory)])
+    add("NIC", shorten([_describe_nic(nic) for nic in inventory.nics], _NIC_LINES))
+    add("Disk", shorten(_describe_disks(inventory.disks), _DISK_LINES))
+    add("RAID", shorten([_describe_controller(entry) for entry in inventory.raid], 3))
+    add("BMC", [_describe_bmc(inventory)])
+    add("GPU", _count(_join([gpu.vendor, gpu.model]) or gpu.pci_address for gpu in inventory.gpus))
+    add("TPM", [_join([inventory.tpm.version, inventory.tpm.vendor]) if inventory.tpm else ""])
+    add("Virtual", [inventory.virtual or ""])
+    add("No module", shorten([_describe_gap(entry) for entry in find_gaps(inventory.pci)], 4))
+    add("Note", shorten([line for note in inventory.notes for line in wrap(note, WIDTH)], _NOTE_LINES))
     return [(name, show_line(value)) for name, value in rows]
 
 
@@ -52,7 +59,7 @@ def format_size(size_bytes: int | None, *, decimal: bool = False) -> str:
     )
     value, unit = float(size_bytes), units[0]
     for unit in units:
-        if value < step or unit == units[-1]:
+        if round(value) < step or unit == units[-1]:
             break
         value /= step
     text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
@@ -112,8 +119,10 @@ def _describe_disks(disks: Sequence[Disk]) -> list[str]:
     for disk in disks:
         health = " FAILING" if disk.health is not None and disk.health.passed is False else ""
         kind = disk.type.value.upper() if disk.type is not DiskType.UNKNOWN else ""
+        transport = disk.transport if (disk.transport or "").upper() != kind else ""
+        vendor = "" if (disk.model or "").startswith(disk.vendor or "-") else disk.vendor
         what = _join(
-            [format_size(disk.size_bytes, decimal=True), kind, disk.transport, disk.vendor, disk.model]
+            [format_size(disk.size_bytes or None, decimal=True), kind, transport, vendor, disk.model]
         )
         what += health
         if lines and lines[-1][2] == what:
@@ -147,21 +156,8 @@ def _describe_gap(device: PciDevice) -> str:
     return _join([device.address, f"[{device.vendor_id}:{device.device_id}]", name])
 
 
-def _add(rows: list[tuple[str, str]], name: str, values: Iterable[str]) -> None:
-    for value in values:
-        if value:
-            rows.append((name, _cut(value)))
-            name = ""
-
-
 def _cut(text: str) -> str:
     return text if len(text) <= WIDTH else text[: WIDTH - 3].rstrip() + "..."
-
-
-def _shorten(lines: Sequence[str], most: int) -> list[str]:
-    if len(lines) <= most:
-        return list(lines)
-    return [*lines[: most - 1], f"and {len(lines) - most + 1} more (bootos-agent inventory --json)"]
 
 
 def _count(texts: Iterable[str]) -> list[str]:

@@ -78,6 +78,7 @@ def test_devices_without_the_module_they_need_are_named() -> None:
         (1536 << 20, False, "1.5 GiB"),
         (1920383410176, True, "1.92 TB"),
         (480103981056, True, "480 GB"),
+        (999653638144, True, "1 TB"),
         (100 << 30, False, "100 GiB"),
     ],
 )

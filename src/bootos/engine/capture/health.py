@@ -33,6 +33,9 @@ def build_smartctl(files: list[RawFile]) -> Scene:
 
     scene.answer = answer
     sizes: dict[str, int] = {}
+    of_unknown_kind: set[str] = (
+        set()
+    )  # lsblk always says whether a disk turns; smartctl of some disks does not
     for number, file in enumerate(files):
         try:
             value = parse_json(file.text)
@@ -49,13 +52,18 @@ def build_smartctl(files: list[RawFile]) -> Scene:
             item["name"] = f"{item['name']}x{number}"
             item["path"] = f"/dev/{item['name']}"
         sizes[item["path"]] = item["known"]
+        if item.pop("kind unknown"):
+            of_unknown_kind.add(item["path"])
         scene.files |= lay_disk(item)
         answers[item["path"]] = file.text
     resize = _build_finish(sizes)
 
     def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
         notes = resize(inventory, states)
-        for disk in inventory.disks:  # of an NVMe disk, nvme-cli was asked
+        for disk in inventory.disks:
+            if disk.path in of_unknown_kind:
+                disk.type = DiskType.UNKNOWN
+            # Of an NVMe disk, nvme-cli was asked.
             if disk.type == DiskType.NVME and disk.path in answers:
                 disk.health = None
                 try:
@@ -128,6 +136,7 @@ def _read_smart_disk(value: dict[str, Any], number: int, sizes: dict[str, int]) 
         or 512,
         "phy-sec": value.get("physical_block_size"),
         "rota": rate != 0 if isinstance(rate, int) else not is_nvme,
+        "kind unknown": not isinstance(rate, int) and not is_nvme,
         "model": value.get("model_name") or value.get("scsi_model_name") or value.get("product"),
         "vendor": value.get("vendor") or value.get("scsi_vendor"),
         "serial": value.get("serial_number"),

@@ -41,7 +41,7 @@ def format_understood(found: Understood) -> list[str]:
 
 def _tell_machine(inventory: Inventory) -> Iterator[str]:
     last = ""
-    for name, value in build_summary(inventory):
+    for name, value in build_summary(inventory, whole=True):
         last = name or last
         if last not in _APART:
             yield f"{name:{_NAME}}{value}"
@@ -57,30 +57,34 @@ def _build_rows(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[s
 
 
 def _tell_raid(found: Understood) -> Iterator[Iterator[str]]:
-    """A part for each controller, as its driver reads it; as the inventory has it where no driver took it."""
+    """A part for each controller, as its driver reads it; as the inventory has it where no driver took it (the same PCI
+    address is the same card)."""
     seen = {"raid.mdadm"} if any("arrays" in state for state in found.states.values()) else set()
     for name, state in found.states.items():
         for controller in state.get(_CONTROLLERS) or ():
-            seen.add(name)
+            seen |= {name, controller.get("pci_address") or name}
             yield _tell_controller(controller)
     for entry in found.inventory.raid:
-        if entry.driver not in seen:
+        if not {entry.driver, entry.pci_address} & seen:
             yield _tell_listed(entry)
 
 
 def _tell_controller(controller: dict[str, Any]) -> Iterator[str]:
+    model = controller.get("model")
     said = [
+        model or "model not known",
         _label("serial", controller.get("serial")),
         _label("firmware", controller.get("firmware")),
         controller.get("pci_address") or "",
-        f"mode {controller['mode']}",
+        f"mode {controller['mode']}" if model else "",  # with the model it says what it is and can
     ]
-    title = f"RAID {controller['number']}"
-    yield f"{title:{_NAME}}{controller.get('model') or 'model not known'}, {', '.join(filter(None, said))}"
+    yield f"RAID controller {controller['number']}: {', '.join(filter(None, said))}"
     yield from _build_rows(_build_array(array) for array in controller["arrays"])
     yield from _build_rows(_build_drive(drive, controller) for drive in controller["drives"])
     for foreign in controller["foreign"]:
-        yield f"  foreign: {foreign['title']}{_label(', cannot be imported:', foreign.get('trouble'))}"
+        trouble = foreign.get("trouble") or ""
+        title = foreign["title"].removesuffix(f": {trouble}")
+        yield f"  foreign: {title}{_label(', cannot be imported:', trouble)}"
 
 
 def _build_array(array: dict[str, Any]) -> list[str]:
@@ -118,7 +122,8 @@ def _tell_listed(entry: RaidController) -> Iterator[str]:
         entry.pci_address or "",
         "" if entry.driver else "makes no arrays",
     ]
-    yield f"{'RAID':{_NAME}}{', '.join(filter(None, [entry.model or entry.name, *said]))}"
+    title = "HBA" if not entry.driver else "RAID"
+    yield f"{title}: {', '.join(filter(None, [entry.model or entry.name, *said]))}"
     yield from _build_rows(
         [
             "array",
@@ -167,7 +172,7 @@ def _build_md(array: dict[str, Any]) -> list[str]:
         array["name"],
         array["node"] or "not running",
         f"RAID {array['level']}",
-        f"{working} of {array['drive_count']} drives",
+        f"{working} of {array['drive_count']} drives" if array["drive_count"] else f"{working} drives",
         " ".join(member["node"] + mark for member, mark in zip(members, marks, strict=True)),
         ", ".join(filter(None, [array.get("progress"), "read-only" if array.get("read_only") else ""])),
     ]
@@ -267,12 +272,14 @@ def _tell_firmware(states: dict[str, Any]) -> Iterator[str]:
 def _tell_bios(found: Understood) -> Iterator[str]:
     count = sum(len(state.get("settings") or ()) for state in found.states.values())
     if count:
-        yield f"BIOS settings: {count}, of which these have a name in templates"
-        yield from _build_rows(
-            [name, entry["value"] or "-", " = ".join(map(str, pair))]
+        rows = [
+            [name, entry["value"] or "-", f"{setting} = {_spell(value)}"]
             for name, entry in found.names.items()
-            for pair in entry["settings"].items()
-        )
+            for setting, value in entry["settings"].items()
+        ]
+        which = "these have" if rows else "none has"
+        yield f"BIOS settings: {count}, of which {which} a name in templates"
+        yield from _build_rows(rows)
 
 
 def _tell_notes(notes: Sequence[str]) -> Iterator[str]:
@@ -280,6 +287,11 @@ def _tell_notes(notes: Sequence[str]) -> Iterator[str]:
         lines = textwrap.wrap(note, _WIDTH - _NAME, break_long_words=False, break_on_hyphens=False)
         for line in lines[:20]:
             yield f"{'Note' if line is lines[0] and place == 0 else '-' if line is lines[0] else '':{_NAME}}{line}"
+
+
+def _spell(value: Any) -> str:
+    """A value as the machine writes it: `true`, and not Python's word for it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _label(name: str, value: str | None) -> str:

@@ -1,0 +1,63 @@
+"""What `bootos capture show` prints for people: only what was printed by a tool, once, and whole."""
+
+from capturetable import show
+
+from bootos.engine.capture.text import format_understood
+
+
+def tell_text(name: str, tool: str) -> str:
+    return "\n".join(format_understood(show(name, tool)))
+
+
+def test_a_disk_of_which_nobody_said_size_or_kind_has_none() -> None:
+    said = tell_text("hardware/smartctl/ssd-intel-s3520.json", "smartctl")
+    assert "0: size unknown SSDSCKJB240G7R" in said
+    assert "HDD" not in said and "0 B" not in said
+
+
+def test_a_disk_that_says_that_it_turns_is_an_hdd_and_the_maker_is_said_once() -> None:
+    said = tell_text("hardware/smartctl/sas-seagate-uncorrected.json", "smartctl")
+    assert "0: 73.4 GB HDD SEAGATE ST373453LC" in said
+
+
+def test_the_drives_of_a_raid_0_are_counted_as_they_are() -> None:
+    said = tell_text("drivers/raid.mdadm/levels/mdstat.txt", "mdstat")
+    assert "RAID 0   2 drives" in said and "of 0 drives" not in said
+    assert "RAID 10  4 of 4 drives" in said
+
+
+def test_an_hba_that_its_driver_reads_is_told_once() -> None:
+    lines = tell_text("drivers/raid.adaptec/hba-1100.txt", "arcconf").splitlines()
+    assert sum("HBA 1100-16i" in line for line in lines) == 1
+
+
+def test_an_hba_of_the_inventory_is_called_one() -> None:
+    said = tell_text("drivers/raid.megaraid/hba9500.c0.json", "storcli")
+    assert "HBA: HBA 9500-8i, serial AAAA0009" in said
+
+
+def test_a_controller_of_which_nothing_was_said_has_no_mode() -> None:
+    said = tell_text("drivers/raid.adaptec/inaccessible.txt", "arcconf")
+    assert "RAID controller 0: model not known" in said
+    assert "mode" not in said.replace("model", "")
+    assert "mode raid" in tell_text("drivers/raid.adaptec/8805.txt", "arcconf")
+
+
+def test_why_a_foreign_configuration_cannot_be_imported_is_said_once() -> None:
+    said = tell_text("drivers/raid.megaraid/rs3dc080.fall-two-foreign.json", "storcli")
+    line = next(line for line in said.splitlines() if line.startswith("  foreign:"))
+    assert line.count("Incomplete foreign configuration") == 1
+
+
+def test_settings_without_a_name_in_templates_are_counted_and_said_to_have_none() -> None:
+    said = tell_text("drivers/bios.racadm/serial-comm.txt", "racadm")
+    assert "BIOS settings: 5, of which none has a name in templates" in said
+
+
+def test_values_of_settings_are_written_as_the_machine_writes_them() -> None:
+    assert "EnableSMMU = true" in tell_text("drivers/redfish.trees/bluefield-bios.json", "redfish")
+
+
+def test_no_line_of_the_machine_is_cut() -> None:
+    said = tell_text("hardware/smbios/supermicro-sys-2029u.dmi", "dmidecode")
+    assert "8 x 126 GiB persistent 2666 MT/s, 16 of 24 slots" in said
