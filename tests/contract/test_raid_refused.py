@@ -153,7 +153,9 @@ def test_foreign_drives_without_all_their_members_are_cleared_and_not_imported(t
     cleared = plan_raid(tool, tmp_path, MegaraidDriver(), foreign="clear")
     assert [action.id for action in cleared.actions] == ["raid.megaraid:clear-foreign:0"]
     assert "of 2 drives (134:2, 134:6): Incomplete foreign configuration" in cleared.actions[0].summary
-    assert cleared.actions[0].destroys and cleared.actions[0].allowed == "raid.foreign"
+    (lost,) = cleared.actions[0].destroys
+    assert lost.startswith("foreign configuration of 2 drives (134:2, 134:6)")
+    assert cleared.actions[0].allowed == "raid.foreign"
     imported = plan_raid(tool, tmp_path, MegaraidDriver(), foreign="import")
     assert imported.actions == []
     assert "cannot be imported: Incomplete foreign configuration" in tell(imported)[0]

@@ -44,7 +44,7 @@ class SavedDriver:
             reason = self._saved.unread.get(name, "it is not in the file")
             raise DriverError(
                 f"the saved state has nothing of {name}: {reason}",
-                hint="save it again on the machine, or plan there",
+                hint="take a capture on the machine, which has all (bootos-agent capture), and plan on that",
             )
         try:
             # It was JSON, where every key is a text: a number that is a key is one again.

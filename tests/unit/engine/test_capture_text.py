@@ -61,3 +61,38 @@ def test_values_of_settings_are_written_as_the_machine_writes_them() -> None:
 def test_no_line_of_the_machine_is_cut() -> None:
     said = tell_text("hardware/smbios/supermicro-sys-2029u.dmi", "dmidecode")
     assert "8 x 126 GiB persistent 2666 MT/s, 16 of 24 slots" in said
+
+
+def test_what_is_missing_of_a_controller_is_said_once() -> None:
+    notes = show("drivers/raid.megaraid/mr9560.vall.json", "storcli").notes
+    assert sum("/c0/fall show all J" in note for note in notes) == 1
+    assert sum("/c0 show all J" in note for note in notes) == 1
+    hba = show("drivers/raid.megaraid/hba9500.c0.json", "storcli").notes
+    assert not any("vall" in note or "fall" in note for note in hba)
+    mvcli = show("drivers/raid.mvcli/boss-s1.pd.txt", "mvcli").notes
+    assert sum("info -o vd" in note for note in mvcli) == 1
+    assert sum("info -o hba" in note for note in mvcli) == 1
+
+
+def test_a_list_of_controllers_that_is_missing_is_named_and_not_called_empty() -> None:
+    notes = show("drivers/raid.sas3ircu/sas2008-raid1.status.txt", "sas3ircu").notes
+    assert any("`sas3ircu LIST` is not among the files" in note for note in notes)
+    assert not any("lists no controllers" in note for note in notes)
+
+
+def test_levels_that_mean_the_same_either_way_are_not_called_uncertain() -> None:
+    (note,) = (
+        note
+        for note in show("hardware/ipmitool/hpe-lan-print-2.txt", "ipmitool-lan").notes
+        if "privilege levels" in note
+    )
+    assert "1, 2, 3 may be used" in note and "not certain" not in note
+
+
+def test_why_a_driver_read_nothing_is_kept_for_the_plan() -> None:
+    found = show("drivers/disk.partition/nine-disks/wipefs.json", "lsblk")
+    assert "sfdisk --json" in found.unread["disk.partition"]
+
+
+def test_an_nvme_drive_is_called_so_once() -> None:
+    assert "NVME NVME" not in tell_text("drivers/raid.mvcli/88nr2241.pd.txt", "mvcli").upper()

@@ -90,7 +90,7 @@ def plan_foreign(draft: ControllerDraft) -> None:
                 Change(what=what, before="; ".join(titles), after="arrays of this controller"),
             )
         else:
-            lost = tuple(f"foreign configuration {title}" for title in titles)
+            lost = tuple(f"foreign configuration {title.removeprefix('configuration ')}" for title in titles)
             ruling = judge(
                 Taking(title=controller.title, path="raid.foreign", cannot="cannot be cleared"),
                 Occupancy(content=lost),

@@ -114,6 +114,10 @@ def tell_ciphers(state: Any) -> list[str]:
         usable = _list(ciphers.find_usable(ciphers.get_index(index)))
         return [f"The privilege levels of the cipher suites go by {index}: {usable} may be used."]
     by_number, by_place = (_list(ciphers.find_usable(way)) for way in (ciphers.by_number, ciphers.by_place))
+    if by_number == by_place:
+        return [
+            f"By the privilege levels of the cipher suites {by_number} may be used, read by number or by place."
+        ]
     told = f"Whether the privilege levels {ciphers.levels} of the cipher suites go by number or by place is not certain"
     return [f"{told} (oob.cipher_index): by number {by_number} may be used, by place {by_place}."]
 

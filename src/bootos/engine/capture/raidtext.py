@@ -98,9 +98,10 @@ def _build_mv_answer(program: str, files: list[RawFile], notes: list[str]) -> An
             answers.setdefault(kind, []).append(file.text)
         if not kinds:
             notes.append(f"{file.name}: it is no output of `mvcli info -o hba`, vd or pd.")
-    missing = [f"`{program} info -o {kind}`" for kind in ("hba", "vd", "pd") if kind not in answers]
-    if answers and missing:
-        notes.append(f"Not among the files: {', '.join(missing)}.")
+    if answers and "hba" not in answers:
+        notes.append(
+            f"`{program} info -o hba` is not among the files: model, firmware and address are not known."
+        )
 
     def answer(command: Command) -> str | None:
         kind = command.words[-1]
@@ -143,7 +144,7 @@ def _build_ir_answer(program: str, files: list[RawFile], notes: list[str]) -> An
         words = command.words[1:]
         if words == ("LIST",):
             rows = "".join(f"  {n}  unknown  0h  0h  0h:0h:0h:0h  0h  0h\n" for n in numbers)
-            return "\n".join(lists) if lists else rows
+            return "\n".join(lists) or rows or None
         place = (
             numbers.index(int(words[0])) if words[0].isdigit() and int(words[0]) in numbers else len(displays)
         )

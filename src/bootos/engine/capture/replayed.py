@@ -108,6 +108,7 @@ def understand_capture(capture: Capture) -> Understood:
     found = Understood(
         inventory=saved.inventory,
         states=saved.states,
+        unread=saved.unread,
         notes=list(dict.fromkeys([*saved.inventory.notes, *unread, *told])),
         template={
             key: part for key, part in saved.template.items() if key not in ("name", "description", "expect")

@@ -24,11 +24,6 @@ _VOLUMES = re.compile(r"^(/c\d+/v\d+|PDs for VD \d+|VD\d+ Properties|Virtual Dri
 _FOREIGN = re.compile(r"foreign", re.IGNORECASE)
 _OVERVIEWS = ("System Overview", "IT System Overview")
 _PLACES = {"volumes": r"/vall", "drives": r"(?:/eall)?/sall", "foreign": r"/fall"}
-_KINDS = {
-    "volumes": "vall",
-    "drives": "eall/sall",
-    "foreign": "fall",
-}
 
 
 def build_scene(files: list[RawFile]) -> Scene:
@@ -157,20 +152,13 @@ class _Answers:
         return next(filter(None, (find_text(part["Command Status"], "CLI Version") for part in parts)), "")
 
     def tell_missing(self) -> list[str]:
-        """A sentence for each controller of which answers are missing."""
-        notes = []
-        for number in self.numbers:
-            known = {kind for other, kind in self.parts if other == number}
-            missing = (
-                [] if "main" in known else [f"/c{number} show all (model, firmware, address, abilities)"]
-            )
-            if "refused" not in known:
-                missing += [
-                    f"/c{number}/{word} show all" for kind, word in _KINDS.items() if kind not in known
-                ]
-            if missing:
-                notes.append(f"Not among the files, of controller {number}: {', '.join(missing)}.")
-        return notes
+        """A sentence for each controller of which the main answer is missing; of the others the reader tells it."""
+        return [
+            f"`/c{number} show all J` is not among the files: model, firmware, address and abilities of controller "
+            f"{number} are not known."
+            for number in self.numbers
+            if (number, "main") not in self.parts
+        ]
 
 
 def _write(parts: list[dict[str, Any]]) -> str | None:

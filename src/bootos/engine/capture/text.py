@@ -109,10 +109,12 @@ def _build_drive(drive: dict[str, Any], controller: dict[str, Any]) -> list[str]
         array["name"] or array["id"] for array in controller["arrays"] if drive["id"] in array["hotspares"]
     ]
     kind = "" if drive["type"] == "unknown" else drive["type"].upper()
+    interface = drive.get("interface") or ""
+    interface = "" if interface.upper() == kind else interface
     use = _label("of", ", ".join(of)) or _label("spare of", ", ".join(spare))
     state = ", ".join(filter(None, [drive["state"], use, drive.get("progress"), drive.get("trouble")]))
     return ["drive", drive["id"], drive["model"] or "-", format_size(drive["size_bytes"] or None, decimal=True),
-            " ".join(filter(None, [drive.get("interface"), kind])), drive["serial"] or "-", state]  # fmt: skip
+            " ".join(filter(None, [interface, kind])), drive["serial"] or "-", state]  # fmt: skip
 
 
 def _tell_listed(entry: RaidController) -> Iterator[str]:

@@ -47,11 +47,12 @@ TOOLS: dict[str, Callable[[list[RawFile]], Scene]] = {
 
 class Understood(msgspec.Struct, kw_only=True):
     """`states` are plain values, by the names of the drivers that read them; `template` says in the words of a template
-    what they hold, and `names` which BIOS settings its neutral names mean. `notes` are all sentences: what cannot be
-    read, what is missing, what was found."""
+    what they hold, and `names` which BIOS settings its neutral names mean. `unread` says why a driver read nothing.
+    `notes` are all sentences: what cannot be read, what is missing, what was found."""
 
     inventory: Inventory
     states: dict[str, Any] = {}
+    unread: dict[str, str] = {}
     notes: list[str] = []
     template: dict[str, Any] = {}
     names: dict[str, Any] = {}
@@ -154,6 +155,7 @@ def _read_states(scene: Scene, machine: Machine, found: Understood) -> dict[str,
             states[driver.name] = state
             pairs.append((driver, state))
         except FAILURES as cause:
+            found.unread[driver.name] = _tell(cause)
             found.notes.append(f"{driver.title} ({driver.name}): {_tell(cause)}.")
     try:
         add_names(found)

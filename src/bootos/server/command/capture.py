@@ -85,4 +85,6 @@ def show_capture(
 
 
 def _save(found: Understood) -> SavedState:
-    return SavedState(saved_at="", inventory=found.inventory, states=found.states, notes=found.notes)
+    return SavedState(
+        saved_at="", inventory=found.inventory, states=found.states, unread=found.unread, notes=found.notes
+    )
