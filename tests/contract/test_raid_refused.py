@@ -275,7 +275,7 @@ def test_an_adaptec_that_its_tool_cannot_talk_to_leaves_the_other(tmp_path: Path
     assert (first.name, first.driver, first.drives) == ("controller 1", "raid.adaptec", [])
     assert (second.model, second.pci_address) == ("Adaptec SmartRAID 3154-16i", "0000:41:00.0")
     assert [array.name for array in second.arrays] == ["RAID1-240GB  OS", "RAID6-160T DATA"]
-    words = "RAID controller 1: its state cannot be read: Controller Status: Inaccessible."
+    words = "RAID controller 1 of arcconf: its state cannot be read: Controller Status: Inaccessible."
     assert words in inventory.notes
     refused = plan_raid(tool, tmp_path, AdaptecDriver(), controller=0, **ONE)
     assert "Controller Status: Inaccessible" in tell(refused)[0]

@@ -71,9 +71,9 @@ class ArcController(msgspec.Struct, kw_only=True):
 
     @property
     def title(self) -> str:
-        """`controller 1 (Adaptec 6805Q)`"""
+        """`controller 1 of arcconf (Adaptec 6805Q)`: the tool counts from 1, templates from 0."""
         model = self.values.get("controller model")
-        return f"controller {self.number}" + (f" ({model})" if model else "")
+        return f"controller {self.number} of arcconf" + (f" ({model})" if model else "")
 
 
 class ArcTask(msgspec.Struct, frozen=True, kw_only=True):
