@@ -25,6 +25,7 @@ from bootos.engine.plan import JobPlan, plan_job
 from bootos.engine.planhash import hash_plan
 from bootos.engine.run import Run
 from bootos.engine.savedstate import build_upload, load_saved, read_saved
+from bootos.errors import BootosError
 from bootos.process import Completed
 from bootos.template.check import read_template
 from bootos.wire.inventory import Bmc, Cpu, Dimm, Inventory, System
@@ -183,6 +184,15 @@ def test_a_password_that_is_a_name_too_changes_nothing_that_is_planned_on(rig: R
     made = [rig.plan_saved(saved.template, one) for one in (saved, uploaded)]
     assert [plan.problems for plan in made] == [[], []]
     assert [plan.actions for plan in made] == [[], []]
+
+
+def test_a_file_that_holds_no_machine_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(BootosError, match=r"gone\.json cannot be read: No such file or directory$"):
+        load_saved(tmp_path / "gone.json")
+    (tmp_path / "text.json").write_text("CLI Version = 7")
+    with pytest.raises(BootosError, match="is no capture") as raised:
+        load_saved(tmp_path / "text.json")
+    assert "bootos machine capture" in str(raised.value.hint)
 
 
 def test_a_template_is_planned_offline_by_the_command(rig: Rig, tmp_path: Path) -> None:

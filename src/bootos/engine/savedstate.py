@@ -87,8 +87,10 @@ def load_saved(path: Path) -> SavedState:
         if isinstance(value, dict) and "inventory" not in value:
             return SavedState(saved_at="", inventory=msgspec.convert(value, Inventory))
         return msgspec.convert(value, SavedState)
-    except (OSError, RecursionError, msgspec.MsgspecError) as cause:
+    except OSError as cause:
+        raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
+    except (RecursionError, msgspec.MsgspecError) as cause:
         raise BootosError(
-            f"{path} holds no saved state: {cause}",
-            hint="bootos machine state MACHINE > saved.json makes one",
+            f"{path} holds no saved state and is no capture: {cause}",
+            hint="bootos machine capture MACHINE FILE writes a capture, bootos machine state MACHINE the other",
         ) from cause

@@ -2,7 +2,9 @@
 
 from capturetable import show
 
+from bootos.engine.capture.source import RawFile
 from bootos.engine.capture.text import format_understood
+from bootos.engine.capture.understand import understand_tool
 
 
 def tell_text(name: str, tool: str) -> str:
@@ -87,6 +89,13 @@ def test_levels_that_mean_the_same_either_way_are_not_called_uncertain() -> None
         if "privilege levels" in note
     )
     assert "1, 2, 3 may be used" in note and "not certain" not in note
+
+
+def test_the_text_of_storcli_is_said_to_be_none_of_its_json() -> None:
+    found = understand_tool("storcli", [RawFile(name="c0.txt", data=b"Controller = 0\nStatus = Success\n")])
+    assert any(
+        note.startswith("c0.txt: it is no answer of storcli in JSON; a J at the end") for note in found.notes
+    )
 
 
 def test_why_a_driver_read_nothing_is_kept_for_the_plan() -> None:

@@ -54,7 +54,7 @@ def plan_ciphers(
     """Plan that only `wanted` may be used. `maker` is the BMC's IANA number, `said` what the template says of its
     index. Adds to `planned`."""
     if found is None:
-        planned.complain(AT, "this BMC does not tell its cipher suites", "leave it out")
+        planned.complain(AT, "this BMC does not tell which of its cipher suites may be used", "leave it out")
         return
     absent = sorted(set(wanted) - set(found.suites))
     if absent:

@@ -37,7 +37,9 @@ def build_scene(files: list[RawFile]) -> Scene:
             notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
             continue
         if not parts:
-            notes.append(f"{file.name}: it is no answer of storcli to a command with J.")
+            notes.append(
+                f"{file.name}: it is no answer of storcli in JSON; a J at the end of the command prints it."
+            )
         for part in parts:
             told = answers.add(part)
             if told:
