@@ -98,6 +98,16 @@ def test_the_text_of_storcli_is_said_to_be_none_of_its_json() -> None:
     )
 
 
+def test_what_happens_when_the_mains_come_back_is_said_in_the_words_of_templates() -> None:
+    said = tell_text("drivers/redfish.trees/lenovo-power-restore.json", "redfish")
+    assert "when mains power comes back: last, Restore" in said
+
+
+def test_a_part_whose_name_is_its_identity_is_called_by_it_once() -> None:
+    said = tell_text("drivers/redfish.trees/cisco-c240-m5.json", "redfish")
+    assert "XL710-slot-4" in said and "XL710-slot-4 (XL710-slot-4)" not in said
+
+
 def test_why_a_driver_read_nothing_is_kept_for_the_plan() -> None:
     found = show("drivers/disk.partition/nine-disks/wipefs.json", "lsblk")
     assert "sfdisk --json" in found.unread["disk.partition"]

@@ -174,7 +174,7 @@ def _build_part(component: Component, item: dict[str, Any]) -> Installed:
     return Installed(
         component=component,
         id=component if single else f"{component}:{identity}",
-        title=component.upper() if single else f"{name} ({identity})",
+        title=component.upper() if single else name if name == identity else f"{name} ({identity})",
         version=str(item["Version"]).strip(),
         source="Redfish",
         model=name or None,

@@ -228,7 +228,9 @@ def _tell_bmc(states: dict[str, Any]) -> Iterator[str]:
             yield f"{'Ciphers':{_NAME}}{', '.join(map(str, ciphers['suites']))}; levels {ciphers['levels']}"
         power = state.get("power")
         if power:
-            yield f"{'Power':{_NAME}}when mains power comes back: {power.get('value') or power.get('current') or power}"
+            words = {said: word for word, said in power["words"].items()}  # the template's, by the service's
+            said = ", ".join(filter(None, [words.get(power["value"]), power["value"]]))
+            yield f"{'Power':{_NAME}}when mains power comes back: {said}"
 
 
 def _tell_accounts(states: dict[str, Any]) -> Iterator[str]:
