@@ -8,6 +8,7 @@ from bootos.engine.capture.source import RawFile
 from bootos.process import Command
 
 _KEY = re.compile(r"^[ \t]*\[Key=BIOS\.Setup\.1-1#(\w+)\]", re.MULTILINE)
+_SETTINGS = re.compile(r"<BiosCfg\b.*</BiosCfg\s*>", re.DOTALL)
 _SETTING = re.compile(r"^#?[A-Za-z][\w-]*=.*$", re.MULTILINE)
 
 
@@ -35,8 +36,11 @@ def build_sum(files: list[RawFile]) -> Scene:
 
 
 def _recode(file: RawFile) -> bytes:
-    """XML says its own encoding; what a shell has saved as UTF-16 does not."""
-    return file.text.encode() if file.data.startswith((b"\xff\xfe", b"\xfe\xff")) else file.data
+    """XML says its own encoding; what a shell has saved, or a page shows, does not."""
+    if file.data.lstrip().startswith(b"<") and b"\0" not in file.data[:64]:
+        return file.data
+    found = _SETTINGS.search(file.text)
+    return (found[0] if found else file.text).encode()
 
 
 def build_racadm(files: list[RawFile]) -> Scene:

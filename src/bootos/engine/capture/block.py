@@ -6,7 +6,7 @@ from typing import Any
 
 from bootos.drivers.storage.lsblk import parse_lsblk
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, parse_json
+from bootos.engine.capture.source import RawFile, read_values
 from bootos.process import Command
 from bootos.template.size import parse_bytes
 from bootos.wire.inventory import Inventory
@@ -21,12 +21,7 @@ def build_lsblk(files: list[RawFile]) -> Scene:
     signatures: list[dict[str, Any]] = []
     tables: dict[str, Any] = {}
     notes: list[str] = []
-    for file in files:
-        try:
-            value = parse_json(file.text)
-        except ValueError as cause:
-            notes.append(f"{file.name}: it cannot be read as JSON ({cause}); `lsblk -J -b -O` prints it.")
-            continue
+    for name, value in read_values(files, "`lsblk -J -b -O`", notes):
         value = value if isinstance(value, dict) else {}
         if isinstance(value.get("blockdevices"), list):
             listed += [_clean(item) for item in value["blockdevices"] if isinstance(item, dict)]
@@ -35,7 +30,7 @@ def build_lsblk(files: list[RawFile]) -> Scene:
         elif isinstance(value.get("partitiontable"), dict):
             tables[str(value["partitiontable"].get("device"))] = value
         else:
-            notes.append(f"{file.name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
+            notes.append(f"{name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
     if not listed:
         listed = [_clean(item) for item in _list_devices(signatures, tables)]
         notes += (

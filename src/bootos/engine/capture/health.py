@@ -8,7 +8,7 @@ from typing import Any
 from bootos.drivers.nvme.lbaformat import find_format, parse_current, parse_formats
 from bootos.engine.capture.block import find_number, lay_disk
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, parse_json
+from bootos.engine.capture.source import RawFile, read_values
 from bootos.hardware.health import parse_smartctl
 from bootos.process import Command, ToolError
 from bootos.wire.inventory import DiskType, Inventory
@@ -36,16 +36,9 @@ def build_smartctl(files: list[RawFile]) -> Scene:
     of_unknown_kind: set[str] = (
         set()
     )  # lsblk always says whether a disk turns; smartctl of some disks does not
-    for number, file in enumerate(files):
-        try:
-            value = parse_json(file.text)
-        except ValueError as cause:
-            scene.notes.append(
-                f"{file.name}: it cannot be read as JSON ({cause}); `smartctl --json` prints it."
-            )
-            continue
-        if not isinstance(value, dict) or "smartctl" not in value or "devices" in value:
-            scene.notes.append(f"{file.name}: it is no output of `smartctl --json` of a disk.")
+    for number, (file_name, value) in enumerate(read_values(files, "`smartctl --json`", scene.notes)):
+        if not isinstance(value, dict) or not {"smartctl", "device"} & set(value) or "devices" in value:
+            scene.notes.append(f"{file_name}: it is no output of `smartctl --json` of a disk.")
             continue
         item = _read_smart_disk(value, number, sizes)
         if item["path"] in answers:
@@ -55,7 +48,7 @@ def build_smartctl(files: list[RawFile]) -> Scene:
         if item.pop("kind unknown"):
             of_unknown_kind.add(item["path"])
         scene.files |= lay_disk(item)
-        answers[item["path"]] = file.text
+        answers[item["path"]] = json.dumps(value)
     resize = _build_finish(sizes)
 
     def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
@@ -163,23 +156,18 @@ def build_nvme(files: list[RawFile]) -> Scene:
         "mountpoints": [],
         "children": [],
     }
-    for file in files:
-        try:
-            value = parse_json(file.text)
-        except ValueError as cause:
-            scene.notes.append(f"{file.name}: it cannot be read as JSON ({cause}); `-o json` prints it.")
-            continue
+    for name, value in read_values(files, "`-o json`", scene.notes):
         keys = set(value) if isinstance(value, dict) else set()
         if "Devices" in keys:
             found = list(_list_drives(value))
             listed += found
-            scene.notes += [] if found else [f"{file.name}: it lists no drive."]
+            scene.notes += [] if found else [f"{name}: it lists no drive."]
             continue
         kind = next((kind for kind, signs in _SIGNS.items() if keys & set(signs)), "")
         if not kind:
-            scene.notes.append(f"{file.name}: it is no output of nvme with `-o json` that is read.")
+            scene.notes.append(f"{name}: it is no output of nvme with `-o json` that is read.")
             continue
-        answers[kind] = file.text
+        answers[kind] = json.dumps(value)
         if kind == "id-ctrl":
             item |= {
                 "model": _strip(value.get("mn")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from bootos.drivers.redfish.kept import normalize_path
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, parse_json
+from bootos.engine.capture.source import RawFile, find_values
 from bootos.wire.inventory import Inventory
 
 ROOT = "/redfish/v1"
@@ -41,11 +41,9 @@ def build_scene(files: list[RawFile]) -> Scene:
     resources: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     for file in files:
-        if not file.name.lower().endswith((".json", "")) or file.text.lstrip()[:1] not in ("{", "["):
-            notes.append(f"{file.name}: it is no JSON.")
-            continue
         try:
-            found = dict(_find_resources(parse_json(file.text), file.name))
+            values = list(find_values(file.text))
+            found = dict(pair for value in values for pair in _find_resources(value, file.name))
         except ValueError as cause:
             notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
             continue

@@ -1,6 +1,5 @@
 """The files that somebody hands in: read with bounds, whatever they hold. What cannot be used is told, never raised."""
 
-import codecs
 import gzip
 import json
 import re
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bootos.document import MOST_DEPTH, is_deeper
+from bootos.engine.capture.pasted import read_plain
 from bootos.errors import BootosError, describe_os_error
 
 MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
@@ -33,12 +33,8 @@ FAILURES = (
     zlib.error,
     msgspec.MsgspecError,
 )
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+# Where JSON begins, and a prompt like `[root@host ~]#` does not.
+_VALUE = re.compile(r"^[^\S\n]*(?=\{\s*[\"}]|\[\s*[\[{\"\]])", re.MULTILINE)
 _BEGIN = re.compile(r"^[^\S\n]*(?=[{\[])", re.MULTILINE)
 
 
@@ -50,11 +46,8 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """As text: UTF-8, or what its byte order mark says; bytes that are none are replaced."""
-        for mark, encoding in _MARKS.items():
-            if self.data.startswith(mark):
-                return self.data.decode(encoding, "replace")
-        return self.data.decode(errors="replace").replace("\r\n", "\n")
+        """As its tool printed it, whatever was made of it on the way."""
+        return read_plain(self.data)
 
 
 def read_files(
@@ -101,15 +94,31 @@ def _read_bytes(file: Path, most: int) -> bytes:
     return data
 
 
-def parse_json(text: str) -> Any:
-    """The one JSON value in a text. Raises ValueError, also for one that is nested too deep."""
-    try:
-        value = json.loads(text, strict=False)
-    except RecursionError as cause:
-        raise ValueError("its JSON is nested too deep") from cause
-    if is_deeper(value, MOST_DEPTH):
-        raise ValueError("its JSON is nested too deep")
-    return value
+def find_values(text: str) -> Iterator[Any]:
+    """The JSON values in a text, one after the other, with whatever was printed around them. Raises ValueError for a
+    text that holds none, and at the first one that is broken: what is inside of it is no value of its own."""
+    decoder, place, is_found = json.JSONDecoder(strict=False), 0, False
+    while (start := _VALUE.search(text, place)) is not None:
+        try:
+            value, place = decoder.raw_decode(text, start.end())
+        except RecursionError as cause:
+            raise ValueError("its JSON is nested too deep") from cause
+        if is_deeper(value, MOST_DEPTH):
+            raise ValueError("its JSON is nested too deep")
+        is_found = True
+        yield value
+    if not is_found:
+        raise ValueError("it holds no object and no list")
+
+
+def read_values(files: Sequence[RawFile], hint: str, notes: list[str]) -> Iterator[tuple[str, Any]]:
+    """(name of the file, JSON value) of everything in these files; `hint` says what prints it, where there is none."""
+    for file in files:
+        try:
+            for value in find_values(file.text):
+                yield file.name, value
+        except ValueError as cause:
+            notes.append(f"{file.name}: it cannot be read as JSON ({cause}); {hint} prints it.")
 
 
 def find_documents(text: str) -> Iterator[Any]:
