@@ -11,12 +11,13 @@ from toolanswers import ToolAnswers, read_golden
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
-from bootos.drivers.raid.sas3ircu import SasIrcuDriver
+from bootos.drivers.raid.sas3ircu import SasIrcuDriver, build_controller
 from bootos.drivers.storage.state import Storage
 from bootos.engine.watcher import StepFailed
 from bootos.hardware.inventory import collect_inventory
 from bootos.hardware.raidplace import add_told
 from bootos.hardware.raidtool import TOOLS
+from bootos.hardware.sasircu import parse_display
 from bootos.lab.vendor_tools.lsi import fail_disk
 from bootos.lab.vendor_tools.silicon import SiliconSpec
 from bootos.process import Command, Completed, Options
@@ -177,6 +178,13 @@ def test_a_card_with_an_array_is_no_hba_whatever_its_firmware_says(tmp_path: Pat
     answers = {"LIST": read_golden("raid.sas3ircu/sas2008-raid1.list.txt"), "0 DISPLAY": display}
     (card,) = collect_inventory(tmp_path, ToolAnswers("sas2ircu", answers, otherwise="").run).raid
     assert (card.driver, len(card.arrays)) == ("raid.sas3ircu", 1)
+
+
+def test_a_member_that_the_tool_calls_ready_is_in_use() -> None:
+    """sas2ircu 20 on a SAS2008 of Dell, published by Canonical in the tests of prometheus-hardware-exporter."""
+    display = read_golden("raid.sas3ircu/sas2008-raid1.display.txt").replace("Optimal (OPT)", "Ready (RDY)")
+    controller = build_controller(parse_display(display, 0), Storage())
+    assert [(drive.id, drive.state) for drive in controller.drives] == [("1:0", "online"), ("1:1", "online")]
 
 
 def test_a_card_that_storcli_shows_as_an_hba_is_the_one_with_arrays() -> None:

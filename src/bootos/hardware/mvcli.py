@@ -87,12 +87,18 @@ class MvController(msgspec.Struct, kw_only=True):
 def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
     """The blocks of `info -o KIND` (hba, vd, pd), each begun by the key of its number."""
     blocks: list[dict[str, str]] = []
+    is_region = False  # in what `info -o blk` prints, which names drives and arrays that others are of
     for line in (line.strip() for line in text.splitlines()):
+        if line.lower().endswith("information"):
+            is_region = False
         found = _NVME_HEAD.match(line) or _VALUE.match(line)
         if not found or _NOISE.search(line) or _COUNT.match(line):
             continue
         key, value = found[1].lower(), (found[2] or "").strip()
         key = _NVME_KEYS.get(key, key)
+        is_region = is_region or key == "block id"
+        if is_region:
+            continue
         if key in _HEADS[kind] and value.isdigit():
             blocks.append({})
             key = _HEADS[kind][0]

@@ -380,3 +380,15 @@ def test_many_large_files_are_read_up_to_a_bound(tmp_path: Path) -> None:
 def test_what_is_made_to_take_long_does_not(tool: str, text: str) -> None:
     """Nobody would wait for the end of it, if it did."""
     assert understand_tool(tool, [RawFile(name="a.json", data=text.encode())]).notes
+
+
+def test_the_blocks_of_mvcli_are_no_drives() -> None:
+    """`mvcli info -o blk` of glensc's nagios-plugin-check_raid (`mvcli-92`): both drives are in the array VD0."""
+    part = "Block id: {0}\nPD id: {0}\nVD id: 0\nBlock status: assigned\nSize: 3906936640 K\nStarting offset: 16384 K\n"
+    text = "Block Information\n-----------------\n" + "\n".join(part.format(number) for number in (0, 1))
+    alone = understand_tool("mvcli", [RawFile(name="blk.txt", data=text.encode())])
+    assert alone.inventory.raid == []
+    golden = (GOLDEN / "drivers/raid.mvcli/88se9230.pd-free.txt").read_bytes()
+    drives = understand_tool("mvcli", [RawFile(name="all.txt", data=text.encode() + b"\n" + golden)])
+    (state,) = drives.states["raid.mvcli"]["controllers"]
+    assert [drive["size_bytes"] > 0 for drive in state["drives"]] == [True]

@@ -52,7 +52,8 @@ class SasIrcuDriver(CardDriver):
 
 def build_controller(found: ir.IrController, storage: Storage) -> Controller:
     """The tool's words in those of `controller`. Pure."""
-    drives = number_drives([_build_drive(drive, storage) for drive in found.drives])
+    used = {id for volume in found.volumes for id in volume.members}
+    drives = number_drives([_build_drive(drive, drive.id in used, storage) for drive in found.drives])
     return Controller(
         id=found.id,
         number=found.number,
@@ -76,9 +77,11 @@ def build_controller(found: ir.IrController, storage: Storage) -> Controller:
     )
 
 
-def _build_drive(found: ir.IrDrive, storage: Storage) -> Drive:
+def _build_drive(found: ir.IrDrive, is_used: bool, storage: Storage) -> Drive:
     values = found.values
     state = _DRIVES.get(found.state, "unusable")
+    if is_used and state == "jbod":  # some releases call members of volumes ready
+        state = "online"
     serial, wwn = values.get("serial no", ""), values.get("guid", "").lower()
     wwn = "" if wwn == "n/a" else wwn
     disk = find_disk(storage, wwn=wwn, serial=serial) if state == "jbod" else None
