@@ -392,3 +392,16 @@ def test_the_blocks_of_mvcli_are_no_drives() -> None:
     drives = understand_tool("mvcli", [RawFile(name="all.txt", data=text.encode() + b"\n" + golden)])
     (state,) = drives.states["raid.mvcli"]["controllers"]
     assert [drive["size_bytes"] > 0 for drive in state["drives"]] == [True]
+
+
+def test_the_schemas_of_a_mockup_are_one_note() -> None:
+    """As the mockups of NVIDIA's libredfish have them, 150 beside the resources of a GH200."""
+    system = {
+        "@odata.id": "/redfish/v1/Systems/1",
+        "@odata.type": "#ComputerSystem.v1_0_0.ComputerSystem",
+        "Id": "1",
+    }
+    files = [RawFile(name="system.json", data=json.dumps(system).encode())]
+    files += [RawFile(name=f"schema/{number}.xml", data=b"<?xml?><edmx:Edmx/>") for number in range(9)]
+    (note,) = (note for note in understand_tool("redfish", files).notes if "schema/" in note)
+    assert note == "No JSON, and not read: schema/0.xml, schema/1.xml, schema/2.xml and 6 more."

@@ -7,13 +7,14 @@ from typing import Any
 
 from bootos.drivers.redfish.kept import normalize_path
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, find_values
+from bootos.engine.capture.source import RawFile, find_values, is_json
 from bootos.wire.inventory import Inventory
 
 ROOT = "/redfish/v1"
 ACCESS = {"address": "https://kept.invalid", "user": "nobody", "password": "nobody"}
 _ODATA = "@odata.id"
 MOST_PARTS = 32  # of a path
+_NAMED = 3  # of files that are no JSON
 _TOLD = 12  # of what is missing
 # Where a resource lies that does not say it, by the beginning of its @odata.type.
 _USUAL = {
@@ -40,16 +41,23 @@ def build_scene(files: list[RawFile]) -> Scene:
     """What the service of these resources is."""
     resources: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
+    others: list[str] = []  # a mockup has schemas and a text for readers beside its resources
     for file in files:
         try:
             values = list(find_values(file.text))
             found = dict(pair for value in values for pair in _find_resources(value, file.name))
         except ValueError as cause:
-            notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
+            if is_json(file.text):
+                notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
+            else:
+                others.append(file.name)
             continue
         if not found:
             notes.append(f"{file.name}: it is no resource of Redfish.")
         resources |= found
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        notes.append(f"No JSON, and not read: {', '.join(others[:_NAMED])}{more}.")
     whole = complete(resources, notes) if resources else {}
     kept = _Kept({normalize_path(path): body for path, body in whole.items()})
     return Scene(

@@ -94,6 +94,11 @@ def _read_bytes(file: Path, most: int) -> bytes:
     return data
 
 
+def is_json(text: str) -> bool:
+    """Whether something that begins like JSON is in a text."""
+    return _VALUE.search(text) is not None
+
+
 def find_values(text: str) -> Iterator[Any]:
     """The JSON values in a text, one after the other, with whatever was printed around them. Raises ValueError for a
     text that holds none, and at the first one that is broken: what is inside of it is no value of its own."""
