@@ -64,12 +64,14 @@ def understand(tool: str, data: bytes) -> Understood:
     return msgspec.structs.replace(found, notes=[])
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("tool", "name"), OUTPUTS)
+# help texts of the BIOS and the bar of mdstat hold two spaces, which are lost so
+LOST = {("sum", "with spaces that do not break"), ("mdstat", "with spaces that do not break")}
+TRIES = [(tool, name, form) for tool, name in OUTPUTS for form in FORMS if (tool, form) not in LOST]
+
+
+@pytest.mark.parametrize(("tool", "name", "form"), TRIES)
 def test_an_output_is_read_in_every_form_in_which_it_is_handed_in(tool: str, name: str, form: str) -> None:
     data = (GOLDEN / name).read_bytes()
-    if tool in ("sum", "mdstat") and form == "with spaces that do not break":
-        pytest.skip("help texts of the BIOS and the bar of mdstat hold two spaces")
     plain = understand(tool, data)
     assert plain.states or plain.inventory.disks or plain.inventory.raid or plain.inventory.bmc
     assert understand(tool, FORMS[form](data.decode())) == plain
