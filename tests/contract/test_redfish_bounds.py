@@ -29,6 +29,7 @@ class HostileService:
 
     def __init__(self) -> None:
         self.sent: dict[str, Callable[[], Iterator[bytes]]] = {}
+        self.sent_to_post: dict[str, Callable[[], Iterator[bytes]]] = {}
         self.bodies: dict[str, Any] = {
             "/redfish/v1": {
                 "Id": "RootService",
@@ -49,21 +50,27 @@ class HostileService:
                 path = self.path.rstrip("/")
                 service.asked.append(path)
                 if path in service.sent:
-                    try:
-                        for piece in service.sent[path]():
-                            self.wfile.write(piece)
-                    except OSError:
-                        pass  # the client has had enough
-                    self.close_connection = True
+                    self.send(service.sent[path]())
                     return
                 self.answer(200 if path in service.bodies else 404, service.bodies.get(path, {}))
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path in service.sent_to_post:
+                    self.send(service.sent_to_post[self.path]())
+                    return
                 self.answer(201, {}, {"X-Auth-Token": "token", "Location": f"{SESSIONS}/1"})
 
             def do_DELETE(self) -> None:
                 self.answer(200, {})
+
+            def send(self, pieces: Iterator[bytes]) -> None:
+                try:
+                    for piece in pieces:
+                        self.wfile.write(piece)
+                except OSError:
+                    pass  # the client has had enough
+                self.close_connection = True
 
             def answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
                 raw = json.dumps(body).encode()
@@ -163,6 +170,23 @@ def test_a_byte_a_second_ends(service: HostileService) -> None:
         assert [body["Id"] for body in client.get_members(LIST)] == ["1"]
         (said,) = client.unread
         assert BAD in said and "not whole after 120 s" in said
+
+
+def test_a_request_that_may_take_long_has_as_long_for_its_answer(service: HostileService) -> None:
+    clock = StillClock()
+
+    def trickle() -> Iterator[bytes]:
+        yield HEAD + b"\r\n"
+        while True:
+            clock.sleep(1.0)
+            yield b" "
+
+    service.sent_to_post[BAD] = trickle
+    with open_client(service, Bounds(), clock) as client:
+        with pytest.raises(RedfishError, match="not whole after 1800 s"):
+            client.post(BAD, {}, what="flash", timeout_s=1800)
+        with pytest.raises(RedfishError, match="not whole after 120 s"):
+            client.post(BAD, {}, what="flash")
 
 
 def test_what_stops_in_the_middle_ends(service: HostileService) -> None:

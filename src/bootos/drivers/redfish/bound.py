@@ -16,11 +16,13 @@ MOST_DEPTH = 100  # of lists and objects inside each other; the deepest resource
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer_bytes` and `answer_s`: of one answer, from its first byte. `reading_bytes` and `reading_s`: of all
+    """`answer_bytes` and `answer_s`: of one answer, from its first byte; a request
+    that may take longer than `request_s` has as long for its answer. `reading_bytes` and `reading_s`: of all
     resources that one session looks at. The largest are registries of BIOS settings, of 1 to 3 MiB."""
 
     answer_bytes: int = 16 * MIB
     answer_s: float = 120.0
+    request_s: float = 60.0
     reading_bytes: int = 64 * MIB
     reading_s: float = 900.0
 
@@ -42,6 +44,9 @@ class BoundedFile(io.RawIOBase):
         self._bounds = bounds
         self._clock = clock
         self._pause_s = sock.gettimeout()
+        # a request that may take long (an upload) is answered while it is carried out
+        is_long = self._pause_s is not None and self._pause_s > bounds.request_s
+        self._answer_s: float = max(bounds.answer_s, self._pause_s or 0) if is_long else bounds.answer_s
         self._until: float | None = None
         self._size = 0
 
@@ -52,8 +57,8 @@ class BoundedFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         """What comes next, 0 bytes at the end. Raises BoundError, TimeoutError."""
         bounds = self._bounds
-        left_s = bounds.answer_s if self._until is None else self._until - self._clock.now()
-        late = BoundError(f"its answer is not whole after {bounds.answer_s:g} s, and is not read")
+        left_s = self._answer_s if self._until is None else self._until - self._clock.now()
+        late = BoundError(f"its answer is not whole after {self._answer_s:g} s, and is not read")
         if left_s <= 0:
             raise late
         is_last = self._until is not None and (self._pause_s is None or left_s < self._pause_s)
@@ -69,7 +74,7 @@ class BoundedFile(io.RawIOBase):
         if self._size > bounds.answer_bytes:
             raise build_size_error(bounds)
         if self._until is None:
-            self._until = self._clock.now() + bounds.answer_s
+            self._until = self._clock.now() + self._answer_s
         return count
 
     def close(self) -> None:
