@@ -283,3 +283,10 @@ def test_a_drive_of_mnv_cli_is_usable_with_a_known_word_alone(
 def test_a_free_drive_of_mvcli_with_a_word_that_is_not_known_is_not_taken() -> None:
     drive = read_free_drive(status="foreign")
     assert (drive.state, drive.trouble) == ("unusable", "its state is foreign")
+
+
+def test_a_block_that_a_drive_names_hides_no_other_drive() -> None:
+    text = read_golden("raid.mvcli/boss-s1.pd.txt")
+    one, other = mvcli.parse_blocks(text.replace("block ids:", "Block id:            0"), "pd")
+    assert (one["pd id"], other["pd id"]) == ("0", "1")
+    assert mvcli.is_used(one)

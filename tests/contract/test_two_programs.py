@@ -9,17 +9,19 @@ import pytest
 from raidrig import build_card_rig, build_drives
 from toolanswers import ToolAnswers, read_golden
 
-from bootos.drivers.contract import DriverError, Machine
+from bootos.drivers.contract import DriverError, Forecast, Machine
 from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.raid.mvcli import MvcliDriver
 from bootos.drivers.raid.sas3ircu import SasIrcuDriver
-from bootos.drivers.storage.controller import Controller
+from bootos.drivers.storage.controller import Controller, ControllerState
 from bootos.drivers.storage.state import Storage
 from bootos.engine.capture.source import RawFile
 from bootos.engine.capture.understand import understand_tool
 from bootos.hardware.inventory import collect_inventory
 from bootos.lab.vendor_tools.silicon import PhysicalDrive
 from bootos.process import ToolError
+from bootos.template.model import Template
+from bootos.template.raid import Raid
 
 Answers = Mapping[str, str | None]
 
@@ -129,6 +131,33 @@ def test_mvcli_may_say_what_it_likes_where_mnv_cli_has_the_card(tmp_path: Path) 
         tmp_path, "mvcli", {"info -o hba": "Frob.\n"}, "mnv_cli", build_answers("88nr2241")
     )
     assert [(card.id, card.number) for card in read(machine, MvcliDriver())] == [("mnv_cli:0", 0)]
+
+
+def test_nothing_is_planned_where_a_card_of_mvcli_is_there_and_mvcli_is_not_understood(
+    tmp_path: Path,
+) -> None:
+    device = tmp_path / "sys/bus/pci/devices/0000:41:00.0"
+    device.mkdir(parents=True)
+    device.joinpath("uevent").write_text("PCI_CLASS=10601\nPCI_ID=1B4B:9230\nPCI_SLOT_NAME=0000:41:00.0\n")
+    machine = build_machine(
+        tmp_path, "mvcli", {"info -o hba": "API error 0x10\n"}, "mnv_cli", build_answers("88nr2241")
+    )
+    with pytest.raises(DriverError, match="mvcli cannot be understood"):
+        read(machine, MvcliDriver())
+
+
+@pytest.mark.parametrize(
+    ("number", "deleted"), [(0, []), (1, ["raid.sas3ircu:delete:1"]), (None, ["raid.sas3ircu:delete:1"])]
+)
+def test_what_is_cleared_is_the_controller_that_is_named_or_all(
+    tmp_path: Path, number: int | None, deleted: list[str]
+) -> None:
+    driver, machine = SasIrcuDriver(), build_machine(tmp_path, "sas3ircu", NEW, "sas2ircu", OLD)
+    state = ControllerState(controllers=tuple(read(machine, driver)), storage=Storage())
+    template = Template(name="t", raid=Raid(clear=True, controller=number))
+    planned = driver.plan(state, template, {}, Forecast())
+    assert planned.problems == []
+    assert [action.id.rpartition(":")[0] for action in planned.actions] == deleted
 
 
 class Family(NamedTuple):

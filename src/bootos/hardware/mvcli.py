@@ -13,8 +13,10 @@ import msgspec
 
 from bootos.hardware import cardlist
 from bootos.hardware.cardlist import CardList
+from bootos.hardware.pci import DEVICES, parse_uevent
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
+from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError
 from bootos.wire.inventory import DiskType
 
@@ -28,6 +30,11 @@ PROGRAMS = (
 )  # fmt: skip
 ASK = ("info", "-o", "hba")
 
+_VENDOR = "1b4b"
+_SATA_CLASSES = (
+    "0104",
+    "0106",
+)  # RAID controller, SATA controller (PCI Code and ID Assignment Specification)
 _VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _NVME_HEAD = re.compile(r"^(NVMe Controller ID)\s+(\d+)$", re.IGNORECASE)
 _NVME_KEYS = {
@@ -88,15 +95,17 @@ def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
     """The blocks of `info -o KIND` (hba, vd, pd), each begun by the key of its number."""
     blocks: list[dict[str, str]] = []
     is_region = False  # in what `info -o blk` prints, which names drives and arrays that others are of
+    is_begin = True  # of the text, or below a title: what is a region says so there
     for line in (line.strip() for line in text.splitlines()):
         if line.lower().endswith("information"):
-            is_region = False
+            is_region, is_begin = False, True
         found = _NVME_HEAD.match(line) or _VALUE.match(line)
         if not found or _NOISE.search(line) or _COUNT.match(line):
             continue
         key, value = found[1].lower(), (found[2] or "").strip()
         key = _NVME_KEYS.get(key, key)
-        is_region = is_region or key == "block id"
+        is_region = is_region or (is_begin and key == "block id")
+        is_begin = False
         if is_region:
             continue
         if key in _HEADS[kind] and value.isdigit():
@@ -125,7 +134,7 @@ def find_running(volume: dict[str, str]) -> str:
 
 def is_used(drive: dict[str, str]) -> bool:
     """Whether the drive says itself that it is in an array."""
-    said = drive.get("block ids") or drive.get("associated vds")
+    said = drive.get("block ids") or drive.get("block id") or drive.get("associated vds")
     return bool(said) or drive.get("assigned", "").lower() == "yes"
 
 
@@ -160,6 +169,15 @@ def parse_error(text: str) -> str:
     said = [line.strip() for line in text.splitlines() if line.strip() and not _NOISE.search(line)]
     return " ".join(
         line for line in said if re.search(r"\berror|\bfail|invalid|not (?:allow|support)", line, re.I)
+    )
+
+
+def has_sata_card(root: Path) -> bool:
+    """Whether a SATA controller of Marvell's is there, by its PCI ids: a card of mvcli, whatever that says of it."""
+    tree = Tree(root)
+    found = (parse_uevent(name, tree.read(f"{DEVICES}/{name}/uevent") or "") for name in tree.names(DEVICES))
+    return any(
+        device.vendor_id == _VENDOR and device.class_id[:4] in _SATA_CLASSES for device in found if device
     )
 
 

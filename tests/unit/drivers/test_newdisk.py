@@ -10,7 +10,13 @@ from test_current_disks import put_disk
 
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.kerneldisk import find_disk
-from bootos.drivers.storage.newdisk import DEADLINE_S, find_kernel_node, find_linked_node, receive_disk
+from bootos.drivers.storage.newdisk import (
+    DEADLINE_S,
+    find_kernel_node,
+    find_linked_node,
+    read_appearances,
+    receive_disk,
+)
 from bootos.process import Completed
 
 WWN = "0x600508b1001caaaa"
@@ -50,6 +56,22 @@ def test_waits_until_the_kernel_has_the_disk_and_empties_that_one(tmp_path: Path
     assert (found, bench.pauses) == ("/dev/vdb", 3)
     wiped = [call[-1] for call in bench.calls if call[0] == "wipefs"]
     assert wiped == ["/dev/vdb"]
+
+
+def test_a_disk_that_was_there_before_is_another_one(tmp_path: Path) -> None:
+    def find() -> str | None:
+        return find_kernel_node(tmp_path, lambda storage: next(iter(storage.disks), None), before)
+
+    put_disk(tmp_path, "vda", "naa.5000c500a1b2c3d4")
+    count = tmp_path / "sys/block/vda/diskseq"
+    count.write_text("17\n")
+    before = read_appearances(tmp_path)
+    assert find() is None
+    put_disk(tmp_path, "vdb", f"naa.{WWN[2:]}")
+    assert find() == "/dev/vdb"
+    (tmp_path / "sys/block/vdb").unlink()
+    count.write_text("18\n")  # it went, and one came in its place
+    assert find() == "/dev/vda"
 
 
 def test_gives_up_after_the_deadline_and_empties_nothing(tmp_path: Path) -> None:

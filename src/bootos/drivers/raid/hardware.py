@@ -9,7 +9,7 @@ from bootos.drivers.contract import ArrayForecast, Forecast, Planned
 from bootos.drivers.raid.compare import find_differences
 from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
-from bootos.drivers.raid.resolve import build_demands, find_unread_parts, is_meant
+from bootos.drivers.raid.resolve import build_demands, find_unread_parts, is_emptied, is_meant
 from bootos.drivers.raid.unread import refuse_unread
 from bootos.drivers.raid.wanted import free_drives, plan_create, plan_repair
 from bootos.drivers.raid.whole import (
@@ -156,7 +156,7 @@ def _sort_out_one(
     members = set(array.drives)
     here = [demand for demand in demands if demand.controller is controller]
     wiping = [(demand.at, demand.ids) for demand in here if demand.wanted.wipe and demand.sound]
-    word = find_word(draft.raid.clear, array.known_drives, wiping)
+    word = find_word(is_emptied(draft.state, controller, draft.raid), array.known_drives, wiping)
     if word.is_given:
         draft.delete_array(controller, array, word)
         return

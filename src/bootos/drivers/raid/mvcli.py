@@ -23,7 +23,7 @@ from bootos.drivers.storage.controller import (
     DriveState,
     number_drives,
 )
-from bootos.drivers.storage.newdisk import find_kernel_node, receive_disk
+from bootos.drivers.storage.newdisk import find_kernel_node, read_appearances, receive_disk
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import mvcli as mv
 from bootos.wire.inventory import Disk, DiskType
@@ -53,7 +53,8 @@ class MvcliDriver(CardDriver):
 
     def read_controllers(self, machine: Machine, storage: Storage) -> tuple[Controller, ...]:
         # what mvcli says where there is no card of its own was never published
-        found = need_cards(mv.read_cards(machine.run, machine.root), _build_missing(), is_none_known=False)
+        is_there = mv.has_sata_card(machine.root)
+        found = need_cards(mv.read_cards(machine.run, machine.root), _build_missing(), is_none_known=is_there)
         return tuple(build_controller(entry, storage) for entry in found)
 
     def carry_out(self, machine: Machine, detail: order.Order) -> None:
@@ -193,6 +194,8 @@ class Hand(ToolHand):
         who = f"array {wanted.name!r}"
         about = f"{who} was not created"
         before = {volume.get("id") for volume in self._read().volumes}
+        root = self.machine.root
+        disks = read_appearances(root)
         words = ["create", "-o", "vd", "-r", str(wanted.level)]
         if self.program in mv.NVME_PROGRAMS:
             words = ["vd", "-a", "create", f"-r{wanted.level}"]
@@ -203,10 +206,9 @@ class Hand(ToolHand):
         found = self._read()
         made = [volume for volume in found.volumes if volume.get("id") not in before]
         self.take_made(about, made, "virtual disks")
-        root = self.machine.root
         receive_disk(
             self.machine,
-            lambda: find_kernel_node(root, lambda storage: find_volume_disk(found, storage)),
+            lambda: find_kernel_node(root, lambda storage: find_volume_disk(found, storage), disks),
             who,
         )
 

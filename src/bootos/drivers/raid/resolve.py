@@ -75,7 +75,21 @@ def is_cleared(state: ControllerState, controller: Controller, raid: Raid) -> bo
     """Whether the plan makes this controller forget the configurations of others."""
     if raid.foreign != "clear" or not controller.foreign or not controller.capability.foreign:
         return False
-    return raid.controller is None or find_controller(state, raid.controller, "", Planned()) is controller
+    return any(one is controller for one in find_whole(state, raid))
+
+
+def is_emptied(state: ControllerState, controller: Controller, raid: Raid) -> bool:
+    """Whether `raid.clear` speaks of the arrays of this controller."""
+    return raid.clear and any(one is controller for one in find_whole(state, raid))
+
+
+def find_whole(state: ControllerState, raid: Raid) -> list[Controller]:
+    """The controllers that the template speaks of as a whole (`clear`, `mode`, `foreign`, ...): the one that
+    `raid.controller` names, or all."""
+    if raid.controller is None:
+        return list(state.controllers)
+    one = find_controller(state, raid.controller, "", Planned())
+    return [one] if one is not None else []
 
 
 def _numbers(controller: Controller, ids: frozenset[str]) -> frozenset[int]:
@@ -105,9 +119,10 @@ def _build_candidate(
     trouble = find_trouble(controller, drive, is_cleared=is_cleared(state, controller, raid))
     busy = ""
     array = controller.find_array_of(drive.id)
-    if array is not None and not raid.clear and array.name not in wanted:
+    emptied = is_emptied(state, controller, raid)
+    if array is not None and not emptied and array.name not in wanted:
         busy = f"it is in array {array.title!r}"
-    elif drive.id in controller.hotspares and raid.hotspares is None and not raid.clear:
+    elif drive.id in controller.hotspares and raid.hotspares is None and not emptied:
         busy = "it is a hot spare"
     elif find_on_drive(state.storage, drive).content:
         busy = f"it is a single disk with data ({drive.device or 'which the system does not show'})"

@@ -6,8 +6,7 @@ its controller.
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.draft import ControllerDraft
-from bootos.drivers.raid.resolve import find_controller, find_unread_parts
-from bootos.drivers.storage.controller import Controller
+from bootos.drivers.raid.resolve import find_controller, find_unread_parts, find_whole
 
 HINT = "what is not known cannot be planned on; see what the tool says on the machine itself"
 
@@ -20,7 +19,7 @@ def refuse_unread(draft: ControllerDraft) -> None:
         controller = find_controller(draft.state, asked, "", Planned())
         if controller is not None and (why := find_unread_parts(controller)):
             draft.planned.complain(f"raid.arrays[{index}]", f"{controller.title}: {why}", HINT)
-    for controller in _find_meant(draft):
+    for controller in find_whole(draft.state, raid):
         why = find_unread_parts(controller)
         parts = {"clear": raid.clear, "mode": raid.mode, "hotspares": raid.hotspares, "jbod": raid.jbod}
         for key, value in parts.items():
@@ -29,12 +28,3 @@ def refuse_unread(draft: ControllerDraft) -> None:
         lost = controller.find_unread("foreign")
         if raid.foreign is not None and lost:
             draft.planned.complain("raid.foreign", f"{controller.title}: {lost}", HINT)
-
-
-def _find_meant(draft: ControllerDraft) -> list[Controller]:
-    """The controllers that the template speaks of as a whole."""
-    asked = draft.raid.controller
-    if asked is None:
-        return list(draft.state.controllers)
-    one = find_controller(draft.state, asked, "", Planned())
-    return [one] if one is not None else []

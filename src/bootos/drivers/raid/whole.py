@@ -8,7 +8,7 @@ from bootos.drivers.contract import Change
 from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import ClearForeign, ImportForeign, SetJbod, SetMode
-from bootos.drivers.raid.resolve import find_controller
+from bootos.drivers.raid.resolve import find_controller, is_emptied
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
@@ -125,7 +125,7 @@ def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole
     """Plan that global hot spares which nobody wants are taken away."""
     for controller in draft.state.controllers:
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
-        if not draft.raid.clear and not said:
+        if not is_emptied(draft.state, controller, draft.raid) and not said:
             continue
         meant = set(wanted_globals(controller, demands, whole))
         for demand in demands:

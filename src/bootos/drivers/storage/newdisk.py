@@ -5,7 +5,7 @@ and what the drives held before shines through in a new array: a file system fou
 operator's data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from bootos.drivers.contract import DriverError, Machine
@@ -71,7 +71,23 @@ def find_linked_node(root: Path, wwn: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def find_kernel_node(root: Path, find: Callable[[Storage], Disk | None]) -> str | None:
-    """The device of the disk that `find` finds among those of the kernel, for arrays without a world wide name."""
-    disk = find(Storage(disks=tuple(read_disks(Tree(root)))))
+def find_kernel_node(
+    root: Path, find: Callable[[Storage], Disk | None], before: Set[str] = frozenset()
+) -> str | None:
+    """The device of the disk that `find` finds among those of the kernel, for arrays without a world wide name. A disk
+    that was there `before` is another one, whatever it calls itself."""
+    disks = [disk for disk in read_disks(Tree(root)) if _tell_appearance(root, disk) not in before]
+    disk = find(Storage(disks=tuple(disks)))
     return disk.path if disk is not None else None
+
+
+def read_appearances(root: Path) -> frozenset[str]:
+    """The disks that the kernel shows now, in a form that a later disk at the same place does not have."""
+    return frozenset(_tell_appearance(root, disk) for disk in read_disks(Tree(root)))
+
+
+def _tell_appearance(root: Path, disk: Disk) -> str:
+    """Its place, and what makes another disk of it: the kernel counts disks as they come (Linux:
+    Documentation/ABI/testing/sysfs-block, diskseq)."""
+    count = Tree(root).read(f"sys/block/{disk.name}/diskseq")
+    return f"{disk.path} {count} {disk.wwn} {disk.serial} {disk.model} {disk.size_bytes}"
