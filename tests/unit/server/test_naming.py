@@ -348,54 +348,6 @@ def test_a_v1_agent_is_found_by_its_macs(server: Running) -> None:
     assert [machine["sn"] for machine in server.operate("GET", "/machines")] == [UUIDS[0], OEM]
 
 
-def shown_macs(server: Running, number: int) -> set[str]:
-    with server.context.store.read() as session:
-        return set(session.scalars(select(Mac.mac).where(Mac.machine_id == number)))
-
-
-def move_to(server: Running, number: int, address: str) -> None:
-    """The address from which the machine was heard of."""
-    with server.context.store.write() as session:
-        session.get_one(Machine, number).address = address
-
-
-def test_a_v1_agent_of_another_machine_with_the_placeholder_takes_no_record_apart(server: Running) -> None:
-    number = leave(server, OEM, build_inventory(MACS[0], MACS[1], serial=OEM), MACS[0])
-    for macs, address in (
-        ((MACS[2],), "127.0.0.1"),
-        ((MACS[0], MACS[2]), "10.0.0.7"),
-        ((MACS[0],), "10.0.0.7"),
-    ):
-        move_to(server, number, address)
-        assert report_v1(server, OEM, *macs)["Status"] == "error"
-        assert shown_macs(server, number) == set(MACS[:2])
-    machine = show(server, f"id:{number}")
-    assert (machine["address"], machine["refused_claims"]) == ("10.0.0.7", [])
-    assert id_of(boot(server, UUIDS[0], FIRST, OEM)) == number
-
-
-def test_a_v1_agent_renews_its_own_record_under_a_placeholder(server: Running) -> None:
-    assert report_v1(server, OEM, MACS[0], MACS[1])["Status"] == "success"  # nobody was called so
-    assert report_v1(server, OEM, MACS[0], MACS[1])["Status"] == "success"  # from wherever it is
-    move_to(server, 1, "127.0.0.1")
-    assert report_v1(server, OEM, MACS[0], MACS[2])["Status"] == "success"  # another NIC, where it was
-    assert shown_macs(server, 1) == {MACS[0], MACS[2]}
-
-
-def test_a_v1_agent_with_a_serial_number_renews_its_record_from_anywhere(server: Running) -> None:
-    assert report_v1(server, "SN7", MACS[0])["Status"] == "success"
-    move_to(server, 1, "10.0.0.7")
-    assert report_v1(server, "SN7", MACS[2], MACS[3])["Status"] == "success"
-    assert shown_macs(server, 1) == {MACS[2], MACS[3]}
-
-
-def report_v1(server: Running, sn: str, *macs: str) -> Any:
-    """What the server answers to the product information of a v1 agent at 127.0.0.1 that has a NIC for each MAC."""
-    nics = [{"Name": f"eth{number}", "Mac": mac, "Ip": ""} for number, mac in enumerate(macs)]
-    body = {"Sn": sn, "Company": "Acme", "ModelName": "A1", "Mac": macs[0], "Nic": nics}
-    return V1Agent(server.url, sn).post("report/deviceProductInfo", body)
-
-
 def test_installers_may_say_the_former_name(server: Running) -> None:
     inventory = build_inventory(MACS[0], board="ZM15S012345")
     leave(server, MACS[0], inventory, MACS[0])

@@ -1,29 +1,23 @@
 """The product information of a v1 agent (`report/deviceProductInfo`) as a machine with an inventory."""
 
-import logging
-
 from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
-from bootos.server.fault import ConflictError
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
-from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, is_evident, settle_names
+from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.nic import is_address
 from bootos.server.operation.told import read_stored_inventory, read_told_v1
 from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
-from bootos.wire.identity import is_placeholder
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
-
-log = logging.getLogger(__name__)
 
 MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
 
 
 def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool:
     """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity, or the name was
-    another machine's: nothing is renewed, the claim is recorded. Raises UnusableError when the serial number cannot be
-    one; ConflictError when it is a placeholder, and the sender may be another machine than the one known by it."""
+    another machine's: nothing is renewed, the claim is recorded. Raises UnusableError when
+    the serial number cannot be one."""
     with context.store.write() as session:
         inventory = read_inventory(said)
         told = read_told_v1(said.sn, inventory, said.mac, sender.address)
@@ -34,14 +28,6 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
             return False
         if refuse_claim(context, session, machine, sender):
             return False
-        if is_placeholder(told.name) and not is_evident(session, machine, told):
-            # no claim is recorded: with one the record would be nobody's, and this is to leave it as it is
-            log.warning("%s, by a v1 agent at %s: not taken for id:%d", told.name, sender.address, machine.id)
-            raise ConflictError(
-                f"{told.name!r} is a placeholder of many machines, and the MACs are not those of the machine that is "
-                "known by it",
-                hint="an agent of protocol v2 makes it a machine of its own",
-            )
         machine.registered_at = read_clock()
         addresses = (*(nic.ip for nic in said.nic), said.ip)
         machine.address = next((ip for ip in addresses if is_address(ip)), sender.address)

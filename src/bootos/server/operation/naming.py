@@ -193,16 +193,6 @@ def is_certain(session: Session, machine: Machine, name: str, told: Told) -> boo
     )
 
 
-def is_evident(session: Session, machine: Machine, told: Told) -> bool:
-    """Whether a client without a session, which calls its machine by a placeholder, may renew this record: with MACs of
-    another machine it would come apart from its own, which is known again by them (`is_certain`). The client tells all
-    MACs that the record has, and no other; or one of them, from the address where the machine is. A record without MACs
-    has nothing to lose."""
-    known = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
-    said = told.marks.macs | ({told.mac} if told.mac else set())
-    return not known or said == known or (bool(said & known) and told.address == machine.address)
-
-
 def _is_another(stored: Marks | None, told: Told) -> bool:
     """Whether what both tell says that they are two machines. A board is replaced with its UUID, or keeps both."""
     if stored is None:
