@@ -3,10 +3,15 @@ not seen. Used by all that is shown to people."""
 
 from typing import Any
 
-_HIDDEN = {  # without width, and those of Unicode's bidirectional algorithm (UAX #9)
-    0x00AD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF,
-    *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080),
-}  # fmt: skip
+# Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): fillers, variation selectors, marks of direction,
+# what has no width. Beside it: ends of line and paragraph, the empty Braille cell, annotations, hieroglyph controls.
+_UNSEEN = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x13430, 0x1343F), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+_HIDDEN = {code for first, last in _UNSEEN for code in range(first, last + 1)}
 _CONTROLS = {
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
     0x7F: "\u2421",

@@ -1,6 +1,8 @@
 """What a tool, a package, a machine or a file says is shown as it is: neither markup nor a word to the terminal."""
 
 import io
+import sys
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +16,7 @@ from bootos.image.driver.listing import Listed
 from bootos.image.progress import BuildScreen
 from bootos.lab.budget import Budget, Held, print_budgets
 from bootos.lab.demo.report import DemoReport, print_report
-from bootos.printable import show_controls
+from bootos.printable import show_controls, show_line
 from bootos.screen import Screen, build_table, write_out
 from bootos.server.command.option import Output
 
@@ -92,6 +94,42 @@ def test_colours_are_styles_and_reach_the_terminal() -> None:
 def test_every_control_character_is_shown_but_line_feed_and_tabulator() -> None:
     assert show_controls(HOSTILE) == SHOWN
     assert show_controls("a\tb\nc\rd\x00\x7f é 文") == "a\tb\nc␍d␀␡ é 文"
+
+
+# Prepended_Concatenation_Mark (Unicode, PropList.txt): the format characters that are drawn
+DRAWN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+
+
+def test_no_format_character_passes_unseen() -> None:
+    formats = {code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"}
+    assert 0x200B in formats
+    passed = [hex(code) for code in formats - DRAWN if show_line(chr(code)) == chr(code)]
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        "\N{HANGUL FILLER}",
+        "\N{HANGUL CHOSEONG FILLER}",
+        "\N{HANGUL JUNGSEONG FILLER}",
+        "\N{HALFWIDTH HANGUL FILLER}",
+        "\N{BRAILLE PATTERN BLANK}",
+        "\N{COMBINING GRAPHEME JOINER}",
+        "\N{KHMER VOWEL INHERENT AQ}",
+        "\N{MONGOLIAN FREE VARIATION SELECTOR ONE}",
+        "\N{VARIATION SELECTOR-1}",
+        "\N{VARIATION SELECTOR-256}",
+    ],
+    ids=unicodedata.name,
+)
+def test_a_letter_that_is_not_seen_makes_no_second_name_that_looks_the_same(letter: str) -> None:
+    assert show_line(f"web01{letter}") == show_controls(f"web01{letter}") == "web01\N{REPLACEMENT CHARACTER}"
+
+
+def test_letters_of_every_script_stay() -> None:
+    names = "größe Ωμέγα Сервер 서버 サーバー 服务器 שרת خادم ⠓"
+    assert show_line(names) == names
 
 
 def test_what_goes_to_a_file_stays_as_it_is_and_a_terminal_is_spared() -> None:
