@@ -103,9 +103,11 @@ def service() -> Iterator[HostileService]:
     service.close()
 
 
-def open_client(service: HostileService, bounds: Bounds = BOUNDS, clock: StillClock | None = None) -> Client:
+def open_client(
+    service: HostileService, bounds: Bounds = BOUNDS, clock: StillClock | None = None, timeout_s: float = 60
+) -> Client:
     endpoint = Endpoint(url=service.url, reason="test")
-    return Client(endpoint, ACCOUNT, timeout_s=60, bounds=bounds, clock=clock or StillClock())
+    return Client(endpoint, ACCOUNT, timeout_s=timeout_s, bounds=bounds, clock=clock or StillClock())
 
 
 def compress(size: int) -> bytes:
@@ -198,6 +200,62 @@ def test_what_stops_in_the_middle_ends(service: HostileService) -> None:
     with open_client(service, Bounds(answer_s=0.2)) as client:
         assert [body["Id"] for body in client.get_members(LIST)] == ["1"]
         assert len(client.unread) == 1
+
+
+def list_silent(service: HostileService, bad: str, *, began: bytes = b"") -> dict[str, list[str]]:
+    """Ten members, of which the service answers nothing for those that `bad` marks with an x."""
+
+    def say_nothing() -> Iterator[bytes]:
+        yield began
+        service.ending.wait(30)
+
+    members = [f"/redfish/v1/Systems/{number}" for number in range(len(bad))]
+    silent = [path for path, mark in zip(members, bad, strict=True) if mark == "x"]
+    service.bodies |= {path: {"Id": path} for path in members}
+    service.bodies[LIST] = {"Members": [{"@odata.id": path} for path in members]}
+    service.sent |= dict.fromkeys(silent, say_nothing)
+    return {"silent": silent, "others": [path for path in members if path not in silent]}
+
+
+@pytest.mark.parametrize("began", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"])
+def test_what_is_never_answered_takes_away_only_itself(began: bytes, service: HostileService) -> None:
+    expected = list_silent(service, "xx.xx.x", began=began)
+    with open_client(service, timeout_s=0.2) as client:
+        assert [body["Id"] for body in client.get_members(LIST)] == expected["others"]
+        assert len(client.unread) == len(expected["silent"])
+        for path, said in zip(expected["silent"], client.unread, strict=True):
+            assert said.startswith(f"{path}: the Redfish service") and "does not answer" in said
+
+
+def test_what_need_not_be_there_and_is_never_answered_is_told(service: HostileService) -> None:
+    (path,) = list_silent(service, "x")["silent"]
+    with open_client(service, timeout_s=0.2) as client:
+        assert client.find(path) is None
+        assert path in client.unread[0]
+
+
+def test_a_service_that_answers_nothing_three_times_in_a_row_does_not_answer(service: HostileService) -> None:
+    silent = list_silent(service, ".xx.xxxx")["silent"]
+    with open_client(service, timeout_s=0.2) as client:
+        with pytest.raises(RedfishError, match="does not answer any more") as raised:
+            list(client.get_members(LIST))
+        assert all(path in str(raised.value) for path in silent[2:5])
+    assert silent[5] not in service.asked
+
+
+def test_what_is_never_answered_is_a_part_of_what_reading_may_take(service: HostileService) -> None:
+    clock = StillClock()
+
+    def say_nothing() -> Iterator[bytes]:
+        clock.sleep(500.0)
+        yield b""
+        service.ending.wait(30)
+
+    expected = list_silent(service, "x.x.")
+    service.sent |= dict.fromkeys(expected["silent"], say_nothing)
+    with open_client(service, Bounds(), clock, timeout_s=0.2) as client:
+        assert [body["Id"] for body in client.get_members(LIST)] == expected["others"][:1]
+        assert "more than 900 s" in client.unread[-1]
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])

@@ -33,6 +33,7 @@ _UNKNOWN = 401  # the account or its password is wrong
 _STALE = 412  # HTTP 412: the resource has changed since it was read
 MOST_MEMBERS, MOST_PAGES = 2000, 50  # of a collection
 MOST_UNREAD = 100
+MOST_SILENT = 3  # resources in a row for which nothing comes: then nobody answers any more
 
 
 class Client:
@@ -57,6 +58,7 @@ class Client:
         self._connector: Any = None
         self._unread: dict[str, None] = {}
         self._lost: set[str] = set()  # pages of collections that are not read
+        self._silent: list[str] = []  # what was asked for in a row and not answered
 
     @property
     def user(self) -> str:
@@ -142,7 +144,7 @@ class Client:
         try:
             return self._read(path)
         except RedfishError as cause:
-            if cause.foreign or cause.unreadable:
+            if cause.foreign or cause.unreadable or cause.silent:
                 self._keep_unread(str(cause))
             elif cause.status not in _MISSING:
                 raise
@@ -157,13 +159,30 @@ class Client:
         try:
             found = self.get(path)
             self._budget.spend(size=found.size)
-            return found
+        except RedfishError as cause:
+            self._count_silence(path, cause)
+            raise
         finally:
             self._budget.spend(seconds=self.clock.now() - began)
+        self._silent.clear()
+        return found
+
+    def _count_silence(self, path: str, cause: RedfishError) -> None:
+        """Raises RedfishError for a service that has stopped to answer, as it need not be asked for all the rest."""
+        if not cause.silent:
+            self._silent.clear()
+            return
+        self._silent.append(path)
+        if len(self._silent) >= MOST_SILENT:
+            asked = ", ".join(self._silent)
+            raise RedfishError(
+                f"the Redfish service at {self.endpoint.url} does not answer any more: nothing came for {asked}"
+            ) from cause
 
     def look(self, path: str) -> Reply | None:
         """A resource, a collection with all of its pages, that takes away only itself where it cannot be read: what the
-        service says then is kept in `unread`. Raises RedfishError where the service does not answer at all."""
+        service says then is kept in `unread`. Raises RedfishError where the service does not answer at all: nobody
+        does at its address, or nothing comes for MOST_SILENT resources in a row."""
         if path in self._lost:
             return None
         found = self._look_once(path)
@@ -180,7 +199,7 @@ class Client:
         except RedfishError as cause:
             if cause.status in _MISSING:
                 said = f"{path}: the Redfish service links to it, and does not have it"
-            elif cause.status in (0, _UNKNOWN) and not cause.foreign and not cause.unreadable:
+            elif cause.status in (0, _UNKNOWN) and not (cause.foreign or cause.unreadable or cause.silent):
                 raise
             else:
                 said = str(cause).removeprefix("read ")

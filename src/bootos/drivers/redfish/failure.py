@@ -14,7 +14,7 @@ MOST_SAID = 2000  # characters of what a service says
 class RedfishError(DriverError):
     """The service refused a request; `status` is HTTP's, 0 when it did not answer; `dropped`: it hung up; `foreign`: it
     was not asked, as the address is none of a service; `unreadable`: it
-    sent what is no answer, more than it may, or for longer."""
+    sent what is no answer, more than it may, or for longer; `silent`: it took the request, and said nothing more."""
 
     def __init__(
         self,
@@ -25,12 +25,14 @@ class RedfishError(DriverError):
         dropped: bool = False,
         foreign: bool = False,
         unreadable: bool = False,
+        silent: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.dropped = dropped
         self.foreign = foreign
         self.unreadable = unreadable
+        self.silent = silent
 
 
 def _list_causes(cause: BaseException) -> Iterator[BaseException]:
@@ -50,6 +52,13 @@ def _has_hung_up(cause: BaseException) -> bool:
     """Whether the service ended the connection: it reset it, closed it, or began no answer."""
     ends = ConnectionResetError | ConnectionAbortedError | BrokenPipeError | BadStatusLine
     return any(isinstance(error, ends) for error in _list_causes(cause))
+
+
+def _has_fallen_silent(cause: BaseException) -> bool:
+    """Whether nothing came for as long as the service may say nothing, on a connection that there is."""
+    from urllib3.exceptions import ReadTimeoutError
+
+    return any(isinstance(error, ReadTimeoutError) for error in _list_causes(cause))
 
 
 def _advise(cause: object) -> str:
@@ -98,6 +107,7 @@ def translated(what: str, url: str, user: str) -> Iterator[None]:
             f"{what}: the Redfish service at {url} does not answer: {cause}",
             hint=_advise(cause),
             dropped=_has_hung_up(cause),
+            silent=_has_fallen_silent(cause),
         ) from None
     except (
         exceptions.SushyError,
