@@ -193,15 +193,37 @@ class Replay:
 
 
 def build_capture(tree: RecordingTree, runner: RecordingRunner) -> Capture:
-    """What was recorded; of a command that ran more than once its last output."""
+    """What was recorded; of a command that ran more than once its last output. A name that is no UTF-8 cannot be
+    written, and is left out and named."""
     holding = {str(parent) for path in (*tree.files, *tree.links) for parent in PurePosixPath(path).parents}
     tools = {(tuple(output.argv), output.input or ""): output for output in runner.tools}
+    strange = {
+        *(path for path in (*tree.files, *tree.directories) if not _is_utf8(path)),
+        *(path for path, target in tree.links.items() if not _is_utf8(path + target)),
+    }
     return Capture(
-        files={path: encode_file(raw) for path, raw in sorted(tree.files.items())},
-        links=dict(sorted(tree.links.items())),
-        directories=sorted(tree.directories - holding),
-        tools=[tools[key] for key in sorted(tools)],
+        files={path: encode_file(raw) for path, raw in sorted(tree.files.items()) if path not in strange},
+        links={path: target for path, target in sorted(tree.links.items()) if path not in strange},
+        directories=sorted(tree.directories - holding - strange),
+        tools=[tools[key] for key in sorted(tools) if _is_utf8("".join((*key[0], key[1])))],
+        left_out=[
+            *(f"{_show(f'/{path}')} is left out: its name is no UTF-8." for path in sorted(strange)),
+            *(
+                f"The output of `{_show(' '.join(argv))}` is left out: its words are no UTF-8."
+                for argv, said in sorted(tools)
+                if not _is_utf8("".join((*argv, said)))
+            ),
+        ],
     )
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be written: half a character stands for each byte of a name that is no UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _show(text: str) -> str:
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def build_tree(capture: Capture, root: Path) -> None:
@@ -289,7 +311,12 @@ def write_capture(capture: Capture, path: Path) -> None:
 
 def pack_capture(capture: Capture) -> bytes:
     """The capture as it is sent and kept: the same for the same capture."""
-    return gzip.compress(msgspec.json.encode(capture), mtime=0)
+    return pack_part(capture)
+
+
+def pack_part(part: Capture | ToolOutput | str) -> bytes:
+    """A capture or a part of one, packed."""
+    return gzip.compress(msgspec.json.encode(part), mtime=0)
 
 
 def unpack_capture(data: bytes) -> Capture:

@@ -4,11 +4,14 @@ hold."""
 import gzip
 import json
 import os
+import random
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from types import FrameType
 from typing import Any, Unpack
 
 import msgspec
@@ -397,6 +400,53 @@ def test_what_does_not_fit_is_left_out_and_named() -> None:
     assert small.left_out == [
         "The output of `storcli64 show` is left out: the capture would be larger than 4096 bytes."
     ]
+
+
+def test_much_that_does_not_fit_is_left_out_in_a_few_packings() -> None:
+    """Packing takes half a second for 2 MB; once for each of hundreds of outputs it takes longer than a capture may."""
+    generator = random.Random(1)
+    capture = Capture(
+        tools=[
+            ToolOutput(argv=["smartctl", f"/dev/sd{number}"], stdout=generator.randbytes(1000).hex())
+            for number in range(200)
+        ]
+    )
+    most_bytes = len(pack_capture(capture)) // 2
+    packed: list[str] = []
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is pack_capture.__code__:
+            packed.append(frame.f_code.co_name)
+
+    sys.setprofile(watch)
+    try:
+        small = fit(capture, most_bytes)
+    finally:
+        sys.setprofile(None)
+    assert 1 < len(packed) < 6
+    assert most_bytes * 0.8 < len(pack_capture(small)) <= most_bytes
+    assert small.left_out[-1].startswith("And ")
+
+
+def test_what_fits_only_without_all_outputs_is_packed_a_few_times_too() -> None:
+    capture = Capture(
+        directories=[f"sys/{number * 7919 % 100003}" for number in range(4000)],
+        tools=[ToolOutput(argv=["tool", str(number)], stdout=str(number) * 50) for number in range(300)],
+    )
+    assert fit(capture, 64).tools == []
+
+
+def test_a_name_that_is_no_utf8_takes_nothing_else_away(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    folder = tmp_path / "root/sys/class/firmware-attributes/x/attributes"
+    folder.mkdir(parents=True)
+    (folder / "Boot").mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe")).mkdir()
+    capture, _ = take("server-six-disks", tmp_path / "root")
+    assert unpack_capture(pack_capture(capture)).files
+    place = "sys/class/firmware-attributes/x/attributes"
+    assert f"{place}/Boot" in capture.directories
+    assert f"/{place}/\\xff\\xfe is left out: its name is no UTF-8." in capture.left_out
 
 
 def test_a_capture_cannot_lead_out_of_its_root(tmp_path: Path) -> None:

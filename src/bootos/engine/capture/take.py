@@ -7,8 +7,6 @@ Called by `bootos-agent capture`, and by the agent when the server asks for one.
 import platform
 from pathlib import Path
 
-import msgspec
-
 from bootos import __version__
 from bootos.drivers.contract import Machine
 from bootos.engine.capture.anonymous import disguise
@@ -19,10 +17,12 @@ from bootos.hardware.capture import (
     Capture,
     RecordingRunner,
     RecordingTree,
+    ToolOutput,
     build_capture,
     decode_file,
     encode_file,
     pack_capture,
+    pack_part,
 )
 from bootos.hardware.inventory import collect_from
 from bootos.hardware.pciids import PLACES, keep_names
@@ -119,18 +119,39 @@ def _mask_file(text: str, masker: Masker) -> str:
 
 
 def fit(capture: Capture, most_bytes: int = MOST_BYTES) -> Capture:
-    """Leave out the largest outputs and files until the packed capture fits, and say which."""
-    while len(pack_capture(capture)) > most_bytes and (capture.tools or capture.files):
-        output = max(capture.tools, key=lambda item: len(msgspec.json.encode(item)), default=None)
-        path = max(capture.files, key=lambda name: len(capture.files[name]), default="")
-        if output is not None and len(msgspec.json.encode(output)) >= len(capture.files.get(path, "")):
-            capture.tools.remove(output)
-            title = f"The output of `{' '.join(output.argv)}`"
-        else:
-            del capture.files[path]
-            title = f"/{path}"
-        capture.left_out.append(f"{title} is left out: the capture would be larger than {most_bytes} bytes.")
+    """Leave out the largest outputs and files until the packed capture fits, and say which.
+
+    Each is packed alone once, so that the whole is packed a few times and not once for each that is left out. Alone it
+    takes more than its share of the whole: what stays is measured again, and each further time more is left out.
+    """
+    parts: list[tuple[int, str, str | ToolOutput]] = []
+    tries = 0
+    while (size := len(pack_capture(capture))) > most_bytes and (capture.tools or capture.files):
+        parts = parts or _list_parts(capture)
+        tries += 1
+        left = sum(part_bytes for part_bytes, _, _ in parts)
+        room = left * most_bytes // size * max(0, 9 - tries) // 8
+        gone = set[str | int]()
+        while parts and left > room:
+            part_bytes, title, part = parts.pop()
+            left -= part_bytes
+            gone.add(part if isinstance(part, str) else id(part))
+            capture.left_out.append(
+                f"{title} is left out: the capture would be larger than {most_bytes} bytes."
+            )
+        capture.tools = [output for output in capture.tools if id(output) not in gone]
+        capture.files = {path: text for path, text in capture.files.items() if path not in gone}
     if len(capture.left_out) > _TOLD:
         more = len(capture.left_out) - _TOLD
         capture.left_out = [*capture.left_out[:_TOLD], f"And {more} more."]
     return capture
+
+
+def _list_parts(capture: Capture) -> list[tuple[int, str, str | ToolOutput]]:
+    """(bytes when packed alone, title, file or output) of all that may be left out, the largest last."""
+    parts: list[tuple[int, str, str | ToolOutput]] = [
+        (len(pack_part(output)), f"The output of `{' '.join(output.argv)}`", output)
+        for output in capture.tools
+    ]
+    parts += [(len(pack_part(text)), f"/{path}", path) for path, text in capture.files.items()]
+    return sorted(parts, key=lambda part: part[:2])
