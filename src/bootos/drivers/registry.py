@@ -140,6 +140,11 @@ def _choose(
             return None, Problem(path=f"{path}.driver", message=message, hint=f"usable here: {usable}")
         match, driver = named[0]
         return Chosen(driver=driver, reason=f"the template names it; {match.reason}"), None
+    hbas = _list_hbas(inventory) if section == "raid" else []
+    if not matches and hbas:
+        message = f"{', '.join(hbas)}: an HBA, which makes no arrays"
+        hint = "raid.mdadm makes software RAID of the disks that the system shows: here it shows none"
+        return None, Problem(path=path, message=message, hint=hint)
     if not matches:
         tried = ", ".join(driver.name for driver in drivers)
         message = "this machine has nothing that a driver could configure for this"
@@ -154,3 +159,13 @@ def _choose(
     beaten = [other.name for _, other in matches if other is not driver]
     reason = match.reason + (f"; preferred to {', '.join(beaten)}" if beaten else "")
     return Chosen(driver=driver, reason=reason), None
+
+
+def _list_hbas(inventory: Inventory) -> list[str]:
+    """The models of the cards of which a tool says that they make no arrays. A card that is known by its PCI address
+    alone may be one that no driver knows."""
+    return [
+        card.model or card.name
+        for card in inventory.raid
+        if not card.driver and card.name != card.pci_address
+    ]

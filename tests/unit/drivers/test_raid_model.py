@@ -5,11 +5,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from controllermodel import ABLE, build_drive
+from controllermodel import build_controller as build_model
 
 from bootos.drivers.contract import Forecast, Planned
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.raid.adaptecmodel import build_controller as build_adaptec
 from bootos.drivers.raid.export import export_controllers
+from bootos.drivers.raid.hardware import plan_controllers
 from bootos.drivers.raid.smartarray import SmartArrayDriver
 from bootos.drivers.raid.smartarraymodel import build_controller as build_smartarray
 from bootos.drivers.storage.content import find_on_drive
@@ -279,6 +282,27 @@ def test_a_server_with_media_errors_keeps_what_its_controller_can() -> None:
 def test_a_plain_hba_has_no_levels_to_offer() -> None:
     controller = read_adaptec("hba-1100")
     assert (controller.mode, controller.capability.modes, controller.capability.levels) == ("hba", (), ())
+
+
+def test_a_plain_hba_is_not_offered_a_mode_that_it_does_not_have() -> None:
+    asked = {"name": "t", "raid": {"arrays": [{"name": "os", "level": 1, "drives": "0,1"}]}}
+    template, _ = read_template(asked)
+    assert template is not None
+    state = ControllerState(controllers=(read_adaptec("hba-1100"),))
+    planned = plan_controllers(state, template, Forecast(), driver="raid.adaptec")
+    (hint,) = (problem.hint for problem in planned.problems if problem.path == "raid.mode")
+    assert "raid.mode: raid" not in str(hint) and "raid.mdadm" in str(hint)
+
+
+def test_of_a_level_that_a_controller_has_not_it_is_not_said_how_many_drives_it_takes() -> None:
+    drives = [build_drive(number) for number in range(12)]
+    can = msgspec.structs.replace(ABLE, levels=(0, 1, 10), most_drives=10)
+    controller = build_model(drives=tuple(drives), capability=can)
+    asked = {"name": "t", "raid": {"arrays": [{"name": "os", "level": 5, "drives": "0-11"}]}}
+    template, _ = read_template(asked)
+    assert template is not None
+    planned = plan_controllers(ControllerState(controllers=(controller,)), template, Forecast(), driver="r")
+    assert [problem.message for problem in planned.problems] == ["MegaRAID has no RAID 5"]
 
 
 def test_states_go_to_json_and_back() -> None:

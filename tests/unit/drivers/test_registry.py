@@ -4,7 +4,7 @@ from bootos.drivers.contract import Action, Forecast, Machine, Match, Planned
 from bootos.drivers.registry import choose_drivers, load_drivers, match_drivers
 from bootos.template.check import read_template
 from bootos.template.model import Template
-from bootos.wire.inventory import Bmc, Disk, Inventory
+from bootos.wire.inventory import Bmc, Disk, Inventory, RaidController
 
 
 class Controller:
@@ -74,6 +74,25 @@ def test_a_section_that_nothing_takes_is_a_problem() -> None:
         build_inventory(bmc=False), build_template(oob={"network": {"source": "dhcp"}})
     )
     assert [(problem.path, problem.hint) for problem in problems] == [("oob", "tried: oob.ipmi, oob.redfish")]
+
+
+def test_a_machine_with_an_hba_alone_is_told_that_it_makes_no_arrays() -> None:
+    card = RaidController(
+        name="controller 0", driver="", model="HBA 9500-8i", pci_address="0000:01:00.0", arrays=[], drives=[]
+    )
+    inventory = Inventory(collected_at="2024-01-01T00:00:00Z", raid=[card])
+    _, problems = choose_drivers(inventory, build_template(raid=RAID))
+    assert [(problem.path, problem.message) for problem in problems] == [
+        ("raid", "HBA 9500-8i: an HBA, which makes no arrays")
+    ]
+    assert "raid.mdadm" in str(problems[0].hint)
+
+
+def test_a_card_that_no_driver_knows_is_not_called_an_hba() -> None:
+    card = RaidController(name="0000:01:00.0", driver="", model="SX7000", pci_address="0000:01:00.0")
+    inventory = Inventory(collected_at="2024-01-01T00:00:00Z", raid=[card])
+    _, problems = choose_drivers(inventory, build_template(raid=RAID))
+    assert "could configure" in problems[0].message
 
 
 def test_the_highest_priority_wins_and_the_beaten_are_named() -> None:

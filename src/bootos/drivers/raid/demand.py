@@ -48,11 +48,11 @@ def find_incapable(demand: Demand) -> list[Problem]:
     wanted, can, at = demand.wanted, demand.controller.capability, demand.at
     model = demand.controller.model or "this controller"
     problems = Problems()
+    most = min(filter(None, [can.most_drives, can.most_drives_of.get(wanted.level)]), default=None)
     if can.levels and wanted.level not in can.levels:
         known = ", ".join(str(level) for level in can.levels)
         problems.complain(f"{at}.level", f"{model} has no RAID {wanted.level}", f"it has {known}")
-    most = min(filter(None, [can.most_drives, can.most_drives_of.get(wanted.level)]), default=None)
-    if most is not None and len(demand.drives) > most:
+    elif most is not None and len(demand.drives) > most:
         problems.complain(f"{at}.drives", f"{model} takes at most {most} drives in a RAID {wanted.level}")
     if can.name_length and len(wanted.name) > can.name_length:
         problems.complain(f"{at}.name", f"{model} keeps names of up to {can.name_length} characters")

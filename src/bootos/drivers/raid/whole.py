@@ -13,6 +13,8 @@ from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
 
+_NO_RAID = "it cannot be switched: raid.mdadm makes software RAID of the disks that the system shows"
+
 
 def plan_mode(draft: ControllerDraft) -> bool:
     """Whether the mode changes: everything else is planned after the reboot."""
@@ -22,7 +24,10 @@ def plan_mode(draft: ControllerDraft) -> bool:
             for controller in draft.state.controllers:
                 if controller.mode == "hba":
                     message = f"{controller.title} is in HBA mode and has no arrays"
-                    draft.planned.complain("raid.mode", message, "raid.mode: raid switches it")
+                    hint = (
+                        "raid.mode: raid switches it" if "raid" in controller.capability.modes else _NO_RAID
+                    )
+                    draft.planned.complain("raid.mode", message, hint)
         return False
     meant = find_controller(draft.state, draft.raid.controller, "raid.controller", draft.planned)
     if meant is None or meant.mode == wanted:
