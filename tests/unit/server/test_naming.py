@@ -264,6 +264,29 @@ def renamed(server: Running) -> int:
     return number
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("web-02", ""), ("s-77", "serial"), ("B-1", "board"), (UUIDS[1], "uuid")]
+)
+def test_a_name_that_the_operator_gives_is_called_what_the_machine_has(
+    server: Running, name: str, kind: str
+) -> None:
+    number = leave(server, OEM, build_inventory(MACS[0], serial="S-77", board="B-1", uuid=UUIDS[1]))
+    machine = server.operate("POST", f"/machines/id:{number}/rename", {"sn": name})
+    assert (machine["sn"], machine["known_by"]) == (name, kind)
+
+
+def test_a_name_that_the_operator_gave_stays_when_the_machine_comes_back(
+    server: Running, renamed: int
+) -> None:
+    power_off(server, renamed)
+    boot(server, UUIDS[0], FIRST, boot_id="next")
+    machine = show(server, f"id:{renamed}")
+    assert (machine["sn"], machine["known_by"]) == ("web-01", "")
+    runner = CliRunner(env={"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data)})
+    told = runner.invoke(build_app(["machine"]), ["machine", "show", "web-01"])
+    assert told.exit_code == 0 and "which is its" not in told.stdout
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_nobody_takes_a_former_name(server: Running, renamed: int, alive: bool) -> None:
     if not alive:

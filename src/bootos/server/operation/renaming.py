@@ -9,6 +9,7 @@ from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import parse_sn
 from bootos.server.operation.naming import change_name
 from bootos.server.operation.removal import remove_machine
+from bootos.server.operation.told import read_stored_marks
 from bootos.server.store.job import find_active_job
 from bootos.server.store.machine import find_machine, fold, list_namesakes
 from bootos.server.store.table import Alias, Machine
@@ -58,6 +59,19 @@ def rename_machine(context: Context, actor: Actor, word: str, wanted: NewName) -
         record(session, actor, "machine.rename", name, f"id:{machine.id} was known as {machine.sn}{was}")
         if machine.sn_key != fold(name):
             change_name(session, machine, name)
-        machine.known_by = told or find_kind(name)
+        machine.known_by = told or _find_known_by(machine, name)
         session.flush()
         return view_machine_detail(context, session, machine)
+
+
+def _find_known_by(machine: Machine, name: str) -> str:
+    """What the name is of this machine; empty where the operator gave one that its inventory does not have."""
+    kind = find_kind(name)
+    if kind != "serial":
+        return kind
+    marks = read_stored_marks(machine)
+    if marks is None:
+        return ""
+    if fold(marks.serial or "") == fold(name):
+        return "serial"
+    return "board" if fold(marks.board or "") == fold(name) else ""

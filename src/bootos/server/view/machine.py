@@ -29,7 +29,8 @@ REBOOT_DEADLINE_S = 1800.0
 
 class MachineView(msgspec.Struct, kw_only=True):
     """`known_by`: what its name `sn` is: its `serial` number, else its `uuid`, the serial number of its `board`, the
-    `mac` address that it booted from, or empty as long as that is not known; `former_names`: what it was known by
+    `mac` address that it booted from, or empty as long as that is not known, or for a
+    name that the operator gave; `former_names`: what it was known by
     before. `image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin
     of its `model`, or as the `default`."""
 
