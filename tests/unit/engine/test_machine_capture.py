@@ -614,6 +614,17 @@ def test_a_template_is_planned_on_a_capture(tmp_path: Path) -> None:
     assert shown == checked
 
 
+def test_files_of_which_none_can_be_read_are_an_error_and_one_of_several_is_a_note(tmp_path: Path) -> None:
+    gone, mdstat = str(tmp_path / "gone.json"), tmp_path / "mdstat"
+    mdstat.write_text("Personalities :\nunused devices: <none>\n")
+    words = ["capture", "show", "--tool", "mdstat", gone]
+    for more in ([], ["--json"]):
+        result = CliRunner().invoke(build_app(words), [*words, *more])
+        assert result.exit_code == 1
+        assert "gone.json cannot be read" in str(result.exception)
+    assert "gone.json cannot be read" in run_command(*words, str(mdstat))
+
+
 def run_command(*words: str) -> str:
     result = CliRunner().invoke(build_app(words), list(words), catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -12,7 +12,7 @@ import msgspec
 
 from bootos.document import MOST_DEPTH, is_deeper
 from bootos.engine.capture.pasted import read_plain
-from bootos.errors import BootosError, describe_os_error
+from bootos.errors import BootosError
 
 MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
 MOST_TOGETHER_BYTES = 4 * MOST_BYTES  # of all files
@@ -67,7 +67,7 @@ def read_files(
             try:
                 data = _read_bytes(file, most)
             except (OSError, EOFError, zlib.error) as cause:
-                told = describe_os_error(cause) if isinstance(cause, OSError) else str(cause)
+                told = (isinstance(cause, OSError) and cause.strerror) or str(cause)
                 notes.append(f"{name} cannot be read: {told}.")
                 continue
             if len(data) > MOST_BYTES:

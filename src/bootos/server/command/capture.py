@@ -66,6 +66,8 @@ def show_capture(
     logging.getLogger("bootos").addHandler(logging.NullHandler())  # what is logged is among the notes
     if tool is not None:
         found, notes = read_files(files)
+        if not found and notes:
+            raise BootosError(" ".join(notes).rstrip("."))
         understood = understand_tool(tool, found)
         understood.notes += notes
         if plan is not None:
