@@ -11,6 +11,7 @@ import pytest
 
 from bootos.document import MOST_DEPTH, parse_document
 from bootos.drivers.bios.sum import parse_work_if
+from bootos.engine.capture.pasted import read_plain
 from bootos.engine.capture.source import RawFile, find_values
 from bootos.engine.capture.text import format_understood
 from bootos.engine.capture.understand import TOOLS, Understood, understand_tool
@@ -132,3 +133,22 @@ def test_a_list_of_adaptec_controllers_is_shown_as_what_it_is() -> None:
     found = understand_tool("arcconf", [RawFile(name="list.txt", data=text.encode())])
     (note,) = [note for note in found.notes if "arcconf LIST" in note]
     assert "Controller 1: : Optimal, Slot 10, Mixed, Adaptec SmartRAID 3204-8i, 1A32345456BA" in note
+
+
+def test_what_was_made_of_a_text_on_its_way_does_not_take_long_to_be_undone() -> None:
+    runs = ("\r" * 400_000 + "x", "```" + " " * 400_000 + "!", "~" * 400_000 + "!", "\b" * 400_000)
+    assert [text[:4] for text in runs if not is_read(lambda text: read_plain(text.encode()), text)] == []
+    assert read_plain(b"a\r\r\nb\r\rc\rd\r") == "a\nb\n\nc\nd\n"
+    assert read_plain(b"```text \na\n~~~~\nb\n``` !\n") == "a\nb\n``` !\n"
+
+
+def test_the_access_of_many_users_is_not_looked_for_in_all_of_it() -> None:
+    rows = "".join(f"{slot},u{slot},true,true,true,ADMINISTRATOR\n" for slot in range(1, 5001))
+    parts = "".join(f"User ID  : {slot}\nEnable Status : disabled\n" for slot in range(1, 5001))
+
+    def read(text: str) -> None:
+        found = understand_tool("ipmitool-user", [RawFile(name="a", data=text.encode())])
+        users = found.states["oob.ipmi"]["users"]
+        assert {user["enabled"] for user in users if user["name"]} == {False}
+
+    assert is_read(read, rows + parts)

@@ -3,6 +3,7 @@ ask for, told apart by what they hold. One file may hold several."""
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from bootos.engine.capture.scene import Scene, build_driver
@@ -12,6 +13,7 @@ from bootos.process import Command
 
 _SLOT = re.compile(r"\d+(?=[ \t])")
 _FLAGS = re.compile(r"\b(true|false)[ \t]+(true|false)[ \t]+(true|false)[ \t]+(\S.*)$")
+_ACCESS = re.compile(r"^User ID[ \t]*:[ \t]*(\d+)[ \t]*$", re.MULTILINE)
 _USER_CSV = re.compile(r"^\d+,.*,(true|false),(true|false),(true|false),.*$", re.MULTILINE)
 # How each output is known, by the first words of its command.
 _SIGNS = {
@@ -49,6 +51,7 @@ def build_scene(files: list[RawFile]) -> Scene:
         notes.append(f"Not among the files: {', '.join(missing)}.")
     if "channel info" not in answers:
         answers["channel info"] = _LAN_CHANNEL
+    accesses = _list_accesses(answers.get("channel getaccess", ""))
     channel = next(iter(parse_lan_channels(answers["channel info"])), 1)
 
     def find(words: list[str]) -> str | None:
@@ -57,7 +60,7 @@ def build_scene(files: list[RawFile]) -> Scene:
         if kind == "channel info" and len(words) > 2 and words[2] != str(channel):
             return None
         if kind == "channel getaccess":
-            return _find_access(answers.get(kind, ""), words[-1])
+            return accesses.get(words[-1])
         return answers.get(kind, "" if kind in _ASKED else None)
 
     def answer(command: Command) -> str | None:
@@ -97,10 +100,13 @@ def _list_users(text: str) -> Iterator[list[str]]:
             ]
 
 
-def _find_access(text: str, slot: str) -> str | None:
-    """The part of `channel getaccess` about one user."""
-    parts = re.split(r"(?=^User ID\s*:)", text, flags=re.MULTILINE)
-    return next((part for part in parts if re.match(rf"User ID\s*:\s*{slot}\s*$", part, re.MULTILINE)), None)
+def _list_accesses(text: str) -> dict[str, str]:
+    """The part of `channel getaccess` about each user, by slot; of two about one the first."""
+    heads = list(_ACCESS.finditer(text))
+    accesses: dict[str, str] = {}
+    for head, after in zip_longest(heads, heads[1:]):
+        accesses.setdefault(head[1], text[head.start() : after.start() if after else len(text)])
+    return accesses
 
 
 def tell_ciphers(state: Any) -> list[str]:

@@ -19,8 +19,8 @@ _MARKS = {
 _HEAD_BYTES = 64  # of which every second one is NUL in UTF-16 without a mark
 # ECMA-48: control sequences, those of the operating system (a window's title), and the short ones.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
-_LINE_ENDS = re.compile(r"\r+\n|\r")
-_FENCE = re.compile(r"^[ \t>]*(?:```+|~~~+)[ \t]*\w*[ \t]*$\n?", re.MULTILINE)
+_LINE_ENDS = re.compile(r"\r++\n?")
+_FENCE = re.compile(r"^[ \t>]*+(?:```++|~~~++)[ \t]*+(?:\w++[ \t]*+)?$\n?", re.MULTILINE)
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _UNQUOTED_LINE = re.compile(r"^(?![ \t]*>)[ \t]*\S", re.MULTILINE)
 _FLUSH_LINE = re.compile(r"^\S", re.MULTILINE)
@@ -36,7 +36,7 @@ def read_plain(data: bytes) -> str:
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     if "\r" in text:
-        text = _LINE_ENDS.sub("\n", text)
+        text = _LINE_ENDS.sub(lambda end: "\n" if end[0][-1] == "\n" else "\n" * len(end[0]), text)
     if "\b" in text:
         text = _type_over(text)
     text = text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{ZERO WIDTH SPACE}", "")
