@@ -29,8 +29,8 @@ _SEGMENT = re.compile(r"^(?:Group (\d+), ?)?(?:Segment|Device) (\d+)$", re.IGNOR
 # ServeRAID 7 and 8 print the drives of an array in this way.
 _PLACES = re.compile(r"^(?:drive\(s\)|stripe order) \(channel,device\)$", re.IGNORECASE)
 _MEMBER = re.compile(r"^(\w[\w /-]*?)(?:\s*\((.*?)\)\s*(.*))?$")
-_LOCATION = re.compile(r"Enclosure\s*:?\s*(\d+|Direct Attached),\s*Slot\s*:?\s*(\d+)", re.IGNORECASE)
-_PORT = re.compile(r"Connector\s*:?\s*(?:CN)?(\d+),\s*Device\s*:?\s*(\d+)", re.IGNORECASE)
+_LOCATION = re.compile(r"Enclosure\s*+:?\s*(\d+|Direct Attached),\s*Slot\s*+:?\s*(\d+)", re.IGNORECASE)
+_PORT = re.compile(r"Connector\s*+:?\s*(?:CN)?(\d+),\s*Device\s*+:?\s*(\d+)", re.IGNORECASE)
 _CHANNEL = re.compile(r"^(\d+),\s*(\d+)")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\b", re.IGNORECASE)
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}

@@ -10,7 +10,7 @@ from bootos.wire.inventory import RaidArray
 
 _TITLE = re.compile(r"^\[(.+)\]:$")
 _NUMBERED = re.compile(r"^(.+?)\[(\d+)\]$")
-_DISK = re.compile(r"^disk\s*\d*\s+serial$", re.IGNORECASE)
+_DISK = re.compile(r"^disk(?:\s*\d+)?\s+serial$", re.IGNORECASE)
 _DDF_DISK = re.compile(r"^\s*(\d+)\s+[0-9a-f]{8}\s.*\s(/\S+)\s")  # number, RefNo, size, device, state
 _LEVEL = re.compile(r"^(?:raid)?-?\s*(\d+)\b", re.IGNORECASE)
 _FORMATS = {"intel raid ism cfg sig.": "IMSM", "de11de11": "DDF"}

@@ -257,7 +257,7 @@ def _read_short(found: re.Match[str], use: str) -> dict[str, str]:
     """`SAS HDD, 6 TB, OK, spare` in the words of the details."""
     kind, size, *said = [word.strip() for word in found[0].rstrip(")").split(", ")[1:]]
     spares = [word for word in said if "spare" in word.lower()]
-    plain = re.sub(r"\s+(HDD|SSD)$", "", kind, flags=re.IGNORECASE)
+    plain = re.sub(r"(?<!\s)\s+(HDD|SSD)$", "", kind, flags=re.IGNORECASE)
     is_solid = kind.upper().endswith("SSD") and not kind.lower().startswith("solid state")
     return {
         "Interface Type": f"Solid State {plain}" if is_solid else plain,

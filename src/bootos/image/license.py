@@ -81,8 +81,10 @@ def build_expression(names: Iterable[str]) -> str:
 def _translate(name: str) -> str:
     """`GPL-2+ or Expat` -> `GPL-2.0-or-later OR MIT`; empty when a part is not known."""
     alternatives = []
-    for alternative in re.split(r",?\s+or\s+", name):
-        parts = [find_identifier(part.strip(" ,")) for part in re.split(r",?\s+and\s+", alternative)]
+    for alternative in re.split(r"(?:,|(?<!\s))\s+or\s+", name):
+        parts = [
+            find_identifier(part.strip(" ,")) for part in re.split(r"(?:,|(?<!\s))\s+and\s+", alternative)
+        ]
         if not all(parts):
             return ""
         joined = " AND ".join(parts)

@@ -73,7 +73,7 @@ def parse_partition_table(text: str) -> PartitionTable:
     sector_bytes = int(table.get("sectorsize", SECTOR_BYTES))
     partitions = []
     for entry in table.get("partitions", []):
-        found = re.search(r"(\d+)$", entry["node"])
+        found = re.search(r"(?<!\d)(\d+)$", entry["node"])
         partitions.append(
             Partition(
                 number=int(found[1]) if found else 0,

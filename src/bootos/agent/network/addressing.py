@@ -131,7 +131,7 @@ def _parse_name(text: str) -> str:
 def _parse_vlan(value: str) -> Vlan:
     """dracut's `vlan=NAME:CARD`: eth0.100, vlan100, vlan0100."""
     name, colon, parent = value.partition(":")
-    digits = re.search(r"(\d+)$", name)
+    digits = re.search(r"(?<!\d)(\d+)$", name)
     if not colon or digits is None:
         raise _WrongWord("the form is vlan=eth0.100:eth0")
     return Vlan(id=_parse_vlan_id(digits[1]), parent=_parse_name(parent), name=_parse_name(name))

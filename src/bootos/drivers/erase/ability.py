@@ -152,7 +152,7 @@ def parse_hdparm(text: str, status: str = "") -> Ability | None:
         blocked["ata-security-erase"] = "somebody has set a password on it"
     if "Sanitize Frozen" in status or "SD1" in status:
         blocked["ata-sanitize"] = "its sanitize commands are frozen"
-    minutes = [int(number) for number in re.findall(r"(\d+)min for", security)]
+    minutes = [int(number) for number in re.findall(r"(?<!\d)(\d+)min for", security)]
     ways.append(("overwrite", "host"))
     return Ability(
         kind="ata",

@@ -36,7 +36,7 @@ _ILO_DATED = re.compile(r"(\d+\.\d+)\s+([A-Z][a-z]{2})\s+(\d\d?)\s+(\d{4})")
 # Supermicro by Redfish: BIOS Date: 08/04/2023 Ver 1.4
 _SUPERMICRO = re.compile(r"BIOS Date:\s*(\d\d)/(\d\d)/(\d{4})\s+(?:Ver|Rev)\s*(\d\S*)")
 # BMCs of NVIDIA: GH200-24.05-2
-_PREFIXED = re.compile(r"([A-Za-z]+\d*[A-Za-z]*)-(\d+(?:\.\d+)+(?:-\d+)*)")
+_PREFIXED = re.compile(r"([A-Za-z]+(?:\d+[A-Za-z]*)?)-(\d+(?:\.\d+)+(?:-\d+)*)")
 # Cisco: the CIMC is 4.1(3d), the BIOS C240M5.4.1.3i.0.0713210713, which ends in month, day, year, hour and minute.
 _CISCO = re.compile(r"(\d+\.\d+)\((\d+)([a-z]*)\)")
 _MELLANOX = re.compile(r"\d\d\.\d\d\.\d{4}")

@@ -11,7 +11,7 @@ import msgspec
 
 _MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
-_CHUNK = re.compile(r"(\d+)k chunk", re.IGNORECASE)
+_CHUNK = re.compile(r"(?<!\d)(\d+)k chunk", re.IGNORECASE)
 _METADATA = re.compile(r"\bsuper (\S+)")
 _VOLUME = re.compile(r"^external:[-/](\w+)/(\d+)$")
 _PROGRESS = re.compile(r"\b(recovery|resync|reshape|check)\s*=\s*([\d.]+%|DELAYED|PENDING)")

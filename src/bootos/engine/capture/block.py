@@ -135,7 +135,7 @@ def _clean(item: dict[str, Any]) -> dict[str, Any]:
 
 def _parse_short(text: str) -> int:
     """`465.8G`, as lsblk prints without -b: of 1024."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B?\s*", text)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*+([KMGTP]?)i?B?\s*", text)
     return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " ")) if found else 0
 
 
