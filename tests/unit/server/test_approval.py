@@ -32,6 +32,12 @@ def plan(server: Running, agent: Agent, **more: Any) -> int:
     return int(job["id"])
 
 
+def refuse_approval(server: Running, planned: int) -> str:
+    answer = server.refuse("POST", f"/jobs/{planned}/approve")
+    assert answer.status == 409
+    return str(answer.data["error"])
+
+
 def test_an_approved_plan_becomes_an_order_that_names_it(server: Running, agent: Agent) -> None:
     planned = plan(server, agent)
     server.put_template("t", "name: t\ndescription: changed since\n")
@@ -121,11 +127,30 @@ def test_an_approved_plan_is_offered_again_only_when_it_came_to_no_good_end(
     server.operate("POST", f"/jobs/{made}/cancel")
     assert "Approve and carry out" in read(server, f"/jobs/{planned}", cookie)
     again = server.operate("POST", f"/jobs/{planned}/approve")["id"]
+    assert (
+        refuse_approval(server, planned)
+        == f"the plan of job {planned} was approved already: job {again} is queued"
+    )
     agent.order()
     agent.report(again, state="succeeded")
     assert server.job(again)["state"] == "done"
     assert "Approve and carry out" not in read(server, f"/jobs/{planned}", cookie)
     assert (server.job(planned)["approved_job"], server.job(planned)["can_approve"]) == (again, False)
+    assert (
+        refuse_approval(server, planned)
+        == f"the plan of job {planned} was approved already: job {again} is done"
+    )
+
+
+def test_a_page_that_was_open_before_approves_no_plan_twice(server: Running, agent: Agent) -> None:
+    planned = plan(server, agent)
+    cookie = log_in(server)
+    token = form_token(read(server, f"/jobs/{planned}", cookie))
+    made = server.operate("POST", f"/jobs/{planned}/approve")["id"]
+    agent.order()
+    agent.report(made, state="succeeded")
+    assert send(server, f"/jobs/{planned}/approve", cookie, form_token=token)[0] == 409
+    assert [job["id"] for job in server.operate("GET", "/jobs")] == [made, planned]
 
 
 @pytest.fixture

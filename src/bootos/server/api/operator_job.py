@@ -41,7 +41,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(job_id: FromPath[int]) -> JobDetail:
         with store.read() as session:
-            return view_job_detail(find_job(session, job_id))
+            return view_job_detail(session, find_job(session, job_id))
 
     @get("/jobs/{job_id:int}/evidence", sync_to_thread=True)
     def read_evidence(job_id: FromPath[int]) -> evidence.Evidence:

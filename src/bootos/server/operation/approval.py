@@ -15,18 +15,18 @@ from bootos.server.view.job import JobDetail, view_job_detail
 
 def approve_plan(context: Context, actor: Actor, job_id: int) -> JobDetail:
     """Queue the job that carries out the plan of this one, with the plan's own copy of the template; returns the new
-    job. Raises NotFoundError, ConflictError (no plan to approve, or the machine has a job), UnusableError (a secret of
-    the template is gone)."""
+    job. Raises NotFoundError, ConflictError (no plan to approve, one that was approved, the machine has a job),
+    UnusableError (a secret of the template is gone)."""
     with context.store.write() as session:
         plan = find_job(session, job_id)
         job = queue_approved(context, session, plan, approved_by=actor.signature)
         record(session, actor, "job.approve", plan.id, describe_approval(job))
-        return view_job_detail(job)
+        return view_job_detail(session, job)
 
 
 def queue_approved(context: Context, session: WriteSession, plan: Job, *, approved_by: str) -> Job:
     """Queue the job that carries out this plan; returns it. Raises ConflictError, UnusableError."""
-    reason = why_not_approvable(plan)
+    reason = why_not_approvable(session, plan)
     if reason:
         raise ConflictError(
             reason, hint="make one with bootos job create --plan, and approve it when it is planned"

@@ -53,7 +53,7 @@ def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -
         for note in find_driver_notes(job.template, machine.drivers):
             add_line(session, job, str(note), level="warning")
         record(session, actor, "job.create", job.id, f"{machine.sn}: {job.mode} {job.template_name}")
-        return view_job_detail(job)
+        return view_job_detail(session, job)
 
 
 def cancel_job(context: Context, actor: Actor, job_id: int) -> JobDetail:
@@ -63,7 +63,7 @@ def cancel_job(context: Context, actor: Actor, job_id: int) -> JobDetail:
         job = find_job(session, job_id)
         _cancel(context, session, job)
         record(session, actor, "job.cancel", job.id, job.machine.sn)
-        return view_job_detail(job)
+        return view_job_detail(session, job)
 
 
 def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by: str) -> Job:

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import NotFoundError
-from bootos.server.lifecycle import State
+from bootos.server.lifecycle import ENDED, GOOD, State
 from bootos.server.store.table import Job
 from bootos.wire import v2
 
@@ -41,12 +41,16 @@ def is_rebooting(job: Job) -> bool:
     return any(step["state"] == v2.StepState.REBOOTING for step in (job.report or {}).get("steps", []))
 
 
-def why_not_approvable(job: Job) -> str:
-    """Why this job's plan cannot be approved; empty when it can."""
+def why_not_approvable(session: Session, job: Job) -> str:
+    """Why this job's plan cannot be approved; empty when it can. What was approved is not approved again, unless
+    the job that was to carry it out came to no good end."""
     if job.mode != "plan":
         return f"job {job.id} is no plan: it applies its template"
     if State(job.state) is not State.PLANNED:
         return f"job {job.id} has no plan: it is {job.state}"
     if not (job.report or {}).get("plan_hash"):
         return f"the agent that planned job {job.id} gave its plan no hash"
+    approved = find_approved_job(session, job.id)
+    if approved is not None and State(approved.state) not in ENDED - GOOD:
+        return f"the plan of job {job.id} was approved already: job {approved.id} is {approved.state}"
     return ""

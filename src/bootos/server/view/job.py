@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session
 
-from bootos.server.lifecycle import State
 from bootos.server.store.job import find_approved_job, why_not_approvable
 from bootos.server.store.table import Job, LogLine
 from bootos.server.view.conversion import build_view
@@ -75,18 +74,16 @@ def view_job(row: Job) -> JobView:
     return build_view(JobView, row, **_read_names(row))
 
 
-def view_job_detail(row: Job) -> JobDetail:
+def view_job_detail(session: Session, row: Job) -> JobDetail:
     """Everything of a job but its log. Passwords in its template are masked."""
-    session = object_session(row)
-    approved = find_approved_job(session, row.id) if session is not None and row.mode == "plan" else None
-    is_open = approved is None or approved.state in (State.FAILED, State.REFUSED, State.CANCELLED)
+    approved = find_approved_job(session, row.id) if row.mode == "plan" else None
     return build_view(
         JobDetail,
         row,
         **_read_names(row),
         evidence=row.inventory_before is not None,
         approved_job=approved.id if approved is not None else None,
-        can_approve=is_open and not why_not_approvable(row),
+        can_approve=not why_not_approvable(session, row),
         template_text=ScriptMasker.of(row.template_text).text(row.template_text),
         template_resolved=mask_plain(row.template),
     )

@@ -40,7 +40,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(request: Caller, job_id: FromPath[int]) -> Page:
         with store.read() as session:
-            job = view_job_detail(find_job(session, job_id))
+            job = view_job_detail(session, find_job(session, job_id))
             lines = list_last_lines(session, job_id, LOG_LINES)
         last = lines[-1].seq if lines else 0
         return pages.render(
@@ -57,7 +57,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     @get("/parts/jobs/{job_id:int}", sync_to_thread=True)
     def job_part(request: Caller, job_id: FromPath[int]) -> Page:
         with store.read() as session:
-            job = view_job_detail(find_job(session, job_id))
+            job = view_job_detail(session, find_job(session, job_id))
         certificates = list_certificates(job.report)
         return pages.render(request, "job_part.html", job=job, certificates=certificates)
 
