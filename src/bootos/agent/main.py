@@ -152,6 +152,7 @@ def show_plan(arguments: "argparse.Namespace") -> int:
     or returns 1 with `--json`."""
     from bootos.engine.plan import plan_job
     from bootos.engine.plantext import find_script_titles, format_plan
+    from bootos.printable import show_line
 
     plan = plan_job(build_run(arguments))
     if arguments.json:
@@ -176,7 +177,7 @@ def show_plan(arguments: "argparse.Namespace") -> int:
     if plan.problems:
         raise ProblemsError(str(arguments.file), plan.problems)
     for line in format_plan(plan):
-        print(line)
+        print(show_line(line))
     return 0
 
 
@@ -193,6 +194,7 @@ def write_capture(arguments: "argparse.Namespace") -> int:
     """`capture`: write a capture of this machine. Returns the exit status. Raises BootosError without root."""
     from bootos.engine.capture.take import take_capture
     from bootos.hardware.capture import pack_capture
+    from bootos.printable import show_line
 
     if os.geteuid() != 0:
         raise BootosError("only root can read all of a machine")
@@ -210,7 +212,7 @@ def write_capture(arguments: "argparse.Namespace") -> int:
     count = f"{len(capture.files)} files, {len(capture.tools)} outputs of tools"
     print(f"{file}: {len(data)} bytes, {count}; `bootos capture show {file}` shows what is in it")
     for sentence in capture.left_out:
-        print(sentence)
+        print(show_line(sentence))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Who is told how the work on a machine goes, and how it can end early. The agent's watcher is `session.progress`."""
 
 from bootos.errors import BootosError
+from bootos.printable import show_line
 from bootos.wire.v2 import ActionView, StepState
 
 
@@ -38,7 +39,7 @@ class PrintWatcher(Watcher):
     """Prints how it goes."""
 
     def add_step(self, id: str, title: str) -> None:
-        print(f"{id}: {title}", flush=True)
+        _print(f"{id}: {title}")
 
     def begin_step(self, id: str) -> None:
         self.set_step(id, StepState.RUNNING)
@@ -46,7 +47,12 @@ class PrintWatcher(Watcher):
     def set_step(
         self, id: str, state: StepState, *, message: str = "", actions: list[ActionView] | None = None
     ) -> None:
-        print(f"{id}: {state.value}{': ' + message if message else ''}", flush=True)
+        _print(f"{id}: {state.value}{': ' + message if message else ''}")
 
     def set_action(self, step_id: str, action_id: str, state: StepState) -> None:
-        print(f"{step_id}: {action_id}: {state.value}", flush=True)
+        _print(f"{step_id}: {action_id}: {state.value}")
+
+
+def _print(text: str) -> None:
+    """What tools said may be part of it."""
+    print(show_line(text), flush=True)

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 
+from bootos.printable import show_line
 from bootos.server.api import stream
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
@@ -73,7 +74,9 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         lines: list[LogView] = []
         while more := stream.read_lines(context, job_id, lines[-1].seq if lines else 0):
             lines += more
-        return "".join(f"{line.at} {line.level:7} {line.text}\n" for line in lines)
+        return "".join(
+            show_line(f"{line.at} {line.level:7} {line.text.expandtabs()}") + "\n" for line in lines
+        )
 
     @get("/jobs/{job_id:int}/events", sync_to_thread=True, media_type="text/event-stream")
     def follow_job(job_id: FromPath[int], request: Caller, after: FromQuery[int] = 0) -> Response[Any]:

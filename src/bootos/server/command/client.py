@@ -10,6 +10,7 @@ import msgspec
 import urllib3
 
 from bootos.errors import BootosError, Problem
+from bootos.printable import show_line
 
 PREFIX = "/api/operator"
 
@@ -135,9 +136,11 @@ class Client:
             )
         if said.get("problems"):
             problems = msgspec.convert(said["problems"], list[Problem])
-            lines = "".join(f"\n  - {problem}" for problem in problems)
-            raise AnswerError(f"{said['error']}:{lines}", status=response.status)
-        raise AnswerError(said["error"], hint=said.get("hint", ""), status=response.status)
+            lines = "".join(f"\n  - {show_line(str(problem))}" for problem in problems)
+            raise AnswerError(f"{show_line(said['error'])}:{lines}", status=response.status)
+        raise AnswerError(
+            show_line(said["error"]), hint=show_line(said.get("hint", "")), status=response.status
+        )
 
 
 def read_reason(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bootos.printable import show_line
 from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.key import key_app
@@ -164,7 +165,7 @@ def pin_image(
     body = {"version": version, "machine": machine, "vendor": vendor, "product": product}
     answer = client.call("POST", "pins", body=body)
     for sentence in answer["left"] if not out.as_json else ():
-        write_out(f"{sentence}\n", sys.stderr)
+        write_out(f"{show_line(sentence)}\n", sys.stderr)
     out.say(f"pin {describe_pin(answer['pin'])} boots {version}", answer)
 
 

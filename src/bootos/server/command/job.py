@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from bootos.errors import BootosError
 from bootos.server.command.certificate import write_certificates
@@ -122,32 +121,33 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
     out.pairs({**value, "bases": bases}, keys)
     report = value["report"] or {}
     for step in report.get("steps", []):
-        out.console.print(Text(f"\n{step['title']}: {step['state']} {step['message']}".rstrip()))
+        out.line()
+        out.line(f"{step['title']}: {step['state']} {step['message']}".rstrip())
         for action in step["actions"]:
             print_action(out, action)
     if value["can_approve"]:
-        text = f"\n{describe_plan(report)}\nto carry out exactly this plan: bootos job approve {value['id']}"
-        out.console.print(Text(text))
+        out.line()
+        out.line(describe_plan(report))
+        out.line(f"to carry out exactly this plan: bootos job approve {value['id']}")
     for hook in report.get("hooks", []):
         code = "not run" if hook["exit_code"] is None else f"exit code {hook['exit_code']}"
         message = f": {hook['message']}" if hook["exit_code"] is None else ""
         style = "" if hook["exit_code"] == 0 else "red"
-        out.console.print(Text(f"\n{hook['name']} hook {hook['url']}: {code}{message}", style=style))
+        out.line()
+        out.line(f"{hook['name']} hook {hook['url']}: {code}{message}", style)
     for problem in report.get("problems", []):
         hint = f" ({problem['hint']})" if problem["hint"] else ""
-        out.console.print(Text(f"{problem['path']}: {problem['message']}{hint}", style="red"))
+        out.line(f"{problem['path']}: {problem['message']}{hint}", "red")
 
 
 def print_action(out: Output, action: dict[str, Any]) -> None:
     """An action of a plan: now -> wanted, what it costs."""
     cost = format_cost(action.get("estimate_s"), bool(action.get("reboot")))
-    out.console.print(Text(f"  {action['summary']} [{action['state']}]{f' ({cost})' if cost else ''}"))
+    out.line(f"  {action['summary']} [{action['state']}]{f' ({cost})' if cost else ''}")
     for change in action["changes"]:
-        out.console.print(
-            Text(f"    {change['what']}: {change['before'] or '-'} -> {change['after'] or '-'}")
-        )
+        out.line(f"    {change['what']}: {change['before'] or '-'} -> {change['after'] or '-'}")
     for lost in action["destroys"]:
-        out.console.print(Text(f"    destroys {lost}", style="red"))
+        out.line(f"    destroys {lost}", "red")
 
 
 @operator_command(job_app, "approve")
@@ -243,7 +243,8 @@ def show_evidence(
             "lines": "log lines",
         }
         out.pairs(shown, keys)
-        out.console.print(f"\nadd the model: bootos support add --from-job {job}")
+        out.line()
+        out.line(f"add the model: bootos support add --from-job {job}")
 
 
 @operator_command(job_app, "certificates")

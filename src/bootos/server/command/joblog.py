@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import typer
-from rich.text import Text
 
 from bootos.screen import write_out
 from bootos.server.command.client import Client
@@ -16,7 +15,7 @@ def print_line(out: Output, line: dict[str, Any]) -> None:
     style = {"error": "red", "warning": "yellow"}.get(
         line["level"], "dim" if line["source"] == "server" else ""
     )
-    out.console.print(Text(f"{line['at'][11:23]} {line['text']}", style=style))
+    out.line(f"{line['at'][11:23]} {line['text'].expandtabs()}", style)
 
 
 def watch(client: Client, out: Output, job_id: int) -> None:
@@ -33,6 +32,6 @@ def watch(client: Client, out: Output, job_id: int) -> None:
     state = end.get("state", "")
     if not out.as_json:
         message = f": {end['message']}" if end.get("message") else ""
-        out.console.print(Text(f"job {job_id} is {state}{message}", COLORS.get(state, "")))
+        out.line(f"job {job_id} is {state}{message}", COLORS.get(state, ""))
     if state not in ("done", "planned"):
         raise typer.Exit(1)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.printable import show_line
 from bootos.screen import write_out
 from bootos.server.command.client import Client
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
@@ -95,10 +95,11 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
     }
     out.pairs(value, keys)
     if value["refused_claims"]:
-        out.console.print(Text("\nAnother client claimed this machine's identity and was refused:", "red"))
+        out.line()
+        out.line("Another client claimed this machine's identity and was refused:", "red")
         columns = {"address": "FROM", "count": "TIMES", "last_at": "LAST", "boot_id": "BOOT"}
         out.table(value["refused_claims"], columns, "")
-        out.console.print(f"when this is settled: bootos machine acknowledge {value['id']}", markup=False)
+        out.line(f"when this is settled: bootos machine acknowledge {value['id']}")
     inventory = value["inventory"]
     for section in ("disks", "nics") if inventory else ():
         rows = inventory[section]
@@ -106,11 +107,11 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
             "disks": {"index": "#", "path": "DISK", "type": "TYPE", "size_bytes": "BYTES", "model": "MODEL"},
             "nics": {"name": "NIC", "mac": "MAC", "driver": "MODULE", "link": "LINK", "is_pxe": "PXE"},
         }[section]
-        out.console.print()
+        out.line()
         out.table(rows, columns, f"no {section}")
     _tell_raid(out, inventory["raid"] if inventory else [])
     for note in inventory["notes"] if inventory else ():
-        out.console.print(f"note: {note}", markup=False)
+        out.line(f"note: {note}")
 
 
 def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:
@@ -139,7 +140,7 @@ def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:
             "arrays": "ARRAYS",
             "drives": "DRIVES",
         }
-        out.console.print()
+        out.line()
         out.table(rows, columns, "")
 
 
@@ -283,7 +284,7 @@ def capture_machine(
                 hint="it is waited for for an hour; bootos machine capture --last fetches it",
             )
         if view["error"]:
-            raise BootosError(f"machine {machine} took no capture: {view['error']}")
+            raise BootosError(f"machine {machine} took no capture: {show_line(view['error'])}")
     answer = client.call("GET", "machines", machine, "capture", "file")
     data = base64.b64decode(answer["data"])
     if is_anonymous:
@@ -307,7 +308,7 @@ def export_template(client: Client, out: Output, machine: MachineArgument) -> No
         out.json(value)
         return
     for line in (f"{value['sn']}, as it was at {value['saved_at']}", *value["notes"]):
-        write_out(f"# {line}\n")
+        write_out(f"# {show_line(line)}\n")
     write_out(format_yaml(value["template"]))
 
 

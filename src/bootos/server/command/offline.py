@@ -14,6 +14,7 @@ from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
 from bootos.errors import ProblemsError
+from bootos.printable import show_line
 from bootos.screen import write_out
 from bootos.template.check import find_secrets, read_template
 from bootos.wire.saved import SavedState
@@ -76,7 +77,7 @@ def show_offline_plan(
         raise ProblemsError(str(file), plan.problems)
     told = [f"the secret {name!r} is not given (--secrets FILE): planned with a stand-in" for name in left]
     for line in [*told, *format_notes(plan), *format_plan(plan)]:
-        write_out(f"{line}\n")
+        write_out(f"{show_line(line)}\n")
 
 
 def build_json(plan: JobPlan) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import typer
 from rich.text import Text
 
 from bootos.errors import BootosError
+from bootos.printable import show_line
 from bootos.screen import Screen, build_table, write_out
 from bootos.server.command.client import Client, read_token
 
@@ -48,7 +49,8 @@ COLORS = {
 
 
 class Output:
-    """Where answers go: a table and sentences for people, or JSON."""
+    """Where answers go: a table and sentences for people, or JSON. Texts come from machines and operators: each is
+    shown in one line, as it is, and never as markup."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -63,15 +65,19 @@ class Output:
         if self.as_json:
             self.json(value if value is not None else {"ok": True})
         else:
-            self.console.print(Text(text))
+            self.line(text)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line for people; without a text an empty one."""
+        self.console.print(Text(show_line(text), style=style))
 
     def table(self, rows: list[dict[str, Any]], columns: dict[str, str], empty: str) -> None:
-        """Rows as a table: key -> column title. The texts are shown as they are, never as markup."""
+        """Rows as a table: key -> column title."""
         if self.as_json:
             self.json(rows)
             return
         if not rows:
-            self.console.print(empty)
+            self.line(empty)
             return
         table = build_table(*columns.values(), box=None, pad_edge=False)
         for row in rows:
@@ -94,10 +100,10 @@ def cell(key: str, value: Any) -> Text:
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, list):
-        return Text(", ".join(str(item) for item in value))
+        return Text(show_line(", ".join(str(item) for item in value)))
     if isinstance(value, dict):
-        return Text(", ".join(f"{name}={item}" for name, item in value.items()))
-    text = str(value)
+        return Text(show_line(", ".join(f"{name}={item}" for name, item in value.items())))
+    text = show_line(str(value))
     if key.endswith("_at"):
         return Text(text[:19].replace("T", " ") + "Z" if len(text) > 19 else text)
     return Text(text, style=COLORS.get(text, "") if key == "state" else "")

@@ -51,7 +51,7 @@ def show_pool(client: Client, out: Output, name: NameArgument) -> None:
         out.json(value)
         return
     out.pairs(value, {key: title.lower() for key, title in COLUMNS.items()})
-    out.console.print()
+    out.line()
     out.table(value["held"], {"address": "ADDRESS", "sn": "SERIAL NUMBER"}, "no machine holds an address")
 
 

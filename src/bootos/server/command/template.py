@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from bootos.errors import BootosError
 from bootos.screen import write_out
@@ -53,9 +52,9 @@ def show_template(
             out.json(value)
             return
         for base in value["bases"]:
-            out.console.print(Text(f"# from {base['name']}, version {base['version']}"))
+            out.line(f"# from {base['name']}, version {base['version']}")
         for problem in value["problems"]:
-            out.console.print(Text(f"# {problem['path']}: {problem['message']}", style="red"))
+            out.line(f"# {problem['path']}: {problem['message']}", "red")
         write_out(format_yaml(value["resolved"]))
         return
     value = client.call("GET", "templates", name)
@@ -90,11 +89,11 @@ def check_template(client: Client, out: Output, file: FileArgument) -> None:
         for problem in [*answer["problems"], *answer.get("notes", [])]:
             place = f"{problem['path']}: " if problem["path"] else ""
             hint = f" ({problem['hint']})" if problem["hint"] else ""
-            out.console.print(Text(f"{file}: {place}{problem['message']}{hint}"))
+            out.line(f"{file}: {place}{problem['message']}{hint}")
         for name in answer["missing_secrets"]:
-            out.console.print(Text(f"{file}: the secret {name!r} is not stored (bootos secret set {name})"))
+            out.line(f"{file}: the secret {name!r} is not stored (bootos secret set {name})")
         if answer["ok"]:
-            out.console.print(Text(f"{file}: the template {answer['name']!r} is usable"))
+            out.line(f"{file}: the template {answer['name']!r} is usable")
     if not answer["ok"]:
         raise typer.Exit(1)
 
