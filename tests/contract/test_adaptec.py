@@ -1,18 +1,23 @@
 """`raid.adaptec` with its tool, both families: what a template asks for is made, seen again, and every misbehaviour
 is told."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from raidrig import RaidRig, build_drives
+from storagemachine import FakeDevice
 from sysfsbackplane import SysfsBackplane
 
-from bootos.drivers.contract import DriverError
+from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid.adaptec import AdaptecDriver
 from bootos.drivers.storage.controller import Controller
 from bootos.engine.watcher import StepFailed
 from bootos.lab.vendor_tools.adaptec import fail_drive, keep_card, read_card
+from bootos.lab.vendor_tools.silicon import VirtualDrive
+from bootos.process import Completed
 
 TWO = """
 raid:
@@ -28,6 +33,33 @@ def build_old(root: Path, count: int = 8) -> RaidRig:
     rig = RaidRig(root, AdaptecDriver(), drives=build_drives(count))
     rig.silicon.block.backplane = SysfsBackplane(root)
     return rig
+
+
+class LateBackplane(SysfsBackplane):
+    """A disk has the model `name` from the start, and those of new arrays come when the kernel was asked twice."""
+
+    def __init__(self, rig: RaidRig, name: str) -> None:
+        super().__init__(rig.machine.root)
+        self.waiting: VirtualDrive | None = None
+        self.asked = 0
+        self.run = rig.machine.run
+        super().plug(
+            VirtualDrive(name="other", size_bytes=2**40, wwn="0x1", vendor="x", model=name, serial="7")
+        )
+        block = self.root / "sys/block"
+        (block / "sda").rename(block / "sdz")
+        del self.names["other"]
+
+    def plug(self, drive: VirtualDrive) -> None:
+        self.waiting = drive
+
+    def run_late(self, argv: Sequence[Any], **options: Any) -> Completed:
+        done = self.run(argv, **options)
+        if self.waiting is not None and Path(str(argv[0])).name == "udevadm":
+            self.asked += 1
+            if self.asked == 2:
+                super().plug(self.waiting)
+        return done
 
 
 @pytest.fixture
@@ -58,6 +90,18 @@ def test_makes_what_the_template_asks_and_then_plans_nothing(rig: RaidRig) -> No
     assert (os.name, os.level, os.device, os.drives) == ("os", "1", "/dev/sda", ("0,0", "0,1"))
     assert (data.name, data.level, data.device, data.hotspares) == ("data", "5", "/dev/sdb", ("0,5",))
     assert (data.state, data.write_policy, data.strip_bytes) == ("initializing", "through", 128 * 1024)
+
+
+def test_a_disk_that_was_there_and_has_the_name_of_a_new_array_is_not_emptied(old: RaidRig) -> None:
+    late = LateBackplane(old, "a")
+    old.silicon.block.backplane = late
+    old.machine = Machine(run=late.run_late, root=old.machine.root)
+    old.storage.devices["/dev/sdz"] = FakeDevice(size_bytes=2**40)
+    old.storage.put("/dev/sdz", "ext4", "keep")
+    old.apply('raid: {arrays: [{name: a, level: 1, drives: "0,1"}]}')
+    assert late.asked == 2
+    assert old.storage.devices["/dev/sdz"].signatures
+    assert "/dev/sda" in {call[-1] for call in old.storage.calls if call[0] == "wipefs"}
 
 
 @pytest.mark.parametrize(

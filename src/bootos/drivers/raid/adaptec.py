@@ -5,13 +5,20 @@ be initialised before use and which have global hot spares, and SmartRAID (smart
 What does not say "Command completed successfully." has failed, whatever its exit code.
 """
 
+from collections.abc import Set
+
 from bootos.drivers.contract import DriverError, Machine
 from bootos.drivers.raid import order
 from bootos.drivers.raid.adaptecmodel import build_controller, find_id, find_volume_disk
 from bootos.drivers.raid.card import CardDriver
 from bootos.drivers.raid.hand import ToolHand, need_tool, understand
 from bootos.drivers.storage.controller import Controller
-from bootos.drivers.storage.newdisk import find_kernel_node, find_linked_node, receive_disk
+from bootos.drivers.storage.newdisk import (
+    find_kernel_node,
+    find_linked_node,
+    read_appearances,
+    receive_disk,
+)
 from bootos.drivers.storage.state import Storage
 from bootos.hardware import adaptec as arc
 from bootos.hardware.program import TIMEOUT_S
@@ -75,6 +82,7 @@ class Hand(ToolHand):
         config = self._read()
         smart = arc.is_smart(config)
         before = {volume.id for volume in config.volumes}
+        disks = read_appearances(self.machine.root)
         self._initialise(wanted.drives, about)
         options: list[str] = []
         if wanted.strip_bytes is not None:
@@ -99,16 +107,17 @@ class Hand(ToolHand):
             self._add_spare(spare, volume, who)
         if wanted.boot:
             self._set_boot(volume, who)
-        self._receive_disk(volume, smart, who)
+        self._receive_disk(volume, smart, who, disks)
 
-    def _receive_disk(self, volume: arc.ArcVolume, smart: bool, who: str) -> None:
-        """SmartRAID gives its disks world wide names; those of aacraid are known by serial number, in sysfs alone."""
+    def _receive_disk(self, volume: arc.ArcVolume, smart: bool, who: str, before: Set[str]) -> None:
+        """SmartRAID gives its disks world wide names; those of aacraid are known by serial number, in sysfs alone, or
+        by the array's name, which a disk that was there `before` may have too."""
         root, wwn = self.machine.root, volume.values.get("volume unique identifier", "")
 
         def find() -> str | None:
             if smart:
                 return find_linked_node(root, wwn)
-            return find_kernel_node(root, lambda storage: find_volume_disk(volume, storage))
+            return find_kernel_node(root, lambda storage: find_volume_disk(volume, storage), before)
 
         receive_disk(self.machine, find, who)
 
