@@ -1,5 +1,6 @@
 """What the vendors' BIOS tools print, on outputs of real machines; the kernel's interface on a small tree."""
 
+import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -7,13 +8,19 @@ from xml.etree import ElementTree
 import pytest
 
 from bootos.drivers.bios.firmware_attributes import CLASS, FirmwareAttributesDriver
-from bootos.drivers.bios.ilorest import find_registry_path, find_settings_path, parse_json
+from bootos.drivers.bios.ilorest import (
+    IlorestDriver,
+    find_registry_path,
+    find_settings_path,
+    parse_json,
+)
 from bootos.drivers.bios.onecli import parse_settings
 from bootos.drivers.bios.racadm import find_bios_job, parse_group, parse_groups
 from bootos.drivers.bios.section import BiosState, export_section, plan_bios
 from bootos.drivers.bios.setting import Condition, SetDetail, Setting
 from bootos.drivers.bios.sum import SumDriver, build_change, parse_config
 from bootos.drivers.contract import Action, DriverError, Forecast, Machine, Planned
+from bootos.process import Completed
 from bootos.template.check import read_template
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory, System
@@ -250,6 +257,44 @@ def test_ilorest_finds_its_json_behind_a_banner_and_follows_the_links() -> None:
     )
     places = {"Location": [{"Language": "ja", "Uri": "/ja"}, {"Language": "en", "Uri": {"extref": "/en"}}]}
     assert find_registry_path(places) == "/en"
+
+
+NO_REFERENCES: tuple[Any, ...] = (
+    None,
+    True,
+    7,
+    "x",
+    [],
+    [None],
+    {},
+    {"x": None},
+    {"@odata.id": None},
+    {"@odata.id": ["/x"]},
+)
+
+
+@pytest.mark.parametrize("wrong", NO_REFERENCES, ids=repr)
+def test_ilorest_goes_where_settings_are_by_rule_where_the_service_says_nothing_of_sense(wrong: Any) -> None:
+    usual = "/redfish/v1/systems/1/bios/settings/"
+    own = {"@odata.id": "/redfish/v1/systems/1/bios/"}
+    assert find_settings_path({**own, "@Redfish.Settings": wrong}) == usual
+    assert find_settings_path({**own, "@Redfish.Settings": {"SettingsObject": wrong}}) == usual
+    assert find_settings_path({"@odata.id": wrong if wrong != "x" else None}).lower() == usual
+
+
+@pytest.mark.parametrize("wrong", NO_REFERENCES, ids=repr)
+@pytest.mark.parametrize("key", ["Bios", "Oem", "Attributes", "AttributeRegistry", "@Redfish.Settings"])
+def test_ilorest_reads_resources_that_have_anything_at_a_place(key: str, wrong: Any, tmp_path: Path) -> None:
+    def answer(argv: Any, **options: Any) -> Completed:
+        path = str(argv[3]).lower().rstrip("/")
+        body: Any = {"Attributes": {"Left": "Alone"}, "@odata.id": path}
+        if path == "/redfish/v1/systems/1":
+            body = {"Bios": {"@odata.id": f"{path}/bios"}}
+        told = {**body, key: wrong} if "registries" not in path else {}
+        return Completed(argv=tuple(argv), returncode=0, stdout=json.dumps(told), stderr="", duration_s=0.0)
+
+    settings = IlorestDriver().read_settings(Machine(run=answer, root=tmp_path), "ilorest")
+    assert [setting.name for setting in settings] in (["Left"], ["x"], ["@odata.id"], [])
 
 
 class Tree:

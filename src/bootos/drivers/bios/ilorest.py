@@ -12,7 +12,7 @@ from bootos.drivers.bios.attribute_registry import parse_settings
 from bootos.drivers.bios.setting import SetDetail, Setting
 from bootos.drivers.bios.vendor_tool import VendorTool, make_scratch, quote_output
 from bootos.drivers.contract import DriverError, Machine
-from bootos.drivers.redfish.reply import read_objects
+from bootos.drivers.redfish.reply import read_object, read_objects
 
 SYSTEM = "/redfish/v1/Systems/1/"
 TIMEOUT_S = 180.0
@@ -36,7 +36,8 @@ class IlorestDriver(VendorTool):
         bios = self._get_bios(machine, program)
         pending = self._get(machine, program, find_settings_path(bios))
         registry = self._read_registry(machine, program, str(bios.get("AttributeRegistry") or ""))
-        return parse_settings(bios.get("Attributes") or {}, pending.get("Attributes") or {}, registry)
+        attributes = read_object(bios.get("Attributes"))
+        return parse_settings(attributes, read_object(pending.get("Attributes")), registry)
 
     def set_settings(
         self, machine: Machine, program: str, details: Sequence[SetDetail], password: str
@@ -58,10 +59,9 @@ class IlorestDriver(VendorTool):
 
     def _get_bios(self, machine: Machine, program: str) -> dict[str, Any]:
         system = self._get(machine, program, SYSTEM)
-        link = (
-            system.get("Bios") or (system.get("Oem", {}).get("Hpe", {}).get("Links") or {}).get("Bios") or {}
-        )
-        return self._get(machine, program, str(link.get("@odata.id") or f"{SYSTEM}Bios/"))
+        own = read_object(read_object(read_object(system.get("Oem")).get("Hpe")).get("Links"))
+        path = _read_path(system.get("Bios")) or _read_path(own.get("Bios")) or f"{SYSTEM}Bios/"
+        return self._get(machine, program, path)
 
     def _read_registry(self, machine: Machine, program: str, name: str) -> dict[str, Any] | None:
         if not name:
@@ -95,9 +95,14 @@ def parse_json(text: str, path: str) -> dict[str, Any]:
 
 def find_settings_path(bios: Mapping[str, Any]) -> str:
     """Where pending settings are, by the Bios resource."""
-    settings = (bios.get("@Redfish.Settings") or {}).get("SettingsObject") or {}
-    own = str(bios.get("@odata.id") or f"{SYSTEM}Bios/").rstrip("/")
-    return str(settings.get("@odata.id") or f"{own}/settings/")
+    settings = read_object(bios.get("@Redfish.Settings")).get("SettingsObject")
+    own = _read_path(bios) or f"{SYSTEM}Bios/"
+    return _read_path(settings) or f"{own.rstrip('/')}/settings/"
+
+
+def _read_path(reference: Any) -> str:
+    path = read_object(reference).get("@odata.id")
+    return path if isinstance(path, str) else ""
 
 
 def find_registry_path(registry: Mapping[str, Any]) -> str | None:
