@@ -66,6 +66,20 @@ def test_everything_is_set_and_then_nothing_is_planned(bmc: RedfishMachine) -> N
     assert system["Boot"]["BootOrder"] == ["Boot0002", "Boot0001", "Boot0003"]
 
 
+@pytest.mark.parametrize("strange", [None, 7, {"@odata.id": "/x"}, ["Boot0004"]])
+def test_a_boot_order_with_entries_that_are_no_names_is_not_changed(
+    bmc: RedfishMachine, strange: Any
+) -> None:
+    order = bmc.tree[SYSTEM]["Boot"]["BootOrder"]
+    before = [*order, strange]
+    bmc.tree[SYSTEM]["Boot"]["BootOrder"] = before
+    template = bmc.build({"oob": {"boot_order": ["*pxe*"], "power_policy": "on"}})
+    (problem,) = bmc.plan(build_driver(), template).problems
+    assert (problem.path, "entries that are no names" in problem.message) == ("oob.boot_order", True)
+    bmc.apply(build_driver(), bmc.build({"oob": {"power_policy": "on"}}))
+    assert bmc.tree[SYSTEM]["Boot"]["BootOrder"] == before
+
+
 def test_no_session_is_left_open(bmc: RedfishMachine) -> None:
     bmc.apply(build_driver(), bmc.build({"oob": {"power_policy": "off"}}))
     assert not [path for path in bmc.tree if path.startswith(f"{ROOT}SessionService/Sessions/")]

@@ -112,6 +112,10 @@ def _plan_boot_device(state: State, wanted: str, planned: Planned) -> None:
 
 def _plan_boot_order(state: State, wanted: list[str], planned: Planned) -> None:
     titles = {entry.reference: entry.title for entry in state.boot.entries}
+    if not state.boot.is_order_whole:
+        message = "this Redfish service shows a boot order with entries that are no names"
+        planned.complain("oob.boot_order", message, "a new order would lose them; bios.vendor may have it")
+        return
     if not state.boot.order:
         message = "this Redfish service does not tell the boot order"
         planned.complain("oob.boot_order", message, "it may be a BIOS setting: bios.vendor")

@@ -156,9 +156,10 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
     boot = system.get("Boot")
     if not isinstance(boot, dict):
         return Boot()
-    options = read_link(boot, "BootOptions")
+    options, listed = read_link(boot, "BootOptions"), boot.get("BootOrder")
+    order = read_texts(listed)
     entries: list[BootEntry] = []
-    if options and boot.get("BootOrder"):
+    if options and listed:
         for body in client.get_members(options):
             reference = str(body.get("BootOptionReference") or body.get("Id") or "")
             entries.append(BootEntry(reference=reference, title=str(body.get("DisplayName") or "")))
@@ -167,7 +168,8 @@ def read_boot(client: Client, system: dict[str, Any]) -> Boot:
         when=str(boot.get("BootSourceOverrideEnabled") or ""),
         allowed=read_texts(boot.get("BootSourceOverrideTarget@Redfish.AllowableValues")),
         whens=read_texts(boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues")),
-        order=read_texts(boot.get("BootOrder")),
+        order=order,
+        is_order_whole=not isinstance(listed, list) or len(order) == len(listed),
         entries=tuple(entries),
     )
 

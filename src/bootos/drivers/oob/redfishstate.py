@@ -47,13 +47,15 @@ class BootEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True):
     """`override` as Redfish names it (None, Pxe, Hdd, ...); `when`: Disabled, Once, Continuous. `allowed`, `whens`:
-    what each may be; empty: the service does not say."""
+    what each may be; empty: the service does not say. `is_order_whole` False: the order has entries that
+    are no names, which a new order would lose."""
 
     override: str = ""
     when: str = ""
     allowed: tuple[str, ...] = ()
     whens: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    is_order_whole: bool = True
     entries: tuple[BootEntry, ...] = ()
 
 
