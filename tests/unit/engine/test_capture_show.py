@@ -140,6 +140,13 @@ def test_a_directory_of_a_mockup_is_a_tree(tmp_path: Path) -> None:
     assert found.states == understand("redfish", "drivers/redfish.trees/no-accounts.json").states
 
 
+def test_a_mockup_of_five_thousand_files_is_read_to_its_last_one(tmp_path: Path) -> None:
+    for number in range(5090):
+        (tmp_path / f"{number:04}.json").write_text("{}")
+    files, notes = read_files([tmp_path])
+    assert (len(files), files[-1].name, notes) == (5090, "5089.json", [])
+
+
 def test_an_nvme_disk_is_understood_by_smartctl_alone() -> None:
     golden = json.loads((GOLDEN / "hardware/smartctl/nvme-samsung-pm1725.json").read_text())
     (disk,) = understand("smartctl", "hardware/smartctl/nvme-samsung-pm1725.json").inventory.disks
