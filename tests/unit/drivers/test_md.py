@@ -60,6 +60,26 @@ unused devices: <none>
     ]
 
 
+def test_a_broken_array_runs_and_keeps_its_members() -> None:
+    text = """\
+Personalities : [raid0] [raid1]
+md127 : broken raid0 nvme1n1[1] nvme0n1[0]
+      3906762752 blocks super 1.2 512k chunks
+
+md126 : broken (read-only) raid1 sdb[1]
+      613376 blocks super 1.2 [2/1] [_U]
+
+unused devices: <none>
+"""
+    striped, mirrored = parse_mdstat(text)
+    assert (striped.active, striped.level, [member.node for member in striped.members]) == (
+        True,
+        "0",
+        ["/dev/nvme1n1", "/dev/nvme0n1"],
+    )
+    assert (mirrored.active, mirrored.level, mirrored.read_only) == (True, "1", True)
+
+
 def test_an_array_whose_members_were_wrapped_has_all_of_them() -> None:
     text = """\
 md0 : active raid5 sda1[0] sdb1[1]

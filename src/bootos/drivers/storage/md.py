@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-_MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|inactive)(.*)$")
+_MDSTAT_HEAD = re.compile(r"^(md[^\s:]*) : (active|broken|inactive)(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
 _CHUNK = re.compile(r"(?<!\d)(\d+)k chunk", re.IGNORECASE)
 _METADATA = re.compile(r"\bsuper (\S+)")
@@ -117,7 +117,7 @@ def parse_mdstat(text: str) -> list[MdstatEntry]:
         entries.append(
             MdstatEntry(
                 name=head.group(1),
-                active=head.group(2) == "active",
+                active=head.group(2) != "inactive",  # a broken one runs: too many of its members are gone
                 level=level,
                 members=tuple(members),
                 chunk_bytes=int(chunk.group(1)) * 1024 if chunk else None,
