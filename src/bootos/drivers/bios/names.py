@@ -133,7 +133,8 @@ def find_settings(candidate: Candidate, settings: Sequence[Setting]) -> list[Set
     more than once, told apart by the number that it appends (`SecurityDeviceSupport_005A`, `_005B`). A `*` at the end
     stands for whatever is appended. A title counts only where one setting has it."""
     if candidate.title:
-        found = [setting for setting in settings if squash(setting.title) == squash(candidate.title)]
+        title = squash(candidate.title)
+        found = [setting for setting in settings if squash(setting.title) == title]
         return found if len(found) == 1 else []
     wanted = squash(candidate.attribute)
     exact = [setting for setting in settings if squash(setting.name) == wanted]

@@ -97,7 +97,8 @@ def show(value: Value | None) -> str:
 
 def squash(text: str) -> str:
     """Letters and digits alone: how spellings are compared."""
-    return "".join(character for character in text.casefold() if character.isalnum())
+    folded = text.casefold()
+    return folded if folded.isalnum() else "".join(filter(str.isalnum, folded))
 
 
 def strip_suffix(name: str) -> str:
