@@ -124,6 +124,11 @@ class Order(msgspec.Struct, kw_only=True):
     reboot: bool = True
 
 
+CAPTURE_DEADLINE_S = (
+    600.0  # what an agent may take for a capture; a machine with slow tools takes two minutes
+)
+
+
 class CaptureUpload(msgspec.Struct, kw_only=True):
     """A capture of the machine (`hardware.capture`, packed by gzip; in JSON base64), or `error`: why there is none."""
 

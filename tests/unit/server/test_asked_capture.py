@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import inspect
 import json
 import threading
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from captured import MACHINES, NAMES
 from serving import Agent, Running
 from typer.testing import CliRunner, Result
 
+from bootos.agent.session.capturing import Capturer
 from bootos.cli import build_app
 from bootos.engine.capture.replayed import read_file
 from bootos.hardware.capture import pack_capture, read_capture
+from bootos.process import KILL_S
+from bootos.server.command.machine import capture_machine
 from bootos.server.operation.capture import MOST_PACKED_BYTES
 
 ABLE = ["mode:capture"]
@@ -178,6 +182,27 @@ def test_the_command_says_why_there_is_none(server: Running, bootos: Bootos) -> 
     result = bootos("machine", "capture", "SN001", "--timeout", "60")
     thread.join(60)
     assert "the tools are gone" in str(result.exception)
-    assert "there is no capture of machine SN001" in str(
-        bootos("machine", "capture", "SN001", "--last").exception
-    )
+    last = bootos("machine", "capture", "SN001", "--last")
+    assert str(last.exception) == "there is no capture of machine SN001: the tools are gone"
+
+
+def test_the_last_one_is_written_and_why_there_is_no_newer_one_is_said(
+    server: Running, bootos: Bootos, tmp_path: Path
+) -> None:
+    agent = Agent(server, abilities=ABLE)
+    agent.register()
+    for data, error in ((PACKED, ""), (b"", "the tools are gone")):
+        ask(server)
+        assert upload(agent, data, error) == 200
+    words = ("machine", "capture", "SN001", str(tmp_path / "a.json.gz"), "--last")
+    result = bootos(*words)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert (tmp_path / "a.json.gz").read_bytes() == PACKED
+    assert "a newer one was asked for, and was not taken: the tools are gone" in result.output
+    assert json.loads(bootos(*words, "--json").output)["error"] == "the tools are gone"
+
+
+def test_the_command_waits_longer_than_the_agent_may_take() -> None:
+    asked = inspect.signature(capture_machine).parameters["timeout_s"].default
+    taken = inspect.signature(Capturer).parameters["deadline_s"].default
+    assert asked >= taken + KILL_S + 30  # what is killed is waited for; then a poll, and 2 MB on their way

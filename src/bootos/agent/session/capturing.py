@@ -21,8 +21,6 @@ from bootos.wire import v2
 
 log = logging.getLogger(__name__)
 
-DEADLINE_S = 600.0  # of one capture; a machine with slow tools takes two minutes
-
 
 class EndedRunner:
     """Runs tools until the deadline. One that runs then is ended, and a later one ends the thread that asks for it:
@@ -50,7 +48,7 @@ class Capturer:
         masker: Masker,
         pxe_mac: str | None = None,
         *,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = v2.CAPTURE_DEADLINE_S,
         clock: Clock = CLOCK,
     ) -> None:
         self._machine = machine

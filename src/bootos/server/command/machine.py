@@ -4,7 +4,6 @@ import base64
 import csv
 import io
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +13,16 @@ from bootos.errors import BootosError
 from bootos.printable import show_line
 from bootos.screen import write_out
 from bootos.server.command.client import Client
+from bootos.server.command.machinetext import print_machine
 from bootos.server.command.option import MachineArgument, Output, cell, operator_command, read_file
 from bootos.server.command.template import format_yaml
 from bootos.waiting import find_within
+from bootos.wire import v2
 
 machine_app = typer.Typer(no_args_is_help=True, epilog="Example: bootos machine list")
 
-
-KINDS = {"serial": "serial number", "uuid": "UUID", "board": "board's serial number", "mac": "MAC address"}
-"""What a machine is known by, in words."""
+# the agent's deadline, the end of a tool that is killed, a poll, and the way of 2 MB
+CAPTURE_WAIT_S = v2.CAPTURE_DEADLINE_S + 60.0
 
 
 @operator_command(machine_app, "list")
@@ -60,88 +60,7 @@ def show_machine(client: Client, out: Output, machine: MachineArgument) -> None:
     if out.as_json:
         out.json(value)
         return
-    value["id"] = f"id:{value['id']}"  # the form that commands take
-    value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
-    value["known_by"] = KINDS.get(value["known_by"], value["known_by"])
-    value["called_alike"] = [f"id:{other['id']} ({other['name']})" for other in value["namesakes"]]
-    keys = {
-        "id": "id",
-        "sn": "known as",
-        "known_by": "which is its",
-        "former_names": "former names",
-        "called_alike": "called alike",
-        "said_names": "calls itself",
-        "state": "state",
-        "vendor": "vendor",
-        "product": "product",
-        "bios_version": "BIOS version",
-        "bmc_version": "BMC version",
-        "supported": "in the support list",
-        "why_unsupported": "why not",
-        "developer": "developer mode",
-        "address": "address",
-        "image_version": "runs image",
-        "next_image": "next image",
-        "next_image_by": "which is said by",
-        "mac": "MAC addresses",
-        "settings": "settings",
-        "variables": "variables",
-        "drivers": "drivers",
-        "active_job": "active job",
-        "jobs": "jobs",
-        "last_heard_at": "last heard",
-        "claims": "refused claims",
-        "saved_at": "state saved",
-    }
-    out.pairs(value, keys)
-    if value["refused_claims"]:
-        out.line()
-        out.line("Another client claimed this machine's identity and was refused:", "red")
-        columns = {"address": "FROM", "count": "TIMES", "last_at": "LAST", "boot_id": "BOOT"}
-        out.table(value["refused_claims"], columns, "")
-        out.line(f"when this is settled: bootos machine acknowledge {value['id']}")
-    inventory = value["inventory"]
-    for section in ("disks", "nics") if inventory else ():
-        rows = inventory[section]
-        columns = {
-            "disks": {"index": "#", "path": "DISK", "type": "TYPE", "size_bytes": "BYTES", "model": "MODEL"},
-            "nics": {"name": "NIC", "mac": "MAC", "driver": "MODULE", "link": "LINK", "is_pxe": "PXE"},
-        }[section]
-        out.line()
-        out.table(rows, columns, f"no {section}")
-    _tell_raid(out, inventory["raid"] if inventory else [])
-    for note in inventory["notes"] if inventory else ():
-        out.line(f"note: {note}")
-
-
-def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:
-    """Each RAID controller or HBA, with its arrays and how many drives are in which state."""
-    rows = [
-        {
-            "name": entry["model"] or entry["name"],
-            "pci_address": entry["pci_address"],
-            "firmware": entry["firmware"],
-            "arrays": ", ".join(
-                " ".join(filter(None, [array["name"], f"RAID {array['level']}", array["state"]]))
-                for array in entry["arrays"]
-            ),
-            "drives": ", ".join(
-                f"{count} {state}"
-                for state, count in Counter(drive["state"] or "-" for drive in entry["drives"]).items()
-            ),
-        }
-        for entry in controllers
-    ]
-    if rows:
-        columns = {
-            "name": "CONTROLLER",
-            "pci_address": "PCI",
-            "firmware": "FIRMWARE",
-            "arrays": "ARRAYS",
-            "drives": "DRIVES",
-        }
-        out.line()
-        out.table(rows, columns, "")
+    print_machine(out, value)
 
 
 @operator_command(machine_app, "set")
@@ -263,7 +182,7 @@ def capture_machine(
     ] = False,
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait.")
-    ] = 300.0,
+    ] = CAPTURE_WAIT_S,
 ) -> None:
     """Have the machine's agent write all that is read of the machine into one file, for `bootos capture show`. Nothing
     is changed on the machine. An agent takes it between jobs.
@@ -285,6 +204,10 @@ def capture_machine(
             )
         if view["error"]:
             raise BootosError(f"machine {machine} took no capture: {show_line(view['error'])}")
+    else:
+        view = client.call("GET", "machines", machine, "capture")
+        if view["error"] and view["taken_at"] is None:
+            raise BootosError(f"there is no capture of machine {view['sn']}: {show_line(view['error'])}")
     answer = client.call("GET", "machines", machine, "capture", "file")
     data = base64.b64decode(answer["data"])
     if is_anonymous:
@@ -294,7 +217,12 @@ def capture_machine(
     file = file or Path(f"capture-{re.sub(r'[^A-Za-z0-9._-]', '-', answer['sn'])}.json.gz")
     file.write_bytes(data)
     told = {"sn": answer["sn"], "taken_at": answer["taken_at"], "file": str(file), "size_bytes": len(data)}
-    out.say(f"{file}: {len(data)} bytes, taken at {answer['taken_at']}; bootos capture show {file}", told)
+    out.say(
+        f"{file}: {len(data)} bytes, taken at {answer['taken_at']}; bootos capture show {file}",
+        {**told, "error": view["error"]},
+    )
+    if view["error"] and not out.as_json:
+        out.line(f"a newer one was asked for, and was not taken: {view['error']}")
 
 
 @operator_command(machine_app, "export-template")

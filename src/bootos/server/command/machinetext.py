@@ -1,0 +1,95 @@
+"""A machine as `bootos machine show` prints it: what it is known as, its disks and NICs, RAID controllers and notes."""
+
+from collections import Counter
+from typing import Any
+
+from bootos.server.command.option import Output
+
+KINDS = {"serial": "serial number", "uuid": "UUID", "board": "board's serial number", "mac": "MAC address"}
+"""What a machine is known by, in words."""
+
+
+def print_machine(out: Output, value: dict[str, Any]) -> None:
+    """Print what the API says of a machine, in lines for people."""
+    value["id"] = f"id:{value['id']}"  # the form that commands take
+    value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
+    value["known_by"] = KINDS.get(value["known_by"], value["known_by"])
+    value["called_alike"] = [f"id:{other['id']} ({other['name']})" for other in value["namesakes"]]
+    keys = {
+        "id": "id",
+        "sn": "known as",
+        "known_by": "which is its",
+        "former_names": "former names",
+        "called_alike": "called alike",
+        "said_names": "calls itself",
+        "state": "state",
+        "vendor": "vendor",
+        "product": "product",
+        "bios_version": "BIOS version",
+        "bmc_version": "BMC version",
+        "supported": "in the support list",
+        "why_unsupported": "why not",
+        "developer": "developer mode",
+        "address": "address",
+        "image_version": "runs image",
+        "next_image": "next image",
+        "next_image_by": "which is said by",
+        "mac": "MAC addresses",
+        "settings": "settings",
+        "variables": "variables",
+        "drivers": "drivers",
+        "active_job": "active job",
+        "jobs": "jobs",
+        "last_heard_at": "last heard",
+        "claims": "refused claims",
+        "saved_at": "state saved",
+    }
+    out.pairs(value, keys)
+    if value["refused_claims"]:
+        out.line()
+        out.line("Another client claimed this machine's identity and was refused:", "red")
+        columns = {"address": "FROM", "count": "TIMES", "last_at": "LAST", "boot_id": "BOOT"}
+        out.table(value["refused_claims"], columns, "")
+        out.line(f"when this is settled: bootos machine acknowledge {value['id']}")
+    inventory = value["inventory"]
+    for section in ("disks", "nics") if inventory else ():
+        rows = inventory[section]
+        columns = {
+            "disks": {"index": "#", "path": "DISK", "type": "TYPE", "size_bytes": "BYTES", "model": "MODEL"},
+            "nics": {"name": "NIC", "mac": "MAC", "driver": "MODULE", "link": "LINK", "is_pxe": "PXE"},
+        }[section]
+        out.line()
+        out.table(rows, columns, f"no {section}")
+    _tell_raid(out, inventory["raid"] if inventory else [])
+    for note in inventory["notes"] if inventory else ():
+        out.line(f"note: {note}")
+
+
+def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:
+    """Each RAID controller or HBA, with its arrays and how many drives are in which state."""
+    rows = [
+        {
+            "name": entry["model"] or entry["name"],
+            "pci_address": entry["pci_address"],
+            "firmware": entry["firmware"],
+            "arrays": ", ".join(
+                " ".join(filter(None, [array["name"], f"RAID {array['level']}", array["state"]]))
+                for array in entry["arrays"]
+            ),
+            "drives": ", ".join(
+                f"{count} {state}"
+                for state, count in Counter(drive["state"] or "-" for drive in entry["drives"]).items()
+            ),
+        }
+        for entry in controllers
+    ]
+    if rows:
+        columns = {
+            "name": "CONTROLLER",
+            "pci_address": "PCI",
+            "firmware": "FIRMWARE",
+            "arrays": "ARRAYS",
+            "drives": "DRIVES",
+        }
+        out.line()
+        out.table(rows, columns, "")
