@@ -1,10 +1,13 @@
 """What `bootos capture show` prints for people: only what was printed by a tool, once, and whole."""
 
-from capturetable import show
+import json
+import re
+
+from capturetable import GOLDEN, show
 
 from bootos.engine.capture.source import RawFile
 from bootos.engine.capture.text import format_understood
-from bootos.engine.capture.understand import understand_tool
+from bootos.engine.capture.understand import Understood, understand_tool
 
 
 def tell_text(name: str, tool: str) -> str:
@@ -43,6 +46,49 @@ def test_a_controller_of_which_nothing_was_said_has_no_mode() -> None:
     assert "RAID controller 0: model not known" in said
     assert "mode" not in said.replace("model", "")
     assert "mode raid" in tell_text("drivers/raid.adaptec/8805.txt", "arcconf")
+
+
+NINE = ("lsblk", "wipefs", "sfdisk-nvme1n1", "sfdisk-sdc", "sfdisk-md126")
+
+
+def read_disks(*names: str) -> Understood:
+    folder = GOLDEN / "drivers/disk.partition/nine-disks"
+    files = [RawFile(name=name, data=(folder / f"{name}.json").read_bytes()) for name in names]
+    return understand_tool("lsblk", files)
+
+
+def tell_disks(*names: str) -> str:
+    return "\n".join(format_understood(read_disks(*names)))
+
+
+def test_disks_are_told_by_their_devices_with_partitions_and_what_lies_on_them() -> None:
+    said = tell_disks(*NINE)
+    assert re.search(r"^  /dev/nvme0n1 +839 MB +ext4 \"whole\"$", said, re.MULTILINE)
+    assert re.search(r"^  /dev/sdc +734 MB +MBR table$\n^    /dev/sdc1 +100 MB$", said, re.MULTILINE)
+    assert re.search(r"^    /dev/nvme1n1p2 +252 MB +\"p1\"$", said, re.MULTILINE)
+    assert re.search(r"^  /dev/vde +1.05 MB +read-only$", said, re.MULTILINE)
+
+
+def test_where_tables_are_missing_partitions_are_told_as_lsblk_lists_them() -> None:
+    said = " ".join(tell_disks("lsblk", "wipefs").split())
+    assert "/dev/sdc 734 MB" in said
+    assert "/dev/sdc: dos, /dev/sdc1 (100 MB), /dev/sdc2 (419 MB)." in said
+    assert '/dev/sda: linux_raid_member "any:data5", /dev/md127 (1.47 GB).' in said
+
+
+def test_of_what_wipefs_alone_lists_no_size_is_known() -> None:
+    said = " ".join(tell_disks("wipefs").split())
+    assert "512 B" not in said and "/dev/sda size unknown" in said
+    assert '/dev/nvme0n1: ext4 "whole".' in said
+
+
+def test_a_volume_is_told_with_what_lies_on_it() -> None:
+    volume = {"name": "vg-root", "path": "/dev/mapper/vg-root", "type": "lvm", "size": 10**9, "fstype": "xfs"}
+    part = {"name": "sda1", "type": "part", "size": 2 * 10**9, "fstype": "LVM2_member", "children": [volume]}
+    disk = {"name": "sda", "type": "disk", "size": 4 * 10**9, "pttype": "gpt", "children": [part]}
+    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": [disk]}).encode())
+    said = " ".join(" ".join(format_understood(understand_tool("lsblk", [file]))).split())
+    assert "/dev/sda: gpt, /dev/sda1 (2 GB, LVM2_member), /dev/mapper/vg-root (1 GB, xfs)." in said
 
 
 def test_why_a_foreign_configuration_cannot_be_imported_is_said_once() -> None:
@@ -109,8 +155,8 @@ def test_a_part_whose_name_is_its_identity_is_called_by_it_once() -> None:
 
 
 def test_why_a_driver_read_nothing_is_kept_for_the_plan() -> None:
-    found = show("drivers/disk.partition/nine-disks/wipefs.json", "lsblk")
-    assert "sfdisk --json" in found.unread["disk.partition"]
+    assert "sfdisk --json" in read_disks("lsblk", "wipefs").unread["disk.partition"]
+    assert "lsblk" in read_disks("wipefs").unread["disk.partition"]
 
 
 def test_an_nvme_drive_is_called_so_once() -> None:

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from bootos.drivers.storage.lsblk import parse_lsblk
 from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile, read_values
+from bootos.hardware.describe import format_size
 from bootos.process import Command
 from bootos.template.size import parse_bytes
 from bootos.wire.inventory import Inventory
@@ -31,6 +33,7 @@ def build_lsblk(files: list[RawFile]) -> Scene:
             tables[str(value["partitiontable"].get("device"))] = value
         else:
             notes.append(f"{name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
+    is_told = bool(listed)
     if not listed:
         listed = [_clean(item) for item in _list_devices(signatures, tables)]
         notes += (
@@ -48,7 +51,7 @@ def build_lsblk(files: list[RawFile]) -> Scene:
     def answer(command: Command) -> str | None:
         tool, last = command.words[0], command.words[-1]
         if tool == "lsblk":
-            return json.dumps({"blockdevices": listed})
+            return json.dumps({"blockdevices": listed}) if is_told or not unsized else None
         if tool == "wipefs":
             names = {word.rpartition("/")[2] for word in command.words[1:]}
             return json.dumps({"signatures": [item for item in signatures if item.get("device") in names]})
@@ -57,13 +60,13 @@ def build_lsblk(files: list[RawFile]) -> Scene:
         return ""
 
     unsized = {item["path"] for item in listed if item["type"] == "disk" and not item["size"]}
-    if unsized:
+    if unsized and is_told:
         notes.append(f"`lsblk` says no size of {', '.join(sorted(unsized))}: `-O` or `-o +SIZE` does.")
 
     def finish(inventory: Inventory, states: dict[str, Any]) -> list[str]:
         for disk in inventory.disks:  # as one without any size would be no disk
             disk.size_bytes = 0 if disk.path in unsized else disk.size_bytes
-        return []
+        return [] if states and not unsized else list(_tell_contents(listed, signatures))
 
     laid = [{**item, "size": 512} if item["path"] in unsized else item for item in listed]
     return Scene(
@@ -101,7 +104,7 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
     for item in signatures:
         name = str(item.get("device") or "")
         if _WHOLE.match(name):
-            found.setdefault(f"/dev/{name}", {"name": name, "size": 512})
+            found.setdefault(f"/dev/{name}", {"name": name})
     return list(found.values())
 
 
@@ -160,6 +163,38 @@ def _find_signatures(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
             )
         found += _find_signatures(item["children"])
     return found
+
+
+def _tell_contents(listed: list[dict[str, Any]], signatures: list[dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each disk on which something lies: what a person still wants to know where the driver reads
+    nothing, as an output is missing."""
+    contents: dict[str, dict[str, None]] = {}  # by the last word of the path, as wipefs names devices
+    for item in signatures:
+        label = f' "{item["label"]}"' if item.get("label") else ""
+        contents.setdefault(str(item.get("device")), {}).setdefault(f"{item.get('type')}{label}")
+    known: set[str] = set()
+    for disk in listed:
+        parts = list(_list_below(disk))
+        known |= {_cut(entry["path"]) for entry in [disk, *parts]}
+        said = list(contents.get(_cut(disk["path"]), ()))
+        for part in parts:
+            size = [format_size(part["size"], decimal=True)] if part["size"] else []
+            inside = [*size, *contents.get(_cut(part["path"]), ())]
+            said.append(part["path"] + (f" ({', '.join(inside)})" if inside else ""))
+        if said:
+            yield f"{disk['path']}: {', '.join(said)}."
+    for device in sorted(contents.keys() - known):
+        yield f"/dev/{device}: {', '.join(contents[device])}."
+
+
+def _cut(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _list_below(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for child in item["children"]:
+        yield child
+        yield from _list_below(child)
 
 
 def lay_disk(item: dict[str, Any]) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bootos.engine.capture.disktext import list_disks
 from bootos.engine.capture.understand import Understood
 from bootos.hardware.describe import build_summary, format_size
 from bootos.printable import show_lines
@@ -25,6 +26,7 @@ def format_understood(found: Understood) -> list[str]:
         list(_tell_machine(found.inventory)),
         *(list(part) for part in _tell_raid(found)),
         list(_tell_arrays(found.states)),
+        list(_tell_disks(found)),
         list(_tell_health(found.inventory.disks)),
         list(_tell_dimms(found.inventory)),
         list(_tell_bmc(found.states)),
@@ -178,6 +180,13 @@ def _build_md(array: dict[str, Any]) -> list[str]:
         " ".join(member["node"] + mark for member, mark in zip(members, marks, strict=True)),
         ", ".join(filter(None, [array.get("progress"), "read-only" if array.get("read_only") else ""])),
     ]
+
+
+def _tell_disks(found: Understood) -> Iterator[str]:
+    rows = list(list_disks(found))
+    if rows:
+        yield "Disks"
+        yield from _build_rows(rows)
 
 
 def _tell_health(disks: Sequence[Disk]) -> Iterator[str]:
