@@ -13,11 +13,13 @@ from bootos.drivers.calling import naming_failures, read_state
 from bootos.drivers.contract import Driver, DriverError, Forecast, Machine, Planned
 from bootos.drivers.registry import Chosen, choose_drivers
 from bootos.engine.watcher import Watcher
-from bootos.errors import Problem
+from bootos.errors import Problem, Problems
 from bootos.template.check import read_template
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import StepState
+
+MOST_TOLD = 2000  # characters of a note, a problem, a hint: what a machine calls its parts has any length
 
 Chooser = Callable[[Inventory, Template], tuple[list[Chosen], list[Problem]]]
 
@@ -73,7 +75,8 @@ class Run:
         return self.machine.secrets
 
     def ask(self, driver: Driver, forecast: Forecast) -> Planned:
-        """What the driver plans on what it reads now; its work is added to `forecast`.
+        """What the driver plans on what it reads now, with notes and problems of MOST_TOLD characters at most; its work
+        is added to `forecast`. An action is left whole: an approval holds for what it says.
 
         Raises DriverError, ToolError when the machine cannot be read, or says what is not understood, and when the
         driver itself fails."""
@@ -81,4 +84,14 @@ class Run:
             raise DriverError("a document that is no template asks nothing of a driver")
         with naming_failures(driver):
             state = read_state(driver, self.machine, self.inventory)
-            return driver.plan(state, self.template, self.secrets, forecast)
+            planned = driver.plan(state, self.template, self.secrets, forecast)
+        planned.notes = [_cut(note) for note in planned.notes]
+        planned.problems = Problems(
+            msgspec.structs.replace(problem, message=_cut(problem.message), hint=_cut(problem.hint))
+            for problem in planned.problems
+        )
+        return planned
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."

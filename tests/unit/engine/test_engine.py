@@ -11,7 +11,7 @@ from bootos.drivers.contract import Action, Change, Driver, DriverError, Forecas
 from bootos.drivers.registry import Chosen
 from bootos.engine.apply import apply_job
 from bootos.engine.plan import JobPlan, plan_job
-from bootos.engine.run import NO_PAST, Past, Run
+from bootos.engine.run import MOST_TOLD, NO_PAST, Past, Run
 from bootos.engine.watcher import Cancelled, StepFailed, Watcher
 from bootos.errors import Problem, Problems
 from bootos.template.model import Template
@@ -136,6 +136,22 @@ def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> No
     with pytest.raises(StepFailed, match=r"was as wanted, but is not any more: .*lamp: - -> on"):
         carry_out(first, second, watcher=notes)
     assert notes.steps[-1] == ("test.one", StepState.FAILED)
+
+
+def test_what_a_machine_calls_its_parts_makes_no_note_and_no_problem_long() -> None:
+    name = "x" * 1_000_000
+
+    class Wordy(LampDriver):
+        def plan(self, *about: Any) -> Planned:
+            planned = Planned(notes=["the lamp is right", f"there is {name}"])
+            planned.complain("disks[0]", f"{name} is too large", f"there are: {name}")
+            return planned
+
+    made = plan(Wordy({}))
+    assert made.notes == ["the lamp is right", f"there is {name}"[:MOST_TOLD] + "..."]
+    (problem,) = made.problems
+    assert (problem.path, problem.message) == ("disks[0]", name[:MOST_TOLD] + "...")
+    assert problem.hint == f"there are: {name}"[:MOST_TOLD] + "..."
 
 
 def test_problems_of_the_document_and_of_every_driver_come_back_together() -> None:
