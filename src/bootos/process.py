@@ -25,6 +25,7 @@ from bootos.masking import Masker
 log = logging.getLogger(__name__)
 
 KILL_S = 5.0  # how long the end of what was killed is waited for
+SCRATCH = "run/bootos/bios"  # below the root, in memory: where tools write the files that are read of them
 LINGER_S = 1.0  # how long a command that has ended may be silent while its output stays open
 
 

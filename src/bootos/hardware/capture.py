@@ -22,14 +22,13 @@ from typing import Unpack
 import msgspec
 
 from bootos.hardware.tree import Tree
-from bootos.process import Command, Completed, Options, Runner, ToolError
+from bootos.process import SCRATCH, Command, Completed, Options, Runner, ToolError
 
 _BASE64 = "base64:"
 _NOT_RECORDED = ("usr/",)  # usr/ has pci.ids, which is a file of the image and not of the machine
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 50_000  # files, links and directories of a machine
 MOST_PARTS = 64  # of a path
-SCRATCH = "run/bootos"  # where tools write the files that are read of them, in memory
 
 
 class ToolOutput(msgspec.Struct, kw_only=True):

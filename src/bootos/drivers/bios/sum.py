@@ -47,7 +47,8 @@ class SumDriver(VendorTool):
     shows_pending = False
 
     def read_settings(self, machine: Machine, program: str) -> list[Setting]:
-        file = make_scratch(machine, "current.xml")
+        # a capture has a file of its own: one that wakes up late takes nothing away from a job
+        file = make_scratch(machine, "current.xml" if machine.only_looks else "before.xml")
         command = [program, "-c", "GetCurrentBiosCfg", "--file", str(file), "--overwrite"]
         done = _run(machine, command, "read the BIOS settings")
         try:

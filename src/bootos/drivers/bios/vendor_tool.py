@@ -15,10 +15,9 @@ from bootos.drivers.bios.section import PRIORITY_VENDOR_TOOL, BiosState
 from bootos.drivers.bios.setting import SetDetail, Setting, get_future, show
 from bootos.drivers.contract import DriverError, Machine, Match
 from bootos.drivers.program import find_program
-from bootos.process import Completed
+from bootos.process import SCRATCH, Completed
 from bootos.wire.inventory import Inventory
 
-SCRATCH = Path("run/bootos/bios")
 OUTPUT_MOST_CHARACTERS = 400
 
 

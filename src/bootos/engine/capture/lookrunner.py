@@ -8,8 +8,7 @@ from functools import cache
 from os import PathLike
 from typing import Unpack
 
-from bootos.drivers.bios.vendor_tool import SCRATCH
-from bootos.process import Command, Completed, Options, Runner, ToolError
+from bootos.process import SCRATCH, Command, Completed, Options, Runner, ToolError
 
 # What stands for a word that differs. None of them begins with a dash, so that it cannot be taken for an option.
 _PLACES = {
@@ -18,7 +17,7 @@ _PLACES = {
     "COLUMNS": r"[A-Za-z][\w,:%-]*",
     "DEVICE": r"/dev/[^\0]+",
     "DEVICES": r"/dev/[^\0]+(?:\0/dev/[^\0]+)*",
-    "FILE": rf"(?:/[^\0/]+)*/{re.escape(str(SCRATCH))}/current\.xml",
+    "FILE": rf"(?:/[^\0/]+)*/{re.escape(SCRATCH)}/current\.xml",
     "GROUP": r"BIOS(?:\.\w+)?",
     "LINK": r"[^\0-][^\0]*",  # a network interface
     "NUMBER": r"\d+",
