@@ -94,6 +94,49 @@ def test_what_is_inside_of_a_broken_answer_is_no_answer_of_its_own() -> None:
     assert any("cannot be read as JSON" in note for note in found.notes)
 
 
+def build_two_controllers() -> list[str]:
+    """An answer of storcli about two controllers, by lines; the second has no answer of its own in any golden."""
+    first = json.loads((GOLDEN / "drivers/raid.megaraid/mr9270.c0_show_all.json").read_text())["Controllers"][
+        0
+    ]
+    second = json.loads(json.dumps(first))
+    second["Command Status"]["Controller"] = 1
+    second["Response Data"]["Basics"]["Serial Number"] = "SECOND"
+    return json.dumps({"Controllers": [first, second]}, indent=1).splitlines()
+
+
+@pytest.mark.parametrize("lost", [3, 10, 100])
+def test_a_cut_answer_of_storcli_is_told_and_what_is_whole_before_is_used(lost: int) -> None:
+    lines = build_two_controllers()
+    found = understand_tool("storcli", [RawFile(name="c.json", data="\n".join(lines[:-lost]).encode())])
+    (controller,) = found.inventory.raid
+    assert controller.serial != "SECOND"
+    (note,) = [note for note in found.notes if note.startswith("c.json: ")]
+    assert "it is cut off or broken" in note and "only what is whole before that is used" in note
+
+
+def test_a_cut_answer_of_storcli_about_one_controller_is_refused() -> None:
+    data = (GOLDEN / "drivers/raid.megaraid/mr9270.c0_show_all.json").read_bytes()
+    found = understand_tool("storcli", [RawFile(name="c0.json", data=data[: len(data) // 2])])
+    assert found.inventory.raid == []
+    assert any(note.startswith("c0.json: it cannot be read as JSON") for note in found.notes)
+
+
+def test_answers_before_a_cut_one_are_used() -> None:
+    whole = json.dumps(json.loads((GOLDEN / "drivers/raid.megaraid/mr9270.c0_show_all.json").read_text()))
+    found = understand_tool("storcli", [RawFile(name="all.txt", data=f"{whole}\n{whole[:500]}\n".encode())])
+    assert len(found.inventory.raid) == 1
+    assert any("all.txt: it is cut off or broken" in note for note in found.notes)
+    resource = json.dumps(
+        {"@odata.id": "/redfish/v1/Systems/1", "@odata.type": "#ComputerSystem.v1", "Model": "M1"}
+    )
+    tree = understand_tool(
+        "redfish", [RawFile(name="all.json", data=f"{resource}\n{resource[:30]}\n".encode())]
+    )
+    assert tree.inventory.system.product == "M1"
+    assert any("all.json: it is cut off or broken" in note for note in tree.notes)
+
+
 def test_a_disk_of_which_somebody_left_out_the_head_of_the_answer_is_read() -> None:
     value = json.loads((GOLDEN / "hardware/smartctl/ssd-intel-s3520.json").read_text())
     whole = understand("smartctl", json.dumps(value).encode())

@@ -161,3 +161,14 @@ def test_why_a_driver_read_nothing_is_kept_for_the_plan() -> None:
 
 def test_an_nvme_drive_is_called_so_once() -> None:
     assert "NVME NVME" not in tell_text("drivers/raid.mvcli/88nr2241.pd.txt", "mvcli").upper()
+
+
+def test_schemas_beside_the_resources_of_a_service_are_one_note() -> None:
+    schemas = [
+        RawFile(name=f"schemas/{name}.json", data=b'{"$id": "http://x", "definitions": {}}')
+        for name in ("Bios", "Chassis", "Fabric", "Manager", "Power")
+    ]
+    system = b'{"@odata.id": "/redfish/v1/Systems/1", "@odata.type": "#ComputerSystem.v1_0_0.ComputerSystem"}'
+    notes = understand_tool("redfish", [*schemas, RawFile(name="1.json", data=system)]).notes
+    said = "No resource of Redfish: schemas/Bios.json, schemas/Chassis.json, schemas/Fabric.json and 2 more."
+    assert [note for note in notes if "schemas/" in note] == [said]

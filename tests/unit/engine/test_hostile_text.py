@@ -95,6 +95,14 @@ def test_no_text_takes_long_to_be_read(tool: str) -> None:
     assert [unit for unit in UNITS if not is_read(read, unit * (100_000 // len(unit)))] == []
 
 
+def test_what_looks_like_json_and_is_none_is_read_once() -> None:
+    def read(text: str) -> None:
+        understand_tool("storcli", [RawFile(name="a", data=text.encode())])
+
+    assert is_read(read, '["",\n' * 250 + "1,\n" * 1_000_000)
+    assert is_read(read, '{"Controllers": [' + "{},\n" * 300_000 + "{")
+
+
 def test_an_answer_of_storcli_and_a_dependency_of_sum_do_not_take_long() -> None:
     def parse(text: str) -> None:
         with pytest.raises(ValueError, match="Expecting value"):

@@ -7,14 +7,14 @@ from typing import Any
 
 from bootos.drivers.redfish.kept import normalize_path
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, find_values, is_json
+from bootos.engine.capture.source import RawFile, is_json, read_values
 from bootos.wire.inventory import Inventory
 
 ROOT = "/redfish/v1"
 ACCESS = {"address": "https://kept.invalid", "user": "nobody", "password": "nobody"}
 _ODATA = "@odata.id"
 MOST_PARTS = 32  # of a path
-_NAMED = 3  # of files that are no JSON
+_NAMED = 3  # of files that are none
 _TOLD = 12  # of what is missing
 # Where a resource lies that does not say it, by the beginning of its @odata.type.
 _USUAL = {
@@ -42,22 +42,21 @@ def build_scene(files: list[RawFile]) -> Scene:
     resources: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     others: list[str] = []  # a mockup has schemas and a text for readers beside its resources
+    strangers: list[str] = []  # schemas may be JSON as well
     for file in files:
-        try:
-            values = list(find_values(file.text))
-            found = dict(pair for value in values for pair in _find_resources(value, file.name))
-        except ValueError as cause:
-            if is_json(file.text):
-                notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
-            else:
-                others.append(file.name)
+        if not is_json(file.text):
+            others.append(file.name)
             continue
-        if not found:
-            notes.append(f"{file.name}: it is no resource of Redfish.")
+        told_before = len(notes)
+        values = read_values([file], "a GET of the resource", notes)
+        found = dict(pair for _, value in values for pair in _find_resources(value, file.name))
+        if not found and len(notes) == told_before:
+            strangers.append(file.name)
         resources |= found
     if others:
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        notes.append(f"No JSON, and not read: {', '.join(others[:_NAMED])}{more}.")
+        notes.append(f"No JSON, and not read: {_name_first(others)}.")
+    if strangers:
+        notes.append(f"No resource of Redfish: {_name_first(strangers)}.")
     whole = complete(resources, notes) if resources else {}
     kept = _Kept({normalize_path(path): body for path, body in whole.items()})
     return Scene(
@@ -76,6 +75,11 @@ def build_scene(files: list[RawFile]) -> Scene:
         notes=notes,
         finish=lambda inventory, states: [*_add_system(inventory, whole), *_tell_missing(kept)],
     )
+
+
+def _name_first(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 class _Kept(dict[str, Any]):

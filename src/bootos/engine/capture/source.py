@@ -17,7 +17,6 @@ from bootos.errors import BootosError
 MOST_BYTES = 32 * 1024 * 1024  # of one file, unpacked
 MOST_TOGETHER_BYTES = 4 * MOST_BYTES  # of all files
 MOST_FILES = 10_000  # in a directory; the mockup of a DGX H100 has 5,090
-MOST_TRIES = 200  # at what looks like JSON and is none: each reads up to the end
 # What reading outputs of any kind may raise: a file may hold everything.
 FAILURES = (
     BootosError,
@@ -35,7 +34,7 @@ FAILURES = (
 )
 # Where JSON begins, and a prompt like `[root@host ~]#` does not.
 _VALUE = re.compile(r"^[^\S\n]*(?=\{\s*[\"}]|\[\s*[\[{\"\]])", re.MULTILINE)
-_BEGIN = re.compile(r"^[^\S\n]*(?=[{\[])", re.MULTILINE)
+_COMMA = re.compile(r"\s*+,?\s*+")
 
 
 class RawFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,15 +98,20 @@ def is_json(text: str) -> bool:
     return _VALUE.search(text) is not None
 
 
-def find_values(text: str) -> Iterator[Any]:
+def find_values(text: str, key: str = "") -> Iterator[Any]:
     """The JSON values in a text, one after the other, with whatever was printed around them. Raises ValueError for a
-    text that holds none, and at the first one that is broken: what is inside of it is no value of its own."""
+    text that holds none, and at the first one that is broken: what is inside of it is no value of its own. But an
+    object that begins with a list by the name `key` is found with those entries that are whole before the break."""
     decoder, place, is_found = json.JSONDecoder(strict=False), 0, False
     while (start := _VALUE.search(text, place)) is not None:
         try:
             value, place = decoder.raw_decode(text, start.end())
         except RecursionError as cause:
             raise ValueError("its JSON is nested too deep") from cause
+        except ValueError:
+            if key and (entries := list(_find_entries(decoder, text, start.end(), key))):
+                yield {key: entries}
+            raise
         if is_deeper(value, MOST_DEPTH):
             raise ValueError("its JSON is nested too deep")
         is_found = True
@@ -116,33 +120,37 @@ def find_values(text: str) -> Iterator[Any]:
         raise ValueError("it holds no object and no list")
 
 
-def read_values(files: Sequence[RawFile], hint: str, notes: list[str]) -> Iterator[tuple[str, Any]]:
-    """(name of the file, JSON value) of everything in these files; `hint` says what prints it, where there is none."""
-    for file in files:
+def _find_entries(decoder: json.JSONDecoder, text: str, place: int, key: str) -> Iterator[Any]:
+    """The whole entries of the list that a broken object begins with."""
+    head = re.compile(rf'\{{\s*"{key}"\s*:\s*\[\s*').match(text, place)
+    place = head.end() if head else len(text)
+    while place < len(text) and text[place] in "{[":
         try:
-            for value in find_values(file.text):
+            value, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return
+        if is_deeper(value, MOST_DEPTH):
+            return
+        yield value
+        after = _COMMA.match(text, place)
+        place = after.end() if after else len(text)
+
+
+def read_values(
+    files: Sequence[RawFile], hint: str, notes: list[str], key: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """(name of the file, JSON value) of everything in these files, as `find_values` finds it; `hint` says what prints
+    it, where there is none. A note tells of a file that is broken."""
+    for file in files:
+        is_found = False
+        try:
+            for value in find_values(file.text, key):
+                is_found = True
                 yield file.name, value
         except ValueError as cause:
-            notes.append(f"{file.name}: it cannot be read as JSON ({cause}); {hint} prints it.")
-
-
-def find_documents(text: str) -> Iterator[Any]:
-    """The JSON values in a text, one after the other, with whatever was printed around them. Raises ValueError for a
-    text that begins one and does not end it."""
-    decoder, place = json.JSONDecoder(strict=False), 0
-    wrong: ValueError | None = None
-    is_found, tries = False, 0
-    while tries < MOST_TRIES and (start := _BEGIN.search(text, place)) is not None:
-        try:
-            value, place = decoder.raw_decode(text, start.end())
-        except RecursionError as cause:
-            raise ValueError("its JSON is nested too deep") from cause
-        except ValueError as cause:
-            wrong, place, tries = wrong or cause, start.end() + 1, tries + 1
-            continue
-        if is_deeper(value, MOST_DEPTH):
-            raise ValueError("its JSON is nested too deep")
-        is_found = True
-        yield value
-    if not is_found and wrong is not None:
-        raise wrong
+            if is_found:
+                notes.append(
+                    f"{file.name}: it is cut off or broken ({cause}); only what is whole before that is used."
+                )
+            else:
+                notes.append(f"{file.name}: it cannot be read as JSON ({cause}); {hint} prints it.")

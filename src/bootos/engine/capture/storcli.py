@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from bootos.engine.capture.scene import Scene, build_driver
-from bootos.engine.capture.source import RawFile, find_documents
+from bootos.engine.capture.source import RawFile, is_json, read_values
 from bootos.hardware.storclireply import find_part, find_rows, find_text
 from bootos.process import Command
 
@@ -29,14 +29,12 @@ _PLACES = {"volumes": r"/vall", "drives": r"(?:/eall)?/sall", "foreign": r"/fall
 def build_scene(files: list[RawFile]) -> Scene:
     """What the controllers of these answers are."""
     answers = _Answers()
-    notes = []
+    notes: list[str] = []
     for file in files:
-        try:
-            parts = [part for document in find_documents(file.text) for part in _find_parts(document)]
-        except ValueError as cause:
-            notes.append(f"{file.name}: it cannot be read as JSON: {cause}.")
-            continue
-        if not parts:
+        told_before = len(notes)
+        values = read_values([file], "a J at the end of the command", notes, "Controllers")
+        parts = [part for _, value in values for part in _find_parts(value)] if is_json(file.text) else []
+        if not parts and len(notes) == told_before:
             notes.append(
                 f"{file.name}: it is no answer of storcli in JSON; a J at the end of the command prints it."
             )
