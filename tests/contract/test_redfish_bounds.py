@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from handclock import StillClock
 
-from bootos.drivers.redfish.bound import MOST_DEPTH, Bounds
+from bootos.document import MOST_DEPTH
+from bootos.drivers.redfish.bound import Bounds
 from bootos.drivers.redfish.client import Client
 from bootos.drivers.redfish.endpoint import Account, Endpoint
 from bootos.drivers.redfish.failure import MOST_SAID, RedfishError

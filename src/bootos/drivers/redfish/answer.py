@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bootos.drivers.redfish.bound import MOST_DEPTH, is_too_deep
+from bootos.document import MOST_DEPTH, is_deeper
 from bootos.drivers.redfish.failure import RedfishError
 from bootos.drivers.redfish.reply import Reply
 
@@ -19,7 +19,7 @@ def parse_answer(response: Any, *, what: str, url: str) -> Reply:
         said = f"the Redfish service at {url} said something that makes no sense: {cause}"
     if not said and not isinstance(body, dict):
         said = "the Redfish service sent something else than a resource"
-    elif is_too_deep(body):
+    elif is_deeper(body, MOST_DEPTH):  # the deepest resource of DMTF's mockups has 9
         said = f"the Redfish service sent a resource that is nested deeper than {MOST_DEPTH} levels"
     if said:
         raise RedfishError(f"{what}: {said}", status=response.status_code)

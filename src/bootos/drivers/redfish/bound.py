@@ -12,7 +12,6 @@ import msgspec
 from bootos.waiting import Clock
 
 MIB = 1024**2
-MOST_DEPTH = 100  # of lists and objects inside each other; the deepest resource of DMTF's mockups has 9
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,21 +91,6 @@ def build_size_error(bounds: Bounds) -> BoundError:
 def tell_size(size: int) -> str:
     """16 MiB; what is no whole number of MiB in bytes."""
     return f"{size // MIB} MiB" if size % MIB == 0 else f"{size} bytes"
-
-
-def is_too_deep(body: Any) -> bool:
-    """Whether lists and objects stand inside each other deeper than any resource has them."""
-    level = [body]
-    for _ in range(MOST_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 class Budget:
