@@ -9,6 +9,7 @@ later checks still see the rest. Used by `template` (templates) and `image` (rec
 import difflib
 import functools
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_DEPTH = 100  # of tables and lists, one inside the other
+MOST_REPEATED = 100_000  # values that anchors of YAML put into further places
+# TOML 1.0: strings and comments, as far as they go where they are not ended; and a key of many parts.
+_STRING = re.compile(
+    r'''"""(?:\\.|[^\\])*?(?:"""|\Z)|\'{3}.*?(?:\'{3}|\Z)|"(?:\\.|[^"\\\n])*+"?|'[^'\n]*+'?|#[^\n]*+''',
+    re.DOTALL,
+)
+_DEEP_KEY = re.compile(rf"(?<![\w.-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MOST_DEPTH}}}")
 
 _MISSING = object()
 
@@ -74,6 +82,8 @@ def is_deeper(value: Any, most: int) -> bool:
 
 def _parse(text: str, format: str, name: str, *, take_last: bool) -> Any:
     if format == "toml":
+        if _DEEP_KEY.search(_STRING.sub("x", text)):  # tomllib takes the square of its parts
+            raise RecursionError
         return tomllib.loads(text)
     if format == "json":
         if not take_last:
@@ -102,6 +112,11 @@ def _parse_yaml(text: str, name: str, *, take_last: bool) -> Any:
         root = loader.get_single_node()
         if root is None:
             return None
+        if _repeats_much(root):
+            raise BootosError(
+                f"{name} is too large: its anchors repeat more than {MOST_REPEATED} values",
+                hint="write fewer of them, or what they stand for",
+            )
         problems = [] if take_last else list(_find_repeated(loader, root))
         if problems:
             raise ProblemsError(name, problems)
@@ -111,6 +126,33 @@ def _parse_yaml(text: str, name: str, *, take_last: bool) -> Any:
         raise BootosError(f"{name} is not valid YAML: {reason}") from cause
     finally:
         loader.dispose()
+
+
+def _repeats_much(root: "Node") -> bool:
+    """Whether anchors put more than `MOST_REPEATED` values into further places: a few lines make millions so."""
+    level: dict[int, tuple[Node, int]] = {id(root): (root, 1)}  # how often each stands at this depth
+    seen: set[int] = set()
+    count = 0
+    for _ in range(MOST_DEPTH):
+        seen |= set(level)
+        count += sum(times for _, times in level.values())
+        below: dict[int, tuple[Node, int]] = {}
+        for node, times in level.values():
+            for inner in _list_inner(node):
+                below[id(inner)] = (inner, below.get(id(inner), (inner, 0))[1] + times)
+        level = below
+        if not level or count - len(seen) > MOST_REPEATED:
+            break
+    return count - len(seen) > MOST_REPEATED
+
+
+def _list_inner(node: "Node") -> list["Node"]:
+    """What stands in a list or a table of YAML."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _find_repeated(loader: "SafeLoader", root: "Node") -> Iterator[Problem]:

@@ -136,6 +136,46 @@ def test_a_document_may_be_as_deep_as_is_said() -> None:
         parse_document("a: &a [*a]", format="yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a." * 400_000 + "a = 1", "dotted"),
+        ("x = 1\n[" + '"a" . ' * 100_000 + "a]", "quoted"),
+        ("x = {" + "a." * 400_000 + "a = 1}", "inline"),
+        ('"""' + '\\"""\n' * 100_000, "none"),
+        ("'" * 3 + "''\n" * 100_000, "none"),
+        ("a b " * 200_000, "none"),
+    ],
+)
+def test_no_toml_takes_long_to_be_parsed(text: str, key: str) -> None:
+    def parse(text: str) -> None:
+        with pytest.raises(BootosError, match="not valid TOML" if key == "none" else "is nested too deep"):
+            parse_document(text, format="toml")
+
+    assert is_read(parse, text)
+
+
+def test_a_key_of_toml_may_have_as_many_parts_as_is_said_and_a_text_more() -> None:
+    whole = parse_document(".".join(["a"] * MOST_DEPTH) + " = 1", format="toml")
+    assert list(whole) == ["a"]
+    dots = ".".join(["a"] * 1000)
+    for text in (f"x = '{dots}'", f'x = """\n{dots}\n"""', f'x = "{dots}" # {dots}'):
+        assert parse_document(text, format="toml")["x"].strip() == dots
+
+
+@pytest.mark.parametrize("merged", ["[{0}]", "{{<<: [{0}]}}"])
+def test_anchors_do_not_make_millions_of_values_of_a_few_lines(merged: str) -> None:
+    lines = ["x0: &x0 {a: 1, b: 2}"]
+    lines += [f"x{n}: &x{n} {merged.format(', '.join([f'*x{n - 1}'] * 9))}" for n in range(1, 9)]
+
+    def parse(text: str) -> None:
+        with pytest.raises(BootosError, match="its anchors repeat more than 100000 values"):
+            parse_document(text, format="yaml")
+
+    assert is_read(parse, "\n".join(lines))
+    assert len(parse_document("\n".join(lines[:5]), format="yaml")) == 5
+
+
 def test_a_list_of_adaptec_controllers_is_shown_as_what_it_is() -> None:
     text = (GOLDEN / "raid.adaptec/list-3204.txt").read_text()
     found = understand_tool("arcconf", [RawFile(name="list.txt", data=text.encode())])
