@@ -32,6 +32,10 @@ SHOW = ("controller", "all", "show", "config", "detail")
 NO_CONTROLLERS = "No controllers detected"
 
 _CONTROLLER = re.compile(r"^(\S.*?) in Slot (\S+)((?:\s+\([^()]*\))*)$", re.IGNORECASE)
+# A controller in a box of its own, which is called by the box's name and is none of this machine's slots.
+_OUTSIDE = re.compile(
+    r"^(HP |HPE |Compaq )?(Smart Array |Modular Smart Array )?MSA ?\d\S*( \S+)? in ", re.IGNORECASE
+)
 _ARRAY = re.compile(r"^array:? ([A-Z]{1,2})(?: \(.*)?$", re.IGNORECASE)
 _LOOSE = re.compile(r"^(unassigned|HBA Drives)$", re.IGNORECASE)
 _VOLUME = re.compile(r"^Logical Drive: (\d+)$", re.IGNORECASE)
@@ -127,10 +131,14 @@ def parse_config(text: str) -> list[SsaController]:
 def _split_controllers(text: str) -> list[list[str]]:
     """Lines from one controller's title to the next."""
     blocks: list[list[str]] = []
+    is_inside = False
     for line in text.splitlines():
         if _CONTROLLER.match(line.rstrip()) and not _PROSE.match(line):
             blocks.append([])
-        if blocks:
+            is_inside = True
+        elif _OUTSIDE.match(line):
+            is_inside = False
+        if is_inside:
             blocks[-1].append(line.rstrip())
     return blocks
 
@@ -150,6 +158,9 @@ class _Reader:
         self.array = ""
         self.use = ""  # the drive type of what is open; empty: neither an array nor loose drives are
         self.uses: dict[str, str] = {}  # of each drive, by its title
+        self.failed: dict[
+            str, str
+        ] = {}  # arrays that are marked so in their title, whatever their logical drives are
         self.short: list[SsaDrive] = []  # drives of which there is one line
         self.volume: SsaVolume | None = None
         self.is_shown = False  # the tool prints something of the controller
@@ -177,6 +188,10 @@ class _Reader:
             if self.uses[drive.id]:
                 drive.values.setdefault("Drive Type", self.uses[drive.id])
         controller.drives += [drive for drive in self.short if drive.id not in told]
+        for volume in controller.volumes:
+            if volume.array in self.failed:
+                said = (volume.values.get("Status", ""), self.failed[volume.array])
+                volume.values["Status"] = ", ".join(filter(None, said))
         self._remark()
         if serial := _TITLE_SERIAL.search(controller.values["Title"]):
             controller.values.setdefault("Serial Number", serial[1])
@@ -201,6 +216,8 @@ class _Reader:
         if found := _ARRAY.match(text):
             self.array, self.volume, self.use = found[1].upper(), None, "Data Drive"
             self.values = controller.arrays.setdefault(self.array, {})
+            if "(failed" in text.lower():
+                self.failed[self.array] = f"array {self.array} (Failed)"
         elif found := _LOOSE.match(text):
             self.array, self.values, self.volume = "", None, None
             self.use = "HBA Mode Drive" if found[1].lower().startswith("hba") else "Unassigned Drive"

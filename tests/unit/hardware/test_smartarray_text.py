@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bootos.drivers.raid.smartarraymodel import build_controller
+from bootos.drivers.storage.state import Storage
 from bootos.hardware.smartarray import (
     SsaController,
     find_label,
@@ -13,6 +15,33 @@ from bootos.hardware.smartarray import (
     parse_size,
 )
 
+# github.com/glensc/nagios-plugin-check_raid, t/data/hpacucli: issue98, and hpacucli.cn of a box outside of the machine
+P410 = """
+Smart Array P410 in Slot 1
+
+   array A
+
+      logicaldrive 1 (558.9 GB, RAID 1, OK)
+
+   array B (Failed)
+
+      logicaldrive 2 (2.2 TB, RAID 5, OK)
+
+   array C
+
+      logicaldrive 3 (2.2 TB, RAID 5, OK)
+"""
+MSA1500 = """
+MSA1500 CS in MY STORAGE
+
+   array A (Failed)
+
+      logicaldrive 1 (2.0 TB, RAID 6 (ADG), OK)
+
+   array B (Failed)
+
+      logicaldrive 9 (2.0 TB, RAID 5, OK)
+"""
 GOLDEN = Path(__file__).parents[2] / "golden/drivers/raid.smartarray"
 
 
@@ -150,3 +179,25 @@ def test_what_the_tool_prints_without_details_is_read() -> None:
         ("1I:1:1", "Unassigned Drive"),
         ("1I:1:2", "Unassigned Drive"),
     ]
+
+
+def test_an_array_that_is_marked_as_failed_is_not_said_to_be_well() -> None:
+    (controller,) = parse_config(P410)
+    said = {volume.id: volume.values["Status"] for volume in controller.volumes}
+    assert said == {"1": "OK", "2": "OK, array B (Failed)", "3": "OK"}
+    states = {
+        array.id: (array.state, array.progress) for array in build_controller(controller, 0, Storage()).arrays
+    }
+    assert states == {"1": ("optimal", ""), "2": ("unknown", "array B (Failed)"), "3": ("optimal", "")}
+
+
+@pytest.mark.parametrize("text", [P410 + MSA1500, MSA1500 + P410])
+def test_a_box_outside_of_the_machine_adds_nothing_to_a_controller_in_a_slot(text: str) -> None:
+    (controller,) = parse_config(text)
+    assert [(volume.id, volume.array) for volume in controller.volumes] == [
+        ("1", "A"),
+        ("2", "B"),
+        ("3", "C"),
+    ]
+    with pytest.raises(ValueError, match="it does not print controllers, but: 'MSA1500 CS in MY STORAGE'"):
+        parse_config(MSA1500)
