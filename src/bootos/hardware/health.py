@@ -84,7 +84,7 @@ def parse_smartctl(text: str) -> Health:
     nvme = data.get("nvme_smart_health_information_log") or {}
     return Health(
         passed=data.get("smart_status", {}).get("passed"),
-        temperature_celsius=_whole(data.get("temperature", {}).get("current")),
+        temperature_celsius=_find_temperature(data.get("temperature", {})),
         power_on_hours=_whole(data.get("power_on_time", {}).get("hours")),
         percentage_used=_find_percentage_used(data),
         media_errors=next((count for count in uncorrected if count is not None), None)
@@ -93,6 +93,12 @@ def parse_smartctl(text: str) -> Health:
         reallocated_sectors=reallocated if attributes else _whole(data.get("scsi_grown_defect_list")),
         pending_sectors=_raw(attributes.get(197), "pending"),
     )
+
+
+def _find_temperature(told: dict[str, Any]) -> int | None:
+    """In degrees. Volumes of RAID controllers answer 0 for it and for the limit that no drive has at 0."""
+    found = _whole(told.get("current"))
+    return None if found == 0 and told.get("drive_trip") == 0 else found
 
 
 def _find_percentage_used(data: dict[str, Any]) -> int | None:

@@ -149,3 +149,11 @@ def test_only_an_ssd_that_keeps_logs_is_asked_for_its_wear(tmp_path: Path, logs:
     assert has_wear_log(Tree(tmp_path), disk) is logs
     disk.rotational = True
     assert has_wear_log(Tree(tmp_path), disk) is False
+
+
+def test_a_volume_of_a_raid_controller_has_no_temperature() -> None:
+    """As of an Intel RAID volume: github.com/AnalogJ/scrutiny, testdata/smart-raid.json."""
+    said = {"smartctl": {"exit_status": 4}, "temperature": {"current": 0, "drive_trip": 0}}
+    assert parse_smartctl(json.dumps(said)).temperature_celsius is None
+    cold = said | {"temperature": {"current": 0, "drive_trip": 68}}
+    assert parse_smartctl(json.dumps(cold)).temperature_celsius == 0
