@@ -172,3 +172,10 @@ def test_schemas_beside_the_resources_of_a_service_are_one_note() -> None:
     notes = understand_tool("redfish", [*schemas, RawFile(name="1.json", data=system)]).notes
     said = "No resource of Redfish: schemas/Bios.json, schemas/Chassis.json, schemas/Fabric.json and 2 more."
     assert [note for note in notes if "schemas/" in note] == [said]
+
+
+def test_a_drive_that_is_being_rebuilt_does_not_count_as_one_that_works() -> None:
+    """mdstat says [3/2] and [UU_] of both."""
+    for name in ("degraded", "building"):
+        said = tell_text(f"drivers/raid.mdadm/{name}/mdstat.txt", "mdstat")
+        assert "at most 2 of 3 drives" in said and "3 of 3 drives" not in said

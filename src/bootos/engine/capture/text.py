@@ -171,12 +171,16 @@ def _tell_arrays(states: dict[str, Any]) -> Iterator[str]:
 def _build_md(array: dict[str, Any]) -> list[str]:
     members = array["members"]
     working = sum(not member["faulty"] and member["role"] is not None for member in members)
+    count = array["drive_count"]
+    said = f"{working} of {count} drives" if count else f"{working} drives"
+    if count and str(array.get("progress")).startswith("recovery"):  # one or more of them are being rebuilt
+        said = f"at most {min(working, count) - 1} of {count} drives"
     marks = ["(failed)" if m["faulty"] else "(spare)" if m["role"] is None else "" for m in members]
     return [
         array["name"],
         array["node"] or "not running",
         f"RAID {array['level']}",
-        f"{working} of {array['drive_count']} drives" if array["drive_count"] else f"{working} drives",
+        said,
         " ".join(member["node"] + mark for member, mark in zip(members, marks, strict=True)),
         ", ".join(filter(None, [array.get("progress"), "read-only" if array.get("read_only") else ""])),
     ]
