@@ -78,6 +78,7 @@ def build_controller(
     known = build_drives(data, [*drives, volumes] if volumes is not None else drives)
     arrays = tuple(build_arrays(data, volumes, known))
     is_hba = _is_hba(data, arrays)
+    told = tuple(_tell_volumes(data, volumes)) if volumes is not None and not is_hba else ()
     configurations, lost = ((), ()) if is_hba or foreign is None else _find_foreign(foreign, known)
     return StorController(
         number=main.controller,
@@ -95,8 +96,8 @@ def build_controller(
         is_hba=is_hba,
         remarks=(
             *_tell_main(main),
-            *(_tell_volumes(data, volumes) if volumes is not None and not is_hba else ()),
-            *(_tell_lost(data) if not arrays else ()),
+            *told,
+            *(_tell_lost(data) if not arrays and not any(remark.part == "arrays" for remark in told) else ()),
             *_tell_drives(main, drives, known),
             *lost,
         ),
@@ -146,6 +147,12 @@ def _tell_lost(data: dict[str, Any]) -> Iterator[Remark]:
 
 
 def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDrive]) -> Iterator[Remark]:
+    count = find_text(main.data, "Physical Drives")
+    errors = [reply.error for reply in replies if reply.error and not is_nothing(reply.error)]
+    # what the answer about the arrays lists is a part of them
+    listed = find_rows(main.data, "PD LIST") or any(reply.data for reply in replies)
+    is_counted = bool(errors) or (count.isdigit() and int(count) > 0)
+    is_lost = bool(main.data) and not (drives and listed) and is_counted
     for reply in replies:
         if not reply.error or is_nothing(reply.error):
             continue
@@ -153,15 +160,11 @@ def _tell_drives(main: Reply, replies: Sequence[Reply], drives: Sequence[StorDri
         named = [(name, refusal) for refusal in reply.refusals if (name := name_drive(refusal.place))]
         for name, refusal in named:
             yield Remark(text=f"drive {name} is not shown: {summary} {refusal.said}")
-        if not named and drives:
+        if not named and drives and not is_lost:
             yield Remark(text=f"details of its drives are not shown: {reply.error}")
-    count = find_text(main.data, "Physical Drives")
-    errors = [reply.error for reply in replies if reply.error and not is_nothing(reply.error)]
-    # what the answer about the arrays lists is a part of them
-    listed = find_rows(main.data, "PD LIST") or any(reply.data for reply in replies)
-    if main.data and not (drives and listed) and (errors or (count.isdigit() and int(count))):
+    if is_lost:
         why = errors[0] if errors else f"the tool counts {count}"
-        yield Remark(text=f"its drives are not shown: {why}", part="drives")
+        yield Remark(text=f"its drives are not {'all ' if drives else ''}shown: {why}", part="drives")
 
 
 def _find_foreign(reply: Reply, drives: Sequence[StorDrive]) -> tuple[list[StorForeign], list[Remark]]:

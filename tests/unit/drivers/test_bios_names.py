@@ -1,6 +1,7 @@
 """The neutral names on attributes of real machines, and the page that lists them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def test_a_name_that_this_machine_lacks_is_told_with_what_was_looked_for() -> No
     assert problem.path == "bios.above_4g"
     assert "looked for: Above4GDecoding*" in problem.message
     assert "bios.vendor" in problem.hint
+
+
+def test_on_a_machine_of_no_known_maker_the_names_of_others_are_counted() -> None:
+    _, problems = resolve_bios(Bios(above_4g="enabled"), [], "generic")
+    (problem,) = problems
+    assert re.search(r"\(looked for: \d+ names that makers give it\)$", problem.message)
 
 
 def test_a_value_that_this_bios_lacks_is_told_with_those_it_has() -> None:

@@ -77,7 +77,7 @@ def test_drives_that_are_known_only_as_members_of_arrays_are_told_to_be_a_part()
     card = storcli.build_controller(main, reply, [], None)
     assert len(card.drives) == 14
     (remark,) = [remark for remark in card.remarks if remark.part == "drives"]
-    assert remark.text == "its drives are not shown: the tool counts 16"
+    assert remark.text == "its drives are not all shown: the tool counts 16"
 
 
 def test_a_plain_show_is_read() -> None:

@@ -91,6 +91,33 @@ def test_a_volume_is_told_with_what_lies_on_it() -> None:
     assert "/dev/sda: gpt, /dev/sda1 (2 GB, LVM2_member), /dev/mapper/vg-root (1 GB, xfs)." in said
 
 
+def test_a_controller_of_which_only_its_name_was_printed_has_no_mode() -> None:
+    assert "mode" not in tell_text("drivers/raid.smartarray/p410-short.txt", "ssacli")
+    assert ", mode" not in tell_text("drivers/raid.megaraid/cisco-24g.show.json", "storcli")
+    assert "mode raid" in tell_text("drivers/raid.smartarray/p440-erasing.txt", "ssacli")
+
+
+def test_of_one_missing_answer_it_is_said_once_what_is_not_shown() -> None:
+    hba = " ".join(tell_text("drivers/raid.megaraid/hba9500.c0.json", "storcli").split())
+    assert hba.count("`storcli64 /c0/eall/sall show all J` is not among the files") == 1
+    assert "its drives are not all shown" in hba and "its drives are not shown" not in hba
+    volumes = " ".join(tell_text("drivers/raid.megaraid/mr9560.vall.json", "storcli").split())
+    assert volumes.count("/c0/eall/sall show all J` is not among the files") == 1
+    listed = " ".join(tell_text("drivers/raid.megaraid/cisco-24g.show.json", "storcli").split())
+    assert listed.count("its arrays are not shown") == 1
+
+
+def test_an_array_without_a_label_is_told_on_its_drives_by_the_end_of_its_number() -> None:
+    said = tell_text("drivers/raid.smartarray/p816i-a.txt", "ssacli")
+    assert "  array  600508B1001CCD7B72DB95E459CDDCCC" in said
+    assert said.count("online, of ...59CDDCCC") == 4 and "of 600508B1001C" not in said
+
+
+def test_persistent_memory_is_called_so_once() -> None:
+    said = tell_text("hardware/smbios/supermicro-sys-2029u.dmi", "dmidecode")
+    assert "126 GiB  persistent  Intel" in said and "non-volatile" not in said
+
+
 def test_why_a_foreign_configuration_cannot_be_imported_is_said_once() -> None:
     said = tell_text("drivers/raid.megaraid/rs3dc080.fall-two-foreign.json", "storcli")
     line = next(line for line in said.splitlines() if line.startswith("  foreign:"))

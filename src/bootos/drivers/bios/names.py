@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bootos.drivers.bios.namefile import Candidate, find_candidates, read_names
+from bootos.drivers.bios.namefile import GENERIC, Candidate, find_candidates, read_names
 from bootos.drivers.bios.setting import (
     LISTED_MOST,
     Condition,
@@ -175,6 +175,8 @@ def _resolve_neutral(
         hint += "; the BMC may have it: oob.power_policy"
     if near:
         hint += f"; nearest: {', '.join(known[word] for word in near)}"
+    if vendor == GENERIC:  # the names of all makers say nothing about this machine
+        tried = f"{len(names)} names that makers give it" if names else ""
     return Problem(path=path, message=f"{message} (looked for: {tried})" if tried else message, hint=hint)
 
 

@@ -10,11 +10,13 @@ from bootos.engine.capture.disktext import list_disks
 from bootos.engine.capture.understand import Understood
 from bootos.hardware.describe import build_summary, format_size
 from bootos.printable import show_lines
-from bootos.wire.inventory import Disk, Inventory, RaidController
+from bootos.wire.inventory import Dimm, Disk, Inventory, RaidController
 
 _WIDTH = 100
 _NAME = 12  # columns of the names before values
+_END = 8  # characters of a long number
 _CONTROLLERS = "controllers"
+_LOGICAL = "logical non-volatile device"  # SMBIOS's word for the type of persistent memory
 _APART = ("RAID", "Note")  # rows of the summary that are told at length
 
 
@@ -73,12 +75,15 @@ def _tell_raid(found: Understood) -> Iterator[Iterator[str]]:
 
 def _tell_controller(controller: dict[str, Any]) -> Iterator[str]:
     model = controller.get("model")
+    is_told = controller.get("firmware") or controller["capability"].get(
+        "modes"
+    )  # more than its name is known
     said = [
         model or "model not known",
         _label("serial", controller.get("serial")),
         _label("firmware", controller.get("firmware")),
         controller.get("pci_address") or "",
-        f"mode {controller['mode']}" if model else "",  # with the model it says what it is and can
+        f"mode {controller['mode']}" if model and is_told else "",
     ]
     yield f"RAID controller {controller['number']}: {', '.join(filter(None, said))}"
     yield from _build_rows(_build_array(array) for array in controller["arrays"])
@@ -105,11 +110,15 @@ def _build_array(array: dict[str, Any]) -> list[str]:
             ", ".join(filter(None, more))]  # fmt: skip
 
 
+def _shorten(array: dict[str, Any]) -> str:
+    """What an array is called on its drives: of a long number its end, by which those of one controller differ."""
+    number = array["id"]
+    return array["name"] or (f"...{number[-_END:]}" if len(number) > 2 * _END else number)
+
+
 def _build_drive(drive: dict[str, Any], controller: dict[str, Any]) -> list[str]:
-    of = [array["name"] or array["id"] for array in controller["arrays"] if drive["id"] in array["drives"]]
-    spare = [
-        array["name"] or array["id"] for array in controller["arrays"] if drive["id"] in array["hotspares"]
-    ]
+    of = [_shorten(array) for array in controller["arrays"] if drive["id"] in array["drives"]]
+    spare = [_shorten(array) for array in controller["arrays"] if drive["id"] in array["hotspares"]]
     kind = "" if drive["type"] == "unknown" else drive["type"].upper()
     interface = drive.get("interface") or ""
     interface = "" if interface.upper() == kind else interface
@@ -221,11 +230,16 @@ def _tell_dimms(inventory: Inventory) -> Iterator[str]:
             [
                 dimm.slot,
                 format_size(dimm.size_bytes) if dimm.size_bytes != 0 else "empty",
-                " ".join(filter(None, ["persistent" if dimm.persistent else "", dimm.type])),
+                _tell_kind(dimm),
                 " ".join(filter(None, [dimm.vendor, dimm.part, dimm.serial])),
             ]
             for dimm in inventory.memory.dimms
         )
+
+
+def _tell_kind(dimm: Dimm) -> str:
+    kind = "" if dimm.persistent and (dimm.type or "").lower() == _LOGICAL else dimm.type
+    return " ".join(filter(None, ["persistent" if dimm.persistent else "", kind]))
 
 
 def _tell_bmc(states: dict[str, Any]) -> Iterator[str]:
