@@ -277,6 +277,8 @@ def _convert_union(value: Any, kind: shape.UnionType, path: str, problems: Probl
         if isinstance(option, (shape.ListType, shape.VarTupleType)) and isinstance(value, list):
             return _convert(value, option, path, problems)
     leaves = [option for option in options if not isinstance(option, structural)]
+    if not leaves:
+        return _convert(value, options[0], path, problems)
     failures: list[Problem] = []
     for option in leaves:
         attempt = Problems()

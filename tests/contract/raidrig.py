@@ -40,6 +40,7 @@ class RaidRig:
         state: dict[str, Any] | None = None,
     ) -> None:
         self.driver = driver
+        self.drivers: list[Driver] = [driver]  # what plans and applies; each is that of a controller
         self.now = 1000.0
         self.storage = StorageMachine(root, {})
         self.hardware = SiliconMachine(
@@ -98,8 +99,12 @@ class RaidRig:
         return disks
 
     def build_inventory(self) -> Inventory:
-        card = RaidController(name="0000:5c:00.0", driver=self.driver.name, model="stand-in")
-        return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=[card])
+        cards = [
+            RaidController(name="0000:5c:00.0", driver=driver.name, model="stand-in")
+            for driver in self.drivers
+            if driver.section == "raid"
+        ]
+        return Inventory(collected_at="2024-01-01T00:00:00Z", disks=self._find_disks(), raid=cards)
 
     def read_all(self) -> tuple[Controller, ...]:
         """The controllers, as the driver sees them."""
@@ -113,7 +118,7 @@ class RaidRig:
 
     def plan(self, text: str) -> JobPlan:
         document = {"name": "t", **yaml.safe_load(text)}
-        return plan(document, self.machine, self.build_inventory(), drivers=[self.driver])
+        return plan(document, self.machine, self.build_inventory(), drivers=self.drivers)
 
     def export(self) -> dict[str, Any]:
         assert isinstance(self.driver, Exporter)
@@ -134,7 +139,7 @@ class RaidRig:
             recorder.at_first = at_first
             inventory = self.build_inventory()
             return build_run(
-                document, self.machine, inventory, drivers=[self.driver], watcher=recorder, past=past
+                document, self.machine, inventory, drivers=self.drivers, watcher=recorder, past=past
             )
 
         return carry_through(start, reboot or self.silicon.boot)
@@ -150,7 +155,7 @@ class RaidRig:
         """The whole job, after which nothing is left to plan; returns its plan."""
         planned = self.plan(text)
         document = {"name": "t", **yaml.safe_load(text)}
-        apply(document, self.machine, self.build_inventory(), drivers=[self.driver])
+        apply(document, self.machine, self.build_inventory(), drivers=self.drivers)
         again = self.plan(text)
         assert not again.problems and not again.actions, again
         return planned

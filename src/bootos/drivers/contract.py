@@ -238,7 +238,8 @@ class Planned(msgspec.Struct, kw_only=True):
 
 class Driver(Protocol):
     """One kind of hardware. `name` is the module path below `drivers` (`raid.mdadm`); `section` is the part of
-    the template it carries out (`raid`, `oob`, `disks.partitions`, `disks.filesystem`): one driver each."""
+    the template it carries out (`raid`, `oob`, `disks.partitions`, `disks.filesystem`): one driver each. Of a list of
+    `raid` sections each has its driver, which is asked with a template whose `raid` is that section alone."""
 
     name: str
     section: str

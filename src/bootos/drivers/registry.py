@@ -1,22 +1,26 @@
 """Which drivers take this machine. Built-in ones and those of other packages (entry points `bootos.drivers`).
 
 A driver is chosen once per section of the template, by declared match data: the highest priority wins, a tie is
-an error that the template must settle by name. Every choice says why.
+an error that the template must settle by name. Every choice says why. A list of `raid` sections has one for each.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Match
+from bootos.drivers.listed import ListedDriver, narrow
 from bootos.errors import BootosError, Problem
 from bootos.template.model import Template
+from bootos.template.raid import list_sections
 from bootos.wire.inventory import Inventory
 
 GROUP = "bootos.drivers"
+RAID = "raid"
 
 # The documented order of sections: BIOS, RAID, OOB, partitions, file systems. Sections of drivers of other packages
 # come last.
@@ -29,7 +33,7 @@ SECTIONS = (
     "bios",
     "disks.erase",
     "disks.nvme",
-    "raid",
+    RAID,
     "oob",
     "disks.partitions",
     "disks.lvm",
@@ -97,9 +101,11 @@ def choose_drivers(
     """The drivers that carry out this template here, in order of work, and what stands in the way: a section that
     no driver takes, a tie, a driver asked for by name that is not there. `drivers` replaces the installed ones.
     """
-    sections: dict[str, list[Driver]] = {}
-    for driver in load_drivers() if drivers is None else drivers:
-        if driver.wants(template):
+    installed = load_drivers() if drivers is None else drivers
+    is_listed = isinstance(template.raid, list)
+    sections: dict[str, list[Driver]] = {RAID: []} if is_listed else {}
+    for driver in installed:
+        if driver.wants(narrow(template, None) if is_listed else template):
             sections.setdefault(driver.section, []).append(driver)
     chosen: list[Chosen] = []
     problems: list[Problem] = [
@@ -112,8 +118,30 @@ def choose_drivers(
         if f"extra.{name}" not in sections
     ]
     for section in sorted(sections, key=_find_rank):
+        if is_listed and section == RAID:
+            listed, told = _choose_listed(installed, inventory, template)
+            chosen += listed
+            problems += told
+            continue
         found, problem = _choose(section, sections[section], inventory, template)
         chosen += [found] if found else []
+        problems += [problem] if problem else []
+    return chosen, problems
+
+
+def _choose_listed(
+    installed: Sequence[Driver], inventory: Inventory, template: Template
+) -> tuple[list[Chosen], list[Problem]]:
+    """The drivers of a list of `raid` sections, in its order; each is asked with its own section alone."""
+    chosen: list[Chosen] = []
+    problems: list[Problem] = []
+    for at, section in list_sections(template.raid):
+        asked = narrow(template, section)
+        drivers = [driver for driver in installed if driver.section == RAID and driver.wants(asked)]
+        found, problem = _choose(RAID, drivers, inventory, asked, at)
+        if found is not None:
+            driver: Any = ListedDriver(found.driver, at, section)
+            chosen.append(Chosen(driver=driver, reason=found.reason))
         problems += [problem] if problem else []
     return chosen, problems
 
@@ -123,8 +151,9 @@ def _find_rank(section: str) -> tuple[int, str]:
 
 
 def _choose(
-    section: str, drivers: list[Driver], inventory: Inventory, template: Template
+    section: str, drivers: list[Driver], inventory: Inventory, template: Template, at: str = ""
 ) -> tuple[Chosen | None, Problem | None]:
+    """`at` is the place of the section, where that is not its name."""
     matches: list[tuple[Match, Driver]] = []
     for driver in drivers:
         match = driver.match(inventory)
@@ -132,6 +161,7 @@ def _choose(
             matches.append((match, driver))
     path = section if section.startswith("extra.") else section.split(".")[0]
     asked = getattr(getattr(template, path, None), "driver", None)  # raid.driver, bios.driver
+    path = at or path
     if asked is not None:
         named = [(match, driver) for match, driver in matches if driver.name == asked]
         if not named:
@@ -154,7 +184,10 @@ def _choose(
     if len(winners) > 1:
         names = ", ".join(driver.name for _, driver in winners)
         message = f"more than one driver takes this machine: {names}"
-        return None, Problem(path=path, message=message, hint=f"name one of them in {path}.driver")
+        hint = f"name one of them in {path}.driver"
+        if path == RAID:
+            hint += ", or make raid a list of sections, one for each"
+        return None, Problem(path=path, message=message, hint=hint)
     match, driver = winners[0]
     beaten = [other.name for _, other in matches if other is not driver]
     reason = match.reason + (f"; preferred to {', '.join(beaten)}" if beaten else "")

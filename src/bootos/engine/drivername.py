@@ -16,11 +16,11 @@ def find_driver_problems(document: dict[str, Any]) -> list[Problem]:
     known = {entry.name for entry in BUILTIN}
     return [
         Problem(
-            path=f"{section}.driver",
+            path=f"{at}.driver",
             message=f"{name!r} is no driver for {section}",
             hint=_tell_known(section),
         )
-        for section, name in _list_named(document)
+        for at, section, name in _list_named(document)
         if name in known and name not in _list_known(section)
     ]
 
@@ -31,22 +31,28 @@ def find_driver_notes(document: dict[str, Any], told: Collection[str] = ()) -> l
     known = {entry.name for entry in BUILTIN}
     return [
         Problem(
-            path=f"{section}.driver",
+            path=f"{at}.driver",
             message=f"no driver of BootOS is called {name!r}: the job is refused unless the image has one",
             hint=_tell_known(section),
         )
-        for section, name in _list_named(document)
+        for at, section, name in _list_named(document)
         if name not in known and name not in told
     ]
 
 
-def _list_named(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The sections that name a driver, with its name; one that is yet to be filled in is none."""
+def _list_named(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The sections that name a driver, as (place, section, its name); one that is yet to be filled in is none."""
     for section in SECTIONS:
         part = document.get(section)
-        name = part.get("driver") if isinstance(part, dict) else None
-        if isinstance(name, str) and "<{" not in name:
-            yield section, name
+        parts = (
+            {f"{section}[{number}]": item for number, item in enumerate(part)}
+            if isinstance(part, list)
+            else {}
+        )
+        for at, item in (parts or {section: part}).items():
+            name = item.get("driver") if isinstance(item, dict) else None
+            if isinstance(name, str) and "<{" not in name:
+                yield at, section, name
 
 
 def _list_known(section: str) -> list[str]:

@@ -8,13 +8,16 @@ from bootos.template.drivelist import parse_drives
 from bootos.template.model import DiskWanted, Partition, Select, Template
 from bootos.template.partitioncheck import check_filesystem, check_partitions
 from bootos.template.place import Places
+from bootos.template.raid import list_sections
 from bootos.template.size import parse_bytes, parse_range
 
 
 def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> list[Problem]:
     """`uuids` collects the UUIDs of file systems."""
     problems = Problems()
-    arrays = {array.name for array in template.raid.arrays} if template.raid else set()
+    sections = [section for _, section in list_sections(template.raid)]
+    is_cleared = bool(sections) and all(section.clear for section in sections)
+    arrays = {array.name for section in sections for array in section.arrays}
     arrays |= {item.name for wanted in template.nvme for item in wanted.namespaces if item.name is not None}
     seen_arrays: dict[str, str] = {}
     for index, disk in zip(places.indices(DiskWanted, "disks"), template.disks, strict=False):
@@ -26,7 +29,7 @@ def check_disks(template: Template, places: Places, uuids: dict[str, str]) -> li
                 message = f"array {name!r} is used by {seen_arrays[name]} already"
                 problems.complain(f"{at}.select.array", message)
             seen_arrays.setdefault(name, at)
-            if template.raid is not None and template.raid.clear and name not in arrays:
+            if is_cleared and name not in arrays:
                 message = f"array {name!r} is not in raid.arrays, and raid.clear deletes all others"
                 problems.complain(f"{at}.select.array", message)
         raw_parts = places.raw("disks", index, "partitions")

@@ -6,6 +6,7 @@ from bootos.errors import Problem, Problems
 from bootos.template.diskcheck import check_select
 from bootos.template.model import EraseWanted, NvmeWanted, Template
 from bootos.template.place import Places
+from bootos.template.raid import list_sections
 from bootos.template.size import parse_size
 
 
@@ -65,7 +66,8 @@ def _check_nvme(wanted: NvmeWanted, at: str, asks_namespaces: bool) -> list[Prob
 def _check_names(template: Template) -> list[Problem]:
     """Names of namespaces are among those of arrays: `disks` selects both alike."""
     problems = Problems()
-    seen = {array.name: "raid.arrays" for array in template.raid.arrays} if template.raid else {}
+    sections = list_sections(template.raid)
+    seen = {array.name: f"{at}.arrays" for at, section in sections for array in section.arrays}
     for index, wanted in enumerate(template.nvme):
         for number, item in enumerate(wanted.namespaces):
             place = f"nvme[{index}].namespaces[{number}].name"

@@ -2,9 +2,9 @@
 a job is made, `bootos template check --inventory` from the files beside it.
 
 The rules: tables are merged key by key; lists whose items are all tables with a `name` are merged by name, those of
-the base first; every other value of the template (other lists too) replaces the base's; `null` takes the
-base's value away. Of several bases a later one goes over an earlier one, and the template over all. A base may have
-bases. `name` and `description` are never inherited.
+the base first, and so is a list of `raid` sections by `driver`; every other value of the template (other lists too)
+replaces the base's; `null` takes the base's value away. Of several bases a later one goes over an earlier one, and the
+template over all. A base may have bases. `name` and `description` are never inherited.
 """
 
 from collections.abc import Callable
@@ -64,11 +64,11 @@ def _resolve(document: dict[str, Any], find: Find, chain: list[str], resolved: R
             continue
         base, version = found
         inherited = _resolve(base, find, [*chain, name], resolved)
-        merged = merge(merged, {key: value for key, value in inherited.items() if key not in OWN})
+        merged = _merge_documents(merged, {key: value for key, value in inherited.items() if key not in OWN})
         taken = BaseTaken(name=name, version=version)
         if taken not in resolved.bases:
             resolved.bases.append(taken)
-    merged = merge(merged, {key: value for key, value in document.items() if key != "base"})
+    merged = _merge_documents(merged, {key: value for key, value in document.items() if key != "base"})
     return {key: merged[key] for key in [*OWN, *merged] if key in merged}
 
 
@@ -83,6 +83,13 @@ def _read_names(document: dict[str, Any], chain: list[str], resolved: Resolved) 
     return list(dict.fromkeys(names))
 
 
+def _merge_documents(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = merge(base, own)
+    if _is_named(base.get("raid"), "driver") and _is_named(own.get("raid"), "driver"):
+        merged["raid"] = _merge_items(base["raid"], own["raid"], "driver")
+    return merged
+
+
 def merge(base: Any, own: Any) -> Any:
     """`own` over `base`, by the rules above."""
     if isinstance(base, dict) and isinstance(own, dict):
@@ -93,17 +100,20 @@ def merge(base: Any, own: Any) -> Any:
             elif key not in base:
                 merged[key] = None
         return merged
-    if _is_named(base) and _is_named(own):
-        mine = {item["name"]: item for item in own}
-        names = {item["name"] for item in base}
-        both = [merge(item, mine[item["name"]]) if item["name"] in mine else item for item in base]
-        return [*both, *(item for item in own if item["name"] not in names)]
-    return own
+    return _merge_items(base, own, "name") if _is_named(base, "name") and _is_named(own, "name") else own
 
 
-def _is_named(value: Any) -> bool:
-    """Whether it is a list of tables that are told apart by their names."""
+def _merge_items(base: list[dict[str, Any]], own: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Items of the same name are one; `key` is where the name stands."""
+    mine = {item[key]: item for item in own}
+    names = {item[key] for item in base}
+    both = [merge(item, mine[item[key]]) if item[key] in mine else item for item in base]
+    return [*both, *(item for item in own if item[key] not in names)]
+
+
+def _is_named(value: Any, key: str) -> bool:
+    """Whether it is a list of tables that are told apart by what `key` says."""
     if not isinstance(value, list) or not value:
         return False
-    names = [item.get("name") if isinstance(item, dict) else None for item in value]
+    names = [item.get(key) if isinstance(item, dict) else None for item in value]
     return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)

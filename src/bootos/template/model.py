@@ -74,7 +74,7 @@ class Template(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     firmware: list[FirmwareWanted] = []
     bios: Bios | None = None
     oob: Oob | None = None
-    raid: Raid | None = None
+    raid: Raid | list[Raid] | None = None  # a list: one section for each of several drivers
     erase: list[EraseWanted] = []
     nvme: list[NvmeWanted] = []
     disks: list[DiskWanted] = []

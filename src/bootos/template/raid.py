@@ -57,3 +57,22 @@ class Raid(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     foreign: Literal["import", "clear"] | None = None
     controller: str | int | None = None
     driver: str | None = None  # needed when more than one could do it, as `raid.mdadm`
+
+
+RaidSections = Raid | list[Raid] | None
+"""What a template may have under `raid`: one section, or one for each of several drivers."""
+
+
+def list_sections(raid: RaidSections) -> list[tuple[str, Raid]]:
+    """The sections with their places: `raid`, or `raid[0]`, `raid[1]`, ... of a list."""
+    if isinstance(raid, list):
+        return [(f"raid[{number}]", section) for number, section in enumerate(raid)]
+    return [("raid", raid)] if raid is not None else []
+
+
+def find_only(raid: RaidSections) -> Raid | None:
+    """The section that a driver is asked with, which is never a list: `drivers.registry` gives each its own. None:
+    there is none. Raises TypeError for a list."""
+    if isinstance(raid, list):
+        raise TypeError("a driver is asked with one section of raid")
+    return raid

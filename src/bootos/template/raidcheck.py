@@ -19,13 +19,40 @@ FEWEST_PER_SPAN = {10: 2, 50: 3, 60: 4}
 
 def check_raid(template: Template, places: Places) -> list[Problem]:
     """The problems of the section `raid` that show without a machine."""
-    raid = template.raid
-    if raid is None:
-        return []
-    problems = _check_whole(raid)
     names: dict[str, str] = {}
+    if not isinstance(template.raid, list):
+        return _check_section(template.raid, "raid", ("raid",), places, names) if template.raid else []
+    numbers = places.indices(Raid, "raid")
+    problems = _check_drivers(template.raid, numbers)
+    for number, section in zip(numbers, template.raid, strict=False):
+        problems += _check_section(section, f"raid[{number}]", ("raid", number), places, names)
+    return problems
+
+
+def _check_drivers(sections: Sequence[Raid], numbers: Sequence[int]) -> Problems:
+    """In a list of several sections each names its driver, and no two the same one."""
+    problems = Problems()
+    taken: dict[str, int] = {}
+    for number, section in zip(numbers, sections, strict=False):
+        if section.driver is None and len(sections) > 1:
+            hint = "as raid.megaraid; bootos machine show tells the controllers"
+            problems.complain(f"raid[{number}].driver", "is required where raid is a list of sections", hint)
+        elif section.driver in taken:
+            message = f"{section.driver!r} is the driver of raid[{taken[section.driver]}] already"
+            hint = "one section may have arrays on several controllers: controller of each array"
+            problems.complain(f"raid[{number}].driver", message, hint)
+        elif section.driver is not None:
+            taken[section.driver] = number
+    return problems
+
+
+def _check_section(
+    raid: Raid, place: str, keys: tuple[str | int, ...], places: Places, names: dict[str, str]
+) -> Problems:
+    """One section; `place` is its path, and `keys` lead to it in the document. `names` are those of arrays so far."""
+    problems = _check_whole(raid, place)
     used: dict[tuple[str, int], str] = {}
-    paths = [f"raid.arrays[{index}]" for index in places.indices(ArrayWanted, "raid", "arrays")]
+    paths = [f"{place}.arrays[{index}]" for index in places.indices(ArrayWanted, *keys, "arrays")]
     for position, (at, array) in enumerate(zip(paths, raid.arrays, strict=False)):
         claim_name(array.name, at, names, problems)
         drives = _read(array.drives, f"{at}.drives", problems)
@@ -49,23 +76,23 @@ def check_raid(template: Template, places: Places) -> list[Problem]:
             problems.parse(f"{at}.size", parse_bytes, array.size)
     check_containers(raid.arrays, paths, problems)
     whole = [
-        (f"raid.{key}", _read(value, f"raid.{key}", problems))
+        (f"{place}.{key}", _read(value, f"{place}.{key}", problems))
         for key, value in (("hotspares", raid.hotspares), ("jbod", raid.jbod))
     ]
     _claim(whole, str(raid.controller), used, problems)
     return problems
 
 
-def _check_whole(raid: Raid) -> Problems:
+def _check_whole(raid: Raid, place: str) -> Problems:
     problems = Problems()
     if raid.mode == "hba":
         for key, value in (("arrays", raid.arrays), ("hotspares", raid.hotspares)):
             if value:
                 message = f"a controller in HBA mode has no {key}"
-                problems.complain(f"raid.{key}", message, "leave them or mode out")
+                problems.complain(f"{place}.{key}", message, "leave them or mode out")
     boots = [array.name for array in raid.arrays if array.boot]
     if len(boots) > 1:
-        problems.complain("raid.arrays", f"more than one array is to boot from: {', '.join(boots)}")
+        problems.complain(f"{place}.arrays", f"more than one array is to boot from: {', '.join(boots)}")
     return problems
 
 

@@ -113,6 +113,22 @@ def test_a_tie_is_an_error_that_the_template_settles() -> None:
     assert chosen[0].driver.name == "raid.two"
 
 
+def test_each_section_of_a_list_has_its_driver_in_the_order_of_the_list() -> None:
+    drivers = [Controller("raid.one", 5), Controller("raid.two", 5), *load_drivers()]
+    listed = [{**RAID, "driver": name} for name in ("raid.two", "raid.mdadm", "raid.nowhere", "raid.one")]
+    chosen, problems = choose_drivers(
+        build_inventory(), build_template(raid=listed, oob={"network": {"source": "dhcp"}}), drivers
+    )
+    assert [choice.driver.name for choice in chosen] == ["raid.two", "raid.mdadm", "raid.one", "oob.ipmi"]
+    assert [(problem.path, problem.hint) for problem in problems] == [
+        ("raid[2].driver", "usable here: raid.one, raid.two, raid.mdadm")
+    ]
+
+
+def test_an_empty_list_of_sections_asks_for_nothing() -> None:
+    assert choose_drivers(build_inventory(), build_template(raid=[])) == ([], [])
+
+
 def test_a_driver_asked_for_by_name_must_be_there() -> None:
     named = build_template(raid={**RAID, "driver": "raid.nowhere"})
     _, problems = choose_drivers(build_inventory(), named)

@@ -91,6 +91,42 @@ def test_what_every_agent_takes_needs_no_word(server: Running) -> None:
         agent.report(number, state="planned" if mode == "plan" else "succeeded")
 
 
+LISTED = "name: t\nraid: [{driver: raid.mvcli, clear: true}, {driver: raid.megaraid, clear: true}]\n"
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_a_list_of_raid_sections_is_not_sent_to_an_agent_that_does_not_know_it(
+    server: Running, mode: str
+) -> None:
+    agent = Agent(server, abilities=["mode:plan", "mode:apply", "mode:capture"])
+    agent.register()
+    server.put_template("t", LISTED)
+    server.create_job(mode=mode)
+    assert agent.order() is None
+    job = server.job(1)
+    assert job["state"] == "refused"
+    assert (
+        "the agent of this boot (test) does not know templates whose raid is a list of sections"
+        in job["message"]
+    )
+    assert "boot the machine with an image of this server's release" in job["message"]
+
+
+def test_an_agent_of_this_release_gets_a_list_of_raid_sections(server: Running) -> None:
+    agent = Agent(server, abilities=list(OURS), developer=True)
+    agent.register()
+    server.put_template("t", LISTED)
+    server.create_job()
+    assert [part["driver"] for part in agent.order()["template"]["raid"]] == ["raid.mvcli", "raid.megaraid"]
+
+
+def test_a_driver_of_another_section_is_told_at_its_place_in_the_list(server: Running) -> None:
+    text = LISTED.replace("raid.mvcli", "oob.ipmi").replace("raid.megaraid", "raid.mine")
+    found = server.operate("POST", "/templates/check", {"text": text, "format": "yaml"})
+    assert [problem["path"] for problem in found["problems"]] == ["raid[0].driver"]
+    assert [note["path"] for note in found["notes"]] == ["raid[1].driver"]
+
+
 def test_a_session_keeps_what_its_agent_named_last(server: Running) -> None:
     for said in (["mode:rescue", "unknown.thing"], []):
         Agent(server, abilities=said).register()

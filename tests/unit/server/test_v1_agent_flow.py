@@ -216,6 +216,18 @@ def test_secrets_are_given_to_no_v1_agent(v1: Running) -> None:
     assert "refers to secrets (pw)" in v1.job(1)["message"]
 
 
+def test_a_list_of_raid_sections_is_given_to_no_v1_agent(v1: Running) -> None:
+    """None says whether it knows such a list."""
+    v1.put_template("t", "name: t\nraid: [{driver: raid.mvcli, clear: true}]\n")
+    agent = V1Agent(v1.url)
+    agent.user_agent = "bootos-agent/0.1.0"
+    agent.boot()
+    v1.create_job(pxe="p")
+    assert not agent.carry_out()
+    assert v1.job(1)["state"] == "refused"
+    assert "in a list of sections under raid" in v1.job(1)["message"]
+
+
 def test_a_finished_machines_pxe_file_does_not_come_back(v1: Running) -> None:
     agent = V1Agent(v1.url)
     agent.boot()

@@ -338,3 +338,51 @@ def test_every_mistake_in_volume_groups_has_its_path() -> None:
 
 def test_a_group_without_a_physical_volume_is_a_mistake() -> None:
     assert volumes({"filesystem": "xfs"}, {"name": "vg0"}) == ["volume_groups[0]: has no physical volume"]
+
+
+MIRROR = {"name": "os", "level": 1, "drives": "0,1"}
+
+
+def test_a_list_of_raid_sections_is_right_when_each_names_its_driver() -> None:
+    listed = [
+        {"driver": "raid.mvcli", "arrays": [{**MIRROR, "boot": True}]},
+        {"driver": "raid.megaraid", "clear": True, "arrays": [{**MIRROR, "name": "data", "boot": True}]},
+    ]
+    assert find_problems(build(raid=listed)) == {}
+    assert find_problems(build(raid=[{"arrays": [MIRROR]}])) == {}
+    assert find_problems(build(raid=[])) == {}
+
+
+def test_mistakes_in_a_list_of_raid_sections_have_the_place_in_the_list() -> None:
+    found = find_problems(
+        build(
+            raid=[
+                {"driver": "raid.mvcli", "arrays": [MIRROR]},
+                5,
+                {"arrays": [MIRROR, {"name": "x"}, {"name": "data", "level": 5, "drives": "0,0"}]},
+                {"driver": "raid.mvcli", "mode": "hba", "hotspares": "9", "colour": 1},
+            ]
+        )
+    )
+    assert found == {
+        "raid[1]": "must be a table, not a number 5",
+        "raid[2].driver": "is required where raid is a list of sections",
+        "raid[2].arrays[0].name": "'os' is raid[0].arrays[0] already",
+        "raid[2].arrays[1].level": "is required",
+        "raid[2].arrays[1].drives": "is required",
+        "raid[2].arrays[2].drives": "drive 0 is listed twice in '0,0'",
+        "raid[3].driver": "'raid.mvcli' is the driver of raid[0] already",
+        "raid[3].hotspares": "a controller in HBA mode has no hotspares",
+        "raid[3].colour": "unknown key",
+    }
+    assert find_problems(build(raid="all")) == {"raid": "must be a table, not text 'all'"}
+
+
+@pytest.mark.parametrize(("clears", "is_told"), [((True, True), True), ((True, False), False)])
+def test_a_disk_on_an_array_of_no_section_is_wrong_where_all_others_are_deleted(
+    clears: tuple[bool, bool], is_told: bool
+) -> None:
+    names = ("raid.mvcli", "raid.megaraid")
+    listed = [{"driver": name, "clear": clear} for name, clear in zip(names, clears, strict=True)]
+    disk = {"select": {"array": "old"}, "filesystem": "ext4"}
+    assert ("disks[0].select.array" in find_problems(build(raid=listed, disks=[disk]))) is is_told

@@ -81,3 +81,23 @@ def test_a_missing_base_names_its_chain() -> None:
 def test_a_base_is_a_name_or_a_list_of_names(wrong: Any) -> None:
     (problem,) = resolve({"name": "t", "base": wrong}).problems
     assert problem.path == "base"
+
+
+def test_lists_of_raid_sections_are_merged_by_driver() -> None:
+    base = {
+        "name": "base",
+        "raid": [{"driver": "a", "arrays": [{"name": "os", "level": 1}]}, {"driver": "b"}],
+    }
+    own = [{"driver": "c"}, {"driver": "a", "clear": True, "arrays": [{"name": "os", "level": 0}]}]
+    assert resolve({"name": "t", "base": "base", "raid": own}, base=base).document["raid"] == [
+        {"driver": "a", "arrays": [{"name": "os", "level": 0}], "clear": True},
+        {"driver": "b"},
+        {"driver": "c"},
+    ]
+    assert resolve({"name": "t", "base": "base"}, base=base).document["raid"] == base["raid"]
+
+
+@pytest.mark.parametrize("own", [[{"clear": True}], {"driver": "a"}, [{"driver": "a"}, {"driver": "a"}], []])
+def test_any_other_raid_replaces_a_list_of_sections(own: Any) -> None:
+    base = {"name": "base", "raid": [{"driver": "a", "clear": True}]}
+    assert resolve({"name": "t", "base": "base", "raid": own}, base=base).document["raid"] == own

@@ -40,7 +40,7 @@ def find_boss_and_ir_arrays(machine: Machine, directory: Path) -> dict[str, Arra
     return found
 
 
-# Two controllers of two drivers: a template's `raid` section is carried out by one, so each has a template and a job.
+# Two controllers of two drivers; here each has a template and a job, as it may, too.
 BOSS = Family(
     name="boss",
     spec=build_spec(

@@ -61,7 +61,9 @@ class Resolved(msgspec.Struct, kw_only=True):
 def resolve_arrays(state: Storage, template: Template, raid: Raid, planned: Planned) -> list[Resolved]:
     """Say which disks every wanted array means; problems go to `planned`."""
     numbered = {disk.index: disk for disk in state.disks}
-    picker = Picker((_build_candidate(state, disk, raid) for disk in state.disks), _named(template), planned)
+    picker = Picker(
+        (_build_candidate(state, disk, raid) for disk in state.disks), _named(template, raid), planned
+    )
     found: list[Resolved] = []
     for index, wanted in enumerate(raid.arrays):
         at = f"raid.arrays[{index}]"
@@ -124,10 +126,10 @@ def find_unsupported(raid: Raid) -> list[Problem]:
     return problems
 
 
-def _named(template: Template) -> set[int]:
+def _named(template: Template, raid: Raid) -> set[int]:
     """Drives that the template names by number anywhere: open lists (`6-`, `all`) pass them over."""
     values: list[Drives | None] = [disk.select.drives for disk in template.disks]
-    for array in template.raid.arrays if template.raid else ():
+    for array in raid.arrays:
         values += [array.drives, array.hotspares]
     return find_named(values)
 

@@ -24,6 +24,7 @@ from bootos.drivers.storage.desk import find_word, keep_array
 from bootos.drivers.storage.mark import COMING_ARRAY
 from bootos.hardware.remark import tell_remarks
 from bootos.template.model import Raid, Template
+from bootos.template.raid import find_only
 
 
 def plan_controllers(
@@ -36,15 +37,16 @@ def plan_controllers(
         for drive in controller.drives:
             if drive.state == "hotspare" and drive.trouble:
                 planned.notes.append(f"{describe_drive(drive)} is a hot spare: {drive.trouble}")
-    found, ambiguous = find_forecasts(state, template.raid)
+    raid = find_only(template.raid)
+    found, ambiguous = find_forecasts(state, raid)
     forecast.arrays.update(found)
     for index, disk in enumerate(template.disks):
         if disk.select.array in ambiguous:
             message = f"more than one array is called {disk.select.array!r}"
             hint = "name it in raid.arrays with its controller, or select the disk by its wwn"
             planned.complain(f"disks[{index}].select.array", message, hint)
-    if template.raid is not None:
-        _plan(ControllerDraft(state, template, template.raid, forecast, planned, driver))
+    if raid is not None:
+        _plan(ControllerDraft(state, template, raid, forecast, planned, driver))
     return planned
 
 

@@ -23,6 +23,7 @@ from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
+from bootos.template.raid import find_only, list_sections
 from bootos.wire.inventory import Inventory
 
 CREATE_TIMEOUT_S = 120.0
@@ -44,12 +45,13 @@ class MdadmDriver:
         return Match(reason=f"{count} directly attached: Linux md can build arrays on them")
 
     def wants(self, template: Template) -> bool:
-        return template.raid is not None and bool(template.raid.arrays or template.raid.clear)
+        raid = find_only(template.raid)
+        return raid is not None and bool(raid.arrays or raid.clear)
 
     def read(self, machine: Machine, inventory: Inventory) -> MdState:
         storage = read_storage(machine, inventory)
-        raid = machine.template.raid if machine.template is not None else None
-        is_asked = raid is not None and any(array.metadata == IMSM for array in raid.arrays)
+        sections = list_sections(machine.template.raid) if machine.template is not None else []
+        is_asked = any(array.metadata == IMSM for _, raid in sections for array in raid.arrays)
         platform = read_platform(machine) if is_asked else None
         return MdState(**msgspec.structs.asdict(storage), platform=platform)
 
@@ -58,9 +60,10 @@ class MdadmDriver:
     ) -> Planned:
         planned = Planned(notes=list(state.notes))
         forecast.arrays.update(state.find_forecasts())
-        if template.raid is not None:
-            planned.problems += find_unsupported(template.raid)
-            plan_raid(state.without(forecast.freed), template, template.raid, forecast, planned)
+        raid = find_only(template.raid)
+        if raid is not None:
+            planned.problems += find_unsupported(raid)
+            plan_raid(state.without(forecast.freed), template, raid, forecast, planned)
         return planned
 
     def export(self, state: Storage) -> dict[str, Any]:

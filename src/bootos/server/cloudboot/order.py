@@ -85,6 +85,11 @@ def why_not(job: Job, sender: Sender | None) -> str:
             f"this machine runs a Cloudboot v1 agent, which only runs script groups, and {asks}: boot the machine with "
             "this server's BootOS, or make a template of script groups"
         )
+    if isinstance(job.template.get("raid"), list):
+        return (
+            f"{asks} in a list of sections under raid, which is given only to agents of protocol v2 that know it: let "
+            "the machine reach /api/v2/agent on this server, or make a template with one section"
+        )
     if job.secret_names:
         return (
             f"{asks} and refers to secrets ({', '.join(job.secret_names)}), which are given only to agents of protocol "

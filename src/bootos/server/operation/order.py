@@ -1,5 +1,6 @@
 """The orders that v2 agents get, and which boot may have which. Called by `api.agent_v2`, and by v1 for the verdict."""
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -44,9 +45,10 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
         move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
     holder = f"{boot.id}:{boot.serial}"
-    if not is_able(boot.abilities, f"mode:{job.mode}"):
+    unknown = find_unknown(job, boot.abilities)
+    if unknown:
         event = Event.REFUSED if State(job.state) is State.QUEUED else Event.FAILED
-        move(context, session, job, event, message=unable_text(machine, job))
+        move(context, session, job, event, message=unable_text(machine, unknown))
         return None
     if job.handed_to != holder and not boot.developer and not may_run(context, session, machine, job):
         return None
@@ -71,11 +73,20 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
     )
 
 
-def unable_text(machine: Machine, job: Job) -> str:
-    """Why this machine's agent does not get the job, and how to proceed."""
+def find_unknown(job: Job, abilities: Sequence[str]) -> str:
+    """What of the job an agent with these abilities does not know; empty: it can be sent the job."""
+    if not is_able(abilities, f"mode:{job.mode}"):
+        return f"jobs of the mode {job.mode!r}"
+    if isinstance(job.template.get("raid"), list) and not is_able(abilities, "template:raid-list"):
+        return "templates whose raid is a list of sections"
+    return ""
+
+
+def unable_text(machine: Machine, unknown: str) -> str:
+    """Why this machine's agent does not get the job, and how to proceed. `unknown` is what it does not know."""
     return (
-        f"the agent of this boot ({machine.agent_version or 'of an unknown version'}) does not know jobs of the mode "
-        f"{job.mode!r}: boot the machine with an image of this server's release, then create the job again"
+        f"the agent of this boot ({machine.agent_version or 'of an unknown version'}) does not know {unknown}: "
+        "boot the machine with an image of this server's release, then create the job again"
     )
 
 
