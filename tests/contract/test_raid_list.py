@@ -1,7 +1,9 @@
 """A machine whose controllers belong to two drivers (a BOSS card beside a PERC): one template with a list of `raid`
-sections makes the arrays of both, driver by driver."""
+sections makes the arrays of both, driver by driver, and what the machine exports plans nothing there."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,11 +16,15 @@ from sysfsbackplane import SysfsBackplane
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
+from bootos.engine.savedstate import read_saved
 from bootos.lab.vendor_tools import marvell
 from bootos.lab.vendor_tools.megaraid import MegaraidCard, MegaraidDrive
 from bootos.lab.vendor_tools.storcli import Storcli
+from bootos.template.check import read_template
+from bootos.wire.saved import SavedState
 
 BOSS = '{driver: raid.mvcli, arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}'
 PERC = '{driver: raid.megaraid, arrays: [{name: data, level: 5, drives: "0-2", hotspares: "3"}]}'
@@ -61,6 +67,11 @@ def list_problems(rig: RaidRig, text: str) -> list[tuple[str, str]]:
         {"name": "t", **yaml.safe_load(text)}, rig.machine, rig.build_inventory(), drivers=rig.drivers
     )
     return [(problem.path, problem.hint) for problem in plan_job(run).problems]
+
+
+def save(rig: RaidRig) -> SavedState:
+    saved = read_saved(rig.machine, rig.build_inventory(), rig.drivers)
+    return msgspec.json.decode(msgspec.json.encode(saved), type=SavedState)
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -130,3 +141,43 @@ def test_the_name_of_an_array_means_the_one_that_the_template_has(rig: RaidRig) 
     other = BOSS.replace("name: os, level: 1", "name: os, level: 1")
     told = list_problems(rig, f"raid: [{{driver: raid.mvcli, clear: false}}, {keep}]\n{disks}")
     assert other and ("disks[0].select.array", "select the disk by its wwn") in told
+
+
+def test_what_a_machine_with_arrays_of_two_drivers_exports_plans_nothing_there(rig: RaidRig) -> None:
+    rig.settle(BOTH)
+    saved = save(rig)
+    assert [(part["driver"], part["arrays"][0]["name"]) for part in saved.template["raid"]] == [
+        ("raid.mvcli", "os"),
+        ("raid.megaraid", "data"),
+    ]
+    assert read_template(saved.template)[1] == []
+    online = build_run(saved.template, rig.machine, rig.build_inventory(), drivers=rig.drivers)
+    offline = build_offline_run(saved.template, saved, {}, rig.drivers)
+    for run in (online, offline):
+        planned = plan_job(run)
+        assert (planned.problems, planned.actions, len(planned.drivers)) == ([], [], 2)
+    other = json.loads(json.dumps(saved.template).replace("0,1,2", "1,2,4"))
+    assert (
+        plan_job(build_offline_run(other, saved, {}, rig.drivers))
+        .problems[0]
+        .path.startswith("raid[1].arrays[0]")
+    )
+
+
+def test_what_a_machine_with_arrays_of_one_of_two_drivers_exports_plans_nothing_there(rig: RaidRig) -> None:
+    rig.settle(f"raid: {PERC}")
+    saved = save(rig)
+    part: Any = saved.template["raid"]
+    assert (part[0] if isinstance(part, list) else part)["driver"] in ("raid.mvcli", "raid.megaraid")
+    planned = plan_job(build_run(saved.template, rig.machine, rig.build_inventory(), drivers=rig.drivers))
+    assert (planned.problems, planned.actions) == ([], [])
+
+
+def test_of_two_arrays_with_one_name_an_export_has_the_first(rig: RaidRig) -> None:
+    rig.settle(BOTH.replace("name: os", "name: one"))
+    rig.settle("raid: [{driver: raid.megaraid, clear: true}]")
+    rig.settle("raid: " + PERC.replace("name: data", "name: one"))
+    saved = save(rig)
+    assert "array 'one' of raid.megaraid is left out: raid.mvcli has one of that name" in saved.notes
+    planned = plan_job(build_run(saved.template, rig.machine, rig.build_inventory(), drivers=rig.drivers))
+    assert (planned.problems, planned.actions) == ([], [])

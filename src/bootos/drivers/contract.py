@@ -281,5 +281,6 @@ class Exporter(Protocol):
     """A driver that can say a state in the words of a template, so that applying them to the machine plans nothing."""
 
     def export(self, state: Any) -> dict[str, Any]:
-        """Parts of a template by section: `{"raid": {"arrays": [...]}}`; lists of several drivers are joined. Pure."""
+        """Parts of a template by section: `{"raid": {"arrays": [...]}}`; lists of several drivers are joined, and
+        `raid` of several becomes a list. Pure."""
         ...

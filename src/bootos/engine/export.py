@@ -5,10 +5,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Exporter
 from bootos.errors import MISREADINGS
 from bootos.template.size import format_size
 from bootos.wire.inventory import Dimm, Disk, DiskType, Inventory
+
+SOFTWARE = "raid.mdadm"
+_KNOWN = frozenset(entry.name for entry in BUILTIN)
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +28,7 @@ def build_template(
         "expect": build_expect(inventory),
     }
     taken: dict[str, str] = {}
+    raid: dict[str, dict[str, Any]] = {}
     for driver, state in states:
         if not isinstance(driver, Exporter):
             notes.append(f"{driver.title} ({driver.name}) is not exported")
@@ -37,16 +42,44 @@ def build_template(
         for section, part in parts.items():
             if not part:
                 continue
-            if section in document and isinstance(part, list):
+            if section == "raid":
+                raid[driver.name] = part
+                document[section] = part  # its place among the sections
+            elif section in document and isinstance(part, list):
                 document[section] = [*document[section], *part]
             elif section in document:
                 notes.append(f"{section} of {driver.name} is left out: it is taken from {taken[section]}")
             else:
                 document[section] = part
                 taken[section] = driver.name
+    if raid:
+        document["raid"] = build_raid(raid, inventory, notes)
     secrets = sorted(set(find_references(document)))
     notes += [f"store the secret {name!r}: bootos secret set {name}" for name in secrets]
     return document, notes
+
+
+def build_raid(
+    parts: dict[str, dict[str, Any]], inventory: Inventory, notes: list[str]
+) -> dict[str, Any] | list[dict[str, Any]]:
+    """The section `raid` of what each driver exports, by its name: one section, or the list of them, controllers first.
+    A driver is named where another one could be chosen. A name that two have is kept for the first, with a note."""
+    cards = {entry.driver for entry in inventory.raid if entry.driver in _KNOWN} - {SOFTWARE}
+    if len(parts) == 1:
+        ((name, part),) = parts.items()
+        return {"driver": name, **part} if cards - {name} else part
+    listed: list[dict[str, Any]] = []
+    taken: dict[str, str] = {}
+    for name in sorted(parts, key=lambda name: name == SOFTWARE):
+        arrays = parts[name].get("arrays", [])
+        for array in arrays:
+            other = taken.setdefault(array["name"], name)
+            if other != name:
+                notes.append(f"array {array['name']!r} of {name} is left out: {other} has one of that name")
+        part = {**parts[name], "arrays": [array for array in arrays if taken[array["name"]] == name]}
+        part = {key: value for key, value in part.items() if value}
+        listed += [{"driver": name, **part}] if part else []
+    return listed if len(listed) > 1 else listed[0]
 
 
 def build_name(inventory: Inventory) -> str:
@@ -96,7 +129,7 @@ def build_expect(inventory: Inventory) -> dict[str, Any]:
     expect["nics"] = [{"count": count, "model": model} for model, count in nics.items()]
     models: dict[tuple[str, int], int] = {}
     for controller in inventory.raid:
-        if controller.driver != "raid.mdadm" and controller.model:
+        if controller.driver != SOFTWARE and controller.model:
             place = (escape(controller.model), len(controller.drives))
             models[place] = models.get(place, 0) + 1
     expect["raid"] = [
@@ -111,7 +144,7 @@ def _is_made(disk: Disk, inventory: Inventory) -> bool:
     """Whether it is an array of a controller: that is what the `raid` section makes."""
     if disk.type is not DiskType.VIRTUAL:
         return False
-    return any(controller.driver != "raid.mdadm" and controller.arrays for controller in inventory.raid)
+    return any(controller.driver != SOFTWARE and controller.arrays for controller in inventory.raid)
 
 
 def _build_memory(inventory: Inventory) -> dict[str, Any]:
