@@ -99,7 +99,8 @@ def say(server: Running, sn: str, told: dict[str, Any], mac: str, boot_id: str) 
 
 def read_names(server: Running) -> dict[int, tuple[str, Any]]:
     with server.context.store.read() as session:
-        return {row.id: (row.sn, row.inventory) for row in session.scalars(select(Machine))}
+        rows = session.execute(select(Machine.id, Machine.sn, Machine.inventory))
+        return {id: (sn, inventory) for id, sn, inventory in rows}
 
 
 def knows(victim: Steel, known_as: str, sn: str, told: dict[str, Any], mac: str) -> bool:
