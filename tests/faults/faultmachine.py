@@ -22,6 +22,8 @@ from bootos.agent import sequence
 from bootos.agent.host.host import Host, collect
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.session.capturing import Capturer
+from bootos.agent.session.order import wait_for_order
 from bootos.drivers.contract import Machine
 from bootos.engine.savedstate import read_saved
 from bootos.hardware.capture import Replay, build_tree, read_capture
@@ -216,7 +218,7 @@ def run_agent(directory: Path, boot_id: str, stop: str, door: str) -> None:
     own = OwnLog(directory / f"said-{boot_id}.json")
     logging.getLogger("bootos").addHandler(own)
     reporter = sequence.register(host, client, "", [])
-    order = sequence.wait_for_order(client, reporter, host.clock)
+    order = wait_for_order(client, reporter, Capturer(host.machine, reporter.masker), host.clock)
     after = carry_out(order, host, client, reporter)
     (directory / "final.json").write_bytes(msgspec.json.encode(reporter.state))
     machine.write_journal("reboot" if after is Next.REBOOT else "stay")

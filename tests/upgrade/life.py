@@ -21,7 +21,9 @@ from bootos.agent.cloudboot.flow import Timing, work_v1
 from bootos.agent.host.host import Host, collect
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
+from bootos.agent.session.order import wait_for_order
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture
 from bootos.lab.vendor_tools.racadm import Racadm
@@ -77,8 +79,9 @@ def live(directory: Path, boot_id: str, protocol: str, stop: str, door: str) -> 
     client = sequence.wait_for_server(host)
     assert client is not None
     reporter = sequence.register(host, client, "", [])
+    capturer = Capturer(host.machine, reporter.masker)
     while True:
-        order = sequence.wait_for_order(client, reporter, host.clock)
+        order = wait_for_order(client, reporter, capturer, host.clock)
         after = carry_out(order, host, client, reporter)
         if after is not Next.ORDER:
             machine.silicon.silicon.boot()

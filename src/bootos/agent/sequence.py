@@ -15,12 +15,11 @@ from bootos import __version__
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.host.host import Host, collect, pauses
 from bootos.agent.network.uplink import Network
-from bootos.waiting import CLOCK, Clock, find_within, grow_pauses
+from bootos.waiting import find_within, grow_pauses
 from bootos.wire import v2
 from bootos.wire.ability import OURS
 
 if TYPE_CHECKING:
-    from bootos.agent.session.capturing import Capturer
     from bootos.agent.session.client import Client
     from bootos.agent.session.reporter import Reporter
 
@@ -71,12 +70,13 @@ def import_meanwhile(names: tuple[str, ...]) -> None:
 def work(host: Host, client: "Client", reporter: "Reporter") -> None:
     """Job after job, until one ends with a reboot."""
     from bootos.agent.session.capturing import Capturer
+    from bootos.agent.session.order import wait_for_order
 
     capturer = Capturer(host.machine, reporter.masker, host.cmdline.pxe_mac)
     while True:
         host.status.set(step="", step_number=0, step_count=0)
         host.status.wait_for("an order")
-        order = wait_for_order(client, reporter, host.clock, capturer)
+        order = wait_for_order(client, reporter, capturer, host.clock)
         from bootos.agent.job.ending import leave
         from bootos.agent.job.job import carry_out
 
@@ -270,36 +270,3 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
 def format_machine_word(machine_id: str) -> str:
     """The server's id of the machine as its commands take it: a number alone would be a serial number there."""
     return f"id:{machine_id}" if machine_id.isdecimal() else machine_id
-
-
-def wait_for_order(
-    client: "Client", reporter: "Reporter", clock: Clock = CLOCK, capturer: "Capturer | None" = None
-) -> v2.Order:
-    """Long-poll until the operator starts a job for this machine. With a `capturer` the captures that are asked for
-    meanwhile are taken; while one is, no order is fetched."""
-    from bootos.agent.session.client import Refused, Unreachable
-
-    log.info("waiting for an order from %s", client.server_addr)
-    attempts = pauses()
-    answered = ""
-    while True:
-        try:
-            order = client.fetch_order(client.poll_s)
-            if order is not None and order.mode == "capture" and capturer is not None:
-                if order.job_id == answered:  # the server did not take the answer
-                    clock.sleep(next(attempts))
-                answered = order.job_id
-                capturer.send(client)
-                continue
-            attempts = pauses()
-            if order is not None:
-                return order
-            continue
-        except Unreachable as error:
-            log.warning("waiting for the server: %s", error)
-        except Refused as error:
-            if error.status == 401:
-                reporter.renew_session()
-                continue
-            log.warning("the server gives no order: %s", error)
-        clock.sleep(next(attempts))

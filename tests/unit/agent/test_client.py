@@ -4,9 +4,12 @@ import pytest
 import urllib3
 from peer import Peer
 
-from bootos.agent.sequence import wait_for_order
+from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client, Unreachable, describe_cause
+from bootos.agent.session.order import wait_for_order
 from bootos.agent.session.reporter import Reporter
+from bootos.drivers.contract import Machine
+from bootos.masking import Masker
 from bootos.wire import v2
 from bootos.wire.inventory import Inventory
 
@@ -39,6 +42,6 @@ def test_the_agent_waits_for_an_order_as_long_as_the_server_says(peer: Peer, sai
     client.register(
         v2.Registration(sn="A", boot_id="b", agent_version="0", inventory=Inventory(collected_at=""))
     )
-    order = wait_for_order(client, Reporter(client, "b", lambda: None))
+    order = wait_for_order(client, Reporter(client, "b", lambda: None), Capturer(Machine(), Masker()))
     assert order.job_id == "1"
     assert [query for query in peer.queries if query.startswith("/order")] == [f"/order?wait_s={asked}"]

@@ -14,8 +14,10 @@ from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.host import Host
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
-from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_order, wait_for_server
+from bootos.agent.sequence import is_at, register, run_pre_hook, wait_for_server
+from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
+from bootos.agent.session.order import wait_for_order
 from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
 from bootos.wire import v2
@@ -43,7 +45,7 @@ def order(**changes: object) -> v2.Order:
 def test_a_job_ends_with_the_mac_uploaded_and_its_terminal_report_accepted(host: Host, peer: Peer) -> None:
     peer.orders.append(order())
     client, reporter = start(host)
-    taken = wait_for_order(client, reporter)
+    taken = wait_for_order(client, reporter, Capturer(host.machine, reporter.masker))
     assert carry_out(taken, host, client, reporter) is Next.REBOOT
     assert peer.macs == ["52:54:00:00:00:01"]
     assert peer.reports[-1].state is v2.JobState.SUCCEEDED

@@ -14,9 +14,9 @@ from captured import build_machine
 from handclock import QuickClock
 from serving import Running
 
-from bootos.agent.sequence import wait_for_order
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
+from bootos.agent.session.order import wait_for_order
 from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
 from bootos.engine.capture.replayed import read_file
@@ -118,7 +118,7 @@ class AgentSide:
         capturer = Capturer(machine, self._reporter.masker, deadline_s=deadline_s, clock=clock)
 
         def work() -> None:
-            self._orders.put(wait_for_order(self.client, self._reporter, capturer=capturer))
+            self._orders.put(wait_for_order(self.client, self._reporter, capturer))
 
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()
