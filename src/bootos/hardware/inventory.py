@@ -7,7 +7,7 @@ It changes nothing on the machine.
 
 import platform
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -35,6 +35,7 @@ from bootos.hardware import (
     virtual,
 )
 from bootos.hardware.notes import Notes
+from bootos.hardware.toolpool import ToolPool
 from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError, run
 from bootos.wire.inventory import Bmc, Disk, Health, Inventory, LldpNeighbour, Nic, PciDevice, RaidController
@@ -59,14 +60,14 @@ def collect_inventory(
 
 def collect_from(tree: Tree, run: Runner, *, pxe_mac: str | None = None) -> Inventory:
     """As `collect_inventory`, from a `Tree` of the caller's (`capture.py` has one that records)."""
-    with ThreadPoolExecutor(_TOOLS_AT_ONCE, thread_name_prefix="inventory") as pool:
+    with ToolPool(_TOOLS_AT_ONCE) as pool:
         return _Collector(tree, run, pool).collect(pxe_mac)
 
 
 class _Collector:
     """One collection: starts the tools first, reads sysfs meanwhile, then takes what the tools found."""
 
-    def __init__(self, tree: Tree, run: Runner, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, tree: Tree, run: Runner, pool: ToolPool) -> None:
         self.tree = tree
         self.run = run
         self.pool = pool

@@ -220,7 +220,7 @@ def test_a_capture_that_hangs_ends_with_its_reason_and_jobs_go_on(side: AgentSid
     clock.now_s += 600.0
     assert "was not done within 500 s" in side.wait_for_answer()["error"]
     side.ask()
-    assert "an earlier capture still hangs" in side.wait_for_answer()["error"]
+    assert "an earlier capture has not ended yet" in side.wait_for_answer()["error"]
     hanging = next(thread for thread in threading.enumerate() if thread.name == "capture")
     ran = len(side.tools.ran)
     side.tools.go.set()

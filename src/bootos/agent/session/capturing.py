@@ -2,7 +2,7 @@
 
 It is taken in a thread with a deadline, for a file of a dead device may hang in the kernel for ever. Meanwhile the
 reporter gives its signs of life, and no order is fetched: a job waits at the server until the capture has ended. After
-the deadline no tool is started any more, so that nothing of it runs beside a job but the one reading that hangs.
+the deadline no tool is started any more: what may still go on beside a job is reading of files, which changes nothing.
 """
 
 import logging
@@ -70,11 +70,11 @@ class Capturer:
         log.info("the capture is sent (%d bytes)", len(upload.data))
 
     def take(self) -> bytes:
-        """A capture, packed. Raises BootosError when there is none at the deadline, or one before still hangs."""
+        """A capture, packed. Raises BootosError when there is none at the deadline, or an earlier one has not ended."""
         if self._thread is not None and self._thread.is_alive():
             raise BootosError(
-                "an earlier capture still hangs in the kernel, at a device that does not answer",
-                hint="the kernel's log names the device; after a reboot a capture can be taken again",
+                "an earlier capture has not ended yet",
+                hint="a tool or a device does not answer; after a reboot a capture can be taken again",
             )
         done, answers = threading.Condition(), list[bytes | BaseException]()
         run = EndedRunner(self._machine.run, self._deadline_s, self._clock)
