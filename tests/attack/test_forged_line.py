@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from serving import INVENTORY, Agent, Running
 from typer.testing import CliRunner, Result
 
@@ -116,7 +117,9 @@ def test_what_is_said_beside_an_exported_template_is_no_part_of_it(
         "notes": [EVIL],
     }
     evil.report(number, state="planned", saved=saved)
-    check_lines(bootos("machine", "export-template", "SN001"))
+    result = bootos("machine", "export-template", "SN001")
+    check_lines(result)
+    assert yaml.safe_load(result.output) == {"name": "golden"}
 
 
 def test_why_there_is_no_capture_is_said_in_one_line(server: Running, evil: Agent, bootos: Bootos) -> None:
