@@ -345,8 +345,13 @@ def encode_file(raw: bytes) -> str:
     return text
 
 
+def is_binary(text: str) -> bool:
+    """Whether a file of a capture is no text."""
+    return text.startswith(_BASE64)
+
+
 def decode_file(text: str) -> bytes:
     """The content back. Raises ValueError for what is no base64."""
-    if text.startswith(_BASE64):
+    if is_binary(text):
         return base64.b64decode(text.removeprefix(_BASE64))
     return text.encode()
