@@ -286,3 +286,10 @@ def test_words_are_found_from_left_to_right_the_longest_first(
     words: list[str], text: str, found: list[str]
 ) -> None:
     assert [text[start:end] for start, end in WordTable(words, 3).find(text)] == found
+
+
+def test_words_that_say_that_there_is_no_name_stay() -> None:
+    said = "Host Name : Not Set\nHostname = enabled\nhostname: Unknown\nUnique ID : 0x1000\nSerial Number : N/A\n"
+    said += "Battery : Not Present, enabled, offset 0x1000, Unknown\n"
+    assert hide(said) == said
+    assert "web17" not in hide('Host Name : web17\nx web17;\n{"HostName": "web17"}')

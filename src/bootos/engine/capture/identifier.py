@@ -43,7 +43,12 @@ _KEYED = re.compile(
     re.IGNORECASE,
 )
 # Names of hosts have no digit by which they would be known for one.
-_HOST = re.compile(r'(?<![a-z])host[ _]?name"?[ \t]*+[:=][ \t]*+"?[ \t]*+([\w.-]{3,128})', re.IGNORECASE)
+_HOST = re.compile(
+    r'(?<![a-z])host[ _]?name"?[ \t]*+[:=][ \t]*+"?[ \t]*+([\w.-]{3,128})[ \t]*+(?=["\r\n,;]|\Z)',
+    re.IGNORECASE,
+)
+_NO_HOSTS = frozenset({"available", "disabled", "enabled", "false", "true", "yes"})
+_SHORTEST_ID = 8  # characters: a disk's 1A2B-3C4D
 _GAP = re.compile(r"  |\t")
 _FILES = ("serial", "asset_tag")  # how the names of files end that hold nothing else
 _PPID = re.compile(
@@ -83,7 +88,7 @@ def find_identifiers(capture: Capture, inventory: Inventory, saved: SavedState |
     values = [msgspec.to_builtins(inventory), saved.states if saved is not None else {}]
     for key, value in (pair for whole in values for pair in _list_texts(whole, "")):
         if key in _IDS:
-            (ids if _is_number(value) else words).add(value)
+            _add_id(value, words, ids)
         elif key in _ADDRESSES:
             addresses.add(value.partition("/")[0])
         else:
@@ -93,13 +98,19 @@ def find_identifiers(capture: Capture, inventory: Inventory, saved: SavedState |
     words |= {text.strip() for path, text in capture.files.items() if path.endswith(_FILES)}
     for text in _list_said(capture):
         words |= {name for found in _MD_NAME.findall(text) for name in found if name}
-        words |= set(_HOST.findall(text)) | set(_PPID.findall(text))
+        words |= set(_PPID.findall(text))
+        words |= {
+            name for name in _HOST.findall(text) if drop_placeholder(name) and name.lower() not in _NO_HOSTS
+        }
         for found in _KEYED.finditer(text):
             value = _GAP.split(found["value"], maxsplit=1)[0].strip(" '")
             if any(letter.isdigit() for letter in value) and drop_placeholder(value):
                 made = _MADE_LABEL.fullmatch(found["value"].strip()) if found["label"] is not None else None
                 value = made[1] if made is not None else value
-                (ids if found["id"] and _is_number(value) else words).add(value)
+                if found["id"]:
+                    _add_id(value, words, ids)
+                else:
+                    words.add(value)
         for serial, wide_name in _LISTED.findall(text):
             words.add(serial)
             ids.add(wide_name)
@@ -110,6 +121,14 @@ def find_identifiers(capture: Capture, inventory: Inventory, saved: SavedState |
         addresses={address for address in addresses if is_address(address)},
         kept=frozenset(kept),
     )
+
+
+def _add_id(text: str, words: set[str], ids: set[str]) -> None:
+    """One that is no number is a word; a short one may be something else."""
+    if _is_number(text):
+        ids.add(text)
+    elif len(text) >= _SHORTEST_ID:
+        words.add(text)
 
 
 def _is_number(text: str) -> bool:
