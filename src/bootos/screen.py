@@ -64,6 +64,15 @@ class Screen(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=show_controls(segment.text))
 
+    def print_table(self, table: Table) -> None:
+        """Print a table; but to a terminal without the blanks by which rich fills up its rows."""
+        if self.is_terminal:
+            self.print(table)
+            return
+        with self.capture() as captured:
+            self.print(table)
+        self.file.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
+
     def status(self, status: RenderableType, **more: Any) -> "ScreenStatus":
         """A line that changes while the work goes on; none without a terminal."""
         return ScreenStatus(_as_text(status), console=self, **more)

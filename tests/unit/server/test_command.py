@@ -195,6 +195,16 @@ def test_show_tells_controllers_and_what_could_not_be_read(server: Running, boot
     assert "data RAID 5 Dgrd" in line and "2 Onln, 1 -" in line
 
 
+def test_no_line_of_a_table_is_filled_up_with_blanks(bootos: Bootos) -> None:
+    """As they are read from a pipe; a row with little in its last columns is as long as what stands in it."""
+    for name in ("SN-7", "a name that is much longer than the other ones are"):
+        good(bootos("machine", "set", name, "hostname=h1"))
+    for words in (["machine", "list"], ["machine", "show", "SN-7"]):
+        lines = good(bootos(*words)).split("\n")
+        assert "SN-7" in "".join(lines)
+        assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_machines_are_imported_and_get_addresses_out_of_a_pool(
     server: Running, bootos: Bootos, tmp_path: Path
 ) -> None:

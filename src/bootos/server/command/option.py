@@ -82,7 +82,7 @@ class Output:
         table = build_table(*columns.values(), box=None, pad_edge=False)
         for row in rows:
             table.add_row(*(cell(key, row.get(key)) for key in columns))
-        self.console.print(table)
+        self.console.print_table(table)
 
     def pairs(self, value: dict[str, Any], keys: dict[str, str]) -> None:
         """Print the values that `keys` names, each with its title there; empty ones are left out."""
@@ -90,7 +90,7 @@ class Output:
         for key, title in keys.items():
             if value.get(key) not in (None, "", [], {}):
                 grid.add_row(Text(title, style="dim"), cell(key, value[key]))
-        self.console.print(grid)
+        self.console.print_table(grid)
 
 
 def cell(key: str, value: Any) -> Text:
