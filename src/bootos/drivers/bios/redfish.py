@@ -127,7 +127,9 @@ def _find_bios(client: Client, system: Mapping[str, Any]) -> dict[str, Any]:
     path = read_link(system, "Bios")
     found = client.find(path) if path else None
     if found is None:
-        raise NotShownError("the Redfish service of this machine shows no BIOS settings")
+        said = [said for said in client.unread if path and path in said]
+        reason = f": {'; '.join(said)}" if said else ""
+        raise NotShownError(f"the Redfish service of this machine shows no BIOS settings{reason}")
     return {"@odata.id": path, **found.body}
 
 

@@ -16,11 +16,11 @@ from bootos.drivers.oob.ipmiplan import asks_settings, resolve_password
 from bootos.drivers.oob.redfishplan import plan_oob
 from bootos.drivers.oob.redfishresource import (
     find_action,
-    find_interface,
     is_reserved,
     parse_interface,
     read_accounts,
     read_boot,
+    read_interface,
     read_power_policy,
 )
 from bootos.drivers.oob.redfishstate import NAME, Account, ResetManager, SetAccount, SetResource, State
@@ -128,7 +128,7 @@ class RedfishDriver(Caller):
         accounts = [account for account in everybody if account.name or not is_reserved(account)]
         oem = manager.get("Oem")
         asked = self._ask_passwords(client, machine, oob, accounts, service.body if service else {})
-        interfaces = read_link(manager, "EthernetInterfaces")
+        interface, hidden = read_interface(client, read_link(manager, "EthernetInterfaces"), inventory)
         state = State(
             endpoints=endpoints,
             system=str(system.get("@odata.id") or ""),
@@ -141,7 +141,8 @@ class RedfishDriver(Caller):
             fixed_slots=any(not account.name for account in everybody),
             vendor=next((key for key in oem if "@" not in key), "") if isinstance(oem, dict) else "",
             logged_on_as=client.user,
-            interface=find_interface(list(client.get_members(interfaces)), inventory) if interfaces else None,
+            interface=interface,
+            unread_interfaces=hidden,
             power=read_power_policy(client, system) if oob.power_policy is not None else None,
             boot=read_boot(client, system),
             takes_accounts=shown.takes_more,

@@ -153,6 +153,11 @@ def _plan_network(state: State, wanted: OobNetwork, planned: Planned) -> None:
     if found is None:
         planned.complain("oob.network", "this Redfish service shows no network interface of the BMC")
         return
+    if state.unread_interfaces and not found.is_known:
+        unread = ", ".join(state.unread_interfaces)
+        message = f"which of its interfaces is the BMC's own cannot be told: {unread} cannot be read"
+        planned.complain("oob.network", message)
+        return
     if wanted.vlan is not None and "VLAN" not in found.forms:
         message = f"the BMC's interface {found.name} has no VLAN setting in this Redfish service"
         planned.complain("oob.network.vlan", message)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from bootos.drivers.oob.bmc import Lan
 from bootos.drivers.oob.redfishstate import Account, Boot, BootEntry, Interface, PowerPolicy
 from bootos.drivers.redfish.client import ROOT, Client
@@ -35,6 +37,17 @@ def find_action(body: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def read_interface(
+    client: Client, path: str, inventory: Inventory
+) -> tuple[Interface | None, tuple[str, ...]]:
+    """The BMC's own port, and those that the service lists and does not show. Raises RedfishError."""
+    collection = client.look(path) if path else None
+    links = read_links(collection.body.get("Members") if collection is not None else None)
+    found = {link: client.look(link) for link in links}
+    bodies = [reply.body for reply in found.values() if reply is not None]
+    return find_interface(bodies, inventory), tuple(link for link, reply in found.items() if reply is None)
+
+
 def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interface | None:
     """The BMC's own port: the one IPMI knows (by MAC, by address), else the one that is up and does not lead into
     this machine."""
@@ -45,7 +58,7 @@ def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interf
     ):
         for body in bodies:
             if known is not None and str(body.get(key, "")).lower() == known.lower():
-                return parse_interface(body)
+                return msgspec.structs.replace(parse_interface(body), is_known=True)
     inside = bmc.redfish.service_address if bmc is not None and bmc.redfish is not None else None
     ports = [
         body
@@ -55,17 +68,22 @@ def find_interface(bodies: list[dict[str, Any]], inventory: Inventory) -> Interf
         and not any(word in str(body.get("Id", "")).lower() for word in ("tohost", "usb", "host"))
     ]
 
-    def rank(body: dict[str, Any]) -> tuple[bool, bool, bool]:
-        known = bool(bmc and bmc.address) and parse_interface(body).lan.address == (
+    def is_known(body: dict[str, Any]) -> bool:
+        return bool(bmc and bmc.address) and parse_interface(body).lan.address == (
             bmc.address if bmc else None
         )
+
+    def rank(body: dict[str, Any]) -> tuple[bool, bool, bool]:
         return (
-            not known,
+            not is_known(body),
             body.get("InterfaceEnabled") is False,
             body.get("LinkStatus") in ("LinkDown", "NoLink"),
         )
 
-    return parse_interface(min(ports, key=rank)) if ports else None
+    if not ports:
+        return None
+    own = min(ports, key=rank)
+    return msgspec.structs.replace(parse_interface(own), is_known=is_known(own))
 
 
 def parse_interface(body: dict[str, Any]) -> Interface:

@@ -60,12 +60,14 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """The manager's network interface. `forms`: which of the properties that Redfish had over the years it has."""
+    """The manager's network interface. `forms`: which of the properties that Redfish had over the years it has.
+    `is_known`: it has the MAC or the address that the BMC itself tells, and not only looks like the one."""
 
     path: str
     name: str
     lan: Lan
     forms: tuple[str, ...] = ()
+    is_known: bool = False
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str = ""  # the key of the service's Oem part: Dell, Hpe, Lenovo, ...
     logged_on_as: str = ""
     interface: Interface | None = None
+    unread_interfaces: tuple[str, ...] = ()
     power: PowerPolicy | None = None
     boot: Boot = Boot()
     unread: tuple[str, ...] = ()  # what the service links and does not show, in its words
