@@ -31,6 +31,24 @@ def test_the_drives_of_a_raid_0_are_counted_as_they_are() -> None:
     assert "RAID 10  4 of 4 drives" in said
 
 
+def test_an_array_that_does_not_run_is_named_with_its_drives_and_a_container_is_none() -> None:
+    text = """\
+Personalities : [raid1]
+md126 : inactive sdb[0]
+      468320256 blocks super external:/md127/0
+
+md127 : inactive sdb[0](S)
+      531288 blocks super external:ddf
+
+md5 : inactive sdm[0](S) sdn[1](S)
+      1000 blocks super 1.2
+
+unused devices: <none>
+"""
+    notes = understand_tool("mdstat", [RawFile(name="mdstat", data=text.encode())]).notes
+    assert notes[1:] == ["md126 does not run: /dev/sdb.", "md5 does not run: /dev/sdm, /dev/sdn."]
+
+
 def test_an_hba_that_its_driver_reads_is_told_once() -> None:
     lines = tell_text("drivers/raid.adaptec/hba-1100.txt", "arcconf").splitlines()
     assert sum("HBA 1100-16i" in line for line in lines) == 1

@@ -25,6 +25,11 @@ def build_mdstat(files: list[RawFile]) -> Scene:
         notes.append("`mdadm --detail` is not among the files: names and UUIDs of arrays are not known.")
     else:
         notes.append("No md array is listed.")
+    notes += [
+        f"{entry.name} does not run: {', '.join(member.node for member in entry.members)}."
+        for entry in entries.values()
+        if not entry.active and (entry.container or not entry.metadata.startswith("external:"))
+    ]
 
     def answer(command: Command) -> str | None:
         name = command.words[-1].removeprefix("/dev/")
