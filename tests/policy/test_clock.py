@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from sourcetree import parse_file
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
 WALL = {
@@ -27,7 +28,7 @@ FILES = [*PARTS, SOURCE / "process.py"]
 def test_no_deadline_follows_the_wall_clock(path: Path) -> None:
     found = [
         f"{path.name}:{node.lineno}"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse_file(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from sourcetree import parse_file
+
 SOURCE = Path(__file__).parents[2] / "src/bootos"
 FOLDERS = ("drivers", "engine")
 CONTRACT = "drivers/contract.py"
@@ -21,7 +23,7 @@ def read_folder(folder: str) -> list[tuple[str, ast.AST]]:
     return [
         (str(file.relative_to(SOURCE)), node)
         for file in sorted((SOURCE / folder).rglob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parse_file(file))
         if isinstance(node, ast.Call | ast.Attribute | ast.AugAssign)
     ]
 

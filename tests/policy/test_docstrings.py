@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from sourcetree import parse_file
 
 from bootos.drivers.builtin import BUILTIN
 from bootos.template.model import Template
@@ -35,9 +36,7 @@ class Shape(NamedTuple):
 @functools.cache
 def read_trees() -> dict[str, ast.Module]:
     """Every module of bootos, by its path below `src/bootos`."""
-    return {
-        str(file.relative_to(SOURCE)): ast.parse(file.read_text()) for file in sorted(SOURCE.rglob("*.py"))
-    }
+    return {str(file.relative_to(SOURCE)): parse_file(file) for file in sorted(SOURCE.rglob("*.py"))}
 
 
 def read_shape(node: ast.ClassDef) -> Shape:

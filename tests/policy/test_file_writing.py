@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from sourcetree import parse_file
+
 SOURCE = Path(__file__).parents[2] / "src/bootos"
 # What renames itself: files that are written piece by piece or by tools, directories, a link, a log that begins anew.
 APART = {
@@ -35,6 +37,6 @@ def test_who_renames_a_file_into_its_place_does_so_by_write_atomically() -> None
     found = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")
-        if any(renames(node) for node in ast.walk(ast.parse(path.read_text())))
+        if any(renames(node) for node in ast.walk(parse_file(path)))
     }
     assert found - {"files.py"} == APART, "bootos.files.write_atomically, write_json"

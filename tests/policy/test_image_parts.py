@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from sourcetree import parse_file
+
 from bootos.image.steps.layer import AGENT_PARTS
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
@@ -11,7 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src/bootos"
 def find_imports(path: Path) -> set[str]:
     """The parts of bootos that a file imports: `fetch` of `from bootos.fetch import fetch_file`."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_file(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "bootos":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bootos."):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from sourcetree import parse_file
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
 SHARED = {"", "errors", "masking", "process", "document", "waiting", "printable"}
@@ -41,7 +42,7 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "b
 
 @functools.cache
 def read_imports(file: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    tree = ast.parse(file.read_text())
+    tree = parse_file(file)
     return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
 
 

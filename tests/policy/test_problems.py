@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from sourcetree import parse_file
+
 SOURCE = Path(__file__).parents[2] / "src/bootos"
 OWNER = "errors.py"
 
@@ -22,6 +24,6 @@ def test_a_problem_is_added_by_complain() -> None:
     found = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")
-        if any(adds_a_problem(node) for node in ast.walk(ast.parse(path.read_text())))
+        if any(adds_a_problem(node) for node in ast.walk(parse_file(path)))
     }
     assert found == {OWNER}, "errors.Problems.complain, Planned.complain"
