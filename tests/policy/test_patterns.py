@@ -153,9 +153,11 @@ def list_patterns() -> Iterator[tuple[str, str, bool, bool]]:
             if ast.unparse(node.func) != f"re.{function}" or function not in _CALLS:
                 continue
             said = "".join(
-                part.value for part in ast.walk(node.args[0])
-                if isinstance(part, ast.Constant) and isinstance(part.value, str)
-            )  # fmt: skip
+                part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "0"
+                for part in ast.walk(node.args[0])
+                if isinstance(part, ast.FormattedValue)  # a count, or a part that is not known here
+                or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+            )
             flags = " ".join(
                 ast.unparse(item) for item in (*node.args[1:], *(word.value for word in node.keywords))
             )
