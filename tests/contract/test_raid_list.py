@@ -16,6 +16,7 @@ from sysfsbackplane import SysfsBackplane
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.mvcli import MvcliDriver
+from bootos.engine.export import build_raid
 from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
@@ -24,6 +25,7 @@ from bootos.lab.vendor_tools import marvell
 from bootos.lab.vendor_tools.megaraid import MegaraidCard, MegaraidDrive
 from bootos.lab.vendor_tools.storcli import Storcli
 from bootos.template.check import read_template
+from bootos.wire.inventory import Inventory
 from bootos.wire.saved import SavedState
 
 BOSS = '{driver: raid.mvcli, arrays: [{name: os, level: 1, drives: "0,1", wipe: true}]}'
@@ -181,3 +183,10 @@ def test_of_two_arrays_with_one_name_an_export_has_the_first(rig: RaidRig) -> No
     assert "array 'one' of raid.megaraid is left out: raid.mvcli has one of that name" in saved.notes
     planned = plan_job(build_run(saved.template, rig.machine, rig.build_inventory(), drivers=rig.drivers))
     assert (planned.problems, planned.actions) == ([], [])
+
+
+def test_software_raid_is_exported_beside_no_controller() -> None:
+    notes: list[str] = []
+    parts = {"raid.mdadm": {"arrays": [{"name": "soft"}]}, "raid.mvcli": {"arrays": [{"name": "os"}]}}
+    assert build_raid(parts, Inventory(collected_at=""), notes) == {"arrays": [{"name": "os"}]}
+    assert notes == ["the arrays of raid.mdadm are left out: they need a template and a job of their own"]

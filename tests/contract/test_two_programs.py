@@ -160,6 +160,16 @@ def test_what_is_cleared_is_the_controller_that_is_named_or_all(
     assert [action.id.rpartition(":")[0] for action in planned.actions] == deleted
 
 
+def test_a_controller_to_clear_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    driver, machine = SasIrcuDriver(), build_machine(tmp_path, "sas3ircu", NEW, "sas2ircu", OLD)
+    state = ControllerState(controllers=tuple(read(machine, driver)), storage=Storage())
+    planned = driver.plan(state, Template(name="t", raid=Raid(clear=True, controller=7)), {}, Forecast())
+    assert [(problem.path, problem.message) for problem in planned.problems] == [
+        ("raid.controller", "there is no controller 7")
+    ]
+    assert planned.actions == []
+
+
 class Family(NamedTuple):
     driver: type[CardDriver]
     programs: tuple[str, str]

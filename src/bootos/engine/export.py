@@ -62,15 +62,19 @@ def build_template(
 def build_raid(
     parts: dict[str, dict[str, Any]], inventory: Inventory, notes: list[str]
 ) -> dict[str, Any] | list[dict[str, Any]]:
-    """The section `raid` of what each driver exports, by its name: one section, or the list of them, controllers first.
-    A driver is named where another one could be chosen. A name that two have is kept for the first, with a note."""
+    """The section `raid` of what each driver exports, by its name: one section, or the list of them, without md beside
+    others. A driver is named where another one could be chosen. A name that two have is kept for the first, and a note
+    says so."""
     cards = {entry.driver for entry in inventory.raid if entry.driver in _KNOWN} - {SOFTWARE}
+    if len(parts) > 1 and SOFTWARE in parts:
+        parts = {name: part for name, part in parts.items() if name != SOFTWARE}
+        notes.append(f"the arrays of {SOFTWARE} are left out: they need a template and a job of their own")
     if len(parts) == 1:
         ((name, part),) = parts.items()
         return {"driver": name, **part} if cards - {name} else part
     listed: list[dict[str, Any]] = []
     taken: dict[str, str] = {}
-    for name in sorted(parts, key=lambda name: name == SOFTWARE):
+    for name in parts:
         arrays = parts[name].get("arrays", [])
         for array in arrays:
             other = taken.setdefault(array["name"], name)

@@ -353,6 +353,16 @@ def test_a_list_of_raid_sections_is_right_when_each_names_its_driver() -> None:
     assert find_problems(build(raid=[])) == {}
 
 
+def test_software_raid_stands_beside_no_other_section() -> None:
+    """Its disks may be what another section makes an array of, or an array that it has made."""
+    card = {"driver": "raid.megaraid", "mode": "hba"}
+    software = {"driver": "raid.mdadm", "arrays": [MIRROR]}
+    for listed in ([card, software], [software, card]):
+        (message,) = find_problems(build(raid=listed)).values()
+        assert message.startswith("raid.mdadm cannot stand beside another driver")
+    assert find_problems(build(raid=[software])) == {}
+
+
 def test_mistakes_in_a_list_of_raid_sections_have_the_place_in_the_list() -> None:
     found = find_problems(
         build(

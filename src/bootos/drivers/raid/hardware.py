@@ -9,7 +9,13 @@ from bootos.drivers.contract import ArrayForecast, Forecast, Planned
 from bootos.drivers.raid.compare import find_differences
 from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
-from bootos.drivers.raid.resolve import build_demands, find_unread_parts, is_emptied, is_meant
+from bootos.drivers.raid.resolve import (
+    build_demands,
+    find_controller,
+    find_unread_parts,
+    is_emptied,
+    is_meant,
+)
 from bootos.drivers.raid.unread import refuse_unread
 from bootos.drivers.raid.wanted import free_drives, plan_create, plan_repair
 from bootos.drivers.raid.whole import (
@@ -89,6 +95,10 @@ def _build_forecast(state: ControllerState, array: Array) -> ArrayForecast:
 
 def _plan(draft: ControllerDraft) -> None:
     refuse_unread(draft)
+    raid = draft.raid
+    is_checked = raid.mode or raid.foreign or raid.hotspares is not None or raid.jbod is not None
+    if raid.clear and raid.controller is not None and not is_checked:
+        find_controller(draft.state, raid.controller, "raid.controller", draft.planned)
     if plan_mode(draft):
         return
     demands, whole = build_demands(draft.state, draft.raid, draft.planned)
