@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bootos.server.store.table.column import Base, read_clock
+from bootos.server.store.table.column import Base, Json, read_clock
 
 
 class Machine(Base):
@@ -16,6 +16,9 @@ class Machine(Base):
     `settings` are what the operator said of it (host name, network), `variables` what else templates may ask for,
     `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
     its agent sent (`wire.saved.SavedState`).
+
+    `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was said,
+    `fingerprint` what it was known by then, `doubt` why the boot that speaks for it now is not believed.
     """
 
     __tablename__ = "machine"
@@ -45,6 +48,10 @@ class Machine(Base):
     saved: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     saved_at: Mapped[datetime | None]
     boot_pk: Mapped[int | None]  # the boot that has the machine's identity now
+    confirmed_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str] = mapped_column(default="")
+    fingerprint: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    doubt: Mapped[str] = mapped_column(default="")
 
 
 class Alias(Base):
@@ -66,7 +73,8 @@ class Alias(Base):
 class Boot(Base):
     """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
     was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
-    what it may be sent beyond what every agent takes (`wire.ability`)."""
+    what it may be sent beyond what every agent takes (`wire.ability`). `secure`: it registered over TLS. `words`: those
+    that its console shows, with blanks between them; empty where the agent cannot draw them."""
 
     __tablename__ = "boot"
     __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
@@ -83,6 +91,8 @@ class Boot(Base):
     log_next: Mapped[int] = mapped_column(BigInteger, default=0)
     closing: Mapped[bool] = mapped_column(default=False)
     abilities: Mapped[list[str]] = mapped_column(default=list)
+    secure: Mapped[bool] = mapped_column(default=False)
+    words: Mapped[str] = mapped_column(default="")
 
 
 class Capture(Base):
