@@ -9,7 +9,8 @@ import re
 
 import msgspec
 
-from bootos.hardware.adaptectext import PAIRS, VALUE, Part, parse_parts
+from bootos.hardware.adaptectext import PAIRS, Part, parse_parts
+from bootos.hardware.keyline import parse_pair
 from bootos.hardware.pciids import parse_pci_address
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
@@ -214,8 +215,8 @@ def parse_status(text: str) -> list[ArcTask]:
     for block in re.split(r"^Logical device Task:\s*$", text, flags=re.IGNORECASE | re.MULTILINE)[1:]:
         values: dict[str, str] = {}
         for line in block.splitlines():
-            if found := VALUE.match(line.strip()):
-                values.setdefault(found[1].lower(), (found[2] or "").strip())
+            if pair := parse_pair(line.strip()):
+                values.setdefault(pair[0].lower(), pair[1])
         if "logical device" in values:
             tasks.append(
                 ArcTask(

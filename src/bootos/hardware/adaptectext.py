@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bootos.hardware.keyline import parse_pair
+
 _RULE = re.compile(r"^-{5,}$")
 _SECTION = re.compile(
     r"^(controller|array|logical device|logical drive|physical device|maxcache) information$", re.I
@@ -19,7 +21,6 @@ _VOLUME = re.compile(r"^Logical (?:device|drive) number (\d+)$", re.IGNORECASE)
 _ARRAY = re.compile(r"^Array Number (\d+)$", re.IGNORECASE)
 _DEVICE = re.compile(r"^Device #(\d+)$", re.IGNORECASE)
 _HARD_DRIVE = re.compile(r"^Device is an? (Hard drive|SSD|NVMe.*)$", re.IGNORECASE)
-VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 PAIRS = re.compile(r"^\d+,\d+(?:\s+\d+,\d+)*$")
 
 
@@ -94,10 +95,10 @@ class _Reader:
             part.lines.append(Line("", line, self.is_own))
         elif is_indented and _OWN_PART.search(line) and (is_ruled or any(map(_is_rule, after))):
             self.is_own = True
-        elif is_indented and is_ruled and not VALUE.match(line):
+        elif is_indented and is_ruled and parse_pair(line) is None:
             self.is_own = False
-        elif part is not None and (found := VALUE.match(line)):
-            part.lines.append(Line(found[1], (found[2] or "").strip(), self.is_own))
+        elif part is not None and (pair := parse_pair(line)):
+            part.lines.append(Line(*pair, self.is_own))
 
     def _begin(self, section: str) -> None:
         self.section, self.part, self.is_own = section, None, True

@@ -13,6 +13,7 @@ import msgspec
 
 from bootos.hardware import cardlist
 from bootos.hardware.cardlist import CardList
+from bootos.hardware.keyline import parse_pair
 from bootos.hardware.pci import DEVICES, parse_uevent
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
@@ -35,7 +36,6 @@ _SATA_CLASSES = (
     "0104",
     "0106",
 )  # RAID controller, SATA controller (PCI Code and ID Assignment Specification)
-_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _NVME_HEAD = re.compile(r"^(NVMe Controller ID)\s+(\d+)$", re.IGNORECASE)
 _NVME_KEYS = {
     "nvme controller id": "controller id",
@@ -99,11 +99,11 @@ def parse_blocks(text: str, kind: str) -> list[dict[str, str]]:
     for line in (line.strip() for line in text.splitlines()):
         if line.lower().endswith("information"):
             is_region, is_begin = False, True
-        found = _NVME_HEAD.match(line) or _VALUE.match(line)
-        if not found or _NOISE.search(line) or _COUNT.match(line):
+        head = _NVME_HEAD.match(line)
+        pair = (head[1], head[2]) if head else parse_pair(line)
+        if pair is None or _NOISE.search(line) or _COUNT.match(line):
             continue
-        key, value = found[1].lower(), (found[2] or "").strip()
-        key = _NVME_KEYS.get(key, key)
+        key, value = _NVME_KEYS.get(pair[0].lower(), pair[0].lower()), pair[1]
         is_region = is_region or (is_begin and key == "block id")
         is_begin = False
         if is_region:

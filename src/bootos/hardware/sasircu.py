@@ -12,6 +12,7 @@ import msgspec
 
 from bootos.hardware import cardlist
 from bootos.hardware.cardlist import CardList
+from bootos.hardware.keyline import parse_pair
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
 from bootos.process import Runner, ToolError
@@ -33,7 +34,6 @@ _VOLUME = re.compile(r"^IR volume (\d+)$", re.IGNORECASE)
 _DEVICE = re.compile(r"^device is an? (.+)$", re.IGNORECASE)
 _MEMBER = re.compile(r"^phy\[\d+\] enclosure#/slot#$", re.IGNORECASE)
 _OWN = re.compile(r"^SAS\dIRCU:", re.IGNORECASE)  # the tool's own words, and not what it shows
-_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _WORD = re.compile(r"\((\w+)\)\s*$")
 _LEVELS = {"0": "0", "1": "1", "1e": "1E", "10": "10", "01": "10"}
 
@@ -175,7 +175,7 @@ def parse_display(text: str, number: int) -> IrController:
         if found := _SECTION.match(line):
             section = found[1].lower()
             values, volume = controller.values if section == "controller" else None, None
-        elif is_title and not _VALUE.match(line):
+        elif is_title and parse_pair(line) is None:
             section, values, volume = "", None, None  # a section that is not known
         elif section and (found := _VOLUME.match(line)):
             volume = IrVolume()
@@ -185,8 +185,8 @@ def parse_display(text: str, number: int) -> IrController:
             values = {}
             if "hard disk" in found[1].lower():
                 controller.drives.append(IrDrive(values=values))
-        elif values is not None and (found := _VALUE.match(line)):
-            key, value = found[1].lower(), (found[2] or "").strip()
+        elif values is not None and (pair := parse_pair(line)):
+            key, value = pair[0].lower(), pair[1]
             if volume is not None and _MEMBER.match(key):
                 volume.members.append(value)
             else:

@@ -12,6 +12,7 @@ import re
 
 import msgspec
 
+from bootos.hardware.keyline import parse_pair
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
 from bootos.process import Runner
@@ -45,7 +46,6 @@ _SHORT_VOLUME = re.compile(r"^logicaldrive (\d+) \(([^,]+), ([^,]+), (.+)\)$", r
 _SHORT_DRIVE = re.compile(r"^physicaldrive (\S+) \(port [^,]*, ([^,]+), ([^,]+), (.+)\)$", re.IGNORECASE)
 _TITLE_SERIAL = re.compile(r"\(sn: *([^)\s]+) *\)", re.IGNORECASE)
 _GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$", re.IGNORECASE)
-_VALUE = re.compile(r"^((?:[^\s:]++|:(?!\s|$)|\s++(?!:(?:\s|$)))++)\s*+:(?:\s+(.*))?$")
 _PROSE = re.compile(
     r"^(warning|note|caution|attention|important|info|information|error|reason) *:", re.IGNORECASE
 )
@@ -262,11 +262,11 @@ class _Reader:
             self.volume.groups.append([])
         elif (found := _MEMBER.match(text)) and self.volume is not None and self.volume.groups:
             self.volume.groups[-1].append(found[1])
-        elif depth > self.title and self.values is not None and (found := _VALUE.match(text)):
+        elif depth > self.title and self.values is not None and (pair := parse_pair(text)):
             if not self.own and depth - self.title <= _STEP:
                 self.own = depth
             if depth == self.own:
-                self.values.setdefault(_KEYS.get(found[1].lower(), found[1]), (found[2] or "").strip())
+                self.values.setdefault(_KEYS.get(pair[0].lower(), pair[0]), pair[1])
                 self.is_apart = self.is_prose = False
 
 
