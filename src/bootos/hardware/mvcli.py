@@ -14,7 +14,7 @@ import msgspec
 from bootos.hardware import cardlist
 from bootos.hardware.cardlist import CardList
 from bootos.hardware.keyline import parse_pair
-from bootos.hardware.pci import DEVICES, parse_uevent
+from bootos.hardware.pci import read_pci_ids
 from bootos.hardware.program import TIMEOUT_S
 from bootos.hardware.remark import Remark
 from bootos.hardware.tree import Tree
@@ -174,11 +174,8 @@ def parse_error(text: str) -> str:
 
 def has_sata_card(root: Path) -> bool:
     """Whether a SATA controller of Marvell's is there, by its PCI ids: a card of mvcli, whatever that says of it."""
-    tree = Tree(root)
-    found = (parse_uevent(name, tree.read(f"{DEVICES}/{name}/uevent") or "") for name in tree.names(DEVICES))
-    return any(
-        device.vendor_id == _VENDOR and device.class_id[:4] in _SATA_CLASSES for device in found if device
-    )
+    devices = read_pci_ids(Tree(root))
+    return any(device.vendor_id == _VENDOR and device.class_id[:4] in _SATA_CLASSES for device in devices)
 
 
 def read_cards(run: Runner, root: Path) -> CardList[MvController] | None:

@@ -25,7 +25,17 @@ _ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 
 def read_pci(tree: Tree) -> list[PciDevice]:
-    """All PCI functions in order of their address."""
+    """All PCI functions in order of their address, with their names."""
+    devices = read_pci_ids(tree)
+    names = read_pci_names(tree)
+    if names is not None:
+        for device in devices:
+            add_names(device, names)
+    return devices
+
+
+def read_pci_ids(tree: Tree) -> list[PciDevice]:
+    """All PCI functions in order of their address, by their ids alone: pci.ids is not looked into."""
     addresses = sorted(tree.names(DEVICES), key=build_address_key)
     devices = []
     for address in addresses:
@@ -37,10 +47,6 @@ def read_pci(tree: Tree) -> list[PciDevice]:
                 module = tree.target_name(f"{DEVICES}/{address}/driver/module")
                 device.kernel_module = module or device.kernel_module
             devices.append(device)
-    names = read_pci_names(tree)
-    if names is not None:
-        for device in devices:
-            add_names(device, names)
     return devices
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bootos.hardware.gpu import find_gpus
-from bootos.hardware.pci import add_names, build_address_key, parse_uevent, read_pci
+from bootos.hardware.pci import add_names, build_address_key, parse_uevent, read_pci, read_pci_ids
 from bootos.hardware.pciids import PciNames
 from bootos.hardware.raid import find_hardware_controllers
 from bootos.hardware.tree import Tree
@@ -82,6 +82,18 @@ def test_the_module_is_named_after_its_file_and_not_after_the_driver(tmp_path: P
     first, second = read_pci(Tree(tmp_path))
     assert (first.address, first.kernel_module, first.vendor) == ("0000:00:02.0", None, None)
     assert second.kernel_module == "virtio_pci"
+
+
+def test_devices_are_read_by_their_ids_without_the_names_that_there_are(tmp_path: Path) -> None:
+    place = tmp_path / "sys/bus/pci/devices/0000:00:03.0"
+    place.mkdir(parents=True)
+    (place / "uevent").write_text("PCI_CLASS=10601\nPCI_ID=1B4B:9230\n")
+    names = tmp_path / "usr/share/misc/pci.ids"
+    names.parent.mkdir(parents=True)
+    names.write_text("1b4b  Marvell Technology Group Ltd.\n\t9230  88SE9230 SATA Controller\n")
+    (bare,), (named,) = read_pci_ids(Tree(tmp_path)), read_pci(Tree(tmp_path))
+    assert (bare.vendor_id, bare.class_id, bare.vendor, bare.device) == ("1b4b", "010601", None, None)
+    assert (named.vendor, named.device) == ("Marvell Technology Group Ltd.", "88SE9230 SATA Controller")
 
 
 def test_addresses_are_ordered_as_hexadecimal_numbers() -> None:
