@@ -170,6 +170,15 @@ def test_a_controller_to_clear_that_is_not_there_is_a_problem(tmp_path: Path) ->
     assert planned.actions == []
 
 
+def test_a_controller_that_is_not_there_is_told_once_whatever_is_asked_of_it(tmp_path: Path) -> None:
+    driver, machine = SasIrcuDriver(), build_machine(tmp_path, "sas3ircu", NEW, "sas2ircu", OLD)
+    state = ControllerState(controllers=tuple(read(machine, driver)), storage=Storage())
+    raid = Raid(clear=True, controller=7, mode="raid", foreign="clear", hotspares="2", jbod="3")
+    planned = driver.plan(state, Template(name="t", raid=raid), {}, Forecast())
+    assert [problem.path for problem in planned.problems] == ["raid.controller"]
+    assert planned.actions == []
+
+
 class Family(NamedTuple):
     driver: type[CardDriver]
     programs: tuple[str, str]

@@ -10,7 +10,7 @@ from bootos.drivers.raid.order import AddSpare, DeleteArray, Order, RemoveSpare,
 from bootos.drivers.storage.content import find_on_array, find_on_drive
 from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
 from bootos.drivers.storage.desk import NOTHING_LOST, Taking, Word, judge, wipe_word
-from bootos.template.model import Raid, Template
+from bootos.template.model import ArrayWanted, Raid, Template
 
 CHANGE_S = 5.0
 
@@ -36,6 +36,63 @@ class ControllerDraft:
         self.doomed: set[tuple[str, str]] = set()  # (controller, array) that the plan deletes
         self.removed: set[tuple[str, str]] = set()  # (controller, drive) of spares that the plan takes away
         self.freed_jbod: set[tuple[str, str]] = set()
+        # the controller that `raid.controller` means: the only one, where it names none; None: it is not clear which
+        self.meant = state.find_controller(raid.controller)
+
+    @property
+    def whole(self) -> tuple[Controller, ...]:
+        """The controllers that the template speaks of as a whole (`clear`, `mode`, `foreign`, ...): the one that
+        `raid.controller` names, or all."""
+        if self.raid.controller is None:
+            return self.state.controllers
+        return (self.meant,) if self.meant is not None else ()
+
+    def is_emptied(self, controller: Controller) -> bool:
+        """Whether `raid.clear` speaks of the arrays of this controller."""
+        return self.raid.clear and any(one is controller for one in self.whole)
+
+    def is_cleared(self, controller: Controller) -> bool:
+        """Whether the plan makes this controller forget the configurations of others."""
+        if self.raid.foreign != "clear" or not controller.foreign or not controller.capability.foreign:
+            return False
+        return any(one is controller for one in self.whole)
+
+    def is_meant(self, controller: Controller, wanted: ArrayWanted) -> bool:
+        """Whether an array of the template is, or may be, one of this controller."""
+        if wanted.controller is None and self.raid.controller is None:
+            return True
+        return self.find_controller(wanted) is controller
+
+    def find_controller(self, wanted: ArrayWanted) -> Controller | None:
+        """The controller of an array of the template; None: it is not clear which."""
+        return self.meant if wanted.controller is None else self.state.find_controller(wanted.controller)
+
+    def need_meant(self) -> Controller | None:
+        """`meant`; a problem says so, once, when it is not clear which that is."""
+        if self.meant is None:
+            self.refuse_controller(self.raid.controller, "raid.controller")
+        return self.meant
+
+    def need_controller(self, wanted: ArrayWanted, at: str) -> Controller | None:
+        """The controller of the array at `at`; a problem says so when it is not clear which that is."""
+        found = self.find_controller(wanted)
+        if found is None:
+            asked = wanted.controller if wanted.controller is not None else self.raid.controller
+            self.refuse_controller(asked, f"{at}.controller")
+        return found
+
+    def refuse_controller(self, asked: str | int | None, path: str) -> None:
+        """Say, once for a place, that it is not clear which controller is meant."""
+        if any(problem.path == path for problem in self.planned.problems):
+            return
+        listed = "; ".join(entry.title for entry in self.state.controllers)
+        if asked is not None:
+            hint = f"this machine has {listed or 'none'}"
+            self.planned.complain(path, f"there is no controller {asked!r}", hint)
+        else:
+            hint = "say which one: controller, by its number, serial number or PCI address"
+            count = len(self.state.controllers)
+            self.planned.complain(path, f"this machine has {count} controllers: {listed}", hint)
 
     def act(
         self,

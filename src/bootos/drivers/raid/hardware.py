@@ -9,13 +9,7 @@ from bootos.drivers.contract import ArrayForecast, Forecast, Planned
 from bootos.drivers.raid.compare import find_differences
 from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
-from bootos.drivers.raid.resolve import (
-    build_demands,
-    find_controller,
-    find_unread_parts,
-    is_emptied,
-    is_meant,
-)
+from bootos.drivers.raid.resolve import build_demands, find_unread_parts
 from bootos.drivers.raid.unread import refuse_unread
 from bootos.drivers.raid.wanted import free_drives, plan_create, plan_repair
 from bootos.drivers.raid.whole import (
@@ -44,7 +38,8 @@ def plan_controllers(
             if drive.state == "hotspare" and drive.trouble:
                 planned.notes.append(f"{describe_drive(drive)} is a hot spare: {drive.trouble}")
     raid = find_only(template.raid)
-    found, ambiguous = find_forecasts(state, raid)
+    draft = ControllerDraft(state, template, raid or Raid(), forecast, planned, driver)
+    found, ambiguous = find_forecasts(draft)
     forecast.arrays.update(found)
     for index, disk in enumerate(template.disks):
         if disk.select.array in ambiguous:
@@ -52,33 +47,30 @@ def plan_controllers(
             hint = "name it in raid.arrays with its controller, or select the disk by its wwn"
             planned.complain(f"disks[{index}].select.array", message, hint)
     if raid is not None:
-        _plan(ControllerDraft(state, template, raid, forecast, planned, driver))
+        _plan(draft)
     return planned
 
 
-def find_forecasts(state: ControllerState, raid: Raid | None) -> tuple[dict[str, ArrayForecast], set[str]]:
+def find_forecasts(draft: ControllerDraft) -> tuple[dict[str, ArrayForecast], set[str]]:
     """The arrays whose disks the kernel has, by name. Of several with one name, that on the controller which the
     template names for it; else none of them, and the name is in the second value."""
     named: dict[str, list[tuple[Controller, Array]]] = {}
-    for controller in state.controllers:
+    for controller in draft.state.controllers:
         for array in controller.arrays:
             named.setdefault(array.title, []).append((controller, array))
     found: dict[str, ArrayForecast] = {}
     ambiguous: set[str] = set()
     for title, pairs in named.items():
-        meant = (
-            pairs if len(pairs) == 1 else [pair for pair in pairs if _is_named(state, pair[0], title, raid)]
-        )
+        meant = pairs if len(pairs) == 1 else [pair for pair in pairs if _is_named(draft, pair[0], title)]
         if len(meant) != 1:
             ambiguous.add(title)
         elif meant[0][1].device:
-            found[title] = _build_forecast(state, meant[0][1])
+            found[title] = _build_forecast(draft.state, meant[0][1])
     return found, ambiguous
 
 
-def _is_named(state: ControllerState, controller: Controller, title: str, raid: Raid | None) -> bool:
-    wanted = [array for array in raid.arrays if array.name == title] if raid is not None else []
-    return raid is not None and any(is_meant(state, controller, array, raid) for array in wanted)
+def _is_named(draft: ControllerDraft, controller: Controller, title: str) -> bool:
+    return any(draft.is_meant(controller, array) for array in draft.raid.arrays if array.name == title)
 
 
 def _build_forecast(state: ControllerState, array: Array) -> ArrayForecast:
@@ -95,13 +87,11 @@ def _build_forecast(state: ControllerState, array: Array) -> ArrayForecast:
 
 def _plan(draft: ControllerDraft) -> None:
     refuse_unread(draft)
-    raid = draft.raid
-    is_checked = raid.mode or raid.foreign or raid.hotspares is not None or raid.jbod is not None
-    if raid.clear and raid.controller is not None and not is_checked:
-        find_controller(draft.state, raid.controller, "raid.controller", draft.planned)
+    if draft.raid.controller is not None and (draft.raid.clear or draft.raid.foreign is not None):
+        draft.need_meant()
     if plan_mode(draft):
         return
-    demands, whole = build_demands(draft.state, draft.raid, draft.planned)
+    demands, whole = build_demands(draft)
     plan_foreign(draft)
     kept = _sort_out(draft, demands, whole)
     for demand in demands:
@@ -168,7 +158,7 @@ def _sort_out_one(
     members = set(array.drives)
     here = [demand for demand in demands if demand.controller is controller]
     wiping = [(demand.at, demand.ids) for demand in here if demand.wanted.wipe and demand.sound]
-    word = find_word(is_emptied(draft.state, controller, draft.raid), array.known_drives, wiping)
+    word = find_word(draft.is_emptied(controller), array.known_drives, wiping)
     if word.is_given:
         draft.delete_array(controller, array, word)
         return

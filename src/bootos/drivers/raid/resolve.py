@@ -4,36 +4,18 @@ Pure; called by `hardware.plan_controllers`. Every problem is found, with its re
 
 from bootos.drivers.contract import Planned
 from bootos.drivers.raid.demand import Demand, Whole, find_incapable
+from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.pick import Candidate, Picker, find_named, tell_drives
 from bootos.drivers.storage.content import find_on_drive
-from bootos.drivers.storage.controller import Array, Controller, ControllerState, Drive, describe_drive
+from bootos.drivers.storage.controller import Array, Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import find_trouble
-from bootos.template.raid import ArrayWanted, Drives, Raid
+from bootos.template.raid import ArrayWanted, Drives
 from bootos.template.raidcheck import find_need
 
 
-def find_controller(
-    state: ControllerState, asked: str | int | None, path: str, planned: Planned
-) -> Controller | None:
-    """By number, serial or PCI address; None, with a problem, when it is not clear which."""
-    listed = "; ".join(entry.title for entry in state.controllers)
-    if asked is None:
-        if len(state.controllers) == 1:
-            return state.controllers[0]
-        hint = "say which one: controller, by its number, serial number or PCI address"
-        planned.complain(path, f"this machine has {len(state.controllers)} controllers: {listed}", hint)
-        return None
-    text = str(asked).strip().lower()
-    for entry in state.controllers:
-        address = entry.pci_address.lower()
-        if text in (str(entry.number), entry.serial.lower(), address, address.partition(":")[2]) and text:
-            return entry
-    planned.complain(path, f"there is no controller {asked!r}", f"this machine has {listed or 'none'}")
-    return None
-
-
-def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple[list[Demand], list[Whole]]:
-    """Say which drives every part means; problems go to `planned`."""
+def build_demands(draft: ControllerDraft) -> tuple[list[Demand], list[Whole]]:
+    """Say which drives every part means; problems go to the draft."""
+    raid, planned = draft.raid, draft.planned
     pickers: dict[str, Picker] = {}
     demands: list[Demand] = []
     for index, wanted in enumerate(raid.arrays):
@@ -41,18 +23,17 @@ def build_demands(state: ControllerState, raid: Raid, planned: Planned) -> tuple
         if wanted.metadata is not None:
             hint = "leave it out, or raid.driver: raid.mdadm"
             planned.complain(f"{at}.metadata", "only arrays of Linux md have it", hint)
-        asked = wanted.controller if wanted.controller is not None else raid.controller
-        controller = find_controller(state, asked, f"{at}.controller", planned)
+        controller = draft.need_controller(wanted, at)
         if controller is None or find_unread_parts(controller):
             continue  # refused already, by `unread`
-        picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
+        picker = pickers.get(controller.id) or _build_picker(draft, controller)
         pickers[controller.id] = picker
         demands.append(_build_demand(wanted, at, controller, picker, demands, planned))
     whole: list[Whole] = []
     if raid.hotspares is not None or raid.jbod is not None:
-        controller = find_controller(state, raid.controller, "raid.controller", planned)
+        controller = draft.need_meant()
         if controller is not None and not find_unread_parts(controller):
-            picker = pickers.get(controller.id) or _build_picker(state, controller, raid, planned)
+            picker = pickers.get(controller.id) or _build_picker(draft, controller)
             spares = jbod = None
             if raid.hotspares is not None:
                 own = _numbers(controller, frozenset(controller.hotspares))
@@ -71,60 +52,32 @@ def find_unread_parts(controller: Controller) -> str:
     return controller.find_unread("arrays", "drives")
 
 
-def is_cleared(state: ControllerState, controller: Controller, raid: Raid) -> bool:
-    """Whether the plan makes this controller forget the configurations of others."""
-    if raid.foreign != "clear" or not controller.foreign or not controller.capability.foreign:
-        return False
-    return any(one is controller for one in find_whole(state, raid))
-
-
-def is_emptied(state: ControllerState, controller: Controller, raid: Raid) -> bool:
-    """Whether `raid.clear` speaks of the arrays of this controller."""
-    return raid.clear and any(one is controller for one in find_whole(state, raid))
-
-
-def find_whole(state: ControllerState, raid: Raid) -> list[Controller]:
-    """The controllers that the template speaks of as a whole (`clear`, `mode`, `foreign`, ...): the one that
-    `raid.controller` names, or all."""
-    if raid.controller is None:
-        return list(state.controllers)
-    one = find_controller(state, raid.controller, "", Planned())
-    return [one] if one is not None else []
-
-
 def _numbers(controller: Controller, ids: frozenset[str]) -> frozenset[int]:
     return frozenset(drive.number for drive in controller.drives if drive.id in ids)
 
 
-def _build_picker(state: ControllerState, controller: Controller, raid: Raid, planned: Planned) -> Picker:
-    values: list[Drives | None] = [raid.hotspares, raid.jbod]
-    for array in raid.arrays:
-        if is_meant(state, controller, array, raid):
-            values += [array.drives, array.hotspares]
-    wanted = {array.name for array in raid.arrays if is_meant(state, controller, array, raid)}
-    candidates = [_build_candidate(state, controller, drive, raid, wanted) for drive in controller.drives]
-    where = controller.title
-    return Picker(candidates, find_named(values), planned, noun="drive", where=where)
-
-
-def is_meant(state: ControllerState, controller: Controller, wanted: ArrayWanted, raid: Raid) -> bool:
-    """Whether an array of the template is, or may be, one of this controller."""
-    asked = wanted.controller if wanted.controller is not None else raid.controller
-    return asked is None or find_controller(state, asked, "", Planned()) is controller
+def _build_picker(draft: ControllerDraft, controller: Controller) -> Picker:
+    values: list[Drives | None] = [draft.raid.hotspares, draft.raid.jbod]
+    arrays = [array for array in draft.raid.arrays if draft.is_meant(controller, array)]
+    for array in arrays:
+        values += [array.drives, array.hotspares]
+    wanted = {array.name for array in arrays}
+    candidates = [_build_candidate(draft, controller, drive, wanted) for drive in controller.drives]
+    return Picker(candidates, find_named(values), draft.planned, noun="drive", where=controller.title)
 
 
 def _build_candidate(
-    state: ControllerState, controller: Controller, drive: Drive, raid: Raid, wanted: set[str]
+    draft: ControllerDraft, controller: Controller, drive: Drive, wanted: set[str]
 ) -> Candidate:
-    trouble = find_trouble(controller, drive, is_cleared=is_cleared(state, controller, raid))
+    trouble = find_trouble(controller, drive, is_cleared=draft.is_cleared(controller))
     busy = ""
     array = controller.find_array_of(drive.id)
-    emptied = is_emptied(state, controller, raid)
+    emptied = draft.is_emptied(controller)
     if array is not None and not emptied and array.name not in wanted:
         busy = f"it is in array {array.title!r}"
-    elif drive.id in controller.hotspares and raid.hotspares is None and not emptied:
+    elif drive.id in controller.hotspares and draft.raid.hotspares is None and not emptied:
         busy = "it is a hot spare"
-    elif find_on_drive(state.storage, drive).content:
+    elif find_on_drive(draft.state.storage, drive).content:
         busy = f"it is a single disk with data ({drive.device or 'which the system does not show'})"
     return Candidate(
         number=drive.number,

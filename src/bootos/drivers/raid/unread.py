@@ -4,9 +4,8 @@ Only that: a controller that cannot be read takes nothing from the others, and a
 its controller.
 """
 
-from bootos.drivers.contract import Planned
 from bootos.drivers.raid.draft import ControllerDraft
-from bootos.drivers.raid.resolve import find_controller, find_unread_parts, find_whole
+from bootos.drivers.raid.resolve import find_unread_parts
 
 HINT = "what is not known cannot be planned on; see what the tool says on the machine itself"
 
@@ -15,11 +14,10 @@ def refuse_unread(draft: ControllerDraft) -> None:
     """Add a problem for every part of the template that means something which could not be read."""
     raid = draft.raid
     for index, wanted in enumerate(raid.arrays):
-        asked = wanted.controller if wanted.controller is not None else raid.controller
-        controller = find_controller(draft.state, asked, "", Planned())
+        controller = draft.find_controller(wanted)
         if controller is not None and (why := find_unread_parts(controller)):
             draft.planned.complain(f"raid.arrays[{index}]", f"{controller.title}: {why}", HINT)
-    for controller in find_whole(draft.state, raid):
+    for controller in draft.whole:
         why = find_unread_parts(controller)
         parts = {"clear": raid.clear, "mode": raid.mode, "hotspares": raid.hotspares, "jbod": raid.jbod}
         for key, value in parts.items():

@@ -8,7 +8,6 @@ from bootos.drivers.contract import Change
 from bootos.drivers.raid.demand import Demand, Whole
 from bootos.drivers.raid.draft import ControllerDraft
 from bootos.drivers.raid.order import ClearForeign, ImportForeign, SetJbod, SetMode
-from bootos.drivers.raid.resolve import find_controller, is_emptied
 from bootos.drivers.storage.content import Occupancy
 from bootos.drivers.storage.controller import Controller, Drive, describe_drive
 from bootos.drivers.storage.desk import Taking, Word, find_word, judge
@@ -29,7 +28,7 @@ def plan_mode(draft: ControllerDraft) -> bool:
                     )
                     draft.planned.complain("raid.mode", message, hint)
         return False
-    meant = find_controller(draft.state, draft.raid.controller, "raid.controller", draft.planned)
+    meant = draft.need_meant()
     if meant is None or meant.mode == wanted:
         return False
     return plan_switch(draft, meant, wanted)
@@ -69,10 +68,8 @@ def plan_foreign(draft: ControllerDraft) -> None:
     """Plan what the template says of foreign configurations: import them, or clear them if the desk allows it."""
     if draft.raid.foreign is None:
         return
-    asked = draft.raid.controller
-    one = find_controller(draft.state, asked, "raid.controller", draft.planned) if asked is not None else None
-    for controller in draft.state.controllers:
-        if not controller.foreign or (asked is not None and controller is not one):
+    for controller in draft.whole:
+        if not controller.foreign:
             continue
         titles = [entry.title or entry.id for entry in controller.foreign]
         what = f"foreign configuration on controller {controller.number}"
@@ -130,7 +127,7 @@ def plan_global_spares_away(draft: ControllerDraft, demands: list[Demand], whole
     """Plan that global hot spares which nobody wants are taken away."""
     for controller in draft.state.controllers:
         said = any(part.controller is controller and part.hotspares is not None for part in whole)
-        if not is_emptied(draft.state, controller, draft.raid) and not said:
+        if not draft.is_emptied(controller) and not said:
             continue
         meant = set(wanted_globals(controller, demands, whole))
         for demand in demands:

@@ -193,6 +193,17 @@ class ControllerState(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""  # as in `contract.Machine`
     begun: frozenset[str] = frozenset()
 
+    def find_controller(self, asked: str | int | None) -> Controller | None:
+        """By number, serial or PCI address; of nothing asked, the only one. None: it is not clear which."""
+        if asked is None:
+            return self.controllers[0] if len(self.controllers) == 1 else None
+        text = str(asked).strip().lower()
+        for entry in self.controllers:
+            address = entry.pci_address.lower()
+            if text in (str(entry.number), entry.serial.lower(), address, address.partition(":")[2]) and text:
+                return entry
+        return None
+
 
 def number_drives(drives: list[Drive]) -> tuple[Drive, ...]:
     """In the order of enclosure and slot, numbered from 0."""
