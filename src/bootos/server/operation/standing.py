@@ -8,8 +8,8 @@ from bootos.server.store.table import Boot, Machine
 
 
 def find_order_bar(context: Context, session: Session, machine: Machine, boot: Boot | None) -> str:
-    """Why this machine gets no order now, as a sentence for its operator and its console; empty: it gets one. `boot`: the
-    one that asks, None for an agent of Cloudboot v1."""
+    """Why this machine gets no order now, as a sentence for its operator and its console; empty: it gets one. `boot`:
+    the one that asks, None for an agent of Cloudboot v1."""
     return ""
 
 

@@ -17,8 +17,8 @@ class Machine(Base):
     `protocol` what its agent spoke last, `image_version` the image that it booted last, `saved` the newest state that
     its agent sent (`wire.saved.SavedState`).
 
-    `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was said,
-    `fingerprint` what it was known by then, `doubt` why the boot that speaks for it now is not believed.
+    `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was
+    said, `fingerprint` what it was known by then, `doubt` why the boot that speaks for it now is not believed.
     """
 
     __tablename__ = "machine"
