@@ -186,7 +186,7 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False)
+    return Settings(data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False, legacy="open")
 
 
 SHARED = pytest.StashKey[Running]()
@@ -198,7 +198,7 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     config = request.config
     if SHARED not in config.stash:
         root = tmp_path_factory.mktemp("server")
-        settings = Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False)
+        settings = Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False, legacy="open")
         config.stash[SHARED], stop = run_in_thread(settings)
         config.add_cleanup(stop)
     return config.stash[SHARED]

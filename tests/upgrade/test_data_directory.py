@@ -40,7 +40,13 @@ def read_files() -> dict[str, bytes]:
 
 def open_settings(data: Path) -> Settings:
     return Settings(
-        data=data, port=0, boot_files=data.parent / "no-image", tftp=False, poll_s=2, public_url=PUBLIC_URL
+        data=data,
+        port=0,
+        boot_files=data.parent / "no-image",
+        tftp=False,
+        poll_s=2,
+        public_url=PUBLIC_URL,
+        legacy="open",
     )
 
 

@@ -41,6 +41,7 @@ def server(tmp_path: Path) -> Iterator[Running]:
             port=0,
             boot_files=tmp_path / "no-image",
             tftp=False,
+            legacy="open",
             poll_s=2,
             public_url="http://10.0.0.1:8083",
         )

@@ -28,7 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dhcp_range: str = ""
     # What firmware gets. native: pxelinux, or shim and GRUB.
     boot_loader: Literal["native", "ipxe"] = "native"
-    legacy_api: bool = True
+    # Who may call by Cloudboot v1. enrolled: confirmed machines with a job. open: whoever names a machine, for a lab.
+    legacy: Literal["off", "enrolled", "open"] = "enrolled"
     require_approval: bool = False
     require_signature: bool = False
     poll_s: int = 25

@@ -354,7 +354,7 @@ def test_the_legacy_api_can_be_off(settings: Any) -> None:
     import msgspec
     from serving import run_in_thread
 
-    server, stop = run_in_thread(msgspec.structs.replace(settings, legacy_api=False))
+    server, stop = run_in_thread(msgspec.structs.replace(settings, legacy="off"))
     try:
         assert server.call("POST", f"{API}/device/isInInstallList", {"Sn": "x"}).status == 404
     finally:

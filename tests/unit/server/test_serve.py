@@ -1,4 +1,4 @@
-"""The listening socket of the server, and what connections inherit from it."""
+"""How the server is started: its policy of Cloudboot v1, its listening socket, and what connections inherit from it."""
 
 import os
 import socket
@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+import typer
 from serving import Running
+
+from bootos.server.command.serve import read_legacy
 
 
 def find_accepted(port: int) -> Iterator[socket.socket]:
@@ -39,3 +43,29 @@ def test_an_accepted_connection_sends_small_answers_without_delay(server: Runnin
 
     assert delays
     assert all(delays)
+
+
+@pytest.mark.parametrize(
+    ("words", "policy"),
+    [
+        ((), "enrolled"),
+        (("--legacy", "off"), "off"),
+        (("--legacy", "open"), "open"),
+        (("--no-legacy-api",), "off"),
+        (("--legacy-api",), "enrolled"),
+        (("--legacy-api", "--legacy", "open"), "open"),
+        (("--no-legacy-api", "--legacy", "off"), "off"),
+    ],
+)
+def test_the_policy_of_cloudboot_v1_is_that_of_its_option_old_or_new(
+    words: tuple[str, ...], policy: str
+) -> None:
+    legacy = words[words.index("--legacy") + 1] if "--legacy" in words else ""
+    legacy_api = next((word == "--legacy-api" for word in words if word.endswith("legacy-api")), None)
+    assert read_legacy(legacy, legacy_api) == policy
+
+
+@pytest.mark.parametrize(("legacy", "legacy_api"), [("open", False), ("off", True), ("some", None)])
+def test_a_policy_that_there_is_not_or_two_of_them_are_refused(legacy: str, legacy_api: bool | None) -> None:
+    with pytest.raises(typer.BadParameter):
+        read_legacy(legacy, legacy_api)

@@ -303,7 +303,7 @@ def test_a_machine_without_a_job_gets_nothing(v1: Running) -> None:
 
 
 def test_switched_off_it_answers_in_its_own_form(settings: Any) -> None:
-    server, stop = run_in_thread(msgspec.structs.replace(settings, legacy_api=False))
+    server, stop = run_in_thread(msgspec.structs.replace(settings, legacy="off"))
     try:
         for method, call in (("POST", "device/isInInstallList"), ("GET", "device/getNetworkBySn?sn=x")):
             answer = server.call(method, f"{API}/{call}", {"Sn": "x"} if method == "POST" else None)

@@ -56,7 +56,7 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
     post_calls, get_calls = build_calls(context)
 
     async def answer(request: Request[Any, Any, Any]) -> Answer:
-        if not context.settings.legacy_api:
+        if context.settings.legacy == "off":
             return Unserved(404, "Cloudboot v1 is switched off on this server")
         call = request.url.path.removeprefix(v1.PREFIX).strip("/")
         if call not in post_calls and call not in get_calls:

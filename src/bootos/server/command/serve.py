@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,9 +70,17 @@ def serve(
             help="With --netboot: what firmware gets. native: pxelinux, or shim and GRUB on UEFI.",
         ),
     ] = "native",
+    legacy: Annotated[
+        str,
+        typer.Option(
+            metavar="off|enrolled|open",
+            help="Cloudboot v1 agents and installers: none; those of confirmed machines with a job (default); "
+            "all, for a lab.",
+        ),
+    ] = "",
     legacy_api: Annotated[
-        bool, typer.Option("--legacy-api/--no-legacy-api", help="Answer Cloudboot v1 agents as well.")
-    ] = True,
+        bool | None, typer.Option("--legacy-api/--no-legacy-api", help="--legacy enrolled, --legacy off.")
+    ] = None,
     require_approval: Annotated[
         bool,
         typer.Option(
@@ -133,8 +141,24 @@ def serve(
             netboot=netboot,
             dhcp_range=dhcp_range,
             boot_loader="ipxe" if boot_loader == "ipxe" else "native",
-            legacy_api=legacy_api,
+            legacy=read_legacy(legacy, legacy_api),
             require_approval=require_approval,
             require_signature=require_signature,
         )
     )
+
+
+def read_legacy(legacy: str, legacy_api: bool | None) -> Literal["off", "enrolled", "open"]:
+    """The policy of Cloudboot v1 that --legacy says, or --no-legacy-api, which is its older name for `off`. Raises
+    BadParameter."""
+    if legacy_api is not None and legacy and legacy_api == (legacy == "off"):
+        raise typer.BadParameter(
+            f"it contradicts --legacy {legacy}",
+            param_hint="--legacy-api" if legacy_api else "--no-legacy-api",
+        )
+    for known in ("off", "enrolled", "open"):
+        if legacy == known:
+            return known
+    if legacy:
+        raise typer.BadParameter(f"{legacy!r} is neither off, enrolled nor open", param_hint="--legacy")
+    return "off" if legacy_api is False else "enrolled"
