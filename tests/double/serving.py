@@ -184,30 +184,56 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
     return Running(context, f"http://127.0.0.1:{settings.port}"), stop
 
 
+TRUSTING: dict[str, Any] = {"enrol": "open", "legacy": "open"}
+DEFAULTS = {
+    name: field.default for field in msgspec.structs.fields(Settings) if (name := field.name) in TRUSTING
+}
+
+
+def build_settings(root: Path, **more: Any) -> Settings:
+    """Of a server for tests of something else than who is a machine: every one is taken for what it says."""
+    given = {**TRUSTING, **more}
+    return Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False, **given)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False, legacy="open")
+    return build_settings(tmp_path)
 
 
-SHARED = pytest.StashKey[Running]()
+SHARED = pytest.StashKey[dict[str, Running]]()
+
+
+def share_server(
+    request: pytest.FixtureRequest, factory: pytest.TempPathFactory, name: str, **more: Any
+) -> Running:
+    """The server of this name in this process, whichever folders ask for it; it ends with the run."""
+    shared = request.config.stash.setdefault(SHARED, {})
+    if name not in shared:
+        shared[name], stop = run_in_thread(build_settings(factory.mktemp(name), **more))
+        request.config.add_cleanup(stop)
+    return shared[name]
 
 
 @pytest.fixture(scope="session")
 def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Running:
-    """The one of this process, whichever folders import this fixture; it ends with the run."""
-    config = request.config
-    if SHARED not in config.stash:
-        root = tmp_path_factory.mktemp("server")
-        settings = Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False, legacy="open")
-        config.stash[SHARED], stop = run_in_thread(settings)
-        config.add_cleanup(stop)
-    return config.stash[SHARED]
+    return share_server(request, tmp_path_factory, "server")
 
 
 @pytest.fixture
 def server(shared_server: Running) -> Iterator[Running]:
     yield shared_server
     shared_server.empty()
+
+
+@pytest.fixture
+def default_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A server that was told nothing of whom to trust: it does as `bootos serve` does without options."""
+    server = share_server(request, tmp_path_factory, "default", **DEFAULTS)
+    yield server
+    server.empty()
 
 
 @pytest.fixture

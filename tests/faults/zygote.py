@@ -36,7 +36,10 @@ def start_agent(said: dict[str, Any]) -> None:
 
 def start_server(said: dict[str, Any]) -> None:
     data = Path(said["data"])
-    run_server(Settings(data=data, port=said["port"], tftp=False, poll_s=POLL_S, session_grace_s=GRACE_S))
+    settings = Settings(
+        data=data, port=said["port"], tftp=False, enrol="open", poll_s=POLL_S, session_grace_s=GRACE_S
+    )
+    run_server(settings)
 
 
 DEEDS = {"agent": start_agent, "server": start_server}

@@ -43,6 +43,7 @@ def server(tmp_path: Path) -> Iterator[Running]:
             tftp=False,
             legacy="open",
             poll_s=2,
+            enrol="open",
             public_url="http://10.0.0.1:8083",
         )
     )

@@ -68,7 +68,7 @@ class LabServer:
     def start(self, *, deadline_s: float = _DEADLINE_S) -> None:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
         argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
-        argv += ["--data", str(self.data)]
+        argv += ["--data", str(self.data), "--enrol", "open"]
         argv += ["--listen", f"{LOOPBACK}:{self.port}"] if self.network is None else []
         argv += self._arguments
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})

@@ -112,6 +112,8 @@ class MachineState(StrEnum):
     """What the operator sees of a machine."""
 
     EXPECTED = "expected"  # enrolled by its serial number, has never registered
+    NEW = "new"  # registered, and nobody said yet that it is the machine it says to be: it gets nothing
+    DOUBTED = "doubted"  # who registers under its name now is not what was confirmed
     WAITING = "waiting"  # runs BootOS and asks for work
     WORKING = "working"
     REBOOTING = "rebooting"  # reboots inside a job, which goes on when the machine is back
@@ -121,10 +123,21 @@ class MachineState(StrEnum):
 
 
 def read_machine_state(
-    *, registered: bool, heard: bool, job: State | None, rebooting: bool = False
+    *,
+    registered: bool,
+    heard: bool,
+    job: State | None,
+    rebooting: bool = False,
+    confirmed: bool = True,
+    doubted: bool = False,
 ) -> MachineState:
     """What the operator sees of a machine. `heard`: its agent was heard of lately. `job`: the state of its active job,
-    if it has one. `rebooting`: the job said not long ago that the machine reboots inside it."""
+    if it has one. `rebooting`: the job said not long ago that the machine reboots inside it. `doubted`: the boot that
+    speaks for it now is not believed."""
+    if doubted:
+        return MachineState.DOUBTED
+    if registered and not confirmed:
+        return MachineState.NEW
     if job is State.INSTALLING:
         return MachineState.INSTALLING
     if job is State.RUNNING:

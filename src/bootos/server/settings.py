@@ -12,7 +12,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
     than `poll_s`, or a waiting agent would lose its identity to any other client. `require_approval`: hardware is
     configured only by jobs that carry out an approved plan. `require_signature`: only images with a trusted signature
-    are taken and served, and not what is in `boot_files`.
+    are taken and served, and not what is in `boot_files`. `enrol`: whether a machine that registers waits for its
+    confirmation, or is confirmed by registering (`open`, for a lab). `secrets_after`: the weakest confirmation after
+    which a machine is sent secrets.
     """
 
     data: Path
@@ -32,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy: Literal["off", "enrolled", "open"] = "enrolled"
     require_approval: bool = False
     require_signature: bool = False
+    enrol: Literal["confirm", "open"] = "confirm"
+    secrets_after: Literal["words", "import", "rule"] = "import"
     poll_s: int = 25
     session_grace_s: float = 40
     legacy_grace_s: int = 150

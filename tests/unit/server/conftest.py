@@ -1,5 +1,5 @@
 """A real server on a free port of the loopback, in a thread."""
 
-from serving import agent, server, settings, shared_server
+from serving import agent, default_server, server, settings, shared_server
 
-__all__ = ["agent", "server", "settings", "shared_server"]
+__all__ = ["agent", "default_server", "server", "settings", "shared_server"]

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from browsing import form_token, log_in, read, send
-from serving import Agent, Running, run_in_thread
-
-from bootos.server.settings import Settings
+from serving import Agent, Running, build_settings, run_in_thread
 
 ACTION = {
     "id": "raid.mdadm:create:os",
@@ -155,9 +153,7 @@ def test_a_page_that_was_open_before_approves_no_plan_twice(server: Running, age
 
 @pytest.fixture
 def strict_server(tmp_path: Path) -> Iterator[Running]:
-    settings = Settings(
-        data=tmp_path / "data", port=0, boot_files=tmp_path / "image", tftp=False, require_approval=True
-    )
+    settings = build_settings(tmp_path, require_approval=True)
     running, stop = run_in_thread(settings)
     yield running
     stop()

@@ -37,6 +37,7 @@ class Process:
     def start(self) -> Running:
         self.log.unlink(missing_ok=True)
         argv: list[str | Path] = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen, "--no-tftp"]
+        argv += ["--enrol", "open"]
         self.child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, 60, what=f"the server's start ({self.log})", pause_s=0.05)
         self.listen = found[1]

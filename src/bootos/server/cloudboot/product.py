@@ -6,6 +6,7 @@ from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.nic import is_address
+from bootos.server.operation.standing import settle_standing
 from bootos.server.operation.told import read_stored_inventory, read_told_v1
 from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
@@ -36,6 +37,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
         settle_names(session, machine, told)
         keep_marks(inventory, machine)
         store_inventory(session, machine, inventory, extra_macs=[said.mac])
+        settle_standing(context, machine)
         hear(context, session, machine)
         session.touch(f"machine:{machine.id}", "machines")
         return True

@@ -40,6 +40,8 @@ COLORS = {
     "failed": "red",
     "refused": "red",
     "lost": "red",
+    "doubted": "red",
+    "new": "yellow",
     "cancelled": "yellow",
     "running": "cyan",
     "working": "cyan",

@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -94,6 +94,21 @@ def serve(
             help="Take and serve only published images with a signature of a key in DIR/trusted-keys.",
         ),
     ] = False,
+    enrol: Annotated[
+        str,
+        typer.Option(
+            metavar="confirm|open",
+            help="Whether a machine that registers waits until it is confirmed; open: none does, for a lab.",
+        ),
+    ] = "confirm",
+    secrets_after: Annotated[
+        str,
+        typer.Option(
+            metavar="words|import|rule",
+            help="The weakest confirmation after which a machine is sent secrets: a person compared the words; an "
+            "imported row or a person; also a rule.",
+        ),
+    ] = "import",
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
 ) -> None:
     """Run the server: boot files, agents, operator API and web pages.
@@ -110,6 +125,12 @@ def serve(
     )
     if boot_loader not in ("native", "ipxe"):
         raise typer.BadParameter(f"{boot_loader!r} is neither native nor ipxe", param_hint="--boot-loader")
+    if enrol not in ("confirm", "open"):
+        raise typer.BadParameter(f"{enrol!r} is neither confirm nor open", param_hint="--enrol")
+    if secrets_after not in ("words", "import", "rule"):
+        raise typer.BadParameter(
+            f"{secrets_after!r} is not words, import or rule", param_hint="--secrets-after"
+        )
     if dhcp_range and not netboot:
         raise typer.BadParameter("it needs --netboot IFACE", param_hint="--dhcp-range")
     if netboot:
@@ -144,6 +165,8 @@ def serve(
             legacy=read_legacy(legacy, legacy_api),
             require_approval=require_approval,
             require_signature=require_signature,
+            enrol="open" if enrol == "open" else "confirm",
+            secrets_after=cast(Literal["words", "import", "rule"], secrets_after),
         )
     )
 

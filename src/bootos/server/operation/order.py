@@ -10,7 +10,8 @@ from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State
 from bootos.server.operation.capture import find_wish
 from bootos.server.operation.report import read_earlier
-from bootos.server.operation.transition import hand_over, keep_evidence, move
+from bootos.server.operation.standing import find_order_bar, find_secret_bar
+from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move, touch
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.machine import find_session
@@ -44,6 +45,8 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
     if job.cancel_requested:
         move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
+    if wait_for_standing(context, session, machine, boot, job):
+        return None
     holder = f"{boot.id}:{boot.serial}"
     unknown = find_unknown(job, boot.abilities)
     if unknown:
@@ -71,6 +74,20 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
         skip_reason=job.skip_reason,
         reboot=job.reboot,
     )
+
+
+def wait_for_standing(
+    context: Context, session: WriteSession, machine: Machine, boot: Boot | None, job: Job
+) -> bool:
+    """Whether the job waits, since this machine is not to be given it; the job then says why."""
+    bar = find_order_bar(context, session, machine, boot)
+    if not bar and job.secret_names:
+        bar = find_secret_bar(context, session, machine, boot)
+    if bar and job.message != bar:
+        job.message = bar
+        add_line(session, job, bar, level="warning")
+        touch(session, job)
+    return bool(bar)
 
 
 def find_unknown(job: Job, abilities: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.operation.standing import find_order_bar, settle_standing
 from bootos.server.operation.told import read_told
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
@@ -37,16 +38,17 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
         if not isinstance(outcome, ConflictError):
             machine, token = outcome
             verdict = judge_model(session, machine)
+            bar = find_order_bar(context, session, machine, session.get(Boot, machine.boot_pk))
             for sentence in write_pinned_files(context, session, machine):
                 log.warning("%s", sentence)
     if isinstance(outcome, ConflictError):
         raise outcome
-    message = "" if verdict.ok or said.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
+    unlisted = "" if verdict.ok or said.developer else f"{verdict.reason}; to proceed, {verdict.remedy}"
     return v2.Registered(
         machine_id=str(machine.id),
         session=token,
         poll_s=context.settings.poll_s,
-        message=message,
+        message="; ".join(filter(None, (bar, unlisted))),
     )
 
 
@@ -100,6 +102,7 @@ def _claim_identity(
     machine.registered_at = machine.last_heard_at = read_clock()
     machine.drivers = said.drivers
     store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
+    settle_standing(context, machine)
     session.touch(f"machine:{machine.id}", "machines")
     context.presence.hear(machine.id)
     return machine, token

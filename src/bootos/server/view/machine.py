@@ -209,6 +209,8 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
         registered=row.registered_at is not None,
         heard=heard,
         job=State(job.state) if job else None,
+        confirmed=row.confirmed_at is not None,
+        doubted=bool(row.doubt),
         rebooting=job is not None and is_rebooting(job) and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
     )
     return {

@@ -5,7 +5,17 @@ from bootos.server.store.table.audit import Audit
 from bootos.server.store.table.column import Base, Json, Moment, read_clock
 from bootos.server.store.table.image import Image, ImageDefault, ImagePin
 from bootos.server.store.table.job import Job, LogLine
-from bootos.server.store.table.machine import Alias, Boot, Capture, Claim, Mac, Machine
+from bootos.server.store.table.machine import (
+    Alias,
+    Boot,
+    Capture,
+    Claim,
+    EnrolRule,
+    ExpectedMac,
+    Mac,
+    Machine,
+    Mark,
+)
 from bootos.server.store.table.pool import Allotment, Pool
 from bootos.server.store.table.template import PxeTemplate, Secret, Support, Template
 
@@ -17,6 +27,8 @@ __all__ = [
     "Boot",
     "Capture",
     "Claim",
+    "EnrolRule",
+    "ExpectedMac",
     "Image",
     "ImageDefault",
     "ImagePin",
@@ -25,6 +37,7 @@ __all__ = [
     "LogLine",
     "Mac",
     "Machine",
+    "Mark",
     "Moment",
     "Pool",
     "PxeTemplate",

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bootos.server.store.table.column import Base, Json, read_clock
+from bootos.server.store.table.column import Base, read_clock
 
 
 class Machine(Base):
@@ -18,7 +18,8 @@ class Machine(Base):
     its agent sent (`wire.saved.SavedState`).
 
     `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was
-    said, `fingerprint` what it was known by then, `doubt` why the boot that speaks for it now is not believed.
+    said (`operation.standing`), `doubt` why the boot that speaks for it now is not believed. What it was known by then
+    are its rows of `Mark`.
     """
 
     __tablename__ = "machine"
@@ -50,7 +51,6 @@ class Machine(Base):
     boot_pk: Mapped[int | None]  # the boot that has the machine's identity now
     confirmed_at: Mapped[datetime | None]
     confirmed_by: Mapped[str] = mapped_column(default="")
-    fingerprint: Mapped[dict[str, Any] | None] = mapped_column(Json)
     doubt: Mapped[str] = mapped_column(default="")
 
 
@@ -74,7 +74,8 @@ class Boot(Base):
     """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
     was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
     what it may be sent beyond what every agent takes (`wire.ability`). `secure`: it registered over TLS. `words`: those
-    that its console shows, with blanks between them; empty where the agent cannot draw them."""
+    that its console shows, with blanks between them; empty where the agent cannot draw them. `inventory`: what it
+    tells, if that is not believed; else it is the machine's."""
 
     __tablename__ = "boot"
     __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
@@ -93,6 +94,7 @@ class Boot(Base):
     abilities: Mapped[list[str]] = mapped_column(default=list)
     secure: Mapped[bool] = mapped_column(default=False)
     words: Mapped[str] = mapped_column(default="")
+    inventory: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
 
 class Capture(Base):
@@ -137,3 +139,42 @@ class Mac(Base):
     machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
     mac: Mapped[str] = mapped_column(index=True)
     bound: Mapped[bool] = mapped_column(default=False)
+
+
+class Mark(Base):
+    """One value of what a machine was known by when it was confirmed: its fingerprint are all of them. `kind`: `uuid`,
+    `board`, `mac`, `tpm`; `value` is folded."""
+
+    __tablename__ = "mark"
+    __table_args__ = (UniqueConstraint("machine_id", "kind", "value"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    value: Mapped[str] = mapped_column(index=True)
+
+
+class ExpectedMac(Base):
+    """A MAC that the operator's list has for a machine: who shows it under that serial number is that machine."""
+
+    __tablename__ = "expected_mac"
+    __table_args__ = (UniqueConstraint("machine_id", "mac"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id", ondelete="CASCADE"))
+    mac: Mapped[str] = mapped_column(index=True)
+
+
+class EnrolRule(Base):
+    """Confirms machines that register from this network, of this vendor, until it ends. `network` and `vendor` are
+    empty where any will do; `vendor` is a pattern as in the support list."""
+
+    __tablename__ = "enrol_rule"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    network: Mapped[str] = mapped_column(default="")
+    vendor: Mapped[str] = mapped_column(default="")
+    created_by: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=read_clock)
+    ends_at: Mapped[datetime]
+    confirmed: Mapped[int] = mapped_column(default=0)
