@@ -13,6 +13,14 @@ from bootos.server.store.engine import Store
 from bootos.server.store.vault import Vault
 
 
+class TlsEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """Where machines reach this server over TLS, and the SHA-256 of the CA certificates (DER, in hex) that they may
+    know it by, the newest first. Empty: there is no such end."""
+
+    url: str = ""
+    fingerprints: tuple[str, ...] = ()
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """One server: its settings, its store, and what it keeps in memory and in its data directory."""
 
@@ -27,6 +35,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     pxe: PxeDirectory
     tree: NetbootTree
     operator_token: str
+    tls: TlsEnd = TlsEnd()
 
     @property
     def public_url(self) -> str:

@@ -6,13 +6,14 @@ All calls go to `SERVER_ADDR` + `PREFIX`, JSON in and out:
 | --- | --- |
 | GET  ``/``          | -> `Greeting`: proves that the server speaks v2 |
 | GET  ``/layers?image=V`` | -> list of `LayerOffer`: kernel modules for certain devices; asked before registering |
+| POST ``/key``       | `KeyCommitment` -> `KeyNonce`: before registering over TLS, for the words (`wire.words`) |
 | POST ``/register``  | `Registration` -> `Registered` (409 `Refusal`: another client holds this identity) |
 | GET  ``/order?wait_s=N`` | long-poll -> 200 `Order`, or 204 when there is none after N seconds |
 | POST ``/report``    | `Report` -> `Receipt` |
 | POST ``/mac``       | `MacUpload` -> `MacAccepted` |
 | POST ``/capture``   | `CaptureUpload` -> `CaptureAccepted` (409 `Refusal`: nobody asked for one) |
 
-All but the first three carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
+All but the first four carry `Authorization: Bearer <session>`; 401 `Refusal` means: register again.
 A report is *whole*: it holds the state of the job as the agent knows it, and a number that only grows.
 Repeating, losing or reordering reports does no harm; the server keeps the one with the highest number.
 Log lines carry numbers that only grow within a boot, with gaps (an agent that was restarted goes on above the
@@ -42,6 +43,14 @@ class Greeting(msgspec.Struct, kw_only=True):
     protocol: int
     server: str = ""
     abilities: list[str] = []  # what the server can be sent (`wire.ability`)
+    tls: "TlsOffer | None" = None  # None: the server has no TLS end
+
+
+class TlsOffer(msgspec.Struct, kw_only=True):
+    """Where an agent that came by http goes on, before it registers, and the CA that it must find there."""
+
+    url: str  # https://10.0.0.1:8084
+    ca_sha256: str  # of the CA certificate (DER), in hex
 
 
 class LayerOffer(msgspec.Struct, kw_only=True):
@@ -56,8 +65,25 @@ class LayerOffer(msgspec.Struct, kw_only=True):
     modules: dict[str, str] = {}  # name -> version
 
 
+class KeyCommitment(msgspec.Struct, kw_only=True):
+    """The boot key that the agent will register with, not shown yet (`wire.words.commit`)."""
+
+    boot_id: str
+    commitment: str
+
+
+class KeyNonce(msgspec.Struct, kw_only=True):
+    """The server's part of the words, 32 bytes in hex; the same again for the same commitment."""
+
+    nonce: str
+
+
 class Registration(msgspec.Struct, kw_only=True):
-    """Who the machine is and what runs on it. `sn` is the serial number that v1 knows too."""
+    """Who the machine is and what runs on it. `sn` is the serial number that v1 knows too.
+
+    `key` and `ca_sha256` are said over TLS alone: the boot key of the commitment that went to `/key`, and the CA that
+    the server's certificate was verified by.
+    """
 
     sn: str
     boot_id: str  # the kernel's random boot id
@@ -69,6 +95,8 @@ class Registration(msgspec.Struct, kw_only=True):
     protocol: int = VERSION
     drivers: list[str] = []  # names of the drivers that match this machine
     abilities: list[str] = []  # what this agent can be sent (`wire.ability`)
+    key: str = ""
+    ca_sha256: str = ""
     inventory: Inventory
 
 

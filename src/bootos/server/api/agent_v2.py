@@ -17,6 +17,7 @@ from bootos.server.operation.capture import take_upload
 from bootos.server.operation.next_boot import upload_mac
 from bootos.server.operation.order import take_order
 from bootos.server.operation.report import take_report
+from bootos.server.operation.words import answer_commitment
 from bootos.server.store.machine import find_session
 from bootos.wire import v2
 from bootos.wire.ability import OURS
@@ -39,7 +40,13 @@ def build_agent_router(context: Context) -> Router:
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
-        return v2.Greeting(protocol=v2.VERSION, server=f"bootos {__version__}", abilities=list(OURS))
+        tls = context.tls
+        return v2.Greeting(
+            protocol=v2.VERSION,
+            server=f"bootos {__version__}",
+            abilities=list(OURS),
+            tls=v2.TlsOffer(url=tls.url, ca_sha256=tls.fingerprints[0]) if tls.url else None,
+        )
 
     @get("/layers", sync_to_thread=True)
     def offer_layers(image: FromQuery[str] = "") -> list[v2.LayerOffer]:
@@ -52,7 +59,12 @@ def build_agent_router(context: Context) -> Router:
 
     @post("/register", sync_to_thread=True, status_code=200)
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
-        return registration.register(context, data, request.client.host if request.client else "")
+        address = request.client.host if request.client else ""
+        return registration.register(context, data, address, secure=request.scope["scheme"] == "https")
+
+    @post("/key", sync_to_thread=False, status_code=200)
+    def key(data: JSONBody[v2.KeyCommitment]) -> v2.KeyNonce:
+        return answer_commitment(context, data)
 
     def identify(authorization: str | None) -> int:
         with store.read() as session:
@@ -101,4 +113,4 @@ def build_agent_router(context: Context) -> Router:
     def capture(data: JSONBody[v2.CaptureUpload], request: Request) -> v2.CaptureAccepted:  # type: ignore[type-arg]
         return take_upload(context, request.headers.get("authorization"), data)
 
-    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, register, order, report, mac, capture])
+    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, key, register, order, report, mac, capture])

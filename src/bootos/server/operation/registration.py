@@ -18,6 +18,7 @@ from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, s
 from bootos.server.operation.next_boot import write_pinned_files
 from bootos.server.operation.standing import find_order_bar, settle_standing
 from bootos.server.operation.told import read_told
+from bootos.server.operation.words import draw_registered
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
@@ -29,12 +30,12 @@ from bootos.wire.ability import parse_abilities
 log = logging.getLogger(__name__)
 
 
-def register(context: Context, said: v2.Registration, address: str) -> v2.Registered:
-    """Give a boot of a machine a session; the machine is made when it is new. Raises UnusableError, and ConflictError
-    with the seconds to wait when another client holds the identity: that claim is recorded, and shown to the
-    operator."""
+def register(context: Context, said: v2.Registration, address: str, *, secure: bool = False) -> v2.Registered:
+    """Give a boot of a machine a session; the machine is made when it is new. `secure`: it came over TLS. Raises
+    UnusableError, and ConflictError with the seconds to wait when another client holds the identity: that claim is
+    recorded, and shown to the operator."""
     with context.store.write() as session:
-        outcome = _claim_identity(context, session, said, address)
+        outcome = _claim_identity(context, session, said, address, secure)
         if not isinstance(outcome, ConflictError):
             machine, token = outcome
             verdict = judge_model(session, machine)
@@ -53,11 +54,12 @@ def register(context: Context, said: v2.Registration, address: str) -> v2.Regist
 
 
 def _claim_identity(
-    context: Context, session: WriteSession, said: v2.Registration, address: str
+    context: Context, session: WriteSession, said: v2.Registration, address: str, secure: bool
 ) -> tuple[Machine, str] | ConflictError:
     """The machine and the token of its new session; or the refusal, whose claim must be committed too."""
     if not 0 < len(said.boot_id) <= 128:
         raise UnusableError("the boot id is empty or too long")
+    words = draw_registered(context, said, secure=secure)
     told = read_told(said, address)
     try:
         machine = find_or_enrol_told(session, told)
@@ -66,7 +68,8 @@ def _claim_identity(
         return taken.tell(told.name)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
-    if holder is not None and holder.boot_id != said.boot_id:
+    # Who says the boot id of the holder and does not have its key is another client: boot ids are no secret.
+    if holder is not None and (holder.boot_id != said.boot_id or holder.words not in ("", words)):
         record_claim(session, machine, said.boot_id, address)
         left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
         return ConflictError(
@@ -88,6 +91,7 @@ def _claim_identity(
     boot.serial += 1
     boot.closing = False
     boot.developer = said.developer
+    boot.secure, boot.words = secure, words
     boot.abilities = parse_abilities(said.abilities)
     boot.last_heard_at = read_clock()
     session.flush()

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,13 +23,18 @@ class Vault:
 
     def __init__(self, key_file: Path) -> None:
         key, _ = read_or_create(key_file, Fernet.generate_key() + b"\n", mode=0o600)
+        self._key = key.strip()
         try:
-            self._fernet = Fernet(key.strip())
+            self._fernet = Fernet(self._key)
         except ValueError as cause:
             raise BootosError(
                 f"{key_file} does not hold a key for the secrets",
                 hint="restore it from the backup; without it the stored secrets cannot be read",
             ) from cause
+
+    def derive_key(self, purpose: str) -> bytes:
+        """32 bytes for another purpose than the secrets, the same after a restart (RFC 5869, HKDF with SHA-256)."""
+        return HKDF(hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._key)
 
     def put(self, session: Session, name: str, value: str) -> bool:
         """Store a value; returns whether the name is new."""
