@@ -12,7 +12,7 @@ import pytest
 from sourcetree import parse_file
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
-SHARED = {"", "errors", "masking", "process", "document", "waiting", "printable"}
+SHARED = {"", "errors", "masking", "process", "document", "waiting", "printable", "threadpool"}
 MAY_IMPORT = {
     "template": SHARED,
     "wire": SHARED | {"template"},
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "repository": set(),
     "loader": set(),
     "printable": set(),
+    "threadpool": set(),
     "screen": {"printable"},
 }
 # Folders of `drivers` that several drivers use. No folder imports any other one.

@@ -35,9 +35,9 @@ from bootos.hardware import (
     virtual,
 )
 from bootos.hardware.notes import Notes
-from bootos.hardware.toolpool import ToolPool
 from bootos.hardware.tree import Tree
 from bootos.process import Runner, ToolError, run
+from bootos.threadpool import ThreadPool
 from bootos.wire.inventory import Bmc, Disk, Health, Inventory, LldpNeighbour, Nic, PciDevice, RaidController
 
 P = ParamSpec("P")
@@ -60,14 +60,14 @@ def collect_inventory(
 
 def collect_from(tree: Tree, run: Runner, *, pxe_mac: str | None = None) -> Inventory:
     """As `collect_inventory`, from a `Tree` of the caller's (`capture.py` has one that records)."""
-    with ToolPool(_TOOLS_AT_ONCE) as pool:
+    with ThreadPool(_TOOLS_AT_ONCE, "inventory") as pool:
         return _Collector(tree, run, pool).collect(pxe_mac)
 
 
 class _Collector:
     """One collection: starts the tools first, reads sysfs meanwhile, then takes what the tools found."""
 
-    def __init__(self, tree: Tree, run: Runner, pool: ToolPool) -> None:
+    def __init__(self, tree: Tree, run: Runner, pool: ThreadPool) -> None:
         self.tree = tree
         self.run = run
         self.pool = pool

@@ -1,7 +1,7 @@
 """Tries the server through every port that has an address, in the background, over and over. Called by `uplink`."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from bootos.agent.network.link import Interface
 from bootos.agent.network.networkfile import Names, Port
 from bootos.agent.network.reach import Reach, check_reach
+from bootos.threadpool import ThreadPool
 from bootos.waiting import Clock
 
 MOST_TRIALS = 16  # how many run at the same time
@@ -36,7 +37,7 @@ class Trials:
         self._connect_s = connect_s
         self._clock = clock
         self._trials: dict[str, Trial] = {}
-        self._pool = ThreadPoolExecutor(MOST_TRIALS, thread_name_prefix="reach")
+        self._pool = ThreadPool(MOST_TRIALS, "reach")
 
     def find(self, port: Port, item: Interface, find_names: Callable[[], Names]) -> Reach | None:
         """What the last try of this address came to; None: not known yet. When that is a while ago, a new one begins,
@@ -55,4 +56,4 @@ class Trials:
 
     def close(self) -> None:
         """Begin no more tries; those that run are left to end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()

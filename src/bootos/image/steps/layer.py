@@ -21,7 +21,7 @@ from bootos.repository import build_repo_file
 
 AGENT_PARTS = (
     *("__init__.py", "errors.py", "masking.py", "process.py", "document.py", "fetch.py", "repository.py"),
-    *("files.py", "printable.py", "waiting.py"),
+    *("files.py", "printable.py", "threadpool.py", "waiting.py"),
     *("template", "wire", "hardware", "drivers", "engine", "agent"),
 )
 """What of the package the agent needs; server, lab and image stay out of the in-memory OS."""

@@ -1,10 +1,11 @@
-"""Tools that run at the same time, in threads that do not hold up the end of the process: the interpreter waits at its
-end for those of `concurrent.futures`, and a tool may hang in the kernel for ever. Used by the inventory."""
+"""Calls that run at the same time, in threads that do not hold up the end of the process: the interpreter waits at its
+end for those of `concurrent.futures`, and what a tool or a connection waits for may never come."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -12,11 +13,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ToolPool:
+class ThreadPool:
     """At most `most` calls at a time. The end of a `with` block waits for all that was begun in it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, name: str) -> None:
         self._most = most
+        self._name = name
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -35,10 +37,20 @@ class ToolPool:
 
         self._calls.put(work)
         if len(self._threads) < self._most:
-            thread = threading.Thread(target=self._work, name=f"inventory_{len(self._threads)}", daemon=True)
+            thread = threading.Thread(
+                target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True
+            )
             self._threads.append(thread)
             thread.start()
         return future
+
+    def close(self) -> None:
+        """Begin no more calls; those that run are left to end, and what waits for a thread has no result."""
+        with suppress(Empty):
+            while True:
+                self._calls.get_nowait()
+        for _ in self._threads:
+            self._calls.put(None)
 
     def __enter__(self) -> Self:
         return self
