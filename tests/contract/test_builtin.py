@@ -1,5 +1,6 @@
 """What is declared of a built-in driver is what the driver itself says, and asking does not import it."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from bootos.drivers.bios.namefile import read_names
 from bootos.drivers.builtin import BUILTIN, MAKERS
 from bootos.drivers.registry import find_driver_names, match_drivers
 from bootos.hardware.raid import HARDWARE_DRIVERS
+from bootos.template.check import read_template
 from bootos.wire.inventory import Bmc, Disk, Inventory, PciDevice, RaidController, RedfishInterface, System
 
 SATA = Disk(index=0, name="sda", path="/dev/sda", size_bytes=1)
 STICK = Disk(index=0, name="sdb", path="/dev/sdb", size_bytes=1, removable=True)
 NVME = Disk(index=0, name="nvme0n1", path="/dev/nvme0n1", size_bytes=1)
+ALONE = {driver.name: driver.stands_alone for driver in BUILTIN}
 VENDORS = (
     None,
     "",
@@ -69,6 +72,16 @@ def test_a_driver_that_is_declared_for_a_machine_takes_it_and_no_other_does(mach
 
 def test_a_driver_has_the_name_it_is_declared_with() -> None:
     assert [entry.load().name for entry in BUILTIN] == [entry.name for entry in BUILTIN]
+
+
+def test_a_driver_that_stands_alone_is_refused_beside_every_other_and_no_other_is() -> None:
+    names = [driver.name for driver in BUILTIN if driver.name.startswith("raid.")]
+    for one, other in itertools.permutations(names, 2):
+        _, problems = read_template({"name": "t", "raid": [{"driver": one}, {"driver": other}]})
+        told = {problem.path for problem in problems if "cannot stand beside another" in problem.message}
+        alone = {f"raid[{n}].driver" for n, name in enumerate((one, other)) if ALONE[name]}
+        assert told == alone, (one, other)
+    assert sum(ALONE.values()) == 1
 
 
 def test_the_makers_are_known_by_the_names_of_their_files() -> None:

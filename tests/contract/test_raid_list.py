@@ -16,7 +16,7 @@ from sysfsbackplane import SysfsBackplane
 from bootos.drivers.disk.partition import PartitionDriver
 from bootos.drivers.raid.megaraid import MegaraidDriver
 from bootos.drivers.raid.mvcli import MvcliDriver
-from bootos.engine.export import build_raid
+from bootos.engine.export import build_raid, build_template
 from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job, view_action
 from bootos.engine.planhash import hash_plan
@@ -190,3 +190,14 @@ def test_software_raid_is_exported_beside_no_controller() -> None:
     parts = {"raid.mdadm": {"arrays": [{"name": "soft"}]}, "raid.mvcli": {"arrays": [{"name": "os"}]}}
     assert build_raid(parts, Inventory(collected_at=""), notes) == {"arrays": [{"name": "os"}]}
     assert notes == ["the arrays of raid.mdadm are left out: they need a template and a job of their own"]
+
+
+def test_of_drivers_that_have_nothing_to_say_nothing_is_exported() -> None:
+    class Silent(MvcliDriver):
+        def export(self, state: Any) -> dict[str, Any]:
+            return {"raid": {"arrays": []}}
+
+    other = Silent()
+    other.name = "raid.other"
+    document, notes = build_template(Inventory(collected_at=""), [(Silent(), None), (other, None)])
+    assert ("raid" in document, notes) == (False, [])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bootos.drivers.contract import Driver
+from bootos.template.raid import SOFTWARE
 from bootos.wire.inventory import Inventory
 
 # SMBIOS vendor names, lower case, of makers whose BIOS tool there is a driver for; as in bios/names/MAKER.toml
@@ -28,11 +29,13 @@ Need = Callable[[Inventory], bool]
 
 
 class Builtin(NamedTuple):
-    """One driver: its name, `module:class` below `bootos.drivers`, and whether it takes a machine."""
+    """One driver: its name, `module:class` below `bootos.drivers`, and whether it takes a machine. `stands_alone`: its
+    section of `raid` is the only one of a template."""
 
     name: str
     where: str
     needs: Need
+    stands_alone: bool = False
 
     def load(self) -> Driver:
         """The driver itself."""
@@ -103,7 +106,7 @@ BUILTIN = (
     Builtin("firmware.package", "firmware.package:PackageDriver", needs_nothing),
     Builtin("firmware.fwupd", "firmware.fwupd:FwupdDriver", needs_nothing),
     Builtin("firmware.flashrom", "firmware.flashrom:FlashromDriver", needs_nothing),
-    Builtin("raid.mdadm", "raid.mdadm:MdadmDriver", has_fixed_disks),
+    Builtin(SOFTWARE, "raid.mdadm:MdadmDriver", has_fixed_disks, stands_alone=True),
     Builtin("raid.megaraid", "raid.megaraid:MegaraidDriver", has_controller_of("raid.megaraid")),
     Builtin("raid.smartarray", "raid.smartarray:SmartArrayDriver", has_controller_of("raid.smartarray")),
     Builtin("raid.adaptec", "raid.adaptec:AdaptecDriver", has_controller_of("raid.adaptec")),

@@ -18,6 +18,7 @@ from bootos.template.expect import (
     RaidExpected,
     SlotExpected,
 )
+from bootos.template.raid import SOFTWARE
 from bootos.template.range import parse_range, parse_sizes, read_speed
 from bootos.template.size import TOLERANCE, format_size
 from bootos.template.version import is_within
@@ -46,7 +47,7 @@ def find_differences(expect: Expect, inventory: Inventory) -> list[Problem]:
         fits_nic = [item for item in inventory.nics if is_nic(nic, item)]
         all_nics = [describe_nic(item) for item in inventory.nics]
         found.compare_kind(f"expect.nics[{number}]", "network interfaces", nic, len(fits_nic), all_nics)
-    controllers = [item for item in inventory.raid if item.driver != "raid.mdadm"]
+    controllers = [item for item in inventory.raid if item.driver != SOFTWARE]
     for number, raid in enumerate(expect.raid):
         fits_raid = [item for item in controllers if is_controller(raid, item)]
         all_raid = [describe_controller(item) for item in controllers]

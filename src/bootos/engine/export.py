@@ -8,11 +8,12 @@ from typing import Any
 from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Exporter
 from bootos.errors import MISREADINGS
+from bootos.template.raid import SOFTWARE
 from bootos.template.size import format_size
 from bootos.wire.inventory import Dimm, Disk, DiskType, Inventory
 
-SOFTWARE = "raid.mdadm"
 _KNOWN = frozenset(entry.name for entry in BUILTIN)
+_ALONE = frozenset(entry.name for entry in BUILTIN if entry.stands_alone)
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def build_template(
                 taken[section] = driver.name
     if raid:
         document["raid"] = build_raid(raid, inventory, notes)
+        if not document["raid"]:
+            del document["raid"]
     secrets = sorted(set(find_references(document)))
     notes += [f"store the secret {name!r}: bootos secret set {name}" for name in secrets]
     return document, notes
@@ -62,13 +65,13 @@ def build_template(
 def build_raid(
     parts: dict[str, dict[str, Any]], inventory: Inventory, notes: list[str]
 ) -> dict[str, Any] | list[dict[str, Any]]:
-    """The section `raid` of what each driver exports, by its name: one section, or the list of them, without md beside
-    others. A driver is named where another one could be chosen. A name that two have is kept for the first, and a note
-    says so."""
+    """The section `raid` of what each driver exports, by its name: one section, or the list of them, without one that
+    stands alone beside others; empty: they have nothing. A driver is named where another one could be chosen. A name
+    that two have is kept for the first, and a note says so."""
     cards = {entry.driver for entry in inventory.raid if entry.driver in _KNOWN} - {SOFTWARE}
-    if len(parts) > 1 and SOFTWARE in parts:
-        parts = {name: part for name, part in parts.items() if name != SOFTWARE}
-        notes.append(f"the arrays of {SOFTWARE} are left out: they need a template and a job of their own")
+    for alone in _ALONE & parts.keys() if len(parts) > 1 else ():
+        parts = {name: part for name, part in parts.items() if name != alone}
+        notes.append(f"the arrays of {alone} are left out: they need a template and a job of their own")
     if len(parts) == 1:
         ((name, part),) = parts.items()
         return {"driver": name, **part} if cards - {name} else part
@@ -83,7 +86,7 @@ def build_raid(
         part = {**parts[name], "arrays": [array for array in arrays if taken[array["name"]] == name]}
         part = {key: value for key, value in part.items() if value}
         listed += [{"driver": name, **part}] if part else []
-    return listed if len(listed) > 1 else listed[0]
+    return listed if len(listed) != 1 else listed[0]
 
 
 def build_name(inventory: Inventory) -> str:

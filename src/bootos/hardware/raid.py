@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine, parse_level
 from bootos.hardware.tree import Tree
 from bootos.process import Runner
+from bootos.template.raid import SOFTWARE
 from bootos.wire.inventory import Disk, PciDevice, RaidArray, RaidController, RaidDrive
 
 TIMEOUT_S = 60.0
-MD_DRIVER = "raid.mdadm"
 _RAID_CLASS = "0104"
 # RAID controllers whose PCI class is SAS (0107), as that of plain HBAs. Their kernel module tells them apart.
 _RAID_MODULES = frozenset({"smartpqi"})
@@ -110,7 +110,7 @@ def build_md(
         array.hotspares.sort()
     return RaidController(
         name="md",
-        driver=MD_DRIVER,
+        driver=SOFTWARE,
         model="Linux software RAID",
         arrays=found,
         drives=sorted(drives.values(), key=lambda drive: drive.id),

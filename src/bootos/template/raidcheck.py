@@ -7,10 +7,9 @@ from bootos.template.drivelist import DriveList, parse_drives
 from bootos.template.imsmcheck import check_containers, check_imsm, find_container
 from bootos.template.model import Template
 from bootos.template.place import Places, claim_name
-from bootos.template.raid import ArrayWanted, Drives, DriveSelect, Raid
+from bootos.template.raid import SOFTWARE, ArrayWanted, Drives, DriveSelect, Raid
 from bootos.template.size import parse_bytes, parse_range
 
-_SOFTWARE = "raid.mdadm"
 # The numbers are those of SNIA's definitions. mdadm would also make a RAID 5 of two drives, a RAID 6 of three and a
 # RAID 10 of two or three, which is a mistake of the operator. RAID 0 of one drive is allowed, as some controllers can
 # show a single drive to the system in no other way.
@@ -42,9 +41,9 @@ def _check_drivers(sections: Sequence[Raid], numbers: Sequence[int]) -> Problems
             message = f"{section.driver!r} is the driver of raid[{taken[section.driver]}] already"
             hint = "one section may have arrays on several controllers: controller of each array"
             problems.complain(f"raid[{number}].driver", message, hint)
-        elif section.driver == _SOFTWARE and len(sections) > 1:
+        elif section.driver == SOFTWARE and len(sections) > 1:
             message = (
-                f"{_SOFTWARE} cannot stand beside another driver: its disks may be another section's arrays"
+                f"{SOFTWARE} cannot stand beside another driver: its disks may be another section's arrays"
             )
             problems.complain(f"raid[{number}].driver", message, "give it a template and a job of its own")
         elif section.driver is not None:

@@ -24,9 +24,9 @@ from bootos.errors import BootosError, Problem, Problems, ProblemsError
 from bootos.template.check import read_template
 from bootos.template.drivelist import parse_drives
 from bootos.template.model import Raid, Template
+from bootos.template.raid import SOFTWARE
 from bootos.wire.inventory import Inventory
 
-SOFTWARE = "raid.mdadm"
 LEVELS = ("0", "1", "5", "6", "10", "50", "60")
 REDUNDANT = frozenset({"1", "5", "6", "10", "50", "60"})
 

@@ -19,12 +19,12 @@ from bootos.errors import BootosError
 from bootos.hardware import block, bmc, dmi, nic
 from bootos.hardware.tree import Tree
 from bootos.template.firmware import Component
+from bootos.template.raid import SOFTWARE
 from bootos.wire.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
 QUERY_TIMEOUT_S = 90.0
-SOFTWARE = "raid.mdadm"
 Finder = Callable[[str], str | None]  # returns the path of a program, as shutil.which does
 
 

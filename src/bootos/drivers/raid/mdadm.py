@@ -23,7 +23,7 @@ from bootos.drivers.storage.read import read_storage
 from bootos.drivers.storage.settle import settle
 from bootos.drivers.storage.state import Storage
 from bootos.template.model import Template
-from bootos.template.raid import find_only, list_sections
+from bootos.template.raid import SOFTWARE, find_only, list_sections
 from bootos.wire.inventory import Inventory
 
 CREATE_TIMEOUT_S = 120.0
@@ -32,7 +32,7 @@ CREATE_TIMEOUT_S = 120.0
 class MdadmDriver:
     """Priority 0: a driver for a hardware controller that the machine has comes before it."""
 
-    name = "raid.mdadm"
+    name = SOFTWARE
     section = "raid"
     title = "Software RAID (Linux md)"
     state_type = MdState

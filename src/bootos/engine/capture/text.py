@@ -10,6 +10,7 @@ from bootos.engine.capture.disktext import list_disks
 from bootos.engine.capture.understand import Understood
 from bootos.hardware.describe import build_summary, format_size
 from bootos.printable import show_lines
+from bootos.template.raid import SOFTWARE
 from bootos.wire.inventory import Dimm, Disk, Inventory, RaidController
 
 _WIDTH = 100
@@ -63,7 +64,7 @@ def _build_rows(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[s
 def _tell_raid(found: Understood) -> Iterator[Iterator[str]]:
     """A part for each controller, as its driver reads it; as the inventory has it where no driver took it (the same PCI
     address is the same card)."""
-    seen = {"raid.mdadm"} if any("arrays" in state for state in found.states.values()) else set()
+    seen = {SOFTWARE} if any("arrays" in state for state in found.states.values()) else set()
     for name, state in found.states.items():
         for controller in state.get(_CONTROLLERS) or ():
             seen |= {name, controller.get("pci_address") or name}
