@@ -7,8 +7,8 @@ import msgspec
 from bootos.template.value import Name
 
 SOFTWARE = "raid.mdadm"
-"""The driver of Linux md: of all drivers of `raid`, the one that needs no controller and makes arrays of what the kernel
-sees. So no other section of a list stands beside its own: that one's arrays would be disks to it."""
+"""The driver of Linux md: of all drivers of `raid`, the one that needs no controller and makes arrays of what the
+kernel sees. So no other section of a list stands beside its own: that one's arrays would be disks to it."""
 
 
 class DriveSelect(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
