@@ -159,15 +159,28 @@ def test_how_large_it_may_be_is_said(service: HostileService) -> None:
     assert service.asked.count(BAD) == 1  # it is not asked for again
 
 
-def test_a_byte_a_second_ends(service: HostileService) -> None:
-    clock = StillClock()
+Trickle = Callable[[], Iterator[bytes]]
 
-    def trickle() -> Iterator[bytes]:
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def trickle(clock: StillClock) -> Trickle:
+    """An answer without end, of which a byte comes each second of the clock."""
+
+    def send() -> Iterator[bytes]:
         yield HEAD + b"\r\n"
         while True:
             clock.sleep(1.0)
             yield b" "
 
+    return send
+
+
+def test_a_byte_a_second_ends(service: HostileService, clock: StillClock, trickle: Trickle) -> None:
     service.sent[BAD] = trickle
     with open_client(service, Bounds(reading_s=1e9), clock) as client:
         assert [body["Id"] for body in client.get_members(LIST)] == ["1"]
@@ -175,15 +188,9 @@ def test_a_byte_a_second_ends(service: HostileService) -> None:
         assert BAD in said and "not whole after 120 s" in said
 
 
-def test_a_request_that_may_take_long_has_as_long_for_its_answer(service: HostileService) -> None:
-    clock = StillClock()
-
-    def trickle() -> Iterator[bytes]:
-        yield HEAD + b"\r\n"
-        while True:
-            clock.sleep(1.0)
-            yield b" "
-
+def test_a_request_that_may_take_long_has_as_long_for_its_answer(
+    service: HostileService, clock: StillClock, trickle: Trickle
+) -> None:
     service.sent_to_post[BAD] = trickle
     with open_client(service, Bounds(), clock) as client:
         with pytest.raises(RedfishError, match="not whole after 1800 s"):
@@ -244,9 +251,9 @@ def test_a_service_that_answers_nothing_three_times_in_a_row_does_not_answer(ser
     assert silent[5] not in service.asked
 
 
-def test_what_is_never_answered_is_a_part_of_what_reading_may_take(service: HostileService) -> None:
-    clock = StillClock()
-
+def test_what_is_never_answered_is_a_part_of_what_reading_may_take(
+    service: HostileService, clock: StillClock
+) -> None:
     def say_nothing() -> Iterator[bytes]:
         clock.sleep(500.0)
         yield b""
@@ -295,9 +302,7 @@ def test_all_that_is_read_has_a_size(service: HostileService) -> None:
     assert not set(members[len(read) :]) & set(service.asked)
 
 
-def test_all_that_is_read_has_a_deadline_and_tasks_go_on(service: HostileService) -> None:
-    clock = StillClock()
-
+def test_all_that_is_read_has_a_deadline_and_tasks_go_on(service: HostileService, clock: StillClock) -> None:
     def answer_late() -> Iterator[bytes]:
         clock.sleep(500.0)
         yield HEAD + b'\r\n{"Id": "late"}'
