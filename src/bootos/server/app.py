@@ -169,6 +169,6 @@ def build_app(context: Context) -> Litestar:
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             description="Operator calls need the header `Authorization: Bearer <operator token>`.",
         ),
-        request_max_body_size=settings.body_max_bytes,
+        request_max_body_size=settings.limits.operator_body_bytes,
         logging_config=None,
     )

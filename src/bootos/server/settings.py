@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from bootos.server.limit import LIMITS, Limits
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`public_url` is how machines reach the server; `append` are extra kernel arguments for BootOS.
@@ -39,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     poll_s: int = 25
     session_grace_s: float = 40
     legacy_grace_s: int = 150
-    body_max_bytes: int = 8 * 1024 * 1024
+    limits: Limits = LIMITS
 
     @property
     def database_url(self) -> str:

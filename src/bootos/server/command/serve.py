@@ -109,12 +109,19 @@ def serve(
             "imported row or a person; also a rule.",
         ),
     ] = "import",
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", metavar="NAME=VALUE", help="Another limit than that of docs/limits.md; once for each."
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
 ) -> None:
     """Run the server: boot files, agents, operator API and web pages.
 
     Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos
     """
+    from bootos.server.limit import parse_limits
     from bootos.server.serve import run_server
     from bootos.server.settings import Settings
 
@@ -167,6 +174,7 @@ def serve(
             require_signature=require_signature,
             enrol="open" if enrol == "open" else "confirm",
             secrets_after=cast(Literal["words", "import", "rule"], secrets_after),
+            limits=parse_limits(limit or []),
         )
     )
 

@@ -1,0 +1,233 @@
+"""The one table of what the server takes: every bound that a client can come to, its unit, what it counts and what is
+answered when it is passed.
+
+Every part takes its bounds from `settings.limits`, so that a site, and a test, may set others (`bootos serve --limit
+NAME=VALUE`). `python -m bootos.server.limit` writes `docs/limits.md` from it; a test says when that is out of date.
+"""
+
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import msgspec
+
+from bootos.errors import BootosError
+from bootos.server.fault import RequestError
+
+PAGE = Path(__file__).parents[3] / "docs/limits.md"
+
+
+class TooLargeError(RequestError):
+    """The body is larger than this call takes."""
+
+    status = 413
+
+
+class TooManyError(RequestError):
+    """So many are not taken at present; the same call may work later."""
+
+    status = 429
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What a limit is about: the part of the server, its unit, what it counts, the answer when it is passed."""
+
+    part: str
+    unit: str
+    counts: str
+    answer: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The table. The defaults are the values of a server that was told no others."""
+
+    body_bytes: Annotated[
+        int,
+        Row("bodies", "bytes", "the body of a call of the machines' side", "413 with the size that is taken"),
+    ] = 256 * 1024
+    registration_bytes: Annotated[
+        int, Row("bodies", "bytes", "a registration, which has an inventory in it", "413")
+    ] = 2 * 1024 * 1024
+    report_bytes: Annotated[
+        int,
+        Row(
+            "bodies",
+            "bytes",
+            "a report, or the upload of a capture, of an agent with a session: a report has log lines, the inventory "
+            "and the saved state in it",
+            "413",
+        ),
+    ] = 6 * 1024 * 1024
+    operator_body_bytes: Annotated[
+        int, Row("bodies", "bytes", "the body of an operator's call, a piece of an image among them", "413")
+    ] = 8 * 1024 * 1024
+    json_depth: Annotated[
+        int,
+        Row(
+            "bodies", "levels", "lists and objects of JSON, one inside the other", "400: where it is too deep"
+        ),
+    ] = 100
+    list_items: Annotated[
+        int,
+        Row(
+            "bodies",
+            "items",
+            "each list and each table of an inventory",
+            "the rest is left out; a note says so",
+        ),
+    ] = 4096
+    text_letters: Annotated[
+        int, Row("bodies", "characters", "each text of an inventory", "the rest is left out")
+    ] = 4096
+
+    connections: Annotated[
+        int, Row("connections", "connections", "all that are open at the same time", "closed at once")
+    ] = 16_384
+    connections_per_address: Annotated[
+        int, Row("connections", "connections", "those of one address at the same time", "closed at once")
+    ] = 512
+    header_s: Annotated[
+        int, Row("connections", "seconds", "until the head of a request has come", "closed")
+    ] = 15
+    body_s: Annotated[int, Row("connections", "seconds", "until the body of a request has come", "408")] = 60
+    handshake_s: Annotated[int, Row("connections", "seconds", "until a TLS handshake is done", "closed")] = 15
+    handshakes: Annotated[
+        int, Row("connections", "handshakes", "TLS handshakes that are not done yet", "closed at once")
+    ] = 256
+    bodies_in_memory_bytes: Annotated[
+        int, Row("connections", "bytes", "all bodies that are being read", "503: the same call works later")
+    ] = 64 * 1024 * 1024
+
+    registrations_per_address: Annotated[
+        int,
+        Row("registrations", "a minute", "registrations from one address", "429 with the seconds to wait"),
+    ] = 60
+    registrations_per_minute: Annotated[
+        int,
+        Row("registrations", "a minute", "registrations of machines that are not confirmed", "429"),
+    ] = 600
+    new_per_address: Annotated[
+        int,
+        Row(
+            "registrations",
+            "machines",
+            "new machines that registered from one address; machines that were confirmed, or that an operator named, "
+            "never count",
+            "the one of that address that was silent for longest goes; when none is silent, 429",
+        ),
+    ] = 32
+    new_per_network: Annotated[
+        int,
+        Row(
+            "registrations",
+            "machines",
+            "new machines of one network (IPv4 /24, IPv6 /64)",
+            "the silent one goes, else 429",
+        ),
+    ] = 512
+    new_machines: Annotated[
+        int, Row("registrations", "machines", "all new machines", "the silent one goes, else 429")
+    ] = 4096
+
+    log_line_letters: Annotated[int, Row("log", "characters", "a line of a log", "the rest is left out")] = (
+        8192
+    )
+    job_log_bytes: Annotated[
+        int, Row("log", "bytes", "the log of a job", "one line says what was cut; the job goes on")
+    ] = 32 * 1024 * 1024
+    boot_log_bytes: Annotated[
+        int, Row("log", "bytes", "what one boot of a machine logs, in jobs and beside them", "as for a job")
+    ] = 32 * 1024 * 1024
+    new_log_bytes: Annotated[
+        int, Row("log", "bytes", "what one boot of a new machine logs", "as for a job")
+    ] = 256 * 1024
+
+    page_rows: Annotated[
+        int, Row("lists", "rows", "a page of a list, when none is asked for", "the cursor of the next page")
+    ] = 200
+    page_rows_most: Annotated[int, Row("lists", "rows", "a page of a list, at most", "400")] = 1000
+    health_sentences: Annotated[
+        int, Row("lists", "sentences", "different sentences on the page Health", "the oldest goes")
+    ] = 100
+
+    kept_log_days: Annotated[
+        int, Row("retention", "days", "logs of jobs that ended", "removed; at least 30")
+    ] = 180
+    kept_job_days: Annotated[
+        int,
+        Row(
+            "retention",
+            "days",
+            "jobs that ended; certificates of what was erased stay",
+            "removed; at least 30",
+        ),
+    ] = 730
+    kept_inventory_days: Annotated[
+        int,
+        Row(
+            "retention",
+            "days",
+            "the inventory before a job; the newest of a machine stays",
+            "removed; at least 30",
+        ),
+    ] = 180
+
+
+LIMITS = Limits()
+ROWS: dict[str, Row] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Limits, include_extras=True).items()
+}
+
+
+def parse_limits(words: list[str]) -> Limits:
+    """The table with other values, as `bootos serve --limit NAME=VALUE` gives them. Raises BootosError."""
+    values: dict[str, int] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ROWS:
+            raise BootosError(f"there is no limit {name!r}", hint=f"one of: {', '.join(ROWS)}")
+        if not (value.isascii() and value.isdigit() and 0 < len(value) < 16) or int(value) == 0:
+            raise BootosError(f"{word!r} gives no value", hint=f"as {name}={getattr(LIMITS, name)}")
+        values[name] = int(value)
+    return msgspec.structs.replace(LIMITS, **values)
+
+
+def build_page() -> str:
+    """The page of the documents."""
+    lines = [
+        "# Limits",
+        "",
+        "What the server takes. Written by `python -m bootos.server.limit` from the table in `server/limit.py`, from",
+        "which every part of the server has its bounds. `bootos serve --limit NAME=VALUE`, once for each, sets others.",
+        "",
+        "Who passes a limit is answered with a status of 4xx and words that say what to do, or is cut as the table",
+        "says.",
+    ]
+    part = ""
+    for name, row in ROWS.items():
+        if row.part != part:
+            part = row.part
+            lines += [
+                "",
+                f"## {part.capitalize()}",
+                "",
+                "| name | value | counts | past it |",
+                "| --- | --- | --- | --- |",
+            ]
+        lines.append(f"| `{name}` | {_show(getattr(LIMITS, name), row.unit)} | {row.counts} | {row.answer} |")
+    return "\n".join(lines) + "\n"
+
+
+def _show(value: int, unit: str) -> str:
+    if unit == "bytes" and value % 1024 == 0:
+        return f"{value // 2**20} MiB" if value % 2**20 == 0 else f"{value // 1024} KiB"
+    return f"{value:,} {unit}"
+
+
+def main() -> None:
+    """Write the page into the source tree's `docs`."""
+    PAGE.write_text(build_page())
+    print(f"docs/{PAGE.name}")
+
+
+if __name__ == "__main__":
+    main()
