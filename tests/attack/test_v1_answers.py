@@ -65,7 +65,7 @@ def test_every_answer_of_v1_is_text_that_no_browser_runs(server: Running) -> Non
 
 
 def test_a_body_that_is_too_large_is_answered_with_text_that_no_browser_runs(server: Running) -> None:
-    size = server.context.settings.limits.operator_body_bytes + 1
+    size = server.context.settings.limits.body_bytes + 1
     answer = server.request("POST", f"{v1.PREFIX}/report/deviceMacInfo", b" " * size)
     assert answer.status == 413
     check_no_browser_runs(answer)

@@ -1,8 +1,8 @@
 """The one table of what the server takes: every bound that a client can come to, its unit, what it counts and what is
 answered when it is passed.
 
-Every part takes its bounds from `settings.limits`, so that a site, and a test, may set others (`bootos serve --limit
-NAME=VALUE`). `python -m bootos.server.limit` writes `docs/limits.md` from it; a test says when that is out of date.
+Every part takes its bounds from the `Limits` of the settings, so that a site, and a test, may set others (`bootos serve
+--limit NAME=VALUE`). `python -m bootos.server.limit` writes `docs/limits.md` from it; a test says when that is old.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ import msgspec
 
 from bootos.errors import BootosError
 from bootos.server.fault import RequestError
+from bootos.wire.body import MOST_DEPTH
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 
@@ -56,7 +57,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             "and the saved state in it",
             "413",
         ),
-    ] = 6 * 1024 * 1024
+    ] = 8 * 1024 * 1024
+    v1_log_bytes: Annotated[
+        int,
+        Row(
+            "bodies",
+            "bytes",
+            "a report of progress over Cloudboot v1, which has the whole log of a step in it",
+            "413",
+        ),
+    ] = 4 * 1024 * 1024
     operator_body_bytes: Annotated[
         int, Row("bodies", "bytes", "the body of an operator's call, a piece of an image among them", "413")
     ] = 8 * 1024 * 1024
@@ -65,7 +75,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Row(
             "bodies", "levels", "lists and objects of JSON, one inside the other", "400: where it is too deep"
         ),
-    ] = 100
+    ] = MOST_DEPTH
     list_items: Annotated[
         int,
         Row(

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from bootos.errors import BootosError
+from bootos.wire.body import BodyError, check_body
 
 PREFIX = "/api/osinstall/v1"
 # How the User-Agent of our own agent begins. That of agents of other makers is Go-http-client/1.1.
@@ -155,8 +156,8 @@ class Envelope(msgspec.Struct, kw_only=True, rename="pascal"):
 def read_request(body: bytes, model: type[T]) -> T:
     """Decode a request's body. Raises MalformedError."""
     try:
-        value = msgspec.json.decode(body)
-    except msgspec.DecodeError as cause:
+        value = msgspec.json.decode(check_body(body))
+    except (msgspec.DecodeError, BodyError) as cause:
         raise MalformedError(str(cause)) from cause
     if value is None:
         return model()

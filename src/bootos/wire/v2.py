@@ -21,7 +21,7 @@ milliseconds since boot); they are sent again from `Receipt.log_next` (highest s
 """
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -35,6 +35,9 @@ COMPARED = frozenset({"id", "driver", "state", "plan_hash", "boot_id", "job_id",
 """What programs compare, or is sealed: there nobody masks anything, since a secret that is `ADMIN` must not change the
 id of an action on a user `ADMIN`. A server masks all other texts of a report, whatever they are: what an agent sends is
 not trusted to be clean. A saved state has a rule of its own (`wire.saved.FREE_TEXT`)."""
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 2)]
+"""A number of a report or of a line; the next one is of 64 bits as well."""
 
 
 class Greeting(msgspec.Struct, kw_only=True):
@@ -228,7 +231,7 @@ TERMINAL = frozenset({JobState.PLANNED, JobState.SUCCEEDED, JobState.FAILED, Job
 
 
 class LogLine(msgspec.Struct, kw_only=True):
-    n: int
+    n: Number
     at: str
     text: str
     level: str = "info"
@@ -245,7 +248,7 @@ class HookResult(msgspec.Struct, kw_only=True):
 class Report(msgspec.Struct, kw_only=True):
     """The whole state of the agent's work. `job_id` None: only log lines, before or between jobs."""
 
-    number: int
+    number: Number
     boot_id: str
     job_id: str | None = None
     state: JobState = JobState.RUNNING

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from bootos import __version__
+from bootos.server.body import build_json_request
 from bootos.server.context import Context
 from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
@@ -37,6 +40,7 @@ class Waiter(msgspec.Struct):
 def build_agent_router(context: Context) -> Router:
     """The handlers of all calls of `wire.v2`, below its prefix."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
+    limits = settings.limits
 
     @get("/", sync_to_thread=False)
     def greet() -> v2.Greeting:
@@ -57,7 +61,12 @@ def build_agent_router(context: Context) -> Router:
         place = "" if version == LOCAL else f"images/{version}/"
         return layers.list_offers(directory, place) if directory is not None else []
 
-    @post("/register", sync_to_thread=True, status_code=200)
+    @post(
+        "/register",
+        sync_to_thread=True,
+        status_code=200,
+        request_max_body_size=limits.registration_bytes,
+    )
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
         address = request.client.host if request.client else ""
         return registration.register(context, data, address, secure=request.scope["scheme"] == "https")
@@ -69,6 +78,12 @@ def build_agent_router(context: Context) -> Router:
     def identify(authorization: str | None) -> int:
         with store.read() as session:
             return find_session(session, authorization)[0].id
+
+    async def check_large(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """A guard: a large body is read only for who has a session. Raises UnauthorizedError."""
+        length = connection.headers.get("content-length", "")
+        if not length.isascii() or not length.isdigit() or len(length) > 9 or int(length) > limits.body_bytes:
+            await asyncio.to_thread(identify, connection.headers.get("authorization"))
 
     # Each session, with the mark of its machine at which there was no order. While the mark is the same, the next poll
     # is answered without reading the store.
@@ -101,7 +116,13 @@ def build_agent_router(context: Context) -> Router:
                 if not await hub.wait(topic, mark, deadline - time.monotonic()):
                     return Response(content=None, status_code=204)
 
-    @post("/report", sync_to_thread=True, status_code=200)
+    @post(
+        "/report",
+        sync_to_thread=True,
+        status_code=200,
+        request_max_body_size=limits.report_bytes,
+        guards=[check_large],
+    )
     def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
         return take_report(context, request.headers.get("authorization"), data)
 
@@ -109,8 +130,19 @@ def build_agent_router(context: Context) -> Router:
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
         return upload_mac(context, request.headers.get("authorization"), data)
 
-    @post("/capture", sync_to_thread=True, status_code=200)
+    @post(
+        "/capture",
+        sync_to_thread=True,
+        status_code=200,
+        request_max_body_size=limits.report_bytes,
+        guards=[check_large],
+    )
     def capture(data: JSONBody[v2.CaptureUpload], request: Request) -> v2.CaptureAccepted:  # type: ignore[type-arg]
         return take_upload(context, request.headers.get("authorization"), data)
 
-    return Router(v2.PREFIX, route_handlers=[greet, offer_layers, key, register, order, report, mac, capture])
+    return Router(
+        v2.PREFIX,
+        request_class=build_json_request(limits),
+        request_max_body_size=limits.body_bytes,
+        route_handlers=[greet, offer_layers, key, register, order, report, mac, capture],
+    )

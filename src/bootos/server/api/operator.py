@@ -14,6 +14,7 @@ from bootos.server.api.operator_machine import build_machine_calls
 from bootos.server.api.operator_pool import build_pool_calls
 from bootos.server.api.operator_template import build_template_calls
 from bootos.server.auth import OperatorGuard
+from bootos.server.body import build_json_request
 from bootos.server.context import Context
 from bootos.server.view.audit import AuditView, list_audit
 
@@ -46,6 +47,8 @@ def build_operator_router(context: Context) -> Router:
         PREFIX,
         guards=[OperatorGuard(context.operator_token)],
         tags=["operator"],
+        request_class=build_json_request(context.settings.limits),
+        request_max_body_size=context.settings.limits.operator_body_bytes,
         route_handlers=[
             *build_machine_calls(context),
             *build_template_calls(context),

@@ -12,6 +12,7 @@ from bootos.server.context import Context
 from bootos.server.image.upload import FileState
 from bootos.server.operation import image as operation
 from bootos.server.operation.image import NewImage, NewPin, Publication
+from bootos.server.parameter import Offset, RowId
 from bootos.server.view import image as view
 from bootos.server.view.image import ImageView, PinsView, PinView, UploadView
 
@@ -34,12 +35,12 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     def begin_upload(data: JSONBody[NewImage]) -> UploadView:
         return operation.begin_upload(context, data)
 
-    @put("/images/{version:str}/files", status_code=200)
+    @put("/images/{version:str}/files", status_code=200, request_class=Request)
     async def write_piece(
         request: Request,  # type: ignore[type-arg]
         version: FromPath[str],
         name: Annotated[str, QueryParameter()],
-        offset: Annotated[int, QueryParameter(ge=0)],
+        offset: Offset,
     ) -> FileState:
         content = await request.body()
         return await asyncio.to_thread(operation.write_piece, context, version, name, offset, content)
@@ -70,7 +71,7 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
         return operation.add_pin(context, read_actor(request), data)
 
     @delete("/pins/{pin:int}", sync_to_thread=True, status_code=204)
-    def remove_pin(pin: FromPath[int], request: Caller) -> None:
+    def remove_pin(pin: RowId, request: Caller) -> None:
         operation.remove_pin(context, read_actor(request), pin)
 
     return [

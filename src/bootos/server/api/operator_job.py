@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import MediaType, Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 
 from bootos.printable import show_line
@@ -14,6 +14,7 @@ from bootos.server.context import Context
 from bootos.server.operation import job
 from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import NewJob
+from bootos.server.parameter import Place, RowId
 from bootos.server.store.job import find_job
 from bootos.server.store.machine import find_machine
 from bootos.server.view import evidence
@@ -40,27 +41,27 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         return job.create_job(context, read_actor(request), data, enrol=True)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)
-    def show_job(job_id: FromPath[int]) -> JobDetail:
+    def show_job(job_id: RowId) -> JobDetail:
         with store.read() as session:
             return view_job_detail(session, find_job(session, job_id))
 
     @get("/jobs/{job_id:int}/evidence", sync_to_thread=True)
-    def read_evidence(job_id: FromPath[int]) -> evidence.Evidence:
+    def read_evidence(job_id: RowId) -> evidence.Evidence:
         with store.read() as session:
             return evidence.read_evidence(session, find_job(session, job_id))
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
-    def approve_job(job_id: FromPath[int], request: Caller) -> JobDetail:
+    def approve_job(job_id: RowId, request: Caller) -> JobDetail:
         return approve_plan(context, read_actor(request), job_id)
 
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True, status_code=200)
-    def cancel_job(job_id: FromPath[int], request: Caller) -> JobDetail:
+    def cancel_job(job_id: RowId, request: Caller) -> JobDetail:
         return job.cancel_job(context, read_actor(request), job_id)
 
     @get("/jobs/{job_id:int}/log", sync_to_thread=True)
     def read_log(
-        job_id: FromPath[int],
-        after: FromQuery[int] = 0,
+        job_id: RowId,
+        after: Place = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 1000,
     ) -> list[LogView]:
         with store.read() as session:
@@ -68,7 +69,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         return stream.read_lines(context, job_id, after, limit)
 
     @get("/jobs/{job_id:int}/log.txt", sync_to_thread=True, media_type=MediaType.TEXT)
-    def read_log_text(job_id: FromPath[int]) -> str:
+    def read_log_text(job_id: RowId) -> str:
         with store.read() as session:
             find_job(session, job_id)
         lines: list[LogView] = []
@@ -79,7 +80,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         )
 
     @get("/jobs/{job_id:int}/events", sync_to_thread=True, media_type="text/event-stream")
-    def follow_job(job_id: FromPath[int], request: Caller, after: FromQuery[int] = 0) -> Response[Any]:
+    def follow_job(job_id: RowId, request: Caller, after: Place = 0) -> Response[Any]:
         with store.read() as session:
             find_job(session, job_id)
         last = request.headers.get("last-event-id", "")

@@ -11,6 +11,7 @@ from bootos.server.context import Context
 from bootos.server.operation import capture, removal, setting, support
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.renaming import NewName, rename_machine
+from bootos.server.parameter import RowId
 from bootos.server.store.machine import find_machine, find_machines, read_saved
 from bootos.server.view import support as view
 from bootos.server.view.capture import CaptureFile, CaptureView
@@ -95,7 +96,7 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
         return support.add_support_from_job(context, read_actor(request), data)
 
     @delete("/support/{line:int}", sync_to_thread=True, status_code=204)
-    def delete_support(line: FromPath[int], request: Caller) -> None:
+    def delete_support(line: RowId, request: Caller) -> None:
         support.remove_support(context, read_actor(request), line)
 
     return [

@@ -13,6 +13,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 from bootos.errors import BootosError
+from bootos.server.body import SizedRequest, build_too_large
 from bootos.server.cloudboot.answer import (
     MALFORMED,
     Answer,
@@ -54,6 +55,7 @@ def build_calls(context: Context) -> tuple[dict[str, PostCall], dict[str, GetCal
 def build_legacy_handler(context: Context) -> HTTPRouteHandler:
     """Everything under `/api/osinstall/v1`. Switched off, it says so, in the form of v1's own 404."""
     post_calls, get_calls = build_calls(context)
+    limits = context.settings.limits
 
     async def answer(request: Request[Any, Any, Any]) -> Answer:
         if context.settings.legacy == "off":
@@ -68,7 +70,9 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
             agent=request.headers.get("user-agent", ""),
         )
         if call in post_calls:
-            body = await request.body()
+            most_bytes = limits.v1_log_bytes if call == "report/deviceInstallInfo" else limits.body_bytes
+            if (request.content_length or 0) > most_bytes or len(body := await request.body()) > most_bytes:
+                raise build_too_large(most_bytes)
             return await asyncio.to_thread(_answer_post, post_calls[call], body, sender)
         sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
         return await asyncio.to_thread(
@@ -80,6 +84,8 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
         include_in_schema=False,
         status_code=200,
+        request_class=SizedRequest,
+        request_max_body_size=limits.v1_log_bytes,
     )
     async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
         return render(await answer(request))

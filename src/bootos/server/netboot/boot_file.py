@@ -23,7 +23,8 @@ from bootos.server.image.shelf import Shelf
 
 OF_THE_IMAGE = ("vmlinuz", "initrd.img", "manifest.json", "manifest.json.sig", "layers")
 CHUNK = 1024 * 1024
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+BEYOND = 10**18  # bytes; no file has as many
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | bool | None:
@@ -32,14 +33,20 @@ def parse_range(header: str, size: int) -> tuple[int, int] | bool | None:
     found = RANGE.fullmatch(header.strip())
     if found is None or found[0] == "bytes=-":
         return None
-    first, last = found[1], found[2]
-    if not first:
-        length = min(int(last), size)
+    if not found[1]:
+        length = min(_parse_place(found[2]), size)
         return (size - length, size - 1) if length else False
-    if int(first) >= size:
+    first = _parse_place(found[1])
+    if first >= size:
         return False
-    end = min(int(last), size - 1) if last else size - 1
-    return (int(first), end) if end >= int(first) else None
+    end = min(_parse_place(found[2]), size - 1) if found[2] else size - 1
+    return (first, end) if end >= first else None
+
+
+def _parse_place(digits: str) -> int:
+    """A number of any length; one that is beyond all files is BEYOND."""
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) < len(str(BEYOND)) else BEYOND
 
 
 def find_file(roots: dict[str, Path], path: str) -> Path | None:

@@ -14,7 +14,7 @@ from bootos.server.lifecycle import State, find_next, read_event
 from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.transition import TEXT_MAX, move
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.job import find_latest_job, is_rebooting
+from bootos.server.store.job import find_latest_job, is_rebooting, parse_id
 from bootos.server.store.machine import find_session
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.wire import v2
@@ -88,9 +88,10 @@ def join_certificates(job: Job, report: v2.Report) -> list[dict[str, Any]]:
 
 
 def _find_reported_job(session: Session, machine: Machine, report: v2.Report) -> Job | None:
-    if report.job_id is None or not report.job_id.isdigit():
+    number = parse_id(report.job_id or "")
+    if number is None:
         return None
-    query = select(Job).where(Job.id == int(report.job_id), Job.machine_id == machine.id)
+    query = select(Job).where(Job.id == number, Job.machine_id == machine.id)
     return session.scalar(query.with_for_update(of=Job))
 
 

@@ -11,12 +11,16 @@ from bootos.wire import v2
 
 def find_job(session: Session, job_id: int | str) -> Job:
     """The job with this id, locked in a transaction that may change it. Raises NotFoundError."""
-    word = str(job_id)
-    usable = word.isascii() and word.isdigit() and len(word) < 16
-    job = session.get(Job, int(word), with_for_update={"of": Job}) if usable else None
+    number = parse_id(str(job_id))
+    job = session.get(Job, number, with_for_update={"of": Job}) if number is not None else None
     if job is None:
-        raise NotFoundError(f"there is no job {word!r}", hint="see bootos job list")
+        raise NotFoundError(f"there is no job {str(job_id)[:40]!r}", hint="see bootos job list")
     return job
+
+
+def parse_id(word: str) -> int | None:
+    """The id of a row that somebody writes so; None for what is the id of none."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else None
 
 
 def find_active_job(session: Session, machine_id: int) -> Job | None:

@@ -3,7 +3,6 @@
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
 from litestar.response import Redirect
 
 from bootos.server.auth import Caller, read_actor
@@ -12,6 +11,7 @@ from bootos.server.fault import NotFoundError
 from bootos.server.operation import job as operation
 from bootos.server.operation import support
 from bootos.server.operation.approval import approve_plan
+from bootos.server.parameter import RowId
 from bootos.server.store.job import find_job
 from bootos.server.view import job as view
 from bootos.server.view.job import BATCH, list_certificates, list_last_lines, view_job_detail
@@ -26,7 +26,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     store = context.store
 
     @post("/jobs/{job_id:int}/support", sync_to_thread=True)
-    def add_support(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+    def add_support(request: Caller, job_id: RowId, data: Form) -> Redirect:
         pages.check_form(request, data)
         support.add_support_from_job(context, read_actor(request, "web"), support.LineFromJob(job=job_id))
         return Redirect("/support", status_code=303)
@@ -38,7 +38,7 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
         return pages.render(request, "jobs.html", jobs=rows)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)
-    def show_job(request: Caller, job_id: FromPath[int]) -> Page:
+    def show_job(request: Caller, job_id: RowId) -> Page:
         with store.read() as session:
             job = view_job_detail(session, find_job(session, job_id))
             lines = list_last_lines(session, job_id, LOG_LINES)
@@ -55,14 +55,14 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
         )
 
     @get("/parts/jobs/{job_id:int}", sync_to_thread=True)
-    def job_part(request: Caller, job_id: FromPath[int]) -> Page:
+    def job_part(request: Caller, job_id: RowId) -> Page:
         with store.read() as session:
             job = view_job_detail(session, find_job(session, job_id))
         certificates = list_certificates(job.report)
         return pages.render(request, "job_part.html", job=job, certificates=certificates)
 
     @get("/jobs/{job_id:int}/certificates.json", sync_to_thread=True)
-    def read_certificates(job_id: FromPath[int]) -> Response[bytes]:
+    def read_certificates(job_id: RowId) -> Response[bytes]:
         with store.read() as session:
             found = (find_job(session, job_id).report or {}).get("certificates") or []
         if not found:
@@ -75,13 +75,13 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
         return Response(content=content, media_type="application/json", headers=headers)
 
     @post("/jobs/{job_id:int}/approve", sync_to_thread=True)
-    def approve_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+    def approve_job(request: Caller, job_id: RowId, data: Form) -> Redirect:
         pages.check_form(request, data)
         job = approve_plan(context, read_actor(request, "web"), job_id)
         return Redirect(f"/jobs/{job.id}", status_code=303)
 
     @post("/jobs/{job_id:int}/cancel", sync_to_thread=True)
-    def cancel_job(request: Caller, job_id: FromPath[int], data: Form) -> Redirect:
+    def cancel_job(request: Caller, job_id: RowId, data: Form) -> Redirect:
         pages.check_form(request, data)
         operation.cancel_job(context, read_actor(request, "web"), job_id)
         return Redirect(f"/jobs/{job_id}", status_code=303)
