@@ -14,7 +14,7 @@ BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 .DEFAULT_GOAL := help
 # Tests start Python hundreds of times: without byte code each start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup host host-test image demo test test-all lint unit mutations validators vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
+.PHONY: help setup host host-test image demo test test-all lint unit mutations validators attacks vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ lint: setup ## ruff and mypy
 
 unit: setup host-test ## the tests that need no virtual machine
 	$(BIN)/pytest -q -m 'not vm and not full' -n $(WORKERS) --dist worksteal
+
+attacks: setup host-test ## every attack on a server, what comes of it, and the tests that make it
+	$(BIN)/python tests/attack/attacktable.py
 
 mutations: setup ## mutate every captured output of a tool: how many, and what was lost and added
 	PYTHONPATH=tests/contract:tests/double $(BIN)/python tests/contract/mutationtable.py

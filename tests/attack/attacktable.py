@@ -1,0 +1,197 @@
+"""Every attack that is known, what comes of it, and the tests that make it. `make attacks` runs them and prints the
+table; `test_attack_table.py` holds that each row names tests that are there, and that no test is without a row."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pytest
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+
+
+class Row(NamedTuple):
+    """`refused`: the answer says no. `contained`: it is answered, and does no harm. `open`: it works; `reason` says
+    what keeps people safe until it does not. A test is `FILE` or `FILE::NAME`, below `tests`."""
+
+    attack: str
+    outcome: Literal["refused", "contained", "open"]
+    tests: tuple[str, ...] = ()
+    reason: str = ""
+
+
+ROWS = (
+    # the operator's browser
+    Row(
+        "a script in a MAC, an address or a name that a machine sends, seen by an operator who is logged in",
+        "contained",
+        ("attack/test_stored_script.py", "attack/test_v1_answers.py"),
+    ),
+    Row(
+        "a form of another site, with the operator's login",
+        "refused",
+        (
+            "unit/server/test_web.py::test_a_form_of_another_site_is_refused",
+            "unit/server/test_web.py::test_the_cookie_reads_the_api_but_changes_nothing_there",
+        ),
+    ),
+    Row(
+        "a login that leads to another site",
+        "contained",
+        ("unit/server/test_web.py::test_the_login_leads_nowhere_else",),
+    ),
+    Row(
+        "a wrong token, a forged cookie",
+        "refused",
+        ("unit/server/test_web.py::test_a_wrong_token_and_a_forged_cookie_open_nothing",),
+    ),
+    # who is a machine
+    Row(
+        "a machine that binds another one's MAC, and so decides what that one boots",
+        "refused",
+        ("attack/test_next_boot.py",),
+    ),
+    Row(
+        "a serial number that is the id or the MAC of another machine",
+        "refused",
+        ("attack/test_machine_word.py",),
+    ),
+    Row(
+        "a machine that says that it was called like another one", "refused", ("attack/test_former_name.py",)
+    ),
+    Row(
+        "a second client under the serial number of a machine that is there",
+        "refused",
+        ("unit/server/test_agent_v2.py::test_a_second_claim_of_an_identity_is_refused_and_shown",),
+    ),
+    Row(
+        "a report about another machine's job",
+        "refused",
+        ("unit/server/test_agent_v2.py::test_the_report_of_another_machines_job_changes_nothing",),
+    ),
+    # the operator's shell
+    Row(
+        "line ends and escapes in what a machine says, on the operator's terminal",
+        "contained",
+        ("attack/test_forged_line.py",),
+    ),
+    Row(
+        "a model, vendor or name with a command in it, in a hint that is copied into a shell",
+        "contained",
+        (
+            "attack/test_boot_text.py::test_no_hint_of_a_command_is_another_command_in_the_shell_that_it_is_copied_to",
+        ),
+    ),
+    # what boot loaders and installers read
+    Row(
+        "a serial number with commands of pxelinux, GRUB, iPXE or a shell in what the machine boots",
+        "contained",
+        (
+            "attack/test_boot_text.py::test_a_serial_number_is_one_word_for_every_loader",
+            "attack/test_boot_text.py::test_a_serial_number_with_a_line_end_adds_no_line",
+            "attack/test_boot_text.py::test_whatever_a_menu_holds_each_renderer_writes_it_as_one_word",
+        ),
+    ),
+    Row(
+        "a setting with a command in it, in the file that an installer sources",
+        "refused",
+        (
+            "attack/test_v1_answers.py::test_an_address_with_a_scope_is_refused_as_a_setting",
+            "attack/test_v1_answers.py::test_a_shell_that_sources_the_values_reads_them_and_runs_nothing",
+        ),
+    ),
+    # HTTP
+    Row("a path that leads out of what is served, or a hidden file", "refused", ("attack/test_path.py",)),
+    Row(
+        "a manifest, or a piece of a file, with a name that leads elsewhere",
+        "refused",
+        (
+            "attack/test_path.py::test_a_manifest_that_names_a_place_outside_is_refused",
+            "attack/test_path.py::test_a_piece_of_a_file_that_the_manifest_does_not_name_is_written_nowhere",
+        ),
+    ),
+    Row(
+        "a request that is hidden in another one (two lengths, codings, line ends of other kinds)",
+        "refused",
+        (
+            "attack/test_request_wire.py::test_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read",
+            "attack/test_request_wire.py::test_what_the_length_counts_is_a_body_and_no_request",
+        ),
+    ),
+    Row(
+        "a Host or X-Forwarded-Host of another server",
+        "contained",
+        ("attack/test_request_wire.py::test_what_a_request_calls_the_server_comes_back_nowhere",),
+    ),
+    Row(
+        "the server as a proxy",
+        "refused",
+        ("attack/test_request_wire.py::test_a_target_of_another_server_is_not_looked_for",),
+    ),
+)
+
+
+def find_missing(rows: Iterable[Row]) -> list[str]:
+    """The tests that rows name and that are not there."""
+    missing = []
+    for named in (name for row in rows for name in row.tests):
+        file, _, function = named.partition("::")
+        path = TESTS / file
+        text = path.read_text() if path.is_file() else ""
+        if not re.search(rf"^def {function or 'test_'}", text, re.MULTILINE):
+            missing.append(named)
+    return missing
+
+
+class Outcomes:
+    """A plugin of pytest that counts how the tests of each file and function ended."""
+
+    def __init__(self) -> None:
+        self.passed: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.outcome == "passed":
+            return
+        file, _, function = report.nodeid.removeprefix("tests/").partition("::")
+        counted = self.passed if report.outcome == "passed" else self.failed
+        counted.update((file, f"{file}::{function.partition('[')[0]}"))
+
+
+def format_row(row: Row, outcomes: Outcomes) -> tuple[str, str, str]:
+    """Attack, outcome, and by how many tests of which files."""
+    passed, failed = (
+        sum(counted[name] for name in row.tests) for counted in (outcomes.passed, outcomes.failed)
+    )
+    files = ", ".join(dict.fromkeys(name.partition("::")[0] for name in row.tests))
+    if row.outcome == "open":
+        return row.attack, "OPEN", row.reason
+    if failed or not passed:
+        return row.attack, "FAILED", f"{failed} of {passed + failed} tests: {files}"
+    return row.attack, row.outcome, f"{passed} tests: {files}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the tests of all rows and print the table; the arguments are more ones of pytest. Returns the exit code."""
+    outcomes = Outcomes()
+    names = dict.fromkeys(str(TESTS / name) for row in ROWS for name in row.tests)
+    code = pytest.main(["-q", "--no-header", "-p", "no:xdist", *arguments, *names], plugins=[outcomes])
+    table = Table("attack", "outcome", "by", box=SIMPLE)
+    rows = [format_row(row, outcomes) for row in ROWS]
+    for row in rows:
+        table.add_row(*row)
+    Console(width=200).print(table)
+    counted = Counter(row[1] for row in rows)
+    sys.stdout.write(", ".join(f"{count} {outcome}" for outcome, count in sorted(counted.items())) + "\n")
+    return int(code) or int(bool(counted["FAILED"] or counted["OPEN"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
