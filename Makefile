@@ -14,7 +14,7 @@ BUILDS := tests/vm/test_image_build.py tests/vm/test_example_recipe.py
 .DEFAULT_GOAL := help
 # Tests start Python hundreds of times: without byte code each start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup host host-test image demo test test-all lint unit mutations validators attacks vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
+.PHONY: help setup host host-test image demo test test-all lint unit mutations validators attacks fuzz vm vm-faults vm-families vm-matrix vm-builds bench budgets lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -60,6 +60,10 @@ unit: setup host-test ## the tests that need no virtual machine
 
 attacks: setup host-test ## every attack on a server, what comes of it, and the tests that make it
 	$(BIN)/python tests/attack/attacktable.py
+
+fuzz: setup ## 100,000 requests by chance to a server: answers of 5xx, hangs, memory. REQUESTS, MINUTES and SEED bound it
+	PYTHONPATH=tests/fuzz $(BIN)/python tests/fuzz/run.py --requests $(or $(REQUESTS),100000) --minutes $(or $(MINUTES),60) \
+	  --seed $(or $(SEED),0)
 
 mutations: setup ## mutate every captured output of a tool: how many, and what was lost and added
 	PYTHONPATH=tests/contract:tests/double $(BIN)/python tests/contract/mutationtable.py
