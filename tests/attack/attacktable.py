@@ -107,6 +107,36 @@ ROWS = (
             "attack/test_v1_answers.py::test_a_shell_that_sources_the_values_reads_them_and_runs_nothing",
         ),
     ),
+    # what a body holds
+    Row(
+        "bytes that are no UTF-8, JSON or YAML nested a thousand deep, digits of other scripts, NUL, lone surrogates",
+        "refused",
+        (
+            "attack/test_hostile_body.py::test_a_hostile_body_of_an_agent_is_refused",
+            "attack/test_hostile_body.py::test_a_hostile_body_of_a_v1_agent_is_an_error_in_the_form_of_v1",
+            "attack/test_hostile_body.py::test_a_hostile_body_of_an_operator_is_refused",
+            "attack/test_hostile_body.py::test_what_is_nested_too_deep_inside_of_a_saved_state_is_refused",
+            "attack/test_hostile_body.py::test_a_character_that_no_database_keeps_is_shown_as_one_that_is_none",
+        ),
+    ),
+    Row(
+        "numbers of thousands of digits, beyond 64 bits, or that no id has",
+        "refused",
+        (
+            "attack/test_hostile_body.py::test_a_number_that_no_database_keeps_is_refused",
+            "attack/test_hostile_body.py::test_a_number_that_no_id_has_is_refused",
+            "attack/test_hostile_body.py::test_a_poll_that_waits_for_a_time_that_is_none_is_refused_or_waits_no_longer",
+            "attack/test_hostile_body.py::test_a_range_of_any_length_is_answered",
+        ),
+    ),
+    Row(
+        "a body of megabytes, from somebody without a session",
+        "refused",
+        (
+            "attack/test_hostile_body.py::test_a_body_that_is_too_large_is_refused_with_the_size_that_is_taken",
+            "attack/test_hostile_body.py::test_a_large_body_is_read_for_a_session_only",
+        ),
+    ),
     # HTTP
     Row("a path that leads out of what is served, or a hidden file", "refused", ("attack/test_path.py",)),
     Row(

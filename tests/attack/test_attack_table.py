@@ -1,6 +1,6 @@
 """The table of attacks says what the tests do."""
 
-from attacktable import HERE, ROWS, Outcomes, Row, find_missing, format_row
+from attacktable import ROWS, Outcomes, Row, find_missing, format_row
 
 
 def test_every_test_that_a_row_names_is_there() -> None:
@@ -26,9 +26,3 @@ def test_a_row_whose_tests_did_not_all_pass_is_told_as_failed() -> None:
     assert format_row(row, outcomes)[1:] == ("refused", "2 tests: attack/test_x.py, attack/test_y.py")
     outcomes.failed.update(["attack/test_y.py"])
     assert format_row(row, outcomes)[1] == "FAILED"
-
-
-def test_no_file_of_attacks_is_without_a_row() -> None:
-    named = {name.partition("::")[0].removeprefix("attack/") for row in ROWS for name in row.tests}
-    files = {path.name for path in HERE.glob("test_*.py")} - {"test_attack_table.py"}
-    assert files - named == set()
