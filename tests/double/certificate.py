@@ -15,13 +15,23 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 class Authority:
-    """A CA. `name` stands in its subject; it counts from `start` for `days`."""
+    """A CA. `name` and `organization` stand in its subject; it counts from `start` for `days`."""
 
     def __init__(
-        self, name: str = "BootOS CA", *, start: datetime.datetime = START, days: int = 20 * 365
+        self,
+        name: str = "the CA",
+        *,
+        organization: str = "a site",
+        start: datetime.datetime = START,
+        days: int = 20 * 365,
     ) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+            ]
+        )
         self._start, self._end = start, start + days * DAY
         usage = x509.KeyUsage(
             digital_signature=False,

@@ -86,6 +86,7 @@ def lay_in(host: Host, server_addr: str, offer: v2.LayerOffer) -> None:
         size_bytes=offer.size_bytes,
         most_bytes=MOST_BYTES,
         timeout_s=FETCH_S,
+        http=host.http,
     )
     place.mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "squashfs", "-o", "loop,ro", squashfs, place])

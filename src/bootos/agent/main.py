@@ -1,6 +1,7 @@
 """`bootos-agent`: the service of the in-memory OS, and the same parts by hand at its shell.
 
 run                     the service: network, hooks, inventory, server, jobs, reboot
+status                  what the consoles show: server, words, job
 inventory [--json]      what this machine is
 state                   what the drivers read, as JSON: to plan elsewhere
 capture [FILE]          all that was read, in one file: to be shown, and read again, elsewhere
@@ -59,6 +60,9 @@ def build_parser() -> "argparse.ArgumentParser":
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("run", help="the service")
     verb.set_defaults(handler=lambda _: run_service())
+    verb = verbs.add_parser("status", help="what the consoles show", epilog="example: bootos-agent status")
+    verb.add_argument("--json", action="store_true", help="as JSON")
+    verb.set_defaults(handler=show_status)
     verb = verbs.add_parser(
         "inventory", help="show the hardware", epilog="example: bootos-agent inventory --json"
     )
@@ -118,6 +122,32 @@ def collect_here() -> Inventory:
     from bootos.hardware.inventory import collect_inventory
 
     return collect_inventory(pxe_mac=read_cmdline().pxe_mac)
+
+
+def show_status(arguments: "argparse.Namespace") -> int:
+    """`status`: print what the agent's service shows on the consoles. Returns the exit status. Raises BootosError."""
+    from bootos.agent.host.host import RUN_DIRECTORY
+
+    print_status(Path("/") / RUN_DIRECTORY, as_json=arguments.json)
+    return 0
+
+
+def print_status(directory: Path, *, as_json: bool) -> None:
+    """Print the status that the service left in `directory`. Raises BootosError: there is none."""
+    from bootos.agent.console.status import read_view
+    from bootos.printable import show_line
+
+    view = read_view(directory)
+    if view is None:
+        raise BootosError("the agent's service has not started", hint="systemctl status bootos-agent")
+    facts = vars(view)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        text = "; ".join(value) if isinstance(value, list) else value
+        if text and not isinstance(text, bool):
+            print(f"{name.replace('_', ' '):<11}  {show_line(str(text))}")
 
 
 def show_inventory(arguments: "argparse.Namespace") -> int:

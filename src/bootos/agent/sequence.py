@@ -13,25 +13,29 @@ import msgspec
 
 from bootos import __version__
 from bootos.agent.host.cmdline import read_cmdline
-from bootos.agent.host.host import Host, collect, pauses
+from bootos.agent.host.host import CA_FILE, Host, collect, pauses
 from bootos.agent.network.uplink import Network
+from bootos.errors import BootosError, read_chain
 from bootos.waiting import find_within, grow_pauses
 from bootos.wire import v2
 from bootos.wire.ability import OURS
 
 if TYPE_CHECKING:
+    from bootos.agent.session.changeover import Found
     from bootos.agent.session.client import Client
     from bootos.agent.session.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
+EARLY_TIMEOUT_S = 5.0  # without an answer before the inventory the machine goes on without layers
+TLS_TRIES = 3  # a TLS end that is offered and does not work is tried so often before it is done without
 BUSY = 429  # HTTP 429, Too Many Requests: a server of protocol v2 is overloaded
 
 # Imports take seconds on a slow machine, so functions below import where they use something. These modules are
 # imported while the agent waits for DHCP; those of a job, which are most, while it waits for an order.
 LATER = (
     "bootos.hardware.inventory",
-    "bootos.agent.session.client",
+    "bootos.agent.session.changeover",
     "bootos.agent.session.reporter",
     "bootos.drivers.registry",
 )
@@ -44,13 +48,15 @@ def run(host: Host) -> None:
     wait_for_server_address(host)
     import_meanwhile(LATER)
     address = bring_up_network(host)
-    set_up_repositories(host)
-    server_first = is_at(host.cmdline.pre, host.server_addr)
+    server_first = any(is_at(url, host.server_addr) for url in (host.cmdline.pre, *host.cmdline.repositories))
     client = wait_for_server(host) if server_first else None
+    set_up_repositories(host)
     hooks = run_pre_hook(host)
-    load_layers(host, client)
+    client = client or try_server(host)
+    if client is not None:
+        load_layers(host, client)
     collect(host)
-    if not server_first:
+    if client is None and not server_first:
         client = wait_for_server(host)
         if client is not None and load_layers(host, client):
             collect(host)
@@ -138,7 +144,13 @@ def set_up_repositories(host: Host) -> None:
     if host.cmdline.repositories:
         from bootos.agent.host.repository import write_repositories
 
-        write_repositories(host.cmdline.repositories, host.machine.root)
+        write_repositories(
+            host.cmdline.repositories,
+            host.machine.root,
+            http=host.http,
+            lead=host.lead,
+            ca_file=str(host.directory / CA_FILE),
+        )
 
 
 def is_at(hook: str | None, server_addr: str) -> bool:
@@ -158,45 +170,79 @@ def run_pre_hook(host: Host) -> list[v2.HookResult]:
     return [result] if result is not None else []
 
 
-def load_layers(host: Host, client: "Client | None") -> bool:
-    """The kernel modules that the server has for this machine's devices; none as long as it does not answer."""
+def load_layers(host: Host, client: "Client") -> bool:
+    """The kernel modules that the server has for this machine's devices. Returns whether there were any."""
     from bootos.agent.hardware_layer import load_hardware_layers
-    from bootos.agent.session.client import Client
 
-    return load_hardware_layers(host, client or Client(host.server_addr, host.http))
+    return load_hardware_layers(host, client)
+
+
+def try_server(host: Host) -> "Client | None":
+    """The server's client, if it answers now and in protocol v2: before the inventory, for the layers."""
+    from bootos.agent.session.changeover import find_server
+
+    try:
+        found = find_server(host, may_be_plain=False, timeout_s=EARLY_TIMEOUT_S)
+    except BootosError as error:
+        log.debug("the server is not asked for layers yet: %s", error)
+        return None
+    return settle_server(host, found)
 
 
 def wait_for_server(host: Host) -> "Client | None":
     """Until the server answers: the client of protocol v2, or None when it speaks Cloudboot v1 only."""
-    from bootos.agent.session.client import Client, Refused, Unreachable
+    from bootos.agent.network.trust import TlsUnreachable, WrongAuthority
+    from bootos.agent.session.changeover import find_server
+    from bootos.agent.session.client import Refused, Unreachable
 
-    client = Client(host.server_addr, host.http)
     host.status.wait_for("the server")
+    failed = 0  # how often the TLS end that was offered did not work
     for wait_s in pauses():
         try:
-            greeting = client.greet()
-        except Unreachable as error:
+            found = find_server(host, may_be_plain=failed >= TLS_TRIES)
+        except (Unreachable, TlsUnreachable, WrongAuthority) as error:
+            failed += not isinstance(error, Unreachable)
             host.status.wait_for(f"the server: {error}")
-            log.warning("waiting for the server: %s", error)
+            log.warning("waiting for the server: %s", "; ".join(read_chain(error)))
         except Refused as error:
             host.status.wait_for(f"the server: {error}")
             if error.status != BUSY and speaks_v1(host):
-                log.info("the server at %s speaks Cloudboot v1", client.server_addr)
+                log.info("the server at %s speaks Cloudboot v1", host.server_addr)
                 host.status.set(protocol="Cloudboot v1")
                 return None
-            log.warning("the server at %s does not speak protocol v2: %s", client.server_addr, error)
+            log.warning("the server at %s does not speak protocol v2: %s", host.server_addr, error)
         else:
-            log.info("the server is %s (protocol v2)", greeting.server or "unnamed")
-            host.status.set(protocol="v2")
-            return client
+            return settle_server(host, found)
         host.clock.sleep(wait_s)
     raise AssertionError("pauses never end")
+
+
+def settle_server(host: Host, found: "Found") -> "Client":
+    """Say which server it is, and over what it is spoken to."""
+    client = found.client
+    log.info("the server is %s at %s (protocol v2)", found.greeting.server or "unnamed", client.server_addr)
+    if client.ca_sha256:
+        log.info("it is known by the CA certificate sha256:%s", client.ca_sha256)
+    if found.plain_because:
+        log.warning(
+            "not over TLS: %s; this machine gets no secrets, and nobody sees who is in the middle",
+            found.plain_because,
+        )
+    host.status.set(protocol="v2", server=client.server_addr)
+    return client
 
 
 def speaks_v1(host: Host) -> bool:
     """Whether the server answers a call of Cloudboot v1 in its form."""
     from bootos.agent.cloudboot.client import V1Client, V1Error
+    from bootos.agent.session.changeover import read_pins
 
+    if read_pins(host) and not host.server_addr.startswith("https:"):
+        log.warning(
+            "%s is not asked for Cloudboot v1: that is over http, and this machine was told the CA of its server",
+            host.server_addr,
+        )
+        return False
     if host.identity.by not in ("serial", "uuid", "board"):
         log.warning(
             "this machine has no serial number, no UUID and no board with one, and a server of Cloudboot v1 knows "
@@ -205,7 +251,7 @@ def speaks_v1(host: Host) -> bool:
         )
         return False
     try:
-        V1Client(host.server_addr).probe(host.sn)
+        V1Client(host.server_addr, http=host.http).probe(host.sn)
     except V1Error as error:
         log.warning("the server at %s does not speak Cloudboot v1: %s", host.server_addr, error)
         return False
@@ -231,8 +277,11 @@ def register(host: Host, client: "Client", address: str, hooks: list[v2.HookResu
 
 def claim_session(host: Host, client: "Client", address: str) -> None:
     """Register until the server accepts."""
+    from bootos.agent.session.bootkey import draw_for
     from bootos.agent.session.client import Refused, Unreachable
     from bootos.drivers.registry import find_driver_names
+
+    key = words = ""
 
     registration = v2.Registration(
         sn=host.sn,
@@ -244,11 +293,14 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
         address=address,
         drivers=find_driver_names(host.inventory),
         abilities=list(OURS),
+        ca_sha256=client.ca_sha256,
         inventory=host.inventory,
     )
     for wait_s in pauses():
         try:
-            registered = client.register(registration)
+            if client.ca_sha256 and not key:
+                key, words = draw_for(client, host.directory, boot_id=host.boot_id, sn=host.sn)
+            registered = client.register(msgspec.structs.replace(registration, key=key))
         except Unreachable as error:
             log.warning("waiting for the server to take the registration: %s", error)
         except Refused as error:
@@ -256,13 +308,17 @@ def claim_session(host: Host, client: "Client", address: str) -> None:
             wait_s = float(error.retry_after_s or wait_s)
         else:
             word = format_machine_word(registered.machine_id)
-            host.status.set(machine=word)
+            host.status.set(machine=word, words=words)
             host.machine_id = registered.machine_id
             log.info(
                 "registered as %s%s",
                 word,
                 f": {registered.message}" if registered.message else "",
             )
+            if words:
+                log.info(
+                    "the words of this boot are: %s (the server's page of this machine shows the same)", words
+                )
             return
         host.clock.sleep(wait_s)
 

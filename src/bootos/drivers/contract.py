@@ -14,7 +14,7 @@ Two verbs more, for drivers that have use for them: `apply_batch` (`Batch`) carr
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -24,6 +24,9 @@ from bootos.process import Runner, run
 from bootos.template.model import Template
 from bootos.wire.inventory import Inventory
 from bootos.wire.v2 import Change
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
 
 __all__ = [
     "Action",
@@ -59,6 +62,7 @@ class Machine:
 
     `look` is the reading that drivers share; None: nobody vouches that nothing changes, and each reads for itself.
     `resources` are those of a Redfish service that were kept, by path: they are read in the service's place.
+    `http`: the connections by which packages are fetched; None: connections as every program makes them.
     `only_looks`: `read` may not even start an array to see what is in it.
     """
 
@@ -83,6 +87,7 @@ class Machine:
         self.look: Look | None = None
         self.resources: Mapping[str, Any] | None = None
         self.only_looks = False
+        self.http: PoolManager | None = None
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:

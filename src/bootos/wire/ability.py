@@ -13,6 +13,7 @@ ABILITIES = {
     "mode:apply": "takes an `Order` whose mode is apply: carry the template out",
     "mode:capture": "takes an `Order` whose mode is capture, between jobs: send a capture, change nothing",
     "mode:plan": "takes an `Order` whose mode is plan: plan the template, change nothing",
+    "tls:offer": "changes over to the TLS end that a greeting offers, before it registers",
     "template:raid-list": "takes an `Order` whose template has a list of sections under `raid`",
 }
 """Everything there is, with its meaning. A row stays for ever: peers that name it do."""

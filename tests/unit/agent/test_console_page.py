@@ -71,6 +71,11 @@ NO_ADDRESS = make_view(
 PAGES: dict[str, tuple[View | None, bool, bool]] = {
     # name: what the agent wrote, whether it lives, whether the image has a shell
     "waiting-for-an-order": (make_view(), True, True),
+    "over-tls": (
+        make_view(server="https://10.0.2.2:8084", words="bacteria portrait cryptic reformat"),
+        True,
+        True,
+    ),
     "known-by-its-uuid": (make_view(sn="4c4c4544-0039-3010-8048-b7c04f384432", sn_is="UUID"), True, True),
     "a-step": (make_view(**STEP), True, True),
     "agent-dead": (make_view(**STEP), False, True),
@@ -126,7 +131,7 @@ def test_log_lines_scroll_below_the_page_and_only_there() -> None:
     terminal.feed(page.encode_page(rows, None, 24))
     terminal.feed(encode_lines([f"[19:40:12] bootos: line {number}" for number in range(30)]))
     assert terminal.screen[: page.ROWS] == rows
-    assert terminal.screen[page.ROWS : 23] == [f"[19:40:12] bootos: line {n}" for n in range(19, 30)]
+    assert terminal.screen[page.ROWS : 23] == [f"[19:40:12] bootos: line {n}" for n in range(20, 30)]
     assert (terminal.screen[23], terminal.row, terminal.column) == ("", 23, 0)
 
 
@@ -170,7 +175,7 @@ def test_a_terminal_attached_late_has_the_page_after_one_full_draw(rows: int) ->
     terminal.feed(page.encode_page(shown, None, 24))
     terminal.feed(encode_lines([f"line {number}" for number in range(40)]))
     assert terminal.screen[: page.ROWS] == shown
-    assert terminal.screen[page.ROWS : 24] == [*(f"line {n}" for n in range(29, 40)), ""]
+    assert terminal.screen[page.ROWS : 24] == [*(f"line {n}" for n in range(30, 40)), ""]
 
 
 def test_a_key_paints_the_last_log_lines_again() -> None:
@@ -178,7 +183,7 @@ def test_a_key_paints_the_last_log_lines_again() -> None:
     terminal.feed(b"old\r\n" * 30)
     terminal.feed(page.encode_page(build("a-step"), None, 24))
     terminal.feed(page.encode_tail(["one", "two", "w" * 100], 24, 80))
-    assert terminal.screen[page.ROWS :] == [""] * 8 + ["one", "two", "w" * 76 + "...", ""]
+    assert terminal.screen[page.ROWS :] == [""] * 7 + ["one", "two", "w" * 76 + "...", ""]
     assert (terminal.row, terminal.column) == (23, 0)
 
 

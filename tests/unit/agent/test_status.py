@@ -12,6 +12,8 @@ import pytest
 
 from bootos.agent.console.logfile import LogFile
 from bootos.agent.console.status import Status, read_view, wake_console
+from bootos.agent.main import print_status
+from bootos.errors import BootosError
 
 
 def test_what_is_set_is_read_by_another_process(tmp_path: Path) -> None:
@@ -133,3 +135,19 @@ def test_reading_the_status_costs_little_memory() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"msgspec", "logging", "typing", "subprocess", "urllib3", "asyncio"}
+
+
+def test_the_shell_shows_what_the_consoles_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Status(tmp_path).set(
+        server="https://10.0.0.1:8084", words="bacteria point cry return", network=["eth0 up"]
+    )
+    print_status(tmp_path, as_json=False)
+    shown = capsys.readouterr().out
+    assert "server       https://10.0.0.1:8084\n" in shown
+    assert "words        bacteria point cry return\n" in shown
+    assert "network      eth0 up\n" in shown
+    assert "job" not in shown
+    print_status(tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["words"] == "bacteria point cry return"
+    with pytest.raises(BootosError, match="has not started"):
+        print_status(tmp_path / "none", as_json=False)

@@ -61,7 +61,7 @@ def work_v1(
     """Enrol, then job after job, for ever."""
     flow = Flow(
         host,
-        client or V1Client(host.server_addr),
+        client or V1Client(host.server_addr, http=host.http),
         timing or Timing(interval_s=host.cmdline.loop_interval_s, script_s=host.cmdline.script_timeout_s),
     )
     flow.enrol()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bootos.agent.console.status import View
 
-ROWS = 12
+ROWS = 13
 """Of the page, with the line below it."""
 LABEL = 9
 BAR = 10
@@ -43,6 +43,7 @@ def build_page(
         f"{'network':{LABEL}}{network[0]}",
         f"{'':{LABEL}}{network[1]}" if len(network) > 1 else "",
         f"{'server':{LABEL}}{describe_server(shown)}",
+        f"{'words':{LABEL}}{shown.words or '-'}",
         f"{'job':{LABEL}}{shown.job or '-'}",
         *wrap_two("step", [describe_step(shown)], width),
         *wrap_two("agent", describe_agent(view, alive=alive), width),

@@ -31,6 +31,7 @@ class View:
         self.network: list[str] = []  # an interface each: name, MAC, address or link state
         self.server = ""
         self.protocol = ""
+        self.words = ""  # the four that the server's page shows too, unless somebody is in the middle
         self.machine = ""  # the server's id for it, as commands take it: `id:5`
         self.job = ""
         self.step = ""

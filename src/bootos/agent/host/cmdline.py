@@ -27,6 +27,7 @@ class Cmdline(msgspec.Struct, frozen=True, kw_only=True):
     """What the boot loader asked for. `pxe_mac` is lower case with colons (from BOOTIF, PXELINUX `IPAPPEND 2`)."""
 
     server_addr: str | None = None
+    server_ca: tuple[str, ...] = ()  # what the server must be known by, one of them; empty: not told
     pxe_mac: str | None = None
     developer: bool = False
     pre: str | None = None
@@ -58,6 +59,7 @@ def parse_cmdline(text: str) -> Cmdline:
     problems = Problems()
     return Cmdline(
         server_addr=_parse_server(words.get("SERVER_ADDR"), problems),
+        server_ca=_parse_authority(words.get("SERVER_CA", ""), problems),
         pxe_mac=_parse_bootif(words.get("BOOTIF"), problems),
         developer=words.get("DEVELOPER") == "1",
         pre=_parse_hook("PRE", words, problems),
@@ -95,6 +97,22 @@ def _parse_server(value: str | None, problems: Problems) -> str | None:
         problems.complain("SERVER_ADDR", f"{value!r} is not an http or https URL", hint)
         return None
     return value.rstrip("/")
+
+
+def _parse_authority(value: str, problems: Problems) -> tuple[str, ...]:
+    """The SHA-256 of CA certificates, lower case. One that cannot be read is kept: no server has it, and so none is
+    taken for another by mistake."""
+    pins: list[str] = []
+    for text in filter(None, value.split(",")):
+        kind, _, digits = text.partition(":")
+        plain = digits.replace(":", "").lower()
+        if kind.lower() == "sha256" and re.fullmatch(r"[0-9a-f]{64}", plain):
+            pins.append(plain)
+        else:
+            hint = "SERVER_CA=sha256: and 64 hexadecimal digits, as `bootos ca show` says; nobody is trusted with this"
+            problems.complain("SERVER_CA", f"{text!r} is not the SHA-256 of a certificate", hint)
+            pins.append(f"({text})")
+    return tuple(pins)
 
 
 def _parse_bootif(value: str | None, problems: Problems) -> str | None:

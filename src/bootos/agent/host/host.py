@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RUN_DIRECTORY = Path("run/bootos")
+CA_FILE = "server-ca.pem"
+"""In the agent's directory: the certificate that the server is known by, for programs of hooks and for dnf."""
 
 
 class Host:
@@ -38,6 +41,7 @@ class Host:
         self.machine = machine
         self.clock = clock
         self.http = http  # the connections for all calls; None: each client makes its own
+        self.tls_url = ""  # the server's TLS end, once it is known
         self.boot_id = boot_id
         self.cmdline = Cmdline()
         self.inventory = Inventory(collected_at="")
@@ -46,6 +50,18 @@ class Host:
         self.hooks: dict[str, HookResult] = {}  # how each hook last ended, by its name
         self.uplink: Uplink | None = None  # the interface that reaches the server
         self.status = Status(self.directory)
+
+    def follow(self, http: "urllib3.PoolManager", tls_url: str) -> None:
+        """From now on what is at the server, hooks, layers and packages too, goes over these connections."""
+        self.http = self.machine.http = http
+        self.tls_url = tls_url
+
+    def lead(self, url: str) -> str:
+        """The URL, or where it is at the server's TLS end, once that is known and the URL is at the server."""
+        parts, own, end = urlsplit(url), urlsplit(self.server_addr), urlsplit(self.tls_url)
+        if not self.tls_url or parts[:2] not in (own[:2], end[:2]):
+            return url
+        return parts._replace(scheme=end.scheme, netloc=end.netloc).geturl()
 
     @property
     def server_addr(self) -> str:
@@ -93,6 +109,8 @@ def build_hook_environment(host: Host, job_id: str | None) -> dict[str, str]:
     """What a hook finds in its environment."""
     return {
         "SERVER_ADDR": host.server_addr,
+        "SERVER_TLS": host.tls_url,
+        "SERVER_CA_FILE": str(host.directory / CA_FILE) if host.tls_url else "",
         "SN": host.sn,
         "MACHINE_ID": host.machine_id,
         "JOB_ID": job_id or "",

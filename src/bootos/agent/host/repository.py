@@ -6,8 +6,10 @@ because of it.
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import urllib3
 
 from bootos.fetch import FetchError, fetch_into, mask_url
 from bootos.repository import build_repo_file, is_repo_file
@@ -21,15 +23,26 @@ PAUSES_S = (1.0, 3.0)
 
 
 def write_repositories(
-    urls: Sequence[str], root: Path = Path("/"), *, pauses_s: Sequence[float] = PAUSES_S
+    urls: Sequence[str],
+    root: Path = Path("/"),
+    *,
+    pauses_s: Sequence[float] = PAUSES_S,
+    http: urllib3.PoolManager | None = None,
+    lead: Callable[[str], str] = str,
+    ca_file: str = "",
 ) -> list[Path]:
     """Write one file for each URL, and return them. A .repo file is fetched; of a repository the address is written,
-    since dnf fetches what it needs when it needs it. A file written before, by an earlier start, is replaced."""
+    since dnf fetches what it needs when it needs it. A file written before, by an earlier start, is replaced. `lead`
+    tells where the server's own are now; what it leads elsewhere is verified by the certificate in `ca_file`."""
     written = []
     for number, url in enumerate(urls, start=1):
         name = f"cmdline-{number}"
         try:
-            text = fetch_repo_file(url, pauses_s) if is_repo_file(url) else build_repo_file(name, url)
+            if is_repo_file(url):
+                text = fetch_repo_file(url, pauses_s, http)
+            else:
+                place = lead(url)
+                text = build_repo_file(name, place) + (f"sslcacert={ca_file}\n" if place != url else "")
         except FetchError as error:
             log.error("REPO: %s", error)
             continue
@@ -42,10 +55,10 @@ def write_repositories(
     return written
 
 
-def fetch_repo_file(url: str, pauses_s: Sequence[float]) -> str:
+def fetch_repo_file(url: str, pauses_s: Sequence[float], http: urllib3.PoolManager | None = None) -> str:
     """The text of a .repo file. Raises FetchError: not to be had, or something else."""
     sink = io.BytesIO()
-    fetch_into(url, sink, most_bytes=MOST_BYTES, timeout_s=TIMEOUT_S, pauses_s=pauses_s)
+    fetch_into(url, sink, most_bytes=MOST_BYTES, timeout_s=TIMEOUT_S, pauses_s=pauses_s, http=http)
     text = sink.getvalue().decode(errors="replace")
     if not any(line.startswith("[") for line in text.splitlines()):
         raise FetchError(f"{mask_url(url)} is not a .repo file: it has no [section]")

@@ -45,16 +45,19 @@ class Refused(BootosError):
 class Client:
     """Speaks to one server. Thread-safe: the reporter and the sequence share it."""
 
-    def __init__(self, server_addr: str, http: urllib3.PoolManager | None = None) -> None:
+    def __init__(
+        self, server_addr: str, http: urllib3.PoolManager | None = None, *, ca_sha256: str = ""
+    ) -> None:
         self.server_addr = server_addr
+        self.ca_sha256 = ca_sha256  # of the CA that the server is known by; empty: it is not, or not over TLS
         self._http = http or urllib3.PoolManager(maxsize=4, retries=False)
         self._session: str | None = None
         self.abilities: list[str] = []  # the server's abilities, from its greeting; for `ability.is_able`
         self.poll_s = 25  # how long `fetch_order` waits, as the server last said
 
-    def greet(self) -> v2.Greeting:
+    def greet(self, timeout_s: float = CALL_TIMEOUT_S) -> v2.Greeting:
         """Ask whether the server speaks v2, and what it can be sent. Raises Refused (404: it does not), Unreachable."""
-        greeting = self._call("GET", "/", None, v2.Greeting)
+        greeting = self._call("GET", "/", None, v2.Greeting, timeout_s=timeout_s)
         self.abilities = parse_abilities(greeting.abilities)
         return greeting
 
@@ -63,6 +66,10 @@ class Client:
         none), Unreachable."""
         query = f"?image={quote(image_version)}" if image_version else ""
         return self._call("GET", f"/layers{query}", None, list[v2.LayerOffer], timeout_s=LAYERS_TIMEOUT_S)
+
+    def ask_nonce(self, commitment: v2.KeyCommitment) -> str:
+        """The server's part of the words of this boot. Raises Refused (404: it knows none), Unreachable."""
+        return self._call("POST", "/key", commitment, v2.KeyNonce).nonce
 
     def register(self, registration: v2.Registration) -> v2.Registered:
         """Register and keep the session for the calls that follow, and how long a long-poll waits."""

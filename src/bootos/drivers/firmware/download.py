@@ -32,6 +32,7 @@ def fetched_package(machine: Machine, package: FirmwarePackage) -> Iterator[Path
             size_bytes=package.size_bytes,
             most_bytes=MOST_BYTES,
             timeout_s=TIMEOUT_S,
+            http=machine.http,
         )
         path.chmod(0o700)
         yield path
