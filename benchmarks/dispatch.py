@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -30,6 +31,7 @@ from rich.table import Table
 
 import bootos
 from bootos.errors import BootosError
+from bootos.files import read_json
 from bootos.process import Child, start
 
 INVENTORY = Path(__file__).parent.parent / "tests/golden/hardware/machines/server-controllers.inventory.json"
@@ -89,7 +91,7 @@ class Served:
     def __init__(self, data: Path, source: Path, database: str) -> None:
         self.data = data
         log = data / "server.log"
-        argv = [
+        argv: list[str | Path] = [
             sys.executable,
             "-m",
             "bootos.cli",
@@ -100,6 +102,8 @@ class Served:
             "127.0.0.1:0",
             "--no-tftp",
         ]
+        if (source / "bootos/server/plane.py").exists():  # earlier releases had one address for all
+            argv += ["--operator-listen", "127.0.0.1:0"]
         if database:
             argv += ["--database", database]
         self.child: Child = start(argv, log_path=log, env={"PYTHONPATH": str(source)})
@@ -110,6 +114,9 @@ class Served:
                 raise BootosError(f"the server did not start: {log.read_text()[-500:]}")
             time.sleep(0.05)
         self.host, self.port = found[1], int(found[2])
+        self.operator_port = self.port
+        if (data / "server.json").exists():
+            self.operator_port = urlsplit(read_json(data / "server.json")["operators"]).port or 0
         self.token = (data / "operator.token").read_text().strip()
 
     def cpu_s(self) -> float:
@@ -129,7 +136,7 @@ class Bench:
         inventory = json_codec.loads(INVENTORY.read_text())
         self.served = served
         self.agents = [Agent(served.host, served.port, number, inventory) for number in range(agents)]
-        self.operator = Operator(served.host, served.port, served.token, connections)
+        self.operator = Operator(served.host, served.operator_port, served.token, connections)
         self.lateness = Lateness()
         self.cases: list[Case] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -25,7 +25,11 @@ Bootos = Callable[..., Result]
 @pytest.fixture
 def bootos(server: Running) -> Bootos:
     def call(*words: str) -> Result:
-        environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "400"}
+        environment = {
+            "BOOTOS_SERVER": server.operator_url,
+            "BOOTOS_DATA": str(server.data),
+            "COLUMNS": "400",
+        }
         return CliRunner(env=environment).invoke(build_app(words), list(words))
 
     return call

@@ -38,7 +38,7 @@ def run_bootos(server: Running, *words: str) -> tuple[int, str]:
     token = server.data / "operator.token"
     done = CliRunner().invoke(
         build_app(list(words)),
-        [*words, "--server", server.url, "--token-file", str(token)],
+        [*words, "--server", server.operator_url, "--token-file", str(token)],
         catch_exceptions=False,
     )
     return done.exit_code, done.output

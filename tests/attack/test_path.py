@@ -56,7 +56,7 @@ def test_no_path_leads_out_of_what_is_served(server: Running, canaries: list[byt
             for name in (*SECRETS, "etc/passwd"):
                 target = root + up * times + name
                 request = f"GET {target} HTTP/1.0\r\nHost: server\r\n\r\n".encode()
-                heard = exchange(server.url, request)
+                heard = exchange(server.find_side(root), request)
                 raw = heard.text.encode("latin-1")
                 assert not any(canary in raw for canary in canaries), target
                 assert "root:" not in heard.text, target

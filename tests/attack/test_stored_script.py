@@ -51,7 +51,7 @@ class Looking:
 
     def look(self, path: str) -> str:
         """What is shown at that path, which nothing of the attack may have become a part of."""
-        self.page.goto(self.server.url + path)
+        self.page.goto(self.server.find(path))
         assert self.page.title() != "owned", path
         assert self.page.locator("[data-owned]").count() == 0, path
         assert not [url for url in self.asked if url.endswith("/owned")], path

@@ -8,7 +8,7 @@ import pytest
 from serving import INVENTORY, Agent, Running
 
 from bootos.process import run
-from bootos.server.app import build_app
+from bootos.server.app import build_machine_app
 from bootos.server.cloudboot.answer import Variables, format_variables
 from bootos.server.cloudboot.api import build_calls
 from bootos.server.store.machine import find_machine
@@ -40,7 +40,7 @@ def list_requests(server: Running) -> Iterator[tuple[str, str]]:
     that are wrong."""
     posts, gets = build_calls(server.context)
     calls = [*posts, *gets, "device/none"]
-    for route in build_app(server.context).routes:
+    for route in build_machine_app(server.context).routes:
         if not route.path.startswith(v1.PREFIX):
             continue
         for path in [route.path.replace("{call:path}", call) for call in calls]:

@@ -28,8 +28,8 @@ def chromium() -> Iterator[BrowserContext]:
 def log_in(context: BrowserContext, server: Running) -> Page:
     """The first page that an operator sees, who typed the token into the form."""
     page = context.new_page()
-    page.goto(f"{server.url}/login")
+    page.goto(f"{server.operator_url}/login")
     page.fill("input[name=token]", server.context.operator_token)
     page.press("input[name=token]", "Enter")
-    page.wait_for_url(f"{server.url}/")
+    page.wait_for_url(f"{server.operator_url}/")
     return page

@@ -94,5 +94,5 @@ def publish(server: Running, directory: Path, *, default: bool = False, note: st
 
 def run_bootos(server: Running, *words: str) -> Result:
     """A command line, against the server; errors are left in `.exception`."""
-    environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "240"}
+    environment = {"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "240"}
     return CliRunner(env=environment).invoke(build_app(words), list(words))

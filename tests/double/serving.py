@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 import urllib3
-import uvicorn
 from sqlalchemy import select, text
 
-from bootos.server.app import build_app, open_context, prepare
+from bootos.server.app import open_context, prepare
 from bootos.server.context import Context
+from bootos.server.plane import MACHINE_PATHS
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
 from bootos.server.store.table import Base, Machine
@@ -42,20 +42,35 @@ class Answer(msgspec.Struct):
 class Running:
     """A server that runs, and calls to it."""
 
-    def __init__(self, context: Context, url: str) -> None:
+    def __init__(self, context: Context, url: str, operator_url: str) -> None:
         self.context = context
         self.url = url
+        self.operator_url = operator_url
         self.data = context.settings.data
         self.pxe_directory = context.settings.pxe_directory
         self._pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=40)
 
+    def find_side(self, path: str) -> str:
+        """The address of the side that has a path."""
+        return self.url if path.startswith(MACHINE_PATHS) else self.operator_url
+
+    def find(self, path: str) -> str:
+        """The URL of a path."""
+        return self.find_side(path) + path
+
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        return self.request_at(self.find_side(path), method, path, body, headers)
+
+    def request_at(
+        self, url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """A request to one side, whatever the path."""
         raw = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        return self._pool.request(method, self.url + path, body=raw, headers=headers or {}, redirect=False)
+        return self._pool.request(method, url + path, body=raw, headers=headers or {}, redirect=False)
 
     def open(self, path: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """An answer that is read while it comes."""
-        return self._pool.request("GET", self.url + path, headers=headers, preload_content=False)
+        return self._pool.request("GET", self.find(path), headers=headers, preload_content=False)
 
     def call(self, method: str, path: str, body: Any = None, token: str = "") -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -166,22 +181,19 @@ class Stop(Protocol):
 
 
 def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
-    listener = listen(settings)
-    settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+    settings, listeners = listen(settings)
     context = open_context(settings)
     prepare(context)
-    config = uvicorn.Config(build_app(context), log_config=None, lifespan="on", ws="none")
-    server = Server(config, context)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    server = Server(context, listeners)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
 
     def stop(deadline_s: float = 15) -> None:
         server.handle_exit(15, None)
         thread.join(deadline_s)
         assert not thread.is_alive(), "the server did not end"
-        listener.close()
 
-    return Running(context, f"http://127.0.0.1:{settings.port}"), stop
+    return Running(context, listeners[0].url, context.operator_url), stop
 
 
 TRUSTING: dict[str, Any] = {"enrol": "open", "legacy": "open"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import urllib3
 
+from bootos.files import read_json
 from bootos.lab.loopback import find_free_port
 from bootos.process import start
 from bootos.waiting import wait_for
@@ -159,11 +160,11 @@ class RackServer:
 
     def try_ask(self, method: str, path: str, body: Any = None) -> Any:
         """The operator API's answer; None while there is no server."""
-        token = self.data / "operator.token"
-        if not token.exists():
+        token, addresses = self.data / "operator.token", self.data / "server.json"
+        if not token.exists() or not addresses.exists():
             return None
         headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
-        url = f"http://127.0.0.1:{self.port}/api/operator{path}"
+        url = f"{read_json(addresses)['operators']}/api/operator{path}"
         try:
             answer = (
                 self._pool.request(method, url, json=body, headers=headers)

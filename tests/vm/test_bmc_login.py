@@ -50,7 +50,7 @@ def test_suites_are_changed_with_a_login_as_proof_and_taken_back_where_it_fails(
     password = secrets.token_urlsafe(9)
     with Scenario(output / index, needs=("machine", "bmc")) as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         nic = NicSpec(mac="52:54:00:00:b0:01", boot=True)
         append = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
         spec = MachineSpec(

@@ -19,7 +19,7 @@ def test_an_address_on_the_wrong_network_and_a_late_link_do_not_keep_a_machine_f
 ) -> None:
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = (
             f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} PRE={server.guest_url}/bootos/files/pre.sh"
         )

@@ -43,7 +43,7 @@ def test_the_same_template_plans_nothing_on_the_same_machine_and_planning_writes
     _, directory = run
     with Scenario(directory, keep=True) as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = (
             f"console=ttyS0,115200 biosdevname=0 SERVER_ADDR={server.guest_url} BOOTIF=01-{SPEC.nics[1].mac}"
         )

@@ -62,7 +62,7 @@ def test_drives_are_erased_and_set_up_in_full(image: Path, output: Path) -> None
         file.truncate(192 * 1024**2)
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = f"console=tty0 console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
         spec = MachineSpec(
             name="deep",

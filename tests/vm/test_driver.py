@@ -88,7 +88,7 @@ def test_a_card_without_a_module_gets_its_driver_from_source(image: Path, output
         take_away(built, [intel, f"{REALTEK}/8139cp.ko", f"{REALTEK}/8139too.ko"], work)
 
         server = scenario.start_server(boot_files=directory)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         spec = MachineSpec(
             name="driver",
             nics=(

@@ -75,7 +75,7 @@ def start(scenario: Scenario, server: LabServer, image: Path) -> Machine:
 def test_a_raid_1_of_intels_is_made_degraded_and_repaired(image: Path, output: Path) -> None:
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         (output / "intel.json").write_text(json.dumps(TEMPLATE))
         operator.command("template", "add", output / "intel.json")
         machine = start(scenario, server, image)

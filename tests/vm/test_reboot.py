@@ -20,7 +20,7 @@ VALID, EFI, PXE = 0x80, 0x20, 0x04
 def test_a_machine_booted_by_uefi_is_told_to_boot_from_the_network_by_uefi(image: Path, output: Path) -> None:
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} BOOTIF=01-{MAC.replace(':', '-')}"
         spec = MachineSpec(
             name="reboot",

@@ -51,7 +51,7 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
     password = secrets.token_hex(7)
     with Scenario(output / "run", needs=("machine", "bmc")) as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
         spec = MachineSpec(
             name="secret",
@@ -87,7 +87,10 @@ def test_the_password_of_a_run_stands_nowhere(image: Path, output: Path) -> None
             "job": str(operator.command("job", "show", str(created["id"]))),
             "log": str(operator.command("job", "log", str(created["id"]))),
             "machine": str(operator.command("machine", "show", spec.identity.serial)),
-            **{f"page {path}": text for path, text in read_every_page(server.url, server.data).items()},
+            **{
+                f"page {path}": text
+                for path, text in read_every_page(server.operator_url, server.data).items()
+            },
             **{
                 str(path): path.read_bytes().decode("latin-1")
                 for path in scenario.directory.rglob("*")

@@ -72,7 +72,7 @@ def test_no_disk_is_written_by_booting_by_a_refused_job_or_by_planning(
     before = read_digests(disks)
     with Scenario(output / "run") as scenario:
         server = scenario.start_server(boot_files=image)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         append = f"console=tty0 console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1"
         spec = MachineSpec(
             name="untouched",

@@ -42,7 +42,7 @@ def test_no_address_no_link_no_server_are_each_said_and_outlived(image: Path, ou
         assert spec.identity.serial in text
         server.start()
         machine.wait_for_serial("waiting for an order", 300)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         assert wait_for(lambda: operator.find_machine(spec.identity.serial), 60, what="the registration")
         run_in_shell(machine, "systemctl stop bootos-agent")
         wait_for(

@@ -218,7 +218,7 @@ def _read_loaded(machine: Machine) -> int:
 def _read_pxe_mac(server: LabServer, serial: str) -> str:
     """The card that the server knows the machine to have booted from."""
     words = [sys.executable, "-m", "bootos.cli", "machine", "show", serial, "--json"]
-    env = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data)}
+    env = {"BOOTOS_SERVER": "", "BOOTOS_DATA": str(server.data)}
     prefix = server.network.prefix if server.network is not None else ()
     shown = json.loads(run([*prefix, *words], env=env, timeout_s=120).stdout)
     nics = (shown.get("inventory") or {}).get("nics") or []

@@ -230,7 +230,7 @@ def _prepare_netboot(scenario: Scenario, screen: Screen, *, image: Path, server:
                     f"{image / name} does not exist", hint="bootos image build, or name --image DIR"
                 )
         started = scenario.start_server(boot_files=image, append=append)
-        screen.print(f"server: {started.url} (its log: {started.log_path})")
+        screen.print(f"server: {started.operator_url} (its log: {started.log_path})")
         return started.tftp_root
     url = guest_url(server)
     menu = build_default_menu(f"{url}/bootos", append=f"{CONSOLES} SERVER_ADDR={url} {append}".strip())

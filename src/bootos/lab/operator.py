@@ -9,6 +9,7 @@ from typing import Any
 import urllib3
 
 from bootos.errors import BootosError
+from bootos.files import read_json
 from bootos.lab.machine import Machine
 from bootos.lab.watch import while_on
 from bootos.process import run
@@ -18,8 +19,10 @@ from bootos.waiting import find_within
 class Operator:
     """Runs `bootos NOUN VERB ... --json` as a process of its own, as a person's shell would."""
 
-    def __init__(self, url: str, data: Path) -> None:
-        self._env = {"BOOTOS_SERVER": url, "BOOTOS_DATA": str(data)}
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        # the commands find the server by its data, whatever the shell around them names
+        self._env = {"BOOTOS_SERVER": "", "BOOTOS_DATA": str(data)}
 
     def command(self, *words: str | Path, input: str | None = None) -> Any:
         """Run a command and return its answer. Raises ToolError when it fails."""
@@ -63,9 +66,9 @@ class Operator:
 
     def _ask(self, path: str) -> dict[str, Any] | None:
         """Ask the operator API itself: cheaper than a process, for what is asked again and again."""
-        token = (Path(self._env["BOOTOS_DATA"]) / "operator.token").read_text().strip()
+        token = (self._data / "operator.token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        url = f"{self._env['BOOTOS_SERVER']}/api/operator/{path}"
+        url = f"{read_json(self._data / 'server.json')['operators']}/api/operator/{path}"
         try:
             answer = urllib3.request("GET", url, headers=headers, timeout=10.0, retries=False)
         except urllib3.exceptions.HTTPError:

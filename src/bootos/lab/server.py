@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootos.errors import BootosError
+from bootos.files import read_json
 from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK, find_free_port
 from bootos.lab.network import LabNetwork
 from bootos.process import Child, start
@@ -45,6 +46,11 @@ class LabServer:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
+    def operator_url(self) -> str:
+        """Where operators reach it; the running server wrote it down. Raises OSError when none was started."""
+        return str(read_json(self.data / "server.json")["operators"])
+
+    @property
     def guest_url(self) -> str:
         """Where a lab machine reaches it."""
         if self.network is not None:
@@ -70,6 +76,7 @@ class LabServer:
         argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
         argv += ["--data", str(self.data), "--enrol", "open"]
         argv += ["--listen", f"{LOOPBACK}:{self.port}"] if self.network is None else []
+        argv += ["--operator-listen", f"{LOOPBACK}:0"]
         argv += self._arguments
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})
         child = self._child

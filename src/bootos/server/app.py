@@ -1,4 +1,5 @@
-"""Puts the server together: settings -> parts -> Litestar application. `serve` runs it, tests call it directly."""
+"""Puts the server together: settings -> parts -> two applications over them, one for machines and one for operators.
+`serve` runs them, each behind listeners of its own."""
 
 import asyncio
 import logging
@@ -7,17 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
 
 from bootos import __version__
 from bootos.errors import BootosError
+from bootos.files import write_json
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.operator import build_operator_router
 from bootos.server.auth import read_operator_token
-from bootos.server.cloudboot.answer import shield
 from bootos.server.cloudboot.api import build_legacy_handler
 from bootos.server.context import Context
 from bootos.server.fault import Fault, RequestError
@@ -29,6 +30,7 @@ from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.operation.registration import write_heard
+from bootos.server.plane import build_elsewhere, is_operators, shield_machines, shield_operators
 from bootos.server.presence import Presence
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
@@ -90,6 +92,7 @@ def prepare(context: Context) -> None:
         done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
+    write_json(context.settings.address_file, {"operators": context.operator_url})
 
 
 async def write_presence(context: Context) -> None:
@@ -127,22 +130,49 @@ def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault
     return fault, status, headers
 
 
-def build_app(context: Context) -> Litestar:
-    """The ASGI application over an open context, which it closes at its end."""
+@asynccontextmanager
+async def live(context: Context) -> AsyncIterator[None]:
+    """An open context at work, in the event loop that answers requests; it is closed at the end."""
+    context.hub.attach()
+    writing = asyncio.create_task(write_presence(context))
+    try:
+        yield
+    finally:
+        context.hub.close()
+        writing.cancel()
+        await asyncio.to_thread(write_heard, context)
+        context.store.close()
 
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        context.hub.attach()
-        writing = asyncio.create_task(write_presence(context))
-        try:
-            yield
-        finally:
-            context.hub.close()
-            writing.cancel()
-            await asyncio.to_thread(write_heard, context)
-            context.store.close()
 
-    settings, pages = context.settings, Pages(context)
+def build_machine_app(context: Context) -> Litestar:
+    """What machines reach: agents of both protocols, boot loaders and installers. Every answer is data, and none is a
+    page."""
+    settings = context.settings
+
+    def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        fault, status, headers = read_fault(request, error)
+        if isinstance(error, NotFoundException) or is_operators(request.url.path):
+            fault, status = build_elsewhere(context.operator_url, request.url.path), 404
+        return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+    return Litestar(
+        route_handlers=[
+            build_agent_router(context),
+            build_boot_files(context.shelf, settings.boot_files, settings.files, settings.tftp_root),
+            build_grub_files(settings.tftp_root),
+            build_legacy_handler(context),
+        ],
+        exception_handlers={Exception: answer_fault},
+        before_send=[shield_machines],
+        openapi_config=None,
+        request_max_body_size=settings.limits.report_bytes,
+        logging_config=None,
+    )
+
+
+def build_operator_app(context: Context) -> Litestar:
+    """What operators reach: the pages, the operator API and its description."""
+    pages = Pages(context)
 
     def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         fault, status, headers = read_fault(request, error)
@@ -151,17 +181,9 @@ def build_app(context: Context) -> Litestar:
         return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
 
     return Litestar(
-        route_handlers=[
-            build_agent_router(context),
-            build_operator_router(context),
-            build_web_router(context, pages),
-            build_boot_files(context.shelf, settings.boot_files, settings.files, settings.tftp_root),
-            build_grub_files(settings.tftp_root),
-            build_legacy_handler(context),
-        ],
-        lifespan=[lifespan],
+        route_handlers=[build_operator_router(context), build_web_router(context, pages)],
         exception_handlers={Exception: answer_fault},
-        before_send=[shield],
+        before_send=[shield_operators],
         openapi_config=OpenAPIConfig(
             title="BootOS server",
             version=__version__,
@@ -169,6 +191,6 @@ def build_app(context: Context) -> Litestar:
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             description="Operator calls need the header `Authorization: Bearer <operator token>`.",
         ),
-        request_max_body_size=settings.limits.operator_body_bytes,
+        request_max_body_size=context.settings.limits.operator_body_bytes,
         logging_config=None,
     )

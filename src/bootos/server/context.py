@@ -41,3 +41,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def public_url(self) -> str:
         """How machines reach this server."""
         return self.settings.machine_url
+
+    @property
+    def operator_url(self) -> str:
+        """How operators reach this server."""
+        return self.settings.operator_url

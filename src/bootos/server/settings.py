@@ -1,5 +1,6 @@
 """How this server runs: what `bootos serve` was told, and the paths that follow from it."""
 
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,30 @@ import msgspec
 from bootos.server.limit import LIMITS, Limits
 
 
+class Address(msgspec.Struct, frozen=True):
+    """Where to listen; port 0 is any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    def __str__(self) -> str:
+        """As it stands in a URL (RFC 3986, section 3.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it stands for all addresses of this host, which nobody can connect to by this name."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside of this host reaches it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`public_url` is how machines reach the server; `append` are extra kernel arguments for BootOS.
+    """`host` and `port` are where machines are listened to, `operators` where operators are. `public_url` is how
+    machines reach the server; `append` are extra kernel arguments for BootOS.
 
     `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
     than `poll_s`, or a waiting agent would lose its identity to any other client. `require_approval`: hardware is
@@ -22,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     host: str = "127.0.0.1"
     port: int = 8083
+    operators: Address = Address()
     database: str = ""
     boot_files: Path = Path("build/image")
     public_url: str = ""
@@ -53,6 +77,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How machines reach this server, without a slash at the end."""
         port = "" if self.port == 80 else f":{self.port}"
         return (self.public_url or f"http://{self.host}{port}").rstrip("/")
+
+    @property
+    def operator_url(self) -> str:
+        """How operators reach this server, without a slash at the end."""
+        host = socket.gethostname() if self.operators.is_any else self.operators.host
+        return f"http://{Address(host, self.operators.port)}"
+
+    @property
+    def address_file(self) -> Path:
+        """Where commands on this host find how to reach the running server."""
+        return self.data / "server.json"
 
     @property
     def tftp_root(self) -> Path:

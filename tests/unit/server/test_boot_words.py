@@ -13,10 +13,10 @@ from certificate import Authority
 from serving import INVENTORY, Agent, Running
 from sqlalchemy import select
 
-from bootos.server.app import build_app, open_context, prepare
+from bootos.server.app import build_machine_app, open_context, prepare
 from bootos.server.context import TlsEnd
-from bootos.server.serve import Server, listen
-from bootos.server.settings import Settings
+from bootos.server.serve import Server, bind, listen
+from bootos.server.settings import Address, Settings
 from bootos.server.store.table import Boot
 from bootos.wire.words import commit, draw_words
 
@@ -28,7 +28,7 @@ class Secure(Running):
     """The same server over TLS."""
 
     def __init__(self, plain: Running, url: str, ca: bytes) -> None:
-        super().__init__(plain.context, url)
+        super().__init__(plain.context, url, plain.operator_url)
         self.plain = plain
         self._pool = urllib3.PoolManager(retries=False, timeout=30, ca_cert_data=ca.decode())
 
@@ -41,44 +41,33 @@ def authority() -> Authority:
 @pytest.fixture
 def secure(settings: Settings, authority: Authority, tmp_path: Path) -> Iterator[Secure]:
     """A server with both ends, each a listener of its own over one context."""
-    plain, end = listen(settings), listen(settings)
-    urls = [f"http://127.0.0.1:{plain.getsockname()[1]}", f"https://127.0.0.1:{end.getsockname()[1]}"]
+    settings, listeners = listen(settings)
+    end = bind(Address(), "")
+    url = f"https://{Address(*end.getsockname())}"
     context = msgspec.structs.replace(
-        open_context(settings), tls=TlsEnd(url=urls[1], fingerprints=(authority.fingerprint,))
+        open_context(settings), tls=TlsEnd(url=url, fingerprints=(authority.fingerprint,))
     )
     prepare(context)
     chain, key = authority.write(tmp_path / "tls")
-    app = build_app(context)
-    servers = [
-        Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none"), context),
-        Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                lifespan="off",
-                ws="none",
-                ssl_certfile=chain,
-                ssl_keyfile=key,
-            ),
-            context,
-        ),
-    ]
+    app = build_machine_app(context)
+    over_tls = uvicorn.Config(
+        app, log_config=None, lifespan="off", ws="none", ssl_certfile=chain, ssl_keyfile=key
+    )
+    servers = [Server(context, listeners), uvicorn.Server(over_tls)]
     threads = [
-        threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-        for server, socket in zip(servers, (plain, end), strict=True)
+        threading.Thread(target=server.run, kwargs={"sockets": [end]}, daemon=True) for server in servers
     ]
     for thread in threads:
         thread.start()
-    both = Secure(Running(context, urls[0]), urls[1], authority.pem)
+    plain = Running(context, listeners[0].url, context.operator_url)
+    both = Secure(plain, url, authority.pem)
     yield both
     both.close()  # the end of a TLS connection waits for its other side
-    both.plain.close()
+    plain.close()
     for server, thread in zip(reversed(servers), reversed(threads), strict=True):
         server.handle_exit(15, None)
         thread.join(15)
         assert not thread.is_alive(), "the server did not end"
-    plain.close()
-    end.close()
 
 
 def ask_nonce(server: Running, boot_id: str = "boot-1", key: bytes = KEY) -> str:

@@ -31,7 +31,7 @@ def test_a_certificate_of_an_earlier_report_is_kept(server: Running, agent: Agen
     agent.report(order["job_id"], certificates=[certificate("S2", "b" * 64)])
     kept = server.job(1)["report"]["certificates"]
     assert [item["drive"]["serial"] for item in kept] == ["S1", "S2"]
-    environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+    environment = {"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
     words = ["job", "certificates", "1"]
     shown = CliRunner(env=environment).invoke(build_app(words), words)
     assert "S2" in shown.output and "overwrite (host)" in shown.output

@@ -72,7 +72,7 @@ def test_a_v1_client_gets_nothing_of_a_v2_agents_machine(server: Running, agent:
 def test_a_claim_is_shown_everywhere_until_it_is_acknowledged(server: Running, agent: Agent) -> None:
     second = Agent(server, boot_id="boot-2")
     second.register()
-    environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+    environment = {"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
     runner = CliRunner(env=environment)
     shown = runner.invoke(build_app(["machine"]), ["machine", "show", "SN001"]).output
     assert "Another client claimed this machine's identity and was refused" in shown

@@ -20,7 +20,11 @@ def bootos(server: Running) -> Bootos:
     """Runs a command line against the server; errors are left in `.exception`."""
 
     def call(*words: str, input: str | None = None) -> Result:
-        environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+        environment = {
+            "BOOTOS_SERVER": server.operator_url,
+            "BOOTOS_DATA": str(server.data),
+            "COLUMNS": "200",
+        }
         return CliRunner(env=environment).invoke(build_app(words), list(words), input=input)
 
     return call
@@ -29,7 +33,7 @@ def bootos(server: Running) -> Bootos:
 def test_the_server_may_be_named_by_host_and_port_alone(
     server: Running, bootos: Bootos, recwarn: pytest.WarningsRecorder
 ) -> None:
-    assert "no job" in good(bootos("job", "list", "--server", server.url.removeprefix("http://")))
+    assert "no job" in good(bootos("job", "list", "--server", server.operator_url.removeprefix("http://")))
     assert [str(warning.message) for warning in recwarn] == []
 
 

@@ -16,7 +16,7 @@ BEFORE = {**INVENTORY, "bios": {"version": "U30 v2.36 (07/16/2020)"}, "bmc": {"f
 
 
 def bootos(server: Running, *words: str) -> Result:
-    environment = {"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+    environment = {"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
     return CliRunner(env=environment).invoke(build_app(words), list(words))
 
 

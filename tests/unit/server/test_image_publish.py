@@ -85,7 +85,7 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_publication(
     begin(server, tmp_path / "a")
     path = tmp_path / "a/initrd.img"
     state = {"name": "initrd.img", "size_bytes": path.stat().st_size, "have_bytes": 0}
-    client = Client(server.url, server.context.operator_token)
+    client = Client(server.operator_url, server.context.operator_token)
 
     def shorten(sent: float) -> None:
         os.truncate(path, PIECE_BYTES)
@@ -268,7 +268,7 @@ def test_two_who_publish_the_same_version_at_once_both_succeed(server: Running, 
     done: list[str] = []
 
     def run() -> None:
-        client = Client(server.url, server.context.operator_token)
+        client = Client(server.operator_url, server.context.operator_token)
         handed, _ = hand_over(client, tmp_path / "a")
         done.append(client.call("POST", "images", handed, "publish", body={})["version"])
 
@@ -292,7 +292,7 @@ def test_a_machine_that_loads_while_the_default_changes_gets_kernel_and_initrd_o
     kernel = load(server, "vmlinuz")
     assert kernel == (tmp_path / "a/vmlinuz").read_bytes()
     version = find(server, json.loads((tmp_path / "b/manifest.json").read_text())["version"])["version"]
-    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=60) as slow:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.operator_url).port), timeout=60) as slow:
         slow.sendall(b"GET /bootos/initrd.img HTTP/1.0\r\n\r\n")
         stream = slow.makefile("rb")
         while stream.readline() not in (b"\r\n", b""):
@@ -312,7 +312,7 @@ def test_an_image_that_is_removed_while_it_is_loaded_is_read_to_its_end(
 ) -> None:
     version = make_image(tmp_path / "a", "a", size_bytes=20_000_000)
     publish(server, tmp_path / "a")
-    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=60) as slow:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.operator_url).port), timeout=60) as slow:
         slow.sendall(f"GET /bootos/images/{version}/initrd.img HTTP/1.0\r\n\r\n".encode())
         stream = slow.makefile("rb")
         while stream.readline() not in (b"\r\n", b""):
@@ -396,7 +396,7 @@ def test_the_page_of_images_leads_to_the_machines_that_run_them(server: Running,
     Agent(server, sn="4711", image_version=version).register()  # a serial number of digits is no id
     (machine,) = server.operate("GET", "/machines")
     path = f"/machines/id:{machine['id']}"
-    pages = read_every_page(server.url, server.data)
+    pages = read_every_page(server.operator_url, server.data)
     assert f'<a href="{path}">4711</a>' in pages["/images"]
     assert "4711" in pages[path]
 

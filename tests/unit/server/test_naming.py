@@ -282,7 +282,7 @@ def test_a_name_that_the_operator_gave_stays_when_the_machine_comes_back(
     boot(server, UUIDS[0], FIRST, boot_id="next")
     machine = show(server, f"id:{renamed}")
     assert (machine["sn"], machine["known_by"]) == ("web-01", "")
-    runner = CliRunner(env={"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data)})
+    runner = CliRunner(env={"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data)})
     told = runner.invoke(build_app(["machine"]), ["machine", "show", "web-01"])
     assert told.exit_code == 0 and "which is its" not in told.stdout
 
@@ -393,7 +393,9 @@ def test_lists_pages_and_commands_show_what_it_is_known_by_and_was(server: Runni
     found = read(server, "/?q=filled", headers)
     assert UUIDS[0] in found and UUIDS[1] in found
     assert "No machine matches" in read(server, "/?q=unfilled", headers)
-    runner = CliRunner(env={"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "250"})
+    runner = CliRunner(
+        env={"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "250"}
+    )
     listed = runner.invoke(build_app(["machine"]), ["machine", "list"]).output
     assert [line.split()[2] for line in listed.splitlines()[1:]] == ["uuid", "uuid"]
     shown = runner.invoke(build_app(["machine"]), ["machine", "show", UUIDS[0]]).output
@@ -533,6 +535,8 @@ def test_no_command_to_be_copied_has_a_name_that_a_shell_obeys(server: Running) 
         server.refuse("GET", f"/machines/id:{number}/capture/file").data["hint"]
         == "bootos machine capture id:1"
     )
-    runner = CliRunner(env={"BOOTOS_SERVER": server.url, "BOOTOS_DATA": str(server.data), "COLUMNS": "250"})
+    runner = CliRunner(
+        env={"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "250"}
+    )
     shown = runner.invoke(build_app(["machine"]), ["machine", "show", evil]).output
     assert "bootos machine acknowledge id:1" in shown

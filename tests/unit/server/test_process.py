@@ -18,6 +18,7 @@ from bootos.cli import build_app
 from bootos.errors import BootosError, read_chain
 from bootos.process import Child, Completed, run, start
 from bootos.server.app import open_context
+from bootos.server.command.client import find_server
 from bootos.server.settings import Settings
 from bootos.waiting import wait_for
 
@@ -36,14 +37,16 @@ class Process:
 
     def start(self) -> Running:
         self.log.unlink(missing_ok=True)
-        argv: list[str | Path] = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen, "--no-tftp"]
+        argv: list[str | Path] = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen]
+        argv += ["--operator-listen", "127.0.0.1:0", "--no-tftp"]
         argv += ["--enrol", "open"]
         self.child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, 60, what=f"the server's start ({self.log})", pause_s=0.05)
         self.listen = found[1]
         settings = Settings(data=self.data)
         token = settings.token_file.read_text().strip()
-        running = Running(Remote(settings, token), f"http://{self.listen}")  # type: ignore[arg-type]
+        operator_url = find_server("", self.data)
+        running = Running(Remote(settings, token), f"http://{self.listen}", operator_url)  # type: ignore[arg-type]
         running._pool = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=0.2), timeout=30)
         assert running.call("GET", "/api/v2/agent/").status == 200
         return running
@@ -51,7 +54,9 @@ class Process:
     def _find_address(self) -> re.Match[str] | None:
         assert self.child is not None
         assert self.child.poll() is None, self.log.read_text()
-        return re.search(r"listening on http://(\S+)", self.log.read_text() if self.log.exists() else "")
+        return re.search(
+            r"listening on http://(\S+) for machines", self.log.read_text() if self.log.exists() else ""
+        )
 
     def kill(self) -> None:
         assert self.child is not None
@@ -133,7 +138,8 @@ def test_a_server_that_is_told_to_end_answers_open_polls_at_once(process: Proces
 
 
 def serve_words(data: Path, *more: object) -> list[str]:
-    return ["serve", "--data", str(data), "--listen", "127.0.0.1:0", "--no-tftp", *map(str, more)]
+    listen = ["--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"]
+    return ["serve", "--data", str(data), *listen, "--no-tftp", *map(str, more)]
 
 
 def refuse_to_start(data: Path, *more: object) -> Completed:
@@ -204,5 +210,5 @@ def test_a_broken_key_file_is_named(tmp_path: Path) -> None:
 
 
 def test_wrong_options_are_wrong_usage(tmp_path: Path) -> None:
-    for words in (["--listen", "nowhere"], ["--listen", "a:99999"], ["--append", "a\nb"]):
+    for words in (["--listen", "nowhere"], ["--operator-listen", "a:99999"], ["--append", "a\nb"]):
         assert CliRunner().invoke(build_app(["serve"]), serve_words(tmp_path, *words)).exit_code == 2, words

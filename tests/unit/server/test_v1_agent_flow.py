@@ -93,7 +93,7 @@ def test_a_job_that_failed_can_be_queued_again_and_shows_no_password(v1: Running
     log = read_log(v1, 1)
     assert "exit status 3" in log
     assert "user is root" in log
-    pages = read_every_page(v1.url, v1.data)
+    pages = read_every_page(v1.operator_url, v1.data)
     assert "/jobs/1" in pages
     assert "/templates/t" in pages
     shown = log + str(job) + str(v1.operate("GET", "/machines/SN001")) + "".join(pages.values())

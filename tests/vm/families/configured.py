@@ -54,7 +54,7 @@ def configure(family: Family, image: Path, directory: Path) -> Row:
         server = scenario.start_server(
             boot_files=boot_files, append=f"DEVELOPER=1 {scenario.silicon_word}".strip()
         )
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         kernel = boot_image(
             boot_files,
             append=f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 "

@@ -80,7 +80,7 @@ def test_no_job_is_done_because_a_tool_says_so(image: Path, output: Path) -> Non
     with Scenario(output / "run", needs=("machine", "bmc", "disk")) as scenario:
         boot_files = scenario.build_boot_files(image, DELL.spec)
         server = scenario.start_server(boot_files=boot_files)
-        operator = Operator(server.url, server.data)
+        operator = Operator(server.data)
         words = f"console=ttyS0,115200 SERVER_ADDR={server.guest_url} DEVELOPER=1 {scenario.silicon_word}"
         kernel = boot_image(boot_files, append=words)
         machine = scenario.add_machine(msgspec.structs.replace(DELL.spec, boot=kernel))

@@ -83,7 +83,7 @@ def bench(image: Path) -> Iterator[Bench]:
         server = scenario.start_server(boot_files=image)
         proxy = FaultProxy(server.port)
         try:
-            operator = Operator(server.url, server.data)
+            operator = Operator(server.data)
             for name, template in TEMPLATES.items():
                 file = OUTPUT / f"{name}.json"
                 file.write_text(json.dumps(template))

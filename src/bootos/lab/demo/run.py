@@ -67,7 +67,7 @@ def start_server(scenario: Scenario, image: Path) -> tuple[LabServer, Operator]:
     hooks = f"PRE={url}/bootos/files/pre.sh POST={url}/bootos/files/post"
     server.add_arguments("--public-url", url, "--append", f"console=ttyS0,115200 {hooks}")
     server.start()
-    return server, Operator(server.url, server.data)
+    return server, Operator(server.data)
 
 
 def store_documents(operator: Operator, server: LabServer, evidence: Evidence, say: Say) -> None:

@@ -1,8 +1,7 @@
 """The one renderer of every answer of Cloudboot v1: text and JSON that no browser runs.
 
-Most of what v1 answers was sent by machines without a login, and the answers come from the address at which
-operators are logged in. So each is plain text or JSON, by its own type and no guessed one, and in a sandbox.
-Called by `api` for its answers and by the server's `app` for those that the framework makes.
+Most of what v1 answers was sent by machines without a login. So each is plain text or JSON, by its own type; the
+server's `plane` adds the headers of all answers to machines.
 """
 
 import re
@@ -12,18 +11,11 @@ from typing import Any
 
 import msgspec
 from litestar import Response
-from litestar.datastructures import MutableScopeHeaders
-from litestar.types import Message, Scope
 
 from bootos.wire import cloudboot_v1 as v1
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain"  # sent with charset=utf-8, like all text
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "Referrer-Policy": "no-referrer",
-}
 
 # The messages of existing servers: some clients show them, and some compare them.
 DONE = "操作成功"
@@ -84,18 +76,8 @@ def render(answer: Answer) -> Response[bytes]:
 
 
 def build_response(body: bytes, media_type: str, status: int = 200) -> Response[bytes]:
-    """A response of this type with the headers that keep a browser from running it."""
-    return Response(body, status_code=status, media_type=media_type, headers=HEADERS)
-
-
-async def shield(message: Message, scope: Scope) -> None:
-    """Put the headers on what the framework itself answers below v1's paths: a body that is too large, a method that
-    it does not route, a failure of the server. A hook for `Litestar(before_send=...)`."""
-    if message["type"] != "http.response.start" or not scope["path"].startswith(v1.PREFIX):
-        return
-    headers: Any = MutableScopeHeaders.from_message(message)
-    for name, value in HEADERS.items():
-        headers[name] = value
+    """A response of this type; `plane` gives it the headers that keep a browser from running it."""
+    return Response(body, status_code=status, media_type=media_type)
 
 
 def format_variables(answer: Variables) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import urllib3
 
 from bootos.errors import BootosError, Problem
+from bootos.files import read_json
 from bootos.printable import show_line
 
 PREFIX = "/api/operator"
@@ -42,12 +43,25 @@ def read_token(token_file: Path | None, data: Path) -> str:
         ) from cause
 
 
+def find_server(server: str, data: Path) -> str:
+    """The operators' address of the server: the one that was given, else the one that the server of this data directory
+    wrote down. Raises BootosError."""
+    if server:
+        return server if "://" in server else f"http://{server}"  # typed as HOST:PORT
+    path = data / "server.json"
+    try:
+        return str(read_json(path)["operators"])
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise BootosError(
+            f"no server is named, and {path} does not tell where one runs",
+            hint="name its data directory with --data or BOOTOS_DATA, or its address with --server or BOOTOS_SERVER",
+        ) from cause
+
+
 class Client:
     """Calls of one server. Every method raises BootosError with the server's own words."""
 
     def __init__(self, server: str, token: str, actor: str = "") -> None:
-        if "://" not in server:  # typed as HOST:PORT
-            server = f"http://{server}"
         self._base = server.rstrip("/") + PREFIX
         self._pool = urllib3.PoolManager(
             headers={"Authorization": f"Bearer {token}", "X-Bootos-Actor": actor},

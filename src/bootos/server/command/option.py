@@ -20,10 +20,16 @@ from rich.text import Text
 from bootos.errors import BootosError
 from bootos.printable import show_line
 from bootos.screen import Screen, build_table, write_out
-from bootos.server.command.client import Client, read_token
+from bootos.server.command.client import Client, find_server, read_token
 
 ServerOption = Annotated[
-    str, typer.Option("--server", metavar="URL", envvar="BOOTOS_SERVER", help="The server's address.")
+    str,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="BOOTOS_SERVER",
+        help="The server's address for operators. Default: where the server of --data runs.",
+    ),
 ]
 DataOption = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar="BOOTOS_DATA", help="The server's data directory.")
@@ -124,7 +130,7 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
             as_json: bool,
             **given: Any,
         ) -> None:
-            client = Client(server, read_token(token_file, data), actor=read_login())
+            client = Client(find_server(server, data), read_token(token_file, data), actor=read_login())
             function(client, Output(as_json), **given)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -133,7 +139,7 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
             for parameter in list(inspect.signature(function).parameters.values())[2:]
         ]
         added = [
-            inspect.Parameter("server", keyword, default="http://127.0.0.1:8083", annotation=ServerOption),
+            inspect.Parameter("server", keyword, default="", annotation=ServerOption),
             inspect.Parameter("data", keyword, default=DEFAULT_DATA, annotation=DataOption),
             inspect.Parameter("token_file", keyword, default=None, annotation=TokenOption),
             inspect.Parameter("as_json", keyword, default=False, annotation=JsonOption),

@@ -3,11 +3,14 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from bootos.server.command.option import DEFAULT_DATA, DataOption, check_url
+
+if TYPE_CHECKING:
+    from bootos.server.settings import Address
 
 serve_app = typer.Typer(
     subcommand_metavar="", epilog="Example: bootos serve --listen 10.0.0.1:8083 --data /var/lib/bootos"
@@ -21,10 +24,18 @@ def serve(
         typer.Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:8083; with --netboot port 80 "
-            "of that interface.",
+            help="Where to listen to machines; port 0 takes a free one. Default: 127.0.0.1:8083; with --netboot "
+            "port 80 of that interface.",
         ),
     ] = "",
+    operator_listen: Annotated[
+        str,
+        typer.Option(
+            "--operator-listen",
+            metavar="HOST:PORT",
+            help="Where to listen to operators: pages and commands.",
+        ),
+    ] = "127.0.0.1:8443",
     data: DataOption = DEFAULT_DATA,
     database: Annotated[
         str, typer.Option(metavar="URL", help="SQLAlchemy URL. Default: SQLite, DIR/bootos.db.")
@@ -146,10 +157,7 @@ def serve(
         listen = listen or f"{read_address(netboot).ip}:80"
         if dhcp_range:
             parse_range(dhcp_range)
-    listen = listen or "127.0.0.1:8083"
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
+    machines = parse_address(listen or "127.0.0.1:8083", "--listen")
     if any(character in public_url + append for character in "\r\n") or " " in public_url:
         raise typer.BadParameter(
             "line ends and spaces cannot be in these", param_hint="--public-url, --append"
@@ -159,8 +167,9 @@ def serve(
     run_server(
         Settings(
             data=data,
-            host=host.strip("[]"),
-            port=int(port),
+            host=machines.host,
+            port=machines.port,
+            operators=parse_address(operator_listen, "--operator-listen"),
             database=database,
             boot_files=boot_files,
             public_url=public_url,
@@ -193,3 +202,13 @@ def read_legacy(legacy: str, legacy_api: bool | None) -> Literal["off", "enrolle
     if legacy:
         raise typer.BadParameter(f"{legacy!r} is neither off, enrolled nor open", param_hint="--legacy")
     return "off" if legacy_api is False else "enrolled"
+
+
+def parse_address(text: str, option: str) -> "Address":
+    """HOST:PORT. Raises typer.BadParameter."""
+    from bootos.server.settings import Address
+
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT", param_hint=option)
+    return Address(host.strip("[]"), int(port))
