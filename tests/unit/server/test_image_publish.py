@@ -292,7 +292,7 @@ def test_a_machine_that_loads_while_the_default_changes_gets_kernel_and_initrd_o
     kernel = load(server, "vmlinuz")
     assert kernel == (tmp_path / "a/vmlinuz").read_bytes()
     version = find(server, json.loads((tmp_path / "b/manifest.json").read_text())["version"])["version"]
-    with socket.create_connection(("127.0.0.1", urlsplit(server.operator_url).port), timeout=60) as slow:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=60) as slow:
         slow.sendall(b"GET /bootos/initrd.img HTTP/1.0\r\n\r\n")
         stream = slow.makefile("rb")
         while stream.readline() not in (b"\r\n", b""):
@@ -312,7 +312,7 @@ def test_an_image_that_is_removed_while_it_is_loaded_is_read_to_its_end(
 ) -> None:
     version = make_image(tmp_path / "a", "a", size_bytes=20_000_000)
     publish(server, tmp_path / "a")
-    with socket.create_connection(("127.0.0.1", urlsplit(server.operator_url).port), timeout=60) as slow:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=60) as slow:
         slow.sendall(f"GET /bootos/images/{version}/initrd.img HTTP/1.0\r\n\r\n".encode())
         stream = slow.makefile("rb")
         while stream.readline() not in (b"\r\n", b""):

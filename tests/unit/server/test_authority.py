@@ -1,0 +1,186 @@
+"""The server's own authority: made once, its certificate renewed by itself, rotated with both good for a while."""
+
+import datetime as dt
+import ssl
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from bootos.errors import BootosError
+from bootos.server.authority import Authority, OwnAuthority, SiteAuthority, read_fingerprint, read_names
+
+NAMES = ["127.0.0.1", "boot.example"]
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+class Calendar:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> x509.Certificate:
+    """A handshake in memory; returns the certificate that the client was shown. Raises ssl.SSLError when the client
+    does not take it."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=name)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (asking, answering):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    shown = asking.getpeercert(binary_form=True)
+    assert shown is not None
+    return x509.load_der_x509_certificate(shown)
+
+
+def build_client(pem: str) -> ssl.SSLContext:
+    """A client that trusts this authority alone."""
+    client = ssl.create_default_context(cadata=pem)
+    client.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # its own clock is not that of the test
+    client.verify_flags |= 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+    return client
+
+
+def open_own(root: Path, clock: Calendar, names: list[str] = NAMES) -> OwnAuthority:
+    return OwnAuthority(root / "tls", lambda: names, clock)
+
+
+def read_served(authority: Authority, pem: str = "", name: str = "127.0.0.1") -> x509.Certificate:
+    return shake_hands(authority.tls, build_client(pem or authority.pem), name)
+
+
+def test_the_authority_is_made_once_for_twenty_years_and_its_key_is_for_this_user_alone(
+    tmp_path: Path,
+) -> None:
+    clock = Calendar()
+    first = open_own(tmp_path, clock)
+    clock.now += dt.timedelta(days=7000)
+    assert open_own(tmp_path, clock).fingerprint == first.fingerprint
+    life = first.certificate.not_valid_after_utc - first.certificate.not_valid_before_utc
+    assert life >= dt.timedelta(days=20 * 365)
+    for path in (tmp_path / "tls").iterdir():
+        if "PRIVATE KEY" in path.read_text():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert (tmp_path / "tls/ca.pem").read_text() == first.pem
+    assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
+
+
+def test_a_client_that_trusts_the_authority_takes_the_server_by_each_of_its_names(tmp_path: Path) -> None:
+    authority = open_own(tmp_path, Calendar())
+    for name in NAMES:
+        assert read_names(read_served(authority, name=name)) == NAMES
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        read_served(authority, name="other.example")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        read_served(authority, pem=open_own(tmp_path / "other", Calendar()).pem)
+
+
+def test_the_certificate_of_the_server_is_renewed_in_time_and_served_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    clock = Calendar()
+    authority = open_own(tmp_path, clock)
+    before = read_served(authority)
+    clock.now += dt.timedelta(days=59)
+    assert authority.renew() == ""
+    clock.now += dt.timedelta(days=2)
+    assert "runs out" in authority.renew()
+    after = read_served(authority)
+    assert after.serial_number != before.serial_number
+    assert after.not_valid_after_utc > clock.now + dt.timedelta(days=80)
+    assert open_own(tmp_path, clock).renew() == "", "the next start keeps it"
+
+
+def test_a_clock_that_was_set_back_does_not_leave_a_certificate_of_the_future(tmp_path: Path) -> None:
+    clock = Calendar()
+    open_own(tmp_path, clock)
+    clock.now -= dt.timedelta(days=300)
+    authority = open_own(tmp_path, clock)
+    assert read_served(authority).not_valid_before_utc < clock.now
+
+
+def test_a_new_address_of_the_server_gets_into_its_certificate(tmp_path: Path) -> None:
+    clock, names = Calendar(), ["127.0.0.1"]
+    authority = open_own(tmp_path, clock, names)
+    names.append("10.0.0.1")
+    assert "other names" in authority.renew()
+    assert read_names(read_served(authority)) == ["10.0.0.1", "127.0.0.1"]
+
+
+def test_after_a_rotation_clients_of_both_authorities_go_on_until_it_is_finished(tmp_path: Path) -> None:
+    authority = open_own(tmp_path, Calendar())
+    old, old_pem = authority.fingerprint, authority.pem
+    authority.rotate()
+    assert authority.fingerprint != old
+    assert authority.fingerprints == [authority.fingerprint, old]
+    for pem in (old_pem, authority.pem):
+        read_served(authority, pem)
+    again = open_own(tmp_path, Calendar())
+    assert again.fingerprints == authority.fingerprints, "and a restart changes nothing"
+    read_served(again, old_pem)
+    with pytest.raises(BootosError, match="two authorities already"):
+        again.rotate()
+
+    again.finish()
+    assert again.fingerprints == [authority.fingerprint]
+    read_served(again, authority.pem)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        read_served(again, old_pem)
+    with pytest.raises(BootosError, match="one authority only"):
+        again.finish()
+
+
+def test_certificates_of_the_site_are_read_again_when_they_change(tmp_path: Path) -> None:
+    clock = Calendar()
+    own = open_own(tmp_path, clock, ["boot.example", "10.0.0.1"])
+    files = split_files(tmp_path)
+    site = SiteAuthority(*files)
+    assert site.fingerprint == own.fingerprint, "the authority is the last certificate of the chain"
+    assert site.find_name() == "boot.example"
+    before = read_served(site, name="boot.example").serial_number
+    assert site.renew() == ""
+    clock.now += dt.timedelta(days=70)
+    own.renew()
+    split_files(tmp_path)
+    assert "was read again" in site.renew()
+    assert read_served(site, name="boot.example").serial_number != before
+    with pytest.raises(BootosError, match="the site's own"):
+        site.rotate()
+
+
+def split_files(root: Path) -> tuple[Path, Path]:
+    """The server's certificate and key as a site has them: in two files."""
+    text = (root / "tls/server.pem").read_text()
+    key, mark, chain = text.partition("-----END PRIVATE KEY-----\n")
+    (root / "site.key").write_text(key + mark)
+    (root / "site.pem").write_text(chain)
+    return root / "site.pem", root / "site.key"
+
+
+def test_files_that_cannot_be_used_are_named_with_what_to_do(tmp_path: Path) -> None:
+    open_own(tmp_path, Calendar())
+    (tmp_path / "tls/authority.pem").write_text("nothing")
+    with pytest.raises(BootosError, match=str(tmp_path / "tls")) as broken:
+        open_own(tmp_path, Calendar())
+    assert "a new authority is made" in broken.value.hint
+    with pytest.raises(BootosError, match=r"none\.pem") as missing:
+        SiteAuthority(tmp_path / "none.pem", tmp_path / "none.key")
+    assert "--tls-cert" in missing.value.hint and "--tls-key" in missing.value.hint
+
+
+def test_a_server_certificate_that_was_lost_is_made_anew_by_the_same_authority(tmp_path: Path) -> None:
+    authority = open_own(tmp_path, Calendar())
+    (tmp_path / "tls/server.pem").unlink()
+    again = open_own(tmp_path, Calendar())
+    assert again.fingerprint == authority.fingerprint == read_fingerprint(again.certificate)
+    read_served(again, authority.pem)
