@@ -1,4 +1,4 @@
-"""Many simulated v2 agents and an operator in one asyncio process. Used by `dispatch.py`.
+"""Many simulated v2 agents and an operator in one asyncio process. Used by `dispatch.py` and `flood.py`.
 
 They speak real HTTP/1.1 over keep-alive connections with no HTTP library in between, so that the load generator
 stays cheap next to the server; how busy and how late it is itself is measured too (`Lateness`).
@@ -20,12 +20,14 @@ STEP = {"id": "plan", "title": "Plan", "state": "running"}
 
 
 class Connection:
-    """One keep-alive connection; one call at a time. Reconnects when the server closed it in between."""
+    """One keep-alive connection; one call at a time. Reconnects when the server closed it in between. `source`: the
+    address it comes from; empty: the host's own choice."""
 
-    def __init__(self, host: str, port: int, token: str = "") -> None:
+    def __init__(self, host: str, port: int, token: str = "", source: str = "") -> None:
         self.host = host
         self.port = port
         self.token = token
+        self._local = (source, 0) if source else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -49,7 +51,7 @@ class Connection:
 
     async def _exchange(self, message: bytes) -> tuple[int, Any]:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self.host, self.port)
+            self._streams = await asyncio.open_connection(self.host, self.port, local_addr=self._local)
         reader, writer = self._streams
         writer.write(message)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -90,22 +92,26 @@ class Agent:
     While `busy` it does not end its job but reports every `report_every_s`, with two log lines each time.
     """
 
-    def __init__(self, host: str, port: int, number: int, inventory: dict[str, Any]) -> None:
+    def __init__(
+        self, host: str, port: int, number: int, inventory: dict[str, Any], *, source: str = ""
+    ) -> None:
         self.sn = f"CROWD{number:05d}"
         self.dispatch: Dispatch | None = None
         self.busy = False
         self.report_every_s = 1.0
         self.accepted: list[float] = []  # how many seconds each report of a busy agent took
         self.waiting = asyncio.Event()
-        self._connection = Connection(host, port)
+        self._connection = Connection(host, port, source=source)
         self._number = 0
         self._line = 0
         self._inventory = copy.deepcopy(inventory)
         self._inventory["system"]["serial"] = self.sn
-        for position, nic in enumerate(self._inventory["nics"]):
-            nic["mac"] = nic["permanent_mac"] = (
-                f"52:54:{number >> 8:02x}:{number & 255:02x}:00:{position:02x}"
-            )
+        self.macs = [
+            f"52:54:{number >> 8:02x}:{number & 255:02x}:00:{position:02x}"
+            for position, _ in enumerate(self._inventory["nics"])
+        ]
+        for mac, nic in zip(self.macs, self._inventory["nics"], strict=True):
+            nic["mac"] = nic["permanent_mac"] = mac
 
     async def register(self) -> float:
         """Seconds it took."""
@@ -174,6 +180,11 @@ class Operator:
     async def put_template(self) -> None:
         body = {"text": "name: crowd\n", "format": "yaml"}
         await self._connections[0].must("PUT", f"{OPERATOR_API}/templates/crowd", body)
+
+    async def import_machines(self, agents: Iterable[Agent]) -> None:
+        """Say which machines these are, so that they may have jobs."""
+        rows = [{"sn": agent.sn, "mac": agent.macs[0], "values": {}} for agent in agents]
+        await self._connections[0].must("POST", f"{OPERATOR_API}/import", rows)
 
     async def start_job(self, agent: Agent, connection: Connection | None = None) -> Dispatch:
         connection = connection or self._connections[0]

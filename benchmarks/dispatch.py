@@ -86,9 +86,10 @@ def measure_spread(values: Sequence[float]) -> Spread:
 
 
 class Served:
-    """A `bootos serve` of its own; `source` is the directory that its `bootos` package is taken from."""
+    """A `bootos serve` of its own; `source` is the directory that its `bootos` package is taken from, `more` are words
+    for its command line."""
 
-    def __init__(self, data: Path, source: Path, database: str) -> None:
+    def __init__(self, data: Path, source: Path, database: str, more: Sequence[str] = ()) -> None:
         self.data = data
         log = data / "server.log"
         argv: list[str | Path] = [
@@ -106,6 +107,7 @@ class Served:
             argv += ["--operator-listen", "127.0.0.1:0"]
         if database:
             argv += ["--database", database]
+        argv += more
         self.child: Child = start(argv, log_path=log, env={"PYTHONPATH": str(source)})
         deadline = time.monotonic() + START_DEADLINE_S
         while (found := re.search(r"listening on http://(\S+):(\d+)", log.read_text())) is None:
