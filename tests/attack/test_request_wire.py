@@ -54,6 +54,24 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_after_it_
     assert heard.statuses == [400], heard.text
 
 
+TWICE_MEASURED = {
+    "length, then coding": b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(LAST_CHUNK),
+    "coding, then length": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
+    "a coding in a folded line": b"Transfer-Encoding:\r\n chunked\r\nContent-Length: %d\r\n\r\n"
+    % len(LAST_CHUNK),
+}
+
+
+@pytest.mark.parametrize("kind", TWICE_MEASURED)
+def test_a_request_with_a_length_and_a_coding_is_the_last_of_its_connection(
+    server: Running, kind: str
+) -> None:
+    """One end is the server's, the other one may be a proxy's: what lies between them is nobody's request."""
+    heard = exchange(server.url, POST + TWICE_MEASURED[kind] + LAST_CHUNK)
+    assert heard.closed
+    assert len(heard.statuses) == 1, heard.text
+
+
 def test_what_the_length_counts_is_a_body_and_no_request(server: Running) -> None:
     for head in (POST, GET):
         heard = exchange(

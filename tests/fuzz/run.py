@@ -25,6 +25,7 @@ from sender import Place, Sender, Tally, write_faults
 
 from bootos.errors import BootosError
 from bootos.process import Child, start
+from bootos.server.command.client import find_server
 from bootos.waiting import wait_for
 
 SEEDS = Path(__file__).with_name("seeds.txt")
@@ -40,16 +41,16 @@ class Target:
         self.log = directory / "server.log"
         self.data = directory / "data"
         argv = [sys.executable, "-m", "bootos.cli", "serve", "--data", str(self.data), "--no-tftp"]
-        argv += ["--listen", "127.0.0.1:0", *arguments]
+        argv += ["--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", *arguments]
         self.child: Child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, START_DEADLINE_S, what=f"the server's start ({self.log})")
         token = (self.data / "operator.token").read_text().strip()
-        self.place = Place(machine_url=found[1], operator_url=found[1], token=token)
+        self.place = Place(machine_url=found[1], operator_url=find_server("", self.data), token=token)
 
     def _find_address(self) -> re.Match[str] | None:
         if self.child.poll() is not None:
             raise BootosError(f"the server did not start: {self.log.read_text()[-500:]}")
-        return re.search(r"listening on (http://\S+)", self.log.read_text())
+        return re.search(r"listening on (http://\S+) for machines", self.log.read_text())
 
     def read_mib(self) -> float:
         """What it holds of memory now."""

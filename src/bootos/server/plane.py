@@ -43,17 +43,25 @@ def build_elsewhere(operator_url: str, path: str) -> Fault:
 async def shield_machines(message: Message, scope: Scope) -> None:
     """Put the headers of the machines' side on an answer. A hook for `Litestar(before_send=...)`, which sees also what
     the framework itself answers: a path or method that it does not route, a body that is too large."""
-    _add(message, MACHINE_HEADERS)
+    _add(message, scope, MACHINE_HEADERS)
 
 
 async def shield_operators(message: Message, scope: Scope) -> None:
     """Put the headers of the operators' side on an answer that does not have its own, as pages have."""
-    _add(message, OPERATOR_HEADERS)
+    _add(message, scope, OPERATOR_HEADERS)
 
 
-def _add(message: Message, headers: dict[str, str]) -> None:
+def _add(message: Message, scope: Scope, headers: dict[str, str]) -> None:
     if message["type"] != "http.response.start":
         return
     present: Any = MutableScopeHeaders.from_message(message)
     for name, value in headers.items():
         present.setdefault(name, value)
+    if is_ambiguous(scope):
+        present["Connection"] = "close"
+
+
+def is_ambiguous(scope: Scope) -> bool:
+    """Whether a request has both a length and a coding: a proxy that goes by the length sees its end elsewhere than
+    this server, which goes by the coding, and has to be told that the connection ends here (RFC 9112, section 6.1)."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
