@@ -97,6 +97,8 @@ class Served:
             "-m",
             "bootos.cli",
             "serve",
+            "--limit=registrations_per_address=1000000",
+            "--limit=registrations_per_minute=1000000",
             "--data",
             data,
             "--listen",

@@ -75,6 +75,12 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "the list of supported hardware models",
         "bootos support add --vendor 'Dell*' --product 'PowerEdge R6*'",
     ),
+    "health": (
+        "bootos.server.command.health",
+        "health_app",
+        "what the server refused or cut",
+        "bootos health",
+    ),
     "capture": (
         "bootos.server.command.capture",
         "capture_app",

@@ -17,6 +17,7 @@ from sqlalchemy import select, text
 
 from bootos.server.app import open_context, prepare
 from bootos.server.context import Context
+from bootos.server.limit import Limits
 from bootos.server.plane import MACHINE_PATHS
 from bootos.server.serve import Server, listen
 from bootos.server.settings import Settings
@@ -120,6 +121,9 @@ class Running:
             context.shelf.read_stock(session)
         if context.shelf.stock.default != default:
             context.tree.follow_shelf()
+        context.health.clear()
+        context.registrations.clear()
+        context.new_registrations.clear()
         wait_for(lambda: not context.presence.count_polls(), 10, what="the end of a poll", pause_s=0.005)
         for presence in (context.presence, context.legacy_presence):
             for number in machines:
@@ -196,7 +200,13 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
     return Running(context, listeners[0].url, context.operator_url), stop
 
 
-TRUSTING: dict[str, Any] = {"enrol": "open", "legacy": "open"}
+TRUSTING: dict[str, Any] = {
+    "enrol": "open",
+    "legacy": "open",
+    "limits": Limits(
+        registrations_per_address=10**6, registrations_per_minute=10**6
+    ),  # all tests have one address
+}
 DEFAULTS = {
     name: field.default for field in msgspec.structs.fields(Settings) if (name := field.name) in TRUSTING
 }

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 
 from bootos import __version__
 from bootos.errors import BootosError
@@ -22,9 +23,11 @@ from bootos.server.auth import read_operator_token
 from bootos.server.cloudboot.api import build_legacy_handler
 from bootos.server.context import Context
 from bootos.server.fault import Fault, RequestError
+from bootos.server.health import Health
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
+from bootos.server.limit import TooLargeError
 from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
@@ -32,6 +35,7 @@ from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_
 from bootos.server.operation.registration import write_heard
 from bootos.server.plane import build_elsewhere, is_operators, shield_machines, shield_operators
 from bootos.server.presence import Presence
+from bootos.server.rate import Rate
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
 from bootos.server.store.table import Image
@@ -79,6 +83,9 @@ def open_context(settings: Settings) -> Context:
         pxe=PxeDirectory(settings.pxe_directory),
         tree=NetbootTree(settings, settings.machine_url, shelf),
         operator_token=token,
+        registrations=Rate(settings.limits.registrations_per_address),
+        new_registrations=Rate(settings.limits.registrations_per_minute),
+        health=Health(settings.limits.health_sentences),
     )
 
 
@@ -102,7 +109,14 @@ async def write_presence(context: Context) -> None:
         await asyncio.to_thread(write_heard, context)
 
 
-def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault, int, dict[str, str]]:
+def read_peer(request: Request[Any, Any, Any]) -> str:
+    """The address of who sent the request."""
+    return request.client.host if request.client else "somebody"
+
+
+def read_fault(
+    health: Health, request: Request[Any, Any, Any], error: Exception
+) -> tuple[Fault, int, dict[str, str]]:
     """Every error as a `Fault`, which is also the agent's `Refusal`, with its status and headers."""
     headers: dict[str, str] = {}
     if isinstance(error, RequestError):
@@ -113,6 +127,8 @@ def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault
             retry_after_s=error.retry_after_s,
         )
         status = error.status
+        if isinstance(error, TooLargeError):
+            health.note("bodies", f"{read_peer(request)} sent a body that is too large to {request.url.path}")
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(error.retry_after_s)
         if status == 401:
@@ -124,6 +140,11 @@ def read_fault(request: Request[Any, Any, Any], error: Exception) -> tuple[Fault
     elif isinstance(error, BootosError):
         log.error("%s %s: %s", request.method, request.url.path, error)
         fault, status = Fault(error=error.message, hint=error.hint), 500
+    elif isinstance(error, (DataError, OverflowError)):  # what no column holds
+        fault = Fault(
+            error="a number or a text of this request is none that can be stored", hint="see docs/limits.md"
+        )
+        status = 422
     else:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         fault, status = Fault(error="the server failed; its log says why"), 500
@@ -150,7 +171,7 @@ def build_machine_app(context: Context) -> Litestar:
     settings = context.settings
 
     def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        fault, status, headers = read_fault(request, error)
+        fault, status, headers = read_fault(context.health, request, error)
         if isinstance(error, NotFoundException) or is_operators(request.url.path):
             fault, status = build_elsewhere(context.operator_url, request.url.path), 404
         return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
@@ -175,7 +196,7 @@ def build_operator_app(context: Context) -> Litestar:
     pages = Pages(context)
 
     def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        fault, status, headers = read_fault(request, error)
+        fault, status, headers = read_fault(context.health, request, error)
         if is_page(request):
             return pages.render_fault(request, status, fault)
         return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)

@@ -2,12 +2,14 @@
 
 import msgspec
 
+from bootos.server.health import Health
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
 from bootos.server.presence import Presence
+from bootos.server.rate import Rate
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
 from bootos.server.store.vault import Vault
@@ -35,6 +37,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     pxe: PxeDirectory
     tree: NetbootTree
     operator_token: str
+    registrations: Rate  # by address
+    new_registrations: Rate  # of machines that nobody confirmed
+    health: Health
     tls: TlsEnd = TlsEnd()
 
     @property

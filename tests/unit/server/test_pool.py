@@ -183,3 +183,12 @@ def test_a_list_of_machines_is_taken_in_whole_or_not_at_all(server: Running) -> 
     assert server.operate("POST", "/import", rows) == {"count": 3, "new": 2}
     machine = server.operate("GET", "/machines/S2")
     assert (machine["settings"], machine["variables"]) == ({"hostname": "n-03"}, {"rack": "r1"})
+
+
+def test_a_pool_of_millions_of_addresses_is_counted_and_not_walked(server: Running) -> None:
+    server.operate("POST", "/pools", {"name": "wide", "addresses": "0.0.0.0-255.255.255.255/0"})
+    for number in (1, 2):
+        view = server.operate("PATCH", f"/machines/SN00{number}/settings", {"manage_ip": "<{pool:wide:ip}>"})
+        assert view["settings"]["manage_ip"] == f"0.0.0.{number}"
+    pool = server.operate("GET", "/pools/wide")
+    assert (pool["used"], pool["free"]) == (2, 2**32 - 4)

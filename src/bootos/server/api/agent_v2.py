@@ -16,6 +16,7 @@ from bootos.server.context import Context
 from bootos.server.image import layer as layers
 from bootos.server.image.manifest import LOCAL
 from bootos.server.operation import registration
+from bootos.server.operation.admission import check_rate
 from bootos.server.operation.capture import take_upload
 from bootos.server.operation.next_boot import upload_mac
 from bootos.server.operation.order import take_order
@@ -61,11 +62,16 @@ def build_agent_router(context: Context) -> Router:
         place = "" if version == LOCAL else f"images/{version}/"
         return layers.list_offers(directory, place) if directory is not None else []
 
+    def count_registration(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """A guard, before the body is read. Raises TooManyError."""
+        check_rate(context, connection.client.host if connection.client else "")
+
     @post(
         "/register",
         sync_to_thread=True,
         status_code=200,
         request_max_body_size=limits.registration_bytes,
+        guards=[count_registration],
     )
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
         address = request.client.host if request.client else ""

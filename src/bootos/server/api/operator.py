@@ -17,6 +17,7 @@ from bootos.server.auth import OperatorGuard
 from bootos.server.body import build_json_request
 from bootos.server.context import Context
 from bootos.server.view.audit import AuditView, list_audit
+from bootos.server.view.health import HealthView, view_health
 
 PREFIX = "/api/operator"
 
@@ -29,6 +30,10 @@ def build_operator_router(context: Context) -> Router:
     def read_audit(limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200) -> list[AuditView]:
         with store.read() as session:
             return list_audit(session, limit)
+
+    @get("/health", sync_to_thread=False)
+    def read_health() -> HealthView:
+        return view_health(context)
 
     @get("/status", sync_to_thread=True)
     def status() -> dict[str, Any]:
@@ -56,6 +61,7 @@ def build_operator_router(context: Context) -> Router:
             *build_image_calls(context),
             *build_job_calls(context),
             read_audit,
+            read_health,
             status,
         ],
     )

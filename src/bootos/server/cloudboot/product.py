@@ -2,6 +2,7 @@
 
 from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
 from bootos.server.context import Context
+from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
@@ -17,8 +18,8 @@ MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
 
 def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool:
     """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity, or the name was
-    another machine's: nothing is renewed, the claim is recorded. Raises UnusableError when
-    the serial number cannot be one."""
+    another machine's: nothing is renewed, the claim is recorded. Raises UnusableError when the serial number cannot be
+    one, TooManyError when so many new ones are not taken."""
     with context.store.write() as session:
         inventory = read_inventory(said)
         told = read_told_v1(said.sn, inventory, said.mac, sender.address)
@@ -27,6 +28,9 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
         except NameTakenError as taken:
             record_claim(session, taken.owner, "cloudboot v1", sender.address)
             return False
+        if machine.by_itself and machine.registered_at is None:
+            admit(context, session, machine, sender.address)
+        check_new_rate(context, machine, sender.address)
         if refuse_claim(context, session, machine, sender):
             return False
         machine.registered_at = read_clock()

@@ -15,7 +15,8 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
 from bootos.server.operation import order as orders
-from bootos.server.operation.transition import add_line, move, touch
+from bootos.server.operation.logroom import has_room
+from bootos.server.operation.transition import TEXT_MAX, add_line, move, touch
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.table import Job, Machine
@@ -58,7 +59,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
         raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
     secrets = read_passwords(context, session, job)
     title = ScriptMasker(secrets).text(said.title[:MOST_TITLE])
-    _store_log(session, job, said, title, secrets)
+    _store_log(context, session, job, said, title, secrets)
     if progress >= 0:
         # Rounded down, so that 0.99999 is not the end. A late report never lowers it, and only adds its log.
         known = job.progress or 0.0
@@ -114,13 +115,16 @@ def read_passwords(context: Context, session: Session, job: Job) -> tuple[str, .
 
 
 def _store_log(
-    session: Session, job: Job, said: v1.InstallInfo, title: str, secrets: tuple[str, ...]
+    context: Context, session: Session, job: Job, said: v1.InstallInfo, title: str, secrets: tuple[str, ...]
 ) -> None:
     """Add the report to the job's log: its title, and the end of its log line by line, control characters replaced."""
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
-    add_line(session, job, f"{title or 'progress'}{share}", level=level, source="v1")
+    lines = [f"{title or 'progress'}{share}"]
     text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-MOST_LOG:])
-    for line in text.splitlines()[:MOST_LINES]:
-        if line.strip():
-            add_line(session, job, re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line), level=level, source="v1")
+    lines += [
+        re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line) for line in text.splitlines()[:MOST_LINES] if line.strip()
+    ]
+    for line in lines:
+        if has_room(context, session, job.machine, job, line[:TEXT_MAX], boot=None):
+            add_line(session, job, line, level=level, source="v1")

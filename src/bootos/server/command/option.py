@@ -118,7 +118,8 @@ def cell(key: str, value: Any) -> Text:
 
 
 def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command that gets `client` and `out`, and has the options every such command has."""
+    """A command that gets `client` and `out`, and has the options every such command has; without a name it is the noun
+    itself, which then has no verbs."""
 
     def wrap(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -146,7 +147,7 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
         ]
         run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
-        return app.command(name)(run)
+        return app.command(name)(run) if name else app.callback(invoke_without_command=True)(run)
 
     return wrap
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bootos.server.store.pool import find_held, find_used
+from bootos.server.store.pool import find_free, find_held
 from bootos.server.store.table import Allotment, Machine, Pool
 from bootos.template.placeholder import UnknownWordError
 
@@ -59,9 +59,7 @@ def _give_address(session: Session, machine: Machine, pool: Pool) -> IPv4Address
     held = find_held(session, machine, series)
     if held is not None:
         return IPv4Address(held)
-    used = find_used(session, pool)
-    first, last = int(IPv4Address(pool.first)), int(IPv4Address(pool.last))
-    value = next((value for value in range(first, last + 1) if value not in used), None)
+    value = find_free(session, pool)
     if value is None:
         raise UnknownWordError(
             f"cannot be filled in: the pool {pool.name!r} ({pool.first}-{pool.last}) is exhausted",

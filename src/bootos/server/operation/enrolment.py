@@ -43,6 +43,7 @@ def find_or_enrol(session: Session, sn: str) -> Machine:
     machine = find_by_sn(session, sn)
     if machine is not None:
         session.refresh(machine, with_for_update=True)
+        machine.by_itself = False  # an operator knows it
         return machine
     if is_placeholder(sn):
         called = ", ".join(f"id:{row.id}" for row in list_namesakes(session, sn, limit=MOST_NAMESAKES))
@@ -55,9 +56,9 @@ def find_or_enrol(session: Session, sn: str) -> Machine:
     return enrol(session, sn)
 
 
-def enrol(session: Session, sn: str) -> Machine:
-    """A new machine of this name."""
-    row = Machine(sn=sn, sn_key=fold(sn))
+def enrol(session: Session, sn: str, *, by_itself: bool = False) -> Machine:
+    """A new machine of this name; `by_itself`: no operator has named it."""
+    row = Machine(sn=sn, sn_key=fold(sn), by_itself=by_itself)
     session.add(row)
     session.flush()
     return row
@@ -67,8 +68,10 @@ def find_or_enrol_word(session: Session, word: str) -> Machine:
     """A machine as `find_machine` finds it; a serial number that is not known becomes that of a new machine. A number
     that is the id of a machine does not: that machine was meant, most likely. Raises NotFoundError."""
     try:
-        return find_machine(session, word)
+        machine = find_machine(session, word)
     except NotFoundError:
         if ID.fullmatch(word.strip()) or is_id(session, word.strip()):
             raise
         return find_or_enrol(session, word)
+    machine.by_itself = False  # an operator knows it
+    return machine

@@ -7,10 +7,13 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bootos.server.limit import LIMITS, Limits
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.nic import drop_unsound_addresses
 from bootos.server.store.table import Mac, Machine, read_clock
 from bootos.wire.inventory import Inventory
+
+MOST_CUT = 20  # notes of what was left out
 
 
 def store_inventory(
@@ -19,7 +22,7 @@ def store_inventory(
     """Keep the inventory, and what lists show of it. Values of its NICs that are no MAC or no address are left out; a
     note names each."""
     inventory = drop_unsound_addresses(inventory)
-    machine.inventory = msgspec.to_builtins(inventory)
+    machine.inventory = cut_inventory(msgspec.to_builtins(inventory), LIMITS)
     machine.inventory_at = read_clock()
     machine.vendor = (inventory.system.vendor or "")[:200]
     machine.product = (inventory.system.product or "")[:200]
@@ -27,6 +30,28 @@ def store_inventory(
     machine.bmc_version = (inventory.bmc.firmware or "" if inventory.bmc else "")[:100]
     told = {mac for text in extra_macs if (mac := parse_mac(text))}
     store_macs(session, machine, find_macs(machine.inventory) | told)
+
+
+def cut_inventory(inventory: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """A plain inventory within the limits of lists and texts; a note says what was left out."""
+    cut = list[str]()
+
+    def walk(value: Any, path: str) -> Any:
+        if isinstance(value, str):
+            if len(value) > limits.text_letters:
+                cut.append(f"{path}: {len(value)} characters are too many; the rest was left out")
+            return value[: limits.text_letters]
+        if isinstance(value, dict):
+            return {key: walk(item, f"{path}.{key}" if path else key) for key, item in value.items()}
+        if isinstance(value, list):
+            if len(value) > limits.list_items:
+                cut.append(f"{path}: {len(value)} items are too many; the rest was left out")
+            return [walk(item, path) for item in value[: limits.list_items]]
+        return value
+
+    kept: dict[str, Any] = walk(inventory, "")
+    kept["notes"] = [*kept["notes"], *cut[:MOST_CUT]]
+    return kept
 
 
 def renew_inventory(session: Session, machine: Machine, inventory: Inventory) -> None:

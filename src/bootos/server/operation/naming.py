@@ -66,7 +66,7 @@ def find_or_enrol_told(session: Session, told: Told) -> Machine:
     if found is not None:
         session.refresh(found, with_for_update=True)
         return found
-    return named or enrol(session, told.name)
+    return named or enrol(session, told.name, by_itself=True)
 
 
 def settle_names(session: WriteSession, machine: Machine, told: Told) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
@@ -66,6 +67,9 @@ def _claim_identity(
     except NameTakenError as taken:
         record_claim(session, taken.owner, said.boot_id, address)
         return taken.tell(told.name)
+    if machine.by_itself and machine.registered_at is None:
+        admit(context, session, machine, address)
+    check_new_rate(context, machine, address)
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
     # Who says the boot id of the holder and does not have its key is another client: boot ids are no secret.

@@ -12,7 +12,8 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import State, find_next, read_event
 from bootos.server.operation.inventory import renew_inventory
-from bootos.server.operation.transition import TEXT_MAX, move
+from bootos.server.operation.logroom import has_room
+from bootos.server.operation.transition import move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_latest_job, is_rebooting, parse_id
 from bootos.server.store.machine import find_session
@@ -44,7 +45,7 @@ def apply_report(
     line_job = job or _find_held_job(session, boot)
     known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names)
     masker = Masker(known.values())  # what an agent sends is not trusted to be clean
-    _store_lines(session, machine, boot, line_job, report.log, masker)
+    _store_lines(context, session, machine, boot, line_job, report.log, masker)
     is_newer = report.number > boot.report_number
     if is_newer:
         boot.report_number = report.number
@@ -127,6 +128,7 @@ def _apply_state(
 
 
 def _store_lines(
+    context: Context,
     session: Session,
     machine: Machine,
     boot: Boot,
@@ -134,7 +136,7 @@ def _store_lines(
     lines: list[v2.LogLine],
     masker: Masker,
 ) -> None:
-    """Store what is not stored yet; a line is known by its boot and number."""
+    """Store what is not stored yet, within the limits; a line is known by its boot and number."""
     if not lines:
         return
     numbers = {line.n for line in lines}
@@ -144,6 +146,9 @@ def _store_lines(
         if line.n in stored:
             continue
         stored.add(line.n)
+        text = masker.text(line.text)[: context.settings.limits.log_line_letters]
+        if not has_room(context, session, machine, job, text, boot=boot):
+            continue
         row = LogLine(
             machine_id=machine.id,
             job_id=job.id if job is not None else None,
@@ -151,7 +156,7 @@ def _store_lines(
             n=line.n,
             at=line.at[:40],
             level=line.level[:20],
-            text=masker.text(line.text)[:TEXT_MAX],
+            text=text,
         )
         session.add(row)
     boot.log_next = max(boot.log_next, *(n + 1 for n in numbers))

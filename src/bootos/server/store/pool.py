@@ -30,12 +30,22 @@ def list_held(session: Session, pool: Pool) -> list[tuple[Machine, str]]:
 
 def count_free(session: Session, pool: Pool) -> int:
     """How many machines it can still serve."""
-    used = find_used(session, pool)
-    return sum(
-        1
-        for value in range(int(IPv4Address(pool.first)), int(IPv4Address(pool.last)) + 1)
-        if value not in used
-    )
+    first, last = read_ends(pool)
+    return last - first + 1 - sum(first <= value <= last for value in find_used(session, pool))
+
+
+def find_free(session: Session, pool: Pool) -> int | None:
+    """The lowest address that is free; None when none is. Only those that are used are looked at."""
+    value, last = read_ends(pool)
+    for used in sorted(find_used(session, pool)):
+        if used == value:
+            value += 1
+    return value if value <= last else None
+
+
+def read_ends(pool: Pool) -> tuple[int, int]:
+    """The first and the last address, as numbers."""
+    return int(IPv4Address(pool.first)), int(IPv4Address(pool.last))
 
 
 def find_used(session: Session, pool: Pool) -> set[int]:

@@ -9,6 +9,7 @@ from bootos.server.auth import Caller
 from bootos.server.context import Context
 from bootos.server.view import support as view
 from bootos.server.view.audit import list_audit
+from bootos.server.view.health import list_limits, view_health
 from bootos.server.web import shown
 from bootos.server.web.image_page import build_image_pages
 from bootos.server.web.job_page import build_job_pages
@@ -34,6 +35,12 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             rows = list_audit(session, 500)
         return pages.render(request, "audit.html", rows=rows)
 
+    @get("/health", sync_to_thread=False)
+    def show_health(request: Caller) -> Page:
+        health = view_health(context)
+        passed = [limit for limit in list_limits(context) if limit.passed]
+        return pages.render(request, "health.html", sentences=health.sentences, limits=passed)
+
     @get("/static/{name:str}", sync_to_thread=False)
     def static(name: FromPath[str]) -> Response[bytes]:
         return shown.read_static(name)
@@ -50,6 +57,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
             *build_image_pages(context, pages),
             list_support,
             show_audit,
+            show_health,
             static,
         ],
     )

@@ -65,6 +65,7 @@ class Job(Base):
     inventory_before: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     message: Mapped[str] = mapped_column(default="")
     progress: Mapped[float | None]
+    log_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_by: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=read_clock)
     started_at: Mapped[datetime | None]

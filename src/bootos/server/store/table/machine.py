@@ -19,11 +19,19 @@ class Machine(Base):
 
     `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was
     said (`operation.standing`), `doubt` why the boot that speaks for it now is not believed. What it was known by then
-    are its rows of `Mark`.
+    are its rows of `Mark`. `by_itself`: it made itself known, from this `network`, and no operator has named it.
     """
 
     __tablename__ = "machine"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index(
+            "ix_machine_new",
+            "network",
+            sqlite_where=text("by_itself AND confirmed_at IS NULL"),
+            postgresql_where=text("by_itself AND confirmed_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sn: Mapped[str]
@@ -52,6 +60,12 @@ class Machine(Base):
     confirmed_at: Mapped[datetime | None]
     confirmed_by: Mapped[str] = mapped_column(default="")
     doubt: Mapped[str] = mapped_column(default="")
+    by_itself: Mapped[bool] = mapped_column(default=False)
+    network: Mapped[str] = mapped_column(default="")
+
+
+IS_NEW = Machine.by_itself & Machine.confirmed_at.is_(None)
+"""Machines that made themselves known, and that nobody has confirmed."""
 
 
 class Alias(Base):
@@ -90,6 +104,7 @@ class Boot(Base):
     last_heard_at: Mapped[datetime] = mapped_column(default=read_clock)
     report_number: Mapped[int] = mapped_column(BigInteger, default=-1)
     log_next: Mapped[int] = mapped_column(BigInteger, default=0)
+    log_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     closing: Mapped[bool] = mapped_column(default=False)
     abilities: Mapped[list[str]] = mapped_column(default=list)
     secure: Mapped[bool] = mapped_column(default=False)

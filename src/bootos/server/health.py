@@ -1,0 +1,74 @@
+"""What the server refused or cut, and for whom: sentences with counts, in memory only, the newest ones. Shown on the
+page *Health* and by `bootos health`.
+"""
+
+import logging
+import threading
+from datetime import datetime
+
+import msgspec
+
+from bootos.printable import show_line
+from bootos.server.store.table import read_clock
+
+log = logging.getLogger(__name__)
+
+MOST_LETTERS = 300  # of a sentence
+
+
+class Sentence(msgspec.Struct, kw_only=True):
+    """What happened (`what`, the name of a limit or a word), of whom, how often, and when first and last."""
+
+    what: str
+    detail: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Health:
+    """The newest sentences, at most so many. Safe to use from any thread."""
+
+    def __init__(self, most: int = 100) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._said: dict[tuple[str, str], Sentence] = {}
+        self._counts: dict[str, int] = {}
+
+    def note(self, what: str, detail: str) -> None:
+        """Say it, or count it once more. What is new goes into the server's log, too."""
+        detail = show_line(detail)[:MOST_LETTERS]
+        now = read_clock()
+        with self._lock:
+            self._counts[what] = self._counts.get(what, 0) + 1
+            said = self._said.pop((what, detail), None)
+            is_new = said is None
+            said = said or Sentence(what=what, detail=detail, count=0, first_at=now, last_at=now)
+            said.count += 1
+            said.last_at = now
+            self._said[what, detail] = said  # the last one of the table is the newest
+            while len(self._said) > self._most:
+                del self._said[next(iter(self._said))]
+        if is_new and self.count(what) <= self._most:
+            log.warning("%s: %s", what, detail)
+
+    def count(self, what: str) -> int:
+        """How often this happened since the server began."""
+        with self._lock:
+            return self._counts.get(what, 0)
+
+    def counts(self) -> dict[str, int]:
+        """How often each kind happened since the server began."""
+        with self._lock:
+            return dict(self._counts)
+
+    def sentences(self) -> list[Sentence]:
+        """Those that are kept, newest first."""
+        with self._lock:
+            return [msgspec.structs.replace(said) for said in reversed(self._said.values())]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._said.clear()
+            self._counts.clear()
