@@ -107,25 +107,30 @@ def _check_pairs(name: str, pairs: list[tuple[str, Any]]) -> None:
 def _parse_yaml(text: str, name: str, *, take_last: bool) -> Any:
     import yaml
 
-    loader = yaml.SafeLoader(text)
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        if _repeats_much(root):
-            raise BootosError(
-                f"{name} is too large: its anchors repeat more than {MOST_REPEATED} values",
-                hint="write fewer of them, or what they stand for",
-            )
-        problems = [] if take_last else list(_find_repeated(loader, root))
-        if problems:
-            raise ProblemsError(name, problems)
-        return loader.construct_document(root)
+        loader = yaml.SafeLoader(text)  # which reads the first characters, and may refuse them
+        try:
+            return _construct(loader, name, take_last=take_last)
+        finally:
+            loader.dispose()
     except yaml.YAMLError as cause:
         reason = str(cause).replace('in "<unicode string>", ', "in ")  # what yaml calls a text
         raise BootosError(f"{name} is not valid YAML: {reason}") from cause
-    finally:
-        loader.dispose()
+
+
+def _construct(loader: "SafeLoader", name: str, *, take_last: bool) -> Any:
+    root = loader.get_single_node()
+    if root is None:
+        return None
+    if _repeats_much(root):
+        raise BootosError(
+            f"{name} is too large: its anchors repeat more than {MOST_REPEATED} values",
+            hint="write fewer of them, or what they stand for",
+        )
+    problems = [] if take_last else list(_find_repeated(loader, root))
+    if problems:
+        raise ProblemsError(name, problems)
+    return loader.construct_document(root)
 
 
 def _repeats_much(root: "Node") -> bool:

@@ -179,6 +179,15 @@ def test_a_manifest_that_cannot_be_is_refused_with_the_place(
     assert said in str(answer.data["problems"])
 
 
+@pytest.mark.parametrize("signature", ["x", "½", "\0", "Zm9v Zm9v"])
+def test_a_signature_that_is_no_base64_is_refused(server: Running, tmp_path: Path, signature: str) -> None:
+    make_image(tmp_path / "a", "a")
+    manifest = (tmp_path / "a/manifest.json").read_text()
+    answer = server.refuse("POST", "/images", {"manifest": manifest, "signature": signature})
+    assert answer.status == 422
+    assert "the signature is not base64" in answer.data["error"]
+
+
 def test_the_same_version_with_other_files_is_refused_and_with_the_same_is_there_already(
     server: Running, tmp_path: Path
 ) -> None:

@@ -18,6 +18,12 @@ def test_a_document_is_read_as_utf_8_and_another_encoding_is_said(tmp_path: Path
     assert caught.value.hint == "store it in UTF-8"
 
 
+@pytest.mark.parametrize("text", ["\x02", "name: x\x8f", "a" * 100_000 + "\x02", "\ud800"])
+def test_a_character_that_yaml_does_not_take_is_said(text: str) -> None:
+    with pytest.raises(BootosError, match=r"not valid YAML: .*special characters are not allowed"):
+        parse_document(text, format="yaml")
+
+
 TWICE = """\
 name: t
 raid: {arrays: [{name: os, level: 1, name: data}]}

@@ -2,7 +2,6 @@
 store first, then the shelf, then the TFTP root."""
 
 import base64
-import binascii
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -48,7 +47,7 @@ def begin_upload(context: Context, data: NewImage) -> UploadView:
     UnusableError, ForbiddenError (the signature), ConflictError (published with other files), NoRoomError."""
     try:
         raw, signature = data.manifest.encode(), base64.b64decode(data.signature, validate=True)
-    except binascii.Error as cause:
+    except ValueError as cause:  # binascii.Error, and that of a text that is not ASCII
         raise UnusableError(f"the signature is not base64: {cause}") from cause
     manifest = parse_manifest(raw)
     signer = find_signer(read_trusted(context.settings.trusted_keys), raw, signature)
