@@ -52,6 +52,11 @@ ROWS = (
         "refused",
         ("unit/server/test_web.py::test_a_wrong_token_and_a_forged_cookie_open_nothing",),
     ),
+    Row(
+        "an answer to a machine on the operators' address, or an operator's path on the machines'",
+        "refused",
+        ("attack/test_sides.py",),
+    ),
     # who is a machine
     Row(
         "a machine that binds another one's MAC, and so decides what that one boots",
@@ -136,6 +141,30 @@ ROWS = (
             "attack/test_hostile_body.py::test_a_body_that_is_too_large_is_refused_with_the_size_that_is_taken",
             "attack/test_hostile_body.py::test_a_large_body_is_read_for_a_session_only",
         ),
+    ),
+    # time, memory and disk
+    Row(
+        "registrations without end, under new names",
+        "refused",
+        (
+            "attack/test_flood.py::test_who_registers_too_often_is_told_how_long_to_wait",
+            "attack/test_flood.py::test_of_the_new_machines_of_an_address_the_one_that_is_silent_for_longest_goes",
+            "attack/test_flood.py::test_a_new_machine_is_refused_while_all_of_its_address_are_alive",
+            "attack/test_flood.py::test_machines_that_an_operator_knows_do_not_count_and_never_go",
+        ),
+    ),
+    Row(
+        "log lines without end",
+        "contained",
+        (
+            "attack/test_flood.py::test_the_log_of_a_new_machine_is_cut_and_one_line_says_so",
+            "attack/test_flood.py::test_the_log_of_a_job_is_cut_and_the_job_goes_on",
+        ),
+    ),
+    Row(
+        "an inventory of endless lists and texts",
+        "contained",
+        ("attack/test_flood.py::test_an_inventory_of_endless_lists_and_texts_is_cut_and_its_notes_say_so",),
     ),
     # HTTP
     Row("a path that leads out of what is served, or a hidden file", "refused", ("attack/test_path.py",)),
