@@ -14,7 +14,7 @@ import pytest
 from life import make_power_edge
 from oldserver import V1, OldServer
 from rack import Door
-from recording import REQUESTS, read_calls
+from recording import REQUESTS, Call, read_calls
 
 from bootos.agent.session.client import Client
 from bootos.waiting import wait_for
@@ -29,8 +29,8 @@ LIFE = Path(__file__).with_name("life.py")
 class Bench:
     """One machine and the server that answers as yesterday's did in one flow."""
 
-    def __init__(self, directory: Path, flow: str) -> None:
-        self.calls = read_calls(flow)
+    def __init__(self, directory: Path, calls: list[Call]) -> None:
+        self.calls = calls
         self.server = OldServer(self.calls)
         self.directory = directory
         self._lives: list[subprocess.Popen[bytes]] = []
@@ -90,7 +90,7 @@ def bench(tmp_path: Path) -> Iterator[Callable[[str], Bench]]:
     made: list[Bench] = []
 
     def make(flow: str) -> Bench:
-        made.append(Bench(tmp_path / flow, flow))
+        made.append(Bench(tmp_path / flow, read_calls(flow)))
         return made[-1]
 
     yield make

@@ -111,6 +111,21 @@ def test_the_edited_default_file_stays_whatever_the_server_is_told(tmp_path: Pat
         assert {name: (data / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/operator/machines"), ("POST", "/api/operator/jobs"), ("GET", "/jobs")]
+)
+def test_who_goes_where_operators_went_before_is_told_where_they_go_now(
+    server: Running, method: str, path: str
+) -> None:
+    """A shell that names yesterday's address (`BOOTOS_SERVER`), or a page in a browser's history."""
+    token = {"Authorization": f"Bearer {server.context.operator_token}"}
+    answer = server.request_at(server.url, method, path, headers=token)
+    said = answer.json()
+    assert answer.status == 404
+    assert server.context.operator_url in said["error"]
+    assert "BOOTOS_SERVER" in said["hint"]
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Running]:
     """Today's server with nothing in it."""

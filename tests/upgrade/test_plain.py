@@ -13,6 +13,7 @@ import pytest
 from recording import Call
 from serving import DEFAULTS, Agent, Running, run_in_thread
 from test_data_directory import open_settings
+from test_new_agent import Bench
 from test_new_defaults import BEFORE, confirm, read_confirmed
 from test_old_agent import Replay
 
@@ -104,6 +105,19 @@ def test_the_default_file_is_the_operators(server: Running) -> None:
         content = file.read()
     assert b"memtest86+" in content
     assert (server.pxe_directory / "default").read_bytes() == content
+
+
+def test_todays_agent_carries_out_the_job_of_that_server(tmp_path: Path) -> None:
+    """It offers no TLS end and asks for no words, so the agent goes on as ever."""
+    it = Bench(tmp_path / "machine", read_apply())
+    try:
+        life, _ = it.boot()
+        assert it.end_of(life) == 0
+        assert it.server.wrong == []
+        assert it.states() == ["running", "succeeded"]
+        assert it.steps() == it.recorded_steps()
+    finally:
+        it.close()
 
 
 def test_a_machine_that_comes_for_the_first_time_with_that_image_is_told_that_it_waits(
