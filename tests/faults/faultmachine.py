@@ -24,6 +24,7 @@ from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.order import wait_for_order
+from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.engine.savedstate import read_saved
 from bootos.hardware.capture import Replay, build_tree, read_capture
@@ -213,7 +214,7 @@ def run_agent(directory: Path, boot_id: str, stop: str, door: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)8d %(levelname)s %(name)s: %(message)s")
     sequence.wait_for_server_address(host)
     collect(host)
-    client = sequence.wait_for_server(host)
+    client = wait_for_server(host)
     assert client is not None
     own = OwnLog(directory / f"said-{boot_id}.json")
     logging.getLogger("bootos").addHandler(own)

@@ -24,6 +24,7 @@ from bootos.agent.job.job import carry_out
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
 from bootos.agent.session.order import wait_for_order
+from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture
 from bootos.lab.vendor_tools.racadm import Racadm
@@ -76,7 +77,7 @@ def live(directory: Path, boot_id: str, protocol: str, stop: str, door: str) -> 
         work_v1(host, V1Client(host.server_addr, timeout_s=20.0), timing, sys.exit)
     # only this call was recorded: to load a layer needs a kernel
     Client(host.server_addr).fetch_layers(host.image_version)
-    client = sequence.wait_for_server(host)
+    client = wait_for_server(host)
     assert client is not None
     reporter = sequence.register(host, client, "", [])
     capturer = Capturer(host.machine, reporter.masker)
