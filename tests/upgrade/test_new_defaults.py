@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from recording import Call, read_calls
-from serving import DEFAULTS, Running, run_in_thread
+from serving import DEFAULTS, Agent, Running, run_in_thread
 from sqlalchemy import select
 from test_data_directory import (
     INSTALLER_FILE,
@@ -80,7 +80,10 @@ def test_the_session_of_a_running_job_goes_on_to_its_end(server: Running) -> Non
 
 
 def test_a_job_that_was_approved_reaches_the_machine_at_its_next_boot(server: Running) -> None:
-    assert boot_again(server, "UPAPPRO", developer=True).order()["job_id"] == str(job_of("UPAPPRO"))
+    told = server.operate("GET", "/machines/UPAPPRO")["inventory"]
+    agent = Agent(server, "UPAPPRO", "the next boot", inventory=told)
+    assert agent.register().status == 200
+    assert agent.order()["job_id"] == str(job_of("UPAPPRO"))
 
 
 def test_the_job_of_a_machine_that_never_came_waits_for_its_confirmation_and_says_so(server: Running) -> None:
