@@ -16,6 +16,7 @@ from bootos.server.api.operator_template import build_template_calls
 from bootos.server.auth import OperatorGuard
 from bootos.server.body import build_json_request
 from bootos.server.context import Context
+from bootos.server.parameter import Before
 from bootos.server.view.audit import AuditView, list_audit
 from bootos.server.view.health import HealthView, view_health
 
@@ -27,9 +28,11 @@ def build_operator_router(context: Context) -> Router:
     store = context.store
 
     @get("/audit", sync_to_thread=True)
-    def read_audit(limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200) -> list[AuditView]:
+    def read_audit(
+        limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200, after: Before = 0
+    ) -> list[AuditView]:
         with store.read() as session:
-            return list_audit(session, limit)
+            return list_audit(session, limit, after)
 
     @get("/health", sync_to_thread=False)
     def read_health() -> HealthView:

@@ -14,7 +14,7 @@ from bootos.server.context import Context
 from bootos.server.operation import job
 from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import NewJob
-from bootos.server.parameter import Place, RowId
+from bootos.server.parameter import Before, Place, RowId
 from bootos.server.store.job import find_job
 from bootos.server.store.machine import find_machine
 from bootos.server.view import evidence
@@ -31,10 +31,11 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
         machine: FromQuery[str] = "",
         in_state: Annotated[str, QueryParameter(name="state")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+        after: Before = 0,
     ) -> list[JobView]:
         with store.read() as session:
             machine_id = find_machine(session, machine).id if machine else None
-            return view.list_jobs(session, limit=limit, machine_id=machine_id, state=in_state)
+            return view.list_jobs(session, limit=limit, machine_id=machine_id, state=in_state, after=after)
 
     @post("/jobs", sync_to_thread=True)
     def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:

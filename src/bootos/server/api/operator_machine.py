@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
+from bootos.server.api.paging import After, Limit, answer_list
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import capture, removal, setting, support
@@ -30,9 +31,14 @@ def build_machine_calls(context: Context) -> list[HTTPRouteHandler]:
     store = context.store
 
     @get("/machines", sync_to_thread=True)
-    def list_machines() -> list[MachineView]:
-        with store.read() as session:
-            return view_machines(context, session, find_machines(session))
+    def list_machines(
+        q: FromQuery[str] = "", after: After = "", limit: Limit = 0
+    ) -> Response[list[MachineView]]:
+        def read_page(after: str, limit: int) -> list[MachineView]:
+            with store.read() as session:
+                return view_machines(context, session, find_machines(session, q, after=after, limit=limit))
+
+        return answer_list(read_page, "sn", after=after, limit=limit)
 
     @get("/machines/{word:str}", sync_to_thread=True)
     def show_machine(word: FromPath[str]) -> MachineDetail:

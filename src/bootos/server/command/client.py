@@ -14,6 +14,7 @@ from bootos.files import read_json
 from bootos.printable import show_line
 
 PREFIX = "/api/operator"
+PAGE_ROWS = 1000  # the server sends no more at once
 
 
 class AnswerError(BootosError):
@@ -75,6 +76,24 @@ class Client:
         response = self._send(method, path, body, query)
         self._check(response)
         return msgspec.json.decode(response.data) if response.data else None
+
+    def list_all(
+        self, *path: str, key: str, limit: int = 0, after: str | int = "", **query: str | int
+    ) -> list[Any]:
+        """The rows of a long list, page by page, at most `limit`; 0: all. `key`: the field of a row that names the next
+        page; `after`: its value in the row that they begin behind."""
+        rows: list[Any] = []
+        while True:
+            most = min(limit - len(rows), PAGE_ROWS) if limit else PAGE_ROWS
+            page = self.call("GET", *path, limit=most, after=after, **query)
+            if (
+                not page or page[-1][key] == after
+            ):  # a server of an earlier release sends all of them each time
+                return rows
+            rows += page
+            after = page[-1][key]
+            if len(page) < most or len(rows) == limit:
+                return rows
 
     def send(self, *path: str | int, content: bytes, **query: str | int) -> Any:
         """Put bytes; returns the answer's plain values."""

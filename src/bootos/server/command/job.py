@@ -26,7 +26,8 @@ def list_jobs(
     out: Output,
     machine: Annotated[str, typer.Option(metavar="MACHINE", help="Only this machine's jobs.")] = "",
     state: Annotated[str, typer.Option(metavar="STATE", help="Only jobs in this state.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many, newest first; 0: all.")] = 100,
+    after: Annotated[int, typer.Option(min=0, metavar="JOB", help="Those before this job.")] = 0,
 ) -> None:
     """List jobs, newest first.
 
@@ -41,7 +42,7 @@ def list_jobs(
         "created_at": "CREATED",
         "message": "MESSAGE",
     }
-    rows = client.call("GET", "jobs", machine=machine, state=state, limit=limit)
+    rows = client.list_all("jobs", key="id", limit=limit, after=after, machine=machine, state=state)
     out.table(rows, columns, "no job")
 
 

@@ -26,10 +26,15 @@ CAPTURE_WAIT_S = v2.CAPTURE_DEADLINE_S + 60.0
 
 
 @operator_command(machine_app, "list")
-def list_machines(client: Client, out: Output) -> None:
-    """List the machines.
+def list_machines(
+    client: Client,
+    out: Output,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 0,
+    after: Annotated[str, typer.Option(metavar="NAME", help="Those that come after this one.")] = "",
+) -> None:
+    """List the machines, by what they are known as.
 
-    Example: bootos machine list
+    Example: bootos machine list --limit 50 --after SN050
     """
     columns = {
         "id": "ID",
@@ -44,7 +49,7 @@ def list_machines(client: Client, out: Output) -> None:
         "active_job": "JOB",
         "last_heard_at": "LAST HEARD",
     }
-    rows = client.call("GET", "machines")
+    rows = client.list_all("machines", key="sn", limit=limit, after=after)
     if not out.as_json:
         rows = [{**row, "id": f"id:{row['id']}"} for row in rows]  # the form that commands take
     out.table(rows, columns, "no machine has registered yet")

@@ -36,7 +36,8 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
     session.flush()
     if (
         not is_shown
-        and (session.scalar(select(func.count()).select_from(open_claims(machine.id).subquery())) or 0) < MOST
+        and (session.scalar(select(func.count()).select_from(open_claims([machine.id]).subquery())) or 0)
+        < MOST
     ):
         detail = f"boot {boot_id[:60]}: refused, {machine.address or 'another client'} holds the identity"
         record(session, Actor(name="a client", address=address), "machine.claim", machine.sn, detail)
@@ -52,7 +53,7 @@ def acknowledge_claims(context: Context, actor: Actor, word: str) -> MachineDeta
     again. Raises NotFoundError."""
     with context.store.write() as session:
         machine = find_machine(session, word)
-        claims = list(session.scalars(open_claims(machine.id)))
+        claims = list(session.scalars(open_claims([machine.id])))
         for claim in claims:
             claim.acknowledged_at = read_clock()
         session.touch(f"machine:{machine.id}", "machines")

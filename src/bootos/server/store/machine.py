@@ -9,8 +9,8 @@ import hashlib
 import re
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session, defer
 
 from bootos.server.fault import NotFoundError, UnauthorizedError
 from bootos.server.store.table import Alias, Boot, Mac, Machine
@@ -19,6 +19,7 @@ from bootos.wire.identity import is_placeholder
 ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
 """How a machine's id is written, wherever a serial number may stand as well."""
 
+MOST_WORDS = 8  # of a search
 MOST_NAMESAKES = 10  # that a hint names
 
 
@@ -104,16 +105,27 @@ def is_id(session: Session, word: str) -> bool:
     return is_number and session.get(Machine, int(word)) is not None
 
 
-def find_machines(session: Session, text: str = "") -> list[Machine]:
-    """All machines by their names, without their inventories; each word of `text` must occur in what the list shows, or
-    in another word for the machine."""
-    query = select(Machine).order_by(Machine.sn_key)
-    for word in text.split():
+def find_machines(session: Session, text: str = "", *, after: str = "", limit: int) -> list[Machine]:
+    """Machines by their names, at most `limit`, those after the name `after`: only what a list shows of them is read.
+    Each word of `text` must occur in that, or in another word for the machine."""
+    query = select(Machine).where(*_build_search(text)).order_by(Machine.sn_key).limit(limit)
+    query = query.where(Machine.sn_key > fold(after)) if after else query
+    return list(session.scalars(query.options(defer(Machine.drivers), defer(Machine.variables))))
+
+
+def count_machines(session: Session, text: str = "") -> int:
+    """How many `find_machines` finds, over all pages."""
+    return session.scalar(select(func.count()).select_from(Machine).where(*_build_search(text))) or 0
+
+
+def _build_search(text: str) -> list[ColumnElement[bool]]:
+    found = []
+    for word in text.split()[:MOST_WORDS]:
         columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
         called = select(Alias.machine_id).where(Alias.name.icontains(word, autoescape=True))
         shown = (column.icontains(word, autoescape=True) for column in columns)
-        query = query.where(or_(*shown, Machine.id.in_(called)))
-    return list(session.scalars(query))
+        found.append(or_(*shown, Machine.id.in_(called)))
+    return found
 
 
 def list_ids(session: Session) -> dict[str, int]:

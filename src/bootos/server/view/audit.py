@@ -13,6 +13,7 @@ from bootos.server.view.conversion import build_view
 class AuditView(msgspec.Struct, kw_only=True):
     """What an operator did, when, from where, and to what."""
 
+    id: int
     at: datetime
     actor: str
     address: str
@@ -21,7 +22,8 @@ class AuditView(msgspec.Struct, kw_only=True):
     detail: str
 
 
-def list_audit(session: Session, limit: int) -> list[AuditView]:
-    """The latest lines, newest first."""
-    rows = session.scalars(select(Audit).order_by(Audit.id.desc()).limit(limit))
-    return [build_view(AuditView, row) for row in rows]
+def list_audit(session: Session, limit: int, after: int = 0) -> list[AuditView]:
+    """The latest lines, newest first; `after`: those before the line with this id."""
+    query = select(Audit).order_by(Audit.id.desc()).limit(limit)
+    query = query.where(Audit.id < after) if after else query
+    return [build_view(AuditView, row) for row in session.scalars(query)]

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer, joinedload
 
 from bootos.server.store.job import find_approved_job, why_not_approvable
-from bootos.server.store.table import Job, LogLine
+from bootos.server.store.table import Job, LogLine, Machine
 from bootos.server.view.conversion import build_view
 from bootos.wire.password import ScriptMasker
 
@@ -121,10 +121,16 @@ def _read_word(value: Any, *keys: str) -> str:
 
 
 def list_jobs(
-    session: Session, *, limit: int, machine_id: int | None = None, state: str = ""
+    session: Session, *, limit: int, machine_id: int | None = None, state: str = "", after: int = 0
 ) -> list[JobView]:
-    """The newest jobs, at most `limit`: of all machines or of one, in every state or in one."""
+    """The newest jobs, at most `limit`: of all machines or of one, in every state or in one; `after`: those before the
+    job with this id, which is the last of the page before. Of their machines only the names are read."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
+    query = query.options(
+        joinedload(Job.machine).load_only(Machine.sn), defer(Job.bases), defer(Job.secret_names)
+    )
+    if after:
+        query = query.where(Job.id < after)
     if machine_id is not None:
         query = query.where(Job.machine_id == machine_id)
     if state:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy import Text, select, type_coerce
+from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.image.choice import Pin, choose_image
@@ -111,10 +111,18 @@ class ExportedTemplate(msgspec.Struct, kw_only=True):
     notes: list[str]
 
 
+class _Active(msgspec.Struct):
+    """What a machine's view needs of the job that has not ended."""
+
+    id: int
+    state: State
+    is_rebooting: bool
+
+
 class _Lookup(msgspec.Struct):
     """What a machine's view needs besides its row."""
 
-    active: dict[int, Job]
+    active: dict[int, _Active]
     claims: dict[int, int]
     support: list[Support]
     pins: list[Pin]
@@ -131,15 +139,15 @@ class _Lookup(msgspec.Struct):
 
 
 def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -> list[MachineView]:
-    """Many machines, with a fixed number of queries."""
-    lookup = _read_lookup(session, None)
+    """These machines, with a fixed number of queries, and nothing read of others."""
+    lookup = _read_lookup(session, [row.id for row in rows])
     return [build_view(MachineView, row, **_compute(context, row, lookup)) for row in rows]
 
 
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     """Everything of a machine, with its inventory."""
     macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
-    lookup = _read_lookup(session, row.id)
+    lookup = _read_lookup(session, [row.id])
     verdict = lookup.judge(row)
     return build_view(
         MachineDetail,
@@ -147,7 +155,7 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         **_compute(context, row, lookup),
         why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
         macs=list(macs),
-        refused_claims=list(session.scalars(open_claims(row.id))),
+        refused_claims=list(session.scalars(open_claims([row.id]))),
         namesakes=_list_namesakes(session, row),
         said_names=_list_said(session, row),
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
@@ -172,29 +180,35 @@ def _list_namesakes(session: Session, row: Machine) -> list[NamesakeView]:
     ]
 
 
-def _read_lookup(session: Session, machine_id: int | None) -> _Lookup:
-    active = select(Job).where(Job.ended_at.is_(None)).options(lazyload(Job.machine))
-    if machine_id is not None:
-        active = active.where(Job.machine_id == machine_id)
-    former = (
-        select(Alias.machine_id, Alias.name).where(Alias.held).order_by(Alias.since.desc(), Alias.id.desc())
+def _read_lookup(session: Session, ids: Sequence[int]) -> _Lookup:
+    says_reboot = type_coerce(Job.report, Text).contains('"rebooting"')
+    active = select(Job.id, Job.machine_id, Job.state, says_reboot.label("says_reboot")).where(
+        Job.ended_at.is_(None), Job.machine_id.in_(ids)
     )
-    if machine_id is not None:
-        former = former.where(Alias.machine_id == machine_id)
+    former = (
+        select(Alias.machine_id, Alias.name)
+        .where(Alias.held, Alias.machine_id.in_(ids))
+        .order_by(Alias.since.desc(), Alias.id.desc())
+    )
     former_names: dict[int, list[str]] = {}
     for alias in session.execute(former):
         former_names.setdefault(alias.machine_id, []).append(alias.name)
     claims: Counter[int] = Counter()
-    for claim in session.scalars(open_claims(machine_id)):
+    for claim in session.scalars(open_claims(ids)):
         claims[claim.machine_id] += claim.count
     return _Lookup(
-        active={job.machine_id: job for job in session.scalars(active)},
+        active={row.machine_id: _read_active(session, row) for row in session.execute(active)},
         claims=claims,
         support=read_lines(session),
         pins=read_pins(session),
         default=read_default(session),
         former_names=former_names,
     )
+
+
+def _read_active(session: Session, row: Any) -> _Active:
+    is_going = bool(row.says_reboot) and is_rebooting(session.get_one(Job, row.id))
+    return _Active(id=row.id, state=State(row.state), is_rebooting=is_going)
 
 
 def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
@@ -208,10 +222,10 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
     state = read_machine_state(
         registered=row.registered_at is not None,
         heard=heard,
-        job=State(job.state) if job else None,
+        job=job.state if job else None,
         confirmed=row.confirmed_at is not None,
         doubted=bool(row.doubt),
-        rebooting=job is not None and is_rebooting(job) and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
+        rebooting=job is not None and job.is_rebooting and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
     )
     return {
         "state": state.value,

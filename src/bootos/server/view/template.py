@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from bootos.errors import Problem
 from bootos.server.store.table import PxeTemplate, Secret, Template
@@ -74,7 +74,10 @@ def view_template(row: Template, *, with_text: bool = False) -> TemplateView:
 
 def list_templates(session: Session) -> list[TemplateView]:
     """All of them by name, without their texts."""
-    return [view_template(row) for row in session.scalars(select(Template).order_by(Template.name))]
+    return [
+        view_template(row)
+        for row in session.scalars(select(Template).options(defer(Template.text)).order_by(Template.name))
+    ]
 
 
 def list_template_names(session: Session) -> list[str]:
@@ -96,7 +99,8 @@ def view_pxe_template(row: PxeTemplate, *, with_text: bool = False) -> PxeTempla
 
 def list_pxe_templates(session: Session) -> list[PxeTemplateView]:
     """All of them by name, without their texts."""
-    rows = session.scalars(select(PxeTemplate).order_by(PxeTemplate.name))
+    query = select(PxeTemplate).options(defer(PxeTemplate.content), defer(PxeTemplate.answer))
+    rows = session.scalars(query.order_by(PxeTemplate.name))
     return [view_pxe_template(row) for row in rows]
 
 

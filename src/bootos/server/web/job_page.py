@@ -11,7 +11,7 @@ from bootos.server.fault import NotFoundError
 from bootos.server.operation import job as operation
 from bootos.server.operation import support
 from bootos.server.operation.approval import approve_plan
-from bootos.server.parameter import RowId
+from bootos.server.parameter import Before, RowId
 from bootos.server.store.job import find_job
 from bootos.server.view import job as view
 from bootos.server.view.job import BATCH, list_certificates, list_last_lines, view_job_detail
@@ -32,10 +32,11 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
         return Redirect("/support", status_code=303)
 
     @get("/jobs", sync_to_thread=True)
-    def list_jobs(request: Caller) -> Page:
+    def list_jobs(request: Caller, after: Before = 0) -> Page:
         with store.read() as session:
-            rows = view.list_jobs(session, limit=SHOWN_JOBS)
-        return pages.render(request, "jobs.html", jobs=rows)
+            rows = view.list_jobs(session, limit=SHOWN_JOBS, after=after)
+        following = rows[-1].id if len(rows) == SHOWN_JOBS else None
+        return pages.render(request, "jobs.html", jobs=rows, after=after, following=following)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(request: Caller, job_id: RowId) -> Page:

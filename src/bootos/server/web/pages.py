@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from bootos.server.auth import Caller
 from bootos.server.context import Context
+from bootos.server.parameter import Before
 from bootos.server.view import support as view
 from bootos.server.view.audit import list_audit
 from bootos.server.view.health import list_limits, view_health
@@ -17,6 +18,8 @@ from bootos.server.web.login import build_login_pages
 from bootos.server.web.machine_page import build_machine_pages
 from bootos.server.web.render import Page, Pages
 from bootos.server.web.template_page import build_template_pages
+
+SHOWN_LINES = 500  # of the audit log
 
 
 def build_web_router(context: Context, pages: Pages) -> Router:
@@ -30,10 +33,11 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         return pages.render(request, "support.html", rows=rows)
 
     @get("/audit", sync_to_thread=True)
-    def show_audit(request: Caller) -> Page:
+    def show_audit(request: Caller, after: Before = 0) -> Page:
         with store.read() as session:
-            rows = list_audit(session, 500)
-        return pages.render(request, "audit.html", rows=rows)
+            rows = list_audit(session, SHOWN_LINES, after)
+        following = rows[-1].id if len(rows) == SHOWN_LINES else None
+        return pages.render(request, "audit.html", rows=rows, after=after, following=following)
 
     @get("/health", sync_to_thread=False)
     def show_health(request: Caller) -> Page:

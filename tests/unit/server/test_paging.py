@@ -1,0 +1,130 @@
+"""Long lists come page by page, over API, command and page, and only what they show is read."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from browsing import log_in, read
+from serving import Agent, Running, build_settings, run_in_thread
+from sqlalchemy import event
+from typer.testing import CliRunner
+
+from bootos.cli import build_app
+from bootos.server.limit import LIMITS
+from bootos.server.operation.enrolment import enrol
+from bootos.server.store.machine import count_machines, find_machines
+from bootos.server.view.machine import view_machines
+
+NAMES = [f"SN{number:04}" for number in range(1203)]  # more than two pages of a whole list
+
+
+def fill(server: Running, names: list[str]) -> None:
+    with server.context.store.write() as session:
+        for name in names:
+            enrol(session, name).variables = {"rack": "x" * 1000}
+
+
+def list_names(rows: Any) -> list[str]:
+    return [row["sn"] for row in rows]
+
+
+def test_a_whole_list_has_every_row_once_though_it_is_read_page_by_page(server: Running) -> None:
+    assert server.operate("GET", "/machines") == []
+    fill(server, NAMES)
+    assert list_names(server.operate("GET", "/machines")) == NAMES
+
+
+def test_a_page_of_a_list_goes_on_after_a_name(server: Running) -> None:
+    fill(server, NAMES[:7])
+    first = server.operate("GET", "/machines?limit=3")
+    assert list_names(first) == NAMES[:3]
+    assert (
+        list_names(server.operate("GET", f"/machines?limit=3&after={first[-1]['sn'].lower()}")) == NAMES[3:6]
+    )
+    assert list_names(server.operate("GET", "/machines?limit=3&after=SN0006")) == []
+    assert list_names(server.operate("GET", "/machines?q=sn0005")) == ["SN0005"]
+    assert server.refuse("GET", f"/machines?limit={LIMITS.page_rows_most + 1}").status == 400
+
+
+def run_command(server: Running, *words: str) -> list[str]:
+    options = ["--server", server.operator_url, "--data", str(server.data), "--json"]
+    done = CliRunner().invoke(build_app([*words]), [*words, *options])
+    assert done.exit_code == 0, done.output
+    return list_names(json.loads(done.output))
+
+
+def test_the_command_lists_all_machines_or_as_many_as_are_asked_for(server: Running) -> None:
+    fill(server, NAMES)
+    assert run_command(server, "machine", "list") == NAMES
+    assert run_command(server, "machine", "list", "--limit", "1100") == NAMES[:1100]
+    assert run_command(server, "machine", "list", "--limit", "2", "--after", "SN0009") == NAMES[10:12]
+
+
+def test_jobs_are_listed_from_the_newest_on(server: Running) -> None:
+    server.put_template()
+    for name in NAMES[:5]:
+        server.create_job(machine=name)
+    assert list_names(server.operate("GET", "/jobs?limit=2")) == [NAMES[4], NAMES[3]]
+    number = server.operate("GET", "/jobs?limit=2")[-1]["id"]
+    assert list_names(server.operate("GET", f"/jobs?limit=2&after={number}")) == [NAMES[2], NAMES[1]]
+    assert run_command(server, "job", "list", "--limit", "0") == NAMES[4::-1]
+    assert run_command(server, "job", "list", "--limit", "1", "--after", str(number)) == [NAMES[2]]
+
+
+def test_a_list_asks_as_often_for_many_machines_as_for_one_and_reads_no_large_column(server: Running) -> None:
+    agent = Agent(server, sn="SN0000")
+    agent.register()
+    fill(server, NAMES[1:50])
+    server.put_template()
+    server.create_job(machine="SN0000")
+    asked = list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    engine = server.context.store.engine
+    event.listen(engine, "before_cursor_execute", note)
+    counts = []
+    try:
+        for limit in (1, 50):
+            asked.clear()
+            with server.context.store.read() as session:
+                rows = find_machines(session, limit=limit)
+                assert len(view_machines(server.context, session, rows)) == limit
+            counts.append(len(asked))
+            text = "\n".join(asked)
+            for column in ("inventory,", "machine.saved,", "variables", "drivers", "job.template_text"):
+                assert column not in text
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1] < 10
+
+
+@pytest.mark.parametrize("text", ["", "sn00"])
+def test_machines_are_counted_over_all_pages(server: Running, text: str) -> None:
+    fill(server, NAMES[:30])
+    with server.context.store.read() as session:
+        assert count_machines(session, text) == 30
+        assert len(find_machines(session, text, limit=10)) == 10
+
+
+def test_the_page_shows_some_and_links_the_next(tmp_path: Path) -> None:
+    limits = msgspec.structs.replace(LIMITS, page_rows=3)
+    server, stop = run_in_thread(build_settings(tmp_path, limits=limits))
+    try:
+        fill(server, NAMES[:7])
+        login = log_in(server)
+
+        def read_page(path: str) -> tuple[str, str]:
+            page = read(server, path, login)
+            (caption,) = re.findall("<caption>(.*)</caption>", page)
+            return caption, "".join(re.findall('<a href="([^"]*)" rel="next"', page))
+
+        assert read_page("/") == ("3 of 7 machines", "/?q=&amp;after=SN0002")
+        assert read_page("/?q=&after=SN0005") == ("1 of 7 machines", "")
+        assert read_page("/?q=SN0001") == ("1 machine", "")
+    finally:
+        stop()
