@@ -35,9 +35,10 @@ ROWS = (
         ("attack/test_stored_script.py", "attack/test_v1_answers.py"),
     ),
     Row(
-        "a form of another site, with the operator's login",
+        "another site that reads, frames or sends forms, with the operator's login",
         "refused",
         (
+            "attack/test_other_site.py",
             "unit/server/test_web.py::test_a_form_of_another_site_is_refused",
             "unit/server/test_web.py::test_the_cookie_reads_the_api_but_changes_nothing_there",
         ),

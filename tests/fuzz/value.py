@@ -78,7 +78,11 @@ def junk() -> st.SearchStrategy[Any]:
         max_leaves=12,
     )
     deep = st.builds(nest, st.sampled_from([50, 500, 900]), st.sampled_from(["list", "map"]))
-    many = st.builds(lambda value, times: [value] * times, leaf, st.sampled_from([100, 3000]))
+    many = st.builds(
+        lambda value, times: [value] * times,
+        st.none() | st.integers() | st.text(max_size=9),
+        st.sampled_from([100, 3000]),
+    )
     return leaf | tree | st.one_of(tree, tree, deep, many)
 
 
