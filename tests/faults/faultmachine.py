@@ -22,9 +22,9 @@ from bootos.agent import sequence
 from bootos.agent.host.host import Host, collect
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.search import wait_for_server
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.order import wait_for_order
-from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.engine.savedstate import read_saved
 from bootos.hardware.capture import Replay, build_tree, read_capture

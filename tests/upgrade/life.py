@@ -21,10 +21,10 @@ from bootos.agent.cloudboot.flow import Timing, work_v1
 from bootos.agent.host.host import Host, collect
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.search import wait_for_server
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
 from bootos.agent.session.order import wait_for_order
-from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.hardware.capture import Replay, build_tree, read_capture
 from bootos.lab.vendor_tools.racadm import Racadm

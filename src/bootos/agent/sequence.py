@@ -15,7 +15,7 @@ from bootos import __version__
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.host.host import CA_FILE, Host, collect, pauses
 from bootos.agent.network.uplink import Network
-from bootos.agent.session.search import try_server, wait_for_server
+from bootos.agent.search import try_server, wait_for_server
 from bootos.waiting import find_within, grow_pauses
 from bootos.wire import v2
 from bootos.wire.ability import OURS

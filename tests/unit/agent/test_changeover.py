@@ -26,11 +26,11 @@ from bootos.agent.network.trust import (
     choose_offered_url,
     find_trust,
 )
+from bootos.agent.search import wait_for_server
 from bootos.agent.sequence import claim_session, set_up_repositories
 from bootos.agent.session.bootkey import read_boot_key
 from bootos.agent.session.changeover import find_server
 from bootos.agent.session.client import Client
-from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.download import fetched_package
 from bootos.template.firmware import FirmwarePackage

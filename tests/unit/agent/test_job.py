@@ -14,12 +14,12 @@ from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.host import Host
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.search import wait_for_server
 from bootos.agent.sequence import is_at, register, run_pre_hook
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
 from bootos.agent.session.order import wait_for_order
 from bootos.agent.session.reporter import Reporter
-from bootos.agent.session.search import wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.wire import v2
 

@@ -18,9 +18,9 @@ from bootos.agent.cloudboot.client import V1Client
 from bootos.agent.cloudboot.flow import Timing, work_v1
 from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.host import Host
+from bootos.agent.search import speaks_v1, wait_for_server
 from bootos.agent.sequence import run_pre_hook
 from bootos.agent.session.client import Client, Refused
-from bootos.agent.session.search import speaks_v1, wait_for_server
 from bootos.drivers.contract import Machine
 from bootos.wire.inventory import Identity, Inventory
 
