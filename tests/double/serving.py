@@ -203,6 +203,7 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
 TRUSTING: dict[str, Any] = {
     "enrol": "open",
     "legacy": "open",
+    "plain_secrets": True,
     "limits": Limits(
         registrations_per_address=10**6, registrations_per_minute=10**6
     ),  # all tests have one address

@@ -49,6 +49,7 @@ def open_settings(data: Path) -> Settings:
         public_url=PUBLIC_URL,
         legacy="open",
         enrol="open",
+        plain_secrets=True,
     )
 
 

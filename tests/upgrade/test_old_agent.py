@@ -44,6 +44,7 @@ def server(tmp_path: Path) -> Iterator[Running]:
             legacy="open",
             poll_s=2,
             enrol="open",
+            plain_secrets=True,
             public_url="http://10.0.0.1:8083",
         )
     )

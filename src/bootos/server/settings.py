@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     configured only by jobs that carry out an approved plan. `require_signature`: only images with a trusted signature
     are taken and served, and not what is in `boot_files`. `enrol`: whether a machine that registers waits for its
     confirmation, or is confirmed by registering (`open`, for a lab). `secrets_after`: the weakest confirmation after
-    which a machine is sent secrets.
+    which a machine is sent secrets. `plain_secrets`: they may go over http.
     """
 
     data: Path
@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     require_signature: bool = False
     enrol: Literal["confirm", "open"] = "confirm"
     secrets_after: Literal["words", "import", "rule"] = "import"
+    plain_secrets: bool = False
     poll_s: int = 25
     session_grace_s: float = 40
     legacy_grace_s: int = 150

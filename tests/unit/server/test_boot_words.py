@@ -1,36 +1,24 @@
 """The words of a boot at the server: drawn of what it registers with over TLS, and of nothing else."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import urllib3
-import uvicorn
 from certificate import Authority
+from securing import Secure, run_secure
 from serving import INVENTORY, Agent, Running
 from sqlalchemy import select
 
-from bootos.server.app import build_machine_app, open_context, prepare
+from bootos.server.app import open_context
 from bootos.server.context import TlsEnd
-from bootos.server.serve import Server, bind, listen
-from bootos.server.settings import Address, Settings
+from bootos.server.settings import Settings
 from bootos.server.store.table import Boot
 from bootos.wire.words import commit, draw_words
 
 KEY = bytes(range(32))
 ZERO = "0" * 64
-
-
-class Secure(Running):
-    """The same server over TLS."""
-
-    def __init__(self, plain: Running, url: str, ca: bytes) -> None:
-        super().__init__(plain.context, url, plain.operator_url)
-        self.plain = plain
-        self._pool = urllib3.PoolManager(retries=False, timeout=30, ca_cert_data=ca.decode())
 
 
 @pytest.fixture(scope="module")
@@ -40,34 +28,8 @@ def authority() -> Authority:
 
 @pytest.fixture
 def secure(settings: Settings, authority: Authority, tmp_path: Path) -> Iterator[Secure]:
-    """A server with both ends, each a listener of its own over one context."""
-    settings, listeners = listen(settings)
-    end = bind(Address(), "")
-    url = f"https://{Address(*end.getsockname())}"
-    context = msgspec.structs.replace(
-        open_context(settings), tls=TlsEnd(url=url, fingerprints=(authority.fingerprint,))
-    )
-    prepare(context)
-    chain, key = authority.write(tmp_path / "tls")
-    app = build_machine_app(context)
-    over_tls = uvicorn.Config(
-        app, log_config=None, lifespan="off", ws="none", ssl_certfile=chain, ssl_keyfile=key
-    )
-    servers = [Server(context, listeners), uvicorn.Server(over_tls)]
-    threads = [
-        threading.Thread(target=server.run, kwargs={"sockets": [end]}, daemon=True) for server in servers
-    ]
-    for thread in threads:
-        thread.start()
-    plain = Running(context, listeners[0].url, context.operator_url)
-    both = Secure(plain, url, authority.pem)
-    yield both
-    both.close()  # the end of a TLS connection waits for its other side
-    plain.close()
-    for server, thread in zip(reversed(servers), reversed(threads), strict=True):
-        server.handle_exit(15, None)
-        thread.join(15)
-        assert not thread.is_alive(), "the server did not end"
+    with run_secure(settings, authority, tmp_path / "tls") as both:
+        yield both
 
 
 def ask_nonce(server: Running, boot_id: str = "boot-1", key: bytes = KEY) -> str:

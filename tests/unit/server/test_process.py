@@ -39,7 +39,7 @@ class Process:
         self.log.unlink(missing_ok=True)
         argv: list[str | Path] = [*BOOTOS, "serve", "--data", self.data, "--listen", self.listen]
         argv += ["--operator-listen", "127.0.0.1:0", "--no-tftp"]
-        argv += ["--enrol", "open"]
+        argv += ["--enrol", "open", "--plain-secrets"]
         self.child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, 60, what=f"the server's start ({self.log})", pause_s=0.05)
         self.listen = found[1]

@@ -120,6 +120,12 @@ def serve(
             "imported row or a person; also a rule.",
         ),
     ] = "import",
+    plain_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--plain-secrets", help="Send secrets over http too, readable on the network: for a lab."
+        ),
+    ] = False,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -182,6 +188,7 @@ def serve(
             require_approval=require_approval,
             require_signature=require_signature,
             enrol="open" if enrol == "open" else "confirm",
+            plain_secrets=plain_secrets,
             secrets_after=cast(Literal["words", "import", "rule"], secrets_after),
             limits=parse_limits(limit or []),
         )

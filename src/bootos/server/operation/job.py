@@ -14,6 +14,7 @@ from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol_word
 from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
+from bootos.server.operation.secrecy import check_secrecy
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.operation.transition import add_line, drop_pxe_files, move, touch
 from bootos.server.store.engine import WriteSession
@@ -107,7 +108,8 @@ def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by:
 
 
 def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
-    """Queue a job that is made. Raises ConflictError: the machine has one."""
+    """Queue a job that is made. Raises ConflictError: the machine has one, or it is known that it cannot be sent the
+    job's secrets."""
     machine = job.machine
     with session.no_autoflush:
         active = find_active_job(session, machine.id)
@@ -116,6 +118,7 @@ def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
                 f"machine {machine.sn} has an active job: job {active.id} is {active.state}",
                 hint=f"wait for its end, or cancel it: bootos job cancel {active.id}",
             )
+        check_secrecy(context, session, job)
     session.add(job)
     session.flush()
     drop_pxe_files(context, session, machine.id)

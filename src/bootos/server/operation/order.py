@@ -10,6 +10,7 @@ from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State
 from bootos.server.operation.capture import find_wish
 from bootos.server.operation.report import read_earlier
+from bootos.server.operation.secrecy import WAYS, find_unable
 from bootos.server.operation.standing import find_order_bar, find_secret_bar
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move, touch
 from bootos.server.store.engine import WriteSession
@@ -45,6 +46,12 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
     if job.cancel_requested:
         move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
+    if not find_order_bar(context, session, machine, boot) and job.secret_names:
+        unable = find_unable(context, boot)
+        if unable:
+            event = Event.REFUSED if State(job.state) is State.QUEUED else Event.FAILED
+            move(context, session, job, event, message=f"{unable}: {WAYS}, then create the job again")
+            return None
     if wait_for_standing(context, session, machine, boot, job):
         return None
     holder = f"{boot.id}:{boot.serial}"

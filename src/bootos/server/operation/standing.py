@@ -4,6 +4,7 @@ over TLS. Every door that hands something to a machine asks here, of both protoc
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
+from bootos.server.operation.secrecy import find_plain_bar
 from bootos.server.store.table import Boot, Machine, read_clock
 
 ENOUGH: dict[str, frozenset[str]] = {
@@ -30,6 +31,8 @@ def find_order_bar(context: Context, session: Session, machine: Machine, boot: B
 def find_secret_bar(context: Context, session: Session, machine: Machine, boot: Boot | None) -> str:
     """Why this machine gets no job that has secrets in it, in the same way. Asked only after `find_order_bar`."""
     settings = context.settings
+    if bar := find_plain_bar(context, boot):
+        return bar
     if machine.confirmed_by == "open" and settings.enrol == "open":
         return ""
     if machine.confirmed_by not in ENOUGH[settings.secrets_after]:
