@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 import typer
@@ -25,6 +26,7 @@ from rich.table import Table
 from sqlalchemy import insert
 
 from bootos.server.app import open_context
+from bootos.server.command.client import PAGE_ROWS
 from bootos.server.settings import Settings
 from bootos.server.store.table import Mac, Machine, read_clock
 
@@ -86,16 +88,16 @@ def build_mac(number: int) -> dict[str, Any]:
 
 
 async def read_list(served: Flooded) -> tuple[int, int, int]:
-    """(machines, pages, bytes) of a whole list, as a program reads it."""
+    """(machines, pages, bytes) of a whole list, as the commands read it."""
     connection = Connection(served.host, served.operator_port, served.token)
     machines = pages = size = 0
-    path = f"{OPERATOR_API}/machines"
-    while path:
-        answer = await connection.must("GET", path)
-        rows = answer if isinstance(answer, list) else answer["machines"]
+    after = ""
+    while True:
+        rows = await connection.must("GET", f"{OPERATOR_API}/machines?limit={PAGE_ROWS}&after={quote(after)}")
         machines, pages, size = machines + len(rows), pages + 1, size + len(json_codec.dumps(rows))
-        following = "" if isinstance(answer, list) else answer.get("next", "")
-        path = f"{OPERATOR_API}/machines?after={following}" if following else ""
+        if len(rows) != PAGE_ROWS:  # an earlier release sends all of them at once
+            break
+        after = rows[-1]["sn"]
     connection.close()
     return machines, pages, size
 

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from sender import Place, Sender, Tally, write_faults
 
 from bootos.errors import BootosError
+from bootos.files import read_json
 from bootos.process import Child, start
 from bootos.server.command.client import find_server
 from bootos.waiting import wait_for
@@ -45,7 +46,14 @@ class Target:
         self.child: Child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, START_DEADLINE_S, what=f"the server's start ({self.log})")
         token = (self.data / "operator.token").read_text().strip()
-        self.place = Place(machine_url=found[1], operator_url=find_server("", self.data), token=token)
+        authority = directory / "ca.pem"
+        authority.write_text(read_json(self.data / "server.json").get("ca", ""))
+        self.place = Place(
+            machine_url=found[1],
+            operator_url=find_server("", self.data),
+            token=token,
+            ca=str(authority) if authority.stat().st_size else "",
+        )
 
     def _find_address(self) -> re.Match[str] | None:
         if self.child.poll() is not None:
