@@ -111,12 +111,12 @@ def work(task: Task) -> Tally:
             return sender.tally
         name = names[(task.first + turn * task.step) % len(names)]
         sender.part, sender.seed = name, task.seed + (task.first + turn * task.step) // len(names)
-        run_round(tries[name], sender.seed)
+        run_round(tries[name], sender.seed, task.until)
     return sender.tally
 
 
-def run_round(made: Try, number: int) -> None:
-    """One try's turn: the same requests for the same seed."""
+def run_round(made: Try, number: int, until: float) -> None:
+    """One try's turn: the same requests for the same seed. Nothing is sent any more when the time is over."""
     strategy, send = made
 
     @seed(number)
@@ -129,7 +129,8 @@ def run_round(made: Try, number: int) -> None:
     )
     @given(strategy)
     def go(value: object) -> None:
-        send(value)
+        if time.time() < until:
+            send(value)
 
     go()
 
