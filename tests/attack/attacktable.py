@@ -82,6 +82,51 @@ ROWS = (
         "refused",
         ("unit/server/test_agent_v2.py::test_the_report_of_another_machines_job_changes_nothing",),
     ),
+    Row(
+        "a job marked failed or done by Cloudboot v1, by who knows the serial number",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_who_knows_a_serial_number_alone_marks_no_job_failed_or_done",
+            "attack/test_v1_policy.py::test_progress_goes_forward_only",
+        ),
+    ),
+    Row(
+        "scripts with passwords, answer files with root hashes, networks, read by Cloudboot v1",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_a_machine_that_nobody_confirmed_gets_no_order_and_is_shown_as_new",
+            "attack/test_v1_policy.py::test_scripts_with_passwords_go_to_the_address_that_asked_first",
+            "attack/test_v1_policy.py::test_nothing_of_a_queued_machine_is_read",
+            "attack/test_v1_policy.py::test_the_device_row_is_read_by_who_works_on_its_job",
+        ),
+    ),
+    Row(
+        "a machine taken over by Cloudboot v1 from another address, while it is there or away",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_another_address_does_not_take_a_machine_over_while_its_agent_is_heard",
+            "attack/test_v1_policy.py::test_a_confirmed_machine_is_not_described_anew_from_another_address",
+            "attack/test_v1_policy.py::test_a_machine_whose_agent_speaks_v2_is_not_taken_over_by_v1_while_it_is_away",
+        ),
+    ),
+    Row(
+        "an installer's call without the job's token, with one that was guessed, with one of an earlier job",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_an_installer_is_known_by_its_token_or_its_address",
+            "attack/test_v1_policy.py::test_an_installer_with_the_address_that_the_operator_set_is_known",
+            "attack/test_v1_policy.py::test_the_installer_of_a_v2_job_is_known_as_well",
+            "attack/test_v1_policy.py::test_a_token_is_of_one_job_and_cannot_be_guessed",
+        ),
+    ),
+    Row(
+        "a script that became another one after it was approved",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_scripts_that_changed_after_they_were_approved_are_not_sent",
+            "attack/test_v1_policy.py::test_scripts_that_changed_after_they_were_looked_at_make_no_job",
+        ),
+    ),
     # the operator's shell
     Row(
         "line ends and escapes in what a machine says, on the operator's terminal",

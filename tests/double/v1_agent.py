@@ -17,7 +17,8 @@ PREFIX = "/api/osinstall/v1/"
 
 
 class V1Agent:
-    """One machine. `developer` is `DEVELOPER=1` on its command line; `is_vm` is what its sysinfo.sh says."""
+    """One machine. `developer` is `DEVELOPER=1` on its command line; `is_vm` is what its sysinfo.sh says; `source` is
+    the address that it calls from, any of 127.0.0.0/8."""
 
     user_agent = "Go-http-client/1.1"
 
@@ -29,6 +30,7 @@ class V1Agent:
         *,
         is_vm: str = "No",
         developer: bool = False,
+        source: str = "127.0.0.1",
     ) -> None:
         self.url, self.sn, self.mac, self.is_vm, self.developer = url, sn, mac, is_vm, developer
         self.company, self.product, self.model = "Dell Inc.", "PowerEdge", "PowerEdge R740"
@@ -36,7 +38,7 @@ class V1Agent:
         self.calls: list[str] = []
         self.reports: list[tuple[float, str]] = []
         self.scripts: list[str] = []
-        self._http = urllib3.PoolManager(retries=False, timeout=30)
+        self._http = urllib3.PoolManager(retries=False, timeout=30, source_address=(source, 0))
 
     def post(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         """One call; the envelope."""
@@ -152,8 +154,8 @@ class Installer(V1Agent):
 
     user_agent = "curl/7.88.1"
 
-    def read(self, call: str) -> str:
-        path = f"{self.url}{PREFIX}device/{call}?sn={quote(self.sn)}&type=raw"
+    def read(self, call: str, more: str = "&type=raw") -> str:
+        path = f"{self.url}{PREFIX}device/{call}?sn={quote(self.sn)}{more}"
         answer = self._http.request("GET", path, headers={"User-Agent": self.user_agent})
         assert answer.status == 200
         return str(answer.data.decode())

@@ -13,7 +13,7 @@ from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.operation import job
 from bootos.server.operation.approval import approve_plan
-from bootos.server.operation.job import NewJob
+from bootos.server.operation.job import JobScripts, NewJob
 from bootos.server.parameter import Before, Place, RowId
 from bootos.server.store.job import find_job
 from bootos.server.store.machine import find_machine
@@ -40,6 +40,10 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     @post("/jobs", sync_to_thread=True)
     def create_job(data: JSONBody[NewJob], request: Caller) -> JobDetail:
         return job.create_job(context, read_actor(request), data, enrol=True)
+
+    @post("/jobs/scripts", sync_to_thread=True, status_code=200)
+    def read_scripts(data: JSONBody[NewJob]) -> JobScripts:
+        return job.read_scripts(context, data)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)
     def show_job(job_id: RowId) -> JobDetail:
@@ -93,6 +97,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     return [
         list_jobs,
         create_job,
+        read_scripts,
         show_job,
         read_evidence,
         approve_job,

@@ -24,7 +24,7 @@ NO_SN = "SN参数不能为空!"
 NO_DEVICE = "该设备不存在!"
 NOT_IN_LIST = "该设备不在安装列表里!"
 NOT_FOUND = "record not found"
-HELD = "another agent holds the identity of this machine"  # a message of this server alone
+NO_ROW = "设备不存在!"  # of getDeviceBySn, which says it in its own way
 
 
 class Text(msgspec.Struct, frozen=True):

@@ -68,6 +68,7 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         sender = Sender(
             address=request.client.host if request.client else "",
             agent=request.headers.get("user-agent", ""),
+            token=request.query_params.get("token", ""),
         )
         if call in post_calls:
             most_bytes = limits.v1_log_bytes if call == "report/deviceInstallInfo" else limits.body_bytes
@@ -111,5 +112,7 @@ def _answer_get(call: GetCall, sn: str, sender: Sender, raw: bool) -> Answer:
         if not sn:
             raise UnusableError("SN参数不能为空")
         return call(sn, sender, raw)
+    except SaidError as said:
+        return said.answer
     except RequestError as cause:
         return Text("") if raw else v1.Envelope(status=v1.ERROR, message=cause.message, content="")

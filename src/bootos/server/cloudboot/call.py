@@ -6,7 +6,7 @@ The messages are those of existing servers, because some clients show them.
 import math
 
 from bootos.server.cloudboot import order
-from bootos.server.cloudboot.answer import HELD, MALFORMED, NO_SN, NOT_IN_LIST, SaidError, succeed
+from bootos.server.cloudboot.answer import MALFORMED, NO_SN, NOT_IN_LIST, SaidError, succeed
 from bootos.server.cloudboot.caller import Sender
 from bootos.server.cloudboot.product import take_product
 from bootos.server.cloudboot.progress import take_progress
@@ -34,8 +34,9 @@ class PostCalls:
             raise SaidError("SN和厂商名称不能为空!")
         if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
             raise v1.MalformedError("a sum is negative")
-        if not take_product(self._context, said, sender):
-            raise SaidError(HELD)
+        refused = take_product(self._context, said, sender)
+        if refused:
+            raise SaidError(refused)
         return succeed()
 
     def is_in_install_list(self, body: bytes, sender: Sender) -> v1.Envelope:
@@ -50,7 +51,10 @@ class PostCalls:
         said = v1.read_request(body, v1.ModelQuery)
         if not said.sn or not said.company:
             raise SaidError("SN及厂商信息不能为空!")
-        verified, skipped = order.prepare(self._context, said, sender)
+        try:
+            verified, skipped = order.prepare(self._context, said, sender)
+        except ConflictError as cause:
+            raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
         content = v1.PrepareContent(
             is_verify=str(verified).lower(), is_skip_hardware_config=str(skipped).lower()
         )

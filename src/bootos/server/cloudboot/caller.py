@@ -1,7 +1,6 @@
 """Who sends a call of Cloudboot v1, and for which machine.
 
-v1 has no sessions: anybody on the network can send these calls. While a v2 agent holds the identity of a machine, a v1
-agent that claims the machine is refused and shown to the operator.
+v1 has no sessions: anybody on the network can send these calls. `policy` says what is done for whom.
 """
 
 import msgspec
@@ -10,19 +9,18 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.fault import NotFoundError
 from bootos.server.netboot.pxe_file import parse_mac
-from bootos.server.operation.claim import record_claim
 from bootos.server.operation.identity import find_holder
-from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import find_by_call, find_mac_owner
-from bootos.server.store.table import Machine, read_clock
+from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who sent a request: its address, and what it calls itself."""
+    """Who sent a request: its address, what it calls itself, and the token that it has."""
 
     address: str
     agent: str = ""
+    token: str = ""
 
     @property
     def is_ours(self) -> bool:
@@ -50,21 +48,3 @@ def read_machine(session: Session, word: str, sender: Sender, *, otherwise: str)
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
     """Whether a v2 agent holds the machine's identity at present."""
     return find_holder(context, session, machine) is not None
-
-
-def refuse_claim(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> bool:
-    """Whether this v1 client claims a machine whose identity a v2 agent holds; it is then shown to the operator."""
-    if not has_v2_agent(context, session, machine):
-        return False
-    record_claim(session, machine, "cloudboot v1", sender.address)
-    return True
-
-
-def hear(context: Context, session: WriteSession, machine: Machine) -> None:
-    """Note that a v1 agent of this machine gave a sign of life. It does not count while a v2 agent holds the machine's
-    identity: the sender is then not this machine."""
-    if not has_v2_agent(context, session, machine):
-        machine.protocol = 1
-        machine.last_heard_at = read_clock()
-        context.legacy_presence.hear(machine.id)
-        session.touch(f"machine:{machine.id}", "machines")

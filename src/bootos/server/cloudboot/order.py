@@ -1,7 +1,7 @@
 """A job as a v1 agent gets it: whether its model is listed, its script groups, the PXE file for its MAC.
 
-v1 has no sessions, so a call changes a job only where it fits its state (`lifecycle`), and never while a v2 agent holds
-the machine's identity.
+v1 has no sessions, so a call changes a job only where it fits its state (`lifecycle`) and `policy` lets its sender
+in, and never while a v2 agent holds the machine's identity.
 """
 
 from typing import Any
@@ -9,15 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bootos.server.cloudboot.answer import NO_DEVICE, NOT_FOUND
-from bootos.server.cloudboot.caller import (
-    Sender,
-    find_machine,
-    has_v2_agent,
-    hear,
-    read_machine,
-    refuse_claim,
-)
-from bootos.server.cloudboot.declared import build_group, read_declared
+from bootos.server.cloudboot.caller import Sender, find_machine, has_v2_agent, read_machine
+from bootos.server.cloudboot.policy import admit, bind, is_open
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
 from bootos.server.lifecycle import Event, State
@@ -27,6 +20,7 @@ from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
 from bootos.server.operation.mac import check_mac
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move
+from bootos.server.script import build_groups, find_changed, read_declared
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.machine import find_by_call
@@ -102,73 +96,94 @@ def take_poll(context: Context, sn: str, sender: Sender) -> bool:
     """Whether there is a job for the machine. Its asking is a sign of life."""
     with context.store.write() as session:
         machine = find_machine(session, sn, sender)
-        if machine is None:
+        if machine is None or take_in(context, session, machine, sender):
             return False
-        if not refuse_claim(context, session, machine, sender):
-            hear(context, session, machine)
         return find_open_job(context, session, machine) is not None
+
+
+def take_in(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> str:
+    """Let the sender in as the machine's agent; returns why it is not let in, as a sentence. The job that there is for
+    an agent belongs to it from now on."""
+    bar = admit(context, session, machine, sender)
+    job = find_open_job(context, session, machine) if not bar else None
+    if job is not None:
+        bind(session, job, sender)
+    return bar
 
 
 def take_scripts(context: Context, sn: str, sender: Sender) -> v1.HardwareContent:
     """Hand the order to a v1 agent: the script groups of the job, which runs from now on.
 
-    Raises NotFoundError when there is no such job. Raises ConflictError when a v1 agent cannot carry it out: the job is
-    refused then. Raises ForbiddenError for a model that is not listed, when the agent never asked whether it is.
+    Raises NotFoundError when there is no such job. Raises ConflictError when the sender is not the machine's agent, and
+    when a v1 agent cannot carry the job out: the job is refused then. Raises ForbiddenError for a model that is not
+    listed, when the agent never asked whether it is.
     """
     with context.store.write() as session:
         # this call has no MAC that could be used in place of the serial number
         machine = find_by_call(session, sn, sender.address)
-        job = find_open_job(context, session, machine) if machine is not None else None
-        if machine is None or job is None or job.skip_hardware:
+        if machine is None:
             raise NotFoundError(NOT_FOUND)
-        reason = why_not(job, sender)
-        if reason:
-            move(context, session, job, Event.REFUSED, message=reason)
-        else:
-            check_listed(session, machine, job)
-            start(context, session, job)
-    if reason:  # raised after the transaction: an error inside would roll the refusal back
+        reason = take_in(context, session, machine, sender)
+        job = find_open_job(context, session, machine)
+        if not reason or is_open(context):
+            if job is None or job.skip_hardware:
+                raise NotFoundError(NOT_FOUND)
+            reason = why_not(job, sender) or find_changed(job.script_sums, job.template)
+            if reason:
+                move(context, session, job, Event.REFUSED, message=reason)
+            else:
+                check_listed(session, machine, job)
+                start(context, session, job, sender)
+    if reason or job is None:  # raised after the transaction: an error inside would roll the refusal back
         raise ConflictError(reason)
     return v1.HardwareContent(
         company=machine.vendor,
         product=machine.product,
         model_name=machine.product,
-        hardware=build_groups(job.template),
+        hardware=list_wire_groups(job.template),
     )
 
 
-def build_groups(template: dict[str, Any]) -> list[v1.HardwareGroup] | None:
+def list_wire_groups(template: dict[str, Any]) -> list[v1.HardwareGroup] | None:
     """The script groups of a template as they go over the wire; None when it has none."""
-    groups = [build_group(template)] if read_declared(template) else []
     return [
         v1.HardwareGroup(
-            name=group["name"],
+            name=name,
             scripts=[
-                v1.HardwareScript(
-                    name=script["name"], script=v1.encode_text(script["script"].replace("\r\n", "\n"))
-                )
-                for script in group["scripts"]
+                v1.HardwareScript(name=script.name, script=v1.encode_text(script.text)) for script in scripts
             ]
             or None,
         )
-        for group in [*groups, *(template.get("scripts") or [])]
+        for name, scripts in build_groups(template)
     ] or None
 
 
 def prepare(context: Context, said: v1.ModelQuery, sender: Sender) -> tuple[bool, bool]:
-    """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the
-    first."""
+    """The answer of getPrepareInstallInfo: (is the model listed, is the hardware skipped). The job remembers the first.
+    Raises ConflictError when the sender is not the agent of a machine with a job; under `open` anybody may ask."""
     with context.store.write() as session:
         machine = find_machine(session, said.sn, sender)
         job = find_active_job(session, machine.id) if machine is not None else None
+        bar = find_asker_bar(context, session, machine, sender)
         listed = judge_said(session, machine, job, said).ok
-        if machine is None:
-            return listed, False
-        if job is not None and find_open_job(context, session, machine) is not None:
-            job.said = LISTED if listed else UNLISTED
-        if not machine.product:
-            machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
-        return listed, job is not None and job.skip_hardware
+        if machine is not None and not bar:
+            if job is not None and find_open_job(context, session, machine) is not None:
+                job.said = LISTED if listed else UNLISTED
+            if not machine.product:
+                machine.vendor, machine.product = said.company[:200], (said.model_name or said.product)[:200]
+    if bar:  # raised after the transaction, which keeps who was refused
+        raise ConflictError(bar)
+    return listed, job is not None and job.skip_hardware
+
+
+def find_asker_bar(context: Context, session: WriteSession, machine: Machine | None, sender: Sender) -> str:
+    """Why this sender is not told how its job goes on, as a sentence; empty: it is."""
+    if is_open(context):
+        return ""
+    if machine is None:
+        return "there is no such machine"
+    bar = take_in(context, session, machine, sender)
+    return bar or ("" if find_open_job(context, session, machine) else "there is no job for this machine")
 
 
 def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
@@ -184,21 +199,25 @@ def check_listed(session: WriteSession, machine: Machine, job: Job) -> None:
             raise ForbiddenError(f"{verdict.reason}; ask device/getPrepareInstallInfo first")
 
 
-def start(context: Context, session: WriteSession, job: Job) -> None:
+def start(context: Context, session: WriteSession, job: Job, sender: Sender) -> None:
     """Move the job on: a new attempt of it runs now, on a v1 agent."""
     job.progress = None
-    hand_over(context, session, job, holder="v1", receiver="a v1 agent")
+    hand_over(context, session, job, holder="v1", receiver="a v1 agent", address=sender.address)
 
 
 def take_mac(context: Context, sn: str, text: str, sender: Sender) -> None:
-    """Bind the MAC and write the PXE file, as `accept_mac`. Raises NotFoundError (no such machine) and as that."""
+    """Bind the MAC and write the PXE file, as `accept_mac`. Raises NotFoundError (no such machine), ConflictError (the
+    sender is not its agent) and as that."""
     with context.store.write() as session:
         machine = read_machine(session, sn, sender, otherwise=NO_DEVICE)
-        hear(context, session, machine)
-        accept_mac(context, session, machine, text)
+        bar = take_in(context, session, machine, sender)
+        if not bar:
+            accept_mac(context, session, machine, text, sender)
+    if bar:
+        raise ConflictError(bar)
 
 
-def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str) -> None:
+def accept_mac(context: Context, session: WriteSession, machine: Machine, text: str, sender: Sender) -> None:
     """Bind the MAC and write the PXE file, while a job of the machine is in progress on a v1 agent.
 
     A queued job begins with it: that is how virtual machines and jobs without hardware configuration go in v1. Raises
@@ -218,7 +237,7 @@ def accept_mac(context: Context, session: WriteSession, machine: Machine, text: 
         if reason:
             raise ConflictError(reason)
         check_mac(session, machine, text)
-        start(context, session, job)
+        start(context, session, job, sender)
         if job.template.get("scripts") and not job.skip_hardware:
             add_line(
                 session, job, "the v1 agent went without hardware configuration, as for a virtual machine"

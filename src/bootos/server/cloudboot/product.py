@@ -1,6 +1,7 @@
 """The product information of a v1 agent (`report/deviceProductInfo`) as a machine with an inventory."""
 
-from bootos.server.cloudboot.caller import Sender, hear, refuse_claim
+from bootos.server.cloudboot.caller import Sender
+from bootos.server.cloudboot.policy import hear, is_open
 from bootos.server.context import Context
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.claim import record_claim
@@ -16,10 +17,10 @@ from bootos.wire.inventory import Cpu, Inventory, Nic, System
 MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
 
 
-def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool:
-    """Enrol the machine, or renew what is known of it. False when a v2 agent holds its identity, or the name was
-    another machine's: nothing is renewed, the claim is recorded. Raises UnusableError when the serial number cannot be
-    one, TooManyError when so many new ones are not taken."""
+def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
+    """Enrol the machine, or renew what is known of it; returns why not, as a sentence: another client speaks for it, or
+    the name was another machine's. Nothing is renewed then, the claim is recorded. Raises UnusableError when the serial
+    number cannot be one, TooManyError when so many new ones are not taken."""
     with context.store.write() as session:
         inventory = read_inventory(said)
         told = read_told_v1(said.sn, inventory, said.mac, sender.address)
@@ -27,24 +28,24 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> bool
             machine = find_or_enrol_told(session, told)
         except NameTakenError as taken:
             record_claim(session, taken.owner, "cloudboot v1", sender.address)
-            return False
+            return taken.tell(told.name).message
         if machine.by_itself and machine.registered_at is None:
             admit(context, session, machine, sender.address)
         check_new_rate(context, machine, sender.address)
-        if refuse_claim(context, session, machine, sender):
-            return False
+        bar = hear(context, session, machine, sender)
+        if bar:
+            return bar
         machine.registered_at = read_clock()
-        addresses = (*(nic.ip for nic in said.nic), said.ip)
-        machine.address = next((ip for ip in addresses if is_address(ip)), sender.address)
+        if is_open(context):
+            addresses = (*(nic.ip for nic in said.nic), said.ip)
+            machine.address = next((ip for ip in addresses if is_address(ip)), sender.address)
         machine.agent_version = f"{sender.agent[:60]}, cloudboot v1" if sender.is_ours else "cloudboot v1"
         machine.developer = False
         settle_names(session, machine, told)
         keep_marks(inventory, machine)
         store_inventory(session, machine, inventory, extra_macs=[said.mac])
         settle_standing(context, machine)
-        hear(context, session, machine)
-        session.touch(f"machine:{machine.id}", "machines")
-        return True
+        return ""
 
 
 def keep_marks(inventory: Inventory, machine: Machine) -> None:

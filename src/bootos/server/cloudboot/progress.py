@@ -10,7 +10,8 @@ import re
 from sqlalchemy.orm import Session
 
 from bootos.server.cloudboot.answer import NO_DEVICE
-from bootos.server.cloudboot.caller import Sender, has_v2_agent, hear, read_machine
+from bootos.server.cloudboot.caller import Sender, has_v2_agent, read_machine
+from bootos.server.cloudboot.policy import admit, bind, find_installer_job
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
@@ -33,11 +34,30 @@ MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
 
 
 def take_progress(context: Context, said: v1.InstallInfo, sender: Sender) -> None:
-    """Take in a progress report. Raises NotFoundError (no such machine), ConflictError as `apply_progress`."""
+    """Take in a progress report. Raises NotFoundError (no such machine), ConflictError as `apply_progress`, and when
+    the sender is neither the job's agent nor its installer."""
     with context.store.write() as session:
         machine = read_machine(session, said.sn, sender, otherwise=NO_DEVICE)
-        hear(context, session, machine)
-        apply_progress(context, session, machine, said)
+        bar = find_bar(context, session, machine, said.install_progress, sender)
+        if not bar:
+            apply_progress(context, session, machine, said)
+    if bar:  # raised after the transaction, which keeps who was refused
+        raise ConflictError(bar)
+
+
+def find_bar(
+    context: Context, session: WriteSession, machine: Machine, progress: float, sender: Sender
+) -> str:
+    """Why this sender's report does not count, as a sentence; empty: it does. From INSTALLER_STARTS on, and once the
+    installer is at work, it must be the installer's, else the agent's."""
+    job = find_active_job(session, machine.id)
+    if job is not None and (progress >= INSTALLER_STARTS or State(job.state) is State.INSTALLING):
+        installed = find_installer_job(context, session, machine, sender)
+        return "" if installed is job else "an installer with another address and without the token"
+    bar = admit(context, session, machine, sender)
+    if job is not None and not bar:
+        bind(session, job, sender)
+    return bar
 
 
 def apply_progress(context: Context, session: WriteSession, machine: Machine, said: v1.InstallInfo) -> None:

@@ -67,6 +67,14 @@ def create_job(
     reboot: Annotated[
         bool, typer.Option("--reboot/--no-reboot", help="Whether the machine reboots at the end.")
     ] = True,
+    scripts: Annotated[
+        str,
+        typer.Option(
+            "--scripts",
+            metavar="SHA256",
+            help="Only if the scripts are those of `job scripts` with this sum.",
+        ),
+    ] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Show the log until the job has ended.")] = False,
 ) -> None:
     """Run a template on a machine.
@@ -80,12 +88,39 @@ def create_job(
         "mode": "plan" if plan else "apply",
         "skip_hardware": skip_hardware,
         "reboot": reboot,
+        "scripts_sha256": scripts,
     }
     job = client.call("POST", "jobs", body=body)
     if not follow:
         out.say(f"job {job['id']} is {job['state']} for machine {job['sn']}", job)
         return
     watch(client, out, job["id"])
+
+
+@operator_command(job_app, "scripts")
+def show_scripts(
+    client: Client,
+    out: Output,
+    machine: Annotated[str, typer.Option(metavar="MACHINE", help="Serial number or other name, or id:5.")],
+    template: Annotated[str, typer.Option(metavar="NAME", help="The template.")],
+) -> None:
+    """Show the scripts that a job would send to a Cloudboot v1 agent, and the sum to approve them by.
+
+    Example: bootos job scripts --machine SN001 --template db-node
+    """
+    value = client.call("POST", "jobs", "scripts", body={"machine": machine, "template": template})
+    if out.as_json:
+        out.json(value)
+        return
+    for script in value["scripts"]:
+        out.line(f"{script['group']} - {script['name']}: sha256 {script['sha256']}")
+        for line in script["text"].splitlines():
+            out.line(f"    {line}")
+        out.line()
+    if value["sha256"]:
+        out.line(f"to run exactly these: bootos job create ... --scripts {value['sha256']}")
+    else:
+        out.line("this template sends no script")
 
 
 @operator_command(job_app, "show")
@@ -109,6 +144,7 @@ def show_job(client: Client, out: Output, job: JobArgument) -> None:
         "template_version": "version",
         "bases": "bases",
         "plan_job": "approved plan",
+        "scripts_sha256": "approved scripts",
         "pxe": "PXE template",
         "pxe_file": "PXE file",
         "attempt": "attempt",

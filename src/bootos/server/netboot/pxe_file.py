@@ -7,10 +7,12 @@ pxelinux looks for this name before `default` (01 is the ARP type of Ethernet; S
 import re
 from collections.abc import Mapping
 
+from bootos.wire.cloudboot_v1 import PREFIX
 from bootos.wire.manifest import REQUIRED
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 FILE = re.compile(r"01(-[0-9a-f]{2}){6}")
+INSTALLER_URL = re.compile(re.escape(PREFIX) + r"/device/get(?:System|Network)BySn\?[^\s\"'<>;,#]*")
 PLACEHOLDERS = ("sn", "mac", "server", "hostname", "address", "netmask", "gateway", "machine")
 
 
@@ -32,6 +34,12 @@ def render(content: str, values: Mapping[str, str]) -> str:
     ends become LF."""
     content = content.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r"\{(" + "|".join(PLACEHOLDERS) + r")\}", lambda found: values.get(found[1], ""), content)
+
+
+def add_token(content: str, token: str) -> str:
+    """The content with this token in every URL by which an installer asks for its answer file or its network (Cloudboot
+    v1), after what stands in the URL already. The content as it is where there is no token."""
+    return INSTALLER_URL.sub(rf"\g<0>&token={token}", content) if token else content
 
 
 def name_version(content: str, version: str) -> str:

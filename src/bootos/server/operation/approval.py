@@ -55,6 +55,7 @@ def queue_approved(context: Context, session: WriteSession, plan: Job, *, approv
         skip_hardware=plan.skip_hardware,
         skip_reason=plan.skip_reason,
         reboot=plan.reboot,
+        script_sums=plan.script_sums,
         created_by=approved_by,
         plan_job=plan.id,
         approval={

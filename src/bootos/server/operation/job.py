@@ -17,18 +17,20 @@ from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.secrecy import check_secrecy
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.operation.transition import add_line, drop_pxe_files, move, touch
+from bootos.server.script import list_sums, list_texts, sum_up
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job, find_job
 from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Job, Machine
 from bootos.server.store.vault import find_unknown
-from bootos.server.view.job import JobDetail, view_job_detail
+from bootos.server.view.job import JobDetail, mask_plain, view_job_detail
 from bootos.template.check import find_secrets, read_template
 from bootos.template.placeholder import fill_document
 
 
 class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`machine` is a serial number, or an id as `id:5`; a serial number not seen yet is enrolled, and the job waits."""
+    """`machine` is a serial number, or an id as `id:5`; a serial number not seen yet is enrolled, and the job waits.
+    `scripts_sha256`: what whoever approves the scripts has seen (`read_scripts`); empty: those of the template now."""
 
     machine: str
     template: str
@@ -36,6 +38,36 @@ class NewJob(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     mode: Literal["apply", "plan"] = "apply"
     skip_hardware: bool = False
     reboot: bool = True
+    scripts_sha256: str = ""
+
+
+class JobScripts(msgspec.Struct, kw_only=True):
+    """The scripts that a job would send to an agent of Cloudboot v1: each with its group, name, SHA-256 and text, and
+    one SHA-256 for all."""
+
+    sha256: str
+    scripts: list[dict[str, Any]]
+
+
+def read_scripts(context: Context, wanted: NewJob) -> JobScripts:
+    """The scripts of the job that `create_job` would make of this; passwords in their texts are masked. Raises
+    NotFoundError, UnusableError with problems."""
+    with context.store.write() as session:
+        job = build_job(session, find_machine(session, wanted.machine), wanted, created_by="")
+        sums, texts = job.script_sums or [], list_texts(job.template)
+        session.rollback()  # also of addresses that the template would take from a pool
+    scripts = [{**row, "text": text} for row, text in zip(sums, texts, strict=True)] if sums else []
+    return JobScripts(sha256=sum_up(sums), scripts=mask_plain(scripts))
+
+
+def check_scripts(job: Job, wanted: NewJob) -> None:
+    """Check that the scripts are those that were approved. Raises ConflictError."""
+    present = sum_up(job.script_sums or [])
+    if wanted.scripts_sha256 and wanted.scripts_sha256.removeprefix("sha256:") != present:
+        raise ConflictError(
+            f"the scripts of the template {job.template_name!r} for this machine are not those that were approved",
+            hint="look at them again: bootos job scripts --machine MACHINE --template NAME",
+        )
 
 
 def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -> JobDetail:
@@ -50,7 +82,9 @@ def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -
                 "this server carries out approved plans only",
                 hint="plan first (bootos job create --plan), look at it, then bootos job approve JOB",
             )
-        job = queue_job(context, session, build_job(session, machine, wanted, created_by=actor.signature))
+        job = build_job(session, machine, wanted, created_by=actor.signature)
+        check_scripts(job, wanted)
+        queue_job(context, session, job)
         for note in find_driver_notes(job.template, machine.drivers):
             add_line(session, job, str(note), level="warning")
         record(session, actor, "job.create", job.id, f"{machine.sn}: {job.mode} {job.template_name}")
@@ -103,6 +137,7 @@ def build_job(session: Session, machine: Machine, wanted: NewJob, *, created_by:
         skip_hardware=wanted.skip_hardware,
         skip_reason="the operator asked for it" if wanted.skip_hardware else "",
         reboot=wanted.reboot,
+        script_sums=[] if wanted.skip_hardware else list_sums(value),
         created_by=created_by,
     )
 

@@ -1,6 +1,7 @@
 """What a machine's next PXE boot finds: the job's per-MAC PXE file, else that of the image it is pinned to, else the
 default file. Called by the agent APIs, when a pin changes, and at start."""
 
+import secrets
 from typing import Any
 
 from sqlalchemy import select
@@ -49,15 +50,22 @@ def accept_mac(
     if job.pxe_file and job.pxe_file != name:
         old = job.pxe_file
         session.after_commit(lambda: context.pxe.remove([old]))
-    values = read_placeholders(machine, mac=mac, server_url=context.public_url)
+    job.token = job.token or secrets.token_hex(16)
     # The file is written before the commit. A file without its job is removed at the next start. A job without its
     # file would reboot the machine into BootOS again.
-    context.pxe.write(name, pxe_file.render(job.pxe_content, values))
+    context.pxe.write(name, render_file(context, job, mac))
     if job.pxe_file != name:
         job.pxe_file = name
         add_line(session, job, f"the PXE file {name} was written from the PXE template {job.pxe_name}")
     touch(session, job)
     return v2.MacAccepted(pxe_file=name)
+
+
+def render_file(context: Context, job: Job, mac: str) -> str:
+    """The PXE file of the job for this MAC. Where it calls Cloudboot v1, the job's token is in the URL."""
+    values = read_placeholders(job.machine, mac=mac, server_url=context.public_url)
+    text = pxe_file.render(job.pxe_content, values)
+    return text if context.settings.legacy == "off" else pxe_file.add_token(text, job.token)
 
 
 def read_placeholders(machine: Machine, *, mac: str, server_url: str) -> dict[str, str]:
@@ -87,8 +95,7 @@ def reconcile_pxe_files(context: Context, session: Session) -> list[str]:
             context.pxe.remove([name])
             done.append(f"removed the PXE file {name}: no job needs it")
         elif job is not None and not is_there:
-            values = read_placeholders(job.machine, mac=mac, server_url=context.public_url)
-            context.pxe.write(name, pxe_file.render(job.pxe_content, values))
+            context.pxe.write(name, render_file(context, job, mac))
             done.append(f"wrote the PXE file {name} again for job {job.id}")
     return done
 

@@ -66,7 +66,7 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
     if job.handed_to != holder:
         if boot.developer:
             keep_evidence(session, job)
-        hand_over(context, session, job, holder=holder, receiver=machine.address)
+        hand_over(context, session, job, holder=holder, receiver=machine.address, address=machine.address)
     return v2.Order(
         job_id=str(job.id),
         attempt=job.attempt,

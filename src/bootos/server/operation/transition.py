@@ -33,14 +33,18 @@ def move(context: Context, session: WriteSession, job: Job, event: Event, *, mes
     if job.pxe_file and not keeps_pxe_file(after, installer_expected=job.pxe_reports):
         name, job.pxe_file = job.pxe_file, ""
         session.after_commit(lambda: context.pxe.remove([name]))
+    if after in ENDED and not job.pxe_file:
+        job.token = ""
     touch(session, job)
     return True
 
 
-def hand_over(context: Context, session: WriteSession, job: Job, *, holder: str, receiver: str) -> None:
+def hand_over(
+    context: Context, session: WriteSession, job: Job, *, holder: str, receiver: str, address: str
+) -> None:
     """A new attempt of the job runs now. `holder` is the session that holds the order from now on, `receiver` names it
-    in the job's log."""
-    job.handed_to = holder
+    in the job's log, `address` is where it calls from."""
+    job.handed_to, job.agent_address = holder, address
     job.attempt += 1
     move(context, session, job, Event.ORDERED)
     add_line(session, job, f"the order was handed to {receiver} (attempt {job.attempt})")
@@ -74,5 +78,5 @@ def drop_pxe_files(context: Context, session: WriteSession, machine_id: int) -> 
     held = list(session.scalars(select(Job).where(Job.machine_id == machine_id, Job.pxe_file != "")))
     names = {job.pxe_file for job in held}
     for job in held:
-        job.pxe_file = ""
+        job.pxe_file = job.token = ""
     session.after_commit(lambda: context.pxe.remove(names))

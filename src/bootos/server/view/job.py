@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, joinedload
 
+from bootos.server.script import sum_up
 from bootos.server.store.job import find_approved_job, why_not_approvable
 from bootos.server.store.table import Job, LogLine, Machine
 from bootos.server.view.conversion import build_view
@@ -43,9 +44,13 @@ class JobDetail(JobView, kw_only=True):
     operator wrote, `template_resolved` what the machine gets: with its `bases` and the machine's values. `plan_job`:
     the job whose approved plan this one carries out; `approved_job`: the newest one that carries out this one's plan;
     `can_approve`: this one's plan can be approved, and was not, or what was to carry it out did not come to a good
-    end."""
+    end. `scripts`: group, name and SHA-256 of every script as it is sent to agents of Cloudboot v1, `scripts_sha256`:
+    one for all of them, by which the job was approved; empty: there is none, or the job was made by a release that kept
+    none."""
 
     evidence: bool
+    scripts: list[dict[str, Any]]
+    scripts_sha256: str
     plan_job: int | None
     approved_job: int | None
     can_approve: bool
@@ -84,6 +89,8 @@ def view_job_detail(session: Session, row: Job) -> JobDetail:
         evidence=row.inventory_before is not None,
         approved_job=approved.id if approved is not None else None,
         can_approve=not why_not_approvable(session, row),
+        scripts=row.script_sums or [],
+        scripts_sha256=sum_up(row.script_sums or []),
         template_text=ScriptMasker.of(row.template_text).text(row.template_text),
         template_resolved=mask_plain(row.template),
     )

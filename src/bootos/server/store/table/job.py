@@ -20,6 +20,10 @@ class Job(Base):
     holds the order, `ended_at` None while the job is active: at most one such job per machine. `developer`: it ran
     in developer mode, and then `inventory_before` is the machine as it was before. What is large is read only when
     it is used (deferred): reports come often.
+
+    For Cloudboot v1, which has no sessions: `agent_address` is where the job's agent calls from, `installer_address`
+    from where its `token` came, which its PXE file has while there is one; `script_sums` are those of the scripts that
+    were approved (`server.script`), None where the job was made by a release that kept none.
     """
 
     __tablename__ = "job"
@@ -56,6 +60,10 @@ class Job(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=0)
     handed_to: Mapped[str] = mapped_column(default="")
+    agent_address: Mapped[str] = mapped_column(default="")
+    installer_address: Mapped[str] = mapped_column(default="")
+    token: Mapped[str] = mapped_column(default="")
+    script_sums: Mapped[list[dict[str, Any]] | None] = mapped_column(Json, deferred=True)
     said: Mapped[str] = mapped_column(default="")
     report: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     bases: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
