@@ -8,6 +8,7 @@ import asyncio
 import copy
 import json
 import random
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,10 +24,13 @@ class Connection:
     """One keep-alive connection; one call at a time. Reconnects when the server closed it in between. `source`: the
     address it comes from; empty: the host's own choice."""
 
-    def __init__(self, host: str, port: int, token: str = "", source: str = "") -> None:
+    def __init__(
+        self, host: str, port: int, token: str = "", source: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.host = host
         self.port = port
         self.token = token
+        self.tls = tls
         self._local = (source, 0) if source else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -51,7 +55,9 @@ class Connection:
 
     async def _exchange(self, message: bytes) -> tuple[int, Any]:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self.host, self.port, local_addr=self._local)
+            self._streams = await asyncio.open_connection(
+                self.host, self.port, ssl=self.tls, local_addr=self._local
+            )
         reader, writer = self._streams
         writer.write(message)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -174,8 +180,10 @@ class Agent:
 class Operator:
     """Creates jobs over a few connections, as a script with so many workers would."""
 
-    def __init__(self, host: str, port: int, token: str, connections: int) -> None:
-        self._connections = [Connection(host, port, token) for _ in range(connections)]
+    def __init__(
+        self, host: str, port: int, token: str, connections: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._connections = [Connection(host, port, token, tls=tls) for _ in range(connections)]
 
     async def put_template(self) -> None:
         body = {"text": "name: crowd\n", "format": "yaml"}

@@ -12,6 +12,7 @@ import random
 import re
 import resource
 import signal
+import ssl
 import statistics
 import sys
 import tempfile
@@ -119,9 +120,11 @@ class Served:
                 raise BootosError(f"the server did not start: {log.read_text()[-500:]}")
             time.sleep(0.05)
         self.host, self.port = found[1], int(found[2])
-        self.operator_port = self.port
+        self.operator_port, self.operator_tls = self.port, None
         if (data / "server.json").exists():
-            self.operator_port = urlsplit(read_json(data / "server.json")["operators"]).port or 0
+            said = read_json(data / "server.json")
+            self.operator_port = urlsplit(said["operators"]).port or 0
+            self.operator_tls = ssl.create_default_context(cadata=said["ca"])
         self.token = (data / "operator.token").read_text().strip()
 
     def cpu_s(self) -> float:
@@ -141,7 +144,9 @@ class Bench:
         inventory = json_codec.loads(INVENTORY.read_text())
         self.served = served
         self.agents = [Agent(served.host, served.port, number, inventory) for number in range(agents)]
-        self.operator = Operator(served.host, served.operator_port, served.token, connections)
+        self.operator = Operator(
+            served.host, served.operator_port, served.token, connections, served.operator_tls
+        )
         self.lateness = Lateness()
         self.cases: list[Case] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -82,7 +82,7 @@ class Bench:
         ]
         for agent in self.agents:
             agent.busy, agent.report_every_s = True, report_every_s
-        self.operator = Operator(served.host, served.operator_port, served.token, 4)
+        self.operator = Operator(served.host, served.operator_port, served.token, 4, served.operator_tls)
         self.lateness = Lateness()
         self.cases: list[Case] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -31,8 +31,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 async def measure_path(served: Served, source: Path, path: str, calls: int) -> Result:
     """`calls` calls to the path over one connection. Raises BootosError when one is not answered with 200."""
-    port = served.operator_port if path.startswith(OPERATOR_API) else served.port
-    connection = Connection(served.host, port, served.token)
+    is_operators = path.startswith(OPERATOR_API)
+    port = served.operator_port if is_operators else served.port
+    connection = Connection(
+        served.host, port, served.token, tls=served.operator_tls if is_operators else None
+    )
     took, began = list[float](), time.perf_counter()
     for _ in range(calls):
         sent = time.perf_counter()

@@ -87,6 +87,18 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "what was read of a machine, shown anywhere",
         "bootos capture show --tool storcli c0.json vall.json",
     ),
+    "ca": (
+        "bootos.server.command.ca",
+        "ca_app",
+        "whose word is taken for the server",
+        "bootos ca show",
+    ),
+    "login": (
+        "bootos.server.command.login",
+        "login_app",
+        "operate a server from another host",
+        "bootos login https://10.0.0.1:8443",
+    ),
     "lab": ("bootos.lab.command", "app", "virtual bare-metal machines", "bootos lab run --disk virtio:2G"),
 }
 

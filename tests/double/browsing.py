@@ -8,10 +8,14 @@ from urllib.parse import urlencode
 import urllib3
 from serving import Running
 
+from bootos.server.command.site import read_address_file
+
 
 def read_every_page(url: str, data: Path) -> dict[str, str]:
     """Every page that links lead to from the front page, by its path. `data`: the server's directory."""
-    pool = urllib3.PoolManager(retries=False, timeout=30)
+    site = read_address_file(data)
+    assert site is not None
+    pool = urllib3.PoolManager(retries=False, timeout=30, ssl_context=site.build_tls())
     token = (data / "operator.token").read_text().strip()
     fields = {"token": token, "next": "/"}
     answer = pool.request("POST", f"{url}/login", fields=fields, encode_multipart=False, redirect=False)

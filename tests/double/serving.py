@@ -16,6 +16,7 @@ import urllib3
 from sqlalchemy import select, text
 
 from bootos.server.app import open_context, prepare
+from bootos.server.command.site import Site, read_address_file
 from bootos.server.context import Context
 from bootos.server.limit import Limits
 from bootos.server.plane import MACHINE_PATHS
@@ -43,13 +44,16 @@ class Answer(msgspec.Struct):
 class Running:
     """A server that runs, and calls to it."""
 
-    def __init__(self, context: Context, url: str, operator_url: str) -> None:
+    def __init__(self, context: Context, url: str, operator_url: str, tls_url: str = "") -> None:
         self.context = context
         self.url = url
         self.operator_url = operator_url
+        self.tls_url = tls_url
         self.data = context.settings.data
         self.pxe_directory = context.settings.pxe_directory
-        self._pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=40)
+        self.site = read_address_file(self.data) or Site(url=operator_url)
+        tls = self.site.build_tls()
+        self._pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=40, ssl_context=tls)
 
     def find_side(self, path: str) -> str:
         """The address of the side that has a path."""
@@ -197,7 +201,9 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
         thread.join(deadline_s)
         assert not thread.is_alive(), "the server did not end"
 
-    return Running(context, listeners[0].url, context.operator_url), stop
+    urls = {(listener.side, listener.is_tls): listener.url for listener in listeners}
+    tls_url = urls.get(("machines", True), "")
+    return Running(context, urls["machines", False], urls["operators", True], tls_url), stop
 
 
 TRUSTING: dict[str, Any] = {

@@ -141,7 +141,8 @@ class RackServer:
         self._nursery = nursery
         self._log = directory / "server.log"
         self._life: Life | None = None
-        self._pool = urllib3.PoolManager(retries=False, timeout=10, maxsize=20)
+        self._pool = urllib3.PoolManager()
+        self._pool_ca = ""
         self.start()
         (self.data / "files").mkdir(exist_ok=True)
 
@@ -164,7 +165,11 @@ class RackServer:
         if not token.exists() or not addresses.exists():
             return None
         headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
-        url = f"{read_json(addresses)['operators']}/api/operator{path}"
+        said = read_json(addresses)
+        if said["ca"] != self._pool_ca:
+            self._pool_ca = said["ca"]
+            self._pool = urllib3.PoolManager(retries=False, timeout=10, maxsize=20, ca_cert_data=said["ca"])
+        url = f"{said['operators']}/api/operator{path}"
         try:
             answer = (
                 self._pool.request(method, url, json=body, headers=headers)

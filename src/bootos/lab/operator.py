@@ -68,9 +68,11 @@ class Operator:
         """Ask the operator API itself: cheaper than a process, for what is asked again and again."""
         token = (self._data / "operator.token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        url = f"{read_json(self._data / 'server.json')['operators']}/api/operator/{path}"
+        said = read_json(self._data / "server.json")
+        url = f"{said['operators']}/api/operator/{path}"
         try:
-            answer = urllib3.request("GET", url, headers=headers, timeout=10.0, retries=False)
+            with urllib3.PoolManager(ca_cert_data=said["ca"]) as pool:
+                answer = pool.request("GET", url, headers=headers, timeout=10.0, retries=False)
         except urllib3.exceptions.HTTPError:
             return None
         value: dict[str, Any] = json.loads(answer.data) if answer.status == 200 else {}

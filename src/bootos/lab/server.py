@@ -33,6 +33,7 @@ class LabServer:
         self.data = data
         self.network = network
         self.port = find_free_port(socket.SOCK_STREAM) if network is None else 80
+        self.tls_port = find_free_port(socket.SOCK_STREAM) if network is None else 443
         self.log_path = data.parent / "server.log"
         self._arguments = tuple(arguments)
         self._env = dict(env or {})
@@ -75,7 +76,8 @@ class LabServer:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
         argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
         argv += ["--data", str(self.data), "--enrol", "open"]
-        argv += ["--listen", f"{LOOPBACK}:{self.port}"] if self.network is None else []
+        if self.network is None:
+            argv += ["--listen", f"{LOOPBACK}:{self.port}", "--tls-listen", f"{LOOPBACK}:{self.tls_port}"]
         argv += ["--operator-listen", f"{LOOPBACK}:0"]
         argv += self._arguments
         self._child = start(argv, log_path=self.log_path, env={"PYTHONUNBUFFERED": "1", **self._env})

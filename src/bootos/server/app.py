@@ -19,7 +19,9 @@ from bootos.errors import BootosError
 from bootos.files import write_json
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.operator import build_operator_router
+from bootos.server.api.operator_ca import build_ca_file
 from bootos.server.auth import read_operator_token
+from bootos.server.authority import Authority, OwnAuthority, SiteAuthority
 from bootos.server.cloudboot.api import build_legacy_handler
 from bootos.server.context import Context
 from bootos.server.fault import Fault, RequestError
@@ -28,6 +30,7 @@ from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.limit import TooLargeError
+from bootos.server.name import list_names
 from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
@@ -46,6 +49,7 @@ from bootos.server.web.render import Pages, is_page
 log = logging.getLogger(__name__)
 
 WRITE_HEARD_EVERY_S = 10
+RENEW_EVERY_S = 600
 
 
 def open_context(settings: Settings) -> Context:
@@ -86,7 +90,15 @@ def open_context(settings: Settings) -> Context:
         registrations=Rate(settings.limits.registrations_per_address),
         new_registrations=Rate(settings.limits.registrations_per_minute),
         health=Health(settings.limits.health_sentences),
+        authority=open_authority(settings),
     )
+
+
+def open_authority(settings: Settings) -> Authority:
+    """The site's certificate, else the server's own authority. Raises BootosError."""
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return SiteAuthority(settings.tls_cert, settings.tls_key)
+    return OwnAuthority(settings.tls_directory, lambda: list_names(settings))
 
 
 def prepare(context: Context) -> None:
@@ -99,7 +111,31 @@ def prepare(context: Context) -> None:
         done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
-    write_json(context.settings.address_file, {"operators": context.operator_url})
+    authority = context.authority
+    write_json(
+        context.settings.address_file,
+        {
+            "operators": context.operator_url,
+            "machines": context.public_url,
+            "tls": context.tls_url,
+            "ca": authority.pem,
+            "name": authority.find_name(),
+        },
+    )
+
+
+async def renew_certificate(context: Context) -> None:
+    """Renew the server's certificate when it is time, looking every RENEW_EVERY_S seconds; runs until it is
+    cancelled. One that cannot be renewed goes on, and the log says why it was not."""
+    while True:
+        await asyncio.sleep(RENEW_EVERY_S)
+        try:
+            done = await asyncio.to_thread(context.authority.renew)
+        except (OSError, ValueError) as cause:
+            log.error("the server's certificate cannot be renewed: %s", cause)
+        else:
+            if done:
+                log.info("%s", done)
 
 
 async def write_presence(context: Context) -> None:
@@ -155,12 +191,13 @@ def read_fault(
 async def live(context: Context) -> AsyncIterator[None]:
     """An open context at work, in the event loop that answers requests; it is closed at the end."""
     context.hub.attach()
-    writing = asyncio.create_task(write_presence(context))
+    tasks = [asyncio.create_task(work(context)) for work in (write_presence, renew_certificate)]
     try:
         yield
     finally:
         context.hub.close()
-        writing.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.to_thread(write_heard, context)
         context.store.close()
 
@@ -202,7 +239,11 @@ def build_operator_app(context: Context) -> Litestar:
         return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
 
     return Litestar(
-        route_handlers=[build_operator_router(context), build_web_router(context, pages)],
+        route_handlers=[
+            build_operator_router(context),
+            build_ca_file(context),
+            build_web_router(context, pages),
+        ],
         exception_handlers={Exception: answer_fault},
         before_send=[shield_operators],
         openapi_config=OpenAPIConfig(

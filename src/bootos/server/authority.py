@@ -42,12 +42,13 @@ def read_fingerprint(certificate: x509.Certificate) -> str:
 class Authority:
     """Whose word machines and operators take for this server.
 
-    `certificate` is the authority's, which is sent in every handshake, `fingerprint` its SHA-256. `former` is the one
-    before it, as long as both are good. `tls` is what listeners serve with; after a renewal the same object has the new
-    certificate, for connections that begin then.
+    `certificate` is the authority's, which is sent in every handshake, `fingerprint` its SHA-256; `leaf` is the
+    server's. `former` is the authority before it, as long as both are good. `tls` is what listeners serve with; after a
+    renewal the same object has the new certificate, for connections that begin then.
     """
 
     certificate: x509.Certificate
+    leaf: x509.Certificate
     former: x509.Certificate | None = None
     is_own = True
 
@@ -112,6 +113,7 @@ class OwnAuthority(Authority):
                 self._write(key, [sign_authority(key, now())])
             self._load()
             self.renew()
+            self.leaf = x509.load_pem_x509_certificates(self._leaf_path.read_bytes())[0]
             self.tls.load_cert_chain(self._leaf_path)
         except (OSError, ValueError) as cause:  # ssl.SSLError is an OSError
             raise BootosError(
@@ -129,6 +131,7 @@ class OwnAuthority(Authority):
         leaf = sign_leaf(key, names, self.certificate, self._key, self._now())
         chain = [leaf, *self._certificates[1:], self.certificate]
         write_atomically(self._leaf_path, dump_key(key) + b"".join(map(dump, chain)), mode=0o600)
+        self.leaf = leaf
         self.tls.load_cert_chain(self._leaf_path)
         return f"the server has a new certificate until {leaf.not_valid_after_utc:%Y-%m-%d}: {reason}"
 
@@ -208,12 +211,12 @@ class SiteAuthority(Authority):
             return ""
         chain = x509.load_pem_x509_certificates(self._cert.read_bytes())
         self.tls.load_cert_chain(self._cert, self._key, password=lambda: "")
-        self._leaf, self.certificate = chain[0], chain[-1]
+        self.leaf, self.certificate = chain[0], chain[-1]
         is_first, self._seen = self._seen is None, seen
         return "" if is_first else f"the certificate {self._cert} was read again"
 
     def find_name(self) -> str:
-        names = read_names(self._leaf)
+        names = read_names(self.leaf)
         name = next((name for name in names if not is_address(name)), "")
         return name.replace("*", "bootos", 1)
 

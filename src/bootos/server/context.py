@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bootos.server.authority import Authority
 from bootos.server.health import Health
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
@@ -40,7 +41,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     registrations: Rate  # by address
     new_registrations: Rate  # of machines that nobody confirmed
     health: Health
-    tls: TlsEnd = TlsEnd()
+    authority: Authority
 
     @property
     def public_url(self) -> str:
@@ -51,3 +52,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def operator_url(self) -> str:
         """How operators reach this server."""
         return self.settings.operator_url
+
+    @property
+    def tls_url(self) -> str:
+        """How machines reach this server over TLS; empty when they do not."""
+        return self.settings.tls_url
+
+    @property
+    def tls(self) -> TlsEnd:
+        """Where that is, and which authorities may be known there."""
+        return TlsEnd(url=self.tls_url, fingerprints=tuple(self.authority.fingerprints))

@@ -95,13 +95,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: Annotated[
         int, Row("connections", "connections", "those of one address at the same time", "closed at once")
     ] = 512
+    waiting_connections: Annotated[
+        int,
+        Row(
+            "connections",
+            "connections",
+            "those over which nothing is being answered or sent",
+            "the oldest of the address that has most of them are closed",
+        ),
+    ] = 4096
     header_s: Annotated[
         int, Row("connections", "seconds", "until the head of a request has come", "closed")
     ] = 15
     body_s: Annotated[int, Row("connections", "seconds", "until the body of a request has come", "408")] = 60
     handshake_s: Annotated[int, Row("connections", "seconds", "until a TLS handshake is done", "closed")] = 15
     handshakes: Annotated[
-        int, Row("connections", "handshakes", "TLS handshakes that are not done yet", "closed at once")
+        int, Row("connections", "handshakes", "TLS handshakes that are not done yet", "the oldest are closed")
     ] = 256
     bodies_in_memory_bytes: Annotated[
         int, Row("connections", "bytes", "all bodies that are being read", "503: the same call works later")

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import functools
+import ipaddress
 import logging
 import os
 import resource
@@ -10,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Literal
@@ -18,35 +19,22 @@ from typing import Literal
 import msgspec
 import uvicorn
 from litestar import Litestar
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bootos.errors import BootosError
 from bootos.server.app import build_machine_app, build_operator_app, live, open_context, prepare
 from bootos.server.context import Context
+from bootos.server.crowd import Crowd
+from bootos.server.listener import BACKLOG, Listener, Porch, Request, bind
 from bootos.server.netboot.dnsmasq import run_dnsmasq
 from bootos.server.settings import Address, Settings
 from bootos.wire.manifest import REQUIRED
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
 GRACE_S = 5  # how long requests that are being answered may take when the server ends
 # After each statement in SQLite a thread waits until Python switches to it. With Python's default of 5 ms the writer,
 # for which all other writers wait, would mostly wait for that (benchmarks/dispatch.py shows it).
 SWITCH_INTERVAL_S = 0.0005
-
-
-class Listener(msgspec.Struct, frozen=True):
-    """A socket that listens, and whose: `machines` or `operators`."""
-
-    side: Literal["machines", "operators"]
-    socket: socket.socket
-
-    @property
-    def url(self) -> str:
-        """Its address, as the socket has it."""
-        host, port = self.socket.getsockname()[:2]
-        return f"http://{Address(host, port)}"
 
 
 class Server(uvicorn.Server):
@@ -59,9 +47,18 @@ class Server(uvicorn.Server):
     def __init__(self, context: Context, listeners: Sequence[Listener]) -> None:
         self._context = context
         self._listeners = listeners
+        settings = context.settings
+        proxies = settings.trusted_proxies
         self._configs = {
-            "machines": build_config(build_machine_app(context)),
-            "operators": build_config(build_operator_app(context)),
+            "machines": build_config(build_machine_app(context), proxies),
+            "operators": build_config(build_operator_app(context), proxies),
+        }
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        # a crowd of machines keeps no operator out; files of the server itself have a share, too
+        shares = {"machines": most * 3 // 4, "operators": most // 8}
+        self._crowds = {
+            side: Crowd(settings.limits, most=share, note=context.health.note, exempt=find_exempt(proxies))
+            for side, share in shares.items()
         }
         super().__init__(self._configs["machines"])
 
@@ -69,18 +66,31 @@ class Server(uvicorn.Server):
         """Serve until a signal; the context is closed then."""
         with self.capture_signals():
             async with live(self._context):
-                await super().serve([listener.socket for listener in self._listeners])
+                watching = asyncio.create_task(self._watch())
+                try:
+                    await super().serve([listener.socket for listener in self._listeners])
+                finally:
+                    watching.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer at every listener; uvicorn's own knows one application."""
         loop, self.servers = asyncio.get_running_loop(), []
         for listener in self._listeners:
-            config = self._configs[listener.side]
+            config, crowd = self._configs[listener.side], self._crowds[listener.side]
             if not config.loaded:
                 config.load()
-            build = functools.partial(H11Protocol, config, self.server_state, {})
-            self.servers.append(await loop.create_server(build, sock=listener.socket, backlog=BACKLOG))
+            request = functools.partial(Request, config, self.server_state, crowd)
+            tls = self._context.authority.tls if listener.is_tls else None
+            porch = functools.partial(Porch, crowd, tls, request)
+            self.servers.append(await loop.create_server(porch, sock=listener.socket, backlog=BACKLOG))
         self.started = True
+
+    async def _watch(self) -> None:
+        """Every second, end the connections that let a deadline pass."""
+        while True:
+            await asyncio.sleep(1)
+            for crowd in self._crowds.values():
+                crowd.end_late()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn's, after everybody who waits was told to come back."""
@@ -103,7 +113,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def build_config(app: Litestar) -> uvicorn.Config:
+def build_config(app: Litestar, proxies: Sequence[str]) -> uvicorn.Config:
     """How uvicorn answers for this application; `live` does what its lifespan would."""
     return uvicorn.Config(
         app,
@@ -112,46 +122,47 @@ def build_config(app: Litestar) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=65,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         lifespan="off",
         ws="none",
-        http=H11Protocol,  # h11 sends the names of headers as they are written; see `netboot.boot_file`
+        http=Request,  # of h11, which sends the names of headers as they are written; see `netboot.boot_file`
     )
+
+
+def find_exempt(proxies: Sequence[str]) -> Callable[[str], bool]:
+    """Whether an address is a trusted proxy's, which stands for many clients."""
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+
+    def is_proxy(address: str) -> bool:
+        if not networks:
+            return False
+        found = ipaddress.ip_address(address.partition("%")[0])
+        return any(found in network for network in networks)
+
+    return is_proxy
 
 
 def listen(settings: Settings) -> tuple[Settings, list[Listener]]:
     """A listener for each address of the settings; port 0 takes any free one. Returns the settings with the ports that
     they have. Raises BootosError."""
     listeners = list[Listener]()
+
+    def open_at(
+        side: Literal["machines", "operators"], address: Address, option: str, *, is_tls: bool
+    ) -> Address:
+        listeners.append(Listener(side, bind(address, option), is_tls))
+        return Address(address.host, listeners[-1].socket.getsockname()[1])
+
     try:
-        listeners.append(Listener("machines", bind(Address(settings.host, settings.port), "--listen")))
-        listeners.append(Listener("operators", bind(settings.operators, "--operator-listen")))
+        plain = open_at("machines", Address(settings.host, settings.port), "--listen", is_tls=False)
+        tls = settings.tls and open_at("machines", settings.tls, "--tls-listen", is_tls=True)
+        operators = open_at("operators", settings.operators, "--operator-listen", is_tls=True)
     except BootosError:
         for listener in listeners:
             listener.socket.close()
         raise
-    ports = [listener.socket.getsockname()[1] for listener in listeners]
-    operators = Address(settings.operators.host, ports[1])
-    return msgspec.structs.replace(settings, port=ports[0], operators=operators), listeners
-
-
-def bind(address: Address, option: str) -> socket.socket:
-    """A socket that listens there. Raises BootosError that names the option to choose another address with."""
-    try:
-        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
-        # The protocol is named: asyncio sets TCP_NODELAY only on sockets whose protocol is IPPROTO_TCP. Without it the
-        # body of each answer waits for the peer's delayed acknowledgement of the head (benchmarks/keep_alive.py shows
-        # it).
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-    except OSError as cause:
-        raise BootosError(
-            f"cannot listen on {address}: {cause.strerror or cause}",
-            hint=f"another server may be running there; choose another address with {option} HOST:PORT",
-        ) from cause
-    listener.listen(BACKLOG)
-    return listener
+    return msgspec.structs.replace(settings, port=plain.port, tls=tls, operators=operators), listeners
 
 
 @contextmanager
@@ -194,6 +205,29 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def list_machine_urls(context: Context) -> list[str]:
+    """How machines reach this server, without TLS and with it."""
+    return [url for url in (context.public_url, context.tls_url) if url]
+
+
+def find_unreachable(settings: Settings) -> str:
+    """Why machines cannot reach this server; empty when they may."""
+    address = Address(settings.host, settings.port)
+    if settings.public_url:
+        return ""
+    if address.is_any:
+        return (
+            f"machines cannot reach {settings.machine_url}: say how they reach this server with --public-url, "
+            "as http://10.0.0.1:8083"
+        )
+    if address.is_loopback:
+        return (
+            f"machines cannot reach this server: it listens on {address.host} only. Name an address of their network "
+            "with --listen, as 10.0.0.1:8083"
+        )
+    return ""
+
+
 def run_server(settings: Settings) -> None:
     """Serve until a signal. Raises BootosError when it cannot start."""
     raise_file_limit()
@@ -208,16 +242,14 @@ def run_server(settings: Settings) -> None:
                 "no vmlinuz and initrd.img to serve: build them with bootos image build, hand them over with "
                 "bootos image publish, or name their directory with --boot-files"
             )
-        if Address(settings.host, settings.port).is_any and not settings.public_url:
-            log.warning(
-                "machines cannot reach %s: say how they reach this server with --public-url",
-                context.public_url,
-            )
         for listener in listeners:
             log.info("listening on %s for %s", listener.url, listener.side)
-        log.info("machines reach this server at %s", context.public_url)
+        log.info("machines reach this server at %s", " and ".join(list_machine_urls(context)))
         log.info("operators reach this server at %s", context.operator_url)
+        log.info("its authority is sha256:%s", context.authority.fingerprint)
         log.info("the operator token is in %s", settings.token_file)
+        if reason := find_unreachable(settings):
+            log.warning("%s", reason)
         with run_dnsmasq(settings, context.public_url) if settings.netboot else nullcontext():
             Server(context, listeners).run()
         log.info("ended")

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,8 +32,10 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`host` and `port` are where machines are listened to, `operators` where operators are. `public_url` is how
-    machines reach the server; `append` are extra kernel arguments for BootOS.
+    """`host` and `port` are where machines are listened to, `tls` where they are over TLS, `operators` where operators
+    are. `public_url` is how machines reach the server, `public_tls_url` how they do over TLS; `append` are extra kernel
+    arguments for BootOS. `tls_names` are more names that the server's certificate is for; `tls_cert` and `tls_key` a
+    certificate that the site made. `trusted_proxies`: addresses and networks whose `X-Forwarded-For` counts.
 
     `session_grace_s`: for so long after its last word a boot holds its machine's identity. It must be longer
     than `poll_s`, or a waiting agent would lose its identity to any other client. `require_approval`: hardware is
@@ -45,10 +48,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     host: str = "127.0.0.1"
     port: int = 8083
+    tls: Address | None = Address()
     operators: Address = Address()
+    tls_names: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
     database: str = ""
     boot_files: Path = Path("build/image")
     public_url: str = ""
+    public_tls_url: str = ""
     append: str = ""
     tftp: bool | None = None  # None: serve the boot loaders that there are
     netboot: str = ""  # the interface on which dnsmasq answers DHCP and TFTP; empty: other servers do
@@ -83,7 +92,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def operator_url(self) -> str:
         """How operators reach this server, without a slash at the end."""
         host = socket.gethostname() if self.operators.is_any else self.operators.host
-        return f"http://{Address(host, self.operators.port)}"
+        return f"https://{Address(host, self.operators.port)}"
+
+    @property
+    def tls_url(self) -> str:
+        """How machines reach this server over TLS, without a slash at the end; empty when they do not."""
+        if self.tls is None:
+            return self.public_tls_url.rstrip("/")
+        if self.public_tls_url:
+            return self.public_tls_url.rstrip("/")
+        host = urlsplit(self.public_url).hostname or self.tls.host
+        return f"https://{host}" if self.tls.port == 443 else f"https://{Address(host, self.tls.port)}"
+
+    @property
+    def tls_directory(self) -> Path:
+        """The server's own certificate authority, and what it signed."""
+        return self.data / "tls"
 
     @property
     def address_file(self) -> Path:

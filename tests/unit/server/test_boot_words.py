@@ -1,18 +1,16 @@
 """The words of a boot at the server: drawn of what it registers with over TLS, and of nothing else."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from certificate import Authority
-from securing import Secure, run_secure
-from serving import INVENTORY, Agent, Running
+from securing import Secure
+from serving import INVENTORY, Agent, Running, run_in_thread
 from sqlalchemy import select
 
 from bootos.server.app import open_context
-from bootos.server.context import TlsEnd
+from bootos.server.authority import Authority
 from bootos.server.settings import Settings
 from bootos.server.store.table import Boot
 from bootos.wire.words import commit, draw_words
@@ -21,15 +19,16 @@ KEY = bytes(range(32))
 ZERO = "0" * 64
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
+@pytest.fixture
+def secure(server: Running) -> Iterator[Secure]:
+    secure = Secure(server)
+    yield secure
+    secure.close()
 
 
 @pytest.fixture
-def secure(settings: Settings, authority: Authority, tmp_path: Path) -> Iterator[Secure]:
-    with run_secure(settings, authority, tmp_path / "tls") as both:
-        yield both
+def authority(server: Running) -> Authority:
+    return server.context.authority
 
 
 def ask_nonce(server: Running, boot_id: str = "boot-1", key: bytes = KEY) -> str:
@@ -50,8 +49,11 @@ def test_the_greeting_offers_the_tls_end_and_its_ca(secure: Secure, authority: A
     assert offer == {"url": secure.url, "ca_sha256": authority.fingerprint}
 
 
-def test_a_server_without_a_tls_end_offers_none(server: Running) -> None:
+def test_a_server_without_a_tls_end_offers_none(settings: Settings) -> None:
+    server, stop = run_in_thread(msgspec.structs.replace(settings, tls=None))
     assert server.call("GET", "/api/v2/agent/").data["tls"] is None
+    server.close()
+    stop()
 
 
 def test_both_ends_draw_the_same_words(secure: Secure, authority: Authority) -> None:
@@ -81,7 +83,7 @@ def test_the_nonce_is_the_same_after_a_restart(settings: Settings) -> None:
 
 def test_an_agent_that_saw_another_ca_shows_other_words(secure: Secure) -> None:
     """Somebody in the middle passes everything on but the certificate, and says what he likes of the CA."""
-    nonce, other = ask_nonce(secure), Authority("another").fingerprint
+    nonce, other = ask_nonce(secure), "f" * 64
     assert Agent(secure, key=KEY.hex(), ca_sha256=other).register().status == 200
     seen = draw_words(ca_sha256=other, boot_id="boot-1", sn="SN001", key=KEY, nonce=nonce)
     assert read_boot(secure).words not in ("", seen)
@@ -146,16 +148,14 @@ def test_a_commitment_that_is_none_is_refused_in_words(server: Running, body: di
     assert server.call("POST", "/api/v2/agent/key", body).status == 422
 
 
-def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings, authority: Authority) -> None:
+def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings) -> None:
     from bootos.server.operation.words import draw_registered
     from bootos.wire import v2
 
-    old = Authority("old")
-    context = msgspec.structs.replace(
-        open_context(settings), tls=TlsEnd(url="", fingerprints=(authority.fingerprint, old.fingerprint))
-    )
+    context = open_context(settings)
+    context.authority.rotate()
     drawn = []
-    for ca in (authority, old):
+    for fingerprint in context.authority.fingerprints:
         said = msgspec.convert(
             {
                 "sn": "SN001",
@@ -163,7 +163,7 @@ def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings, auth
                 "agent_version": "",
                 "inventory": INVENTORY,
                 "key": KEY.hex(),
-                "ca_sha256": ca.fingerprint,
+                "ca_sha256": fingerprint,
             },
             v2.Registration,
         )

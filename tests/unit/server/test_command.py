@@ -33,7 +33,7 @@ def bootos(server: Running) -> Bootos:
 def test_the_server_may_be_named_by_host_and_port_alone(
     server: Running, bootos: Bootos, recwarn: pytest.WarningsRecorder
 ) -> None:
-    assert "no job" in good(bootos("job", "list", "--server", server.operator_url.removeprefix("http://")))
+    assert "no job" in good(bootos("job", "list", "--server", server.operator_url.removeprefix("https://")))
     assert [str(warning.message) for warning in recwarn] == []
 
 

@@ -85,7 +85,7 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_publication(
     begin(server, tmp_path / "a")
     path = tmp_path / "a/initrd.img"
     state = {"name": "initrd.img", "size_bytes": path.stat().st_size, "have_bytes": 0}
-    client = Client(server.operator_url, server.context.operator_token)
+    client = Client(server.site, server.context.operator_token)
 
     def shorten(sent: float) -> None:
         os.truncate(path, PIECE_BYTES)
@@ -277,7 +277,7 @@ def test_two_who_publish_the_same_version_at_once_both_succeed(server: Running, 
     done: list[str] = []
 
     def run() -> None:
-        client = Client(server.operator_url, server.context.operator_token)
+        client = Client(server.site, server.context.operator_token)
         handed, _ = hand_over(client, tmp_path / "a")
         done.append(client.call("POST", "images", handed, "publish", body={})["version"])
 

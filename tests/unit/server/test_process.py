@@ -18,7 +18,7 @@ from bootos.cli import build_app
 from bootos.errors import BootosError, read_chain
 from bootos.process import Child, Completed, run, start
 from bootos.server.app import open_context
-from bootos.server.command.client import find_server
+from bootos.server.command.site import find_site
 from bootos.server.settings import Settings
 from bootos.waiting import wait_for
 
@@ -45,9 +45,11 @@ class Process:
         self.listen = found[1]
         settings = Settings(data=self.data)
         token = settings.token_file.read_text().strip()
-        operator_url = find_server("", self.data)
+        operator_url = find_site("", self.data).url
         running = Running(Remote(settings, token), f"http://{self.listen}", operator_url)  # type: ignore[arg-type]
-        running._pool = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=0.2), timeout=30)
+        running._pool = urllib3.PoolManager(
+            retries=urllib3.Retry(5, backoff_factor=0.2), timeout=30, ssl_context=running.site.build_tls()
+        )
         assert running.call("GET", "/api/v2/agent/").status == 200
         return running
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from certificate import Authority
 from publishing import make_image, publish
 from securing import Secure, run_secure
 from serving import Agent, Running
@@ -19,15 +18,10 @@ TEMPLATE = "name: t\noob:\n  users:\n    - {name: ops, password: {secret: ops}}\
 ABLE: dict[str, Any] = {"abilities": list(OURS)}
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
 @pytest.fixture
-def secure(settings: Settings, authority: Authority, tmp_path: Path) -> Iterator[Secure]:
+def secure(settings: Settings) -> Iterator[Secure]:
     careful = msgspec.structs.replace(settings, plain_secrets=False)
-    with run_secure(careful, authority, tmp_path / "tls") as both:
+    with run_secure(careful) as both:
         ask_for_secret(both)
         yield both
 
@@ -137,7 +131,7 @@ def test_an_approved_plan_with_secrets_is_refused_alike(secure: Secure) -> None:
 
 
 def test_a_server_without_a_tls_end_says_so(server: Running) -> None:
-    careful = msgspec.structs.replace(server.context.settings, plain_secrets=False)
+    careful = msgspec.structs.replace(server.context.settings, plain_secrets=False, tls=None)
     context = msgspec.structs.replace(server.context, settings=careful)
     assert "this server has no TLS end: start it with --tls-listen" in find_plain_bar(context, None)
 

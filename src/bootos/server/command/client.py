@@ -1,8 +1,6 @@
 """The operator API over HTTP, for the commands in `command`. The one HTTP client of the operator's side."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,8 +8,8 @@ import msgspec
 import urllib3
 
 from bootos.errors import BootosError, Problem
-from bootos.files import read_json
 from bootos.printable import show_line
+from bootos.server.command.site import Site
 
 PREFIX = "/api/operator"
 PAGE_ROWS = 1000  # the server sends no more at once
@@ -29,47 +27,18 @@ class UnreachableError(BootosError):
     """There was no answer."""
 
 
-def read_token(token_file: Path | None, data: Path) -> str:
-    """The operator token: a given file, else BOOTOS_TOKEN, else the server's data directory."""
-    if token_file is None:
-        if token := os.environ.get("BOOTOS_TOKEN", "").strip():
-            return token
-        token_file = data / "operator.token"
-    try:
-        return token_file.read_text().strip()
-    except OSError as cause:
-        raise BootosError(
-            f"the operator token cannot be read: {token_file}: {cause.strerror}",
-            hint="give --token-file, BOOTOS_TOKEN, or the server's data directory with --data",
-        ) from cause
-
-
-def find_server(server: str, data: Path) -> str:
-    """The operators' address of the server: the one that was given, else the one that the server of this data directory
-    wrote down. Raises BootosError."""
-    if server:
-        return server if "://" in server else f"http://{server}"  # typed as HOST:PORT
-    path = data / "server.json"
-    try:
-        return str(read_json(path)["operators"])
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise BootosError(
-            f"no server is named, and {path} does not tell where one runs",
-            hint="name its data directory with --data or BOOTOS_DATA, or its address with --server or BOOTOS_SERVER",
-        ) from cause
-
-
 class Client:
     """Calls of one server. Every method raises BootosError with the server's own words."""
 
-    def __init__(self, server: str, token: str, actor: str = "") -> None:
-        self._base = server.rstrip("/") + PREFIX
+    def __init__(self, site: Site, token: str, actor: str = "") -> None:
+        self._base = site.url + PREFIX
         self._pool = urllib3.PoolManager(
             headers={"Authorization": f"Bearer {token}", "X-Bootos-Actor": actor},
             timeout=urllib3.Timeout(connect=10, read=60),
             retries=urllib3.Retry(total=0),
+            **site.build_pool_options(),
         )
-        self.server = server
+        self.server = site.url
 
     def call(self, method: str, *path: str | int, body: Any = None, **query: str | int) -> Any:
         """One call; returns the answer's plain values. `path` words are quoted."""
@@ -149,6 +118,11 @@ class Client:
         try:
             return self._pool.request(method, url, **options)
         except urllib3.exceptions.HTTPError as cause:
+            if isinstance(getattr(cause, "reason", cause), urllib3.exceptions.SSLError):
+                raise UnreachableError(
+                    f"the server {self.server} is not believed: {read_reason(cause)}",
+                    hint=f"compare its authority, and pin it: bootos login {self.server}",
+                ) from None
             raise UnreachableError(
                 f"no answer from the server {self.server}: {read_reason(cause)}",
                 hint="is it running? name it with --server URL or BOOTOS_SERVER",

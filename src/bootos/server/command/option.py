@@ -20,7 +20,8 @@ from rich.text import Text
 from bootos.errors import BootosError
 from bootos.printable import show_line
 from bootos.screen import Screen, build_table, write_out
-from bootos.server.command.client import Client, find_server, read_token
+from bootos.server.command.client import Client
+from bootos.server.command.site import find_site, read_token
 
 ServerOption = Annotated[
     str,
@@ -28,7 +29,7 @@ ServerOption = Annotated[
         "--server",
         metavar="URL",
         envvar="BOOTOS_SERVER",
-        help="The server's address for operators. Default: where the server of --data runs.",
+        help="The server's address for operators. Default: where the server of --data runs, else the last login.",
     ),
 ]
 DataOption = Annotated[
@@ -67,6 +68,10 @@ class Output:
     def json(self, value: Any) -> None:
         """Print plain values as JSON."""
         write_out(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def text(self, text: str) -> None:
+        """Print a text as it is, to be put into a file."""
+        write_out(text)
 
     def say(self, text: str, value: Any = None) -> None:
         """A sentence, or with `--json` the value."""
@@ -131,7 +136,8 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
             as_json: bool,
             **given: Any,
         ) -> None:
-            client = Client(find_server(server, data), read_token(token_file, data), actor=read_login())
+            site = find_site(server, data)
+            client = Client(site, read_token(token_file, data, site), actor=read_login())
             function(client, Output(as_json), **given)
 
         keyword = inspect.Parameter.KEYWORD_ONLY

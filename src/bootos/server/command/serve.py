@@ -1,5 +1,6 @@
 """`bootos serve`: reads the options and runs the server."""
 
+import ipaddress
 import logging
 import sys
 from pathlib import Path
@@ -28,14 +29,40 @@ def serve(
             "port 80 of that interface.",
         ),
     ] = "",
+    tls_listen: Annotated[
+        str,
+        typer.Option(
+            "--tls-listen",
+            metavar="HOST:PORT|off",
+            help="Where to listen to machines over TLS. Default: port 8084 of --listen's host; with --netboot 443.",
+        ),
+    ] = "",
     operator_listen: Annotated[
         str,
         typer.Option(
             "--operator-listen",
             metavar="HOST:PORT",
-            help="Where to listen to operators: pages and commands.",
+            help="Where to listen to operators: pages and commands, over TLS.",
         ),
     ] = "127.0.0.1:8443",
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The server's certificate and those above it, PEM. Default: the server has its own authority.",
+        ),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key of --tls-cert, PEM.")] = None,
+    tls_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Another name or address that clients reach it by; may be repeated."
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Whose X-Forwarded-For and -Proto count; may be repeated."),
+    ] = None,
     data: DataOption = DEFAULT_DATA,
     database: Annotated[
         str, typer.Option(metavar="URL", help="SQLAlchemy URL. Default: SQLite, DIR/bootos.db.")
@@ -49,6 +76,13 @@ def serve(
     ] = Path("build/image"),
     public_url: Annotated[
         str, typer.Option(metavar="URL", help="How machines reach this server. Default: the listen address.")
+    ] = "",
+    public_tls_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="How machines reach it over TLS. Default: the host of --public-url, the port of --tls-listen.",
+        ),
     ] = "",
     append: Annotated[
         str, typer.Option(metavar="WORDS", help="More kernel arguments, as 'DEVELOPER=1 PRE=http://...'.")
@@ -161,20 +195,35 @@ def serve(
         from bootos.server.netboot.dnsmasq import parse_range, read_address
 
         listen = listen or f"{read_address(netboot).ip}:80"
+        tls_listen = tls_listen or f"{read_address(netboot).ip}:443"
         if dhcp_range:
             parse_range(dhcp_range)
     machines = parse_address(listen or "127.0.0.1:8083", "--listen")
-    if any(character in public_url + append for character in "\r\n") or " " in public_url:
+    if any(character in public_url + public_tls_url + append for character in "\r\n") or " " in public_url:
         raise typer.BadParameter(
-            "line ends and spaces cannot be in these", param_hint="--public-url, --append"
+            "line ends and spaces cannot be in these", param_hint="--public-url, --public-tls-url, --append"
         )
     if public_url:
         check_url(public_url, "--public-url")
+    if public_tls_url:
+        check_url(public_tls_url, "--public-tls-url")
+        if not public_tls_url.startswith("https:"):
+            raise typer.BadParameter("it begins with https://", param_hint="--public-tls-url")
+    if (tls_cert is None) != (tls_key is None):
+        raise typer.BadParameter("one needs the other", param_hint="--tls-cert, --tls-key")
+    for proxy in trusted_proxy or ():
+        check_network(proxy, "--trusted-proxy")
     run_server(
         Settings(
             data=data,
             host=machines.host,
             port=machines.port,
+            tls=parse_tls_address(tls_listen, machines),
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_names=tuple(tls_name or ()),
+            trusted_proxies=tuple(trusted_proxy or ()),
+            public_tls_url=public_tls_url,
             operators=parse_address(operator_listen, "--operator-listen"),
             database=database,
             boot_files=boot_files,
@@ -209,6 +258,27 @@ def read_legacy(legacy: str, legacy_api: bool | None) -> Literal["off", "enrolle
     if legacy:
         raise typer.BadParameter(f"{legacy!r} is neither off, enrolled nor open", param_hint="--legacy")
     return "off" if legacy_api is False else "enrolled"
+
+
+def parse_tls_address(text: str, machines: "Address") -> "Address | None":
+    """Where machines are listened to over TLS; beside `machines` when nothing was said. Raises typer.BadParameter."""
+    from bootos.server.settings import Address
+
+    if text == "off":
+        return None
+    if text:
+        return parse_address(text, "--tls-listen")
+    return Address(machines.host, {0: 0, 80: 443}.get(machines.port, 8084))
+
+
+def check_network(text: str, option: str) -> None:
+    """An address or a network. Raises typer.BadParameter."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError as cause:
+        raise typer.BadParameter(
+            f"{text!r} is no address and no network: {cause}", param_hint=option
+        ) from cause
 
 
 def parse_address(text: str, option: str) -> "Address":

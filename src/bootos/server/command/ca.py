@@ -1,0 +1,79 @@
+"""`bootos ca`: whose word machines and operators take for this server."""
+
+from typing import Annotated, Any
+
+import typer
+
+from bootos.server.command.client import Client
+from bootos.server.command.option import Output, operator_command
+
+ca_app = typer.Typer(no_args_is_help=True)
+
+
+def print_authority(out: Output, shown: dict[str, Any]) -> None:
+    """The authority as people compare it with what a login or a machine shows."""
+    renewed = ", renewed by itself" if shown["is_own"] else ""
+    out.pairs(
+        {
+            **shown,
+            "made_by": "this server" if shown["is_own"] else "the site (--tls-cert)",
+            "until": shown["until"][:10],
+            "leaf_until": shown["leaf_until"][:10] + renewed,
+        },
+        {
+            "words": "words",
+            "fingerprint": "SHA-256",
+            "former": "and, for now",
+            "made_by": "made by",
+            "until": "good until",
+            "leaf_until": "the server's own until",
+            "names": "which is for",
+            "tls_url": "machines come to",
+        },
+    )
+
+
+@operator_command(ca_app, "show")
+def show_ca(
+    client: Client,
+    out: Output,
+    pem: Annotated[
+        bool, typer.Option("--pem", help="Print the certificate alone, for a browser or an image.")
+    ] = False,
+) -> None:
+    """The server's certificate authority: its words and its fingerprint, which a machine may be given as
+    SERVER_CA=sha256:FINGERPRINT.
+
+    Example: bootos ca show
+    """
+    shown = client.call("GET", "ca")
+    if pem:
+        out.text(shown["pem"])
+    elif out.as_json:
+        out.json(shown)
+    else:
+        print_authority(out, shown)
+
+
+@operator_command(ca_app, "rotate")
+def rotate_ca(
+    client: Client,
+    out: Output,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Let the former authority go: who pinned only that is refused.")
+    ] = False,
+) -> None:
+    """Make a new authority beside the present one. Who pinned either goes on, until `--finish` lets the former go. In
+    between give the new fingerprint to boot files, images and operators.
+
+    Example: bootos ca rotate
+    """
+    shown = client.call("POST", "ca", "rotate", body={"finish": finish})
+    if out.as_json:
+        out.json(shown)
+        return
+    if finish:
+        out.line("The former authority is gone; this is the only one:")
+    else:
+        out.line("There is a new authority; the former one is good until: bootos ca rotate --finish")
+    print_authority(out, shown)

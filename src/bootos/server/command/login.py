@@ -1,0 +1,155 @@
+"""`bootos login`: looks at a server's authority once, has a person compare it, and pins it."""
+
+import hashlib
+import os
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import urllib3
+
+from bootos.errors import BootosError
+from bootos.server.command.client import AnswerError, Client, UnreachableError, read_reason
+from bootos.server.command.option import JsonOption, Output, TokenOption, check_url, read_login
+from bootos.server.command.site import Site, read_logins, read_token, read_url, write_login
+from bootos.wire.words import say_fingerprint
+
+login_app = typer.Typer(subcommand_metavar="", epilog="Example: bootos login https://10.0.0.1:8443")
+
+CA_MAX_BYTES = 100_000
+
+
+@login_app.callback(invoke_without_command=True)
+def log_in(
+    server: Annotated[str, typer.Argument(metavar="URL", help="The server's address for operators.")],
+    fingerprint: Annotated[
+        str,
+        typer.Option(metavar="SHA256", help="What its authority must be: then nothing is asked."),
+    ] = "",
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Log in to a server from another host: its authority is shown, to be compared with what `bootos ca show` prints on
+    the server's own host, and then pinned; the operator token is asked for and kept, for this user alone.
+
+    Example: bootos login https://10.0.0.1:8443
+    """
+    out, url = Output(as_json), read_url(server)
+    check_url(url, "URL")
+    if not url.startswith("https:"):
+        raise BootosError(
+            f"{url} is not encrypted",
+            hint="operators reach the server by https, at the port of --operator-listen",
+        )
+    known = read_logins().sites.get(url)
+    pem = read_ca(url, known)
+    sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    site = Site(url=url, ca=pem, token=known.token if known is not None else "")
+    check_served(site)
+    if fingerprint:
+        wanted = fingerprint.removeprefix("sha256:").replace(":", "").lower()
+        if wanted != sha256:
+            raise BootosError(
+                f"the authority of {url} is another one: {sha256}",
+                hint="somebody may be in between; compare with bootos ca show on the server's host",
+            )
+    elif not is_vouched_for(known, pem):
+        confirm(out, url, sha256, known)
+    site.token = find_token(token_file, site)
+    path = write_login(site)
+    out.say(f"logged in to {url}; kept in {path}", {"url": url, "fingerprint": sha256, "file": str(path)})
+
+
+def read_ca(url: str, known: Site | None) -> str:
+    """The certificate of the server's authority, as the server shows it. Whom it comes from is not known yet, unless
+    the server is known. Raises BootosError."""
+    if known is not None:
+        try:
+            return fetch_ca(url, known.build_tls())
+        except ssl.SSLError:
+            pass  # not what was pinned; a person decides
+    blind = ssl.create_default_context()
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    try:
+        return fetch_ca(url, blind)
+    except ssl.SSLError as cause:
+        raise UnreachableError(f"{url} does not speak TLS: {cause.reason or cause}") from cause
+
+
+def fetch_ca(url: str, tls: ssl.SSLContext) -> str:
+    """What the server has at /ca.pem. Raises ssl.SSLError, BootosError."""
+    with urllib3.PoolManager(ssl_context=tls, timeout=10, retries=False) as pool:
+        try:
+            answer = pool.request("GET", f"{url}/ca.pem", redirect=False, preload_content=False)
+            content = answer.read(CA_MAX_BYTES)
+        except urllib3.exceptions.SSLError as cause:
+            raise (
+                cause.args[0] if isinstance(cause.args[0], ssl.SSLError) else ssl.SSLError(str(cause))
+            ) from cause
+        except urllib3.exceptions.HTTPError as cause:
+            raise UnreachableError(f"no answer from {url}: {read_reason(cause)}") from None
+    text = str(content.decode(errors="replace"))
+    if answer.status != 200 or not text.startswith("-----BEGIN CERTIFICATE-----"):
+        raise BootosError(
+            f"{url} does not show an authority", hint="is this a BootOS server's address for operators?"
+        )
+    return text
+
+
+def check_served(site: Site) -> None:
+    """Check that the server is what that authority vouches for. Raises BootosError."""
+    try:
+        fetch_ca(site.url, site.build_tls())
+    except (ssl.SSLError, ValueError) as cause:
+        raise BootosError(
+            f"the authority that {site.url} shows does not vouch for it: {getattr(cause, 'verify_message', cause)}",
+            hint="use a name or an address that the server knows of itself: bootos serve --tls-name NAME",
+        ) from cause
+
+
+def is_vouched_for(known: Site | None, pem: str) -> bool:
+    """Whether the pinned authority is this one, or vouches for a server that shows this one."""
+    if known is None:
+        return False
+    if known.ca == pem:
+        return True
+    try:
+        return fetch_ca(known.url, known.build_tls()) == pem
+    except (ssl.SSLError, BootosError):
+        return False
+
+
+def confirm(out: Output, url: str, sha256: str, known: Site | None) -> None:
+    """Have a person compare the authority. Raises BootosError when it is not taken."""
+    if known is not None:
+        out.line(f"The authority of {url} is NOT the one that was pinned before.", style="bold red")
+    out.line(f"{url} shows this authority:")
+    out.line()
+    out.line(f"    {say_fingerprint(sha256)}")
+    out.line(f"    {sha256}")
+    out.line()
+    out.line("On the server's own host `bootos ca show` must print the same.")
+    if not typer.confirm("Is it the same?", default=False, err=True):
+        raise BootosError(f"not logged in to {url}")
+
+
+def find_token(token_file: Path | None, site: Site) -> str:
+    """The operator token that the server takes: the one that was given or kept, else it is asked for. Raises
+    BootosError."""
+    given = token_file is not None or os.environ.get("BOOTOS_TOKEN", "").strip() or site.token
+    if given:
+        token = read_token(token_file, Path(), site)
+        try:
+            return check_token(site, token)
+        except AnswerError:
+            if token != site.token:
+                raise
+    asked = "Operator token (operator.token in the server's data directory)"
+    return check_token(site, str(typer.prompt(asked, hide_input=True, err=True)).strip())
+
+
+def check_token(site: Site, token: str) -> str:
+    """The token, which the server takes. Raises AnswerError when it does not."""
+    Client(site, token, actor=read_login()).call("GET", "status")
+    return token
