@@ -95,6 +95,20 @@ def test_the_job_of_a_machine_that_never_came_waits_for_its_confirmation_and_say
     assert agent.order()["job_id"] == str(number)
 
 
+def test_a_job_with_secrets_is_refused_to_an_agent_that_speaks_no_tls_and_says_what_to_do(
+    server: Running,
+) -> None:
+    """Its machine is known well enough, and its image is yesterday's."""
+    number, agent = job_of("UPNODE1"), boot_again(server, "UPNODE1", mac="52:54:00:00:99:12")
+    confirm(server, "UPNODE1")
+    assert agent.order() is None
+    job = server.job(number)
+    assert job["state"] == State.REFUSED
+    assert "over TLS only" in job["message"] and "--plain-secrets" in job["message"]
+    without = server.create_job("UPNODE1", "whole")["id"]
+    assert agent.order()["job_id"] == str(without)
+
+
 def test_an_installer_of_yesterday_reports_to_its_job(server: Running) -> None:
     """Its PXE file, written before there were tokens, names the job's machine alone."""
     assert "getSystemBySn?sn=UPINST1" in (server.pxe_directory / INSTALLER_FILE).read_text()

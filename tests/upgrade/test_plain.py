@@ -80,6 +80,15 @@ def test_an_agent_that_waited_is_handed_its_next_job(server: Running, waiting: A
     assert waiting.order()["job_id"] == str(number)
 
 
+def test_a_job_with_secrets_is_refused_when_it_is_made_and_says_what_to_do(
+    server: Running, waiting: Agent
+) -> None:
+    said = server.refuse("POST", "/jobs", {"machine": SN, "template": "secret"})
+    assert said.status == 409
+    assert "over TLS only" in said.data["error"] and "--plain-secrets" in said.data["hint"]
+    assert waiting.order() is None
+
+
 def test_an_image_of_that_version_boots_registers_and_carries_out_a_job(server: Running) -> None:
     """The pin that a rollback is, was made before the server was exchanged."""
     pinned = {file: file.read_text() for file in server.pxe_directory.glob("01-*")}
