@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from serving import Agent, Running
+from sqlalchemy import select
 from v1_agent import Installer, V1Agent
 
 from bootos.server.store.machine import find_machine
-from bootos.server.store.table import Job, read_clock
+from bootos.server.store.table import Boot, Job, read_clock
 
 OWN, OTHER, THIRD = "127.0.0.1", "127.0.0.66", "127.0.0.67"
 FILE = "01-52-54-00-00-00-02"
@@ -156,10 +157,8 @@ def test_a_machine_whose_agent_speaks_v2_is_not_taken_over_by_v1_while_it_is_awa
     assert agent.register().status == 200
     confirm(server)
     server.create_job(pxe="p")
-    server.context.presence.forget(1)
     with server.context.store.write() as session:
-        machine = find_machine(session, "SN001")
-        machine.boot_pk = None
+        session.scalars(select(Boot)).one().closing = True  # it reboots
     assert send_all(V1Agent(server.url, source=OTHER)) == []
     check_untouched(server, "queued")
     assert server.operate("GET", "/machines/SN001")["product"] == "Standard PC (Q35)"

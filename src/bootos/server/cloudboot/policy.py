@@ -33,7 +33,7 @@ def find_speaker_bar(context: Context, session: Session, machine: Machine, sende
         return "an agent of protocol v2 holds the identity of this machine"
     if is_open(context):
         return ""
-    if machine.protocol == 2:
+    if machine.protocol == 2 and machine.boot_pk is not None:
         return (
             "the agent of this machine speaks protocol v2, and none by Cloudboot v1 is taken for it until an operator "
             "lets go of it, or deletes its record"
