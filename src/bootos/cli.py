@@ -39,6 +39,12 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "the machines that registered",
         "bootos machine list",
     ),
+    "enrol": (
+        "bootos.server.command.enrol",
+        "enrol_app",
+        "rules that confirm machines as they register",
+        "bootos enrol rule add --network 10.0.0.0/24 --vendor Dell --for 2h",
+    ),
     "template": (
         "bootos.server.command.template",
         "template_app",

@@ -206,22 +206,17 @@ def run_in_thread(settings: Settings) -> tuple[Running, Stop]:
     return Running(context, urls["machines", False], urls["operators", True], tls_url), stop
 
 
-TRUSTING: dict[str, Any] = {
-    "enrol": "open",
-    "legacy": "open",
-    "plain_secrets": True,
-    "limits": Limits(
-        registrations_per_address=10**6, registrations_per_minute=10**6
-    ),  # all tests have one address
-}
+TRUSTING: dict[str, Any] = {"enrol": "open", "legacy": "open", "plain_secrets": True}
 DEFAULTS = {
     name: field.default for field in msgspec.structs.fields(Settings) if (name := field.name) in TRUSTING
 }
+# All tests have one address.
+ROOMY = Limits(registrations_per_address=10**6, registrations_per_minute=10**6)
 
 
 def build_settings(root: Path, **more: Any) -> Settings:
     """Of a server for tests of something else than who is a machine: every one is taken for what it says."""
-    given = {**TRUSTING, **more}
+    given = {"limits": ROOMY, **TRUSTING, **more}
     return Settings(data=root / "data", port=0, boot_files=root / "image", tftp=False, **given)
 
 
@@ -261,6 +256,16 @@ def default_server(
 ) -> Iterator[Running]:
     """A server that was told nothing of whom to trust: it does as `bootos serve` does without options."""
     server = share_server(request, tmp_path_factory, "default", **DEFAULTS)
+    yield server
+    server.empty()
+
+
+@pytest.fixture
+def confirming_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """As `default_server`, which sends secrets over any connection to whom it has confirmed."""
+    server = share_server(request, tmp_path_factory, "confirming", **{**DEFAULTS, "plain_secrets": True})
     yield server
     server.empty()
 

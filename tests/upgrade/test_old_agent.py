@@ -3,7 +3,6 @@ read then."""
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from serving import Running, run_in_thread
 from sqlalchemy import select
 
 from bootos.server.settings import Settings
-from bootos.server.store.table import Boot, Job, Machine, read_clock
+from bootos.server.store.table import Job, Machine
 from bootos.wire import v2
 
 # Keys of answers that are not compared: random ones, the time, the release, and what no agent ever read.
@@ -85,12 +84,10 @@ class Replay:
 
     def _make_silent(self) -> None:
         """The boot that holds the identity was not heard of for a long time."""
-        with self.server.context.store.write() as session:
-            for row in (*session.scalars(select(Machine)), *session.scalars(select(Boot))):
-                row.last_heard_at = read_clock() - timedelta(hours=1)
+        with self.server.context.store.read() as session:
             numbers = list(session.scalars(select(Machine.id)))
         for number in numbers:
-            self.server.context.presence.forget(number)
+            self.server.context.presence.let_go(number)
 
 
 def read_as_yesterday(call: Call, status: int, text: str) -> Any:

@@ -92,6 +92,7 @@ def boot_today(server: Running, sn: str, **more: Any) -> Agent:
         "identity": {"name": name, "by": "uuid", "former": [] if by_mac else [NAMES[sn]]},
     }
     mac = f"52:54:00:00:{number}:01"
+    server.context.presence.let_go(id_of(sn))
     agent = Agent(server, name, f"{sn}-again", inventory=inventory, pxe_mac=mac, developer=True, **more)
     answer = agent.register()
     assert (answer.status, answer.data["machine_id"]) == (200, str(id_of(sn)))

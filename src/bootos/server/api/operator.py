@@ -9,6 +9,7 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from bootos.server.api.operator_ca import build_ca_calls
+from bootos.server.api.operator_enrol import build_enrol_calls
 from bootos.server.api.operator_image import build_image_calls
 from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
@@ -61,6 +62,7 @@ def build_operator_router(context: Context) -> Router:
         route_handlers=[
             *build_machine_calls(context),
             *build_ca_calls(context),
+            *build_enrol_calls(context),
             *build_template_calls(context),
             *build_pool_calls(context),
             *build_image_calls(context),

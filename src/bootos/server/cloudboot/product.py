@@ -6,6 +6,7 @@ from bootos.server.context import Context
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.nic import is_address
 from bootos.server.operation.standing import settle_standing
@@ -32,6 +33,10 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
         if machine.by_itself and machine.registered_at is None:
             admit(context, session, machine, sender.address)
         check_new_rate(context, machine, sender.address)
+        refusal = find_refusal(session, machine, told.marks, v1=True)
+        if refusal and context.settings.enrol != "open":
+            record_claim(session, machine, "cloudboot v1", sender.address)
+            return refusal
         bar = hear(context, session, machine, sender)
         if bar:
             return bar
@@ -44,7 +49,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
         settle_names(session, machine, told)
         keep_marks(inventory, machine)
         store_inventory(session, machine, inventory, extra_macs=[said.mac])
-        settle_standing(context, machine)
+        settle_standing(context, session, machine)
         return ""
 
 

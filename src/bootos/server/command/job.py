@@ -92,7 +92,8 @@ def create_job(
     }
     job = client.call("POST", "jobs", body=body)
     if not follow:
-        out.say(f"job {job['id']} is {job['state']} for machine {job['sn']}", job)
+        waits = f"; it waits: {job['message']}" if job["message"] else ""
+        out.say(f"job {job['id']} is {job['state']} for machine {job['sn']}{waits}", job)
         return
     watch(client, out, job["id"])
 

@@ -102,7 +102,8 @@ def import_machines(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv file with a column `sn`; - is stdin.")],
 ) -> None:
     """Set many machines at once from a CSV file: a column `sn`, and one for each setting or variable. All is taken in,
-    or nothing. Empty cells change nothing; unknown machines are enrolled.
+    or nothing. Empty cells change nothing; unknown machines are enrolled. A column `mac`: a machine that registers with
+    that serial number and one of these MACs is confirmed by that.
 
     Example: bootos machine import racks.csv
     """
@@ -122,19 +123,100 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
             hint="as sn,hostname,rack",
         )
     rows = []
+    keys = ["mac" if name.casefold() in ("mac", "macs") else name for name in keys]
     for cells in reader:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(keys):
             raise BootosError(f"{file}: line {reader.line_num} has {len(cells)} columns, not {len(keys)}")
         values = {key: cell.strip() for key, cell in zip(keys, cells, strict=True)}
-        rows.append({"sn": values.pop("sn"), "line": reader.line_num, "values": values})
+        mac = {"mac": values.pop("mac")} if "mac" in values else {}  # an earlier server does not know it
+        rows.append({"sn": values.pop("sn"), "line": reader.line_num, **mac, "values": values})
     return rows
+
+
+NEW_COLUMNS = {
+    "id": "ID",
+    "sn": "KNOWN AS",
+    "state": "STATE",
+    "vendor": "VENDOR",
+    "product": "PRODUCT",
+    "address": "ADDRESS",
+    "words": "WORDS ON ITS CONSOLE",
+    "last_heard_at": "LAST HEARD",
+}
+
+
+@operator_command(machine_app, "new")
+def list_new(client: Client, out: Output) -> None:
+    """List the machines that wait until you confirm them, with the words that their consoles must show.
+
+    Example: bootos machine new
+    """
+    rows = client.call("GET", "confirm")
+    if not out.as_json:
+        rows = [{**row, "id": f"id:{row['id']}"} for row in rows]
+    out.table(rows, NEW_COLUMNS, "no machine waits to be confirmed")
+
+
+@operator_command(machine_app, "confirm")
+def confirm_machines(
+    client: Client,
+    out: Output,
+    machines: Annotated[
+        list[str], typer.Argument(metavar="MACHINE...", help="Serial numbers or other names, or ids as id:5.")
+    ],
+    is_sure: Annotated[
+        bool, typer.Option("--yes", help="You have compared the words already: do not ask.")
+    ] = False,
+) -> None:
+    """Say that machines are the ones that they say to be: they get their jobs then, and secrets as the server's policy
+    has it. Compare the words below with those on their consoles first: on a console with other words somebody stands
+    between.
+
+    Example: bootos machine confirm SN001 id:7
+    """
+    rows = [client.call("GET", "machines", machine) for machine in machines]
+    if not out.as_json:
+        shown = [{**row, "id": f"id:{row['id']}", "words": row["words"] or "none"} for row in rows]
+        out.table(shown, NEW_COLUMNS, "")
+        for row in rows:
+            if row["doubt"]:
+                out.line(f"id:{row['id']}: {row['doubt']}", "red")
+    if not is_sure:
+        asked = "Do the consoles show these words?"
+        if not all(row["words"] for row in rows):
+            asked = "Are these the machines, and do the consoles that show words show these?"
+        typer.confirm(asked, abort=True, err=True)
+    body = [{"machine": f"id:{row['id']}", "boot": row["boot"], "words": row["words"]} for row in rows]
+    answer = client.call("POST", "confirm", body=body)
+    names = ", ".join(answer["machines"].values())
+    out.say(f"confirmed: {names}", answer)
+
+
+@operator_command(machine_app, "release")
+def release_machine(
+    client: Client,
+    out: Output,
+    machine: MachineArgument,
+    unconfirm: Annotated[
+        bool, typer.Option("--unconfirm", help="It is new again: what it was known by is forgotten.")
+    ] = False,
+) -> None:
+    """Take a machine's identity from the client that holds it. Its session ends, and for two minutes only another
+    client may have the identity; whoever has it then is confirmed as ever.
+
+    Example: bootos machine release SN001
+    """
+    answer = client.call("POST", "machines", machine, "release", body={"unconfirm": unconfirm})
+    said = "nobody holds its identity now" + ("; it is new again" if unconfirm else "")
+    out.say(f"machine {answer['sn']}: {said}", answer)
 
 
 @operator_command(machine_app, "acknowledge")
 def acknowledge(client: Client, out: Output, machine: MachineArgument) -> None:
-    """Say that you have seen the refused claims of a machine's identity; another one is shown again.
+    """Say that you have seen the refused claims of a machine's identity, and what of it has changed; another one is
+    shown again.
 
     Example: bootos machine acknowledge SN001
     """

@@ -13,6 +13,10 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
     """Print what the API says of a machine, in lines for people."""
     value["id"] = f"id:{value['id']}"  # the form that commands take
     value["mac"] = [mac["mac"] + (" (PXE)" if mac["bound"] else "") for mac in value["macs"]]
+    for part in ("known", "told"):
+        value[part] = [
+            text for name, item in (value.get(part) or {}).items() if (text := _say_known(name, item))
+        ]
     value["known_by"] = KINDS.get(value["known_by"], value["known_by"])
     value["called_alike"] = [f"id:{other['id']} ({other['name']})" for other in value["namesakes"]]
     keys = {
@@ -23,6 +27,13 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
         "called_alike": "called alike",
         "said_names": "calls itself",
         "state": "state",
+        "confirmed_by": "confirmed by",
+        "confirmed_at": "confirmed",
+        "words": "words on its console",
+        "known": "known by",
+        "told": "tells now",
+        "changes": "has changed",
+        "expected_macs": "listed MACs",
         "vendor": "vendor",
         "product": "product",
         "bios_version": "BIOS version",
@@ -45,6 +56,17 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
         "saved_at": "state saved",
     }
     out.pairs(value, keys)
+    if value.get("doubt"):
+        out.line()
+        out.line(f"What registers under this name is not believed: {value['doubt']}", "red")
+        out.line(f"if it is the same machine with another board: bootos machine confirm {value['id']}")
+    elif value["state"] == "new":
+        out.line()
+        out.line(f"It gets nothing until it is confirmed: bootos machine confirm {value['id']}", "yellow")
+    for mac in value["macs"]:
+        if mac.get("also"):
+            others = ", ".join(f"id:{number}" for number in mac["also"])
+            out.line(f"{mac['mac']} is shown by {others}, too: no PXE file is written for it", "red")
     if value["refused_claims"]:
         out.line()
         out.line("Another client claimed this machine's identity and was refused:", "red")
@@ -63,6 +85,13 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
     _tell_raid(out, inventory["raid"] if inventory else [])
     for note in inventory["notes"] if inventory else ():
         out.line(f"note: {note}")
+
+
+def _say_known(name: str, item: str | list[str]) -> str:
+    """One part of what a machine is known by; empty where there is nothing."""
+    title = {"uuid": "UUID", "board": "board", "macs": "MACs"}[name]
+    text = " ".join(item) if isinstance(item, list) else item
+    return f"{title} {text}" if text else ""
 
 
 def _tell_raid(out: Output, controllers: list[dict[str, Any]]) -> None:

@@ -43,7 +43,7 @@ def ask_capture(context: Context, actor: Actor, word: str) -> CaptureView:
 
 def find_wish(session: Session, machine: Machine, boot: Boot) -> str:
     """The name of the wish for a capture that this boot is to be told; empty: there is none."""
-    row = session.get(Capture, machine.id)
+    row = session.get(Capture, machine.id) if not machine.doubt else None
     if row is None or row.asked_at is None or row.asked_at + KEPT < read_clock():
         return ""
     return f"capture:{row.asked_at.isoformat()}" if is_able(boot.abilities, ABILITY) else ""
@@ -59,7 +59,7 @@ def take_upload(context: Context, authorization: str | None, upload: v2.CaptureU
     with context.store.write() as session:
         machine, _ = find_session(session, authorization)
         row = session.get(Capture, machine.id)
-        if row is None or row.asked_at is None:
+        if row is None or row.asked_at is None or machine.doubt:
             raise ConflictError("nobody asked for a capture of this machine")
         row.asked_at, row.error = None, upload.error[:ERROR_MOST_CHARACTERS]
         if not upload.error:

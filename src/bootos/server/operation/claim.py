@@ -19,8 +19,10 @@ from bootos.server.view.machine import MachineDetail, view_machine_detail
 MOST = 20  # of one machine: a client that claims again and again must not fill the disk
 
 
-def record_claim(session: WriteSession, machine: Machine, boot_id: str, address: str) -> Claim:
-    """Count the claim; the caller refuses, and must commit."""
+def record_claim(
+    session: WriteSession, machine: Machine, boot_id: str, address: str, *, audited: bool = False
+) -> Claim:
+    """Count the claim; the caller refuses, and must commit. `audited`: the audit log has it already."""
     query = select(Claim).where(
         Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
     )
@@ -36,6 +38,7 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
     session.flush()
     if (
         not is_shown
+        and not audited
         and (session.scalar(select(func.count()).select_from(open_claims([machine.id]).subquery())) or 0)
         < MOST
     ):
@@ -49,13 +52,14 @@ def record_claim(session: WriteSession, machine: Machine, boot_id: str, address:
 
 
 def acknowledge_claims(context: Context, actor: Actor, word: str) -> MachineDetail:
-    """The operator has seen the refused claims of a machine's identity; returns the machine. Another claim is shown
-    again. Raises NotFoundError."""
+    """The operator has seen the refused claims of a machine's identity, and what of it has changed; returns the
+    machine. Another claim is shown again. Raises NotFoundError."""
     with context.store.write() as session:
         machine = find_machine(session, word)
         claims = list(session.scalars(open_claims([machine.id])))
         for claim in claims:
             claim.acknowledged_at = read_clock()
+        machine.changes = ""
         session.touch(f"machine:{machine.id}", "machines")
         record(session, actor, "machine.acknowledge", machine.sn, f"{len(claims)} refused claim(s)")
         session.flush()
@@ -71,4 +75,12 @@ def settle_claim(session: Session, machine: Machine, boot_id: str, address: str)
         Claim.machine_id == machine.id, Claim.boot_id == boot_id, Claim.address == address
     )
     for claim in session.scalars(query):
+        claim.acknowledged_at = read_clock()
+
+
+def settle_claims(session: Session, machine: Machine, boot_id: str) -> None:
+    """An operator has said that this boot is the machine: what it claimed is nothing to show any more."""
+    for claim in session.scalars(
+        select(Claim).where(Claim.machine_id == machine.id, Claim.boot_id == boot_id)
+    ):
         claim.acknowledged_at = read_clock()

@@ -10,6 +10,6 @@ def find_holder(context: Context, session: Session, machine: Machine) -> Boot | 
     """The boot whose session of protocol v2 holds the identity at present. None when there is none, when it said that
     it reboots, or when it was not heard of for longer than an agent is silent."""
     boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
-    if boot is None or boot.closing or not context.presence.is_heard(machine.id, boot.last_heard_at):
+    if boot is None or boot.closing or context.presence.grace_left_s(machine.id) <= 0:
         return None
     return boot

@@ -15,6 +15,7 @@ from bootos.server.operation.enrolment import find_or_enrol_word
 from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.operation.pxe_template import find_pxe_template
 from bootos.server.operation.secrecy import check_secrecy
+from bootos.server.operation.standing import find_order_bar
 from bootos.server.operation.template import find_template, read_text
 from bootos.server.operation.transition import add_line, drop_pxe_files, move, touch
 from bootos.server.script import list_sums, list_texts, sum_up
@@ -158,6 +159,9 @@ def queue_job(context: Context, session: WriteSession, job: Job) -> Job:
     session.flush()
     drop_pxe_files(context, session, machine.id)
     add_line(session, job, f"job {job.id} was created by {job.created_by or 'an operator'}")
+    if bar := find_order_bar(context, session, machine, None):
+        job.message = bar
+        add_line(session, job, f"the job waits: {bar}")
     touch(session, job)
     return job
 

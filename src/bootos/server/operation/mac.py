@@ -3,7 +3,7 @@ protocol."""
 
 import logging
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import ConflictError, UnusableError
@@ -21,14 +21,16 @@ def check_mac(session: Session, machine: Machine, text: str) -> str:
     """The MAC, in lower case with colons, if this machine may decide on its next boot; for agents of every protocol.
 
     It is one that the machine has shown (a machine without an inventory has shown nothing yet, and may), and that no
-    other machine has shown: that needs no login, so a MAC that two machines show may belong to either. Raises
-    UnusableError, MacTakenError, ConflictError.
+    other confirmed machine has shown: a MAC that two of them show may belong to either. Who nobody confirmed may show
+    what he likes. Raises UnusableError, MacTakenError, ConflictError.
     """
     mac = parse_mac(text)
     if mac is None:
         raise UnusableError(f"{text!r} is not the MAC address of a NIC", hint="as 52:54:00:12:34:56")
     owners = set(session.scalars(select(Mac.machine_id).where(Mac.mac == mac)))
-    if others := owners - {machine.id}:
+    believed = select(Mac.machine_id).join(Machine, Machine.id == Mac.machine_id)
+    believed = believed.where(Mac.mac == mac, or_(Machine.confirmed_at.is_not(None), Mac.bound))
+    if others := set(session.scalars(believed)) - {machine.id}:
         names = session.scalars(select(Machine.sn).where(Machine.id.in_(others)).order_by(Machine.sn_key))
         log.warning("machine %r asks for the MAC %s, which was shown by %s", machine.sn, mac, list(names))
         raise MacTakenError(

@@ -1,25 +1,33 @@
 """Many machines at once, as a list of serial numbers with their settings and variables: all of them, or none."""
 
+import re
+
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
+from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol
+from bootos.server.operation.identity import find_holder
 from bootos.server.operation.setting import change_settings
+from bootos.server.operation.standing import settle_standing
+from bootos.server.operation.told import MOST_MACS
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.table import Machine
+from bootos.server.store.table import ExpectedMac, Machine
 
 MOST_PROBLEMS = 200  # the most problems that are told at once
 
 
 class NewMachine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`line`: where it stands in the operator's file."""
+    """`line`: where it stands in the operator's file; `mac`: its MACs, with blanks or commas between them: who
+    registers with this serial number and one of them is confirmed by that."""
 
     sn: str
     line: int = 0
+    mac: str = ""
     values: dict[str, str] = {}
 
 
@@ -34,14 +42,15 @@ def import_machines(context: Context, actor: Actor, rows: list[NewMachine]) -> I
     """Enrol and set every machine of the list; returns how many. Raises UnusableError with every problem, each with its
     line."""
     with context.store.write() as session:
-        done = _import(session, rows)
+        done = _import(context, session, rows)
         record(session, actor, "machine.import", f"{done.count} machine(s)", f"{done.new} of them new")
         return done
 
 
-def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
+def _import(context: Context, session: WriteSession, rows: list[NewMachine]) -> Imported:
     problems = Problems()
     lines: dict[str, int] = {}
+    owners: dict[str, int] = {}
     known, new = set(session.scalars(select(Machine.sn_key))), 0
     for row in rows:
         at, key = f"line {row.line}", row.sn.strip().casefold()
@@ -60,6 +69,10 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
             new += machine.sn_key not in known
             # An empty cell leaves the value as it is.
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})
+            if row.mac.strip():
+                expect_macs(session, machine, row, owners)
+                if find_holder(context, session, machine) is not None:
+                    settle_standing(context, session, machine)
         except RequestError as fault:
             found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]
             for item in found:
@@ -70,3 +83,29 @@ def _import(session: WriteSession, rows: list[NewMachine]) -> Imported:
             problems=problems[:MOST_PROBLEMS],
         )
     return Imported(count=len(rows), new=new)
+
+
+def expect_macs(session: WriteSession, machine: Machine, row: NewMachine, owners: dict[str, int]) -> None:
+    """The machine is the one that has these MACs, and no other; `owners`: in which line a MAC stood already. Raises
+    UnusableError."""
+    macs = set[str]()
+    for word in re.split(r"[\s,;|]+", row.mac.strip()):
+        mac = parse_mac(word)
+        if mac is None:
+            raise UnusableError(f"{word!r} is not the MAC address of a NIC", hint="as 52:54:00:12:34:56")
+        if owners.setdefault(mac, row.line) != row.line:
+            raise UnusableError(f"the MAC {mac} stands in line {owners[mac]} already")
+        macs.add(mac)
+    if len(macs) > MOST_MACS:
+        raise UnusableError(f"a machine has at most {MOST_MACS} MACs")
+    elsewhere = select(ExpectedMac).where(
+        ExpectedMac.mac.in_(sorted(macs)), ExpectedMac.machine_id != machine.id
+    )
+    if (other := session.scalar(elsewhere.limit(1))) is not None:
+        raise UnusableError(
+            f"the MAC {other.mac} was listed for the machine id:{other.machine_id}",
+            hint=f"if that one is gone: bootos machine delete id:{other.machine_id}",
+        )
+    session.execute(delete(ExpectedMac).where(ExpectedMac.machine_id == machine.id))
+    session.add_all(ExpectedMac(machine_id=machine.id, mac=mac) for mac in sorted(macs))
+    session.flush()

@@ -14,6 +14,7 @@ from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State
 from bootos.server.netboot import pxe_file
 from bootos.server.operation.mac import bind_mac
+from bootos.server.operation.standing import find_order_bar
 from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_job
@@ -28,6 +29,8 @@ def upload_mac(context: Context, authorization: str | None, upload: v2.MacUpload
     with context.store.write() as session:
         machine, boot = find_session(session, authorization)
         context.presence.hear(machine.id)
+        if bar := find_order_bar(context, session, machine, boot):
+            raise ConflictError(bar)
         job = find_job(session, upload.job_id)
         if job.machine_id == machine.id and job.handed_to.partition(":")[0] != str(boot.id):
             raise ConflictError(f"this boot does not hold the order of job {job.id}")
@@ -103,7 +106,7 @@ def reconcile_pxe_files(context: Context, session: Session) -> list[str]:
 def write_pinned_files(context: Context, session: Session, machine: Machine | None = None) -> list[str]:
     """Make the files of pinned machines agree with the pins: of all of them, or of one machine. Says which files of
     the operator were left alone. A MAC that several machines show counts for the one that has it for its PXE file, else
-    for the one that showed it first."""
+    for the first confirmed one that showed it, else for the first."""
     pins, default = read_pins(session), read_default(session)
     present = context.pxe.list_pinned()
     if not pins and not present:
@@ -111,7 +114,7 @@ def write_pinned_files(context: Context, session: Session, machine: Machine | No
     query = (
         select(Mac.mac, Machine.id, Machine.vendor, Machine.product)
         .join(Machine, Machine.id == Mac.machine_id)
-        .order_by(Mac.bound.desc(), Mac.id)
+        .order_by(Mac.bound.desc(), Machine.confirmed_at.is_(None), Mac.id)
     )
     if machine is not None:
         query = query.where(Mac.mac.in_(select(Mac.mac).where(Mac.machine_id == machine.id)))

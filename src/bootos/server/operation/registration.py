@@ -5,6 +5,7 @@ import logging
 import secrets
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Integer, bindparam, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
@@ -12,13 +13,16 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.operation.admission import admit, check_new_rate
+from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.identity import find_holder
 from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.mark import find_refusal, renew_marks
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
+from bootos.server.operation.nic import drop_unsound_addresses
 from bootos.server.operation.standing import find_order_bar, settle_standing
-from bootos.server.operation.told import read_told
+from bootos.server.operation.told import Told, read_told
 from bootos.server.operation.words import draw_registered
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
@@ -70,17 +74,22 @@ def _claim_identity(
     if machine.by_itself and machine.registered_at is None:
         admit(context, session, machine, address)
     check_new_rate(context, machine, address)
+    refusal = find_refusal(session, machine, told.marks)
+    is_believed = not refusal or context.settings.enrol == "open"
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
     holder = find_holder(context, session, machine)
+    # A boot that is not believed keeps no other one out that is.
+    gives_way = bool(machine.doubt) and is_believed
     # Who says the boot id of the holder and does not have its key is another client: boot ids are no secret.
-    if holder is not None and (holder.boot_id != said.boot_id or holder.words not in ("", words)):
-        record_claim(session, machine, said.boot_id, address)
-        left_s = context.presence.grace_left_s(machine.id, machine.last_heard_at)
+    is_other = holder is not None and (holder.boot_id != said.boot_id or holder.words not in ("", words))
+    if is_other and not gives_way:
+        return _refuse(context, session, machine, said, address)
+    barred_s = context.presence.bar_left_s(machine.id, said.boot_id, address)
+    if barred_s > 0:
         return ConflictError(
-            f"another client holds the identity of machine {said.sn}",
-            hint="two machines with one serial number, or the last boot is still alive; this call may work "
-            "when that client has been silent for a while; the operator sees this on the machine's page",
-            retry_after_s=max(1, round(left_s)),
+            f"the operator has taken the identity of machine {said.sn} from this client",
+            hint="another one may have it first",
+            retry_after_s=max(1, round(barred_s)),
         )
     token = secrets.token_urlsafe(32)
     known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
@@ -98,22 +107,69 @@ def _claim_identity(
     boot.secure, boot.words = secure, words
     boot.abilities = parse_abilities(said.abilities)
     boot.last_heard_at = read_clock()
+    boot.inventory = None
     session.flush()
-    settle_claim(session, machine, said.boot_id, address)
-    settle_names(session, machine, told)
     machine.boot_pk = boot.id
     machine.protocol = 2
+    machine.registered_at = machine.last_heard_at = read_clock()
+    if is_believed:
+        settle_claim(session, machine, said.boot_id, address)
+        settle_names(session, machine, told)
+        _believe(context, session, machine, said, told, address)
+    else:
+        _doubt(session, machine, boot, said, refusal, address)
+    session.touch(f"machine:{machine.id}", "machines")
+    context.presence.hear(machine.id)
+    return machine, token
+
+
+def _refuse(
+    context: Context, session: WriteSession, machine: Machine, said: v2.Registration, address: str
+) -> ConflictError:
+    record_claim(session, machine, said.boot_id, address)
+    left_s = context.presence.grace_left_s(machine.id)
+    return ConflictError(
+        f"another client holds the identity of machine {said.sn}",
+        hint="two machines with one serial number, or the last boot is still alive; this call may work "
+        "when that client has been silent for a while; the operator sees this on the machine's page",
+        retry_after_s=max(1, round(left_s)),
+    )
+
+
+def _believe(
+    context: Context,
+    session: WriteSession,
+    machine: Machine,
+    said: v2.Registration,
+    told: Told,
+    address: str,
+) -> None:
+    """Keep what the machine tells; it is confirmed, or new."""
+    machine.doubt = ""
     machine.developer = said.developer
     machine.agent_version = said.agent_version[:100]
     machine.image_version = said.image_version[:100]
     machine.address = address
-    machine.registered_at = machine.last_heard_at = read_clock()
     machine.drivers = said.drivers
     store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
-    settle_standing(context, machine)
-    session.touch(f"machine:{machine.id}", "machines")
-    context.presence.hear(machine.id)
-    return machine, token
+    session.flush()
+    if machine.confirmed_at is None or context.settings.enrol == "open":
+        settle_standing(context, session, machine)
+    elif changes := renew_marks(session, machine, told.marks):
+        machine.changes = changes
+        record(session, Actor(name="a client", address=address), "machine.change", machine.sn, changes)
+
+
+def _doubt(
+    session: WriteSession, machine: Machine, boot: Boot, said: v2.Registration, refusal: str, address: str
+) -> None:
+    """The boot is shown, and gets nothing. Nothing of the machine is changed by it."""
+    boot.inventory = msgspec.to_builtins(drop_unsound_addresses(said.inventory))
+    if machine.doubt != refusal:
+        machine.doubt = refusal
+        detail = f"boot {said.boot_id[:60]}: {refusal}"
+        record(session, Actor(name="a client", address=address), "machine.doubt", machine.sn, detail)
+    record_claim(session, machine, said.boot_id, address, audited=True)
 
 
 def judge_model(session: Session, machine: Machine) -> Verdict:

@@ -13,6 +13,8 @@ from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import State, find_next, read_event
 from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.logroom import has_room
+from bootos.server.operation.mark import find_refusal
+from bootos.server.operation.told import read_marks
 from bootos.server.operation.transition import move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_latest_job, is_rebooting, parse_id
@@ -49,9 +51,14 @@ def apply_report(
     is_newer = report.number > boot.report_number
     if is_newer:
         boot.report_number = report.number
-        if report.inventory is not None:
+        is_believed = _is_believed(context, session, machine, report)
+        if report.inventory is not None and is_believed:
             renew_inventory(session, machine, report.inventory)
-        if report.saved is not None and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES:
+        if (
+            is_believed
+            and report.saved is not None
+            and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES
+        ):
             machine.saved = masker.plain(report.saved, keys=FREE_TEXT)
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
@@ -66,6 +73,15 @@ def apply_report(
         cancel=report.job_id is not None
         and (job is None or not is_holder or job.cancel_requested or job.state == State.CANCELLED),
     )
+
+
+def _is_believed(context: Context, session: Session, machine: Machine, report: v2.Report) -> bool:
+    """Whether what the report says of the machine is kept: not what another machine would say."""
+    if machine.doubt:
+        return False
+    if report.inventory is None or context.settings.enrol == "open":
+        return True
+    return not find_refusal(session, machine, read_marks(report.inventory))
 
 
 def read_earlier(job: Job) -> dict[str, str]:

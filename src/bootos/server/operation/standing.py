@@ -1,11 +1,29 @@
 """What a machine may be given: an order only when it is confirmed, a secret only when it was confirmed well enough and
-over TLS. Every door that hands something to a machine asks here, of both protocols."""
+over TLS. Every door that hands something to a machine asks here, of both protocols.
 
+A machine is confirmed by what the operator said before it came (`settle_standing`: a row of a list, a rule), or by a
+person who looks at it (`confirmation`). Confirming pins its fingerprint (`mark`).
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
+from bootos.server.lifecycle import State
+from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.mark import find_likeness, find_refusal, pin_marks
 from bootos.server.operation.secrecy import find_plain_bar
-from bootos.server.store.table import Boot, Machine, read_clock
+from bootos.server.operation.told import read_stored_marks
+from bootos.server.operation.transition import add_line, touch
+from bootos.server.store.claim import open_claims
+from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job
+from bootos.server.store.table import Boot, EnrolRule, ExpectedMac, Mac, Machine, read_clock
+from bootos.server.vendor import find_names, fold
 
 ENOUGH: dict[str, frozenset[str]] = {
     "words": frozenset({"words"}),
@@ -14,18 +32,25 @@ ENOUGH: dict[str, frozenset[str]] = {
 }
 """How a machine must have been confirmed (`Machine.confirmed_by`) to be sent secrets, by `Settings.secrets_after`."""
 
+SERVER = Actor(name="the server")
+
 
 def find_order_bar(context: Context, session: Session, machine: Machine, boot: Boot | None) -> str:
     """Why this machine gets no order now, as a sentence for its operator and its console; empty: it gets one. `boot`:
     the one that asks, None for an agent of Cloudboot v1."""
+    if context.settings.enrol == "open":
+        return ""
+    way = f"bootos machine confirm id:{machine.id}"
     if machine.doubt:
+        return f"{machine.doubt}. It gets nothing until an operator says that it is the same machine: {way}"
+    if machine.confirmed_at is not None:
+        return ""
+    if machine.registered_at is None:
         return (
-            f"{machine.doubt}: it gets nothing until an operator says that this is the machine, by "
-            f"bootos machine confirm id:{machine.id}"
+            "this machine has not registered yet, and it gets nothing before it is confirmed: by a row with its MAC "
+            f"(bootos machine import), by a rule, or by you when it has come ({way})"
         )
-    if machine.confirmed_at is None:
-        return f"this machine is new: it gets nothing until it is confirmed, by bootos machine confirm id:{machine.id}"
-    return ""
+    return f"this machine is new: it gets nothing until it is confirmed, by {way}"
 
 
 def find_secret_bar(context: Context, session: Session, machine: Machine, boot: Boot | None) -> str:
@@ -33,7 +58,7 @@ def find_secret_bar(context: Context, session: Session, machine: Machine, boot: 
     settings = context.settings
     if bar := find_plain_bar(context, boot):
         return bar
-    if machine.confirmed_by == "open" and settings.enrol == "open":
+    if settings.enrol == "open":
         return ""
     if machine.confirmed_by not in ENOUGH[settings.secrets_after]:
         return (
@@ -44,12 +69,100 @@ def find_secret_bar(context: Context, session: Session, machine: Machine, boot: 
     return ""
 
 
-def confirm(machine: Machine, how: str) -> None:
-    """The machine is the one that it says to be; `how` is kept (`Machine.confirmed_by`)."""
-    machine.confirmed_at, machine.confirmed_by, machine.doubt = read_clock(), how, ""
+def confirm(
+    context: Context, session: WriteSession, machine: Machine, how: str, *, actor: Actor, detail: str = ""
+) -> None:
+    """The machine is the one that it says to be, and is known by its present inventory from now on; `how` is kept
+    (`Machine.confirmed_by`). Its job does not wait any more."""
+    bar = find_order_bar(context, session, machine, None)
+    machine.confirmed_at, machine.confirmed_by, machine.doubt, machine.changes = read_clock(), how, "", ""
+    marks = read_stored_marks(machine)
+    if marks is not None:
+        pin_marks(session, machine, marks)
+    session.touch(f"machine:{machine.id}", "machines")
+    if how == "open":
+        return
+    words = f"by {how}" + (f", {detail}" if detail else "")
+    record(session, actor, "machine.confirm", machine.sn, f"id:{machine.id} {words}")
+    job = find_active_job(session, machine.id)
+    if job is not None:
+        if job.message == bar:
+            job.message = ""
+        if State(job.state) is State.QUEUED:
+            add_line(session, job, f"the machine was confirmed {words}")
+        touch(session, job)
 
 
-def settle_standing(context: Context, machine: Machine) -> None:
-    """Confirm a machine that has just registered, if nobody needs to say so."""
-    if machine.confirmed_at is None and context.settings.enrol == "open":
-        confirm(machine, "open")
+def settle_standing(context: Context, session: WriteSession, machine: Machine) -> None:
+    """Confirm a machine that has registered, if the operator has said before that it is one: by a row of a list that
+    has its serial number and one of its MACs, or by a rule. Not where anybody else says to be it, or where it has
+    something of another confirmed machine: then a person looks at it."""
+    if context.settings.enrol == "open":
+        marks = read_stored_marks(machine)
+        if machine.confirmed_at is None or (marks is not None and find_refusal(session, machine, marks)):
+            confirm(context, session, machine, "open", actor=SERVER)
+        return
+    if machine.confirmed_at is not None or machine.doubt or machine.inventory is None:
+        return
+    if find_rivals(session, machine):
+        return
+    expected = set(session.scalars(select(ExpectedMac.mac).where(ExpectedMac.machine_id == machine.id)))
+    shown = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
+    if expected:
+        if expected & shown:
+            detail = f"its serial number and {', '.join(sorted(expected & shown))}"
+            confirm(context, session, machine, "import", actor=SERVER, detail=detail)
+        return
+    rule = find_rule(
+        session.scalars(select(EnrolRule).order_by(EnrolRule.id)), machine.address, machine.vendor
+    )
+    if rule is not None:
+        rule.confirmed += 1
+        confirm(
+            context, session, machine, "rule", actor=SERVER, detail=f"rule {rule.id} of {rule.created_by}"
+        )
+
+
+def find_rivals(session: Session, machine: Machine) -> str:
+    """Who else claims what this machine says of itself, in words; empty: nobody does."""
+    words = []
+    if session.scalar(open_claims([machine.id]).limit(1)) is not None:
+        words.append("another client claimed its identity")
+    marks = read_stored_marks(machine)
+    if others := find_likeness(session, machine, marks) if marks is not None else []:
+        words.append(
+            f"it has the UUID, board or a MAC of {', '.join(f'id:{number}' for number in others[:5])}"
+        )
+    shown = select(Mac.mac).where(Mac.machine_id == machine.id)
+    listed = select(ExpectedMac.machine_id).where(
+        ExpectedMac.mac.in_(shown), ExpectedMac.machine_id != machine.id
+    )
+    if others := sorted(set(session.scalars(listed))):
+        words.append(f"a MAC of it is in the list for {', '.join(f'id:{number}' for number in others[:5])}")
+    return "; ".join(words)
+
+
+def find_rule(rules: Iterable[EnrolRule], address: str, vendor: str) -> EnrolRule | None:
+    """The first rule that is in force and confirms a machine of this vendor that comes from this address."""
+    for rule in rules:
+        if rule.ends_at > read_clock() and is_within(address, rule.network) and is_of(vendor, rule.vendor):
+            return rule
+    return None
+
+
+def is_within(address: str, network: str) -> bool:
+    """Whether the address is of the network; an empty network is any."""
+    try:
+        return not network or ipaddress.ip_address(address) in ipaddress.ip_network(network)
+    except ValueError:
+        return False
+
+
+def is_of(vendor: str, pattern: str) -> bool:
+    """Whether a machine's vendor is the one of a rule, by any of its names; an empty pattern is any."""
+    if not pattern:
+        return True
+    names = find_names(vendor)
+    return any(
+        fnmatchcase(name, wanted) for name in names for wanted in {fold(pattern), *find_names(pattern)}
+    )

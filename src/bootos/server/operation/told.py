@@ -17,7 +17,7 @@ from bootos.wire.identity import choose_identity, find_kind, is_placeholder
 from bootos.wire.inventory import Inventory
 
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
-MOST_MACS = 256
+MOST_MACS = 64  # of one machine; what is more is left out
 MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
 
 

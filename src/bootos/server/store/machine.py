@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from bootos.server.fault import NotFoundError, UnauthorizedError
@@ -93,8 +93,10 @@ def list_namesakes(
 
 
 def find_mac_owner(session: Session, mac: str) -> Machine | None:
-    """The machine that a MAC counts for: the one that has it for its PXE file, else the first that has shown it."""
-    owners = select(Mac.machine_id).where(Mac.mac == mac).order_by(Mac.bound.desc(), Mac.id).limit(1)
+    """The machine that a MAC counts for: the one that has it for its PXE file, else the first confirmed one that has
+    shown it, else the first."""
+    owners = select(Mac.machine_id).join(Machine, Machine.id == Mac.machine_id).where(Mac.mac == mac)
+    owners = owners.order_by(Mac.bound.desc(), Machine.confirmed_at.is_(None), Mac.id).limit(1)
     owner = session.scalar(owners)
     return session.get(Machine, owner) if owner is not None else None
 
@@ -126,6 +128,17 @@ def _build_search(text: str) -> list[ColumnElement[bool]]:
         shown = (column.icontains(word, autoescape=True) for column in columns)
         found.append(or_(*shown, Machine.id.in_(called)))
     return found
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Of machines that a person is to look at: they have registered and are not confirmed, or are not believed."""
+    new = and_(Machine.confirmed_at.is_(None), Machine.registered_at.is_not(None))
+    return or_(new, Machine.doubt != "")
+
+
+def count_waiting(session: Session) -> int:
+    """How many those are."""
+    return session.scalar(select(func.count()).select_from(Machine).where(is_waiting())) or 0
 
 
 def list_ids(session: Session) -> dict[str, int]:

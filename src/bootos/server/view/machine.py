@@ -6,18 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, select, type_coerce
+from sqlalchemy import Text, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
+from bootos.server.fingerprint import join_values
 from bootos.server.image.choice import Pin, choose_image
 from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.claim import open_claims
 from bootos.server.store.job import is_rebooting
-from bootos.server.store.machine import MOST_NAMESAKES, list_namesakes
+from bootos.server.store.machine import MOST_NAMESAKES, is_waiting, list_namesakes
 from bootos.server.store.support import read_lines
-from bootos.server.store.table import Alias, Job, Mac, Machine, Support
+from bootos.server.store.table import Alias, Boot, ExpectedMac, Job, Mac, Machine, Mark, Support
 from bootos.server.support import Model, Verdict, judge, read_model
 from bootos.server.view.capture import CaptureView, view_capture
 from bootos.server.view.conversion import build_view
@@ -25,6 +26,8 @@ from bootos.wire.identity import is_placeholder
 
 # A BIOS that updates itself may take half an hour. A machine that is away for longer is lost.
 REBOOT_DEADLINE_S = 1800.0
+MOST_WAITING = 1000  # machines to be confirmed that are shown at once
+MOST_ALSO = 10  # machines that are named where a MAC is not one machine's alone
 
 
 class MachineView(msgspec.Struct, kw_only=True):
@@ -32,7 +35,8 @@ class MachineView(msgspec.Struct, kw_only=True):
     `mac` address that it booted from, or empty as long as that is not known, or for a
     name that the operator gave; `former_names`: what it was known by
     before. `image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin
-    of its `model`, or as the `default`."""
+    of its `model`, or as the `default`. `confirmed_by`: how it was confirmed, empty for a new one; `doubt`: why the
+    boot that speaks for it now is not believed. `boot` is that boot, and `words` what its console shows."""
 
     id: int
     sn: str
@@ -56,13 +60,19 @@ class MachineView(msgspec.Struct, kw_only=True):
     registered_at: datetime | None
     last_heard_at: datetime | None
     claims: int
+    confirmed_by: str
+    doubt: str
+    boot: int | None
+    words: str
 
 
 class MacView(msgspec.Struct, kw_only=True):
-    """A MAC that the machine has shown; `bound`: it is the one of its PXE file."""
+    """A MAC that the machine has shown; `bound`: it is the one of its PXE file. `also`: other machines that show it, by
+    id, where one of them or this one is confirmed: it is then bound to none."""
 
     mac: str
     bound: bool
+    also: list[int] = []
 
 
 class ClaimView(msgspec.Struct, kw_only=True):
@@ -83,10 +93,24 @@ class NamesakeView(msgspec.Struct, kw_only=True):
     name: str
 
 
+class KnownView(msgspec.Struct, kw_only=True):
+    """What a machine is known by once it is confirmed, or what a boot tells of that."""
+
+    uuid: str
+    board: str
+    macs: list[str]
+
+
 class MachineDetail(MachineView, kw_only=True):
     """`why_unsupported`: what in the support list does not fit, and how to proceed; `said_names`: what the machine
-    calls itself, and is not known by until the operator renames it."""
+    calls itself, and is not known by until the operator renames it. `known`: what a confirmed machine is known by;
+    `told`: what a boot tells that is not believed; `changes`: what was accepted, and nobody has seen yet."""
 
+    confirmed_at: datetime | None
+    changes: str
+    known: KnownView | None
+    told: KnownView | None
+    expected_macs: list[str]
     why_unsupported: str
     macs: list[MacView]
     refused_claims: list[ClaimView]
@@ -128,6 +152,7 @@ class _Lookup(msgspec.Struct):
     pins: list[Pin]
     default: str
     former_names: dict[int, list[str]]
+    words: dict[int, str]
     verdicts: dict[Model, Verdict] = {}  # kept by model: a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
@@ -144,9 +169,15 @@ def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -
     return [build_view(MachineView, row, **_compute(context, row, lookup)) for row in rows]
 
 
+def list_waiting(context: Context, session: Session) -> list[MachineView]:
+    """The machines that a person is to look at: new ones and doubted ones, who registered last first."""
+    query = select(Machine).where(is_waiting()).order_by(Machine.registered_at.desc())
+    rows = session.scalars(query.limit(MOST_WAITING))
+    return view_machines(context, session, list(rows))
+
+
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     """Everything of a machine, with its inventory."""
-    macs = session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac))
     lookup = _read_lookup(session, [row.id])
     verdict = lookup.judge(row)
     return build_view(
@@ -154,13 +185,49 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         row,
         **_compute(context, row, lookup),
         why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
-        macs=list(macs),
+        known=_read_known(session, row),
+        told=_read_told(session, row),
+        expected_macs=list(
+            session.scalars(
+                select(ExpectedMac.mac).where(ExpectedMac.machine_id == row.id).order_by(ExpectedMac.mac)
+            )
+        ),
+        macs=_list_macs(session, row),
         refused_claims=list(session.scalars(open_claims([row.id]))),
         namesakes=_list_namesakes(session, row),
         said_names=_list_said(session, row),
         jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
         capture=view_capture(session, row),
     )
+
+
+def _list_macs(session: Session, row: Machine) -> list[MacView]:
+    own = list(session.scalars(select(Mac).where(Mac.machine_id == row.id).order_by(Mac.mac)))
+    others = select(Mac.mac, Mac.machine_id).join(Machine, Machine.id == Mac.machine_id)
+    others = others.where(Mac.mac.in_([mac.mac for mac in own]), Mac.machine_id != row.id)
+    if row.confirmed_at is None:
+        others = others.where(Machine.confirmed_at.is_not(None))
+    also: dict[str, list[int]] = {}
+    for other in session.execute(others.order_by(Mac.machine_id)):
+        also.setdefault(other.mac, []).append(other.machine_id)
+    return [MacView(mac=mac.mac, bound=mac.bound, also=also.get(mac.mac, [])[:MOST_ALSO]) for mac in own]
+
+
+def _read_known(session: Session, row: Machine) -> KnownView | None:
+    if row.confirmed_at is None:
+        return None
+    marks = session.execute(select(Mark.kind, Mark.value).where(Mark.machine_id == row.id))
+    whole = join_values((mark.kind, mark.value) for mark in marks)
+    return KnownView(uuid=whole.uuid or "", board=whole.board or "", macs=sorted(whole.macs))
+
+
+def _read_told(session: Session, row: Machine) -> KnownView | None:
+    boot = session.get(Boot, row.boot_pk) if row.boot_pk is not None else None
+    if boot is None or boot.inventory is None:
+        return None
+    system, board = boot.inventory.get("system") or {}, boot.inventory.get("board") or {}
+    macs = {nic["mac"] for nic in boot.inventory.get("nics", []) if nic.get("mac")}
+    return KnownView(uuid=system.get("uuid") or "", board=board.get("serial") or "", macs=sorted(macs))
 
 
 def _list_said(session: Session, row: Machine) -> list[str]:
@@ -196,7 +263,11 @@ def _read_lookup(session: Session, ids: Sequence[int]) -> _Lookup:
     claims: Counter[int] = Counter()
     for claim in session.scalars(open_claims(ids)):
         claims[claim.machine_id] += claim.count
+    waiting = select(Machine.id, Boot.words).join(Boot, Boot.id == Machine.boot_pk)
+    waiting = waiting.where(or_(Machine.confirmed_at.is_(None), Machine.doubt != ""))
+    waiting = waiting.where(Machine.id.in_(ids))
     return _Lookup(
+        words={found.id: found.words for found in session.execute(waiting)},
         active={row.machine_id: _read_active(session, row) for row in session.execute(active)},
         claims=claims,
         support=read_lines(session),
@@ -225,7 +296,9 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
         job=job.state if job else None,
         confirmed=row.confirmed_at is not None,
         doubted=bool(row.doubt),
-        rebooting=job is not None and job.is_rebooting and presence.is_recent(last_heard, REBOOT_DEADLINE_S),
+        rebooting=job is not None
+        and job.is_rebooting
+        and presence.is_recent(row.id, row.last_heard_at, REBOOT_DEADLINE_S),
     )
     return {
         "state": state.value,
@@ -236,5 +309,7 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
         "hostname": str(row.settings.get("hostname") or ""),
         "last_heard_at": last_heard,
         "claims": lookup.claims.get(row.id, 0),
+        "boot": row.boot_pk,
+        "words": lookup.words.get(row.id, ""),
         "former_names": lookup.former_names.get(row.id, []),
     }

@@ -15,7 +15,7 @@ from bootos.server.operation import capture
 from bootos.server.operation import job as operation
 from bootos.server.operation.claim import acknowledge_claims
 from bootos.server.operation.job import NewJob
-from bootos.server.store.machine import count_machines, find_machine, find_machines
+from bootos.server.store.machine import count_machines, count_waiting, find_machine, find_machines
 from bootos.server.view.job import list_jobs
 from bootos.server.view.machine import view_machine_detail, view_machines
 from bootos.server.view.template import list_pxe_template_names, list_template_names
@@ -33,10 +33,11 @@ def build_machine_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler
         most = context.settings.limits.page_rows
         with store.read() as session:
             rows = view_machines(context, session, find_machines(session, text, after=after, limit=most))
-            count = count_machines(session, text)
+            count, waiting = count_machines(session, text), count_waiting(session)
         is_whole = len(rows) < most or (not after and count == len(rows))
         following = "" if is_whole else rows[-1].sn
-        return {"machines": rows, "text": text, "after": after, "count": count, "following": following}
+        shown = {"machines": rows, "text": text, "after": after, "count": count, "following": following}
+        return {**shown, "waiting": waiting}
 
     @get("/", sync_to_thread=True)
     def list_machines(request: Caller, q: FromQuery[str] = "", after: FromQuery[str] = "") -> Page:

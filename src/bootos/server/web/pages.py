@@ -12,6 +12,7 @@ from bootos.server.view import support as view
 from bootos.server.view.audit import list_audit
 from bootos.server.view.health import list_limits, view_health
 from bootos.server.web import shown
+from bootos.server.web.enrol_page import build_enrol_pages
 from bootos.server.web.image_page import build_image_pages
 from bootos.server.web.job_page import build_job_pages
 from bootos.server.web.login import build_login_pages
@@ -56,6 +57,7 @@ def build_web_router(context: Context, pages: Pages) -> Router:
         route_handlers=[
             *build_login_pages(pages),
             *build_machine_pages(context, pages),
+            *build_enrol_pages(context, pages),
             *build_job_pages(context, pages),
             *build_template_pages(context, pages),
             *build_image_pages(context, pages),

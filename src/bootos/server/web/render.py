@@ -47,6 +47,7 @@ def build_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"size": shown.show_size, "moment": shown.show_moment, "age": shown.show_age}
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["shell"] = shlex.quote  # what stands in a command that is to be copied
     environment.globals |= {"version": __version__, "machine_path": shown.machine_path}
     environment.globals |= {"format_cost": format_cost, "describe_plan": describe_plan}

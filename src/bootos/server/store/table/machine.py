@@ -19,7 +19,8 @@ class Machine(Base):
 
     `confirmed_at` is None while nobody said that this is the machine it says to be; `confirmed_by` is how that was
     said (`operation.standing`), `doubt` why the boot that speaks for it now is not believed. What it was known by then
-    are its rows of `Mark`. `by_itself`: it made itself known, from this `network`, and no operator has named it.
+    are its rows of `Mark`; `changes`: what of that has changed since and was accepted, until an operator has seen it.
+    `by_itself`: it made itself known, from this `network`, and no operator has named it.
     """
 
     __tablename__ = "machine"
@@ -60,6 +61,7 @@ class Machine(Base):
     confirmed_at: Mapped[datetime | None]
     confirmed_by: Mapped[str] = mapped_column(default="")
     doubt: Mapped[str] = mapped_column(default="")
+    changes: Mapped[str] = mapped_column(default="")
     by_itself: Mapped[bool] = mapped_column(default=False)
     network: Mapped[str] = mapped_column(default="")
 

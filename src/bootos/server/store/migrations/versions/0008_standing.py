@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.add_column("machine", sa.Column("confirmed_at", sa.DateTime(), nullable=True))
     op.add_column("machine", sa.Column("confirmed_by", sa.Text(), nullable=False, server_default=""))
     op.add_column("machine", sa.Column("doubt", sa.Text(), nullable=False, server_default=""))
+    op.add_column("machine", sa.Column("changes", sa.Text(), nullable=False, server_default=""))
     op.add_column("boot", sa.Column("secure", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("boot", sa.Column("words", sa.Text(), nullable=False, server_default=""))
     op.add_column("boot", sa.Column("inventory", sa.Text(), nullable=True))
