@@ -8,6 +8,7 @@ from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.store.machine import (
     ID,
     MOST_NAMESAKES,
+    escape_name,
     find_by_sn,
     find_machine,
     fold,
@@ -21,8 +22,8 @@ SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 
 def parse_sn(text: str) -> str:
-    """A serial number, trimmed. Raises UnusableError when it cannot be one. A number that looks like an id is refused,
-    since commands and links would then mean another machine."""
+    """A serial number as it is kept: trimmed, in printable ASCII (`escape_name`). Raises UnusableError when it cannot
+    be one. A number that looks like an id is refused, since commands and links would then mean another machine."""
     sn = text.strip()
     if not SN.fullmatch(sn):
         raise UnusableError(
@@ -33,7 +34,7 @@ def parse_sn(text: str) -> str:
         raise UnusableError(
             f"{sn!r} cannot be a serial number", hint="it stands for the machine with this id"
         )
-    return sn
+    return escape_name(sn)
 
 
 def find_or_enrol(session: Session, sn: str) -> Machine:

@@ -16,6 +16,7 @@ from bootos.server.operation.setting import change_settings
 from bootos.server.operation.standing import settle_standing
 from bootos.server.operation.told import MOST_MACS
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.machine import fold
 from bootos.server.store.table import ExpectedMac, Machine
 
 MOST_PROBLEMS = 200  # the most problems that are told at once
@@ -53,7 +54,7 @@ def _import(context: Context, session: WriteSession, rows: list[NewMachine]) -> 
     owners: dict[str, int] = {}
     known, new = set(session.scalars(select(Machine.sn_key))), 0
     for row in rows:
-        at, key = f"line {row.line}", row.sn.strip().casefold()
+        at, key = f"line {row.line}", fold(row.sn)
         if key in lines:
             message = f"the serial number {row.sn!r} stands in line {lines[key]} already"
             problems.complain(at, message)

@@ -20,6 +20,8 @@ ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
 """How a machine's id is written, wherever a serial number may stand as well."""
 
 MOST_WORDS = 8  # of a search
+UNPRINTABLE = re.compile(r"[^ -~]")
+
 MOST_NAMESAKES = 10  # that a hint names
 
 
@@ -49,9 +51,17 @@ def find_machine(session: Session, word: str) -> Machine:
     return row
 
 
+def escape_name(name: str) -> str:
+    """A name as names are kept: in printable ASCII, without the blanks around it. Other characters are written as
+    Python does, `\\xfc`, `\\u202e`: no two names look alike, and none does anything where it is shown."""
+    return UNPRINTABLE.sub(
+        lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), name.strip()
+    )
+
+
 def fold(name: str) -> str:
-    """A name as names are compared: without its case, and the blanks around it."""
-    return name.strip().casefold()
+    """A name as names are compared: escaped, and without its case."""
+    return escape_name(name).casefold()
 
 
 def find_by_sn(session: Session, sn: str) -> Machine | None:
@@ -126,7 +136,9 @@ def _build_search(text: str) -> list[ColumnElement[bool]]:
         columns = (Machine.sn, Machine.vendor, Machine.product, Machine.address)
         called = select(Alias.machine_id).where(Alias.name.icontains(word, autoescape=True))
         shown = (column.icontains(word, autoescape=True) for column in columns)
-        found.append(or_(*shown, Machine.id.in_(called)))
+        found.append(
+            or_(*shown, Machine.sn.icontains(escape_name(word), autoescape=True), Machine.id.in_(called))
+        )
     return found
 
 

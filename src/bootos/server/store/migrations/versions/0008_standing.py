@@ -6,6 +6,7 @@ Machines of earlier releases that had a session of protocol v2 are confirmed by 
 
 import importlib
 import json
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ depends_on = None
 
 # What counts as a value is as frozen as this migration is: the one before has it.
 _values: Any = importlib.import_module("bootos.server.store.migrations.versions.0006_aliases")
+
+_UNPRINTABLE = re.compile(r"[^ -~]")
 
 MOST_MACS = 64
 MOST_LETTERS = 128
@@ -69,6 +72,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_enrol_rule"),
     )
     _confirm_machines(op.get_bind())
+    _escape_names(op.get_bind())
 
 
 def _confirm_machines(connection: sa.Connection) -> None:
@@ -84,6 +88,20 @@ def _confirm_machines(connection: sa.Connection) -> None:
         marks = read_marks(json.loads(row.inventory)) if row.inventory else set()
         for kind, value in sorted(marks):
             connection.execute(pin, {"machine_id": row.id, "kind": kind, "value": value})
+
+
+def _escape_names(connection: sa.Connection) -> None:
+    """Names are printable ASCII from now on."""
+    for table, name, key in (("machine", "sn", "sn_key"), ("alias", "name", "key")):
+        rows = connection.execute(sa.text(f"SELECT id, {name} AS name FROM {table}")).all()
+        for row in rows:
+            escaped = _UNPRINTABLE.sub(
+                lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), row.name
+            )
+            if escaped != row.name:
+                change = f"UPDATE {table} SET {name} = :name, {key} = :key WHERE id = :id"
+                values = {"name": escaped, "key": escaped.casefold(), "id": row.id}
+                connection.execute(sa.text(change), values)
 
 
 def read_marks(inventory: Any) -> set[tuple[str, str]]:
