@@ -99,7 +99,14 @@ class Agent:
     """
 
     def __init__(
-        self, host: str, port: int, number: int, inventory: dict[str, Any], *, source: str = ""
+        self,
+        host: str,
+        port: int,
+        number: int,
+        inventory: dict[str, Any],
+        *,
+        source: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.sn = f"CROWD{number:05d}"
         self.dispatch: Dispatch | None = None
@@ -107,7 +114,7 @@ class Agent:
         self.report_every_s = 1.0
         self.accepted: list[float] = []  # how many seconds each report of a busy agent took
         self.waiting = asyncio.Event()
-        self._connection = Connection(host, port, source=source)
+        self._connection = Connection(host, port, source=source, tls=tls)
         self._number = 0
         self._line = 0
         self._inventory = copy.deepcopy(inventory)
@@ -192,7 +199,10 @@ class Operator:
     async def import_machines(self, agents: Iterable[Agent]) -> None:
         """Say which machines these are, so that they may have jobs."""
         rows = [{"sn": agent.sn, "mac": agent.macs[0], "values": {}} for agent in agents]
-        await self._connections[0].must("POST", f"{OPERATOR_API}/import", rows)
+        status, _ = await self._connections[0].call("POST", f"{OPERATOR_API}/import", rows)
+        if status == 400:  # a server that takes no MACs, and needs none
+            bare = [{"sn": row["sn"], "values": {}} for row in rows]
+            await self._connections[0].must("POST", f"{OPERATOR_API}/import", bare)
 
     async def start_job(self, agent: Agent, connection: Connection | None = None) -> Dispatch:
         connection = connection or self._connections[0]

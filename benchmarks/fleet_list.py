@@ -89,7 +89,7 @@ def build_mac(number: int) -> dict[str, Any]:
 
 async def read_list(served: Flooded) -> tuple[int, int, int]:
     """(machines, pages, bytes) of a whole list, as the commands read it."""
-    connection = Connection(served.host, served.operator_port, served.token)
+    connection = Connection(served.host, served.operator_port, served.token, tls=served.operator_tls)
     machines = pages = size = 0
     after = ""
     while True:
@@ -121,7 +121,7 @@ async def measure(served: Flooded, name: str, lists: int) -> Case:
 
 async def measure_all(served: Flooded) -> list[Case]:
     """At rest, after one answer; then one list, and four."""
-    connection = Connection(served.host, served.operator_port, served.token)
+    connection = Connection(served.host, served.operator_port, served.token, tls=served.operator_tls)
     await connection.must("GET", f"{OPERATOR_API}/status")
     connection.close()
     return [await measure(served, "one", 1), await measure(served, "four at once", 4)]

@@ -1,9 +1,9 @@
 """Machines at work beside floods: what the server's work for them, its memory and its database come to.
 
 Run as `python benchmarks/flood.py`. Starts `bootos serve` as a process on an empty data directory. 200 simulated
-agents, each from an address of its own, have a job and report every second; beside them a process of its own opens
-connections that say nothing, half-sent requests, half-done TLS handshakes, bodies that never end, registers machines
-that nobody knows, and writes log lines. See README.md.
+agents, each from an address of its own and over TLS, have a job and report every second; beside them a process of its
+own opens connections that say nothing, half-sent requests, half-done TLS handshakes, bodies that never end, registers
+machines that nobody knows, and writes log lines. See README.md.
 """
 
 import asyncio
@@ -77,7 +77,14 @@ class Bench:
         inventory = json_codec.loads(INVENTORY.read_text())
         self.served = served
         self.agents = [
-            Agent(served.host, served.port, number, inventory, source=f"127.10.{number >> 8}.{number & 255}")
+            Agent(
+                served.host,
+                served.tls_port or served.port,
+                number,
+                inventory,
+                source=f"127.10.{number >> 8}.{number & 255}",
+                tls=served.operator_tls if served.tls_port else None,
+            )
             for number in range(count)
         ]
         for agent in self.agents:

@@ -240,8 +240,8 @@ ROWS = (
     ),
     Row(
         "connections that say nothing, half a head, half a handshake, a body without its end",
-        "open",
-        reason="connections have no deadline yet: a proxy before the server has",
+        "refused",
+        ("attack/test_connection.py", "unit/server/test_server_crowd.py"),
     ),
     Row(
         "first registrations and jobs at the same moment, and a second process, on PostgreSQL",

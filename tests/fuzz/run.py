@@ -26,7 +26,6 @@ from sender import Place, Sender, Tally, write_faults
 from bootos.errors import BootosError
 from bootos.files import read_json
 from bootos.process import Child, start
-from bootos.server.command.client import find_server
 from bootos.waiting import wait_for
 
 SEEDS = Path(__file__).with_name("seeds.txt")
@@ -46,13 +45,10 @@ class Target:
         self.child: Child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, START_DEADLINE_S, what=f"the server's start ({self.log})")
         token = (self.data / "operator.token").read_text().strip()
-        authority = directory / "ca.pem"
-        authority.write_text(read_json(self.data / "server.json").get("ca", ""))
+        said, authority = read_json(self.data / "server.json"), directory / "ca.pem"
+        authority.write_text(said["ca"])
         self.place = Place(
-            machine_url=found[1],
-            operator_url=find_server("", self.data),
-            token=token,
-            ca=str(authority) if authority.stat().st_size else "",
+            machine_url=found[1], operator_url=said["operators"], token=token, ca=str(authority)
         )
 
     def _find_address(self) -> re.Match[str] | None:
