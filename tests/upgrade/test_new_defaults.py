@@ -23,7 +23,7 @@ from test_data_directory import (
     unpack,
 )
 from test_old_agent import Replay, read_as_yesterday
-from v1_agent import Installer
+from v1_agent import Installer, V1Agent
 
 from bootos.server.lifecycle import MachineState, State
 from bootos.server.settings import Settings
@@ -126,6 +126,15 @@ def test_the_edited_default_file_stays_whatever_the_server_is_told(tmp_path: Pat
         _, stop = run_in_thread(settings)
         stop()
         assert {name: (data / name).read_bytes() for name in before} == before
+
+
+def test_a_v1_agent_that_nobody_confirmed_is_told_so_and_goes_on_when_it_is(server: Running) -> None:
+    agent = V1Agent(server.url, "SNV1QUE", "52:54:00:00:22:01", developer=True)
+    assert not agent.poll()
+    assert server.job(job_of("SNV1QUE"))["state"] == State.QUEUED
+    confirm(server, "SNV1QUE")
+    assert agent.poll()
+    assert agent.carry_out()
 
 
 @pytest.mark.parametrize(
