@@ -116,7 +116,8 @@ class Running:
             machines = list(session.scalars(select(Machine.id)))
             for table in reversed(Base.metadata.sorted_tables):
                 session.execute(table.delete())
-            session.execute(text("DELETE FROM sqlite_sequence"))
+            if context.store.engine.dialect.name == "sqlite":
+                session.execute(text("DELETE FROM sqlite_sequence"))
             session.touch("machines", "jobs", *(f"machine:{number}" for number in machines))
         for path in context.settings.images.iterdir():
             shutil.rmtree(path)

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from bootos import __version__
 from bootos.errors import BootosError
@@ -181,6 +181,12 @@ def read_fault(
             error="a number or a text of this request is none that can be stored", hint="see docs/limits.md"
         )
         status = 422
+    elif isinstance(error, IntegrityError):  # two did the same at the same moment, and one of them was first
+        log.warning("%s %s: %s", request.method, request.url.path, error.orig)
+        fault = Fault(
+            error="somebody else changed the same at the same moment", hint="try again", retry_after_s=1
+        )
+        status = 409
     else:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         fault, status = Fault(error="the server failed; its log says why"), 500

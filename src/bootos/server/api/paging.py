@@ -25,16 +25,16 @@ def answer_list(
     read when the one before it was sent."""
     if limit:
         return Response(list(read_page(after, limit)), media_type=MediaType.JSON)
-    return Stream(_write_pages(read_page, key, after), media_type=MediaType.JSON)
+    first = read_page(after, ROWS)  # what cannot be answered is refused before anything was sent
+    return Stream(_write_pages(first, read_page, key), media_type=MediaType.JSON)
 
 
 def _write_pages(
-    read_page: Callable[[str, int], Sequence[msgspec.Struct]], key: str, after: str
+    rows: Sequence[msgspec.Struct], read_page: Callable[[str, int], Sequence[msgspec.Struct]], key: str
 ) -> Iterator[bytes]:
     start = b"["
-    while rows := read_page(after, ROWS):
+    while rows:
         yield start + b",".join(map(msgspec.json.encode, rows))
-        start, after = b",", str(getattr(rows[-1], key))
-        if len(rows) < ROWS:
-            break
+        start = b","
+        rows = read_page(str(getattr(rows[-1], key)), ROWS) if len(rows) == ROWS else []
     yield b"[]" if start == b"[" else b"]"

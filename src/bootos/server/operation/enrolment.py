@@ -2,6 +2,8 @@
 
 import re
 
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import NotFoundError, UnusableError
@@ -58,11 +60,12 @@ def find_or_enrol(session: Session, sn: str) -> Machine:
 
 
 def enrol(session: Session, sn: str, *, by_itself: bool = False) -> Machine:
-    """A new machine of this name; `by_itself`: no operator has named it."""
-    row = Machine(sn=sn, sn_key=fold(sn), by_itself=by_itself)
-    session.add(row)
-    session.flush()
-    return row
+    """A new machine of this name, locked; `by_itself`: no operator has named it. One statement makes it, so that of two
+    who do so at the same moment the second gets the machine of the first."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"sn": sn, "sn_key": fold(sn), "by_itself": by_itself}
+    session.execute(insert(Machine).values(values).on_conflict_do_nothing(index_elements=[Machine.sn_key]))
+    return session.scalars(select(Machine).where(Machine.sn_key == fold(sn)).with_for_update()).one()
 
 
 def find_or_enrol_word(session: Session, word: str) -> Machine:

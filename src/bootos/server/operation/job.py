@@ -78,6 +78,9 @@ def create_job(context: Context, actor: Actor, wanted: NewJob, *, enrol: bool) -
     find = find_or_enrol_word if enrol else find_machine
     with context.store.write() as session:
         machine = find(session, wanted.machine)
+        session.refresh(
+            machine, with_for_update=True
+        )  # of two jobs at the same moment the second is told of the first
         if context.settings.require_approval and wanted.mode == "apply" and not wanted.skip_hardware:
             raise ForbiddenError(
                 "this server carries out approved plans only",

@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # More connections than threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
+HELD_KEY = 0x626F6F746F73  # of the advisory lock: `bootos` in ASCII
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -54,9 +55,16 @@ class WriteSession(Session):
 class Store:
     """The database. `publish` gets the touched topics after each commit, in the thread of the writer."""
 
-    def __init__(self, engine: Engine, publish: Callable[[set[str]], None] = lambda topics: None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        publish: Callable[[set[str]], None] = lambda topics: None,
+        *,
+        hold: Connection | None = None,
+    ) -> None:
         self.engine = engine
         self.publish = publish
+        self._hold = hold
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
@@ -80,7 +88,9 @@ class Store:
                 last.callback(action)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, and the database free for another process."""
+        if self._hold is not None:
+            self._hold.close()
         self.engine.dispose()
 
 
@@ -101,7 +111,9 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
         ) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
+    hold = None
     try:
+        hold = _hold(engine) if engine.dialect.name == "postgresql" else None
         with migrating(engine, clock):
             _migrate(engine)
     except DatabaseError as cause:
@@ -110,7 +122,22 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
             f"the database {parsed.render_as_string(hide_password=True)} cannot be used: {reason}",
             hint="check that it exists, is a database, and may be written by this user",
         ) from cause
-    return Store(engine)
+    return Store(engine, hold=hold)
+
+
+def _hold(engine: Engine) -> Connection:
+    """The connection that holds the database for this process as long as it is open: an advisory lock of the session,
+    by PostgreSQL's pg_try_advisory_lock. Raises BootosError while another process has it."""
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.detach()  # it is none of the pool, which would give it to others
+    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": HELD_KEY}):
+        return connection
+    connection.close()
+    engine.dispose()
+    raise BootosError(
+        "another process uses the database: two would hand out one order twice, and wake nobody of each other's",
+        hint="stop it first, or give each server a database of its own",
+    )
 
 
 def _configure_sqlite(engine: Engine) -> None:

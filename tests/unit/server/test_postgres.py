@@ -1,0 +1,133 @@
+"""The server on PostgreSQL: what happens at the same time, what no column keeps, and a second process."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import Postgres
+from serving import Agent, Answer, Running, build_settings, run_in_thread
+from sqlalchemy import select
+
+from bootos.errors import BootosError
+from bootos.server.store.engine import open_store
+from bootos.server.store.table import Job, LogLine, Machine
+
+AT_ONCE = 12
+
+
+@pytest.fixture(scope="module")
+def pg_server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root: Path = tmp_path_factory.mktemp("pg")
+    running, stop = run_in_thread(build_settings(root, database=postgres.make_database()))
+    yield running
+    stop()
+
+
+@pytest.fixture
+def server(pg_server: Running) -> Iterator[Running]:
+    yield pg_server
+    pg_server.empty()
+
+
+def do_at_once(count: int, do: Callable[[int], Any]) -> list[Any]:
+    """What each of so many threads got, which all begin at the same moment."""
+    barrier, results = threading.Barrier(count), [None] * count
+
+    def run(number: int) -> None:
+        barrier.wait(30)
+        results[number] = do(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return results
+
+
+def call(do: Callable[[], Answer], number: int) -> Answer:
+    return do()
+
+
+def register(agents: list[Agent], number: int) -> Answer:
+    return agents[number].register()
+
+
+def test_a_machine_that_registers_many_times_at_once_is_one_machine(server: Running) -> None:
+    for round_ in range(3):
+        agents = [Agent(server, sn=f"PG{round_}", boot_id=f"boot-{round_}") for _ in range(AT_ONCE)]
+        answers = do_at_once(AT_ONCE, partial(register, agents))
+        assert {answer.status for answer in answers} == {200}, answers
+    with server.context.store.read() as session:
+        assert sorted(session.scalars(select(Machine.sn))) == ["PG0", "PG1", "PG2"]
+
+
+def test_of_many_boots_that_claim_one_new_machine_at_once_one_gets_it(server: Running) -> None:
+    agents = [Agent(server, sn="PG", boot_id=f"boot-{number}") for number in range(AT_ONCE)]
+    answers = do_at_once(AT_ONCE, partial(register, agents))
+    assert sorted(answer.status for answer in answers) == [200, *[409] * (AT_ONCE - 1)], answers
+
+
+def test_of_many_first_jobs_of_a_machine_at_once_one_is_made(server: Running) -> None:
+    server.put_template()
+    token = server.context.operator_token
+    for sn in ("NEW", "KNOWN"):
+        if sn == "KNOWN":
+            Agent(server, sn=sn).register()
+        wanted = {"machine": sn, "template": "t"}
+        create = partial(server.call, "POST", "/api/operator/jobs", wanted, token)
+        answers = do_at_once(AT_ONCE, partial(call, create))
+        assert sorted(answer.status for answer in answers) == [201, *[409] * (AT_ONCE - 1)], answers
+    with server.context.store.read() as session:
+        assert len(list(session.scalars(select(Job.id)))) == 2
+
+
+def test_a_whole_job_runs(server: Running) -> None:
+    server.put_template()
+    agent = Agent(server)
+    assert agent.register().status == 200
+    job = server.create_job()
+    assert agent.order()["job_id"] == str(job["id"])
+    log = [{"n": 1, "at": "x", "text": "a\0b", "level": "in\0fo"}]
+    assert agent.report(job["id"], log=log).data["log_next"] == 2
+    assert agent.report(job["id"], state="succeeded").status == 200
+    assert server.job(job["id"])["state"] == "done"
+    assert [machine["sn"] for machine in server.operate("GET", "/machines")] == ["SN001"]
+    assert server.operate("GET", "/jobs")[0]["state"] == "done"
+    with server.context.store.read() as session:
+        assert "a\ufffdb" in set(session.scalars(select(LogLine.text)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/machines/a%00b",
+        "/machines?q=%00",
+        "/machines?after=%00",
+        "/templates/%00",
+        "/pools/%00",
+        "/jobs?machine=%00",
+        "/jobs?state=%00",
+        "/images/%00",
+        "/jobs/2147483648",
+        "/jobs?after=2147483647",
+        "/machines/id:999999999",
+    ],
+)
+def test_what_no_column_keeps_is_refused_or_finds_nothing(server: Running, path: str) -> None:
+    answer = server.call("GET", f"/api/operator{path}", None, server.context.operator_token)
+    assert answer.status in (200, 400, 404, 422), answer
+
+
+def test_a_second_process_on_the_same_database_is_refused(postgres: Postgres) -> None:
+    url = postgres.make_database()
+    first = open_store(url)
+    with pytest.raises(BootosError, match="another process uses the database") as caught:
+        open_store(url)
+    assert "stop it first" in caught.value.hint
+    first.close()
+    open_store(url).close()
