@@ -87,6 +87,12 @@ NOUNS: dict[str, tuple[str, str, str, str]] = {
         "what the server refused or cut",
         "bootos health",
     ),
+    "retention": (
+        "bootos.server.command.retention",
+        "retention_app",
+        "remove logs, jobs and inventories that are old",
+        "bootos retention --dry-run",
+    ),
     "capture": (
         "bootos.server.command.capture",
         "capture_app",

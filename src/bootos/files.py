@@ -6,12 +6,16 @@ whoever makes it. The console's process imports this, so nothing large is import
 
 import json
 import os
+import re
 from pathlib import Path
 
 # Type checkers take this name for true. The console's process does not import `typing`, which is large.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # a name of `write_atomically`
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int | None = None, durable: bool = True) -> None:
@@ -31,6 +35,17 @@ def write_atomically(path: Path, content: bytes, *, mode: int | None = None, dur
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def clean_temporary(directory: Path) -> list[Path]:
+    """Remove what a process that was killed left of `write_atomically` in the directory, if nobody writes there now;
+    returns what it was. Raises OSError."""
+    left = [
+        path for path in sorted(directory.iterdir()) if TEMPORARY.fullmatch(path.name) and not path.is_dir()
+    ]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
 
 
 def flush(path: Path) -> None:

@@ -12,11 +12,11 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
 
 from bootos import __version__
 from bootos.errors import BootosError
-from bootos.files import write_json
+from bootos.files import clean_temporary, write_json
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.operator import build_operator_router
 from bootos.server.api.operator_ca import build_ca_file
@@ -36,6 +36,7 @@ from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.operation.registration import write_heard
+from bootos.server.operation.retention import SERVER, apply_retention
 from bootos.server.plane import build_elsewhere, is_operators, shield_machines, shield_operators
 from bootos.server.presence import Presence
 from bootos.server.rate import Rate
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 
 WRITE_HEARD_EVERY_S = 10
 RENEW_EVERY_S = 600
+REMOVE_EVERY_S = 6 * 3600
 
 
 def open_context(settings: Settings) -> Context:
@@ -103,7 +105,17 @@ def open_authority(settings: Settings) -> Authority:
 
 def prepare(context: Context) -> None:
     """Bring the TFTP root and the images up to date with the settings and the store. Raises BootosError."""
+    settings = context.settings
+    for directory in (settings.data, settings.tftp_root, settings.pxe_directory, settings.images):
+        for path in clean_temporary(directory) if directory.is_dir() else ():
+            log.info("removed %s, which a server that was killed has left", path)
     with context.store.read() as session:
+        if lost := context.vault.find_lost(session):
+            context.health.note(
+                "secret.key",
+                f"{settings.key_file} is not the key that {len(lost)} secret(s) were stored with: put it back from the "
+                f"backup, or set them again (bootos secret set NAME): {', '.join(lost)}",
+            )
         left = context.uploads.clean(session.scalars(select(Image.version)).all())
         context.shelf.read_stock(session)
         context.tree.lay_out()
@@ -143,6 +155,16 @@ async def write_presence(context: Context) -> None:
     while True:
         await asyncio.sleep(WRITE_HEARD_EVERY_S)
         await asyncio.to_thread(write_heard, context)
+
+
+async def remove_old(context: Context) -> None:
+    """Remove what is old every REMOVE_EVERY_S seconds; runs until it is cancelled."""
+    while True:
+        await asyncio.sleep(REMOVE_EVERY_S)
+        try:
+            await asyncio.to_thread(apply_retention, context, SERVER, dry_run=False)
+        except DatabaseError as cause:
+            log.warning("what is old could not be removed: %s", cause)
 
 
 def read_peer(request: Request[Any, Any, Any]) -> str:
@@ -197,7 +219,7 @@ def read_fault(
 async def live(context: Context) -> AsyncIterator[None]:
     """An open context at work, in the event loop that answers requests; it is closed at the end."""
     context.hub.attach()
-    tasks = [asyncio.create_task(work(context)) for work in (write_presence, renew_certificate)]
+    tasks = [asyncio.create_task(work(context)) for work in (write_presence, renew_certificate, remove_old)]
     try:
         yield
     finally:

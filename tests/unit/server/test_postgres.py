@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handclock import StillClock
 from postgres import Postgres
 from serving import Agent, Answer, Running, build_settings, run_in_thread
 from sqlalchemy import select
@@ -127,7 +128,7 @@ def test_a_second_process_on_the_same_database_is_refused(postgres: Postgres) ->
     url = postgres.make_database()
     first = open_store(url)
     with pytest.raises(BootosError, match="another process uses the database") as caught:
-        open_store(url)
+        open_store(url, clock=StillClock())
     assert "stop it first" in caught.value.hint
     first.close()
     open_store(url).close()

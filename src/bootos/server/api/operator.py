@@ -5,8 +5,8 @@ Each call is one transaction and, when it changes something, one line of the aud
 
 from typing import Annotated, Any
 
-from litestar import Router, get
-from litestar.params import QueryParameter
+from litestar import Router, get, post
+from litestar.params import JSONBody, QueryParameter
 
 from bootos.server.api.operator_ca import build_ca_calls
 from bootos.server.api.operator_enrol import build_enrol_calls
@@ -15,9 +15,10 @@ from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
 from bootos.server.api.operator_pool import build_pool_calls
 from bootos.server.api.operator_template import build_template_calls
-from bootos.server.auth import OperatorGuard
+from bootos.server.auth import Caller, OperatorGuard, read_actor
 from bootos.server.body import build_json_request
 from bootos.server.context import Context
+from bootos.server.operation.retention import Removed, Wish, apply_retention
 from bootos.server.parameter import Before
 from bootos.server.view.audit import AuditView, list_audit
 from bootos.server.view.health import HealthView, view_health
@@ -39,6 +40,10 @@ def build_operator_router(context: Context) -> Router:
     @get("/health", sync_to_thread=False)
     def read_health() -> HealthView:
         return view_health(context)
+
+    @post("/retention", sync_to_thread=True, status_code=200)
+    def remove_old(data: JSONBody[Wish], request: Caller) -> Removed:
+        return apply_retention(context, read_actor(request), dry_run=data.dry_run)
 
     @get("/status", sync_to_thread=True)
     def status() -> dict[str, Any]:
@@ -69,6 +74,7 @@ def build_operator_router(context: Context) -> Router:
             *build_job_calls(context),
             read_audit,
             read_health,
+            remove_old,
             status,
         ],
     )

@@ -129,7 +129,7 @@ def find_events(
 def read_passwords(context: Context, session: Session, job: Job) -> tuple[str, ...]:
     """The passwords of this job that no log may show, from its secrets and its scripts: existing agents upload the
     whole text of a script that failed."""
-    values = context.vault.resolve(session, job.secret_names).values()
+    values = context.vault.resolve(session, job.secret_names, skip_lost=True).values()
     scripts = (script["script"] for group in job.template.get("scripts") or [] for script in group["scripts"])
     return (*values, *(secret for text in scripts for secret in find_secrets(text)))
 

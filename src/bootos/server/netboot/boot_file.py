@@ -8,6 +8,8 @@ reads in threads.
 
 import asyncio
 import email.utils
+import functools
+import logging
 import mimetypes
 import os
 import re
@@ -20,6 +22,8 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from bootos.server.image.shelf import Shelf
+
+log = logging.getLogger(__name__)
 
 OF_THE_IMAGE = ("vmlinuz", "initrd.img", "manifest.json", "manifest.json.sig", "layers")
 CHUNK = 1024 * 1024
@@ -50,16 +54,31 @@ def _parse_place(digits: str) -> int:
 
 
 def find_file(roots: dict[str, Path], path: str) -> Path | None:
-    """The file for a path below the mount; None for anything that is not a plain name below a root."""
+    """The file for a path below the mount; None for anything that is not a plain name below a root, and for what a link
+    in `files` has elsewhere."""
     words = path.strip("/").split("/")
     root = roots.get(words[0]) if len(words) > 1 else None
+    words_of_files = root is not None and words[0] == "files"
     if root is not None:
         words = words[1:]
     else:
         root = roots[""]
     if any(word in ("", ".", "..") or word.startswith(".") or "\0" in word for word in words):
         return None
-    return root.joinpath(*words)
+    file = root.joinpath(*words)
+    if words_of_files and not file.resolve().is_relative_to(root.resolve()):
+        warn_of_link(file)
+        return None
+    return file
+
+
+@functools.lru_cache(maxsize=100)
+def warn_of_link(path: Path) -> None:
+    """Say, once for each, that it is not served."""
+    log.warning(
+        "%s is a link that leads out of files/ and is not served: put the file there, or mount --bind it",
+        path,
+    )
 
 
 def _open(path: Path) -> tuple[int, os.stat_result] | None:

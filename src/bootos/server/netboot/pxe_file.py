@@ -31,9 +31,21 @@ def file_name(mac: str) -> str:
 
 def render(content: str, values: Mapping[str, str]) -> str:
     """The content of the file: the known placeholders, `{sn}` and the like, are filled in; other braces stay. Line
-    ends become LF."""
+    ends become LF. A blank in a value is `%20` and the like, as in a URL (RFC 3986): a machine chooses its serial
+    number, and a blank would begin another word for the kernel."""
     content = content.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(r"\{(" + "|".join(PLACEHOLDERS) + r")\}", lambda found: values.get(found[1], ""), content)
+    return re.sub(
+        r"\{(" + "|".join(PLACEHOLDERS) + r")\}",
+        lambda found: quote_blanks(values.get(found[1], "")),
+        content,
+    )
+
+
+def quote_blanks(value: str) -> str:
+    """A value without blanks, line ends or control characters in it: each byte of them is `%` and two digits."""
+    return re.sub(
+        r"[\s\x00-\x1f\x7f]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), value
+    )
 
 
 def add_token(content: str, token: str) -> str:

@@ -89,12 +89,21 @@ def wait_for_standing(
     """Whether the job waits, since this machine is not to be given it; the job then says why."""
     bar = find_order_bar(context, session, machine, boot)
     if not bar and job.secret_names:
-        bar = find_secret_bar(context, session, machine, boot)
+        bar = find_secret_bar(context, session, machine, boot) or find_lost_bar(context, session, job)
     if bar and job.message != bar:
         job.message = bar
         add_line(session, job, bar, level="warning")
         touch(session, job)
     return bool(bar)
+
+
+def find_lost_bar(context: Context, session: Session, job: Job) -> str:
+    """Why the job waits for its secrets: the key that they were stored with is lost. Empty: it does not."""
+    lost = sorted(set(job.secret_names) & set(context.vault.find_lost(session)))
+    if not lost:
+        return ""
+    commands = ", ".join(f"bootos secret set {name}" for name in lost)
+    return f"secrets of this job were stored with another secret.key: put that file back, or set them again: {commands}"
 
 
 def find_unknown(job: Job, abilities: Sequence[str]) -> str:

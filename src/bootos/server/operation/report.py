@@ -45,7 +45,7 @@ def apply_report(
     its log lines."""
     job = _find_reported_job(session, machine, report)
     line_job = job or _find_held_job(session, boot)
-    known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names)
+    known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names, skip_lost=True)
     masker = Masker(known.values())  # what an agent sends is not trusted to be clean
     _store_lines(context, session, machine, boot, line_job, report.log, masker)
     is_newer = report.number > boot.report_number

@@ -8,7 +8,7 @@ SQLite's own busy wait is not; other databases lock rows (`with_for_update`).
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
 from bootos.server.store.backup import back_up, find_copy, migrating
-from bootos.waiting import CLOCK, Clock
+from bootos.waiting import CLOCK, Clock, find_within
 
 log = logging.getLogger(__name__)
 
 # More connections than threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
+HELD_WAIT_S, PAUSE_S = 5.0, 0.2
 HELD_KEY = 0x626F6F746F73  # of the advisory lock: `bootos` in ASCII
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -90,7 +91,9 @@ class Store:
     def close(self) -> None:
         """Give the connections back, and the database free for another process."""
         if self._hold is not None:
-            self._hold.close()
+            with suppress(DatabaseError):  # the database may be gone
+                self._hold.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": HELD_KEY})
+                self._hold.close()
         self.engine.dispose()
 
 
@@ -113,7 +116,7 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
         _configure_sqlite(engine)
     hold = None
     try:
-        hold = _hold(engine) if engine.dialect.name == "postgresql" else None
+        hold = _hold(engine, clock) if engine.dialect.name == "postgresql" else None
         with migrating(engine, clock):
             _migrate(engine)
     except DatabaseError as cause:
@@ -125,12 +128,16 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
     return Store(engine, hold=hold)
 
 
-def _hold(engine: Engine) -> Connection:
+def _hold(engine: Engine, clock: Clock) -> Connection:
     """The connection that holds the database for this process as long as it is open: an advisory lock of the session,
     by PostgreSQL's pg_try_advisory_lock. Raises BootosError while another process has it."""
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()  # it is none of the pool, which would give it to others
-    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": HELD_KEY}):
+    lock = text("SELECT pg_try_advisory_lock(:key)")
+    # PostgreSQL takes a moment to see that a process was killed which had it.
+    if find_within(
+        lambda: connection.scalar(lock, {"key": HELD_KEY}), HELD_WAIT_S, pause_s=PAUSE_S, clock=clock
+    ):
         return connection
     connection.close()
     engine.dispose()

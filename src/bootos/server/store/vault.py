@@ -46,20 +46,33 @@ class Vault:
         session.add(Secret(name=name, value=sealed))
         return True
 
-    def resolve(self, session: Session, names: Iterable[str]) -> dict[str, str]:
-        """The values of `names`; a name that is gone is left out. Raises BootosError when one cannot be decrypted."""
+    def find_lost(self, session: Session) -> list[str]:
+        """The names of the secrets that this key does not open: it is another one than that they were stored with."""
+        rows = session.scalars(select(Secret).order_by(Secret.name))
+        return [row.name for row in rows if self._open(row) is None]
+
+    def _open(self, row: Secret) -> str | None:
+        try:
+            return self._fernet.decrypt(row.value).decode()
+        except InvalidToken:
+            return None
+
+    def resolve(self, session: Session, names: Iterable[str], *, skip_lost: bool = False) -> dict[str, str]:
+        """The values of `names`; a name that is gone is left out. Raises BootosError when one cannot be decrypted;
+        `skip_lost`: it is left out as well, for what only masks them."""
         wanted = sorted(set(names))
         if not wanted:
             return {}
         values: dict[str, str] = {}
         for row in session.scalars(select(Secret).where(Secret.name.in_(wanted))):
-            try:
-                values[row.name] = self._fernet.decrypt(row.value).decode()
-            except InvalidToken as cause:
+            value = self._open(row)
+            if value is not None:
+                values[row.name] = value
+            elif not skip_lost:
                 raise BootosError(
                     f"the secret {row.name!r} was encrypted with another key",
                     hint=f"set it again: bootos secret set {row.name}",
-                ) from cause
+                )
         return values
 
 

@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy 2 models. Written for SQLite and PostgreSQL alike; a change here needs a migration
 in `store/migrations/versions`. Only `bootos.server` modules import this; nothing of it goes over the wire."""
 
-from bootos.server.store.table.audit import Audit
+from bootos.server.store.table.audit import Audit, Retention
 from bootos.server.store.table.column import Base, Json, Moment, read_clock
 from bootos.server.store.table.image import Image, ImageDefault, ImagePin
 from bootos.server.store.table.job import Job, LogLine
@@ -41,6 +41,7 @@ __all__ = [
     "Moment",
     "Pool",
     "PxeTemplate",
+    "Retention",
     "Secret",
     "Support",
     "Template",

@@ -1,5 +1,7 @@
 """What limits need of the schema: which machines made themselves known, and from which network; how much was logged."""
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,4 +18,12 @@ def upgrade() -> None:
     op.add_column("boot", sa.Column("log_bytes", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("job", sa.Column("log_bytes", sa.BigInteger(), nullable=False, server_default="0"))
     new = sa.text("by_itself AND confirmed_at IS NULL")
+    retention = op.create_table(
+        "retention",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retention"),
+    )
+    now = datetime.now(UTC).replace(tzinfo=None)
+    op.bulk_insert(retention, [{"since": now}])  # nothing is removed in the first days after this
     op.create_index("ix_machine_new", "machine", ["network"], sqlite_where=new, postgresql_where=new)

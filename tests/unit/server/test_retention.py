@@ -1,0 +1,161 @@
+"""What is old goes, and nothing else."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import INVENTORY, Agent, Running, build_settings, run_in_thread
+from sqlalchemy import func, select
+
+from bootos.files import clean_temporary
+from bootos.server.netboot.pxe_file import render
+from bootos.server.operation.audit import Actor
+from bootos.server.operation.retention import LEAST_DAYS, Removed, apply_retention
+from bootos.server.store.table import Audit, Boot, Job, LogLine, Machine, Retention, read_clock
+
+ACTOR = Actor(name="tester", address="")
+CERTIFICATE = {"sha256": "x", "drive": {"serial": "S1"}}
+
+
+def run_job(server: Running, agent: Agent, **more: Any) -> int:
+    """A job of a machine that ends well; returns its id."""
+    job: int = server.create_job(machine=agent.registration["sn"])["id"]
+    assert agent.order()["job_id"] == str(job)
+    assert (
+        agent.report(job, state="succeeded", log=[{"n": job, "at": "x", "text": "x"}], **more).status == 200
+    )
+    return job
+
+
+def count(server: Running, kind: Any) -> int:
+    with server.context.store.read() as session:
+        return session.scalar(select(func.count()).select_from(kind)) or 0
+
+
+@pytest.fixture
+def old(server: Running) -> Running:
+    """Two jobs of a machine, one of which erased something, and a line of its boot; the database is old."""
+    server.put_template()
+    agent = Agent(server)
+    agent.register()
+    agent.report(log=[{"n": 0, "at": "x", "text": "before jobs"}])
+    run_job(server, agent)
+    agent.register()
+    run_job(server, agent, certificates=[CERTIFICATE])
+    with server.context.store.write() as session:
+        session.add(Retention(since=read_clock() - timedelta(days=LEAST_DAYS + 1)))
+    return server
+
+
+def remove(server: Running, days: float, *, dry_run: bool = False) -> Removed:
+    """Remove as in so many days."""
+    return apply_retention(server.context, ACTOR, dry_run=dry_run, now=read_clock() + timedelta(days=days))
+
+
+def test_nothing_that_is_young_goes(old: Running) -> None:
+    lines = count(old, LogLine)
+    for days in (0, LEAST_DAYS, 179):
+        removed = remove(old, days)
+        assert (removed.log_lines, removed.jobs, removed.inventories, removed.boots) == (0, 0, 0, 0)
+    assert count(old, LogLine) == lines
+
+
+def test_a_dry_run_counts_and_removes_nothing(old: Running) -> None:
+    lines = count(old, LogLine)
+    removed = remove(old, 1000, dry_run=True)
+    assert (removed.log_lines, removed.jobs, removed.inventories) == (lines, 1, 2)
+    assert (count(old, LogLine), count(old, Job)) == (lines, 2)
+
+
+def test_logs_and_inventories_go_first_and_then_jobs_without_certificates(old: Running) -> None:
+    removed = remove(old, 181)
+    assert (removed.jobs, removed.inventories) == (0, 2)
+    assert (count(old, LogLine), count(old, Job), count(old, Boot)) == (0, 2, 1)
+
+    assert remove(old, 731).jobs == 1
+
+    with old.context.store.read() as session:
+        (kept,) = session.scalars(select(Job))
+        (machine,) = session.scalars(select(Machine))
+        assert kept.report is not None and kept.report["certificates"] == [CERTIFICATE]
+        assert kept.inventory_before is None
+        assert (
+            machine.inventory is not None
+            and machine.inventory["nics"][0]["mac"] == INVENTORY["nics"][0]["mac"]
+        )
+        assert session.scalars(select(Audit.detail).where(Audit.action == "retention")).all()
+
+
+def test_a_job_that_has_not_ended_stays_with_its_log(old: Running) -> None:
+    open_job = old.create_job()["id"]
+    remove(old, 5000)
+    assert {job["id"] for job in old.operate("GET", "/jobs")} >= {open_job}
+    assert old.operate("GET", f"/jobs/{open_job}/log")
+
+
+def test_in_the_first_days_of_a_database_nothing_goes(old: Running) -> None:
+    with old.context.store.write() as session:
+        for row in session.scalars(select(Retention)):
+            row.since = read_clock() + timedelta(days=5000)
+    assert remove(old, 1000).log_lines == 0
+    assert count(old, LogLine) > 0
+    assert old.operate("POST", "/retention", {"dry_run": True})["dry_run"] is True
+
+
+def test_a_lost_key_is_said_at_the_start_and_at_the_job(tmp_path: Path) -> None:
+    settings = build_settings(tmp_path)
+    server, stop = run_in_thread(settings)
+    server.operate("PUT", "/secrets/bmc", {"value": "geheim"})
+    server.put_template(
+        text="name: t\noob:\n  users: [{name: ops, role: administrator, password: {secret: bmc}}]\n"
+    )
+    agent = Agent(server)
+    agent.register()
+    job = server.create_job()["id"]
+    stop()
+    settings.key_file.unlink()
+
+    server, stop = run_in_thread(settings)
+    try:
+        agent.server = server
+        assert agent.register().status == 200
+        assert "bootos secret set NAME): bmc" in server.operate("GET", "/health")["sentences"][0]["detail"]
+        assert agent.order() is None
+        assert agent.report(job, log=[{"n": 5, "at": "x", "text": "x"}]).status == 200
+        assert server.job(job)["message"].endswith("set them again: bootos secret set bmc")
+        server.operate("PUT", "/secrets/bmc", {"value": "geheim"})
+        assert agent.order()["secrets"] == {"bmc": "geheim"}
+    finally:
+        stop()
+
+
+def test_what_a_killed_server_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".default.0a1b2c3d.tmp", "x.tmp", ".x.tmp", ".x.0a1b2c3d.tmpx", "default"):
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in clean_temporary(tmp_path)] == [".default.0a1b2c3d.tmp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".x.0a1b2c3d.tmpx",
+        ".x.tmp",
+        "default",
+        "x.tmp",
+    ]
+
+
+def test_a_link_out_of_files_is_not_served(server: Running, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("secret")
+    files = server.context.settings.files
+    (files / "inside").write_text("own")
+    (files / "link-in").symlink_to("inside")
+    (files / "link-out").symlink_to(tmp_path / "outside")
+    (files / "directory-out").symlink_to(tmp_path)
+    assert server.request("GET", "/bootos/files/link-in").data == b"own"
+    for name in ("link-out", "directory-out/outside"):
+        assert server.request("GET", f"/bootos/files/{name}").status == 404
+    for name in ("link-out", "directory-out"):
+        (files / name).unlink()
+
+
+def test_a_blank_in_a_value_begins_no_other_word_for_the_kernel() -> None:
+    text = render("APPEND sn={sn} x", {"sn": "A init=/bin/sh\tb\u2028c"})
+    assert text == "APPEND sn=A%20init=/bin/sh%09b%E2%80%A8c x"
