@@ -161,7 +161,9 @@ def _start_volumes(
         if done.returncode == 0:
             found.started = True
             continue
-        found.notes.append(f"Intel RAID array {volume.name!r} cannot be started: members are missing")
+        found.notes.append(
+            f"Intel RAID array {volume.name!r} cannot be started: {mdread.tell_refusal(done.stderr or done.stdout)}"
+        )
         for other in mdread.read_mdstat(machine):
             if (other.container, other.subarray) == (entry.name, number):
                 machine.run(["mdadm", "--stop", f"/dev/{other.name}"], check=False)
