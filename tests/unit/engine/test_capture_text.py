@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from capturetable import GOLDEN, show
 
@@ -92,6 +93,36 @@ def test_where_tables_are_missing_partitions_are_told_as_lsblk_lists_them() -> N
     assert "/dev/sdc 734 MB" in said
     assert "/dev/sdc: dos, /dev/sdc1 (100 MB), /dev/sdc2 (419 MB)." in said
     assert '/dev/sda: linux_raid_member "any:data5", /dev/md127 (1.47 GB).' in said
+
+
+def flatten(items: list[dict[str, Any]], parent: str | None) -> list[dict[str, Any]]:
+    """A tree of lsblk as `-l` prints it."""
+    rows: list[dict[str, Any]] = []
+    for item in items:
+        rows.append({key: value for key, value in item.items() if key != "children"} | {"pkname": parent})
+        rows += flatten(item.get("children", []), item["name"])
+    return rows
+
+
+def test_a_flat_list_of_devices_says_what_their_tree_says() -> None:
+    tree = json.loads((GOLDEN / "drivers/disk.partition/nine-disks/lsblk.json").read_text())["blockdevices"]
+    files = [
+        RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
+        for rows in (tree, flatten(tree, None))
+    ]
+    in_tree, flat = (understand_tool("lsblk", [file]) for file in files)
+    assert format_understood(flat) == format_understood(in_tree)
+    assert flat.states == in_tree.states
+
+
+def test_a_disk_of_a_flat_list_without_parents_holds_its_partitions() -> None:
+    said = " ".join(tell_text("drivers/disk.partition/flat-list/lsblk.json", "lsblk").split())
+    assert (
+        "/dev/sda 60 GB INTEL_SSDSC2CT060A3 sda123 /dev/sda2 59.2 GB /dev/sda3 650 MB /dev/sda1 210 MB"
+        in said
+    )
+    assert "/dev/sdc 1 TB ST1000DM003-1CH162 sdc123 /dev/sdc1 900 GB" in said
+    assert "On which disks dm-0 (mpath)" in said
 
 
 def test_of_what_wipefs_alone_lists_no_size_is_known() -> None:

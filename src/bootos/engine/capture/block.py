@@ -14,6 +14,9 @@ from bootos.template.size import parse_bytes
 from bootos.wire.inventory import Inventory
 
 _NAME = re.compile(r"^[a-z][\w!-]{0,63}$")
+_PART = re.compile(r"(.*\d)p\d+|(.*\D)\d+")
+_ALONE = ("disk", "rom", "loop")  # what lies on no other device
+_LOOSE_TOLD = 12
 _WHOLE = re.compile(r"^([shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$")
 
 
@@ -34,6 +37,7 @@ def build_lsblk(files: list[RawFile]) -> Scene:
         else:
             notes.append(f"{name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
     is_told = bool(listed)
+    listed = nest(listed, notes)
     if not listed:
         listed = [_clean(item) for item in _list_devices(signatures, tables)]
         notes += (
@@ -110,7 +114,7 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
 
 def _clean(item: dict[str, Any]) -> dict[str, Any]:
     """One device with the columns that are read, whatever lsblk was asked for."""
-    full = str(item.get("name") or "")  # `-p` prints the path
+    full = str(item.get("name") or item.get("kname") or "")  # `-p` prints the path
     name = full.rpartition("/")[2] if full.startswith("/dev/") else full
     size = item.get("size")
     try:
@@ -134,6 +138,43 @@ def _clean(item: dict[str, Any]) -> dict[str, Any]:
         if isinstance(children, list)
         else [],
     }
+
+
+def nest(rows: list[dict[str, Any]], notes: list[str]) -> list[dict[str, Any]]:
+    """The rows of a flat list (`lsblk -l`, or one without the column NAME), each in what it is on: by PKNAME, and a
+    partition by its name. What has several parents is in each of them, with what is on it in the first."""
+    if any(row["children"] for row in rows):
+        return rows
+    named: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        named.setdefault(_cut(str(row.get("kname") or row["name"])), row)
+        named.setdefault(row["name"], row)
+    nested, loose = [], []
+    for row in rows:
+        parent = named.get(_find_parent(row))
+        if (
+            parent is not None
+            and parent is not row
+            and all(entry is not parent for entry in _list_below(row))
+        ):
+            parent["children"].append(row)
+            continue
+        nested.append(row)
+        if row["type"] not in _ALONE:
+            loose.append(f"{row['name']} ({row['type']})")
+    if loose:
+        more = f" and {len(loose) - _LOOSE_TOLD} more" if len(loose) > _LOOSE_TOLD else ""
+        listed = ", ".join(loose[:_LOOSE_TOLD]) + more
+        notes.append(f"On which disks {listed} lie is not told: `lsblk -J -b -O` without `-l` does.")
+    return nested
+
+
+def _find_parent(row: dict[str, Any]) -> str:
+    """The name of what the device is on; empty where the row does not tell."""
+    if told := row.get("pkname"):
+        return _cut(str(told))
+    found = _PART.fullmatch(row["name"]) if row["type"] == "part" else None
+    return (found[1] or found[2]) if found else ""
 
 
 def _parse_short(text: str) -> int:
