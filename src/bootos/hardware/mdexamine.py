@@ -24,6 +24,7 @@ class Superblock:
         self.device = device
         self.values: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}
+        self.is_told = False  # of a container: mdadm knows it by its serial number, and tells of it first
 
     @property
     def container(self) -> str:
@@ -71,6 +72,7 @@ def _keep(block: Superblock, values: dict[str, str], line: str) -> dict[str, str
     """Take a line of values. Returns the values that the next lines belong to."""
     key, colon, value = (part.strip() for part in line.partition(" : "))
     if colon and _DISK.match(key):
+        block.is_told = block.is_told or not block.volumes
         values = {}  # the disks of the container, which say nothing of its volumes
     if colon and (found := _NUMBERED.match(key)):
         block.volumes.setdefault(found[2], {}).setdefault(found[1].strip().lower(), value)
@@ -108,10 +110,16 @@ def list_volumes(block: Superblock) -> list[tuple[RaidArray, str]]:
             state=", ".join(filter(None, ["not assembled", block.container, state])),
             uuid=values.get("uuid") or values.get("vd guid") or f"{block.uuid}/{title}",
         )
-        slot = values.get("this slot", "").partition(" ")[0]
-        role = f"active {slot}" if slot.isdigit() else "spare" if slot else block.role or "member"
-        found.append((array, role))
+        found.append((array, _find_role(block, values.get("this slot", "").partition(" ")[0])))
     return found
+
+
+def _find_role(block: Superblock, slot: str) -> str:
+    """What the device is in a volume. The slot `?` is that of a spare, or, behind an adapter that hides the serial
+    number, that of a member which mdadm cannot tell from the others."""
+    if slot.isdigit():
+        return f"active {slot}"
+    return "spare" if slot and block.is_told else block.role or "member"
 
 
 def find_subarray(block: Superblock, title: str) -> str:

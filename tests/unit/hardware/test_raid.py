@@ -175,6 +175,18 @@ def test_imsm_members_that_are_not_assembled_are_shown_with_their_volume(golden:
     }
 
 
+def test_a_member_that_mdadm_cannot_tell_by_its_serial_number_is_no_spare(golden: Path) -> None:
+    blocks = parse_examine((golden / "mdadm/imsm-of-no-name.txt").read_text())
+    md = build_md(blocks, [], build_disks("sdc"))
+    assert md is not None
+    told = [(array.name, array.state, array.drives, array.hotspares) for array in md.arrays]
+    assert told == [
+        ("Volume1", "not assembled, IMSM, degraded", ["/dev/sdc"], []),
+        ("Volume2", "not assembled, IMSM, degraded", ["/dev/sdc"], []),
+    ]
+    assert [drive.state for drive in md.drives] == ["member, IMSM"]
+
+
 def test_a_running_volume_is_the_one_of_its_container_and_the_container_is_none(
     golden: Path, tmp_path: Path
 ) -> None:

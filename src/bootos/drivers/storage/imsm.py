@@ -6,6 +6,7 @@ Metadata"; MDADM_NO_MDMON in super-intel and util of mdadm's source). On a machi
 nothing, and volumes that do not run are as their superblocks tell of them.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, p
 METADATA = "imsm"
 NO_MONITOR = {"MDADM_NO_MDMON": "1"}
 _NOT_STARTED = "does not run, and is not started to be looked at"
+_SLOT = re.compile(r"active (\d+)$")
 _SPARE = "00000000:00000000:00000000:00000000"  # the UUID of a spare, which any container may take
 
 
@@ -227,10 +229,10 @@ def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
             if volume.uuid in running or (uuid, find_subarray(newest, title)) in places:
                 continue
             members = tuple(
-                md.Member(node=block.device, role=int(role.removeprefix("active ")))
+                md.Member(node=block.device, role=int(slot[1]) if (slot := _SLOT.match(role)) else None)
                 for block in group
                 for other, role in list_volumes(block)
-                if other.uuid == volume.uuid and role.startswith("active ")
+                if other.uuid == volume.uuid and role != "spare"
             )
             count = newest.volumes[title].get("members", "").partition(" ")[0]
             found.arrays.append(
