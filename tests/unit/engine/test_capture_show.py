@@ -50,6 +50,17 @@ def test_the_drives_alone_show_the_drives_and_which_one_is_dead() -> None:
     assert [drive["state"] for drive in state["drives"]] == ["online", "online", "unusable"]
 
 
+def test_what_arcconf_prints_of_a_controller_one_part_at_a_time_is_one_controller() -> None:
+    said = (GOLDEN / "drivers/raid.adaptec/smartraid-3204-two-arrays.txt").read_text()
+    parts = [f"Controllers found: 1{part}" for part in said.split("Controllers found: 1")[1:]]
+    assert len(parts) == 4
+    files = [RawFile(name=f"{number}.txt", data=part.encode()) for number, part in enumerate(parts)]
+    whole = understand("arcconf", "drivers/raid.adaptec/smartraid-3204-two-arrays.txt")
+    assert understand_tool("arcconf", files).states == whole.states
+    again = understand_tool("arcconf", [*files, *files])
+    assert [len(controller.arrays) for controller in again.inventory.raid] == [2, 2]
+
+
 def test_the_virtual_drives_alone_show_arrays_and_their_members() -> None:
     found = understand("perccli", f"{MEGARAID}/mr9270.vall_show_all.json")
     (controller,) = found.inventory.raid

@@ -15,6 +15,10 @@ _CONFIG = re.compile(
     r"^[ \t]*Logical (?:device|drive) number \d+",
     re.MULTILINE | re.IGNORECASE,
 )
+_PART = re.compile(
+    r"^[ \t]*(Controller|Logical (?:device|drive)|Physical device|Array) information[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _FOUND = re.compile(r"^Controllers found *: *\d+", re.MULTILINE | re.IGNORECASE)
 _LISTED = re.compile(r"^[ \t]*Controller \d+:", re.MULTILINE | re.IGNORECASE)
 _LISTED_LINE = re.compile(r"^[ \t]*(Controller \d+:.*)", re.MULTILINE | re.IGNORECASE)
@@ -59,6 +63,7 @@ def build_arcconf(files: list[RawFile]) -> Scene:
             notes.append(f"{file.name}: it is `arcconf LIST`, which shows no array and no drive: {listed}.")
         else:
             configs.append(file.text)
+    configs = _join_parts(configs)
     if not configs:
         notes.append("`arcconf GETCONFIG 1 AL` is not among the files.")
     elif not statuses:
@@ -77,6 +82,20 @@ def build_arcconf(files: list[RawFile]) -> Scene:
 
     driver = build_driver("raid.adaptec:AdaptecDriver")
     return Scene(answer=answer, programs=("arcconf",), drivers=[driver], notes=notes)
+
+
+def _join_parts(configs: list[str]) -> list[str]:
+    """A text for each controller: what `GETCONFIG n AD`, `LD`, `PD`, ... print apart is of one, as long as no section
+    comes a second time."""
+    joined: list[tuple[set[str], str]] = []
+    for text in configs:
+        sections = {name.lower().replace("drive", "device") for name in _PART.findall(text)}
+        place = next((n for n, (others, _) in enumerate(joined) if sections and not sections & others), None)
+        if place is None:
+            joined.append((sections or {""}, text))
+        else:
+            joined[place] = joined[place][0] | sections, f"{joined[place][1]}\n{text}"
+    return [text for _, text in joined]
 
 
 def build_mvcli(files: list[RawFile]) -> Scene:
