@@ -61,6 +61,16 @@ def test_what_arcconf_prints_of_a_controller_one_part_at_a_time_is_one_controlle
     assert [len(controller.arrays) for controller in again.inventory.raid] == [2, 2]
 
 
+@pytest.mark.parametrize("name", ["building", "degraded", "levels", "read-only", "imsm", "imsm-failed"])
+def test_mdstat_without_indentation_says_what_it_says_with_it(name: str) -> None:
+    said = (GOLDEN / f"drivers/raid.mdadm/{name}/mdstat.txt").read_text()
+    bare = "\n".join(line.strip() for line in said.splitlines())
+    whole, trimmed = (
+        understand_tool("mdstat", [RawFile(name="mdstat", data=text.encode())]) for text in (said, bare)
+    )
+    assert (trimmed.states, format_understood(trimmed)) == (whole.states, format_understood(whole))
+
+
 def test_the_virtual_drives_alone_show_arrays_and_their_members() -> None:
     found = understand("perccli", f"{MEGARAID}/mr9270.vall_show_all.json")
     (controller,) = found.inventory.raid
@@ -111,6 +121,18 @@ def test_an_open_suite_0_is_a_finding() -> None:
     assert found.inventory.bmc is not None
     assert found.inventory.bmc.suite_0_open
     assert any("cipher suite 0 is open" in note for note in found.notes)
+
+
+def test_users_of_older_releases_of_ipmitool_have_no_flag_in_their_privilege() -> None:
+    head = "ID  Name             {}Callin  Link Auth  IPMI Msg   Channel Priv Limit\n"
+    older = (
+        head.format("Enabled ") + "2   root             true    true    true       true       ADMINISTRATOR\n"
+    )
+    newer = head.format("") + "4   true             true    false      true       OPERATOR\n"
+    for table, right in ((older, (2, "root", "ADMINISTRATOR")), (newer, (4, "true", "OPERATOR"))):
+        found = understand_tool("ipmitool-user", [RawFile(name="users", data=table.encode())])
+        users = found.states["oob.ipmi"]["users"]
+        assert [(user["slot"], user["name"], user["privilege"]) for user in users] == [right]
 
 
 def test_users_are_read_as_a_table_and_as_csv() -> None:
