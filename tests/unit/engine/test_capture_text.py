@@ -125,6 +125,22 @@ def test_a_disk_of_a_flat_list_without_parents_holds_its_partitions() -> None:
     assert "On which disks dm-0 (mpath)" in said
 
 
+def test_sizes_of_partitions_count_the_sectors_of_their_disk() -> None:
+    part = {
+        "node": "/dev/sda1",
+        "start": 256,
+        "size": 1280000,
+        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+    }
+    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
+    said = json.dumps({"partitiontable": {**table, "partitions": [part]}}).encode()
+    told = format_understood(understand_tool("lsblk", [RawFile(name="sfdisk.json", data=said)]))
+    assert [line.split() for line in told if "/dev/sda" in line] == [
+        ["/dev/sda", "26.8", "GB"],
+        ["/dev/sda1", "5.24", "GB"],
+    ]
+
+
 def test_of_what_wipefs_alone_lists_no_size_is_known() -> None:
     said = " ".join(tell_disks("wipefs").split())
     assert "512 B" not in said and "/dev/sda size unknown" in said

@@ -101,7 +101,7 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
             "size": max([last, *ends]) * sector_bytes,
             "children": [
                 {"name": str(part.get("node")).rpartition("/")[2], "path": str(part.get("node")), "type": "part",
-                 "size": (find_number(part.get("size")) or 0) * sector_bytes}
+                 "log-sec": sector_bytes, "size": (find_number(part.get("size")) or 0) * sector_bytes}
                 for part in parts
             ],
         }  # fmt: skip
