@@ -244,10 +244,12 @@ def show_text(tool: str, *values: dict[str, Any]) -> Understood:
 def test_disks_of_which_lsblk_says_no_size_are_shown() -> None:
     row = {"name": "/dev/sda", "model": "MTFDDAV240TDU", "serial": "S1", "rev": "2B6Q", "tran": "sata"}
     other = {"name": "sdb", "size": "465.8G", "type": "disk", "rota": "1", "serial": "S2"}
-    found = show_text("lsblk", {"blockdevices": [row, other]})
+    third = {"name": "sdc", "size": "465,8G", "type": "disk", "serial": "S3"}  # as in German
+    found = show_text("lsblk", {"blockdevices": [row, other, third]})
     assert [(disk.path, disk.serial, disk.size_bytes) for disk in found.inventory.disks] == [
         ("/dev/sda", "S1", 0),
         ("/dev/sdb", "S2", int(465.8 * 1024**3) // 512 * 512),
+        ("/dev/sdc", "S3", int(465.8 * 1024**3) // 512 * 512),
     ]
     assert any("says no size of /dev/sda" in note for note in found.notes)
 

@@ -178,8 +178,8 @@ def _find_parent(row: dict[str, Any]) -> str:
 
 
 def _parse_short(text: str) -> int:
-    """`465.8G`, as lsblk prints without -b: of 1024."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*+([KMGTP]?)i?B?\s*", text)
+    """`465.8G`, as lsblk prints without -b: of 1024; `465,8G` in other languages."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*+([KMGTP]?)i?B?\s*", text.replace(",", "."))
     return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " ")) if found else 0
 
 
