@@ -241,6 +241,18 @@ def show_text(tool: str, *values: dict[str, Any]) -> Understood:
     )
 
 
+@pytest.mark.parametrize("path", ["Systems/1/BIOS", "systems/1/bios/", "Systems/437XR1138R2/Bios"])
+def test_a_single_resource_is_found_however_its_path_is_written(path: str) -> None:
+    bios = {
+        "@odata.id": f"/redfish/v1/{path}",
+        "@odata.type": "#Bios.v1_0_6.Bios",
+        "Attributes": {"ProcTurboMode": "Enabled"},
+    }
+    found = show_text("redfish", bios)
+    (setting,) = found.states["bios.redfish"]["settings"]
+    assert (setting["name"], setting["current"]) == ("ProcTurboMode", "Enabled")
+
+
 def test_disks_of_which_lsblk_says_no_size_are_shown() -> None:
     row = {"name": "/dev/sda", "model": "MTFDDAV240TDU", "serial": "S1", "rev": "2B6Q", "tran": "sata"}
     other = {"name": "sdb", "size": "465.8G", "type": "disk", "rota": "1", "serial": "S2"}

@@ -36,6 +36,16 @@ _COLLECTIONS = (
     "ethernetinterfaces",
 )  # fmt: skip
 
+# What the link to a resource is called, however its path is written (`/BIOS` of DMTF's mockups, `/bios` of iLO 4).
+_KEYS = {
+    key.lower(): key
+    for key in (
+        "Systems", "Managers", "Chassis", "Registries", "AccountService", "Accounts", "Roles", "UpdateService",
+        "FirmwareInventory", "SoftwareInventory", "EthernetInterfaces", "Bios", "SecureBoot", "BootOptions", "Power",
+        "NetworkProtocol", "HostInterfaces",
+    )
+}  # fmt: skip
+
 
 def build_scene(files: list[RawFile]) -> Scene:
     """What the service of these resources is."""
@@ -169,7 +179,7 @@ def _link(body: dict[str, Any], above: str, here: str, name: str, *, is_made: bo
         if isinstance(members, list) and is_made:
             members.append(link)
     elif is_made:
-        body.setdefault(name, link)
+        body.setdefault(_KEYS.get(name.lower(), name), link)
 
 
 def _add_system(inventory: Inventory, resources: dict[str, dict[str, Any]]) -> list[str]:
