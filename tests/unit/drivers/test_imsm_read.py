@@ -83,10 +83,10 @@ def test_a_member_that_mdadm_cannot_tell_by_its_serial_number_is_in_its_volumes(
     machine = Machine(run=run, root=tmp_path)
     machine.only_looks = True
     found = read_containers(machine, ["/dev/sdc"])
-    assert {array.name: (array.drive_count, array.nodes) for array in found.arrays} == {
-        "Volume1": (2, {"/dev/sdc"}),
-        "Volume2": (2, {"/dev/sdc"}),
-    }
+    assert [(array.name, array.drive_count, sorted(array.nodes)) for array in found.arrays] == [
+        ("Volume1", 2, ["/dev/sdc"]),
+        ("Volume2", 2, ["/dev/sdc"]),
+    ]
 
 
 def test_the_kernel_says_which_container_a_volume_is_in() -> None:
