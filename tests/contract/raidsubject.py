@@ -225,6 +225,7 @@ EXAMINE = {
     "hardware/mdadm/examine": Held(1, 2, 3, 3),
     "hardware/mdadm/ddf": Held(1, 1, 1, 1),
     "hardware/mdadm/imsm": Held(1, 1, 4, 3),
+    "hardware/mdadm/imsm-of-no-name": Held(1, 2, 1, 2),
     "drivers/raid.mdadm/imsm/examine": Held(1, 2, 1, 2),
     "drivers/raid.mdadm/imsm-failed/examine": Held(1, 1, 2, 2),
     "drivers/raid.mdadm/imsm-spare/examine": Held(1, 2, 3, 4),
