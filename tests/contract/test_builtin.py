@@ -90,8 +90,8 @@ def test_no_driver_is_imported_to_find_out_which_take_a_machine() -> None:
     assert set(done.stdout.split()) == {
         "bootos.drivers.builtin",
         "bootos.drivers.contract",
-        "bootos.drivers.listed",
         "bootos.drivers.look",
+        "bootos.drivers.raidsection",
         "bootos.drivers.registry",
     }
 

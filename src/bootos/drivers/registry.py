@@ -13,7 +13,7 @@ import msgspec
 
 from bootos.drivers.builtin import BUILTIN
 from bootos.drivers.contract import Driver, Match
-from bootos.drivers.listed import ListedDriver, narrow
+from bootos.drivers.raidsection import SectionDriver, narrow
 from bootos.errors import BootosError, Problem
 from bootos.template.model import Template
 from bootos.template.raid import list_sections
@@ -118,8 +118,8 @@ def choose_drivers(
         if f"extra.{name}" not in sections
     ]
     for section in sorted(sections, key=_find_rank):
-        if is_listed and section == RAID:
-            listed, told = _choose_listed(installed, inventory, template)
+        if section == RAID:
+            listed, told = _choose_for_raid(installed, inventory, template)
             chosen += listed
             problems += told
             continue
@@ -129,10 +129,10 @@ def choose_drivers(
     return chosen, problems
 
 
-def _choose_listed(
+def _choose_for_raid(
     installed: Sequence[Driver], inventory: Inventory, template: Template
 ) -> tuple[list[Chosen], list[Problem]]:
-    """The drivers of a list of `raid` sections, in its order; each is asked with its own section alone."""
+    """The drivers of the sections of `raid`, in their order; each is asked with its own section alone."""
     chosen: list[Chosen] = []
     problems: list[Problem] = []
     for at, section in list_sections(template.raid):
@@ -140,7 +140,7 @@ def _choose_listed(
         drivers = [driver for driver in installed if driver.section == RAID and driver.wants(asked)]
         found, problem = _choose(RAID, drivers, inventory, asked, at)
         if found is not None:
-            driver: Any = ListedDriver(found.driver, at, section)
+            driver: Any = SectionDriver(found.driver, at)
             chosen.append(Chosen(driver=driver, reason=found.reason))
         problems += [problem] if problem else []
     return chosen, problems

@@ -1,6 +1,6 @@
 from typing import Any
 
-from bootos.drivers.contract import Action, Forecast, Machine, Match, Planned
+from bootos.drivers.contract import Action, ArrayForecast, Driver, Forecast, Machine, Match, Planned
 from bootos.drivers.registry import choose_drivers, load_drivers, match_drivers
 from bootos.template.check import read_template
 from bootos.template.model import Template
@@ -44,6 +44,7 @@ def build_template(**parts: Any) -> Template:
     return template
 
 
+SCRATCH = {"select": {"array": "scratch"}, "partitions": [{"name": "a", "size": "rest"}], "wipe": True}
 RAID = {"arrays": [{"name": "os", "level": 1, "drives": "0,1"}]}
 WHOLE = build_template(
     raid=RAID,
@@ -123,6 +124,54 @@ def test_each_section_of_a_list_has_its_driver_in_the_order_of_the_list() -> Non
     assert [(problem.path, problem.hint) for problem in problems] == [
         ("raid[2].driver", "usable here: raid.one, raid.two, raid.mdadm")
     ]
+
+
+class Found(Controller):
+    """It finds an array called `scratch`; with `is_deleted`, its plan deletes it."""
+
+    def __init__(self, name: str, *, is_deleted: bool = False) -> None:
+        super().__init__(name, 10)
+        self.is_deleted = is_deleted
+
+    def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
+        forecast.arrays["scratch"] = build_array(f"/dev/{self.name}")
+        if self.is_deleted:
+            del forecast.arrays["scratch"]
+        return Planned()
+
+
+def build_array(device: str, *, exists: bool = True) -> ArrayForecast:
+    return ArrayForecast(name="scratch", device=device, size_bytes=1, exists=exists)
+
+
+def plan_raid(template: Template, drivers: list[Driver], forecast: Forecast) -> list[str]:
+    """The paths of the problems that the drivers of `raid` have with the template, planned one after the other."""
+    chosen, _ = choose_drivers(build_inventory(), template, drivers)
+    plans = [choice.driver.plan(None, template, {}, forecast) for choice in chosen]
+    return [problem.path for planned in plans for problem in planned.problems]
+
+
+def test_a_namespace_that_the_template_names_is_not_an_array_of_that_name_which_is_there() -> None:
+    """Else the disk that a person allowed to be wiped would be another one."""
+    namespace = {"name": "scratch", "size": "rest"}
+    for raid in (RAID, [{**RAID, "driver": "raid.one"}]):
+        template = build_template(
+            raid=raid, nvme=[{"select": {"serial": "S1"}, "namespaces": [namespace]}], disks=[SCRATCH]
+        )
+        forecast = Forecast(arrays={"scratch": build_array("/dev/nvme/scratch", exists=False)})
+        assert plan_raid(template, [Found("raid.one")], forecast) == []
+        assert forecast.arrays["scratch"].device == "/dev/nvme/scratch"
+
+
+def test_a_name_that_two_drivers_found_means_neither_until_one_of_them_is_deleted() -> None:
+    sections = [{"driver": "raid.one", "hotspares": "7"}, {"driver": "raid.two", "clear": True}]
+    template = build_template(raid=sections, disks=[SCRATCH])
+    assert plan_raid(template, [Found("raid.one"), Found("raid.two")], Forecast()) == [
+        "disks[0].select.array"
+    ]
+    forecast = Forecast()
+    assert plan_raid(template, [Found("raid.one"), Found("raid.two", is_deleted=True)], forecast) == []
+    assert forecast.arrays["scratch"].device == "/dev/raid.one"
 
 
 def test_an_empty_list_of_sections_asks_for_nothing() -> None:

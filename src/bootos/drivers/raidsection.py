@@ -1,7 +1,7 @@
-"""A driver that carries out one section of a template whose `raid` is a list.
+"""A driver that carries out one section of `raid`: all of it, or one of a list.
 
-It is asked as ever, with a template that has this section alone; what it says of `raid.arrays[0]` is then said of
-`raid[1].arrays[0]`. Made by `registry.choose_drivers`.
+It is asked with a template that has this section alone; what it says of `raid.arrays[0]` is said of `raid[1].arrays[0]`
+where that is the section's place. Made by `registry.choose_drivers`.
 """
 
 import re
@@ -22,22 +22,22 @@ def narrow(template: Template, section: Raid | None) -> Template:
     return msgspec.structs.replace(template, raid=section)
 
 
-class ListedDriver:
-    """The driver of the section at `at` (`raid[1]`); all but its planning is the driver's own."""
+class SectionDriver:
+    """The driver of the section at `at` (`raid`, `raid[1]`); all but its planning is the driver's own."""
 
-    def __init__(self, driver: Driver, at: str, section: Raid) -> None:
+    def __init__(self, driver: Driver, at: str) -> None:
         self._driver = driver
         self._at = at
-        self._section = section
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._driver, name)
 
     def plan(self, state: Any, template: Template, secrets: dict[str, str], forecast: Forecast) -> Planned:
         """What the driver plans for its section, with the places of the whole template."""
+        section = dict(list_sections(template.raid))[self._at]
         arrays, taken = dict(forecast.arrays), set(forecast.taken)
-        planned = self._driver.plan(state, narrow(template, self._section), secrets, forecast)
-        problems = self._settle_names(template, arrays, forecast)
+        planned = self._driver.plan(state, narrow(template, section), secrets, forecast)
+        problems = self._settle_names(template, section, arrays, forecast)
         for device in forecast.taken.keys() - taken:
             forecast.taken[device] = self._tell(forecast.taken[device])
         return Planned(
@@ -47,11 +47,11 @@ class ListedDriver:
         )
 
     def _settle_names(
-        self, template: Template, before: dict[str, ArrayForecast], forecast: Forecast
+        self, template: Template, section: Raid, before: dict[str, ArrayForecast], forecast: Forecast
     ) -> list[Problem]:
-        """An array of an earlier section's driver may have the name of one of this driver's: the name means the one
-        that the template has. When it has neither, a disk cannot be selected by it."""
-        own = {array.name for array in self._section.arrays}
+        """A namespace, or an array of an earlier section's driver, may have the name of one of this driver's arrays:
+        the name means the one that the template has. When it has neither, a disk cannot be selected by it."""
+        own = {array.name for array in section.arrays}
         wanted = {array.name for _, section in list_sections(template.raid) for array in section.arrays}
         wanted |= {item.name for drive in template.nvme for item in drive.namespaces if item.name is not None}
         problems = Problems()
