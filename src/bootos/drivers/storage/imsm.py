@@ -6,7 +6,6 @@ Metadata"; MDADM_NO_MDMON in super-intel and util of mdadm's source). On a machi
 nothing, and volumes that do not run are as their superblocks tell of them.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,12 +13,11 @@ import msgspec
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage import md, mdread
 from bootos.drivers.storage.settle import settle
-from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine
+from bootos.hardware.mdexamine import Superblock, list_parts, parse_examine
 
 METADATA = "imsm"
 NO_MONITOR = {"MDADM_NO_MDMON": "1"}
 _NOT_STARTED = "does not run, and is not started to be looked at"
-_SLOT = re.compile(r"active (\d+)$")
 _SPARE = "00000000:00000000:00000000:00000000"  # the UUID of a spare, which any container may take
 
 
@@ -77,9 +75,7 @@ def read_subarrays(machine: Machine, nodes: Iterable[str]) -> dict[str, str]:
     blocks = [block for block in _read_superblocks(machine, nodes).values() if block.volumes]
     if not blocks:
         return {}
-    newest = _find_newest(blocks)
-    listed = zip(list_volumes(newest), newest.volumes, strict=True)
-    return {array.uuid or "": find_subarray(newest, title) for (array, _), title in listed}
+    return {part.volume.uuid or "": part.subarray for part in list_parts(_find_newest(blocks))}
 
 
 def _read_superblocks(machine: Machine, nodes: Iterable[str]) -> dict[str, Superblock]:
@@ -93,7 +89,8 @@ def _read_superblocks(machine: Machine, nodes: Iterable[str]) -> dict[str, Super
 
 def _find_names(blocks: Iterable[Superblock]) -> dict[str, str]:
     """The names of volumes by their UUIDs."""
-    return {array.uuid or "": array.name for block in blocks for array, _ in list_volumes(block)}
+    volumes = [part.volume for block in blocks for part in list_parts(block)]
+    return {volume.uuid or "": volume.name for volume in volumes}
 
 
 def _find_newest(blocks: Sequence[Superblock]) -> Superblock:
@@ -138,12 +135,11 @@ def _start_volumes(
     own = [blocks[member.node] for member in entry.members if member.node in blocks]
     if not own:
         return
-    newest = _find_newest(own)
     entries = mdread.read_mdstat(machine)
     running = {other.subarray for other in entries if other.container == entry.name and other.active}
-    for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
-        number = find_subarray(newest, title)
-        if number in running:
+    for part in list_parts(_find_newest(own)):
+        volume = part.volume
+        if part.subarray in running:
             continue
         if machine.only_looks:
             found.notes.append(f"Intel RAID array {volume.name!r} {_NOT_STARTED}")
@@ -167,7 +163,7 @@ def _start_volumes(
             f"Intel RAID array {volume.name!r} cannot be started: {mdread.tell_refusal(done.stderr or done.stdout)}"
         )
         for other in mdread.read_mdstat(machine):
-            if (other.container, other.subarray) == (entry.name, number):
+            if (other.container, other.subarray) == (entry.name, part.subarray):
                 machine.run(["mdadm", "--stop", f"/dev/{other.name}"], check=False)
 
 
@@ -224,17 +220,16 @@ def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
     for block in blocks.values():
         groups.setdefault(block.uuid, []).append(block)
     for uuid, group in groups.items():
-        newest = _find_newest(group)
-        for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
-            if volume.uuid in running or (uuid, find_subarray(newest, title)) in places:
+        for part in list_parts(_find_newest(group)):
+            volume = part.volume
+            if volume.uuid in running or (uuid, part.subarray) in places:
                 continue
             members = tuple(
-                md.Member(node=block.device, role=int(slot[1]) if (slot := _SLOT.match(role)) else None)
+                md.Member(node=block.device, role=other.slot)
                 for block in group
-                for other, role in list_volumes(block)
-                if other.uuid == volume.uuid and role != "spare"
+                for other in list_parts(block)
+                if other.volume.uuid == volume.uuid and other.role != "spare"
             )
-            count = newest.volumes[title].get("members", "").partition(" ")[0]
             found.arrays.append(
                 md.Array(
                     name=volume.name,
@@ -242,10 +237,10 @@ def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
                     node="",
                     uuid=volume.uuid or "",
                     level=volume.level or "",
-                    drive_count=int(count) if count.isdigit() else len(members),
+                    drive_count=len(members) if part.member_count is None else part.member_count,
                     metadata=METADATA,
                     members=members,
                     container=uuid,
-                    subarray=find_subarray(newest, title),
+                    subarray=part.subarray,
                 )
             )
