@@ -21,7 +21,7 @@ STANDSTILL_S = 60.0
 RESETS_MAX = 3  # of one power-on: what does not load then has another reason
 # In this time. The slowest card that loads moves some 100 KiB/s; what is sent again, some packets a minute.
 MOVES_BYTES = 64 * 1024
-_LOADS = re.compile(r"Loading http://\S+$|Loading http://.*\.\.\.$")
+_LOADS = re.compile(r"Loading http://\S+$")
 
 
 class LoadWatch:
