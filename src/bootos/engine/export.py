@@ -54,6 +54,8 @@ def build_template(
                 taken[section] = driver.name
     if raid:
         document["raid"] = build_raid(raid, inventory, notes)
+        if not document["raid"]:
+            del document["raid"]
     secrets = sorted(set(find_references(document)))
     notes += [f"store the secret {name!r}: bootos secret set {name}" for name in secrets]
     return document, notes
@@ -83,7 +85,7 @@ def build_raid(
         part = {**parts[name], "arrays": [array for array in arrays if taken[array["name"]] == name]}
         part = {key: value for key, value in part.items() if value}
         listed += [{"driver": name, **part}] if part else []
-    return listed if len(listed) > 1 else listed[0]
+    return listed if len(listed) > 1 else listed[0] if listed else {}
 
 
 def build_name(inventory: Inventory) -> str:

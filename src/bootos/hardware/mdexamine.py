@@ -25,7 +25,7 @@ class Superblock:
         self.device = device
         self.values: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}
-        self.is_told = False  # of a container: mdadm knows it by its serial number, and tells of it first
+        self.is_told = False  # of a container: mdadm knows it by its serial number
 
     @property
     def container(self) -> str:
@@ -73,7 +73,8 @@ def _keep(block: Superblock, values: dict[str, str], line: str) -> dict[str, str
     """Take a line of values. Returns the values that the next lines belong to."""
     key, colon, value = (part.strip() for part in line.partition(" : "))
     if colon and _DISK.match(key):
-        block.is_told = block.is_told or not block.volumes
+        # one without a number is the device itself, which is a spare
+        block.is_told = block.is_told or not block.volumes or not any(letter.isdigit() for letter in key)
         values = {}  # the disks of the container, which say nothing of its volumes
     if colon and (found := _NUMBERED.match(key)):
         block.volumes.setdefault(found[2], {}).setdefault(found[1].strip().lower(), value)

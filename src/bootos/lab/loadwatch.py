@@ -19,7 +19,8 @@ from bootos.waiting import CLOCK
 LOOK_EVERY_S = 10.0
 STANDSTILL_S = 60.0
 RESETS_MAX = 3  # of one power-on: what does not load then has another reason
-# In this time. The slowest card that loads moves some 100 KiB/s; what is sent again, some packets a minute.
+# Of the recording in this time, which keeps the first qemu.CAPTURE_BYTES of a packet. The slowest card that loads
+# (rtl8139, 50 kB/s) makes some 600 KiB; what is sent again, some packets.
 MOVES_BYTES = 64 * 1024
 _LOADS = re.compile(r"Loading http://\S+$")
 
@@ -34,7 +35,7 @@ class LoadWatch:
 
     def look(self, now_s: float, words: str, size_bytes: int) -> bool:
         """Whether the machine is to be reset. `now_s`: seconds of any clock; `words`: the last ones of its serial line;
-        `size_bytes`: how much its boot card has sent and received, as recorded."""
+        `size_bytes`: the size of the recording of what its boot card has sent and received."""
         moves = size_bytes - self._size_bytes >= MOVES_BYTES or size_bytes < self._size_bytes
         if self._since_s is None or moves or words != self._words or _LOADS.search(words) is None:
             self._since_s, self._words, self._size_bytes = now_s, words, size_bytes

@@ -259,3 +259,13 @@ def test_every_neutral_name_is_known_for_at_least_three_vendors() -> None:
 
 def test_the_page_of_bios_settings_is_what_the_data_says() -> None:
     assert PAGE.read_text() == build_page(), "python -m bootos.drivers.bios.namespage > docs/bios-settings.md"
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_a_switch_whose_name_says_off_is_neither_read_nor_turned(current: bool) -> None:
+    settings = [
+        Setting(name="ProcessorHyperThreadingDisable", type="boolean", current=current, default=not current)
+    ]
+    wanted, problems = resolve_bios(Bios(hyperthreading="enabled"), settings, "huawei")
+    assert wanted == [] and "whether true means enabled is not known" in problems[0].message
+    assert export_bios(settings, "huawei") == {"vendor": {"ProcessorHyperThreadingDisable": current}}

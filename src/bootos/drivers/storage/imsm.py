@@ -122,7 +122,7 @@ def _start_containers(
             found.started = True
             continue
         mdread.stop_leftovers(machine, set(nodes))
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split()) or "mdadm does not say why"
+        said = mdread.tell_refusal(done.stderr or done.stdout)
         found.notes.append(f"Intel RAID (IMSM) on {', '.join(nodes)} cannot be started: {said}")
         found.containers.append(Container(uuid=uuid, members=tuple(nodes)))
     if loose and (len(groups) != 1 or running or machine.only_looks):

@@ -171,8 +171,8 @@ def _start_inactive(
 
 
 def tell_refusal(said: str) -> str:
-    """Why mdadm did not start an array, in its own words. It says nothing of an array that lacks no drive and was not
-    whole when it was last written: the kernel does not start that either."""
+    """Why mdadm did not start an array or a container, in its own words. It says nothing of an array that lacks no
+    drive and was not whole when it was last written: the kernel does not start that either."""
     lines = (line.removeprefix("mdadm:").strip() for line in said.splitlines())
     return (
         "; ".join(filter(None, lines)) or "drives are missing, or were not up to date when the power failed"

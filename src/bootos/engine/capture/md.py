@@ -12,8 +12,10 @@ from bootos.wire.inventory import Inventory
 
 _EXAMINED = re.compile(r"^(/\S.*):[ \t]*$", re.MULTILINE)
 _MEMBER = re.compile(r"^[ \t]*(Array UUID|UUID|Raid Level|Magic) : ", re.MULTILINE | re.IGNORECASE)
-# An array's line, and those below it up to the next array's: on their way here they may have lost their indentation.
-_BODY = re.compile(r"^(md[^ :]*) : (.*(?:\n(?!md[^ :]* : |unused devices|Personalities).*)*)", re.MULTILINE)
+# An array's line, and those below it up to an empty one or the next array's: their indentation may be lost.
+_BODY = re.compile(
+    r"^(md[^\s:]*) : (.*(?:\n(?!md[^\s:]* : |unused devices|Personalities)[ \t]*\S.*)*)", re.MULTILINE
+)
 _DEVICES = re.compile(r"\[(\d+)/(\d+)\] \[[U_]+\]")
 
 

@@ -146,10 +146,11 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
     made, linked = set[str](), set[str]()
 
     def find(path: str) -> dict[str, Any]:
-        place = lower.setdefault(normalize_path(path), path)
+        key = normalize_path(path)
+        place = lower.setdefault(key, path)
         if place not in whole:
             whole[place] = {_ODATA: place}
-            made.add(place)
+            made.add(key)
         return whole[place]
 
     if not any(path.startswith(f"{ROOT}/systems/") for path in lower):
@@ -161,10 +162,11 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
             continue
         for count in range(len(parts) - 1, 2, -1):
             above, here = "/".join(parts[:count]), "/".join(parts[: count + 1])
-            if here in linked:
+            if normalize_path(here) in linked:
                 break
-            linked.add(here)
-            _link(find(above), above, here, parts[count], is_made=above in made)
+            linked.add(normalize_path(here))
+            body = find(above)
+            _link(body, above, here, parts[count], is_made=normalize_path(above) in made)
     find(ROOT)
     return whole
 
