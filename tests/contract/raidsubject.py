@@ -108,6 +108,7 @@ ADAPTEC = {
     "serveraid-8i": Held(1, 2, 6, 12),  # both arrays lie on all six drives, each of which is listed twice
     "serveraid-8k-l-spanned": Held(1, 1, 6, 6),
     "serveraid-8k": Held(1, 1, 2, 2),
+    "serveraid-8k-raid6": Held(1, 1, 0, 0),  # the drives are not printed
     "smartraid-3154": Held(1, 2, 14, 14),
     "smartraid-3204-empty": Held(1, 0, 8, 0),
     "smartraid-3204-two-arrays": Held(1, 2, 8, 6),
@@ -224,6 +225,7 @@ EXAMINE = {
     "hardware/mdadm/examine": Held(1, 2, 3, 3),
     "hardware/mdadm/ddf": Held(1, 1, 1, 1),
     "hardware/mdadm/imsm": Held(1, 1, 4, 3),
+    "hardware/mdadm/imsm-of-no-name": Held(1, 2, 1, 2),
     "drivers/raid.mdadm/imsm/examine": Held(1, 2, 1, 2),
     "drivers/raid.mdadm/imsm-failed/examine": Held(1, 1, 2, 2),
     "drivers/raid.mdadm/imsm-spare/examine": Held(1, 2, 3, 4),

@@ -185,6 +185,11 @@ def test_of_two_arrays_with_one_name_an_export_has_the_first(rig: RaidRig) -> No
     assert (planned.problems, planned.actions) == ([], [])
 
 
+def test_drivers_that_have_nothing_to_say_export_no_section() -> None:
+    parts: dict[str, dict[str, Any]] = {"raid.a": {"arrays": []}, "raid.b": {"arrays": []}}
+    assert build_raid(parts, Inventory(collected_at=""), []) == {}
+
+
 def test_software_raid_is_exported_beside_no_controller() -> None:
     notes: list[str] = []
     parts = {"raid.mdadm": {"arrays": [{"name": "soft"}]}, "raid.mvcli": {"arrays": [{"name": "os"}]}}

@@ -97,6 +97,26 @@ def test_after_a_reboot_the_arrays_are_looked_at_read_only_and_nothing_is_planne
     assert all("--readonly" in call for call in changing)
 
 
+@pytest.mark.parametrize(("level", "drives"), [(1, "0,1"), (5, "0-2"), (6, "0-3"), (10, "0-3")])
+def test_an_array_that_is_still_synchronised_for_the_first_time_starts_again_after_a_power_cut(
+    fake: StorageMachine, level: int, drives: str
+) -> None:
+    template, inventory = build_array(level=level, drives=drives), fake.build_inventory()
+    apply(template, fake.machine, inventory)
+    fake.cut_power()
+    again = plan(template, fake.machine, inventory)
+    assert (again.actions, again.problems) == ([], [])
+    assert again.notes == [f"array 'os' is as wanted: RAID {level}"]
+
+
+def test_mdadm_says_itself_why_an_array_is_not_started(fake: StorageMachine) -> None:
+    template, inventory = build_array(), fake.build_inventory()
+    apply(template, fake.machine, inventory)
+    fake.restart()
+    fake.arrays[0].half = True
+    assert plan(template, fake.machine, inventory).notes[0].endswith("cannot be started: not enough members")
+
+
 def test_an_array_that_was_started_read_only_is_made_writable_before_it_is_written(
     fake: StorageMachine,
 ) -> None:

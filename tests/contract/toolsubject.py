@@ -19,12 +19,14 @@ from bootos.drivers.nvme.namespace import parse_created, parse_namespace_list
 from bootos.drivers.oob.bmc import parse_access, parse_enabled, parse_lan, parse_users
 from bootos.drivers.storage.lsblk import parse_lsblk
 from bootos.drivers.storage.read import parse_sfdisk, parse_wipefs
+from bootos.engine.capture.block import build_lsblk
+from bootos.engine.capture.source import RawFile
 from bootos.hardware.bmc import add_lan, parse_lan_channels, parse_maker, parse_mc_info
 from bootos.hardware.bmccipher import parse_ciphers
 from bootos.hardware.health import parse_nvme_log, parse_smartctl
 from bootos.hardware.lldp import parse_networkctl_lldp
 from bootos.hardware.nic import parse_ethtool_info
-from bootos.process import ToolError
+from bootos.process import Command, ToolError
 from bootos.wire.inventory import Bmc
 
 # Goldens that are no output of a tool, or are tried in another way.
@@ -204,6 +206,12 @@ def list_sizes(text: str) -> Any:
     }
 
 
+def list_flat(text: str) -> Any:
+    """Those of a list without a tree, as a capture understands them."""
+    answer = build_lsblk([RawFile(name="lsblk.json", data=text.encode())]).answer(Command(["lsblk"]))
+    return list_sizes(answer or '{"blockdevices": []}')
+
+
 def list_drives() -> Iterator[Subject]:
     for name, ways in {"hdparm-frozen": 3, "hdparm-sandisk-extreme": 4}.items():
         yield Subject(
@@ -233,6 +241,8 @@ def list_drives() -> Iterator[Subject]:
     yield Subject("nvme", golden, lambda text: [parse_created(text)], same, [28], vary_text(NOTHING))
     at = "drivers/disk.partition/nine-disks"
     yield Subject("lsblk", f"{at}/lsblk.json", list_sizes, len, 25, bare)
+    flat = "drivers/disk.partition/flat-list/lsblk.json"
+    yield Subject("lsblk", flat, list_flat, len, 15, vary_json())
     for name, number in {"wipefs": 9, "wipefs-md126": 5}.items():
         yield Subject("wipefs", f"{at}/{name}.json", parse_wipefs, len, number, bare)
     for name, number in {"sfdisk-md126": 4, "sfdisk-nvme1n1": 3, "sfdisk-sdc": 2}.items():

@@ -102,10 +102,10 @@ def choose_drivers(
     no driver takes, a tie, a driver asked for by name that is not there. `drivers` replaces the installed ones.
     """
     installed = load_drivers() if drivers is None else drivers
-    is_listed = isinstance(template.raid, list)
-    sections: dict[str, list[Driver]] = {RAID: []} if is_listed else {}
+    rest = narrow(template, None)  # each section of `raid` is asked for by itself
+    sections: dict[str, list[Driver]] = {RAID: []}
     for driver in installed:
-        if driver.wants(narrow(template, None) if is_listed else template):
+        if driver.section != RAID and driver.wants(rest):
             sections.setdefault(driver.section, []).append(driver)
     chosen: list[Chosen] = []
     problems: list[Problem] = [

@@ -86,7 +86,7 @@ def build_raid(
         part = {**parts[name], "arrays": [array for array in arrays if taken[array["name"]] == name]}
         part = {key: value for key, value in part.items() if value}
         listed += [{"driver": name, **part}] if part else []
-    return listed if len(listed) != 1 else listed[0]
+    return listed if len(listed) > 1 else listed[0] if listed else {}
 
 
 def build_name(inventory: Inventory) -> str:

@@ -13,6 +13,7 @@ _RULE = re.compile(r"^-{5,}$")
 _SECTION = re.compile(
     r"^(controller|array|logical device|logical drive|physical device|maxcache) information$", re.I
 )
+_SECTION_RULE = 70  # characters; those of the parts of sections have 67 at most
 # A section of any other name, like `maxCache 3.0 information`: what is in it belongs to nothing that is read.
 _OTHER_SECTION = re.compile(r"^\w[\w .,/()-]{0,60} information$", re.IGNORECASE)
 # The parts of a section whose keys are read with it. Others (batteries, sensors, PHYs) have keys of their own.
@@ -62,6 +63,12 @@ def _is_rule(line: str) -> bool:
     return _RULE.match(line.strip()) is not None
 
 
+def _is_below_short_rule(before: Sequence[str]) -> bool:
+    """Whether the title is that of a part of a section: where the indentation was lost, the rule before it tells."""
+    rule = next((line.strip() for line in reversed(before) if _is_rule(line)), None)
+    return rule is not None and len(rule) < _SECTION_RULE
+
+
 class _Reader:
     """Takes the lines of one controller, in order."""
 
@@ -74,13 +81,13 @@ class _Reader:
     def read(self, raw: str, before: Sequence[str], after: Sequence[str]) -> None:
         """Take one line, with the lines around it."""
         line, part = raw.strip(), self.part
-        is_indented = raw[:1].isspace()
+        is_inside = raw[:1].isspace() or _is_below_short_rule(before)
         is_ruled = any(map(_is_rule, before[-1:]))
         if title := _SECTION.match(line):
             self._begin(title[1].lower())
             if self.section == "controller":
                 self._open("controller")
-        elif not is_indented and _OTHER_SECTION.match(line) and any(_RULE.match(other) for other in before):
+        elif not is_inside and _OTHER_SECTION.match(line) and any(map(_is_rule, before)):
             self._begin("")
         elif found := _VOLUME.match(line):
             self._begin("logical device")
@@ -93,9 +100,9 @@ class _Reader:
             part.is_drive = True
         elif part is not None and part.kind == "logical device" and PAIRS.match(line):
             part.lines.append(Line("", line, self.is_own))
-        elif is_indented and _OWN_PART.search(line) and (is_ruled or any(map(_is_rule, after))):
+        elif is_inside and _OWN_PART.search(line) and (is_ruled or any(map(_is_rule, after))):
             self.is_own = True
-        elif is_indented and is_ruled and parse_pair(line) is None:
+        elif is_inside and is_ruled and parse_pair(line) is None:
             self.is_own = False
         elif part is not None and (pair := parse_pair(line)):
             part.lines.append(Line(*pair, self.is_own))

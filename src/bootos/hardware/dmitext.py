@@ -24,8 +24,8 @@ _HEAD = re.compile(  # dmidecode before 2.7 begins a new line after the handle
     r"^Handle (0x[0-9A-Fa-f]{1,4})(?:, |\s*\n\s+)DMI type (\d{1,3})(?:, (\d{1,3}) bytes)?", re.MULTILINE
 )
 _FIRST_TEXTS = re.compile(r"Information Block\s*$", re.MULTILINE)  # dmidecode 1: other names, and no sizes
-_VALUE = re.compile(r"^(\s+)(\S[^:]*):\s*(.*)$")
-_HEX = re.compile(r"^\s+((?:[0-9A-F]{2}\s+)*[0-9A-F]{2})\s*$")
+_VALUE = re.compile(r"^(\s*)(\S[^:]*):\s*(.*)$")
+_HEX = re.compile(r"^\s*((?:[0-9A-F]{2}\s+)*[0-9A-F]{2})\s*$")
 _SIZE = re.compile(r"^(\d+)\s*([KMGT]?)i?B$|^(\d+)\s*bytes$", re.IGNORECASE)
 _LONGEST, _SHORTEST = 255, 4
 _USES = {"System Memory": 3, "Video Memory": 4, "Flash Memory": 5, "Non-volatile RAM": 6, "Cache Memory": 7}
@@ -98,8 +98,10 @@ def _build(kind: int, handle: int, length: int, body: str) -> bytes:
 
 
 def _list_values(body: str) -> dict[str, str]:
-    """What stands as deep as the first value; deeper are the words of a list. Copied texts have blanks for tabs."""
+    """What stands as deep as the first value; deeper are the words of a list. Copied texts have blanks for tabs, or
+    lost the indentation."""
     found = [match for line in body.splitlines() if (match := _VALUE.match(line))]
+    found = [match for match in found if match[1]] or found
     values: dict[str, str] = {}
     for match in found:
         if match[1] == found[0][1]:

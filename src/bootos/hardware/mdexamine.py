@@ -5,6 +5,7 @@ of a container of disks with volumes on them, each under a title (`[Data]:`) or 
 """
 
 import re
+from typing import NamedTuple
 
 from bootos.wire.inventory import RaidArray
 
@@ -24,6 +25,7 @@ class Superblock:
         self.device = device
         self.values: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}
+        self.is_told = False  # of a container: mdadm knows it by its serial number
 
     @property
     def container(self) -> str:
@@ -71,6 +73,8 @@ def _keep(block: Superblock, values: dict[str, str], line: str) -> dict[str, str
     """Take a line of values. Returns the values that the next lines belong to."""
     key, colon, value = (part.strip() for part in line.partition(" : "))
     if colon and _DISK.match(key):
+        # one without a number is the device itself, which is a spare
+        block.is_told = block.is_told or not block.volumes or not any(letter.isdigit() for letter in key)
         values = {}  # the disks of the container, which say nothing of its volumes
     if colon and (found := _NUMBERED.match(key)):
         block.volumes.setdefault(found[2], {}).setdefault(found[1].strip().lower(), value)
@@ -96,27 +100,46 @@ def parse_level(text: str) -> str:
     return found[1] if found else text
 
 
-def list_volumes(block: Superblock) -> list[tuple[RaidArray, str]]:
-    """The volumes of a container that the device belongs to, without drives; with each what the device is in it."""
-    found: list[tuple[RaidArray, str]] = []
+class Part(NamedTuple):
+    """What a device is in a volume of its container. `volume` is without drives; `subarray` the number that the kernel
+    knows it by, the last part of `external:/md127/0`; `member_count` how many members it has, None: not told. `role` is
+    `active 0`, `spare` or `member`; `slot` the member's number, None: it has none, or mdadm does not know it."""
+
+    volume: RaidArray
+    subarray: str
+    member_count: int | None
+    role: str
+    slot: int | None
+
+
+def list_parts(block: Superblock) -> list[Part]:
+    """The volumes of a container that the device belongs to."""
+    found: list[Part] = []
     for title, values in block.volumes.items():
         state = values.get("map state", values.get("state", "")).partition(" <--")[0].strip().lower()
-        array = RaidArray(
+        volume = RaidArray(
             name=values.get("name") or title,
             level=parse_level(values.get("raid level", "")),
             size_bytes=_parse_volume_size(block.container, values),
             state=", ".join(filter(None, ["not assembled", block.container, state])),
             uuid=values.get("uuid") or values.get("vd guid") or f"{block.uuid}/{title}",
         )
-        slot = values.get("this slot", "").partition(" ")[0]
-        role = f"active {slot}" if slot.isdigit() else "spare" if slot else block.role or "member"
-        found.append((array, role))
+        said = values.get("this slot", "").partition(" ")[0]
+        slot = _parse_number(said)
+        role = f"active {slot}" if slot is not None else _find_role(block, said)
+        count = _parse_number(values.get("members", "").partition(" ")[0])
+        found.append(Part(volume, values.get("subarray", title), count, role, slot))
     return found
 
 
-def find_subarray(block: Superblock, title: str) -> str:
-    """The number that the kernel knows a volume by: the last part of `external:/md127/0`."""
-    return block.volumes[title].get("subarray", title)
+def _parse_number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _find_role(block: Superblock, slot: str) -> str:
+    """The slot `?` is that of a spare, or, behind an adapter that hides the serial number, that of a member which
+    mdadm cannot tell from the others."""
+    return "spare" if slot and block.is_told else block.role or "member"
 
 
 def _parse_volume_size(container: str, values: dict[str, str]) -> int | None:

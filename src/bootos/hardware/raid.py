@@ -7,7 +7,7 @@ is listed without arrays here; `raidtool` adds them where the vendor's program i
 import re
 from collections.abc import Sequence
 
-from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine, parse_level
+from bootos.hardware.mdexamine import Superblock, list_parts, parse_examine, parse_level
 from bootos.hardware.tree import Tree
 from bootos.process import Runner
 from bootos.template.raid import SOFTWARE
@@ -121,12 +121,12 @@ def _add_volumes(
     block: Superblock, arrays: dict[str, RaidArray], numbers: dict[str, str], drive: RaidDrive
 ) -> None:
     """Put a member of a container into its volumes. One that is in none is a spare of whoever needs it."""
-    for title, (found, role) in zip(block.volumes, list_volumes(block), strict=True):
-        uuid = found.uuid or found.name
-        array = arrays.setdefault(uuid, found)
-        numbers[uuid] = find_subarray(block, title)
-        (array.hotspares if role == "spare" else array.drives).append(block.device)
-        drive.state = f"{role}, {block.container}"
+    for part in list_parts(block):
+        uuid = part.volume.uuid or part.volume.name
+        array = arrays.setdefault(uuid, part.volume)
+        numbers[uuid] = part.subarray
+        (array.hotspares if part.role == "spare" else array.drives).append(block.device)
+        drive.state = f"{part.role}, {block.container}"
     if not block.volumes:
         drive.state = f"spare, {block.container}"
 

@@ -46,6 +46,7 @@ _SHORT_VOLUME = re.compile(r"^logicaldrive (\d+) \(([^,]+), ([^,]+), (.+)\)$", r
 _SHORT_DRIVE = re.compile(r"^physicaldrive (\S+) \(port [^,]*, ([^,]+), ([^,]+), (.+)\)$", re.IGNORECASE)
 _TITLE_SERIAL = re.compile(r"\(sn: *([^)\s]+) *\)", re.IGNORECASE)
 _GROUP = re.compile(r"^(Mirror|Parity) Group \d+:$", re.IGNORECASE)
+_FLAT_LINES = 4  # with values, where the tool prints a warning at most
 _PROSE = re.compile(
     r"^(warning|note|caution|attention|important|info|information|error|reason) *:", re.IGNORECASE
 )
@@ -205,7 +206,11 @@ class _Reader:
         elif self.is_shown:
             said = error or "the tool prints nothing of the controller itself"
         else:
-            said = f"its state cannot be read: {error or 'the tool prints nothing of it'}"
+            flat = sum(": " in line for line in self.lines[1:] if line[:1].strip())
+            lost = (
+                "the lines have lost their indentation, by which they are read" if flat >= _FLAT_LINES else ""
+            )
+            said = f"its state cannot be read: {error or lost or 'the tool prints nothing of it'}"
             controller.remarks.append(Remark(text=said, part="controller"))
             return
         controller.remarks += [Remark(text=said)] if said else []

@@ -21,6 +21,7 @@ from bootos.lab.control import MachineControl
 from bootos.lab.disk_file import create_disk
 from bootos.lab.emulator import Emulator, End, MachineEnded
 from bootos.lab.firmware import create_variables, find_code
+from bootos.lab.loadwatch import start_watch
 from bootos.lab.loopback import HOST_ADDRESS
 from bootos.lab.network import LabNetwork
 from bootos.lab.qemu import RunPaths, build_argv
@@ -174,6 +175,11 @@ class Machine(MachineControl):
                 find_end=lambda: self.end.words if self.end is not None else "",
             )
             self._start()
+            if self.spec.boot_nic:
+                number = self._power_ons
+                start_watch(
+                    self, self.serial, self.capture_path, lambda: self._power_ons == number and self.is_on()
+                )
         # Without the lock: a tool that runs now may want to switch the machine, and the silicon waits for the tool.
         if self.silicon is not None:
             self.silicon.boot()

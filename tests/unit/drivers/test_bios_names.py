@@ -9,7 +9,7 @@ import pytest
 
 from bootos.drivers.bios.attribute_registry import parse_settings
 from bootos.drivers.bios.namefile import GENERIC, find_candidates, find_vendor, find_vendors, read_names
-from bootos.drivers.bios.names import export_bios, resolve_bios
+from bootos.drivers.bios.names import export_bios, find_meanings, resolve_bios
 from bootos.drivers.bios.namespage import build_page
 from bootos.drivers.bios.section import plan_bios
 from bootos.drivers.bios.setting import Setting
@@ -159,6 +159,10 @@ def test_profiles_that_own_a_setting_are_known_where_the_tool_does_not_tell() ->
         ("dell-r6515", "dell"),
         ("cisco-c240-m5", "cisco"),
         ("cisco-c225-m6", "cisco"),
+        ("cisco-c220-m4", "cisco"),
+        ("huawei-2288h-v5", "huawei"),
+        ("xfusion-2288h-v7", "huawei"),
+        ("xfusion-1258h-v7", "huawei"),
         ("lenovo-xcc", "lenovo"),
     ],
 )
@@ -171,6 +175,43 @@ def test_what_a_real_machine_exports_plans_nothing_on_it(machine: str, vendor: s
     assert problems == []
     planned = plan_bios(settings, template, vendor, "bios.test", {})
     assert (planned.actions, planned.problems) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("machine", "vendor", "right"),
+    [
+        ("cisco-c220-m4", "cisco", {"tpm": "enabled"}),
+        ("huawei-2288h-v5", "huawei", {"hyperthreading": "enabled"}),
+        ("xfusion-2288h-v7", "huawei", {"hyperthreading": "enabled", "sriov": "enabled"}),
+        (
+            "xfusion-1258h-v7",
+            "huawei",
+            {
+                "virtualization": "disabled",
+                "iommu": "enabled",
+                "hyperthreading": "enabled",
+                "sub_numa": "disabled",
+                "c_states": "disabled",
+                "turbo": "disabled",
+            },
+        ),
+    ],
+)
+def test_settings_that_newer_and_older_generations_call_otherwise_have_a_name(
+    machine: str, vendor: str, right: dict[str, str]
+) -> None:
+    meanings = find_meanings(read_settings(machine), vendor)
+    assert {name: meanings[name].value for name in right if name in meanings} == right
+
+
+@pytest.mark.parametrize("vendor", ["cisco", "huawei", GENERIC])
+def test_amds_own_names_are_read_alike_whoever_built_the_machine(vendor: str) -> None:
+    settings = read_settings("xfusion-1258h-v7")
+    meanings = find_meanings(settings, vendor)
+    names = ("iommu", "hyperthreading", "sub_numa", "c_states", "turbo")
+    assert [meanings[name].value for name in names if name in meanings] == [
+        "enabled", "enabled", "disabled", "disabled", "disabled",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -218,3 +259,13 @@ def test_every_neutral_name_is_known_for_at_least_three_vendors() -> None:
 
 def test_the_page_of_bios_settings_is_what_the_data_says() -> None:
     assert PAGE.read_text() == build_page(), "python -m bootos.drivers.bios.namespage > docs/bios-settings.md"
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_a_switch_whose_name_says_off_is_neither_read_nor_turned(current: bool) -> None:
+    settings = [
+        Setting(name="ProcessorHyperThreadingDisable", type="boolean", current=current, default=not current)
+    ]
+    wanted, problems = resolve_bios(Bios(hyperthreading="enabled"), settings, "huawei")
+    assert wanted == [] and "whether true means enabled is not known" in problems[0].message
+    assert export_bios(settings, "huawei") == {"vendor": {"ProcessorHyperThreadingDisable": current}}

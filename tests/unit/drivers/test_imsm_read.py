@@ -74,6 +74,21 @@ def test_a_spare_belongs_to_no_container_by_itself() -> None:
     assert blocks[2].uuid == "00000000:00000000:00000000:00000000"
 
 
+def test_a_member_that_mdadm_cannot_tell_by_its_serial_number_is_in_its_volumes(tmp_path: Path) -> None:
+    said = (GOLDEN.parents[1] / "hardware/mdadm/imsm-of-no-name.txt").read_text()
+
+    def run(argv: Sequence[Any], **options: Unpack[Options]) -> Completed:
+        return Command(argv, **options).complete(0, said)
+
+    machine = Machine(run=run, root=tmp_path)
+    machine.only_looks = True
+    found = read_containers(machine, ["/dev/sdc"])
+    assert [(array.name, array.drive_count, sorted(array.nodes)) for array in found.arrays] == [
+        ("Volume1", 2, ["/dev/sdc"]),
+        ("Volume2", 2, ["/dev/sdc"]),
+    ]
+
+
 def test_the_kernel_says_which_container_a_volume_is_in() -> None:
     entries = {e.name: e for e in parse_mdstat((GOLDEN / "imsm/mdstat.txt").read_text())}
     assert [(e.metadata, e.container, e.subarray) for e in entries.values()] == [

@@ -26,6 +26,7 @@ FOLDERS = {
     "drivers/redfish": "redfish",
     "drivers/redfish.trees": "redfish",
     "drivers/disk.partition/nine-disks": "lsblk",
+    "drivers/disk.partition/flat-list": "lsblk",
     "drivers/disk.nvme": "nvme",
     "drivers/raid.mdadm/building": "mdstat",
     "drivers/raid.mdadm/degraded": "mdstat",

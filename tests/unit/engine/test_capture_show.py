@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,65 @@ def test_the_drives_alone_show_the_drives_and_which_one_is_dead() -> None:
     assert any("/c0/vall show all" in note for note in found.notes)
     (state,) = found.states["raid.megaraid"]["controllers"]
     assert [drive["state"] for drive in state["drives"]] == ["online", "online", "unusable"]
+
+
+def test_what_arcconf_prints_of_a_controller_one_part_at_a_time_is_one_controller() -> None:
+    said = (GOLDEN / "drivers/raid.adaptec/smartraid-3204-two-arrays.txt").read_text()
+    parts = [f"Controllers found: 1{part}" for part in said.split("Controllers found: 1")[1:]]
+    assert len(parts) == 4
+    files = [RawFile(name=f"{number}.txt", data=part.encode()) for number, part in enumerate(parts)]
+    whole = understand("arcconf", "drivers/raid.adaptec/smartraid-3204-two-arrays.txt")
+    assert understand_tool("arcconf", files).states == whole.states
+    again = understand_tool("arcconf", [*files, *files])
+    assert [len(controller.arrays) for controller in again.inventory.raid] == [2, 2]
+
+
+def show_parts(*parts: str) -> Understood:
+    files = [RawFile(name=f"{number}.txt", data=part.encode()) for number, part in enumerate(parts)]
+    return understand_tool("arcconf", files)
+
+
+def tell_controllers(found: Understood) -> list[tuple[str | None, int, int]]:
+    return [(card.model, len(card.arrays), len(card.drives)) for card in found.inventory.raid]
+
+
+def cut_arcconf(name: str) -> dict[str, str]:
+    """An output of `GETCONFIG 1 AL` as AD, LD, PD print it; a part for each section."""
+    said = (GOLDEN / f"drivers/raid.adaptec/{name}.txt").read_text()
+    heads = list(
+        re.finditer(r"^-+\n(Controller|Logical device|Physical Device) information", said, re.MULTILINE)
+    )
+    ends = [*(head.start() for head in heads[1:]), len(said)]
+    return {head[1][0]: said[head.start() : end] for head, end in zip(heads, ends, strict=True)}
+
+
+def test_a_part_of_arcconf_that_may_be_of_several_controllers_is_of_none() -> None:
+    one, other = cut_arcconf("5405"), cut_arcconf("8805")
+    found = show_parts(one["C"], one["L"], other["C"], other["L"], other["P"])
+    assert [drives for _, arrays, drives in tell_controllers(found) if arrays] == [0, 0]
+    assert any("4.txt: which controller it is of is not told" in note for note in found.notes)
+    hba = (GOLDEN / "drivers/raid.adaptec/hba-1100.txt").read_text()
+    whole, arrays = tell_controllers(show_parts(hba, other["C"], other["L"], other["P"]))
+    assert whole == tell_controllers(show_parts(hba))[0]
+    assert arrays == tell_controllers(show_parts("".join(other.values())))[0]
+
+
+def test_a_part_of_arcconf_without_a_title_takes_no_other_in() -> None:
+    bare = "Logical device number 0\n   Logical device name : os\n   RAID level : 1\n"
+    whole = (GOLDEN / "drivers/raid.adaptec/8805.txt").read_text()
+    for parts in ((bare, whole), (whole, bare)):
+        told = tell_controllers(show_parts(*parts))
+        assert sorted(len_ for _, len_, _ in told) == [1, 1], told
+
+
+@pytest.mark.parametrize("name", ["building", "degraded", "levels", "read-only", "imsm", "imsm-failed"])
+def test_mdstat_without_indentation_says_what_it_says_with_it(name: str) -> None:
+    said = (GOLDEN / f"drivers/raid.mdadm/{name}/mdstat.txt").read_text()
+    bare = "\n".join(line.strip() for line in said.splitlines())
+    whole, trimmed = (
+        understand_tool("mdstat", [RawFile(name="mdstat", data=text.encode())]) for text in (said, bare)
+    )
+    assert (trimmed.states, format_understood(trimmed)) == (whole.states, format_understood(whole))
 
 
 def test_the_virtual_drives_alone_show_arrays_and_their_members() -> None:
@@ -100,6 +160,51 @@ def test_an_open_suite_0_is_a_finding() -> None:
     assert found.inventory.bmc is not None
     assert found.inventory.bmc.suite_0_open
     assert any("cipher suite 0 is open" in note for note in found.notes)
+
+
+def test_users_of_older_releases_of_ipmitool_have_no_flag_in_their_privilege() -> None:
+    head = "ID  Name             {}Callin  Link Auth  IPMI Msg   Channel Priv Limit\n"
+    older = (
+        head.format("Enabled ") + "2   root             true    true    true       true       ADMINISTRATOR\n"
+    )
+    newer = head.format("") + "4   true             true    false      true       OPERATOR\n"
+    row = older.partition("\n")[2]  # it alone, as of a screen
+    rights = (2, "root", "ADMINISTRATOR"), (2, "root", "ADMINISTRATOR"), (4, "true", "OPERATOR")
+    for table, right in zip((older, row, newer), rights, strict=True):
+        found = understand_tool("ipmitool-user", [RawFile(name="users", data=table.encode())])
+        users = found.states["oob.ipmi"]["users"]
+        assert [(user["slot"], user["name"], user["privilege"]) for user in users] == [right]
+
+
+def test_a_user_of_a_newer_release_beside_an_older_one_keeps_the_whole_name() -> None:
+    newer = (
+        "ID  Name             Callin  Link Auth  IPMI Msg   Channel Priv Limit\n"
+        "2   real true        true    true       true       ADMINISTRATOR\n"
+    )
+    older = (
+        "ID  Name             Enabled Callin  Link Auth  IPMI Msg   Channel Priv Limit\n"
+        "3   ops              true    true    true       true       OPERATOR\n"
+    )
+    for text in (newer + older, older + newer):
+        found = understand_tool("ipmitool-user", [RawFile(name="users", data=text.encode())])
+        assert {user["name"] for user in found.states["oob.ipmi"]["users"]} == {"real true", "ops"}
+
+
+def test_what_follows_a_list_of_arrays_is_of_none_of_them() -> None:
+    said = (
+        "md1 : active raid0 sdd[1] sdc[0]\n      1953260544 blocks 512k chunks\n\n"
+        "[root@h ~]# mdadm --detail /dev/md9\n   State : [4/3] [UUU_]\n"
+    )
+    (array,) = understand_tool("mdstat", [RawFile(name="mdstat", data=said.encode())]).states["raid.mdadm"][
+        "arrays"
+    ]
+    assert (len(array["members"]), array["drive_count"]) == (2, 0)  # of a RAID 0 mdstat prints no number
+
+
+def test_lines_that_nearly_are_arrays_do_not_take_for_ever() -> None:
+    said = "md0 : active raid1 sda[1] sdb[0]\n" + ("md" + "x" * 100 + "\n") * 20_000
+    found = understand_tool("mdstat", [RawFile(name="mdstat", data=said.encode())])
+    assert [array["name"] for array in found.states["raid.mdadm"]["arrays"]] == ["md0"]
 
 
 def test_users_are_read_as_a_table_and_as_csv() -> None:
@@ -208,13 +313,40 @@ def show_text(tool: str, *values: dict[str, Any]) -> Understood:
     )
 
 
+@pytest.mark.parametrize("path", ["Systems/1/BIOS", "systems/1/bios/", "Systems/437XR1138R2/Bios"])
+def test_a_single_resource_is_found_however_its_path_is_written(path: str) -> None:
+    bios = {
+        "@odata.id": f"/redfish/v1/{path}",
+        "@odata.type": "#Bios.v1_0_6.Bios",
+        "Attributes": {"ProcTurboMode": "Enabled"},
+    }
+    found = show_text("redfish", bios)
+    (setting,) = found.states["bios.redfish"]["settings"]
+    assert (setting["name"], setting["current"]) == ("ProcTurboMode", "Enabled")
+
+
+def test_resources_whose_paths_are_written_in_several_ways_are_all_found() -> None:
+    accounts = [
+        {
+            "@odata.id": f"/redfish/v1/{path}",
+            "@odata.type": "#ManagerAccount.v1_3_0.ManagerAccount",
+            "Id": number, "UserName": f"user{number}", "RoleId": "Administrator", "Enabled": True,
+        }
+        for path, number in (("AccountService/Accounts/1", "1"), ("accountservice/accounts/2", "2"))
+    ]  # fmt: skip
+    users = show_text("redfish", *accounts).states["oob.redfish"]["accounts"]
+    assert sorted(user["name"] for user in users) == ["user1", "user2"]
+
+
 def test_disks_of_which_lsblk_says_no_size_are_shown() -> None:
     row = {"name": "/dev/sda", "model": "MTFDDAV240TDU", "serial": "S1", "rev": "2B6Q", "tran": "sata"}
     other = {"name": "sdb", "size": "465.8G", "type": "disk", "rota": "1", "serial": "S2"}
-    found = show_text("lsblk", {"blockdevices": [row, other]})
+    third = {"name": "sdc", "size": "465,8G", "type": "disk", "serial": "S3"}  # as in German
+    found = show_text("lsblk", {"blockdevices": [row, other, third]})
     assert [(disk.path, disk.serial, disk.size_bytes) for disk in found.inventory.disks] == [
         ("/dev/sda", "S1", 0),
         ("/dev/sdb", "S2", int(465.8 * 1024**3) // 512 * 512),
+        ("/dev/sdc", "S3", int(465.8 * 1024**3) // 512 * 512),
     ]
     assert any("says no size of /dev/sda" in note for note in found.notes)
 

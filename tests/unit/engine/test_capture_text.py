@@ -2,12 +2,17 @@
 
 import json
 import re
+from itertools import pairwise
+from typing import Any
 
 from capturetable import GOLDEN, show
 
 from bootos.engine.capture.source import RawFile
 from bootos.engine.capture.text import format_understood
 from bootos.engine.capture.understand import Understood, understand_tool
+from bootos.engine.offline import build_offline_run
+from bootos.engine.plan import JobPlan, plan_job
+from bootos.wire.saved import SavedState
 
 
 def tell_text(name: str, tool: str) -> str:
@@ -92,6 +97,55 @@ def test_where_tables_are_missing_partitions_are_told_as_lsblk_lists_them() -> N
     assert "/dev/sdc 734 MB" in said
     assert "/dev/sdc: dos, /dev/sdc1 (100 MB), /dev/sdc2 (419 MB)." in said
     assert '/dev/sda: linux_raid_member "any:data5", /dev/md127 (1.47 GB).' in said
+
+
+def flatten(items: list[dict[str, Any]], parent: str | None) -> list[dict[str, Any]]:
+    """A tree of lsblk as `-l` prints it."""
+    rows: list[dict[str, Any]] = []
+    for item in items:
+        rows.append({key: value for key, value in item.items() if key != "children"} | {"pkname": parent})
+        rows += flatten(item.get("children", []), item["name"])
+    return rows
+
+
+def test_a_flat_list_of_devices_says_what_their_tree_says() -> None:
+    tree = json.loads((GOLDEN / "drivers/disk.partition/nine-disks/lsblk.json").read_text())["blockdevices"]
+    files = [
+        RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
+        for rows in (tree, flatten(tree, None))
+    ]
+    in_tree, flat = (understand_tool("lsblk", [file]) for file in files)
+    assert format_understood(flat) == format_understood(in_tree)
+    assert flat.states == in_tree.states
+
+
+def test_a_disk_of_a_flat_list_without_parents_holds_its_partitions() -> None:
+    said = " ".join(tell_text("drivers/disk.partition/flat-list/lsblk.json", "lsblk").split())
+    assert (
+        "/dev/sda 60 GB INTEL_SSDSC2CT060A3 sda123 contents not known /dev/sda2 59.2 GB contents not known "
+        "/dev/sda3 650 MB contents not known /dev/sda1 210 MB" in said
+    )
+    assert (
+        "/dev/sdc 1 TB ST1000DM003-1CH162 sdc123 contents not known /dev/sdc1 900 GB contents not known"
+        in said
+    )
+    assert "On which disks dm-0 (mpath)" in said
+
+
+def test_sizes_of_partitions_count_the_sectors_of_their_disk() -> None:
+    part = {
+        "node": "/dev/sda1",
+        "start": 256,
+        "size": 1280000,
+        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+    }
+    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
+    said = json.dumps({"partitiontable": {**table, "partitions": [part]}}).encode()
+    told = format_understood(understand_tool("lsblk", [RawFile(name="sfdisk.json", data=said)]))
+    assert [line.split() for line in told if "/dev/sda" in line] == [
+        ["/dev/sda", "26.8", "GB"],
+        ["/dev/sda1", "5.24", "GB"],
+    ]
 
 
 def test_of_what_wipefs_alone_lists_no_size_is_known() -> None:
@@ -224,3 +278,129 @@ def test_a_drive_that_is_being_rebuilt_does_not_count_as_one_that_works() -> Non
     for name in ("degraded", "building"):
         said = tell_text(f"drivers/raid.mdadm/{name}/mdstat.txt", "mdstat")
         assert "at most 2 of 3 drives" in said and "3 of 3 drives" not in said
+
+
+def tell_rows(*lists: list[dict[str, Any]], table: dict[str, Any] | None = None) -> str:
+    files = [
+        RawFile(name=f"{number}.json", data=json.dumps({"blockdevices": rows}).encode())
+        for number, rows in enumerate(lists)
+    ]
+    if table is not None:
+        files.append(RawFile(name="sfdisk.json", data=json.dumps({"partitiontable": table}).encode()))
+    return " ".join(" ".join(format_understood(understand_tool("lsblk", files))).split())
+
+
+def test_partitions_are_in_their_disk_where_no_type_was_asked_for() -> None:
+    disk = {"name": "sda", "size": 100_000_000_000}
+    part = {"name": "sda1", "size": 50_000_000_000, "mountpoint": "/"}
+    for rows in ([disk, part], [disk, {**part, "pkname": "sda"}], [{**disk, "children": [part]}]):
+        said = tell_rows(rows)
+        assert "/dev/sda 100 GB contents not known, mounted on / /dev/sda1 50 GB" in said, rows
+        assert "in use by" not in said
+    said = tell_rows([disk, {"name": "dm-0", "size": 50_000_000_000}])
+    assert "On which disks dm-0 (unknown) lie is not told" in said
+
+
+def test_a_flat_list_beside_a_tree_and_one_given_twice_are_read() -> None:
+    part = {"name": "sda1", "type": "part", "size": 50_000_000_000}
+    tree = [{"name": "sda", "type": "disk", "size": 100_000_000_000, "children": [part]}]
+    flat = [
+        {"name": "sdb", "type": "disk", "size": 80_000_000_000},
+        {"name": "sdb1", "type": "part", "size": 40_000_000_000},
+    ]
+    said = tell_rows(tree, flat)
+    assert "/dev/sda1 50 GB" in said and "/dev/sdb1 40 GB" in said and "1: 80 GB Disks" in said
+    assert tell_rows([*flat, *flat]) == tell_rows(flat)
+
+
+def test_sectors_of_a_disk_are_those_of_its_partition_table_where_lsblk_was_not_asked() -> None:
+    part = {
+        "node": "/dev/sda1",
+        "start": 256,
+        "size": 1280000,
+        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+    }
+    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
+    said = tell_rows(
+        [
+            {"name": "sda", "type": "disk", "pttype": "gpt", "size": 26843545600,
+             "children": [{"name": "sda1", "type": "part", "size": 5242880000}]}
+        ],
+        table={**table, "partitions": [part]},
+    )  # fmt: skip
+    assert "/dev/sda1 5.24 GB" in said
+
+
+def plan_rows(path: str, rows: list[dict[str, Any]], *others: RawFile) -> JobPlan:
+    """The plan of a partition table on a disk, without a word that it may be wiped."""
+    files = [RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode()), *others]
+    found = understand_tool("lsblk", files)
+    saved = SavedState(
+        saved_at="", inventory=found.inventory, states=found.states, unread=found.unread, notes=found.notes
+    )
+    disk = {"select": {"path": path}, "partitions": [{"name": "root", "size": "rest"}]}
+    return plan_job(build_offline_run({"name": "t", "disks": [disk]}, saved, {}))
+
+
+def test_a_disk_of_which_nobody_asked_what_lies_on_it_is_not_planned() -> None:
+    disk = {"name": "sda", "type": "disk", "size": 100_000_000_000}
+    part = {"name": "sda1", "type": "part", "size": 50_000_000_000}
+    other = {"name": "vg-data", "kname": "dm-0", "pkname": "sdb", "type": "lvm", "size": 150_000_000_000}
+    second = {**disk, "name": "sdb"}
+    asked = {"fstype": None}
+    for rows in (
+        [disk],
+        [disk, part],
+        [{**disk, "children": [part]}],
+        [disk, second, other],  # a list names one of the disks that it lies on
+        [{**disk, **asked, "children": [{**part, **asked}]}],  # PTTYPE was not asked
+    ):
+        refused = plan_rows("/dev/sda", rows)
+        told = [problem.message for problem in refused.problems]
+        assert told == ["/dev/sda (drive 0) cannot be used: it cannot be read"], rows
+        assert not any(driver.planned.actions for driver in refused.drivers)
+    blank = plan_rows("/dev/sda", [{**disk, **asked}])
+    assert blank.problems == [] and [driver.planned.actions[0].destroys for driver in blank.drivers] == [()]
+    wiped = RawFile(name="wipefs.json", data=b'{"signatures": [{"device": "sdb", "type": "ext4"}]}')
+    assert plan_rows("/dev/sda", [disk], wiped).problems == []
+    (problem,) = plan_rows("/dev/sda", [{**disk, "fstype": "ext4"}], wiped).problems
+    assert "ext4" in problem.message  # lsblk knows what wipefs was not asked about
+
+
+def test_a_mapping_that_is_called_as_a_disk_takes_none_of_its_partitions() -> None:
+    rows = [
+        {"name": "sdb", "path": "/dev/mapper/sdb", "kname": "dm-0", "type": "crypt", "size": 1_000_000_000,
+         "pkname": "sda3"},
+        {"name": "sdb1", "kname": "sdb1", "pkname": "sdb", "type": "part", "size": 1_000_004_096,
+         "mountpoint": "/"},
+        {"name": "sda", "kname": "sda", "type": "disk", "size": 1_000_000_000_000},
+        {"name": "sda3", "kname": "sda3", "pkname": "sda", "type": "part", "size": 10_000_000_000},
+        {"name": "sdb", "kname": "sdb", "type": "disk", "size": 1_000_000_000_000},
+    ]  # fmt: skip
+    told = {line.split()[0]: line for line in tell_lines(rows) if line.startswith("  /dev/sd")}
+    assert "mounted on /" in told["/dev/sdb"] and "mounted on" not in told["/dev/sda"]
+
+
+def tell_lines(rows: list[dict[str, Any]]) -> list[str]:
+    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
+    return format_understood(understand_tool("lsblk", [file]))
+
+
+def test_sizes_that_no_disk_has_are_none() -> None:
+    for size in (10**4000, "9" * 310 + "G", "9" * 19 + "G", "1e5G", -1):
+        said = " ".join(tell_lines([{"name": "sda", "type": "disk", "size": size}]))
+        assert "size unknown" in said and "says no size of /dev/sda" in said, str(size)[:20]
+
+
+def test_a_list_deeper_than_any_machine_is_told_and_ends() -> None:
+    names = ["sda", *(f"d{number}" for number in range(900))]
+    rows = [{"name": "sda", "type": "disk", "size": 1_000_000_000, "fstype": None}]
+    rows += [
+        {"name": name, "type": "crypt", "size": 1_000_000, "pkname": above, "fstype": None}
+        for above, name in pairwise(names)
+    ]
+    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows[::-1]}).encode())
+    found = understand_tool("lsblk", [file])
+    (note,) = (note for note in found.notes if note.startswith("On which disks"))
+    assert "d899 (crypt)" in note and "and 857 more lie is not told" in note
+    assert list(found.states["disk.partition"]["blocks"]) == ["/dev/sda"]

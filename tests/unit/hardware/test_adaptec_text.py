@@ -87,6 +87,23 @@ def test_reads_a_controller(
     assert tell(controller) == volumes
 
 
+@pytest.mark.parametrize("name", sorted(file.stem for file in GOLDEN.glob("*.txt")))
+def test_what_lost_its_indentation_on_the_way_is_read_alike(name: str) -> None:
+    said = (GOLDEN / f"{name}.txt").read_text()
+    try:
+        whole = parse_config(said)
+    except ValueError:
+        return
+    assert parse_config("\n".join(line.strip() for line in said.splitlines())) == whole
+
+
+def test_parts_of_sections_are_told_apart_where_no_line_is_indented() -> None:
+    controller = read_golden("serveraid-8k-raid6")
+    assert controller.values["firmware"] == "5.2-0 (17003)"
+    (volume,) = controller.volumes
+    assert [member.place for member in volume.members] == [f"0,{number}" for number in range(8)]
+
+
 def test_the_case_of_key_words_does_not_matter() -> None:
     text = (GOLDEN / "asr71605.txt").read_text()
     assert text.startswith("Controllers Found: 1") and parse_count(text) == 1

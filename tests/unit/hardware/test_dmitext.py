@@ -128,6 +128,16 @@ def test_a_copied_text_with_blanks_for_tabs_says_the_same() -> None:
         assert parse_dimms(table) == parse_dimms(read(TEXT))
 
 
+def test_a_text_that_lost_its_indentation_says_the_same() -> None:
+    table = read(TEXT.replace("\t", ""))
+    assert parse_system(table) == parse_system(read(TEXT))
+    assert parse_dimms(table) == parse_dimms(read(TEXT))
+    for file in TABLES:
+        whole = parse_dump(file.read_bytes())
+        again = read(write_raw(b"".join(_write(entry) for entry in whole.structures)).replace("\t", ""))
+        assert (parse_dimms(again), parse_bios(again)) == (parse_dimms(whole), parse_bios(whole)), file.stem
+
+
 def test_the_text_of_an_older_dmidecode_says_the_same() -> None:
     """2.2 writes the type into a line of its own, and all deeper."""
     lines = []

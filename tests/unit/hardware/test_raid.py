@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from bootos.hardware.capture import Capture, Replay, ToolOutput
-from bootos.hardware.mdexamine import parse_examine
+from bootos.hardware.mdexamine import list_parts, parse_examine
 from bootos.hardware.raid import build_md, find_members, read_examine, read_running
 from bootos.hardware.tree import Tree
 from bootos.wire.inventory import Disk, DiskType, RaidDrive
@@ -175,6 +175,18 @@ def test_imsm_members_that_are_not_assembled_are_shown_with_their_volume(golden:
     }
 
 
+def test_a_member_that_mdadm_cannot_tell_by_its_serial_number_is_no_spare(golden: Path) -> None:
+    blocks = parse_examine((golden / "mdadm/imsm-of-no-name.txt").read_text())
+    md = build_md(blocks, [], build_disks("sdc"))
+    assert md is not None
+    told = [(array.name, array.state, array.drives, array.hotspares) for array in md.arrays]
+    assert told == [
+        ("Volume1", "not assembled, IMSM, degraded", ["/dev/sdc"], []),
+        ("Volume2", "not assembled, IMSM, degraded", ["/dev/sdc"], []),
+    ]
+    assert [drive.state for drive in md.drives] == ["member, IMSM"]
+
+
 def test_a_running_volume_is_the_one_of_its_container_and_the_container_is_none(
     golden: Path, tmp_path: Path
 ) -> None:
@@ -195,3 +207,15 @@ def test_a_running_volume_is_the_one_of_its_container_and_the_container_is_none(
     assert md is not None
     (array,) = md.arrays
     assert (array.name, array.path, array.state) == ("Data", "/dev/md126", "active, degraded")
+
+
+def test_a_spare_that_mdadm_knows_by_its_serial_number_is_one(golden: Path) -> None:
+    said = (golden / "mdadm/imsm-of-no-name.txt").read_text()
+    own = "\n          Disk Serial : S1\n          State : spare\n"  # the device itself: mdadm gives it no number
+    numbered = "\n  Disk02 Serial : S1\n          State : spare\n"
+    before = said.replace("\n[Volume1]:", f"{numbered}\n[Volume1]:")
+    for text in (before, said + own):
+        (block,) = parse_examine(text)
+        assert [(part.role, part.slot) for part in list_parts(block)] == [("spare", None)] * 2
+    (block,) = parse_examine(said + numbered)  # another drive of the container
+    assert [part.role for part in list_parts(block)] == ["member", "member"]

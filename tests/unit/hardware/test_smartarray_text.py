@@ -201,3 +201,13 @@ def test_a_box_outside_of_the_machine_adds_nothing_to_a_controller_in_a_slot(tex
     ]
     with pytest.raises(ValueError, match="it does not print controllers, but: 'MSA1500 CS in MY STORAGE'"):
         parse_config(MSA1500)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in GOLDEN.glob("*.txt")))
+def test_of_what_lost_its_indentation_the_reason_is_told(name: str) -> None:
+    said = (GOLDEN / f"{name}.txt").read_text()
+    for whole, flat in zip(
+        parse_config(said), parse_config("\n".join(line.strip() for line in said.splitlines())), strict=True
+    ):
+        if len(whole.values) > 4:
+            assert "lost their indentation" in flat.remarks[0].text

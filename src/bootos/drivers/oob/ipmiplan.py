@@ -128,7 +128,8 @@ def plan_users(state: State, oob: Oob, secrets: dict[str, str], planned: Planned
         changes = _compare_user(user, present is not None, wanted)
         changes += _compare_password(state, user, present is not None, wanted, password)
         if not changes:
-            planned.notes.append(f"BMC user {wanted.name!r} is as wanted")
+            untold = "; whether it is enabled is not told" if user.enabled is None else ""
+            planned.notes.append(f"BMC user {wanted.name!r} is as wanted{untold}")
             continue
         new_password = any(change.what.endswith("password") for change in changes)
         planned.act(

@@ -144,6 +144,10 @@ def _create_argv(wanted: Create, drives: Iterable[str]) -> list[str]:
     argv += [f"--name={wanted.name}", f"--level={wanted.level}", f"--raid-devices={len(wanted.drives)}"]
     if wanted.mark:
         argv.append(f"--uuid={wanted.mark.replace('-', '')}")
+    if wanted.level == 5:
+        # mdadm(8) would leave out the last drive and rebuild it from the others, which is faster. But as long as that
+        # lasts the array is degraded, and after a power cut md starts no array that is degraded and was being written.
+        argv.append("--force")
     if wanted.level != 0:
         # Without a bitmap each crash of the installed system needs a full resync. It is named here because mdadm's
         # default depends on its version and on the size.

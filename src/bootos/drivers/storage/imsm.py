@@ -13,7 +13,7 @@ import msgspec
 from bootos.drivers.contract import Machine
 from bootos.drivers.storage import md, mdread
 from bootos.drivers.storage.settle import settle
-from bootos.hardware.mdexamine import Superblock, find_subarray, list_volumes, parse_examine
+from bootos.hardware.mdexamine import Superblock, list_parts, parse_examine
 
 METADATA = "imsm"
 NO_MONITOR = {"MDADM_NO_MDMON": "1"}
@@ -75,9 +75,7 @@ def read_subarrays(machine: Machine, nodes: Iterable[str]) -> dict[str, str]:
     blocks = [block for block in _read_superblocks(machine, nodes).values() if block.volumes]
     if not blocks:
         return {}
-    newest = _find_newest(blocks)
-    listed = zip(list_volumes(newest), newest.volumes, strict=True)
-    return {array.uuid or "": find_subarray(newest, title) for (array, _), title in listed}
+    return {part.volume.uuid or "": part.subarray for part in list_parts(_find_newest(blocks))}
 
 
 def _read_superblocks(machine: Machine, nodes: Iterable[str]) -> dict[str, Superblock]:
@@ -91,7 +89,8 @@ def _read_superblocks(machine: Machine, nodes: Iterable[str]) -> dict[str, Super
 
 def _find_names(blocks: Iterable[Superblock]) -> dict[str, str]:
     """The names of volumes by their UUIDs."""
-    return {array.uuid or "": array.name for block in blocks for array, _ in list_volumes(block)}
+    volumes = [part.volume for block in blocks for part in list_parts(block)]
+    return {volume.uuid or "": volume.name for volume in volumes}
 
 
 def _find_newest(blocks: Sequence[Superblock]) -> Superblock:
@@ -123,7 +122,7 @@ def _start_containers(
             found.started = True
             continue
         mdread.stop_leftovers(machine, set(nodes))
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split()) or "mdadm does not say why"
+        said = mdread.tell_refusal(done.stderr or done.stdout)
         found.notes.append(f"Intel RAID (IMSM) on {', '.join(nodes)} cannot be started: {said}")
         found.containers.append(Container(uuid=uuid, members=tuple(nodes)))
     if loose and (len(groups) != 1 or running or machine.only_looks):
@@ -136,12 +135,11 @@ def _start_volumes(
     own = [blocks[member.node] for member in entry.members if member.node in blocks]
     if not own:
         return
-    newest = _find_newest(own)
     entries = mdread.read_mdstat(machine)
     running = {other.subarray for other in entries if other.container == entry.name and other.active}
-    for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
-        number = find_subarray(newest, title)
-        if number in running:
+    for part in list_parts(_find_newest(own)):
+        volume = part.volume
+        if part.subarray in running:
             continue
         if machine.only_looks:
             found.notes.append(f"Intel RAID array {volume.name!r} {_NOT_STARTED}")
@@ -161,9 +159,11 @@ def _start_volumes(
         if done.returncode == 0:
             found.started = True
             continue
-        found.notes.append(f"Intel RAID array {volume.name!r} cannot be started: members are missing")
+        found.notes.append(
+            f"Intel RAID array {volume.name!r} cannot be started: {mdread.tell_refusal(done.stderr or done.stdout)}"
+        )
         for other in mdread.read_mdstat(machine):
-            if (other.container, other.subarray) == (entry.name, number):
+            if (other.container, other.subarray) == (entry.name, part.subarray):
                 machine.run(["mdadm", "--stop", f"/dev/{other.name}"], check=False)
 
 
@@ -220,17 +220,16 @@ def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
     for block in blocks.values():
         groups.setdefault(block.uuid, []).append(block)
     for uuid, group in groups.items():
-        newest = _find_newest(group)
-        for (volume, _), title in zip(list_volumes(newest), newest.volumes, strict=True):
-            if volume.uuid in running or (uuid, find_subarray(newest, title)) in places:
+        for part in list_parts(_find_newest(group)):
+            volume = part.volume
+            if volume.uuid in running or (uuid, part.subarray) in places:
                 continue
             members = tuple(
-                md.Member(node=block.device, role=int(role.removeprefix("active ")))
+                md.Member(node=block.device, role=other.slot)
                 for block in group
-                for other, role in list_volumes(block)
-                if other.uuid == volume.uuid and role.startswith("active ")
+                for other in list_parts(block)
+                if other.volume.uuid == volume.uuid and other.role != "spare"
             )
-            count = newest.volumes[title].get("members", "").partition(" ")[0]
             found.arrays.append(
                 md.Array(
                     name=volume.name,
@@ -238,10 +237,10 @@ def _list_idle(blocks: dict[str, Superblock], found: Found) -> None:
                     node="",
                     uuid=volume.uuid or "",
                     level=volume.level or "",
-                    drive_count=int(count) if count.isdigit() else len(members),
+                    drive_count=len(members) if part.member_count is None else part.member_count,
                     metadata=METADATA,
                     members=members,
                     container=uuid,
-                    subarray=find_subarray(newest, title),
+                    subarray=part.subarray,
                 )
             )

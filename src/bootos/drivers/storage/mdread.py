@@ -160,15 +160,23 @@ def _start_inactive(
         nodes = [block.node for block in blocks]
         done = machine.run(["mdadm", "--assemble", "--readonly", "--run", target, *nodes], check=False)
         if done.returncode != 0:
-            notes.append(
-                f"md array {name or blocks[0].uuid!r} on {', '.join(nodes)} cannot be started: members are missing"
-            )
+            title = f"md array {name or blocks[0].uuid!r} on {', '.join(nodes)}"
+            notes.append(f"{title} cannot be started: {tell_refusal(done.stderr or done.stdout)}")
             stop_leftovers(machine, set(nodes))
         else:
             started = True
     if started:
         settle(machine)
     return notes, started
+
+
+def tell_refusal(said: str) -> str:
+    """Why mdadm did not start an array or a container, in its own words. It says nothing of an array that lacks no
+    drive and was not whole when it was last written: the kernel does not start that either."""
+    lines = (line.removeprefix("mdadm:").strip() for line in said.splitlines())
+    return (
+        "; ".join(filter(None, lines)) or "drives are missing, or were not up to date when the power failed"
+    )
 
 
 def stop_leftovers(machine: Machine, nodes: set[str]) -> None:

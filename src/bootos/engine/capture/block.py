@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from bootos.drivers.storage.lsblk import parse_lsblk
-from bootos.engine.capture.scene import Scene, build_driver
+from bootos.engine.capture.blockrows import clean, cut, fill_in, find_number, list_below, nest
+from bootos.engine.capture.scene import Scene, Untold, build_driver
 from bootos.engine.capture.source import RawFile, read_values
 from bootos.hardware.describe import format_size
 from bootos.process import Command
-from bootos.template.size import parse_bytes
 from bootos.wire.inventory import Inventory
 
 _NAME = re.compile(r"^[a-z][\w!-]{0,63}$")
+_TOLD = 12  # disks in a note
 _WHOLE = re.compile(r"^([shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$")
 
 
@@ -26,7 +27,8 @@ def build_lsblk(files: list[RawFile]) -> Scene:
     for name, value in read_values(files, "`lsblk -J -b -O`", notes):
         value = value if isinstance(value, dict) else {}
         if isinstance(value.get("blockdevices"), list):
-            listed += [_clean(item) for item in value["blockdevices"] if isinstance(item, dict)]
+            rows = [clean(item) for item in value["blockdevices"] if isinstance(item, dict)]
+            listed += nest(rows, notes)
         elif isinstance(value.get("signatures"), list):
             signatures += [item for item in value["signatures"] if isinstance(item, dict)]
         elif isinstance(value.get("partitiontable"), dict):
@@ -35,15 +37,31 @@ def build_lsblk(files: list[RawFile]) -> Scene:
             notes.append(f"{name}: it is no output of lsblk, wipefs or sfdisk as JSON.")
     is_told = bool(listed)
     if not listed:
-        listed = [_clean(item) for item in _list_devices(signatures, tables)]
+        listed = [clean(item) for item in _list_devices(signatures, tables)]
         notes += (
             ["`lsblk` is not among the files: sizes are those of the partition tables."] if listed else []
         )
-    elif not signatures:
+    fill_in(listed, tables)
+    untold: dict[str, None] = {}
+    if is_told:
+        if not signatures:
+            notes.append(
+                "`wipefs --json` is not among the files: what lies on the disks is known by lsblk alone."
+            )
+            untold = dict.fromkeys(_list_untold(listed))
+        said = {item.get("device") for item in signatures}
+        signatures += [item for item in _find_signatures(listed) if item["device"] not in said]
+    hidden = [
+        item["path"]
+        for item in listed
+        if item["type"] == "disk" and any(entry["path"] in untold for entry in [item, *list_below(item)])
+    ]
+    if hidden:
+        more = f" and {len(hidden) - _TOLD} more" if len(hidden) > _TOLD else ""
+        named = ", ".join(hidden[:_TOLD]) + more
         notes.append(
-            "`wipefs --json` is not among the files: what lies on the disks is known by lsblk alone."
+            f"What lies on {named} is not told, and a plan of it is refused: `lsblk -J -b -O` or `wipefs --json` does."
         )
-        signatures = _find_signatures(listed)
     sizes = {
         item["path"]: int(item["size"]) for item in parse_lsblk(json.dumps({"blockdevices": listed})).values()
     }
@@ -53,6 +71,8 @@ def build_lsblk(files: list[RawFile]) -> Scene:
         if tool == "lsblk":
             return json.dumps({"blockdevices": listed}) if is_told or not unsized else None
         if tool == "wipefs":
+            if unknown := [word for word in command.words[1:] if word in untold]:
+                raise Untold(f"what lies on {', '.join(unknown)} is not among the files")
             names = {word.rpartition("/")[2] for word in command.words[1:]}
             return json.dumps({"signatures": [item for item in signatures if item.get("device") in names]})
         if tool == "sfdisk":
@@ -97,7 +117,7 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
             "size": max([last, *ends]) * sector_bytes,
             "children": [
                 {"name": str(part.get("node")).rpartition("/")[2], "path": str(part.get("node")), "type": "part",
-                 "size": (find_number(part.get("size")) or 0) * sector_bytes}
+                 "log-sec": sector_bytes, "size": (find_number(part.get("size")) or 0) * sector_bytes}
                 for part in parts
             ],
         }  # fmt: skip
@@ -106,47 +126,6 @@ def _list_devices(signatures: list[dict[str, Any]], tables: dict[str, Any]) -> l
         if _WHOLE.match(name):
             found.setdefault(f"/dev/{name}", {"name": name})
     return list(found.values())
-
-
-def _clean(item: dict[str, Any]) -> dict[str, Any]:
-    """One device with the columns that are read, whatever lsblk was asked for."""
-    full = str(item.get("name") or "")  # `-p` prints the path
-    name = full.rpartition("/")[2] if full.startswith("/dev/") else full
-    size = item.get("size")
-    try:
-        size_bytes = size if isinstance(size, int) else parse_bytes(str(size)) if size else 0
-    except ValueError:
-        size_bytes = _parse_short(str(size))
-    points = item.get("mountpoints") or [item.get("mountpoint")]
-    children = item.get("children")
-    return {
-        **item,
-        "name": name,
-        "path": str(item.get("path") or (full if full != name else f"/dev/{name}")),
-        "type": str(item.get("type") or "disk"),
-        "size": size_bytes,
-        "ro": item.get("ro") in (True, 1, "1"),
-        "log-sec": find_number(item.get("log-sec")) or 512,
-        "mountpoints": [point for point in points if isinstance(point, str)]
-        if isinstance(points, list)
-        else [],
-        "children": [_clean(child) for child in children if isinstance(child, dict)]
-        if isinstance(children, list)
-        else [],
-    }
-
-
-def _parse_short(text: str) -> int:
-    """`465.8G`, as lsblk prints without -b: of 1024."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*+([KMGTP]?)i?B?\s*", text)
-    return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " ")) if found else 0
-
-
-def find_number(value: Any) -> int | None:
-    """A whole number, also one in a text; None for what is none, or is too large to be one."""
-    return (
-        int(value) if isinstance(value, int | str) and str(value).isdigit() and len(str(value)) < 20 else None
-    )
 
 
 def _find_signatures(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -165,6 +144,16 @@ def _find_signatures(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _list_untold(items: list[dict[str, Any]]) -> Iterator[str]:
+    """The disks and partitions of which lsblk was not asked what lies on them (FSTYPE), or by which table they are
+    parted (PTTYPE)."""
+    for item in items:
+        parts = [child for child in item["children"] if child["type"] == "part"]
+        if "fstype" not in item or (parts and "pttype" not in item):
+            yield item["path"]
+        yield from _list_untold(parts)
+
+
 def _tell_contents(listed: list[dict[str, Any]], signatures: list[dict[str, Any]]) -> Iterator[str]:
     """A sentence for each disk on which something lies: what a person still wants to know where the driver reads
     nothing, as an output is missing."""
@@ -174,27 +163,17 @@ def _tell_contents(listed: list[dict[str, Any]], signatures: list[dict[str, Any]
         contents.setdefault(str(item.get("device")), {}).setdefault(f"{item.get('type')}{label}")
     known: set[str] = set()
     for disk in listed:
-        parts = list(_list_below(disk))
-        known |= {_cut(entry["path"]) for entry in [disk, *parts]}
-        said = list(contents.get(_cut(disk["path"]), ()))
+        parts = list(list_below(disk))
+        known |= {cut(entry["path"]) for entry in [disk, *parts]}
+        said = list(contents.get(cut(disk["path"]), ()))
         for part in parts:
             size = [format_size(part["size"], decimal=True)] if part["size"] else []
-            inside = [*size, *contents.get(_cut(part["path"]), ())]
+            inside = [*size, *contents.get(cut(part["path"]), ())]
             said.append(part["path"] + (f" ({', '.join(inside)})" if inside else ""))
         if said:
             yield f"{disk['path']}: {', '.join(said)}."
     for device in sorted(contents.keys() - known):
         yield f"/dev/{device}: {', '.join(contents[device])}."
-
-
-def _cut(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _list_below(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for child in item["children"]:
-        yield child
-        yield from _list_below(child)
 
 
 def lay_disk(item: dict[str, Any]) -> dict[str, bytes]:

@@ -34,7 +34,7 @@ def _tell_block(block: dict[str, Any], layout: dict[str, Any]) -> str:
         f"{layout['table'].upper()} table" if layout else "",
         *_tell_signatures(block, hidden=_TABLES if layout else frozenset()),
         "read-only" if block["read_only"] else "",
-        "cannot be read" if block["unreadable"] else "",
+        "contents not known" if block["unreadable"] else "",
         *block["used_by"],
     ]
     return ", ".join(filter(None, said))
@@ -42,7 +42,7 @@ def _tell_block(block: dict[str, Any], layout: dict[str, Any]) -> str:
 
 def _tell_part(part: dict[str, Any]) -> str:
     name = f'"{part["name"]}"' if part["name"] else ""
-    unreadable = "cannot be read" if part["unreadable"] else ""
+    unreadable = "contents not known" if part["unreadable"] else ""
     return ", ".join(filter(None, [name, *_tell_signatures(part, hidden=frozenset()), unreadable]))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bootos.drivers.nvme.lbaformat import find_format, parse_current, parse_formats
-from bootos.engine.capture.block import find_number, lay_disk
+from bootos.engine.capture.block import lay_disk
+from bootos.engine.capture.blockrows import find_number
 from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile, read_values
 from bootos.hardware.health import parse_smartctl

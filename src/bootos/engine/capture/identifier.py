@@ -86,14 +86,16 @@ def find_identifiers(capture: Capture, inventory: Inventory, saved: SavedState |
     """What tells whose machine it is. `inventory` and `saved` are what was understood of the capture."""
     words, ids, addresses = set[str](), set[str](), set[str]()
     values = [msgspec.to_builtins(inventory), saved.states if saved is not None else {}]
-    for key, value in (pair for whole in values for pair in _list_texts(whole, "")):
+    kept = _list_structure(capture)
+    for key, above, text in (found for whole in values for found in _list_texts(whole)):
         if key in _IDS:
-            _add_id(value, words, ids)
+            _add_id(text, words, ids)
         elif key in _ADDRESSES:
-            addresses.add(value.partition("/")[0])
-        else:
-            words.add(value)
-    kept = {text for value in values for text in _list_rest(value, "")} | _list_structure(capture)
+            addresses.add(text.partition("/")[0])
+        elif key in _WORDS or (key == "name" and above in _NAMED):
+            words.add(text)
+        elif key in _STAY:
+            kept.update([text, *text.split()])  # the words of it could be names
     words |= set(_list_smbios(capture.files.get("sys/firmware/dmi/tables/DMI", ""), kept))
     words |= {text.strip() for path, text in capture.files.items() if path.endswith(_FILES)}
     for text in _list_said(capture):
@@ -144,8 +146,8 @@ def _list_said(capture: Capture) -> Iterator[str]:
     yield from (text for text in capture.files.values() if not is_binary(text))
 
 
-def _list_texts(value: Any, key: str, above: str = "") -> Iterator[tuple[str, str]]:
-    """(key, text) of everything that is to be replaced. `above` is the key of the list that holds the value."""
+def _list_texts(value: Any, key: str = "", above: str = "") -> Iterator[tuple[str, str, str]]:
+    """(key, key of the list that holds it, text) of every text that is not empty, at any depth."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _list_texts(item, str(name), above)
@@ -153,22 +155,7 @@ def _list_texts(value: Any, key: str, above: str = "") -> Iterator[tuple[str, st
         for item in value:
             yield from _list_texts(item, key, key)
     elif isinstance(value, str) and value:
-        is_name = key == "name" and above in _NAMED
-        if key in _WORDS | _IDS | _ADDRESSES or is_name:
-            yield key, value
-
-
-def _list_rest(value: Any, key: str, above: str = "") -> Iterator[str]:
-    """The texts that stay: models, versions and the like, and the words of them that could be names."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _list_rest(item, str(name), above)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _list_rest(item, key, key)
-    elif isinstance(value, str) and key in _STAY:
-        yield value
-        yield from value.split()
+        yield key, above, value
 
 
 def _list_structure(capture: Capture) -> set[str]:

@@ -12,7 +12,12 @@ from bootos.hardware.bmc import parse_lan_channels
 from bootos.process import Command
 
 _SLOT = re.compile(r"\d+(?=[ \t])")
-_FLAGS = re.compile(r"\b(true|false)[ \t]+(true|false)[ \t]+(true|false)[ \t]+(\S.*)$")
+# Callin, Link Auth, IPMI Msg, privilege; ipmitool up to 1.8.9 prints Enabled before them.
+_FLAGS = re.compile(r"\b(true|false)[ \t]+(true|false)[ \t]+(true|false)[ \t]+((?!true\b|false\b)\S.*)$")
+_HEAD = re.compile(r"ID[ \t]+Name\b")
+_ENABLED = re.compile(r"ID[ \t]+Name[ \t]+Enabled\b")
+_LAST_FLAG = re.compile(r"\b(true|false)$")
+_FAR_FLAG = re.compile(r"(?<=\S)[ \t]{2,}(true|false)$")  # no name has such a gap
 _ACCESS = re.compile(r"^User ID[ \t]*:[ \t]*(\d+)[ \t]*$", re.MULTILINE)
 _USER_CSV = re.compile(r"^\d+,.*,(true|false),(true|false),(true|false),.*$", re.MULTILINE)
 # How each output is known, by the first words of its command.
@@ -90,14 +95,15 @@ def _write_users(text: str) -> str:
 
 def _list_users(text: str) -> Iterator[list[str]]:
     """The rows of a table of users: slot, name, three flags, privilege."""
+    is_older = False
     for line in text.splitlines():
+        if _HEAD.match(line):
+            is_older = _ENABLED.match(line) is not None
         slot, flags = _SLOT.match(line), _FLAGS.search(line)
         if slot and flags:
-            yield [
-                slot[0],
-                line[slot.end() : flags.start()].strip(),
-                *(word.strip() for word in flags.groups()),
-            ]
+            name = line[slot.end() : flags.start()].strip()
+            name = (_LAST_FLAG if is_older else _FAR_FLAG).sub("", name).strip()
+            yield [slot[0], name, *(word.strip() for word in flags.groups())]
 
 
 def _list_accesses(text: str) -> dict[str, str]:

@@ -12,6 +12,10 @@ from bootos.wire.inventory import Inventory
 
 _EXAMINED = re.compile(r"^(/\S.*):[ \t]*$", re.MULTILINE)
 _MEMBER = re.compile(r"^[ \t]*(Array UUID|UUID|Raid Level|Magic) : ", re.MULTILINE | re.IGNORECASE)
+# An array's line, and those below it up to an empty one or the next array's: their indentation may be lost.
+_BODY = re.compile(
+    r"^(md[^\s:]*) : (.*(?:\n(?!md[^\s:]* : |unused devices|Personalities)[ \t]*\S.*)*)", re.MULTILINE
+)
 _DEVICES = re.compile(r"\[(\d+)/(\d+)\] \[[U_]+\]")
 
 
@@ -19,7 +23,7 @@ def build_mdstat(files: list[RawFile]) -> Scene:
     """/proc/mdstat. `mdadm --detail --export` of an array is made of it as far as it tells."""
     text = "\n".join(file.text for file in files)
     entries = {entry.name: entry for entry in parse_mdstat(text)}
-    bodies = dict(re.findall(r"^(md[^ :]*) : (.*(?:\n[ \t]+.*)*)", text, re.MULTILINE))
+    bodies = dict(_BODY.findall(text))
     notes = []
     if entries:
         notes.append("`mdadm --detail` is not among the files: names and UUIDs of arrays are not known.")

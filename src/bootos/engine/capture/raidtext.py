@@ -15,6 +15,10 @@ _CONFIG = re.compile(
     r"^[ \t]*Logical (?:device|drive) number \d+",
     re.MULTILINE | re.IGNORECASE,
 )
+_PART = re.compile(
+    r"^[ \t]*(Controller|Logical (?:device|drive)|Physical device|Array) information[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _FOUND = re.compile(r"^Controllers found *: *\d+", re.MULTILINE | re.IGNORECASE)
 _LISTED = re.compile(r"^[ \t]*Controller \d+:", re.MULTILINE | re.IGNORECASE)
 _LISTED_LINE = re.compile(r"^[ \t]*(Controller \d+:.*)", re.MULTILINE | re.IGNORECASE)
@@ -44,12 +48,12 @@ def build_ssacli(files: list[RawFile]) -> Scene:
 
 def build_arcconf(files: list[RawFile]) -> Scene:
     """`GETCONFIG n AL`, one after the other, and `GETSTATUS n`. The tool does not print which controller it is."""
-    configs: list[str] = []
+    found: list[RawFile] = []
     statuses: list[str] = []
     notes: list[str] = []
     for file in files:
         if _CONFIG.search(file.text) and not _LISTED.search(file.text):
-            configs.append(file.text)
+            found.append(file)
         elif _TASK.search(file.text):
             statuses.append(file.text)
         elif _LISTED.search(file.text):
@@ -58,7 +62,8 @@ def build_arcconf(files: list[RawFile]) -> Scene:
             )
             notes.append(f"{file.name}: it is `arcconf LIST`, which shows no array and no drive: {listed}.")
         else:
-            configs.append(file.text)
+            found.append(file)
+    configs = _join_parts(found, notes)
     if not configs:
         notes.append("`arcconf GETCONFIG 1 AL` is not among the files.")
     elif not statuses:
@@ -72,11 +77,34 @@ def build_arcconf(files: list[RawFile]) -> Scene:
         texts = {"GETCONFIG": configs, "GETSTATUS": statuses}.get(words[0], [])
         text = texts[number - 1] if 0 < number <= len(texts) else None
         if text is not None and words[0] == "GETCONFIG" and number == 1 and len(configs) > 1:
-            return _FOUND.sub(f"Controllers found: {len(configs)}", text, count=1)
+            return f"Controllers found: {len(configs)}\n{_FOUND.sub('', text, count=1)}"
         return text
 
     driver = build_driver("raid.adaptec:AdaptecDriver")
     return Scene(answer=answer, programs=("arcconf",), drivers=[driver], notes=notes)
+
+
+def _join_parts(files: list[RawFile], notes: list[str]) -> list[str]:
+    """A text for each controller: what `GETCONFIG n AD`, `LD`, `PD`, ... print apart is of one, where it can be of no
+    other. A text with several sections, that of the drives among them, is whole."""
+    joined: list[tuple[set[str], str]] = []  # without sections: nothing more is of this one
+    for file in files:
+        sections = {name.lower().replace("drive", "device") for name in _PART.findall(file.text)}
+        if len(sections) > 1 and "physical device" in sections:
+            sections = set()
+        places = [
+            place for place, (others, _) in enumerate(joined) if sections and others and not sections & others
+        ]
+        if len(places) == 1:
+            others, text = joined[places[0]]
+            joined[places[0]] = others | sections, f"{text}\n{file.text}"
+            continue
+        joined.append((sections, file.text))
+        if places:
+            notes.append(
+                f"{file.name}: which controller it is of is not told; `arcconf GETCONFIG n AL` prints all of one."
+            )
+    return [text for _, text in joined]
 
 
 def build_mvcli(files: list[RawFile]) -> Scene:

@@ -36,6 +36,16 @@ _COLLECTIONS = (
     "ethernetinterfaces",
 )  # fmt: skip
 
+# What the link to a resource is called, however its path is written (`/BIOS` of DMTF's mockups, `/bios` of iLO 4).
+_KEYS = {
+    key.lower(): key
+    for key in (
+        "Systems", "Managers", "Chassis", "Registries", "AccountService", "Accounts", "Roles", "UpdateService",
+        "FirmwareInventory", "SoftwareInventory", "EthernetInterfaces", "Bios", "SecureBoot", "BootOptions", "Power",
+        "NetworkProtocol", "HostInterfaces",
+    )
+}  # fmt: skip
+
 
 def build_scene(files: list[RawFile]) -> Scene:
     """What the service of these resources is."""
@@ -136,10 +146,11 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
     made, linked = set[str](), set[str]()
 
     def find(path: str) -> dict[str, Any]:
-        place = lower.setdefault(normalize_path(path), path)
+        key = normalize_path(path)
+        place = lower.setdefault(key, path)
         if place not in whole:
             whole[place] = {_ODATA: place}
-            made.add(place)
+            made.add(key)
         return whole[place]
 
     if not any(path.startswith(f"{ROOT}/systems/") for path in lower):
@@ -151,10 +162,11 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
             continue
         for count in range(len(parts) - 1, 2, -1):
             above, here = "/".join(parts[:count]), "/".join(parts[: count + 1])
-            if here in linked:
+            if normalize_path(here) in linked:
                 break
-            linked.add(here)
-            _link(find(above), above, here, parts[count], is_made=above in made)
+            linked.add(normalize_path(here))
+            body = find(above)
+            _link(body, above, here, parts[count], is_made=normalize_path(above) in made)
     find(ROOT)
     return whole
 
@@ -169,7 +181,7 @@ def _link(body: dict[str, Any], above: str, here: str, name: str, *, is_made: bo
         if isinstance(members, list) and is_made:
             members.append(link)
     elif is_made:
-        body.setdefault(name, link)
+        body.setdefault(_KEYS.get(name.lower(), name), link)
 
 
 def _add_system(inventory: Inventory, resources: dict[str, dict[str, Any]]) -> list[str]:

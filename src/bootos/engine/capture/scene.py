@@ -40,6 +40,10 @@ class Scene(msgspec.Struct, kw_only=True):
     vendor: str = ""
 
 
+class Untold(Exception):
+    """Raised by an `answer`: the command ends as one that could not read."""
+
+
 class SceneRunner:
     """Runs nothing: the tools answer as the scene says. `missing` are the commands that nobody knows the output of."""
 
@@ -54,7 +58,10 @@ class SceneRunner:
             return command.complete(0, json.dumps({"blockdevices": []}))
         if name not in self._scene.programs or command.words[0] != name:
             raise ToolError(f"{name} is not among the files", reason="missing")
-        text = self._scene.answer(command)
+        try:
+            text = self._scene.answer(command)
+        except Untold as cause:
+            return command.complete(1, "", str(cause))
         if text is not None:
             return command.complete(0, text)
         if command.shown not in self.missing:
