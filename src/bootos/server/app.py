@@ -21,7 +21,6 @@ from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.operator import build_operator_router
 from bootos.server.api.operator_ca import build_ca_file
 from bootos.server.auth import read_operator_token
-from bootos.server.authority import Authority, OwnAuthority, SiteAuthority
 from bootos.server.cloudboot.api import build_legacy_handler
 from bootos.server.context import Context
 from bootos.server.fault import Fault, RequestError
@@ -30,7 +29,6 @@ from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
 from bootos.server.limit import TooLargeError
-from bootos.server.name import list_names
 from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
@@ -44,6 +42,10 @@ from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
 from bootos.server.store.table import Image
 from bootos.server.store.vault import Vault
+from bootos.server.tls.authority import Authority
+from bootos.server.tls.given import GivenAuthority
+from bootos.server.tls.name import list_names
+from bootos.server.tls.own import OwnAuthority
 from bootos.server.web.pages import build_web_router
 from bootos.server.web.render import Pages, is_page
 
@@ -99,7 +101,7 @@ def open_context(settings: Settings) -> Context:
 def open_authority(settings: Settings) -> Authority:
     """The site's certificate, else the server's own authority. Raises BootosError."""
     if settings.tls_cert is not None and settings.tls_key is not None:
-        return SiteAuthority(settings.tls_cert, settings.tls_key)
+        return GivenAuthority(settings.tls_cert, settings.tls_key)
     return OwnAuthority(settings.tls_directory, lambda: list_names(settings))
 
 

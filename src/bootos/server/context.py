@@ -2,7 +2,6 @@
 
 import msgspec
 
-from bootos.server.authority import Authority
 from bootos.server.health import Health
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
@@ -14,6 +13,7 @@ from bootos.server.rate import Rate
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
 from bootos.server.store.vault import Vault
+from bootos.server.tls.authority import Authority
 
 
 class TlsEnd(msgspec.Struct, frozen=True, kw_only=True):

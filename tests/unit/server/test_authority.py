@@ -9,7 +9,10 @@ import pytest
 from cryptography import x509
 
 from bootos.errors import BootosError
-from bootos.server.authority import Authority, OwnAuthority, SiteAuthority, read_fingerprint, read_names
+from bootos.server.tls.authority import Authority
+from bootos.server.tls.certificate import read_fingerprint, read_names
+from bootos.server.tls.given import GivenAuthority
+from bootos.server.tls.own import OwnAuthority
 
 NAMES = ["127.0.0.1", "boot.example"]
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -144,7 +147,7 @@ def test_certificates_of_the_site_are_read_again_when_they_change(tmp_path: Path
     clock = Calendar()
     own = open_own(tmp_path, clock, ["boot.example", "10.0.0.1"])
     files = split_files(tmp_path)
-    site = SiteAuthority(*files)
+    site = GivenAuthority(*files)
     assert site.fingerprint == own.fingerprint, "the authority is the last certificate of the chain"
     assert site.find_name() == "boot.example"
     before = read_served(site, name="boot.example").serial_number
@@ -174,7 +177,7 @@ def test_files_that_cannot_be_used_are_named_with_what_to_do(tmp_path: Path) -> 
         open_own(tmp_path, Calendar())
     assert "a new authority is made" in broken.value.hint
     with pytest.raises(BootosError, match=r"none\.pem") as missing:
-        SiteAuthority(tmp_path / "none.pem", tmp_path / "none.key")
+        GivenAuthority(tmp_path / "none.pem", tmp_path / "none.key")
     assert "--tls-cert" in missing.value.hint and "--tls-key" in missing.value.hint
 
 

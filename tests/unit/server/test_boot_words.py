@@ -10,9 +10,9 @@ from serving import INVENTORY, Agent, Running, run_in_thread
 from sqlalchemy import select
 
 from bootos.server.app import open_context
-from bootos.server.authority import Authority
 from bootos.server.settings import Settings
 from bootos.server.store.table import Boot
+from bootos.server.tls.authority import Authority
 from bootos.wire.words import commit, draw_words
 
 KEY = bytes(range(32))

@@ -4,8 +4,8 @@ import datetime as dt
 
 import msgspec
 
-from bootos.server.authority import read_names
 from bootos.server.context import Context
+from bootos.server.tls.certificate import read_names
 from bootos.wire.words import say_fingerprint
 
 

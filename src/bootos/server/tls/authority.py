@@ -1,0 +1,70 @@
+"""Whose word clients take for this server: what its other parts know of it, whoever made it (`own`, `given`)."""
+
+import ssl
+
+from cryptography import x509
+
+from bootos.errors import BootosError
+from bootos.server.tls.certificate import dump, read_fingerprint
+
+
+class Authority:
+    """Whose word machines and operators take for this server.
+
+    `certificate` is the authority's, which is sent in every handshake, `fingerprint` its SHA-256; `leaf` is the
+    server's. `former` is the authority before it, as long as both are good. `tls` is what listeners serve with; after a
+    renewal the same object has the new certificate, for connections that begin then.
+    """
+
+    certificate: x509.Certificate
+    leaf: x509.Certificate
+    former: x509.Certificate | None = None
+    is_own = True
+
+    def __init__(self) -> None:
+        self.tls = build_tls()
+
+    def renew(self) -> str:
+        """Renew what has to be renewed now; returns a sentence for the log, empty when nothing was to do. Raises
+        OSError, ValueError, ssl.SSLError: the one that was there goes on."""
+        raise NotImplementedError
+
+    def rotate(self) -> None:
+        """Make a new authority beside the present one, which stays good until `finish`. Raises BootosError."""
+        raise BootosError(
+            "the certificate of this server is the site's own (--tls-cert)", hint="renew it where it was made"
+        )
+
+    def finish(self) -> None:
+        """Let the former authority go. Raises BootosError when there is none."""
+        self.rotate()
+
+    def find_name(self) -> str:
+        """A name that the certificate is for, where that is not the address which the server listens on."""
+        return ""
+
+    @property
+    def fingerprint(self) -> str:
+        """What a client pins."""
+        return read_fingerprint(self.certificate)
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """All that a client may have pinned at present, the newest first."""
+        both = (self.certificate, self.former)
+        return [read_fingerprint(certificate) for certificate in both if certificate is not None]
+
+    @property
+    def pem(self) -> str:
+        """The authority's certificate as PEM (RFC 7468)."""
+        return dump(self.certificate).decode()
+
+
+def build_tls() -> ssl.SSLContext:
+    """How a listener speaks TLS: 1.2 and newer, without tickets, which clients that come once do not need."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.num_tickets = 0
+    tls.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    tls.set_alpn_protocols(["http/1.1"])
+    return tls

@@ -1,0 +1,127 @@
+"""The server's own authority: made at the first start, and good for 20 years, so that whoever pinned it goes on as long
+as its file is there. What it signs, the certificate of the server, is renewed by itself.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bootos.errors import BootosError
+from bootos.files import write_atomically
+from bootos.server.tls.authority import Authority
+from bootos.server.tls.certificate import (
+    build_key,
+    dump,
+    dump_key,
+    read_names,
+    sign_authority,
+    sign_leaf,
+)
+
+RENEW_BEFORE = dt.timedelta(days=30)
+
+Now = Callable[[], dt.datetime]
+
+
+def read_now() -> dt.datetime:
+    """The time, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class OwnAuthority(Authority):
+    """Lies in two files of `directory`, both for this user alone: in one the authority's key and certificate and, while
+    there are two, the new one as signed by the former and the former; in the other the server's key and certificate
+    and what is sent with it. A third has a copy of the authority's certificate, for people.
+
+    `names` tells the host names and addresses by which clients reach this server. Raises BootosError when the files
+    cannot be used.
+    """
+
+    def __init__(self, directory: Path, names: Callable[[], Iterable[str]], now: Now = read_now) -> None:
+        super().__init__()
+        self._directory = directory
+        self._read_names = names
+        self._now = now
+        self._path, self._leaf_path = directory / "authority.pem", directory / "server.pem"
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._path.exists():
+                key = build_key()
+                self._write(key, [sign_authority(key, now())])
+            self._load()
+            self.renew()
+            self.leaf = x509.load_pem_x509_certificates(self._leaf_path.read_bytes())[0]
+            self.tls.load_cert_chain(self._leaf_path)
+        except (OSError, ValueError) as cause:  # ssl.SSLError is an OSError
+            raise BootosError(
+                f"the certificates in {directory} cannot be used: {cause}",
+                hint="put them back from a copy; without one, remove the directory: a new authority is made, which "
+                "whoever pinned the old one has to be told",
+            ) from cause
+
+    def renew(self) -> str:
+        names = sorted(set(self._read_names()))
+        reason = self._find_reason(names)
+        if not reason:
+            return ""
+        key = build_key()
+        leaf = sign_leaf(key, names, self.certificate, self._key, self._now())
+        chain = [leaf, *self._certificates[1:], self.certificate]
+        write_atomically(self._leaf_path, dump_key(key) + b"".join(map(dump, chain)), mode=0o600)
+        self.leaf = leaf
+        self.tls.load_cert_chain(self._leaf_path)
+        return f"the server has a new certificate until {leaf.not_valid_after_utc:%Y-%m-%d}: {reason}"
+
+    def rotate(self) -> None:
+        if self.former is not None:
+            raise BootosError(
+                "there are two authorities already",
+                hint="let the former one go first: bootos ca rotate --finish",
+            )
+        key = build_key()
+        new = sign_authority(key, self._now())
+        cross = sign_authority(key, self._now(), like=new, issuer=self.certificate, issuer_key=self._key)
+        self._write(key, [new, cross, self.certificate])
+        self._load()
+        self.renew()
+
+    def finish(self) -> None:
+        if self.former is None:
+            raise BootosError("there is one authority only", hint="bootos ca rotate makes another")
+        self._write(self._key, [self.certificate])
+        self._load()
+        self.renew()
+
+    def _write(self, key: ec.EllipticCurvePrivateKey, certificates: Sequence[x509.Certificate]) -> None:
+        write_atomically(self._path, dump_key(key) + b"".join(map(dump, certificates)), mode=0o600)
+
+    def _load(self) -> None:
+        content = self._path.read_bytes()
+        key = serialization.load_pem_private_key(content, None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"the key in {self._path.name} is none of an elliptic curve")
+        self._key = key
+        self._certificates = x509.load_pem_x509_certificates(content)
+        self.certificate = self._certificates[0]
+        self.former = self._certificates[2] if len(self._certificates) > 2 else None
+        if self.certificate.public_key() != key.public_key():
+            raise ValueError(f"key and certificate in {self._path.name} do not belong together")
+        write_atomically(self._directory / "ca.pem", dump(self.certificate), mode=0o644)
+
+    def _find_reason(self, names: list[str]) -> str:
+        """Why the server's certificate has to be made anew; empty: it is good."""
+        try:
+            leaf, *chain = x509.load_pem_x509_certificates(self._leaf_path.read_bytes())
+        except (OSError, ValueError):
+            return "there was none"
+        if chain != [*self._certificates[1:], self.certificate]:
+            return "it is of another authority"
+        if read_names(leaf) != names:
+            return "the server is reached by other names"
+        if not leaf.not_valid_before_utc <= self._now() < leaf.not_valid_after_utc - RENEW_BEFORE:
+            return "the one before runs out"
+        return ""
