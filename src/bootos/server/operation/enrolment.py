@@ -46,8 +46,7 @@ def find_or_enrol(session: Session, sn: str) -> Machine:
     machine = find_by_sn(session, sn)
     if machine is not None:
         session.refresh(machine, with_for_update=True)
-        machine.by_itself = False  # an operator knows it
-        return machine
+        return _keep_known(session, machine)
     if is_placeholder(sn):
         called = ", ".join(f"id:{row.id}" for row in list_namesakes(session, sn, limit=MOST_NAMESAKES))
         raise UnusableError(
@@ -77,5 +76,11 @@ def find_or_enrol_word(session: Session, word: str) -> Machine:
         if ID.fullmatch(word.strip()) or is_id(session, word.strip()):
             raise
         return find_or_enrol(session, word)
-    machine.by_itself = False  # an operator knows it
+    return _keep_known(session, machine)
+
+
+def _keep_known(session: Session, machine: Machine) -> Machine:
+    """An operator knows it. That is written at once: a refresh of the row, which locks it, would forget it."""
+    machine.by_itself = False
+    session.flush()
     return machine
