@@ -199,9 +199,13 @@ def test_the_api_describes_itself(server: Running) -> None:
 def test_the_page_of_the_api_has_each_call_of_the_operator_and_no_other(server: Running) -> None:
     prefix = "/api/operator"
     served = {
-        (method.upper(), re.sub(r"\{\w+\}", "X", path.removeprefix(prefix)))
+        (
+            method.upper(),
+            re.sub(r"\{\w+\}", "X", path.removeprefix(prefix)),
+            frozenset(part["name"] for part in call.get("parameters", ()) if part["in"] == "query"),
+        )
         for path, methods in json.loads(server.call("GET", "/schema/openapi.json").data)["paths"].items()
-        for method in methods
+        for method, call in methods.items()
         if path.startswith(prefix)
     }
     page = (Path(__file__).parents[3] / "docs/api.md").read_text()
@@ -210,11 +214,14 @@ def test_the_page_of_the_api_has_each_call_of_the_operator_and_no_other(server: 
         r"^\| (`.*?`) \|", page.partition("## Operator API")[2].partition("\n## ")[0], re.M
     ):
         methods: list[str] = []
-        for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE)\b|(/[\w/.-]+)", cell):
+        for method, path, query in re.findall(
+            r"\b(GET|POST|PUT|PATCH|DELETE)\b|(/[\w/.-]+)(?:\?([\w=&]+))?", cell
+        ):
             if method:
                 methods.append(method)
             else:
-                told |= {(each, re.sub(r"/[A-Z]+\b", "/X", path)) for each in methods}
+                names = frozenset(re.findall(r"(\w+)=", query))
+                told |= {(each, re.sub(r"/[A-Z]+\b", "/X", path), names) for each in methods}
                 methods = []
     assert served - told == set()
     assert told - served == set()
