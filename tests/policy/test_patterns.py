@@ -1,20 +1,22 @@
 """No pattern tries one text in two ways: on hostile text that takes the square of its length, or worse."""
 
 import ast
+import importlib
 import re
 import string
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from re import _constants as code  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import msgspec
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/bootos"
+# What `re` makes of a pattern: typeshed does not tell it.
+code: Any = importlib.import_module("re._constants")
+parser: Any = importlib.import_module("re._parser")
 # `^\s*` with MULTILINE begins anew in each of many empty lines.
 _LINES = re.compile(r"\^\\s[*+](?!\+)|\^\[\\s[^]]*\][*+](?!\+)")
 # Spaces behind what takes spaces too: `.*?\s*`, `.+?)\s+`.
@@ -119,7 +121,7 @@ def begins_endless(parts: Sequence[Part]) -> bool:
 
 def parse_parts(said: str) -> tuple[Part, ...]:
     """The places of a pattern."""
-    return tuple(split_parts(_parser.parse(said)))
+    return tuple(split_parts(parser.parse(said)))
 
 
 def find_searched(text: str) -> set[str]:
