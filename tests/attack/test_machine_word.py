@@ -35,11 +35,9 @@ def attacker(server: Running, victim: Agent) -> Agent:
 
 
 def run_bootos(server: Running, *words: str) -> tuple[int, str]:
-    token = server.data / "operator.token"
+    """On the server's host: its data directory tells address, authority and token."""
     done = CliRunner().invoke(
-        build_app(list(words)),
-        [*words, "--server", server.operator_url, "--token-file", str(token)],
-        catch_exceptions=False,
+        build_app(list(words)), [*words, "--data", str(server.data)], catch_exceptions=False
     )
     return done.exit_code, done.output
 

@@ -50,10 +50,11 @@ def waiting(server: Running) -> Agent:
 
 
 class Rollback(Replay):
-    """The next boot of the machine, with the image of that version."""
+    """The next boot of the machine, with the image of that version; its last one is silent for long."""
 
     def __init__(self, server: Running) -> None:
         super().__init__(server)
+        self._make_silent()
         self.calls = [
             msgspec.structs.replace(call, body=call.body.replace('"boot_id":"boot-1"', '"boot_id":"boot-3"'))
             for call in read_apply()

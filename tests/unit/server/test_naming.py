@@ -113,6 +113,7 @@ def test_its_own_refused_claim_does_not_keep_it_out(server: Running) -> None:
         session.add(held)
         session.flush()
         session.get_one(Machine, number).boot_pk = held.id
+    server.context.presence.hear(number)
     told = {**FIRST, "identity": {"name": UUIDS[0], "former": [OEM]}}
     agent = Agent(server, UUIDS[0], "boot", inventory=told, pxe_mac=MACS[0])
     assert agent.register().status == 409
