@@ -1,14 +1,16 @@
 """A page of somebody else, in the browser of an operator who is logged in, reads nothing and changes nothing.
 
-It is served at the server's own host, where a browser sends the cookie along however strict it is (ports make no other
-site): what holds then is the server's.
+It is served at the server's own host and over TLS, where a browser sends the cookie along however strict it is (ports
+make no other site, another scheme does): what holds then is the server's.
 """
 
 import json
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificate import Authority
 from chromium import chromium, log_in
 from playwright.sync_api import BrowserContext
 from serving import Agent, Running
@@ -46,9 +48,13 @@ FORM = """<form method="post" action="BASE/machines/id:1/jobs">
 @pytest.fixture
 def elsewhere(server: Running, tmp_path: Path) -> Iterator[str]:
     """The address of the other site, with a page for each thing that it does."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
     for name, text in (("read", READ), ("send", SEND), ("form", FORM)):
-        (tmp_path / f"{name}.html").write_text(text.replace("BASE", server.operator_url))
-    with serve_files(tmp_path) as url:
+        (pages / f"{name}.html").write_text(text.replace("BASE", server.operator_url))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*Authority().write(tmp_path / "tls"))
+    with serve_files(pages, tls=tls) as url:
         yield url
 
 
