@@ -2,6 +2,7 @@
 page *Health* and by `bootos health`.
 """
 
+import copy
 import logging
 import threading
 from datetime import datetime
@@ -65,7 +66,7 @@ class Health:
     def sentences(self) -> list[Sentence]:
         """Those that are kept, newest first."""
         with self._lock:
-            return [msgspec.structs.replace(said) for said in reversed(self._said.values())]
+            return [copy.copy(said) for said in reversed(self._said.values())]
 
     def clear(self) -> None:
         """Forget everything."""
