@@ -81,6 +81,20 @@ def test_the_words_of_its_console_have_to_be_compared(server: Running) -> None:
     assert read_machine(server)["confirmed_by"] == "words"
 
 
+def test_a_machine_that_a_row_has_confirmed_shows_its_words_and_a_person_can_still_compare_them(
+    server: Running,
+) -> None:
+    """A man in the middle passes serial number and MAC on as they are."""
+    server.operate("POST", "/import", [{"sn": "SN001", "mac": MAC}])
+    Agent(server).register()
+    show_words(server, 1)
+    row = read_machine(server)
+    assert (row["confirmed_by"], row["words"]) == ("import", WORDS)
+    assert WORDS in read(server, "/machines/id:1", log_in(server))
+    assert run(server, "machine", "confirm", "SN001", "--yes").exit_code == 0
+    assert read_machine(server)["confirmed_by"] == "words"
+
+
 def test_a_boot_that_came_since_the_person_looked_is_not_confirmed(server: Running) -> None:
     Agent(server).register()
     seen = read_machine(server)["boot"]
