@@ -33,8 +33,9 @@ def main() -> int:
     try:
         report = run_demo(arguments.image, arguments.output, say, kill_server=arguments.kill_server)
     except BootosError as error:
+        told = Screen(stderr=True, soft_wrap=True)
         for sentence in read_chain(error):
-            print(f"demo: {sentence}", file=sys.stderr)
+            told.print(f"demo: {sentence}")
         return 1
     write_report(report, arguments.output / "report.json")
     print_report(report, Screen(width=None if sys.stdout.isatty() else 140))

@@ -1,6 +1,5 @@
 """`bootos template check FILE --inventory SAVED`: validates and plans without a server and without the machine."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from bootos.engine.planhash import hash_plan
 from bootos.engine.plantext import format_notes, format_plan
 from bootos.errors import ProblemsError
 from bootos.printable import show_line
-from bootos.screen import write_out
+from bootos.screen import print_json, write_out
 from bootos.template.check import find_secrets, read_template
 from bootos.wire.saved import SavedState
 
@@ -69,7 +68,7 @@ def show_offline_plan(
     left = sorted(find_secrets(template) - values.keys()) if template is not None else []
     plan = plan_job(build_offline_run(document, saved, {**dict.fromkeys(left, STAND_IN), **values}))
     if as_json:
-        print(json.dumps(build_json(plan), indent=2, ensure_ascii=False))
+        print_json(build_json(plan))
         if plan.problems:
             raise typer.Exit(1)
         return
