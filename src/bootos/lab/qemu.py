@@ -71,6 +71,8 @@ def build_argv(
     argv += ["-accel", TCG if accelerator == "tcg" else accelerator]
     argv += ["-cpu", spec.cpu_model, "-smp", str(spec.cpus), "-m", str(spec.memory_mib)]
     argv += ["-vga", "none" if spec.display == "none" else "std"]
+    if spec.clock:
+        argv += ["-rtc", f"base={spec.clock}"]
     if spec.reboot == "exit":
         argv += ["-action", "reboot=shutdown"]
     argv += build_tables(spec.identity)

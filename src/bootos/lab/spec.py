@@ -24,6 +24,7 @@ _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _LEVELS = re.compile(r"[XcuoaO]{15}")
 _SUITES = (0, 1, 2, 3, 6, 7, 8, 11, 12)  # those that `ipmi_sim` speaks
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2})?")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,6 +130,7 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     (a double fault in kmem_cache_alloc, once in some hundred boots).
     `boot`: `pxe` and `http` over the card with `boot = true` (`http` is UEFI HTTP Boot), `cdrom` from `medium`, an ISO
     file, `usb` from the same as a stick. `uefi-secure` has Microsoft's keys enrolled, as servers leave the factory.
+    `clock`: what its clock says at each power-on, in UTC, as `2003-01-01` or `2003-01-01T12:00:00`; empty: the time.
     `display`: with `vga` there is a screen for `screendump`, and SeaBIOS and the boot menu leave the serial line.
     """
 
@@ -144,6 +146,7 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     boot: Literal["pxe", "http", "disk", "cdrom", "usb"] | KernelBoot = "pxe"
     medium: str = ""
     bootfile: str = "lpxelinux.0"
+    clock: str = ""
     display: Literal["none", "vga"] = "none"
     reboot: Literal["continue", "exit"] = "continue"
     bmc: BmcSpec | None = None
@@ -231,6 +234,8 @@ def find_problems(spec: MachineSpec) -> list[Problem]:
         complain("nics", f"no card has boot = true, and the machine boots by {str(spec.boot).upper()}")
     if spec.boot == "http" and spec.firmware == "bios":
         complain("boot", "a BIOS cannot boot by HTTP", 'firmware = "uefi"')
+    if spec.clock and not _CLOCK.fullmatch(spec.clock):
+        complain("clock", f"{spec.clock!r} is not a time", "2003-01-01 or 2003-01-01T12:00:00, in UTC")
     if spec.boot in ("cdrom", "usb") and not spec.medium:
         complain("medium", f"is missing, and the machine boots by {spec.boot}", "bootos image iso makes one")
     return problems

@@ -25,6 +25,11 @@ def test_the_guest_takes_itself_for_a_physical_machine() -> None:
     assert values(argv_of(MachineSpec(nics=(RIGHT,))), "-cpu") == ["max,-hypervisor,-cx16"]
 
 
+def test_a_machines_clock_says_what_its_specification_says_else_the_time() -> None:
+    assert values(argv_of(MachineSpec(nics=(RIGHT,), clock="2003-01-01")), "-rtc") == ["base=2003-01-01"]
+    assert values(argv_of(MachineSpec(nics=(RIGHT,))), "-rtc") == []
+
+
 def test_only_the_booting_card_has_tftp_a_rom_and_the_first_place() -> None:
     argv = argv_of(MachineSpec(nics=(WRONG, RIGHT)), capture="/c.pcap")
     assert values(argv, "-netdev") == [

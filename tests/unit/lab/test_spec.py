@@ -49,6 +49,16 @@ def test_a_machine_that_boots_by_pxe_needs_a_card_for_it() -> None:
     assert paths_of(MachineSpec(boot="disk")) == []
 
 
+def test_a_clock_is_set_to_a_day_or_a_second() -> None:
+    for clock, wrong in (
+        ("2003-01-01", []),
+        ("2003-01-01T12:00:00", []),
+        ("2003", ["clock"]),
+        ("x,y", ["clock"]),
+    ):
+        assert paths_of(MachineSpec(nics=(NIC,), clock=clock)) == wrong
+
+
 def test_a_bmc_has_fifteen_levels_and_suites_that_its_simulator_speaks() -> None:
     bmc = BmcSpec(cipher_suites=(3, 17), cipher_levels="aaa")
     assert paths_of(MachineSpec(nics=(NIC,), bmc=bmc)) == ["bmc.cipher_levels", "bmc.cipher_suites[1]"]
