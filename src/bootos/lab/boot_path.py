@@ -4,7 +4,6 @@ Used by the test of the boot paths and by `benchmarks/boot_paths.py`. A path is 
 """
 
 import io
-import json
 import re
 import sys
 import tarfile
@@ -16,6 +15,7 @@ import msgspec
 from bootos.errors import BootosError
 from bootos.lab.capture import read_capture
 from bootos.lab.machine import Machine
+from bootos.lab.operator import Operator
 from bootos.lab.redfish_request import ask_redfish
 from bootos.lab.scenario import SERIAL_CONSOLE, Scenario
 from bootos.lab.server import LabServer
@@ -217,10 +217,7 @@ def _read_loaded(machine: Machine) -> int:
 
 def _read_pxe_mac(server: LabServer, serial: str) -> str:
     """The card that the server knows the machine to have booted from."""
-    words = [sys.executable, "-m", "bootos.cli", "machine", "show", serial, "--json"]
-    env = {"BOOTOS_SERVER": "", "BOOTOS_DATA": str(server.data)}
-    prefix = server.network.prefix if server.network is not None else ()
-    shown = json.loads(run([*prefix, *words], env=env, timeout_s=120).stdout)
+    shown = Operator(server.data, server.network).command("machine", "show", serial)
     nics = (shown.get("inventory") or {}).get("nics") or []
     return next((str(nic["mac"]) for nic in nics if nic.get("is_pxe")), "")
 

@@ -11,22 +11,25 @@ import urllib3
 from bootos.errors import BootosError
 from bootos.files import read_json
 from bootos.lab.machine import Machine
+from bootos.lab.network import LabNetwork
 from bootos.lab.watch import while_on
 from bootos.process import run
 from bootos.waiting import find_within
 
 
 class Operator:
-    """Runs `bootos NOUN VERB ... --json` as a process of its own, as a person's shell would."""
+    """Runs `bootos NOUN VERB ... --json` as a process of its own, as a person's shell would; in `network`, where the
+    server is in one. Only commands get there."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, network: LabNetwork | None = None) -> None:
         self._data = data
+        self._prefix = network.prefix if network is not None else ()
         # the commands find the server by its data, whatever the shell around them names
         self._env = {"BOOTOS_SERVER": "", "BOOTOS_DATA": str(data)}
 
     def command(self, *words: str | Path, input: str | None = None) -> Any:
         """Run a command and return its answer. Raises ToolError when it fails."""
-        argv = [sys.executable, "-m", "bootos.cli", *map(str, words), "--json"]
+        argv = [*self._prefix, sys.executable, "-m", "bootos.cli", *map(str, words), "--json"]
         secrets = [input] if input else []
         done = run(argv, timeout_s=120, env=self._env, input=input, secrets=secrets)
         return json.loads(done.stdout or "null")

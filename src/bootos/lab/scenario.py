@@ -55,6 +55,7 @@ class Scenario:
         self._ending = contextlib.ExitStack()
         self._silicon_service: SiliconService | None = None
         self._kernel: Path | None = None
+        self._server: LabServer | None = None
 
     def __enter__(self) -> "Scenario":
         check_host(*self._needs)
@@ -117,6 +118,7 @@ class Scenario:
         words = ["--netboot", BRIDGE, "--dhcp-range", DHCP_RANGE, "--boot-files", str(boot_files.resolve())]
         words += ["--append", f"{SERIAL_CONSOLE} {append}".strip(), *arguments]
         server = LabServer(self.directory / "server", arguments=words, network=network)
+        self._server = server
         self._ending.callback(server.stop)
         server.start(deadline_s=600)
         return server
@@ -134,6 +136,7 @@ class Scenario:
             words = ["--boot-files", str(boot_files.resolve())]
             self._kernel = boot_files / "vmlinuz"
         server = LabServer(self.directory / "server", arguments=[*words, *arguments], env=env)
+        self._server = server
         self._ending.callback(server.stop)
         return server
 
@@ -160,9 +163,13 @@ class Scenario:
         tftp_root: Path | None = None,
         on_line: Callable[[SerialLine], None] | None = None,
         network: LabNetwork | None = None,
+        is_known: bool = True,
     ) -> Machine:
-        """Make a machine, still off, in a directory of its own; its BMC, if it has one, is started."""
+        """Make a machine, still off, in a directory of its own; its BMC, if it has one, is started. `is_known`: it
+        stands in the list of the run's server, if there is one, and is confirmed by that; else it is new there."""
         directory = self.directory / spec.name
+        if self._server is not None and is_known:
+            self._server.expect(spec)
         bmc = None
         if spec.bmc is not None:
             check_host("bmc")

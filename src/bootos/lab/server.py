@@ -1,5 +1,6 @@
 """The server of a lab run: `bootos serve` as a process like any other; nothing of it is imported."""
 
+import csv
 import http.client
 import signal
 import socket
@@ -13,14 +14,20 @@ from bootos.errors import BootosError
 from bootos.files import read_json
 from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK, find_free_port
 from bootos.lab.network import LabNetwork
+from bootos.lab.operator import Operator
+from bootos.lab.spec import MachineSpec
 from bootos.process import Child, start
 from bootos.waiting import wait_for
+from bootos.wire.identity import choose_identity
 
 _DEADLINE_S = 60.0
 
 
 class LabServer:
-    """A `bootos serve` process with its data in `data`. It can be killed and started again on the same port."""
+    """A `bootos serve` process with its data in `data`. It can be killed and started again on the same ports.
+
+    Whom it takes for a machine it decides as everywhere: a machine is confirmed by its row of an operator's list
+    (`expect`), or else it is new."""
 
     def __init__(
         self,
@@ -38,6 +45,8 @@ class LabServer:
         self._arguments = tuple(arguments)
         self._env = dict(env or {})
         self._child: Child | None = None
+        self._expected: dict[str, tuple[str, ...]] = {}  # the MACs of each machine, by what it is known by
+        self._is_told = True
 
     @property
     def url(self) -> str:
@@ -45,6 +54,11 @@ class LabServer:
         if self.network is not None:
             return f"http://{self.network.address}"
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        """The same over TLS."""
+        return f"https://{LOOPBACK if self.network is None else self.network.address}:{self.tls_port}"
 
     @property
     def operator_url(self) -> str:
@@ -57,6 +71,11 @@ class LabServer:
         if self.network is not None:
             return self.url
         return f"http://{HOST_ADDRESS}:{self.port}"
+
+    @property
+    def guest_tls_url(self) -> str:
+        """The same over TLS."""
+        return f"https://{HOST_ADDRESS}:{self.tls_port}" if self.network is None else self.tls_url
 
     @property
     def tftp_root(self) -> Path:
@@ -75,7 +94,7 @@ class LabServer:
     def start(self, *, deadline_s: float = _DEADLINE_S) -> None:
         """Start it and wait until it answers HTTP. Raises BootosError with the end of its log."""
         argv = [*(self.network.prefix if self.network else ()), sys.executable, "-m", "bootos.cli", "serve"]
-        argv += ["--data", str(self.data), "--enrol", "open"]
+        argv += ["--data", str(self.data)]
         if self.network is None:
             argv += ["--listen", f"{LOOPBACK}:{self.port}", "--tls-listen", f"{LOOPBACK}:{self.tls_port}"]
         argv += ["--operator-listen", f"{LOOPBACK}:0"]
@@ -93,9 +112,33 @@ class LabServer:
 
         try:
             wait_for(is_up, deadline_s, what=f"an answer from the server at {self.url}")
+            self._tell()
         except BootosError:
             self.stop()
             raise
+
+    def expect(self, spec: MachineSpec) -> None:
+        """Put a machine on the operator's list: the server learns of it now, or when it starts. A machine without a
+        card, or with nothing to be known by, is left out."""
+        name, macs = find_name(spec), tuple(nic.mac for nic in spec.nics)
+        if not name or not macs or self._expected.get(name) == macs:
+            return
+        self._expected[name] = macs
+        self._is_told = False
+        if self.pid is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Import the list, as an operator does. Raises BootosError."""
+        if self._is_told:
+            return
+        path = self.data.parent / "machines.csv"
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("sn", "mac"))
+            rows.writerows((name, " ".join(macs)) for name, macs in self._expected.items())
+        Operator(self.data, self.network).command("machine", "import", path)
+        self._is_told = True
 
     def stop(self) -> None:
         """Ask it to end, and see that it does."""
@@ -114,6 +157,14 @@ class LabServer:
         if not self.log_path.exists():
             return "it said nothing"
         return self.log_path.read_text(errors="replace").strip()[-2000:] or "it said nothing"
+
+
+def find_name(spec: MachineSpec) -> str:
+    """What a machine will be known by, of what its firmware will tell; empty: by nothing that is known before."""
+    boots = spec.boot_nic or next(iter(spec.nics), None)
+    told, mac = spec.identity, boots.mac if boots is not None else None
+    chosen = choose_identity(serial=told.serial, uuid=told.uuid, board=told.board_serial, mac=mac)
+    return chosen.name or ""
 
 
 def is_answering(url: str) -> bool:

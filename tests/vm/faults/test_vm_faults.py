@@ -80,7 +80,8 @@ MATRIX = [(fault, step) for fault in WANTED for step in SPECIAL.get(fault, STEPS
 @pytest.fixture(scope="module")
 def bench(image: Path) -> Iterator[Bench]:
     with Scenario(OUTPUT / "run") as scenario:
-        server = scenario.start_server(boot_files=image)
+        # Over TLS, to which the greeting would lead it, the agent would pass the proxy by.
+        server = scenario.start_server(boot_files=image, arguments=("--tls-listen", "off"))
         proxy = FaultProxy(server.port)
         try:
             operator = Operator(server.data)

@@ -23,9 +23,13 @@ from bootos.lab.demo.report import DemoReport
 from bootos.lab.disk import read_partition_filesystems
 from bootos.lab.machine import Machine
 from bootos.lab.md_array import MdMember, build_array_view, read_md_arrays
+from bootos.lab.serial import REGISTERED
 
 MIB = 1024 * 1024
 INITRD = "/bootos/initrd.img"
+GREETING = "/api/v2/agent/"
+INSTALLED = "/api/osinstall/v1/report/deviceInstallInfo"
+WORDS = r"the words of this boot are: ([a-z]+(?: [a-z]+)*)"
 IMAGE_BUDGET_BYTES = 140 * 1000 * 1000
 CONSOLE_ORDER = ("rootfs extracted", "switch to rootfs", "BootOS: init", "BootOS: agent", "BootOS: shell")
 
@@ -38,6 +42,7 @@ def check_all(report: DemoReport, evidence: Evidence, machine: Machine, output: 
     check_bmc(report, evidence, machine)
     check_pxe(report, evidence)
     check_hooks(report, evidence)
+    check_trust(report, evidence)
     check_job(report, evidence)
     check_secret(report, evidence, output)
     check_image(report)
@@ -223,19 +228,45 @@ def _initrd_bytes(report: DemoReport) -> int:
 
 
 def check_hooks(report: DemoReport, evidence: Evidence) -> None:
-    """PRE before the registration, POST after the MAC upload, by the packets; output and exit code by the job."""
-    boots = read_complete_boots(evidence, _initrd_bytes(report))
-    calls = [
-        fetch.name.partition("?")[0] for fetch in (boots[0] if boots else ()) if fetch.protocol == "http"
-    ]
-    wanted = ["/bootos/files/pre.sh", "/api/v2/agent/register", "/api/v2/agent/mac", "/bootos/files/post"]
-    found = sorted((name for name in wanted if name in calls), key=calls.index)
-    report.compare("hooks: order of the calls", wanted, found)
+    """PRE before the registration, by the console; POST after the MAC upload, by the job; output and exit codes."""
+    texts = [line.text for line in evidence.serial]
+    marks = {"PRE": r"PRE \| ", "registered": REGISTERED, "POST": r"POST \| "}
+    firsts = {
+        name: next((number for number, text in enumerate(texts) if re.search(mark, text)), -1)
+        for name, mark in marks.items()
+    }
+    found = sorted((name for name, place in firsts.items() if place >= 0), key=lambda name: firsts[name])
+    report.compare("hooks: order on the console", list(marks), found)
+    ended = {step["id"]: step.get("ended_at") or "" for step in evidence.job["report"]["steps"]}
+    began = {step["id"]: step.get("started_at") or "" for step in evidence.job["report"]["steps"]}
+    ok = "" < ended.get("mac", "") <= began.get("post", "")
+    moments = f"MAC {ended.get('mac', '')}, POST {began.get('post', '')}"
+    report.note("hooks: POST after the MAC upload", "MAC, POST", moments, ok=ok)
     hooks = [[hook["name"], hook["exit_code"]] for hook in (evidence.job["report"] or {}).get("hooks", [])]
     report.compare("hooks: exit codes", [["PRE", 0], ["POST", 0]], hooks)
     printed = [line.text for line in evidence.serial if re.search(r"(PRE|POST) \| ", line.text)]
     ok = any("PRE script:" in line for line in printed) and any("POST binary:" in line for line in printed)
     report.note("hooks: script and binary printed", "PRE script: ..., POST binary: ...", printed, ok=ok)
+
+
+def check_trust(report: DemoReport, evidence: Evidence) -> None:
+    """The documented boot file says nothing of TLS. Still only the greeting went over http, by the packets, beside boot
+    files and what the installer calls; and the server knows which machine it is, and over which connection."""
+    boots = read_complete_boots(evidence, _initrd_bytes(report))
+    calls = [
+        sorted(
+            {
+                fetch.name.partition("?")[0]
+                for fetch in boot
+                if fetch.protocol == "http" and not _is_boot_file(fetch)
+            }
+        )
+        for boot in boots
+    ]
+    report.compare("TLS: calls without it, in each boot", [[GREETING], [INSTALLED, GREETING]], calls)
+    report.compare("machine: confirmed by", "import", evidence.machine["confirmed_by"])
+    said = [found[1] for line in evidence.serial if (found := re.search(WORDS, line.text))]
+    report.compare("machine: console and server show the same words", said[-1:], [evidence.machine["words"]])
 
 
 def check_job(report: DemoReport, evidence: Evidence) -> None:
