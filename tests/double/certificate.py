@@ -15,7 +15,8 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 class Authority:
-    """A CA. `name` and `organization` stand in its subject; it counts from `start` for `days`."""
+    """A CA. `name` and `organization` stand in its subject; it counts from `start` for `days`. `above` signed it; else
+    it did itself."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class Authority:
         organization: str = "a site",
         start: datetime.datetime = START,
         days: int = 20 * 365,
+        above: "Authority | None" = None,
     ) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name(
@@ -44,11 +46,12 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
+        self._above, issuer = above, above or self
         self.certificate = (
-            self._build(self._name, self._key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            issuer._build(self._name, self._key, self._start, self._end)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0 if above else 1), critical=True)
             .add_extension(usage, critical=True)
-            .sign(self._key, hashes.SHA256())
+            .sign(issuer._key, hashes.SHA256())
         )
 
     @property
@@ -60,6 +63,11 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
+    def chain(self) -> bytes:
+        """Its certificate and those above it, as PEM."""
+        return self.pem + (self._above.chain if self._above else b"")
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(self.der).hexdigest()
 
@@ -69,14 +77,14 @@ class Authority:
         names = [read_name(host) for host in hosts or ("127.0.0.1", "localhost")]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
         leaf = (
-            self._build(subject, key)
+            self._build(subject, key, self._start, self._end)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )
         directory.mkdir(parents=True, exist_ok=True)
         chain, private = directory / "server.pem", directory / "server.key"
-        chain.write_bytes(leaf.public_bytes(serialization.Encoding.PEM) + (self.pem if with_ca else b""))
+        chain.write_bytes(leaf.public_bytes(serialization.Encoding.PEM) + (self.chain if with_ca else b""))
         private.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -86,7 +94,13 @@ class Authority:
         )
         return chain, private
 
-    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _build(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        start: datetime.datetime,
+        end: datetime.datetime,
+    ) -> x509.CertificateBuilder:
         """The part that a CA and a server have alike."""
         return (
             x509.CertificateBuilder()
@@ -94,8 +108,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self._start)
-            .not_valid_after(self._end)
+            .not_valid_before(start)
+            .not_valid_after(end)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
             )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
 
 from bootos import __version__
 from bootos.errors import BootosError
-from bootos.files import clean_temporary, write_json
+from bootos.files import clean_temporary
 from bootos.server.api.agent_v2 import build_agent_router
 from bootos.server.api.operator import build_operator_router
 from bootos.server.api.operator_ca import build_ca_file
@@ -32,6 +32,8 @@ from bootos.server.limit import TooLargeError
 from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
+from bootos.server.operation.address_file import write_address_file
+from bootos.server.operation.ca import note_trouble, renew
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.operation.registration import write_heard
 from bootos.server.operation.retention import SERVER, apply_retention
@@ -125,31 +127,16 @@ def prepare(context: Context) -> None:
         done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
-    authority = context.authority
-    write_json(
-        context.settings.address_file,
-        {
-            "operators": context.operator_url,
-            "machines": context.public_url,
-            "tls": context.tls_url,
-            "ca": authority.pem,
-            "name": authority.find_name(),
-        },
-    )
+    note_trouble(context)
+    write_address_file(context)
 
 
 async def renew_certificate(context: Context) -> None:
-    """Renew the server's certificate when it is time, looking every RENEW_EVERY_S seconds; runs until it is
-    cancelled. One that cannot be renewed goes on, and the log says why it was not."""
+    """Look every RENEW_EVERY_S seconds whether the server's certificate has to be renewed; runs until it is
+    cancelled."""
     while True:
         await asyncio.sleep(RENEW_EVERY_S)
-        try:
-            done = await asyncio.to_thread(context.authority.renew)
-        except (OSError, ValueError) as cause:
-            log.error("the server's certificate cannot be renewed: %s", cause)
-        else:
-            if done:
-                log.info("%s", done)
+        await asyncio.to_thread(renew, context)
 
 
 async def write_presence(context: Context) -> None:

@@ -7,51 +7,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from handshake import Calendar, build_client, shake_hands
 
 from bootos.errors import BootosError
 from bootos.server.tls.authority import Authority
 from bootos.server.tls.certificate import read_fingerprint, read_names
-from bootos.server.tls.given import GivenAuthority
 from bootos.server.tls.own import OwnAuthority
 
 NAMES = ["127.0.0.1", "boot.example"]
-START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-
-
-class Calendar:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-
-def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> x509.Certificate:
-    """A handshake in memory; returns the certificate that the client was shown. Raises ssl.SSLError when the client
-    does not take it."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = client.wrap_bio(to_client, to_server, server_hostname=name)
-    answering = server.wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(4):
-        for side in (asking, answering):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    shown = asking.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown)
-
-
-def build_client(pem: str) -> ssl.SSLContext:
-    """A client that trusts this authority alone."""
-    client = ssl.create_default_context(cadata=pem)
-    client.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # its own clock is not that of the test
-    client.verify_flags |= 0x200000  # X509_V_FLAG_NO_CHECK_TIME
-    return client
 
 
 def open_own(root: Path, clock: Calendar, names: list[str] = NAMES) -> OwnAuthority:
@@ -143,42 +106,12 @@ def test_after_a_rotation_clients_of_both_authorities_go_on_until_it_is_finished
         again.finish()
 
 
-def test_certificates_of_the_site_are_read_again_when_they_change(tmp_path: Path) -> None:
-    clock = Calendar()
-    own = open_own(tmp_path, clock, ["boot.example", "10.0.0.1"])
-    files = split_files(tmp_path)
-    site = GivenAuthority(*files)
-    assert site.fingerprint == own.fingerprint, "the authority is the last certificate of the chain"
-    assert site.find_name() == "boot.example"
-    before = read_served(site, name="boot.example").serial_number
-    assert site.renew() == ""
-    clock.now += dt.timedelta(days=70)
-    own.renew()
-    split_files(tmp_path)
-    assert "was read again" in site.renew()
-    assert read_served(site, name="boot.example").serial_number != before
-    with pytest.raises(BootosError, match="the site's own"):
-        site.rotate()
-
-
-def split_files(root: Path) -> tuple[Path, Path]:
-    """The server's certificate and key as a site has them: in two files."""
-    text = (root / "tls/server.pem").read_text()
-    key, mark, chain = text.partition("-----END PRIVATE KEY-----\n")
-    (root / "site.key").write_text(key + mark)
-    (root / "site.pem").write_text(chain)
-    return root / "site.pem", root / "site.key"
-
-
 def test_files_that_cannot_be_used_are_named_with_what_to_do(tmp_path: Path) -> None:
     open_own(tmp_path, Calendar())
     (tmp_path / "tls/authority.pem").write_text("nothing")
     with pytest.raises(BootosError, match=str(tmp_path / "tls")) as broken:
         open_own(tmp_path, Calendar())
     assert "a new authority is made" in broken.value.hint
-    with pytest.raises(BootosError, match=r"none\.pem") as missing:
-        GivenAuthority(tmp_path / "none.pem", tmp_path / "none.key")
-    assert "--tls-cert" in missing.value.hint and "--tls-key" in missing.value.hint
 
 
 def test_a_server_certificate_that_was_lost_is_made_anew_by_the_same_authority(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
-"""The server's certificate authority, changed by an operator."""
+"""The server's certificate and its authority, renewed by the server itself and changed by an operator."""
+
+import logging
 
 import msgspec
 
 from bootos.errors import BootosError
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
+from bootos.server.operation.address_file import write_address_file
 from bootos.server.operation.audit import Actor, record
 from bootos.server.view.ca import AuthorityView, view_authority
+
+log = logging.getLogger(__name__)
 
 
 class Rotation(msgspec.Struct, kw_only=True):
@@ -24,4 +29,23 @@ def rotate(context: Context, actor: Actor, asked: Rotation) -> AuthorityView:
             raise ConflictError(cause.message, hint=cause.hint) from cause
         action = "ca.finish" if asked.finish else "ca.rotate"
         record(session, actor, action, context.authority.fingerprint)
+    write_address_file(context)
     return view_authority(context)
+
+
+def renew(context: Context) -> None:
+    """Renew the server's certificate if it is time. One that cannot be renewed goes on, and the log says why."""
+    try:
+        done = context.authority.renew()
+        if done:
+            log.info("%s", done)
+            write_address_file(context)
+    except (OSError, ValueError) as cause:
+        context.health.note("certificate", f"the server's certificate cannot be renewed: {cause}")
+    note_trouble(context)
+
+
+def note_trouble(context: Context) -> None:
+    """Say in the log and on the page *Health* why clients do not take the server's certificate, or soon will not."""
+    if trouble := context.authority.find_trouble():
+        context.health.note("certificate", trouble)

@@ -1,11 +1,20 @@
 """Whose word clients take for this server: what its other parts know of it, whoever made it (`own`, `given`)."""
 
+import datetime as dt
 import ssl
+from collections.abc import Callable
 
 from cryptography import x509
 
 from bootos.errors import BootosError
 from bootos.server.tls.certificate import dump, read_fingerprint
+
+Now = Callable[[], dt.datetime]
+
+
+def read_now() -> dt.datetime:
+    """The time, in UTC."""
+    return dt.datetime.now(dt.UTC)
 
 
 class Authority:
@@ -38,6 +47,10 @@ class Authority:
     def finish(self) -> None:
         """Let the former authority go. Raises BootosError when there is none."""
         self.rotate()
+
+    def find_trouble(self) -> str:
+        """Why clients do not take the server's certificate, or soon will not; empty when they do."""
+        return ""
 
     def find_name(self) -> str:
         """A name that the certificate is for, where that is not the address which the server listens on."""

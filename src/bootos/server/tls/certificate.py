@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CA_LIFE = dt.timedelta(days=20 * 365)
 LEAF_LIFE = dt.timedelta(days=90)
+WARN_BEFORE = dt.timedelta(days=14)
 BACKDATED = dt.timedelta(days=1)  # a client whose clock is somewhat late takes the certificate all the same
 
 
@@ -36,7 +38,7 @@ def sign_authority(
 ) -> x509.Certificate:
     """A certificate of the authority with this key (RFC 5280, section 4.2), signed by itself, or by `issuer` with the
     subject of `like`."""
-    mark = hashlib.sha256(dump_public(key)).hexdigest()[:8]
+    mark = hashlib.sha256(dump_public(key.public_key())).hexdigest()[:8]
     words = [
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "BootOS"),
         x509.NameAttribute(NameOID.COMMON_NAME, f"BootOS {socket.gethostname()[:40]} {mark}"),
@@ -102,6 +104,16 @@ def build_usage(*, is_authority: bool) -> x509.KeyUsage:
     )
 
 
+def describe_life(certificate: x509.Certificate, now: dt.datetime) -> str:
+    """What is wrong with when a certificate is good, as `is over since 2026-03-01`; empty when nothing is."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begin:
+        return f"is good from {begin:%Y-%m-%d} only"
+    if now >= end:
+        return f"is over since {end:%Y-%m-%d}"
+    return f"is over on {end:%Y-%m-%d}" if now >= end - WARN_BEFORE else ""
+
+
 def is_address(name: str) -> bool:
     """Whether it is an IP address and no host name."""
     try:
@@ -133,8 +145,6 @@ def dump_key(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def dump_public(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The public half, as DER."""
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+def dump_public(key: PublicKeyTypes) -> bytes:
+    """A public key, as DER."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

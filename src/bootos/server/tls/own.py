@@ -3,6 +3,7 @@ as its file is there. What it signs, the certificate of the server, is renewed b
 """
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bootos.errors import BootosError
 from bootos.files import write_atomically
-from bootos.server.tls.authority import Authority
+from bootos.server.tls.authority import Authority, Now, read_now
 from bootos.server.tls.certificate import (
     build_key,
     dump,
@@ -23,13 +24,6 @@ from bootos.server.tls.certificate import (
 )
 
 RENEW_BEFORE = dt.timedelta(days=30)
-
-Now = Callable[[], dt.datetime]
-
-
-def read_now() -> dt.datetime:
-    """The time, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 class OwnAuthority(Authority):
@@ -46,6 +40,7 @@ class OwnAuthority(Authority):
         self._directory = directory
         self._read_names = names
         self._now = now
+        self._lock = threading.Lock()  # the server renews by itself while an operator may rotate
         self._path, self._leaf_path = directory / "authority.pem", directory / "server.pem"
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,6 +59,18 @@ class OwnAuthority(Authority):
             ) from cause
 
     def renew(self) -> str:
+        with self._lock:
+            return self._renew()
+
+    def rotate(self) -> None:
+        with self._lock:
+            self._rotate()
+
+    def finish(self) -> None:
+        with self._lock:
+            self._finish()
+
+    def _renew(self) -> str:
         names = sorted(set(self._read_names()))
         reason = self._find_reason(names)
         if not reason:
@@ -76,7 +83,7 @@ class OwnAuthority(Authority):
         self.tls.load_cert_chain(self._leaf_path)
         return f"the server has a new certificate until {leaf.not_valid_after_utc:%Y-%m-%d}: {reason}"
 
-    def rotate(self) -> None:
+    def _rotate(self) -> None:
         if self.former is not None:
             raise BootosError(
                 "there are two authorities already",
@@ -87,14 +94,14 @@ class OwnAuthority(Authority):
         cross = sign_authority(key, self._now(), like=new, issuer=self.certificate, issuer_key=self._key)
         self._write(key, [new, cross, self.certificate])
         self._load()
-        self.renew()
+        self._renew()
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         if self.former is None:
             raise BootosError("there is one authority only", hint="bootos ca rotate makes another")
         self._write(self._key, [self.certificate])
         self._load()
-        self.renew()
+        self._renew()
 
     def _write(self, key: ec.EllipticCurvePrivateKey, certificates: Sequence[x509.Certificate]) -> None:
         write_atomically(self._path, dump_key(key) + b"".join(map(dump, certificates)), mode=0o600)
