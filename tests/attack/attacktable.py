@@ -153,6 +153,11 @@ ROWS = (
         "refused",
         ("unit/server/test_authority.py",),
     ),
+    Row(
+        "the operator token, of a command that goes by http or to another certificate",
+        "refused",
+        ("attack/test_operator_token.py", "unit/server/test_login.py"),
+    ),
     # the operator's shell
     Row(
         "line ends and escapes in what a machine says, on the operator's terminal",

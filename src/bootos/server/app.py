@@ -227,7 +227,7 @@ def build_machine_app(context: Context) -> Litestar:
     def answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         fault, status, headers = read_fault(context.health, request, error)
         if isinstance(error, NotFoundException) or is_operators(request.url.path):
-            fault, status = build_elsewhere(context.operator_url, request.url.path), 404
+            fault, status = build_elsewhere(settings, request.url.path), 404
         return Response(fault, status_code=status, media_type=MediaType.JSON, headers=headers)
 
     return Litestar(

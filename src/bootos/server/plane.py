@@ -10,6 +10,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 from bootos.server.fault import Fault
+from bootos.server.settings import Settings
 
 MACHINE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -30,13 +31,22 @@ def is_operators(path: str) -> bool:
     return path.startswith(OPERATOR_PATHS)
 
 
-def build_elsewhere(operator_url: str, path: str) -> Fault:
+def build_elsewhere(settings: Settings, path: str) -> Fault:
     """What a client gets on the machines' side for a path that is not there."""
     if path.startswith(MACHINE_PATHS):
         return Fault(error=f"there is nothing at {path}")
+    url = settings.operator_url
+    error = f"this is the address for machines; operators reach the server at {url}"
+    if settings.operators.is_loopback:
+        return Fault(
+            error=f"{error}, from its own host only",
+            hint="there, leave BOOTOS_SERVER and --server away; for other hosts start it with bootos serve "
+            "--operator-listen HOST:PORT, and say there bootos login https://HOST:PORT",
+        )
     return Fault(
-        error=f"this is the address for machines; operators reach the server at {operator_url}",
-        hint=f"set BOOTOS_SERVER or --server to {operator_url}; on the server's own host leave them away",
+        error=error,
+        hint=f"say bootos login {url} once, and set BOOTOS_SERVER or --server to it or leave them away; on the "
+        "server's own host leave them away",
     )
 
 

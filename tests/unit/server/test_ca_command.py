@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from commanding import Desk, open_own_desk
 from serving import Running, run_in_thread
+from sqlalchemy import select
 
 from bootos.server.settings import Settings
+from bootos.server.store.table import Audit
 from bootos.wire.words import say_fingerprint
 
 
@@ -41,10 +43,9 @@ def there(rotating: Running, tmp_path: Path) -> Desk:
 
 
 def test_on_the_servers_own_host_commands_go_on_through_a_rotation_and_after_it(here: Desk) -> None:
-    here.run("ca", "rotate")
-    here.run("machine", "list")
-    here.run("ca", "rotate", "--finish")
-    here.run("machine", "list")
+    for words in (("ca", "rotate"), ("ca", "rotate", "--finish")):
+        here.run(*words)
+        assert "no machine" in here.run("machine", "list")
 
 
 def test_the_authority_is_shown_by_words_fingerprint_and_file(rotating: Running, here: Desk) -> None:
@@ -56,3 +57,43 @@ def test_the_authority_is_shown_by_words_fingerprint_and_file(rotating: Running,
     assert here.run("ca", "show", "--pem") == authority.pem
     said = msgspec.json.decode(here.run("ca", "show", "--json"))
     assert (said["fingerprint"], said["former"]) == (authority.fingerprint, "")
+
+
+def test_a_rotation_says_what_is_to_be_done_before_it_is_finished(rotating: Running, here: Desk) -> None:
+    former = rotating.context.authority.fingerprint
+    said = here.run("ca", "rotate")
+    new = rotating.context.authority.fingerprint
+    for sha256 in (former, new):
+        assert sha256 in said and say_fingerprint(sha256) in said
+    assert "Before bootos ca rotate --finish" in said
+    assert former in here.run("ca", "show")
+    assert "there are two authorities already" in here.refuse("ca", "rotate")
+    said = here.run("ca", "rotate", "--finish")
+    assert new in said and former not in said
+    assert "there is one authority only" in here.refuse("ca", "rotate", "--finish")
+    with rotating.context.store.read() as session:
+        audit = session.scalars(select(Audit).order_by(Audit.id)).all()
+    assert [(row.action, row.subject) for row in audit] == [("ca.rotate", new), ("ca.finish", new)]
+
+
+def test_whoever_logged_in_before_goes_on_and_logs_in_to_the_new_authority_without_a_question(
+    rotating: Running, here: Desk, there: Desk
+) -> None:
+    here.run("ca", "rotate")
+    assert "no machine" in there.run("machine", "list")
+    assert "logged in" in there.run("login", rotating.operator_url)
+    here.run("ca", "rotate", "--finish")
+    assert "no machine" in there.run("machine", "list")
+
+
+def test_whoever_missed_the_rotation_is_told_so_and_has_to_compare(
+    rotating: Running, here: Desk, there: Desk
+) -> None:
+    here.run("ca", "rotate")
+    here.run("ca", "rotate", "--finish")
+    said = there.refuse("machine", "list")
+    assert "is not the server that was pinned" in said and f"bootos login {rotating.operator_url}" in said
+    said = there.refuse("login", rotating.operator_url, "--yes")
+    assert "nobody answered" in said and "--yes" not in said, "another one is not taken unseen"
+    there.run("login", rotating.operator_url, input="y\n")
+    there.run("machine", "list")

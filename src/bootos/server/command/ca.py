@@ -6,29 +6,33 @@ import typer
 
 from bootos.server.command.client import Client
 from bootos.server.command.option import Output, operator_command
+from bootos.wire.words import say_fingerprint
 
 ca_app = typer.Typer(no_args_is_help=True)
 
 
 def print_authority(out: Output, shown: dict[str, Any]) -> None:
     """The authority as people compare it with what a login or a machine shows."""
-    renewed = ", renewed by itself" if shown["is_own"] else ""
+    former = shown["former"]
     out.pairs(
         {
             **shown,
+            "former_words": say_fingerprint(former) if former else "",
             "made_by": "this server" if shown["is_own"] else "the site (--tls-cert)",
             "until": shown["until"][:10],
-            "leaf_until": shown["leaf_until"][:10] + renewed,
+            "leaf_until": shown["leaf_until"][:10] + (", renewed by itself" if shown["is_own"] else ""),
         },
         {
             "words": "words",
             "fingerprint": "SHA-256",
-            "former": "and, for now",
+            "former_words": "former words",
+            "former": "former SHA-256",
             "made_by": "made by",
             "until": "good until",
-            "leaf_until": "the server's own until",
-            "names": "which is for",
-            "tls_url": "machines come to",
+            "leaf_until": "server certificate until",
+            "trouble": "NOT GOOD",
+            "names": "server names",
+            "tls_url": "machines' TLS address",
         },
     )
 
@@ -73,7 +77,20 @@ def rotate_ca(
         out.json(shown)
         return
     if finish:
-        out.line("The former authority is gone; this is the only one:")
+        out.line("The former authority is gone. There is this one:")
     else:
-        out.line("There is a new authority; the former one is good until: bootos ca rotate --finish")
+        out.line(
+            "There is a new authority. Who knows the server by the former one goes on, until it is let go."
+        )
+    out.line()
     print_authority(out, shown)
+    if finish:
+        return
+    out.line()
+    out.line("Before bootos ca rotate --finish:")
+    for step in (
+        "where boot files say SERVER_CA, name the new one (or both, with a comma); an image with a CA gets the new one",
+        "boot the machines that are up: each learns the new one when it boots",
+        "operators on other hosts say bootos login URL again, which asks nothing",
+    ):
+        out.line(f"  - {step}")

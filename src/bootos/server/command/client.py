@@ -9,6 +9,7 @@ import urllib3
 
 from bootos.errors import BootosError, Problem
 from bootos.printable import show_line
+from bootos.server.command.call_error import describe_tls_error, find_tls_error, read_reason
 from bootos.server.command.site import Site
 
 PREFIX = "/api/operator"
@@ -32,8 +33,10 @@ class Client:
 
     def __init__(self, site: Site, token: str, actor: str = "") -> None:
         self._base = site.url + PREFIX
+        self._site = site
+        proof = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(
-            headers={"Authorization": f"Bearer {token}", "X-Bootos-Actor": actor},
+            headers={**proof, "X-Bootos-Actor": actor},
             timeout=urllib3.Timeout(connect=10, read=60),
             retries=urllib3.Retry(total=0),
             **site.build_pool_options(),
@@ -118,15 +121,16 @@ class Client:
         try:
             return self._pool.request(method, url, **options)
         except urllib3.exceptions.HTTPError as cause:
-            if isinstance(getattr(cause, "reason", cause), urllib3.exceptions.SSLError):
-                raise UnreachableError(
-                    f"the server {self.server} is not believed: {read_reason(cause)}",
-                    hint=f"compare its authority, and pin it: bootos login {self.server}",
-                ) from None
+            # The message has the reason; urllib3's chain would repeat it three times.
+            if tls_error := find_tls_error(cause):
+                message, hint = describe_tls_error(self._site, tls_error)
+                raise UnreachableError(message, hint=hint) from None
             raise UnreachableError(
                 f"no answer from the server {self.server}: {read_reason(cause)}",
-                hint="is it running? name it with --server URL or BOOTOS_SERVER",
-            ) from None  # the message has the reason; urllib3's chain would repeat it three times
+                hint="is it running? name it with --server URL or BOOTOS_SERVER"
+                if self._site.is_encrypted
+                else "operators reach a server by https, at the port of --operator-listen: https://HOST:8443",
+            ) from None
 
     def _check(self, response: urllib3.BaseHTTPResponse) -> None:
         if response.status < 400:
@@ -150,13 +154,23 @@ class Client:
         )
 
 
-def read_reason(error: BaseException) -> str:
-    """The innermost reason of an urllib3 error, as `Connection refused`."""
-    while (inner := getattr(error, "reason", None) or error.__cause__) is not None:
-        if not isinstance(inner, BaseException):
-            return str(inner)
-        error = inner
-    return getattr(error, "strerror", None) or str(error)
+def check_side(site: Site) -> None:
+    """Check that the operator token may go to this address. Whoever listens on the way reads what goes by http; there
+    the server is asked without the token first, and the machines' address says where operators go. Raises
+    BootosError."""
+    if site.is_encrypted:
+        return
+    try:
+        Client(site, "").call("GET", "status")
+    except AnswerError as answer:
+        if answer.status != 401:
+            raise
+    if not site.is_local:
+        raise BootosError(
+            f"{site.url} is not encrypted: the operator token is not sent there",
+            hint="operators reach a server by https, at the port of --operator-listen: https://HOST:8443; one of an "
+            "earlier release by the commands of that release",
+        )
 
 
 def parse_events(chunks: Iterator[bytes] | urllib3.BaseHTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:

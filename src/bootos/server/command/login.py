@@ -3,21 +3,36 @@
 import hashlib
 import os
 import ssl
+import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 import urllib3
+from rich.text import Text
 
 from bootos.errors import BootosError
-from bootos.server.command.client import AnswerError, Client, UnreachableError, read_reason
+from bootos.printable import show_line
+from bootos.screen import Screen
+from bootos.server.command.call_error import JUDGED, describe_tls_error, find_tls_error, read_reason
+from bootos.server.command.client import AnswerError, Client, UnreachableError, check_side
 from bootos.server.command.option import JsonOption, Output, TokenOption, check_url, read_login
 from bootos.server.command.site import Site, read_logins, read_token, read_url, write_login
+from bootos.server.fault import Fault
 from bootos.wire.words import say_fingerprint
 
-login_app = typer.Typer(subcommand_metavar="", epilog="Example: bootos login https://10.0.0.1:8443")
+login_app = typer.Typer(
+    subcommand_metavar="",
+    epilog="Example: bootos login https://10.0.0.1:8443",
+    context_settings={"allow_interspersed_args": True},  # options may follow the URL
+)
 
 CA_MAX_BYTES = 100_000
+
+T = TypeVar("T")
 
 
 @login_app.callback(invoke_without_command=True)
@@ -27,6 +42,13 @@ def log_in(
         str,
         typer.Option(metavar="SHA256", help="What its authority must be: then nothing is asked."),
     ] = "",
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Take the authority that is shown, if no other is pinned: where nobody can be in between.",
+        ),
+    ] = False,
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,6 +60,7 @@ def log_in(
     out, url = Output(as_json), read_url(server)
     check_url(url, "URL")
     if not url.startswith("https:"):
+        check_side(Site(url=url))
         raise BootosError(
             f"{url} is not encrypted",
             hint="operators reach the server by https, at the port of --operator-listen",
@@ -54,8 +77,8 @@ def log_in(
                 f"the authority of {url} is another one: {sha256}",
                 hint="somebody may be in between; compare with bootos ca show on the server's host",
             )
-    elif not is_vouched_for(known, pem):
-        confirm(out, url, sha256, known)
+    elif not is_vouched_for(known, pem) and not (yes and known is None):
+        confirm(url, sha256, known)
     site.token = find_token(token_file, site)
     path = write_login(site)
     out.say(f"logged in to {url}; kept in {path}", {"url": url, "fingerprint": sha256, "file": str(path)})
@@ -74,38 +97,50 @@ def read_ca(url: str, known: Site | None) -> str:
     try:
         return fetch_ca(url, blind)
     except ssl.SSLError as cause:
-        raise UnreachableError(f"{url} does not speak TLS: {cause.reason or cause}") from cause
+        message, hint = describe_tls_error(Site(url=url), cause)
+        raise UnreachableError(message, hint=hint) from None
 
 
 def fetch_ca(url: str, tls: ssl.SSLContext) -> str:
     """What the server has at /ca.pem. Raises ssl.SSLError, BootosError."""
-    with urllib3.PoolManager(ssl_context=tls, timeout=10, retries=False) as pool:
+    with (
+        urllib3.PoolManager(ssl_context=tls, timeout=10, retries=False) as pool,
+        warnings.catch_warnings(category=urllib3.exceptions.InsecureRequestWarning, action="ignore"),
+    ):
         try:
             answer = pool.request("GET", f"{url}/ca.pem", redirect=False, preload_content=False)
             content = answer.read(CA_MAX_BYTES)
-        except urllib3.exceptions.SSLError as cause:
-            raise (
-                cause.args[0] if isinstance(cause.args[0], ssl.SSLError) else ssl.SSLError(str(cause))
-            ) from cause
         except urllib3.exceptions.HTTPError as cause:
-            raise UnreachableError(f"no answer from {url}: {read_reason(cause)}") from None
+            if tls_error := find_tls_error(cause):
+                raise tls_error from cause
+            raise UnreachableError(
+                f"no answer from {url}: {read_reason(cause)}",
+                hint="is the server running, and does it listen there? bootos serve --operator-listen HOST:PORT",
+            ) from None
     text = str(content.decode(errors="replace"))
-    if answer.status != 200 or not text.startswith("-----BEGIN CERTIFICATE-----"):
-        raise BootosError(
-            f"{url} does not show an authority", hint="is this a BootOS server's address for operators?"
+    if answer.status == 200 and text.startswith("-----BEGIN CERTIFICATE-----"):
+        return text
+    try:
+        said = msgspec.json.decode(content, type=Fault)  # the machines' address says where operators go
+    except msgspec.DecodeError:
+        said = Fault(
+            error=f"{url} does not show an authority", hint="is this a BootOS server's address for operators?"
         )
-    return text
+    raise BootosError(show_line(said.error), hint=show_line(said.hint))
 
 
 def check_served(site: Site) -> None:
     """Check that the server is what that authority vouches for. Raises BootosError."""
     try:
         fetch_ca(site.url, site.build_tls())
-    except (ssl.SSLError, ValueError) as cause:
-        raise BootosError(
-            f"the authority that {site.url} shows does not vouch for it: {getattr(cause, 'verify_message', cause)}",
-            hint="use a name or an address that the server knows of itself: bootos serve --tls-name NAME",
-        ) from cause
+    except ssl.SSLError as cause:
+        message, hint = describe_tls_error(site, cause)
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code not in JUDGED:
+            message = f"the authority that {site.url} shows does not vouch for it"
+            hint = "somebody may be in between; bootos ca show on the server's own host tells its authority"
+        raise BootosError(message, hint=hint) from None
+    except ValueError as cause:  # the certificate is none
+        raise BootosError(f"{site.url} does not show an authority: {cause}") from None
 
 
 def is_vouched_for(known: Site | None, pem: str) -> bool:
@@ -120,18 +155,26 @@ def is_vouched_for(known: Site | None, pem: str) -> bool:
         return False
 
 
-def confirm(out: Output, url: str, sha256: str, known: Site | None) -> None:
+def confirm(url: str, sha256: str, known: Site | None) -> None:
     """Have a person compare the authority. Raises BootosError when it is not taken."""
+    screen = Screen(stderr=True)
     if known is not None:
-        out.line(f"The authority of {url} is NOT the one that was pinned before.", style="bold red")
-    out.line(f"{url} shows this authority:")
-    out.line()
-    out.line(f"    {say_fingerprint(sha256)}")
-    out.line(f"    {sha256}")
-    out.line()
-    out.line("On the server's own host `bootos ca show` must print the same.")
-    if not typer.confirm("Is it the same?", default=False, err=True):
+        screen.print(Text(f"The authority of {url} is NOT the one that was pinned before.", style="bold red"))
+    screen.print(Text(f"{url} shows this authority:\n\n    {say_fingerprint(sha256)}\n    {sha256}\n"))
+    screen.print(Text("On the server's own host `bootos ca show` must print the same."))
+    hint = "in a script: --fingerprint SHA256" + ("" if known else "; --yes where nobody can be in between")
+    if not ask(url, hint, lambda: typer.confirm("Is it the same?", default=False, err=True)):
         raise BootosError(f"not logged in to {url}")
+
+
+def ask(url: str, hint: str, question: Callable[[], T]) -> T:
+    """The answer of a person. Raises BootosError where there is none, as in a script."""
+    try:
+        return question()
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise BootosError(f"not logged in to {url}: nobody answered", hint=hint) from None
 
 
 def find_token(token_file: Path | None, site: Site) -> str:
@@ -145,8 +188,10 @@ def find_token(token_file: Path | None, site: Site) -> str:
         except AnswerError:
             if token != site.token:
                 raise
-    asked = "Operator token (operator.token in the server's data directory)"
-    return check_token(site, str(typer.prompt(asked, hide_input=True, err=True)).strip())
+    question = "Operator token (operator.token in the server's data directory)"
+    hint = "in a script: --token-file FILE, or BOOTOS_TOKEN"
+    asked = ask(site.url, hint, lambda: str(typer.prompt(question, hide_input=True, err=True)))
+    return check_token(site, asked.strip())
 
 
 def check_token(site: Site, token: str) -> str:

@@ -20,7 +20,7 @@ from rich.text import Text
 from bootos.errors import BootosError
 from bootos.printable import show_line
 from bootos.screen import Screen, build_table, write_out
-from bootos.server.command.client import Client
+from bootos.server.command.client import Client, check_side
 from bootos.server.command.site import find_site, read_token
 
 ServerOption = Annotated[
@@ -137,6 +137,7 @@ def operator_command(app: typer.Typer, name: str) -> Callable[[Callable[..., Non
             **given: Any,
         ) -> None:
             site = find_site(server, data)
+            check_side(site)
             client = Client(site, read_token(token_file, data, site), actor=read_login())
             function(client, Output(as_json), **given)
 

@@ -8,6 +8,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +27,17 @@ class Site(msgspec.Struct, kw_only=True):
     name: str = ""
     token: str = ""
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody on the way reads what is sent there."""
+        return self.url.startswith("https:")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent there does not leave this host."""
+        host = urlsplit(self.url).hostname or ""
+        return host == "localhost" or host == "::1" or host.startswith("127.")
+
     def build_tls(self) -> ssl.SSLContext:
         """What checks the server's certificate."""
         if not self.ca:
@@ -36,7 +48,7 @@ class Site(msgspec.Struct, kw_only=True):
 
     def build_pool_options(self) -> dict[str, Any]:
         """The same, as urllib3 takes it."""
-        if not self.url.startswith("https:"):
+        if not self.is_encrypted:
             return {}
         names = {"assert_hostname": self.name, "server_hostname": self.name} if self.name else {}
         return {"ssl_context": self.build_tls(), **names}
