@@ -1,21 +1,28 @@
 """An HTTP proxy that misbehaves on demand: between a machine and its server it hangs, cuts, loses and reorders.
 
-Used by the fault suites. It reads whole requests and whole answers, and knows nothing of what they mean; which
-call a fault hits is the caller's to say, by a `Rule`.
+Used by the fault suites. It reads whole requests and whole answers; which call a fault hits is the caller's to say, by
+a `Rule`. Of what they mean it knows one thing: where the server's greeting offers a TLS end, the machine is offered the
+proxy's own, so that it stays behind the proxy when it changes over.
 """
 
 import contextlib
 import http.client
 import socket
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
+from certificate import Authority
 
-from bootos.lab.loopback import LOOPBACK, LoopbackHandler, LoopbackServer
+from bootos.lab.loopback import HOST_ADDRESS, LOOPBACK, LoopbackHandler, LoopbackServer
+from bootos.wire import v2
 
 _UPSTREAM_TIMEOUT_S = 90.0
+_GREETING = f"{v2.PREFIX}/"
 _DROPPED = (OSError, http.client.HTTPException)
 
 
@@ -47,7 +54,8 @@ def let_pass(call: Call) -> Fate:
 
 
 class FaultProxy:
-    """Listens on a free port and passes to `port` on the loopback. `rule` may be replaced at any time."""
+    """Listens on free ports, by http and over TLS, and passes to `port` on the loopback, by http. `rule` may be
+    replaced at any time."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -88,13 +96,26 @@ class FaultProxy:
             def handle_error(self, request: object, client_address: object) -> None:
                 """A machine that was cut off in the middle of a call; there is nobody to tell."""
 
-        self._server = Server(Handler)
+        self._server, self._tls_server = Server(Handler), Server(Handler)
+        self.authority = Authority()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory(prefix="bootos-proxy-") as directory:
+            context.load_cert_chain(*self.authority.write(Path(directory), LOOPBACK, HOST_ADDRESS))
+        self._tls_server.socket = context.wrap_socket(
+            self._tls_server.socket, server_side=True, do_handshake_on_connect=False
+        )
         self._server.begin()
+        self._tls_server.begin()
 
     @property
     def listening_port(self) -> int:
-        """Where machines reach it."""
+        """Where machines reach it by http."""
         return self._server.server_port
+
+    @property
+    def tls_port(self) -> int:
+        """Where they reach it over TLS."""
+        return self._tls_server.server_port
 
     def handle(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes] | None:
         """The answer to a call, or None: the connection is dropped. Raises OSError when there is no server."""
@@ -117,7 +138,7 @@ class FaultProxy:
             self._delayed = [old for old in self._delayed if old.path != call.path]
         for old in late:  # the server gets them after the newer call
             self._forward(old)
-        return None if fate is Fate.LOSE_ANSWER else answer
+        return None if fate is Fate.LOSE_ANSWER else self._offer(call, answer)
 
     def heal(self) -> None:
         """All is well again; calls that hang are dropped."""
@@ -130,6 +151,20 @@ class FaultProxy:
         """End it."""
         self.heal()
         self._server.close()
+        self._tls_server.close()
+
+    def _offer(
+        self, call: Call, answer: tuple[int, list[tuple[str, str]], bytes]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """The answer as the machine gets it: a greeting offers the proxy's TLS end in place of the server's."""
+        status, headers, content = answer
+        if call.path != _GREETING or status != 200:
+            return answer
+        greeting = msgspec.json.decode(content, type=v2.Greeting)
+        if greeting.tls is not None:
+            url = f"https://{LOOPBACK}:{self.tls_port}"
+            greeting.tls = v2.TlsOffer(url=url, ca_sha256=self.authority.fingerprint)
+        return status, headers, msgspec.json.encode(greeting)
 
     def _forward(self, call: Call) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=_UPSTREAM_TIMEOUT_S)

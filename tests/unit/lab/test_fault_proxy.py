@@ -6,8 +6,12 @@ import itertools
 import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
+import urllib3
 from fault_proxy import Fate, FaultProxy
+
+from bootos.wire import v2
 
 
 class Listener:
@@ -18,6 +22,14 @@ class Listener:
         class Handler(http.server.BaseHTTPRequestHandler):
             # head and body are two writes, and with Nagle's algorithm the second waits for an ACK
             disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                offer = v2.TlsOffer(url="https://10.0.0.1:8084", ca_sha256="0" * 64)
+                content = msgspec.json.encode(v2.Greeting(protocol=2, tls=offer))
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -67,6 +79,26 @@ def post(proxy: FaultProxy, body: str, timeout_s: float = 10) -> tuple[int, byte
 
 def test_passes_calls_and_answers(proxy: FaultProxy) -> None:
     assert post(proxy, "one") == (201, b"ONE")
+
+
+def test_a_machine_that_changes_over_to_tls_stays_behind_the_proxy(
+    proxy: FaultProxy, listener: Listener
+) -> None:
+    pool = urllib3.PoolManager(retries=False, timeout=10, ca_cert_data=proxy.authority.pem.decode())
+    plain = f"http://127.0.0.1:{proxy.listening_port}{v2.PREFIX}/"
+    offer = msgspec.json.decode(pool.request("GET", plain).data, type=v2.Greeting).tls
+    assert offer is not None
+    assert (offer.url, offer.ca_sha256) == (
+        f"https://127.0.0.1:{proxy.tls_port}",
+        proxy.authority.fingerprint,
+    )
+    assert pool.request("POST", f"{offer.url}/report", body=b"one").data == b"ONE"
+    fates = iter([Fate.LOSE_CALL, Fate.LOSE_ANSWER])
+    proxy.rule = lambda call: next(fates)
+    for body in (b"call", b"answer"):
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            pool.request("POST", f"{offer.url}/report", body=body)
+    assert listener.got == [b"one", b"answer"]
 
 
 def test_a_lost_call_does_not_reach_the_server_and_a_lost_answer_not_the_client(
