@@ -24,9 +24,12 @@ import bootos.agent.job.job  # noqa: E402
 import bootos.agent.session.reporter  # noqa: E402
 import bootos.hardware.inventory  # noqa: E402, F401
 from bootos.drivers.registry import load_drivers  # noqa: E402
+from bootos.server.limit import Limits  # noqa: E402
 from bootos.server.serve import run_server  # noqa: E402
 from bootos.server.settings import Settings  # noqa: E402
 
+# All machines of a run have one address.
+ROOMY = Limits(registrations_per_address=10**6, registrations_per_minute=10**6)
 POLL_S, GRACE_S = 1, 1.2  # short, as a machine whose power was cut is back after seconds here
 
 
@@ -44,6 +47,7 @@ def start_server(said: dict[str, Any]) -> None:
         enrol="open",
         poll_s=POLL_S,
         session_grace_s=GRACE_S,
+        limits=ROOMY,
     )
     run_server(settings)
 
