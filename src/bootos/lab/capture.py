@@ -26,14 +26,15 @@ _DHCP_MESSAGES = {
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
-    """A file the guest asked for: TFTP names are as sent, HTTP names are the path of the URL.
+    """A file the guest asked for: TFTP names are as sent, HTTP names are the path of the URL. Of a TLS connection only
+    the peer is seen: its name is the address and port.
 
     `at_s` counts from the first packet. `found` is None while nothing was answered. `received_bytes` is what came
     for it, protocol headers above UDP and TCP and repeated packets included.
     """
 
     at_s: float
-    protocol: Literal["tftp", "http"]
+    protocol: Literal["tftp", "http", "tls"]
     name: str
     method: str = "GET"
     found: bool | None = None
@@ -127,6 +128,10 @@ def parse_capture(content: bytes) -> Capture:
             waiting.setdefault(key_to_host, []).append(len(fetches))
             latest[key_to_host] = len(fetches)
             fetches.append(Fetch(at_s=packet.at_s, protocol="http", method=line[0], name=line[1]))
+        elif packet.protocol == 6 and packet.payload[:2] == b"\x16\x03" and packet.payload[5:6] == b"\x01":
+            latest[key_to_host] = len(fetches)  # a ClientHello (RFC 8446, sections 4 and 5.1)
+            peer, port = packet.target
+            fetches.append(Fetch(at_s=packet.at_s, protocol="tls", name=f"{peer}:{port}"))
         elif packet.protocol == 6 and key_to_guest in latest:
             _count(received, latest, key_to_guest, packet.payload_bytes)
             if packet.payload.startswith(b"HTTP/1."):

@@ -1,6 +1,7 @@
 """`two-boots.pcap` was written by QEMU's filter-dump while a lab machine booted twice through pxelinux, then thinned
 out: of each transfer only the request and its first two answers were kept."""
 
+import socket
 import struct
 from pathlib import Path
 
@@ -90,6 +91,26 @@ def test_before_the_first_packet_nothing_was_asked(tmp_path: Path) -> None:
     (tmp_path / "empty.pcap").touch()
     assert not has_asked(tmp_path / "empty.pcap")
     assert not has_asked(tmp_path / "missing.pcap")
+
+
+def test_of_a_tls_connection_the_peer_is_seen_and_how_much_came() -> None:
+    hello, answer = b"\x16\x03\x01\x00\x05\x01hello", b"\x16\x03\x03\x00\x05\x02world, and more"
+    guest, server = ("10.0.2.15", 40000), ("10.0.2.2", 8084)
+    content = GOLDEN.read_bytes()[:24]
+    for source, target, payload in ((guest, server, hello), (server, guest, answer)):
+        content += build_packet(source, target, payload)
+    (fetch,) = parse_capture(content).fetches
+    assert (fetch.protocol, fetch.name) == ("tls", "10.0.2.2:8084")
+    assert fetch.received_bytes == len(answer)
+
+
+def build_packet(source: tuple[str, int], target: tuple[str, int], payload: bytes) -> bytes:
+    """A TCP segment over IPv4 and Ethernet, as a packet of a pcap file."""
+    tcp = struct.pack("!HHIIBBHHH", source[1], target[1], 0, 0, 5 << 4, 0x18, 0, 0, 0) + payload
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + addresses + tcp
+    frame = bytes(12) + b"\x08\x00" + ip
+    return struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
 
 
 def cut_before(content: bytes, at_s: float) -> bytes:

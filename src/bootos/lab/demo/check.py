@@ -264,6 +264,8 @@ def check_trust(report: DemoReport, evidence: Evidence) -> None:
         for boot in boots
     ]
     report.compare("TLS: calls without it, in each boot", [[GREETING], [INSTALLED, GREETING]], calls)
+    ends = {fetch.name for fetch in (boots[0] if boots else ()) if fetch.protocol == "tls"}
+    report.note("TLS: the agent's connections", "the server's TLS end", sorted(ends), ok=len(ends) == 1)
     report.compare("machine: confirmed by", "import", evidence.machine["confirmed_by"])
     said = [found[1] for line in evidence.serial if (found := re.search(WORDS, line.text))]
     report.compare("machine: console and server show the same words", said[-1:], [evidence.machine["words"]])
