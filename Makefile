@@ -101,6 +101,7 @@ bench: image ## what a boot, an inventory and a rebuild cost; how fast a job rea
 	$(BIN)/python benchmarks/rebuild.py --full --image $(IMAGE)
 	$(BIN)/python benchmarks/dispatch.py
 	$(BIN)/python benchmarks/keep_alive.py
+	$(BIN)/python benchmarks/connections.py
 	$(BIN)/python benchmarks/budget.py --image $(IMAGE)
 
 budgets: ## the budgets beside the figures that were measured last

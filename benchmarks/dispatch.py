@@ -38,8 +38,15 @@ from bootos.process import Child, start
 INVENTORY = Path(__file__).parent.parent / "tests/golden/hardware/machines/server-controllers.inventory.json"
 OWN_SOURCE = Path(bootos.__file__).parent.parent
 START_DEADLINE_S = 60.0
-# All agents of a crowd come from one address, and at once.
-CROWD = ("--limit=registrations_per_address=1000000", "--limit=registrations_per_minute=1000000")
+# All agents of a crowd come from one address, and at once, and nobody confirms them.
+CROWD = (
+    "--limit=registrations_per_address=1000000",
+    "--limit=registrations_per_minute=1000000",
+    "--limit=connections_per_address=1000000",
+    "--enrol=open",
+)
+# The options that earlier releases do not have, and the module that they came with.
+SINCE = {"--limit": "limit.py", "--enrol": "operation/standing.py"}
 CASE_DEADLINE_S = 600.0
 
 
@@ -110,8 +117,8 @@ class Served:
             argv += ["--operator-listen", "127.0.0.1:0"]
         if database:
             argv += ["--database", database]
-        has_limits = (source / "bootos/server/limit.py").exists()  # earlier releases had none
-        argv += [word for word in more if has_limits or not word.startswith("--limit")]
+        server = source / "bootos/server"
+        argv += [word for word in more if (server / SINCE.get(word.partition("=")[0], "")).exists()]
         self.child: Child = start(argv, log_path=log, env={"PYTHONPATH": str(source)})
         deadline = time.monotonic() + START_DEADLINE_S
         while (found := re.search(r"listening on http://(\S+):(\d+)", log.read_text())) is None:
