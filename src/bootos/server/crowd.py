@@ -31,7 +31,7 @@ class Connection(Protocol):
     def drop(self) -> None:
         """End it at once, without a word."""
 
-    def refuse(self, status: int, error: str, hint: str) -> None:
+    def refuse(self, status: int, error: str, hint: str, *, retry_after_s: int | None = None) -> None:
         """Answer the request that is being read so, and end the connection."""
 
 
@@ -53,6 +53,7 @@ class Guest:
 # Who goes first when room is needed: a stage that is not here is not ended for others.
 GOING = ("new", "handshake", "head", "idle")
 ROOM = 32  # where room is needed, this part of all is made at once
+RETRY_S = 5  # after which a request that had to go may find room
 SLOW = {"new": "header_s", "head": "header_s", "handshake": "handshake_s"}
 
 
@@ -178,7 +179,10 @@ class Crowd:
         for victim in self._list_largest():
             self._release(victim)
             victim.connection.refuse(
-                503, "the server holds too many unfinished requests", "send it again in a while, in one go"
+                429,
+                "the server holds too many unfinished requests",
+                "send it again in a while, in one go",
+                retry_after_s=RETRY_S,
             )
             if self._body_bytes <= budget * 3 // 4:
                 return

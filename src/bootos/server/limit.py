@@ -113,7 +113,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         int, Row("connections", "handshakes", "TLS handshakes that are not done yet", "the oldest are closed")
     ] = 256
     bodies_in_memory_bytes: Annotated[
-        int, Row("connections", "bytes", "all bodies that are being read", "503: the same call works later")
+        int,
+        Row(
+            "connections",
+            "bytes",
+            "all bodies that are being read",
+            "429 with the seconds to wait, for the largest of the address that has most",
+        ),
     ] = 64 * 1024 * 1024
 
     registrations_per_address: Annotated[

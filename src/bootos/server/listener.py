@@ -143,20 +143,22 @@ class Request(H11Protocol):
         """End it at once, without a word."""
         self.transport.abort()
 
-    def refuse(self, status: int, error: str, hint: str) -> None:
+    def refuse(self, status: int, error: str, hint: str, *, retry_after_s: int | None = None) -> None:
         """Answer in the place of the application, which is told that the client has gone."""
         if (
             self.cycle is not None
             and not self.cycle.response_started
             and self.conn.our_state is h11.SEND_RESPONSE
         ):
-            body = msgspec.json.encode(Fault(error=error, hint=hint))
+            body = msgspec.json.encode(Fault(error=error, hint=hint, retry_after_s=retry_after_s))
             headers = {
                 **MACHINE_HEADERS,
                 "Content-Type": "application/json",
                 "Content-Length": str(len(body)),
                 "Connection": "close",
             }
+            if retry_after_s is not None:
+                headers["Retry-After"] = str(retry_after_s)
             head = h11.Response(status_code=status, headers=list(headers.items()), reason="")
             self.transport.write(self.conn.send(head) + self.conn.send(h11.Data(data=body)))
         if self.cycle is not None:
@@ -213,6 +215,6 @@ class Porch(asyncio.Protocol):
         """End it at once, without a word."""
         self._transport.abort()
 
-    def refuse(self, status: int, error: str, hint: str) -> None:
+    def refuse(self, status: int, error: str, hint: str, *, retry_after_s: int | None = None) -> None:
         """There is no request that could be answered."""
         self.drop()

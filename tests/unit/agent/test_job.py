@@ -61,6 +61,21 @@ def test_the_mac_upload_outlives_a_server_that_fails(host: Host, peer: Peer) -> 
     assert len(peer.macs) == 1
 
 
+def test_the_mac_is_uploaded_again_to_a_server_that_has_no_room_now(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    peer.answers["/mac"] = [(429, v2.Refusal(error="too many", retry_after_s=5))]
+    assert carry_out(order(), host, client, reporter) is Next.REBOOT
+    assert len(peer.macs) == 1
+
+
+def test_a_mac_that_is_refused_for_good_fails_the_job(host: Host, peer: Peer) -> None:
+    client, reporter = start(host)
+    peer.answers["/mac"] = [(409, v2.Refusal(error="another machine has it"))]
+    assert carry_out(order(), host, client, reporter) is Next.ORDER
+    assert peer.reports[-1].state is v2.JobState.FAILED
+    assert "another machine has it" in peer.reports[-1].message
+
+
 def test_a_template_with_mistakes_is_refused_with_every_path(host: Host, peer: Peer) -> None:
     client, reporter = start(host)
     wrong = {"name": "t", "colour": "red", "raid": {"arrays": [{"name": "a", "level": 5, "drives": "0,1"}]}}

@@ -26,8 +26,9 @@ class Wire:
     def drop(self) -> None:
         self.ended = "dropped"
 
-    def refuse(self, status: int, error: str, hint: str) -> None:
+    def refuse(self, status: int, error: str, hint: str, *, retry_after_s: int | None = None) -> None:
         assert error and hint
+        assert (retry_after_s is not None) == (status == 429)
         self.ended = str(status)
 
 
@@ -173,7 +174,7 @@ def test_over_the_budget_the_largest_bodies_go_of_the_address_that_holds_the_mos
         door.crowd.hold(guest, 190)
         hoarders.append(wire)
     door.crowd.hold(guest, 300)
-    assert [wire.ended for wire in hoarders] == ["", "", "503"]
+    assert [wire.ended for wire in hoarders] == ["", "", "429"]
     assert small_wire.ended == ""
     assert door.crowd.body_bytes == 200 + 2 * 190
 
@@ -186,7 +187,7 @@ def test_a_body_that_is_whole_counts_until_it_was_answered(door: Door) -> None:
     late, late_wire = door.admit("10.0.0.2")
     door.crowd.expect_body(late)
     door.crowd.hold(late, 200)
-    assert (wire.ended, late_wire.ended) == ("", "503"), "what is being answered is not taken away"
+    assert (wire.ended, late_wire.ended) == ("", "429"), "what is being answered is not taken away"
     door.crowd.expect_nothing(guest)
     door.crowd.leave(late)
     assert door.crowd.body_bytes == 0

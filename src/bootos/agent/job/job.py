@@ -174,10 +174,10 @@ def upload_mac(order: v2.Order, host: Host, client: Client, progress: Progress) 
         except Unreachable as error:
             log.warning("waiting for the server to take the MAC address: %s", error)
         except Refused as error:
-            if error.status != 401:
+            if error.status != 401 and error.retry_after_s is None:
                 progress.set_step("mac", v2.StepState.FAILED, message=str(error))
                 raise
-            log.warning("the session is gone, it is renewed: %s", error)
+            log.warning("the server does not take the MAC address yet: %s", error)
         else:
             file = accepted.pxe_file
             message = (
