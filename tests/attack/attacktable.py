@@ -228,6 +228,7 @@ ROWS = (
             "attack/test_flood.py::test_of_the_new_machines_of_an_address_the_one_that_is_silent_for_longest_goes",
             "attack/test_flood.py::test_a_new_machine_is_refused_while_all_of_its_address_are_alive",
             "attack/test_flood.py::test_machines_that_an_operator_knows_do_not_count_and_never_go",
+            "attack/test_flood.py::test_who_registers_by_cloudboot_v1_too_often_is_refused",
         ),
     ),
     Row(
@@ -239,9 +240,23 @@ ROWS = (
         ),
     ),
     Row(
-        "an inventory of endless lists and texts",
+        "an inventory of endless lists and texts, drivers without end, a report with too large a part",
         "contained",
-        ("attack/test_flood.py::test_an_inventory_of_endless_lists_and_texts_is_cut_and_its_notes_say_so",),
+        (
+            "attack/test_flood.py::test_an_inventory_of_endless_lists_and_texts_is_cut_and_its_notes_say_so",
+            "attack/test_flood.py::test_the_limits_of_the_site_count_for_inventories_of_any_protocol_and_of_who_is_not_believed",
+            "attack/test_flood.py::test_what_an_agent_calls_its_drivers_is_kept_as_far_as_drivers_go",
+            "attack/test_flood.py::test_an_inventory_or_a_state_of_a_report_that_is_too_large_is_left_out",
+            "attack/test_flood.py::test_a_line_that_is_too_long_is_cut_and_so_is_the_last_word_of_a_job",
+        ),
+    ),
+    Row(
+        "a new machine, or a clone, that boots again and again, each time with an inventory and a log",
+        "contained",
+        (
+            "attack/test_flood.py::test_a_new_machine_that_boots_without_end_keeps_one_boot_and_its_log",
+            "attack/test_flood.py::test_clones_that_boot_without_end_leave_one_inventory_and_logs_of_new_machines",
+        ),
     ),
     Row(
         "connections that say nothing, half a head, half a handshake, a body without its end",
@@ -250,8 +265,8 @@ ROWS = (
     ),
     Row(
         "first registrations and jobs at the same moment, and a second process, on PostgreSQL",
-        "open",
-        reason="one of two simultaneous calls fails and is to be sent again; start one process only",
+        "contained",
+        ("unit/server/test_postgres.py",),
     ),
     # HTTP
     Row("a path that leads out of what is served, or a hidden file", "refused", ("attack/test_path.py",)),

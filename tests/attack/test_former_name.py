@@ -80,7 +80,8 @@ def leave_rack(server: Running, rack: list[Steel]) -> dict[int, Steel]:
             row = session.scalar(select(Machine).where(Machine.sn_key == key)) or enrol(
                 session, steel.yesterday
             )
-            store_inventory(session, row, msgspec.convert(steel.tell(), Inventory), steel.macs[:1])
+            told = msgspec.convert(steel.tell(), Inventory)
+            store_inventory(server.context, session, row, told, steel.macs[:1])
             owners[row.id] = steel
     return owners
 

@@ -2,7 +2,8 @@
 answered when it is passed.
 
 Every part takes its bounds from the `Limits` of the settings, so that a site, and a test, may set others (`bootos serve
---limit NAME=VALUE`). `python -m bootos.server.limit` writes `docs/limits.md` from it; a test says when that is old.
+--limit NAME=VALUE`); what no site may set, because agents, commands of other hosts or stored texts count on it, is
+`FIXED`. `python -m bootos.server.limit` writes `docs/limits.md` from both; a test says when that is old.
 """
 
 from pathlib import Path
@@ -10,10 +11,17 @@ from typing import Annotated, get_type_hints
 
 import msgspec
 
+from bootos.document import MOST_DEPTH as DOCUMENT_DEPTH
+from bootos.document import MOST_REPEATED
 from bootos.errors import BootosError
 from bootos.server.fault import RequestError
+from bootos.wire.ability import MOST_ABILITIES
 from bootos.wire.body import MOST_DEPTH
+from bootos.wire.saved import MOST_BYTES
 
+FOREWORDS = {
+    "fixed": ("", "These no site sets: agents, commands of other hosts or stored texts count on them."),
+}
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 
 
@@ -46,7 +54,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Row("bodies", "bytes", "the body of a call of the machines' side", "413 with the size that is taken"),
     ] = 256 * 1024
     registration_bytes: Annotated[
-        int, Row("bodies", "bytes", "a registration, which has an inventory in it", "413")
+        int,
+        Row(
+            "bodies",
+            "bytes",
+            "a registration, which has an inventory in it; and the inventory in a report",
+            "413; the inventory of a report is left out",
+        ),
     ] = 2 * 1024 * 1024
     report_bytes: Annotated[
         int,
@@ -70,6 +84,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     operator_body_bytes: Annotated[
         int, Row("bodies", "bytes", "the body of an operator's call, a piece of an image among them", "413")
     ] = 8 * 1024 * 1024
+    saved_bytes: Annotated[
+        int,
+        Row("bodies", "bytes", "the saved state in a report", "left out: the one before stays"),
+    ] = 2 * MOST_BYTES  # twice as much as an agent sends
+    capture_bytes: Annotated[int, Row("bodies", "bytes", "a packed capture", "413")] = MOST_BYTES
+    note_letters: Annotated[
+        int,
+        Row("bodies", "characters", "why there is no capture, in an agent's words", "the rest is left out"),
+    ] = 1000
     json_depth: Annotated[
         int,
         Row(
@@ -81,7 +104,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Row(
             "bodies",
             "items",
-            "each list and each table of an inventory",
+            "each list of an inventory",
             "the rest is left out; a note says so",
         ),
     ] = 4096
@@ -90,10 +113,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4096
 
     connections: Annotated[
-        int, Row("connections", "connections", "all that are open at the same time", "closed at once")
+        int,
+        Row(
+            "connections",
+            "connections",
+            "all that are open at the same time; over each one request is answered at a time",
+            "closed at once",
+        ),
     ] = 16_384
     connections_per_address: Annotated[
-        int, Row("connections", "connections", "those of one address at the same time", "closed at once")
+        int,
+        Row(
+            "connections",
+            "connections",
+            "those of one address, and its requests, at the same time",
+            "closed at once",
+        ),
     ] = 512
     waiting_connections: Annotated[
         int,
@@ -153,23 +188,40 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         int, Row("registrations", "machines", "all new machines", "the silent one goes, else 429")
     ] = 4096
 
-    log_line_letters: Annotated[int, Row("log", "characters", "a line of a log", "the rest is left out")] = (
-        8192
-    )
+    log_line_letters: Annotated[
+        int, Row("log", "characters", "a line of a log, and what a job says last", "the rest is left out")
+    ] = 8192
     job_log_bytes: Annotated[
         int, Row("log", "bytes", "the log of a job", "one line says what was cut; the job goes on")
     ] = 32 * 1024 * 1024
     boot_log_bytes: Annotated[
-        int, Row("log", "bytes", "what one boot of a machine logs, in jobs and beside them", "as for a job")
+        int,
+        Row(
+            "log",
+            "bytes",
+            "what one boot of a confirmed machine logs, in jobs and beside them",
+            "as for a job",
+        ),
     ] = 32 * 1024 * 1024
     new_log_bytes: Annotated[
-        int, Row("log", "bytes", "what one boot of a new machine logs", "as for a job")
+        int,
+        Row(
+            "log",
+            "bytes",
+            "what one boot logs of a new machine, which keeps no earlier boots, or one that is not believed",
+            "as for a job",
+        ),
     ] = 256 * 1024
 
     page_rows: Annotated[
-        int, Row("lists", "rows", "a page of a list, when none is asked for", "the cursor of the next page")
+        int,
+        Row(
+            "lists",
+            "rows",
+            "a page of machines, of jobs, of the audit log, as browsers show it",
+            "a link to the next page",
+        ),
     ] = 200
-    page_rows_most: Annotated[int, Row("lists", "rows", "a page of a list, at most", "400")] = 1000
     health_sentences: Annotated[
         int, Row("lists", "sentences", "different sentences on the page Health", "the oldest goes")
     ] = 100
@@ -197,10 +249,53 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ] = 180
 
 
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What no site sets."""
+
+    name_letters: Annotated[
+        int, Row("fixed", "characters", "a name of a machine", "422; for another word for it: left out")
+    ] = 128
+    macs: Annotated[int, Row("fixed", "MACs", "those of one machine", "the rest is left out")] = 64
+    drivers: Annotated[int, Row("fixed", "names", "drivers that an agent has", "the rest is left out")] = 256
+    abilities: Annotated[
+        int, Row("fixed", "names", "abilities that an agent has", "the rest is left out")
+    ] = MOST_ABILITIES
+    claims: Annotated[
+        int, Row("fixed", "claims", "refused claims of a machine's identity", "the oldest go")
+    ] = 20
+    document_depth: Annotated[
+        int, Row("fixed", "levels", "tables and lists of a template, one inside the other", "422")
+    ] = DOCUMENT_DEPTH
+    document_repeated: Annotated[
+        int, Row("fixed", "values", "those that anchors of YAML repeat in a template", "422")
+    ] = MOST_REPEATED
+    v1_title_letters: Annotated[
+        int, Row("fixed", "characters", "the title of a report of Cloudboot v1", "the rest is left out")
+    ] = 255
+    v1_log_letters: Annotated[
+        int, Row("fixed", "characters", "the log in a report of Cloudboot v1", "only the end is kept")
+    ] = 64 * 1024
+    v1_log_lines: Annotated[int, Row("fixed", "lines", "as before", "the rest is left out")] = 2000
+    v1_parts: Annotated[
+        int, Row("fixed", "parts", "each list of hardware of Cloudboot v1", "the rest is left out")
+    ] = 512
+    page_rows_most: Annotated[int, Row("fixed", "rows", "a page of machines or jobs", "400")] = 1000
+    lines_most: Annotated[
+        int, Row("fixed", "lines", "of a job's log, or of the audit log, at once", "400")
+    ] = 5000
+
+
 LIMITS = Limits()
-ROWS: dict[str, Row] = {
-    name: hint.__metadata__[0] for name, hint in get_type_hints(Limits, include_extras=True).items()
-}
+FIXED = Fixed()
+
+
+def _read_rows(table: type[Limits | Fixed]) -> dict[str, Row]:
+    hints = get_type_hints(table, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+ROWS: dict[str, Row] = _read_rows(Limits)
+FIXED_ROWS: dict[str, Row] = _read_rows(Fixed)
 
 
 def parse_limits(words: list[str]) -> Limits:
@@ -208,6 +303,8 @@ def parse_limits(words: list[str]) -> Limits:
     values: dict[str, int] = {}
     for word in words:
         name, _, value = word.partition("=")
+        if name in FIXED_ROWS:
+            raise BootosError(f"the limit {name} is the same everywhere", hint=f"one of: {', '.join(ROWS)}")
         if name not in ROWS:
             raise BootosError(f"there is no limit {name!r}", hint=f"one of: {', '.join(ROWS)}")
         if not (value.isascii() and value.isdigit() and 0 < len(value) < 16) or int(value) == 0:
@@ -228,17 +325,19 @@ def build_page() -> str:
         "says.",
     ]
     part = ""
-    for name, row in ROWS.items():
+    values = {**msgspec.structs.asdict(LIMITS), **msgspec.structs.asdict(FIXED)}
+    for name, row in {**ROWS, **FIXED_ROWS}.items():
         if row.part != part:
             part = row.part
             lines += [
                 "",
                 f"## {part.capitalize()}",
+                *FOREWORDS.get(part, ()),
                 "",
                 "| name | value | counts | past it |",
                 "| --- | --- | --- | --- |",
             ]
-        lines.append(f"| `{name}` | {_show(getattr(LIMITS, name), row.unit)} | {row.counts} | {row.answer} |")
+        lines.append(f"| `{name}` | {_show(values[name], row.unit)} | {row.counts} | {row.answer} |")
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ from bootos.engine.capture.replayed import read_file
 from bootos.hardware.capture import pack_capture, read_capture
 from bootos.process import KILL_S
 from bootos.server.command.machine import capture_machine
-from bootos.server.operation.capture import MOST_PACKED_BYTES
+from bootos.server.limit import LIMITS
 
 ABLE = ["mode:capture"]
 PACKED = pack_capture(read_capture(MACHINES / f"{NAMES[-1]}.json"))
@@ -96,7 +96,7 @@ def test_what_nobody_asked_for_is_refused(server: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"<script>", gzip.compress(b"x", 0) + bytes(MOST_PACKED_BYTES)], ids=len
+    "data", [b"", b"{}", b"<script>", gzip.compress(b"x", 0) + bytes(LIMITS.capture_bytes)], ids=len
 )
 def test_what_is_no_capture_or_too_large_is_refused_and_still_wanted(server: Running, data: bytes) -> None:
     agent = Agent(server, abilities=ABLE)

@@ -38,7 +38,8 @@ def leave(server: Running, sn: str, inventory: dict[str, Any], pxe_mac: str = ""
     """What an earlier release left of a machine that it knew as `sn`: its row, and its inventory. Its id."""
     with server.context.store.write() as session:
         machine = enrol(session, sn)
-        store_inventory(session, machine, msgspec.convert(inventory, Inventory), [pxe_mac] if pxe_mac else [])
+        told = msgspec.convert(inventory, Inventory)
+        store_inventory(server.context, session, machine, told, [pxe_mac] if pxe_mac else [])
         machine.registered_at = machine.inventory_at
         return machine.id
 

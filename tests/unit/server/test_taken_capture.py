@@ -22,7 +22,7 @@ from bootos.drivers.contract import Machine
 from bootos.engine.capture.replayed import read_file
 from bootos.hardware.capture import Capture, Replay
 from bootos.process import Completed, Options
-from bootos.server.operation.capture import MOST_PACKED_BYTES
+from bootos.server.limit import LIMITS
 from bootos.waiting import CLOCK, Clock, wait_for
 from bootos.wire import v2
 from bootos.wire.ability import OURS
@@ -243,7 +243,7 @@ def test_of_an_archive_over_2_mb_the_largest_is_left_out_and_the_rest_is_taken(
     side.ask()
     view = side.wait_for_answer()
     assert view["error"] == ""
-    assert 0 < view["size_bytes"] <= MOST_PACKED_BYTES
+    assert 0 < view["size_bytes"] <= LIMITS.capture_bytes
     capture = side.read()
     left = [sentence for sentence in capture.left_out if "would be larger" in sentence]
     assert ["networkctl" in sentence for sentence in left] == ([] if is_whole else [True])

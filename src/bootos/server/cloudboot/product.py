@@ -3,7 +3,8 @@
 from bootos.server.cloudboot.caller import Sender
 from bootos.server.cloudboot.policy import hear, is_open
 from bootos.server.context import Context
-from bootos.server.operation.admission import admit, check_new_rate
+from bootos.server.limit import FIXED
+from bootos.server.operation.admission import admit, check_new_rate, check_rate
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.mark import find_refusal
@@ -15,13 +16,14 @@ from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
 
-MOST_PARTS = 512  # NICs, DIMMs and disks that one report may list
+MOST_PARTS = FIXED.v1_parts  # NICs, DIMMs and disks that one report may list
 
 
 def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
     """Enrol the machine, or renew what is known of it; returns why not, as a sentence: another client speaks for it, or
     the name was another machine's. Nothing is renewed then, the claim is recorded. Raises UnusableError when the serial
-    number cannot be one, TooManyError when so many new ones are not taken."""
+    number cannot be one, TooManyError when so many new ones, or registrations of this address, are not taken."""
+    check_rate(context, sender.address)
     with context.store.write() as session:
         inventory = read_inventory(said)
         told = read_told_v1(said.sn, inventory, said.mac, sender.address)
@@ -48,7 +50,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
         machine.developer = False
         settle_names(session, machine, told)
         keep_marks(inventory, machine)
-        store_inventory(session, machine, inventory, extra_macs=[said.mac])
+        store_inventory(context, session, machine, inventory, extra_macs=[said.mac])
         settle_standing(context, session, machine)
         return ""
 

@@ -15,9 +15,10 @@ from bootos.server.cloudboot.policy import admit, bind, find_installer_job
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
+from bootos.server.limit import FIXED
 from bootos.server.operation import order as orders
-from bootos.server.operation.logroom import has_room
-from bootos.server.operation.transition import TEXT_MAX, add_line, move, touch
+from bootos.server.operation.logroom import cut_line, has_room
+from bootos.server.operation.transition import add_line, move, touch
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.table import Job, Machine
@@ -28,9 +29,6 @@ from bootos.wire.password import ScriptMasker, find_secrets
 # From 0.6 on it is the installer that reports.
 AGENT_ENDS = 0.5
 INSTALLER_STARTS = 0.6
-
-# Limits of what a client may send: characters of a title, characters of a log (its end is kept), and lines of a log.
-MOST_TITLE, MOST_LOG, MOST_LINES = 255, 64 * 1024, 2000
 
 
 def take_progress(context: Context, said: v1.InstallInfo, sender: Sender) -> None:
@@ -78,7 +76,7 @@ def apply_progress(context: Context, session: WriteSession, machine: Machine, sa
     if events is None:
         raise ConflictError(f"progress {progress:g} does not fit a job that is {state}")
     secrets = read_passwords(context, session, job)
-    title = ScriptMasker(secrets).text(said.title[:MOST_TITLE])
+    title = ScriptMasker(secrets).text(said.title[: FIXED.v1_title_letters])
     _store_log(context, session, job, said, title, secrets)
     if progress >= 0:
         # Rounded down, so that 0.99999 is not the end. A late report never lowers it, and only adds its log.
@@ -141,10 +139,13 @@ def _store_log(
     level = "error" if said.install_progress == -1 else "info"
     share = f" ({said.install_progress:.1%})" if said.install_progress >= 0 else ""
     lines = [f"{title or 'progress'}{share}"]
-    text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-MOST_LOG:])
+    text = ScriptMasker(secrets).text((v1.decode_text(said.install_log) or "")[-FIXED.v1_log_letters :])
     lines += [
-        re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line) for line in text.splitlines()[:MOST_LINES] if line.strip()
+        re.sub(r"[\x00-\x08\x0b-\x1f]", "?", line)
+        for line in text.splitlines()[: FIXED.v1_log_lines]
+        if line.strip()
     ]
-    for line in lines:
-        if has_room(context, session, job.machine, job, line[:TEXT_MAX], boot=None):
+    for text in lines:
+        line = cut_line(context, job.machine, text)
+        if has_room(context, session, job.machine, job, line, boot=None):
             add_line(session, job, line, level=level, source="v1")

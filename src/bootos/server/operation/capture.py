@@ -8,16 +8,14 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError
+from bootos.server.limit import TooLargeError
 from bootos.server.operation.audit import Actor, record
 from bootos.server.store.machine import find_machine, find_session
 from bootos.server.store.table import Boot, Capture, Machine, read_clock
 from bootos.server.view.capture import ABILITY, CaptureFile, CaptureView, find_reason, view_capture
 from bootos.wire import v2
 from bootos.wire.ability import is_able
-from bootos.wire.saved import MOST_BYTES
 
-MOST_PACKED_BYTES = MOST_BYTES  # the server takes what an agent may send
-ERROR_MOST_CHARACTERS = 1000
 KEPT = timedelta(hours=1)  # a wish that nobody came for is forgotten
 _GZIP = b"\x1f\x8b"
 
@@ -51,17 +49,18 @@ def find_wish(session: Session, machine: Machine, boot: Boot) -> str:
 
 def take_upload(context: Context, authorization: str | None, upload: v2.CaptureUpload) -> v2.CaptureAccepted:
     """Keep the capture that the boot which this `Authorization` header proves was asked for. Raises UnauthorizedError,
-    ConflictError (nobody asked), RequestError (it is too large, or none)."""
+    ConflictError (nobody asked), TooLargeError, RequestError (it is none)."""
     if not upload.error and not upload.data.startswith(_GZIP):
         raise RequestError("a capture is packed by gzip")
-    if len(upload.data) > MOST_PACKED_BYTES:
-        raise RequestError(f"a capture has at most {MOST_PACKED_BYTES} bytes")
+    limits = context.settings.limits
+    if len(upload.data) > limits.capture_bytes:
+        raise TooLargeError("the capture is too large", hint=f"at most {limits.capture_bytes:,} bytes")
     with context.store.write() as session:
         machine, _ = find_session(session, authorization)
         row = session.get(Capture, machine.id)
         if row is None or row.asked_at is None or machine.doubt:
             raise ConflictError("nobody asked for a capture of this machine")
-        row.asked_at, row.error = None, upload.error[:ERROR_MOST_CHARACTERS]
+        row.asked_at, row.error = None, upload.error[: limits.note_letters]
         if not upload.error:
             row.data, row.size_bytes, row.taken_at = upload.data, len(upload.data), read_clock()
         session.touch(f"machine:{machine.id}", "machines")

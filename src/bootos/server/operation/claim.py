@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
+from bootos.server.limit import FIXED
 from bootos.server.operation.audit import Actor, record
 from bootos.server.store.claim import open_claims
 from bootos.server.store.engine import WriteSession
@@ -16,7 +17,7 @@ from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Claim, Machine, read_clock
 from bootos.server.view.machine import MachineDetail, view_machine_detail
 
-MOST = 20  # of one machine: a client that claims again and again must not fill the disk
+MOST = FIXED.claims  # of one machine: a client that claims again and again must not fill the disk
 
 
 def record_claim(

@@ -85,7 +85,7 @@ def _confirm(
         )
     if boot is not None and boot.inventory is not None:
         # The boot that was not believed: from now on it is the machine.
-        store_inventory(session, machine, msgspec.convert(boot.inventory, Inventory))
+        store_inventory(context, session, machine, msgspec.convert(boot.inventory, Inventory))
         boot.inventory = None
         session.flush()
     confirm(context, session, machine, "words" if shown else "person", actor=actor)

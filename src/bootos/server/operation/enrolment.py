@@ -7,6 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import NotFoundError, UnusableError
+from bootos.server.limit import FIXED
 from bootos.server.store.machine import (
     ID,
     MOST_NAMESAKES,
@@ -20,14 +21,14 @@ from bootos.server.store.machine import (
 from bootos.server.store.table import Machine
 from bootos.wire.identity import is_placeholder
 
-SN = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+SN = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
 def parse_sn(text: str) -> str:
     """A serial number as it is kept: trimmed, in printable ASCII (`escape_name`). Raises UnusableError when it cannot
     be one. A number that looks like an id is refused, since commands and links would then mean another machine."""
     sn = text.strip()
-    if not SN.fullmatch(sn):
+    if len(sn) > FIXED.name_letters or not SN.fullmatch(sn):
         raise UnusableError(
             "the serial number is empty, too long or holds control characters",
             hint="the machine's SMBIOS must tell a serial number (type 1)",

@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.limit import LIMITS, Limits
+from bootos.server.context import Context
+from bootos.server.limit import Limits
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.nic import drop_unsound_addresses
 from bootos.server.operation.told import MOST_MACS
@@ -18,12 +19,14 @@ MOST_CUT = 20  # notes of what was left out
 
 
 def store_inventory(
-    session: Session, machine: Machine, inventory: Inventory, extra_macs: Iterable[str] = ()
+    context: Context,
+    session: Session,
+    machine: Machine,
+    inventory: Inventory,
+    extra_macs: Iterable[str] = (),
 ) -> None:
-    """Keep the inventory, and what lists show of it. Values of its NICs that are no MAC or no address are left out; a
-    note names each."""
-    inventory = drop_unsound_addresses(inventory)
-    machine.inventory = cut_inventory(msgspec.to_builtins(inventory), LIMITS)
+    """Keep the inventory, and what lists show of it, as `build_stored`."""
+    machine.inventory = build_stored(context, machine, inventory)
     machine.inventory_at = read_clock()
     machine.vendor = (inventory.system.vendor or "")[:200]
     machine.product = (inventory.system.product or "")[:200]
@@ -33,33 +36,47 @@ def store_inventory(
     store_macs(session, machine, set(list(dict.fromkeys([*told, *find_macs(machine.inventory)]))[:MOST_MACS]))
 
 
-def cut_inventory(inventory: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """A plain inventory within the limits of lists and texts; a note says what was left out."""
-    cut = list[str]()
+def build_stored(context: Context, machine: Machine, inventory: Inventory) -> dict[str, Any]:
+    """The inventory as it is kept. Values of its NICs that are no MAC or no address are left out, and what is past the
+    limits, too; a note names each."""
+    whole = msgspec.to_builtins(drop_unsound_addresses(inventory))
+    kept, passed = cut_inventory(whole, context.settings.limits)
+    for name in sorted(passed):
+        context.health.note(name, f"the inventory of machine id:{machine.id} ({machine.sn}) was cut")
+    return kept
+
+
+def cut_inventory(inventory: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], set[str]]:
+    """A plain inventory within the limits of lists and texts, and which limits it passed; a note says what was left
+    out."""
+    cut, passed = list[str](), set[str]()
 
     def walk(value: Any, path: str) -> Any:
         if isinstance(value, str):
             if len(value) > limits.text_letters:
+                passed.add("text_letters")
                 cut.append(f"{path}: {len(value)} characters are too many; the rest was left out")
             return value[: limits.text_letters]
         if isinstance(value, dict):
             return {key: walk(item, f"{path}.{key}" if path else key) for key, item in value.items()}
         if isinstance(value, list):
             if len(value) > limits.list_items:
+                passed.add("list_items")
                 cut.append(f"{path}: {len(value)} items are too many; the rest was left out")
             return [walk(item, path) for item in value[: limits.list_items]]
         return value
 
     kept: dict[str, Any] = walk(inventory, "")
     kept["notes"] = [*kept["notes"], *cut[:MOST_CUT]]
-    return kept
+    return kept, passed
 
 
-def renew_inventory(session: Session, machine: Machine, inventory: Inventory) -> None:
+def renew_inventory(context: Context, session: Session, machine: Machine, inventory: Inventory) -> None:
     """Keep the inventory that was read again in the same boot. The MACs that the machine showed beside its last one
     stay: the MAC that it booted from is told at registration only, and may be of a NIC without a driver."""
     shown = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
-    store_inventory(session, machine, inventory, extra_macs=shown - set(find_macs(machine.inventory)))
+    known = set(find_macs(machine.inventory))
+    store_inventory(context, session, machine, inventory, extra_macs=shown - known)
 
 
 def find_macs(inventory: dict[str, Any] | None) -> list[str]:

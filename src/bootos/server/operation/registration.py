@@ -5,29 +5,28 @@ import logging
 import secrets
 from datetime import datetime
 
-import msgspec
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import Integer, bindparam, delete, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.limit import FIXED
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.claim import record_claim, settle_claim
 from bootos.server.operation.identity import find_holder
-from bootos.server.operation.inventory import store_inventory
+from bootos.server.operation.inventory import build_stored, store_inventory
 from bootos.server.operation.mark import find_refusal, renew_marks
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.next_boot import write_pinned_files
-from bootos.server.operation.nic import drop_unsound_addresses
 from bootos.server.operation.standing import find_order_bar, settle_standing
 from bootos.server.operation.told import Told, read_told
 from bootos.server.operation.words import draw_registered
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
-from bootos.server.store.table import Boot, Machine, Moment, read_clock
+from bootos.server.store.table import Boot, LogLine, Machine, Moment, read_clock
 from bootos.server.support import Verdict, judge, read_model
 from bootos.wire import v2
 from bootos.wire.ability import parse_abilities
@@ -98,7 +97,7 @@ def _claim_identity(
         boot = Boot(machine_id=machine.id, boot_id=said.boot_id, serial=0)
         session.add(boot)
     if present is not None and present.boot_id != said.boot_id:
-        present.token_hash = None
+        present.token_hash = present.inventory = None
         session.flush()
     boot.token_hash = hash_token(token)
     boot.serial += 1
@@ -110,6 +109,8 @@ def _claim_identity(
     boot.inventory = None
     session.flush()
     machine.boot_pk = boot.id
+    if machine.confirmed_at is None and machine.by_itself:
+        _drop_earlier_boots(session, machine)
     machine.protocol = 2
     machine.registered_at = machine.last_heard_at = read_clock()
     if is_believed:
@@ -117,10 +118,19 @@ def _claim_identity(
         settle_names(session, machine, told)
         _believe(context, session, machine, said, told, address)
     else:
-        _doubt(session, machine, boot, said, refusal, address)
+        _doubt(context, session, machine, boot, said, refusal, address)
     session.touch(f"machine:{machine.id}", "machines")
     context.presence.hear(machine.id)
     return machine, token
+
+
+def _drop_earlier_boots(session: WriteSession, machine: Machine) -> None:
+    """A machine that nobody knows keeps one boot, and what that one logs: it may boot as often as it likes. What it
+    logged in a job stays with the job."""
+    earlier = select(Boot.id).where(Boot.machine_id == machine.id, Boot.id != machine.boot_pk)
+    session.execute(delete(LogLine).where(LogLine.boot_pk.in_(earlier), LogLine.job_id.is_(None)))
+    lines = select(LogLine.seq).where(LogLine.boot_pk == Boot.id)
+    session.execute(delete(Boot).where(Boot.id.in_(earlier), ~lines.exists()))
 
 
 def _refuse(
@@ -150,8 +160,9 @@ def _believe(
     machine.agent_version = said.agent_version[:100]
     machine.image_version = said.image_version[:100]
     machine.address = address
-    machine.drivers = said.drivers
-    store_inventory(session, machine, said.inventory, extra_macs=[said.pxe_mac] if said.pxe_mac else [])
+    machine.drivers = [name[: FIXED.name_letters] for name in said.drivers[: FIXED.drivers]]
+    macs = [said.pxe_mac] if said.pxe_mac else []
+    store_inventory(context, session, machine, said.inventory, extra_macs=macs)
     session.flush()
     if machine.confirmed_at is None or context.settings.enrol == "open":
         settle_standing(context, session, machine)
@@ -161,10 +172,16 @@ def _believe(
 
 
 def _doubt(
-    session: WriteSession, machine: Machine, boot: Boot, said: v2.Registration, refusal: str, address: str
+    context: Context,
+    session: WriteSession,
+    machine: Machine,
+    boot: Boot,
+    said: v2.Registration,
+    refusal: str,
+    address: str,
 ) -> None:
     """The boot is shown, and gets nothing. Nothing of the machine is changed by it."""
-    boot.inventory = msgspec.to_builtins(drop_unsound_addresses(said.inventory))
+    boot.inventory = build_stored(context, machine, said.inventory)
     if machine.doubt != refusal:
         machine.doubt = refusal
         detail = f"boot {said.boot_id[:60]}: {refusal}"

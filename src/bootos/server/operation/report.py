@@ -1,7 +1,7 @@
 """The reports of v2 agents: whole and numbered, so that repeating, losing or reordering one does no harm. Called by
 `api.agent_v2`."""
 
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import State, find_next, read_event
 from bootos.server.operation.inventory import renew_inventory
-from bootos.server.operation.logroom import has_room
+from bootos.server.operation.logroom import cut_line, has_room
 from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.told import read_marks
 from bootos.server.operation.transition import move
@@ -21,9 +21,9 @@ from bootos.server.store.job import find_latest_job, is_rebooting, parse_id
 from bootos.server.store.machine import find_session
 from bootos.server.store.table import Boot, Job, LogLine, Machine, read_clock
 from bootos.wire import v2
-from bootos.wire.saved import FREE_TEXT, MOST_BYTES
+from bootos.wire.saved import FREE_TEXT
 
-SAVED_MAX_BYTES = 2 * MOST_BYTES  # the server takes twice as much as an agent sends
+T = TypeVar("T")
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
@@ -52,13 +52,9 @@ def apply_report(
     if is_newer:
         boot.report_number = report.number
         is_believed = _is_believed(context, session, machine, report)
-        if report.inventory is not None and is_believed:
-            renew_inventory(session, machine, report.inventory)
-        if (
-            is_believed
-            and report.saved is not None
-            and len(msgspec.json.encode(report.saved)) <= SAVED_MAX_BYTES
-        ):
+        if is_believed and _is_small(report.inventory, context, machine, "registration_bytes"):
+            renew_inventory(context, session, machine, report.inventory)
+        if is_believed and _is_small(report.saved, context, machine, "saved_bytes"):
             machine.saved = masker.plain(report.saved, keys=FREE_TEXT)
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
@@ -82,6 +78,18 @@ def _is_believed(context: Context, session: Session, machine: Machine, report: v
     if report.inventory is None or context.settings.enrol == "open":
         return True
     return not find_refusal(session, machine, read_marks(report.inventory))
+
+
+def _is_small(part: T | None, context: Context, machine: Machine, limit: str) -> TypeGuard[T]:
+    """Whether this part of a report is there, and no larger than the limit of this name; a larger one is left out."""
+    if part is None:
+        return False
+    is_small: bool = len(msgspec.json.encode(part)) <= getattr(context.settings.limits, limit)
+    if not is_small:
+        context.health.note(
+            limit, f"a part of a report of machine id:{machine.id} ({machine.sn}) was left out"
+        )
+    return is_small
 
 
 def read_earlier(job: Job) -> dict[str, str]:
@@ -162,7 +170,7 @@ def _store_lines(
         if line.n in stored:
             continue
         stored.add(line.n)
-        text = masker.text(line.text)[: context.settings.limits.log_line_letters]
+        text = cut_line(context, machine, masker.text(line.text))
         if not has_room(context, session, machine, job, text, boot=boot):
             continue
         row = LogLine(

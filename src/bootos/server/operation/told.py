@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bootos.server.fault import UnusableError
+from bootos.server.limit import FIXED
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.enrolment import parse_sn
 from bootos.server.store.machine import fold
@@ -17,8 +18,8 @@ from bootos.wire.identity import choose_identity, find_kind, is_placeholder
 from bootos.wire.inventory import Inventory
 
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
-MOST_MACS = 64  # of one machine; what is more is left out
-MOST_LETTERS = 128  # of a name; what is longer is none, and nothing is made of it
+MOST_MACS = FIXED.macs  # of one machine; what is more is left out
+MOST_LETTERS = FIXED.name_letters  # of a name; what is longer is none, and nothing is made of it
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,8 +12,6 @@ from bootos.server.lifecycle import ENDED, Event, State, find_next, keeps_pxe_fi
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Job, LogLine, read_clock
 
-TEXT_MAX = 8192  # characters of one log line
-
 
 def move(context: Context, session: WriteSession, job: Job, event: Event, *, message: str = "") -> bool:
     """Let `event` happen to the job; False when the table does not allow it, and then nothing changed."""
@@ -21,6 +19,7 @@ def move(context: Context, session: WriteSession, job: Job, event: Event, *, mes
     after = find_next(before, event)
     if after is None:
         return False
+    message = message[: context.settings.limits.log_line_letters]
     if message:
         job.message = message
     if after is State.RUNNING and job.started_at is None:
@@ -53,9 +52,7 @@ def hand_over(
 def add_line(session: Session, job: Job, text: str, *, level: str = "info", source: str = "server") -> None:
     """A line of the server's own in the job's log."""
     at = read_clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    row = LogLine(
-        machine_id=job.machine_id, job_id=job.id, at=at, level=level, source=source, text=text[:TEXT_MAX]
-    )
+    row = LogLine(machine_id=job.machine_id, job_id=job.id, at=at, level=level, source=source, text=text)
     session.add(row)
 
 
