@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -13,9 +14,10 @@ from sqlalchemy import event
 from typer.testing import CliRunner
 
 from bootos.cli import build_app
-from bootos.server.limit import LIMITS
+from bootos.server.limit import FIXED, LIMITS
 from bootos.server.operation.enrolment import enrol
 from bootos.server.store.machine import count_machines, find_machines
+from bootos.server.view.job import BATCH
 from bootos.server.view.machine import view_machines
 
 NAMES = [f"SN{number:04}" for number in range(1203)]  # more than two pages of a whole list
@@ -46,7 +48,45 @@ def test_a_page_of_a_list_goes_on_after_a_name(server: Running) -> None:
     )
     assert list_names(server.operate("GET", "/machines?limit=3&after=SN0006")) == []
     assert list_names(server.operate("GET", "/machines?q=sn0005")) == ["SN0005"]
-    assert server.refuse("GET", f"/machines?limit={LIMITS.page_rows_most + 1}").status == 400
+    assert server.refuse("GET", f"/machines?limit={FIXED.page_rows_most + 1}").status == 400
+
+
+def test_a_page_goes_on_after_the_longest_name_that_a_machine_can_have(server: Running) -> None:
+    Agent(server, sn="\U0001f600" * FIXED.name_letters).register()
+    fill(server, ["~last"])
+    (first,) = server.operate("GET", "/machines?limit=1")
+    assert first["sn"].startswith("\\U0001f600")
+    assert list_names(server.operate("GET", f"/machines?limit=1&after={quote(first['sn'])}")) == ["~last"]
+
+
+def test_a_whole_log_is_sent_as_text_batch_by_batch(server: Running) -> None:
+    server.put_template()
+    agent = Agent(server)
+    agent.register()
+    job = server.create_job()["id"]
+    agent.order()
+    numbers = range(2 * BATCH + 1)
+    assert agent.report(job, log=[{"n": n, "at": "x", "text": f"line {n}"} for n in numbers]).status == 200
+    path = f"/api/operator/jobs/{job}/log.txt"
+    answer = server.call("GET", path, None, server.context.operator_token)
+    assert answer.headers["content-type"].startswith("text/plain")
+    sent = [int(number) for number in re.findall(r"^x info {4}line ([0-9]+)$", answer.data, re.MULTILINE)]
+    assert sent == list(numbers)
+
+
+def test_the_site_says_how_many_jobs_and_lines_a_page_shows(tmp_path: Path) -> None:
+    limits = msgspec.structs.replace(LIMITS, page_rows=3)
+    server, stop = run_in_thread(build_settings(tmp_path, limits=limits))
+    try:
+        server.put_template()
+        for name in NAMES[:5]:
+            server.create_job(machine=name)
+        login = log_in(server)
+        jobs, lines = read(server, "/jobs", login), read(server, "/audit", login)
+        assert [name for name in NAMES[:5] if name in jobs] == NAMES[2:5]
+        assert 'rel="next"' in jobs and 'rel="next"' in lines
+    finally:
+        stop()
 
 
 def run_command(server: Running, *words: str) -> list[str]:

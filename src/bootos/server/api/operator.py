@@ -18,6 +18,7 @@ from bootos.server.api.operator_template import build_template_calls
 from bootos.server.auth import Caller, OperatorGuard, read_actor
 from bootos.server.body import build_json_request
 from bootos.server.context import Context
+from bootos.server.limit import FIXED
 from bootos.server.operation.retention import Removed, Wish, apply_retention
 from bootos.server.parameter import Before
 from bootos.server.view.audit import AuditView, list_audit
@@ -28,11 +29,11 @@ PREFIX = "/api/operator"
 
 def build_operator_router(context: Context) -> Router:
     """The handlers of all operator calls, behind the token."""
-    store = context.store
+    store, limits = context.store, context.settings.limits
 
     @get("/audit", sync_to_thread=True)
     def read_audit(
-        limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 200, after: Before = 0
+        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.lines_most)] = 200, after: Before = 0
     ) -> list[AuditView]:
         with store.read() as session:
             return list_audit(session, limit, after)
@@ -62,8 +63,8 @@ def build_operator_router(context: Context) -> Router:
         PREFIX,
         guards=[OperatorGuard(context.operator_token)],
         tags=["operator"],
-        request_class=build_json_request(context.settings.limits),
-        request_max_body_size=context.settings.limits.operator_body_bytes,
+        request_class=build_json_request(limits),
+        request_max_body_size=limits.operator_body_bytes,
         route_handlers=[
             *build_machine_calls(context),
             *build_ca_calls(context),

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from litestar import MediaType, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
-from litestar.response import ServerSentEvent
+from litestar.response import ServerSentEvent, Stream
 
-from bootos.printable import show_line
 from bootos.server.api import stream
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
+from bootos.server.limit import FIXED
 from bootos.server.operation import job
 from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import JobScripts, NewJob
@@ -30,7 +30,7 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def list_jobs(
         machine: FromQuery[str] = "",
         in_state: Annotated[str, QueryParameter(name="state")] = "",
-        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.page_rows_most)] = 100,
         after: Before = 0,
     ) -> list[JobView]:
         with store.read() as session:
@@ -67,22 +67,17 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def read_log(
         job_id: RowId,
         after: Place = 0,
-        limit: Annotated[int, QueryParameter(ge=1, le=5000)] = 1000,
+        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.lines_most)] = 1000,
     ) -> list[LogView]:
         with store.read() as session:
             find_job(session, job_id)
         return stream.read_lines(context, job_id, after, limit)
 
-    @get("/jobs/{job_id:int}/log.txt", sync_to_thread=True, media_type=MediaType.TEXT)
-    def read_log_text(job_id: RowId) -> str:
+    @get("/jobs/{job_id:int}/log.txt", sync_to_thread=True)
+    def read_log_text(job_id: RowId) -> Stream:
         with store.read() as session:
             find_job(session, job_id)
-        lines: list[LogView] = []
-        while more := stream.read_lines(context, job_id, lines[-1].seq if lines else 0):
-            lines += more
-        return "".join(
-            show_line(f"{line.at} {line.level:7} {line.text.expandtabs()}") + "\n" for line in lines
-        )
+        return Stream(stream.write_log(context, job_id), media_type=MediaType.TEXT)
 
     @get("/jobs/{job_id:int}/events", sync_to_thread=True, media_type="text/event-stream")
     def follow_job(job_id: RowId, request: Caller, after: Place = 0) -> Response[Any]:

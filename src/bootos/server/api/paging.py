@@ -9,11 +9,12 @@ from litestar import MediaType, Response
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from bootos.server.limit import LIMITS
+from bootos.server.limit import FIXED
 
-Limit = Annotated[int, QueryParameter(ge=0, le=LIMITS.page_rows_most)]
+LONGEST_NAME = FIXED.name_letters * len(r"\U0001f600")  # as names are kept: each letter may be written so
+Limit = Annotated[int, QueryParameter(ge=0, le=FIXED.page_rows_most)]
 """How many rows of a list are asked for, in a query; 0: all."""
-After = Annotated[str, QueryParameter(max_length=200)]
+After = Annotated[str, QueryParameter(max_length=LONGEST_NAME)]
 """The name of the last row of the page before, in a query."""
 ROWS = 500  # that are read at once while a whole list is sent
 

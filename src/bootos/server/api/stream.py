@@ -2,11 +2,12 @@
 job page. Ends when the job has ended, or when the server does (the client then asks again, with the last id)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 from litestar.response.sse import ServerSentEventMessage
 
+from bootos.printable import show_line
 from bootos.server.context import Context
 from bootos.server.lifecycle import ENDED, State
 from bootos.server.store.job import find_job
@@ -19,6 +20,16 @@ def read_lines(context: Context, job_id: int, after: int, limit: int = BATCH) ->
     """Log lines of a job in the order they came in, at most `limit`, from the one after number `after` on."""
     with context.store.read() as session:
         return list_lines(session, job_id, after, limit)
+
+
+def write_log(context: Context, job_id: int) -> Iterator[str]:
+    """The whole log of a job as a text, some lines at a time: a log may be larger than what is sent at once."""
+    last = 0
+    while lines := read_lines(context, job_id, last):
+        last = lines[-1].seq
+        yield "".join(
+            f"{show_line(f'{line.at} {line.level:7} {line.text.expandtabs()}')}\n" for line in lines
+        )
 
 
 async def stream_job(context: Context, job_id: int, after: int) -> AsyncIterator[ServerSentEventMessage]:

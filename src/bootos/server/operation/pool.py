@@ -43,9 +43,9 @@ def remove_pool(context: Context, actor: Actor, name: str) -> None:
         pool = find_pool(session, name)
         held = list_held(session, pool)
         if held:
-            machine, address = held[0]
+            sn, address = held[0]
             raise ConflictError(
-                f"{len(held)} machine(s) hold addresses of the pool {name!r}: {machine.sn} has {address}",
+                f"{len(held)} machine(s) hold addresses of the pool {name!r}: {sn} has {address}",
                 hint="free them (bootos pool free POOL MACHINE), or delete the machines",
             )
         session.delete(pool)

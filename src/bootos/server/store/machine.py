@@ -20,6 +20,8 @@ ID = re.compile(r"id:([0-9]{1,9})", re.IGNORECASE)
 """How a machine's id is written, wherever a serial number may stand as well."""
 
 MOST_WORDS = 8  # of a search
+UNSHOWN = (defer(Machine.drivers), defer(Machine.variables))
+"""What a list of machines does not read, beside what is never read with a row."""
 UNPRINTABLE = re.compile(r"[^ -~]")
 
 MOST_NAMESAKES = 10  # that a hint names
@@ -122,7 +124,7 @@ def find_machines(session: Session, text: str = "", *, after: str = "", limit: i
     Each word of `text` must occur in that, or in another word for the machine."""
     query = select(Machine).where(*_build_search(text)).order_by(Machine.sn_key).limit(limit)
     query = query.where(Machine.sn_key > fold(after)) if after else query
-    return list(session.scalars(query.options(defer(Machine.drivers), defer(Machine.variables))))
+    return list(session.scalars(query.options(*UNSHOWN)))
 
 
 def count_machines(session: Session, text: str = "") -> int:

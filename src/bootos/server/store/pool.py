@@ -17,15 +17,15 @@ def find_pool(session: Session, name: str) -> Pool:
     return row
 
 
-def list_held(session: Session, pool: Pool) -> list[tuple[Machine, str]]:
-    """Who holds which address of the pool, by address."""
+def list_held(session: Session, pool: Pool) -> list[tuple[str, str]]:
+    """Which machine, by its serial number, holds which address of the pool, by address."""
     query = (
-        select(Machine, Allotment.value)
+        select(Machine.sn, Allotment.value)
         .join(Allotment, Allotment.machine_id == Machine.id)
         .where(Allotment.series == f"pool:{pool.name}")
         .order_by(Allotment.value)
     )
-    return [(machine, str(IPv4Address(value))) for machine, value in session.execute(query)]
+    return [(sn, str(IPv4Address(value))) for sn, value in session.execute(query)]
 
 
 def count_free(session: Session, pool: Pool) -> int:

@@ -16,7 +16,7 @@ from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State, read_machine_state
 from bootos.server.store.claim import open_claims
 from bootos.server.store.job import is_rebooting
-from bootos.server.store.machine import MOST_NAMESAKES, is_waiting, list_namesakes
+from bootos.server.store.machine import MOST_NAMESAKES, UNSHOWN, is_waiting, list_namesakes
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Alias, Boot, ExpectedMac, Job, Mac, Machine, Mark, Support
 from bootos.server.support import Model, Verdict, judge, read_model
@@ -172,7 +172,7 @@ def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -
 def list_waiting(context: Context, session: Session) -> list[MachineView]:
     """The machines that a person is to look at: new ones and doubted ones, who registered last first."""
     query = select(Machine).where(is_waiting()).order_by(Machine.registered_at.desc())
-    rows = session.scalars(query.limit(MOST_WAITING))
+    rows = session.scalars(query.options(*UNSHOWN).limit(MOST_WAITING))
     return view_machines(context, session, list(rows))
 
 

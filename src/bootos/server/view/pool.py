@@ -29,7 +29,7 @@ class PoolView(msgspec.Struct, kw_only=True):
 
 def view_pool(session: Session, row: Pool) -> PoolView:
     """A pool, with who holds its addresses."""
-    held = [HeldView(sn=machine.sn, address=address) for machine, address in list_held(session, row)]
+    held = [HeldView(sn=sn, address=address) for sn, address in list_held(session, row)]
     return build_view(
         PoolView,
         row,

@@ -17,13 +17,12 @@ from bootos.server.view import job as view
 from bootos.server.view.job import BATCH, list_certificates, list_last_lines, view_job_detail
 from bootos.server.web.render import Form, Page, Pages
 
-SHOWN_JOBS = 200
 LOG_LINES = 1000  # shown on a job's page, which has a link to all lines
 
 
 def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     """The handlers of `/jobs`, and of adding what a job showed to the support list."""
-    store = context.store
+    store, most = context.store, context.settings.limits.page_rows
 
     @post("/jobs/{job_id:int}/support", sync_to_thread=True)
     def add_support(request: Caller, job_id: RowId, data: Form) -> Redirect:
@@ -34,8 +33,8 @@ def build_job_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     @get("/jobs", sync_to_thread=True)
     def list_jobs(request: Caller, after: Before = 0) -> Page:
         with store.read() as session:
-            rows = view.list_jobs(session, limit=SHOWN_JOBS, after=after)
-        following = rows[-1].id if len(rows) == SHOWN_JOBS else None
+            rows = view.list_jobs(session, limit=most, after=after)
+        following = rows[-1].id if len(rows) == most else None
         return pages.render(request, "jobs.html", jobs=rows, after=after, following=following)
 
     @get("/jobs/{job_id:int}", sync_to_thread=True)

@@ -20,12 +20,10 @@ from bootos.server.web.machine_page import build_machine_pages
 from bootos.server.web.render import Page, Pages
 from bootos.server.web.template_page import build_template_pages
 
-SHOWN_LINES = 500  # of the audit log
-
 
 def build_web_router(context: Context, pages: Pages) -> Router:
     """The handlers of all pages; who is not logged in gets to the login."""
-    store = context.store
+    store, most = context.store, context.settings.limits.page_rows
 
     @get("/support", sync_to_thread=True)
     def list_support(request: Caller) -> Page:
@@ -36,8 +34,8 @@ def build_web_router(context: Context, pages: Pages) -> Router:
     @get("/audit", sync_to_thread=True)
     def show_audit(request: Caller, after: Before = 0) -> Page:
         with store.read() as session:
-            rows = list_audit(session, SHOWN_LINES, after)
-        following = rows[-1].id if len(rows) == SHOWN_LINES else None
+            rows = list_audit(session, most, after)
+        following = rows[-1].id if len(rows) == most else None
         return pages.render(request, "audit.html", rows=rows, after=after, following=following)
 
     @get("/health", sync_to_thread=False)
