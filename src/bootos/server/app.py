@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response
@@ -107,10 +108,16 @@ def open_authority(settings: Settings) -> Authority:
     return OwnAuthority(settings.tls_directory, lambda: list_names(settings))
 
 
+def list_written(settings: Settings) -> list[Path]:
+    """The directories in which the server writes files by their names."""
+    below = [path for path in settings.tftp_root.iterdir() if path.is_dir() and not path.is_symlink()]
+    return [settings.data, settings.tls_directory, settings.images, settings.tftp_root, *below]
+
+
 def prepare(context: Context) -> None:
     """Bring the TFTP root and the images up to date with the settings and the store. Raises BootosError."""
     settings = context.settings
-    for directory in (settings.data, settings.tftp_root, settings.pxe_directory, settings.images):
+    for directory in list_written(settings):
         for path in clean_temporary(directory) if directory.is_dir() else ():
             log.info("removed %s, which a server that was killed has left", path)
     with context.store.read() as session:

@@ -142,6 +142,26 @@ def test_what_a_killed_server_left_is_removed_and_nothing_else(tmp_path: Path) -
     ]
 
 
+def test_a_server_that_was_killed_leaves_nothing_where_it_writes(tmp_path: Path) -> None:
+    settings = build_settings(tmp_path)
+    _, stop = run_in_thread(settings)
+    stop()
+    places = (
+        settings.data,
+        settings.tls_directory,
+        settings.images,
+        settings.pxe_directory,
+        settings.tftp_root / "grub",
+    )
+    left = [place / ".x.0a1b2c3d.tmp" for place in places]
+    for path in left:
+        path.write_text("half of something")
+
+    _, stop = run_in_thread(settings)
+    stop()
+    assert [path for path in left if path.exists()] == []
+
+
 def test_a_link_out_of_files_is_not_served(server: Running, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("secret")
     files = server.context.settings.files
@@ -152,6 +172,8 @@ def test_a_link_out_of_files_is_not_served(server: Running, tmp_path: Path) -> N
     assert server.request("GET", "/bootos/files/link-in").data == b"own"
     for name in ("link-out", "directory-out/outside"):
         assert server.request("GET", f"/bootos/files/{name}").status == 404
+        assert server.request("GET", f"/bootos/netboot/bootos/files/{name}").status == 404
+    assert server.request("GET", "/bootos/netboot/bootos/files/inside").data == b"own"
     for name in ("link-out", "directory-out"):
         (files / name).unlink()
 

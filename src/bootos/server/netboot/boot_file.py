@@ -164,6 +164,8 @@ async def _send_open(scope: Scope, send: Send, descriptor: int, status: os.stat_
 def find_boot_file(shelf: Shelf, roots: dict[str, Path], scope: Scope) -> Path | None:
     """The file that the request is for, of the image that this client is to get."""
     words = scope["path"].removeprefix("/bootos").strip("/").split("/")
+    if words[:3] == ["netboot", "bootos", "files"]:  # the same files, by the link for TFTP
+        words = words[2:]
     if words[0] in roots and len(words) > 1:
         return find_file(roots, "/".join(words))
     if words[0] == "images" and len(words) > 2:
