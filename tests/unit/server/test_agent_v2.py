@@ -116,6 +116,13 @@ def test_an_agent_that_was_started_again_in_the_same_boot_gets_the_next_attempt(
     assert agent.order()["attempt"] == 2
 
 
+def test_a_second_claim_of_an_identity_is_told_on_the_page_of_health(server: Running, agent: Agent) -> None:
+    assert Agent(server, boot_id="another").register().status == 409
+    health = server.operate("GET", "/health")
+    assert health["counts"] == {"identity": 1}
+    assert "was not taken for SN001" in health["sentences"][0]["detail"]
+
+
 def test_a_second_claim_of_an_identity_is_refused_and_shown(server: Running, agent: Agent) -> None:
     second = Agent(server, sn="sn001", boot_id="boot-2")
     for _ in range(2):

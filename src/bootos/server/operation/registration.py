@@ -137,6 +137,8 @@ def _refuse(
     context: Context, session: WriteSession, machine: Machine, said: v2.Registration, address: str
 ) -> ConflictError:
     record_claim(session, machine, said.boot_id, address)
+    note = f"a client at {address} was not taken for {machine.sn}: another one holds its identity"
+    context.health.note("identity", note)
     left_s = context.presence.grace_left_s(machine.id)
     return ConflictError(
         f"another client holds the identity of machine {said.sn}",
@@ -182,6 +184,7 @@ def _doubt(
 ) -> None:
     """The boot is shown, and gets nothing. Nothing of the machine is changed by it."""
     boot.inventory = build_stored(context, machine, said.inventory)
+    context.health.note("identity", f"a client at {address} was not taken for {machine.sn}: {refusal}")
     if machine.doubt != refusal:
         machine.doubt = refusal
         detail = f"boot {said.boot_id[:60]}: {refusal}"
