@@ -28,7 +28,7 @@ def build_inventory() -> dict[str, Any]:
     return inventory
 
 
-def build_registration(sn: str = "FUZZ") -> dict[str, Any]:
+def build_registration(sn: str) -> dict[str, Any]:
     """One that is taken as it stands."""
     return {
         "sn": sn,
@@ -44,7 +44,7 @@ def build_registration(sn: str = "FUZZ") -> dict[str, Any]:
     }
 
 
-def build_report(job_id: str | None) -> dict[str, Any]:
+def build_report(sn: str, job_id: str | None) -> dict[str, Any]:
     """One that has something of everything."""
     action = {
         "id": "a",
@@ -58,7 +58,7 @@ def build_report(job_id: str | None) -> dict[str, Any]:
     step = {"id": "plan", "title": "Plan", "state": "running", "message": "m", "actions": [action]}
     return {
         "number": 1,
-        "boot_id": "boot-FUZZ",
+        "boot_id": f"boot-{sn}",
         "job_id": job_id,
         "state": "running",
         "message": "m",
@@ -83,16 +83,16 @@ def build_tries(sender: Sender) -> dict[str, Try]:
     base = sender.place.machine_url
     session = register(sender)
     bearer = {**JSON, "Authorization": f"Bearer {session}"}
-    job = make_job(sender)
+    job = make_job(sender, session)
 
     def post(path: str, headers: dict[str, str]) -> Callable[[bytes], None]:
         return lambda body: void(sender.send("POST", base + path, body, headers))
 
     tries: dict[str, Try] = {
         "v2 register": (raw_bodies(build_registration("EVIL")), post(f"{v2.PREFIX}/register", JSON)),
-        "v2 register again": (raw_bodies(build_registration()), post(f"{v2.PREFIX}/register", JSON)),
-        "v2 report": (raw_bodies(build_report(job)), post(f"{v2.PREFIX}/report", bearer)),
-        "v2 log": (raw_bodies(build_report(None)), post(f"{v2.PREFIX}/report", bearer)),
+        "v2 register again": (raw_bodies(build_registration("AGAIN")), post(f"{v2.PREFIX}/register", JSON)),
+        "v2 report": (raw_bodies(build_report(sender.sn, job)), post(f"{v2.PREFIX}/report", bearer)),
+        "v2 log": (raw_bodies(build_report(sender.sn, None)), post(f"{v2.PREFIX}/report", bearer)),
         "v2 mac": (raw_bodies({"job_id": job, "mac": MAC}), post(f"{v2.PREFIX}/mac", bearer)),
         "v2 capture": (raw_bodies({"data": "H4sI", "error": "e"}), post(f"{v2.PREFIX}/capture", bearer)),
         "v2 order": (
@@ -191,14 +191,17 @@ def quote_any(text: str) -> str:
 
 def register(sender: Sender) -> str:
     """The session of a machine that is there for the whole run."""
-    answer = json.loads(sender.call("POST", f"{v2.PREFIX}/register", build_registration(), operator=False))
+    wanted = build_registration(sender.sn)
+    answer = json.loads(sender.call("POST", f"{v2.PREFIX}/register", wanted, operator=False))
     return str(answer.get("session", ""))
 
 
-def make_job(sender: Sender) -> str:
-    """The number of a job of that machine."""
+def make_job(sender: Sender, session: str) -> str:
+    """The number of a job of that machine, which is confirmed and has the order, so that its reports count."""
     sender.call("PUT", "/api/operator/templates/t", {"text": "name: t\n", "format": "yaml"})
-    answer = json.loads(sender.call("POST", "/api/operator/jobs", {"machine": "FUZZ", "template": "t"}))
-    if "id" not in answer:  # another fuzzer made it
-        answer = json.loads(sender.call("GET", "/api/operator/jobs?machine=FUZZ"))[0]
+    answer = json.loads(sender.call("POST", "/api/operator/jobs", {"machine": sender.sn, "template": "t"}))
+    if "id" not in answer:  # an earlier round made it
+        answer = json.loads(sender.call("GET", f"/api/operator/jobs?machine={sender.sn}"))[0]
+    sender.call("POST", "/api/operator/confirm", [{"machine": sender.sn}])
+    sender.call("GET", f"{v2.PREFIX}/order", token=session)
     return str(answer["id"])

@@ -17,7 +17,7 @@ from value import encode, junk, mutated, texts
 
 ROOT = Path(__file__).parents[2]
 KNOWN: dict[str, list[str]] = {
-    "word": ["FUZZ", "id:1", "id:2", "id:9223372036854775808", "1"],
+    "word": ["FUZZ-0", "id:1", "id:2", "id:9223372036854775808", "1"],
     "name": ["t", "p", "s"],
     "job_id": ["1", "2", "99999999999999999999"],
     "version": ["local", "v9", ".upload", ".."],

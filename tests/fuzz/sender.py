@@ -56,9 +56,11 @@ class Tally(msgspec.Struct, kw_only=True):
 
 
 class Sender:
-    """One fuzzer's connections. An answer that takes `hang_s` seconds is a hang."""
+    """One fuzzer's connections. An answer that takes `hang_s` seconds is a hang. `sn` is its own machine's name: a
+    session ends when another fuzzer registers the same machine."""
 
-    def __init__(self, place: Place, hang_s: float) -> None:
+    def __init__(self, place: Place, hang_s: float, number: int = 0) -> None:
+        self.sn = f"FUZZ-{number}"
         self.place = place
         self.tally = Tally()
         self.part = ""
@@ -96,10 +98,14 @@ class Sender:
             self.note(str(status), method, url, sent, body, answer)
         return status
 
-    def call(self, method: str, path: str, body: object = None, *, operator: bool = True) -> bytes:
-        """A call that prepares something, and counts for nothing; the answer's body."""
-        url = (self.place.operator_url if operator else self.place.machine_url) + path
-        headers = {"Authorization": f"Bearer {self.place.token}"} if operator else {}
+    def call(
+        self, method: str, path: str, body: object = None, *, operator: bool = True, token: str = ""
+    ) -> bytes:
+        """A call that prepares something, and counts for nothing; the answer's body. `token`: of a session."""
+        is_machine = bool(token) or not operator
+        url = (self.place.machine_url if is_machine else self.place.operator_url) + path
+        bearer = token or ("" if is_machine else self.place.token)
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         raw = None if body is None else msgspec.json.encode(body)
         return self._pool.request(method, url, body=raw, headers=headers).data
 
