@@ -164,6 +164,55 @@ def test_a_machine_whose_agent_speaks_v2_is_not_taken_over_by_v1_while_it_is_awa
     assert server.operate("GET", "/machines/SN001")["product"] == "Standard PC (Q35)"
 
 
+def release(server: Running) -> None:
+    server.operate("POST", "/machines/SN001/release", {})
+
+
+def test_a_machine_that_was_taken_from_a_v1_agent_does_not_belong_to_its_address_any_more(
+    server: Running,
+) -> None:
+    """Somebody asked first, and the operator saw it."""
+    boot(server)
+    server.context.legacy_presence.let_go(1)
+    server.create_job(pxe="p")
+    thief, agent = V1Agent(server.url, source=OTHER), V1Agent(server.url)
+    assert thief.poll()
+    assert not agent.poll()
+    release(server)
+    assert server.context.legacy_presence.bar_left_s(1, OTHER) > 0
+    assert send_all(thief) == []
+    check_untouched(server, "queued")
+    assert f"took the machine from the client at {OTHER}" in read_log(server)
+    assert agent.poll()
+    assert not thief.poll()
+    assert agent.carry_out()
+    assert server.operate("GET", "/machines/SN001")["refused_claims"] != []
+
+
+def test_a_released_machine_whose_address_has_changed_goes_on_with_its_job(server: Running) -> None:
+    agent = boot(server)
+    server.create_job(pxe="p")
+    assert agent.poll()
+    moved = V1Agent(server.url, source=OTHER)
+    assert not moved.poll()
+    release(server)
+    assert moved.poll()
+    assert moved.carry_out()
+    assert server.job(1)["state"] == "installing"
+
+
+def test_after_a_release_the_address_of_the_agent_reads_no_answer_file(server: Running) -> None:
+    install(server)
+    token = read_token(server)
+    release(server)
+    agent, installer = Installer(server.url), Installer(server.url, source=OTHER)
+    assert agent.read("getSystemBySn") == ""
+    assert agent.report(0.7, "forged", "")["Status"] == "error"
+    assert installer.read("getSystemBySn", f"&token={token}") == ANSWER
+    installer.install()
+    assert server.job(1)["state"] == "done"
+
+
 @pytest.mark.parametrize("call", ["getSystemBySn", "getNetworkBySn"])
 def test_nothing_of_a_queued_machine_is_read(server: Running, call: str) -> None:
     agent = boot(server)

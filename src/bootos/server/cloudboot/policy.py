@@ -1,10 +1,10 @@
 """Who may do what by Cloudboot v1: the policy of `bootos serve --legacy`, for one machine, one job and one caller.
 
 v1 has no sessions, so a caller is known by its address alone, or by the token of a job. Under `enrolled` an agent works
-on the job of a confirmed machine, and the first address that asks for the job keeps it; while a machine's agent is
-heard of, no other address speaks for the machine; a machine whose agent speaks v2 is spoken for by nobody here. An
-installer is whoever has the job's token, or calls from where the job's agent, its token or the machine's set address
-is. Under `open` the machine's name is enough, for a lab.
+on the job of a confirmed machine, and the first address that asks for the job keeps it, until an operator takes it from
+there (`confirmation.release_machine`). While a machine's agent is heard of, no other address speaks for the machine; a
+machine whose agent speaks v2 is spoken for by nobody here. An installer is whoever has the job's token, or calls from
+where the job's agent, its token or the machine's set address is. Under `open` the machine's name is enough, for a lab.
 """
 
 import hmac
@@ -38,13 +38,15 @@ def find_speaker_bar(context: Context, session: Session, machine: Machine, sende
             "the agent of this machine speaks protocol v2, and none by Cloudboot v1 is taken for it until an operator "
             "lets go of it, or deletes its record"
         )
+    if context.legacy_presence.bar_left_s(machine.id, sender.address) > 0:
+        return f"an operator took this machine from the client at {sender.address}: another one may have it first"
     job = find_active_job(session, machine.id)
     if job is not None and job.agent_address:
         if job.agent_address == sender.address:
             return ""
         return (
-            f"job {job.id} belongs to the agent at {job.agent_address}, which asked for it first: cancel it, and make "
-            "it again, if the machine has another address now"
+            f"job {job.id} belongs to the agent at {job.agent_address}, which asked for it first: if the machine has "
+            f"another address now, take it from there: bootos machine release id:{machine.id}"
         )
     is_heard = context.legacy_presence.is_heard(machine.id, machine.last_heard_at)
     if machine.protocol == 1 and is_heard and machine.address != sender.address:

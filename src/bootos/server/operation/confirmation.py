@@ -11,7 +11,9 @@ from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.claim import settle_claims
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.standing import confirm
+from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.job import find_active_job, find_latest_job
 from bootos.server.store.machine import find_machine
 from bootos.server.store.table import Boot, Machine, Mark
 from bootos.server.view.machine import MachineDetail, view_machine_detail
@@ -94,8 +96,8 @@ def _confirm(
 
 
 def release_machine(context: Context, actor: Actor, word: str, wanted: Release) -> MachineDetail:
-    """Take the machine's identity from who holds it: its session ends, and for two minutes only another client may have
-    it. Returns the machine. Raises NotFoundError."""
+    """Take the machine's identity from who holds it, by whichever protocol: its session ends, its job is no address's
+    any more, and for two minutes only another client may have either. Returns the machine. Raises NotFoundError."""
     with context.store.write() as session:
         machine = find_machine(session, word)
         boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
@@ -103,6 +105,7 @@ def release_machine(context: Context, actor: Actor, word: str, wanted: Release) 
         if boot is not None:
             boot.token_hash, boot.closing, boot.inventory = None, True, None
             barred |= {boot.boot_id}
+        barred_v1 = _release_v1(session, machine) if not machine.doubt else set[str]()
         machine.boot_pk, machine.doubt = None, ""
         if wanted.unconfirm:
             machine.confirmed_at, machine.confirmed_by, machine.changes = None, "", ""
@@ -111,6 +114,18 @@ def release_machine(context: Context, actor: Actor, word: str, wanted: Release) 
         record(session, actor, "machine.release", machine.sn, detail)
         session.touch(f"machine:{machine.id}", "machines")
         session.after_commit(lambda: context.presence.let_go(machine.id, *sorted(barred - {""})))
-        session.after_commit(lambda: context.legacy_presence.let_go(machine.id))
+        session.after_commit(lambda: context.legacy_presence.let_go(machine.id, *sorted(barred_v1 - {""})))
         session.flush()
         return view_machine_detail(context, session, machine)
+
+
+def _release_v1(session: WriteSession, machine: Machine) -> set[str]:
+    """Let the machine's job go from the address that it belongs to (`cloudboot.policy`); returns the addresses that
+    spoke for the machine. An installer that is at work keeps its job by the job's token."""
+    job = find_active_job(session, machine.id) or find_latest_job(session, machine.id)
+    if job is None or not job.agent_address:
+        return {machine.address}
+    was, job.agent_address = job.agent_address, ""
+    add_line(session, job, f"an operator took the machine from the client at {was}: the job is nobody's now")
+    touch(session, job)
+    return {machine.address, was}
