@@ -129,13 +129,29 @@ ROWS = (
     ),
     Row(
         "a machine that registers, whoever it says to be, before somebody confirmed it: an order, a secret",
-        "open",
-        reason="without `--enrol open` a machine that nobody confirmed gets neither, but nothing confirms one yet",
+        "refused",
+        (
+            "attack/test_clone.py::test_who_registers_under_the_name_of_an_expected_machine_gets_nothing",
+            "unit/server/test_standing.py::test_a_new_machine_is_shown_and_gets_no_order",
+        ),
     ),
     Row(
         "a clone of a machine that is away: its order, its secrets, its place",
-        "open",
-        reason="what a machine was confirmed as is not compared yet",
+        "refused",
+        ("attack/test_clone.py",),
+    ),
+    Row(
+        "a boot that says what a machine says whose words were compared in an earlier boot: secrets after words",
+        "refused",
+        ("attack/test_other_boot.py",),
+    ),
+    Row(
+        "a machine, its job and its installer's answers, kept by a v1 client from which an operator took them",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_a_machine_that_was_taken_from_a_v1_agent_does_not_belong_to_its_address_any_more",
+            "attack/test_v1_policy.py::test_after_a_release_the_address_of_the_agent_reads_no_answer_file",
+        ),
     ),
     Row(
         "a man in the middle of the step from HTTP to TLS",

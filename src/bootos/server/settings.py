@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     configured only by jobs that carry out an approved plan. `require_signature`: only images with a trusted signature
     are taken and served, and not what is in `boot_files`. `enrol`: whether a machine that registers waits for its
     confirmation, or is confirmed by registering (`open`, for a lab). `secrets_after`: the weakest confirmation after
-    which a machine is sent secrets. `plain_secrets`: they may go over http.
+    which a machine is sent secrets; after `words`, a boot. `plain_secrets`: they may go over http.
     """
 
     data: Path

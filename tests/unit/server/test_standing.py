@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from serving import Agent, Running
 
+from bootos.server.context import Context
 from bootos.server.operation.standing import ENOUGH, find_secret_bar
 from bootos.server.settings import Settings
-from bootos.server.store.table import Machine
+from bootos.server.store.table import Boot, Machine
 
 
 def test_a_new_machine_is_shown_and_gets_no_order(default_server: Running) -> None:
@@ -35,13 +36,37 @@ def test_on_an_open_server_whoever_registers_is_a_machine(server: Running) -> No
         assert session.get_one(Machine, 1).confirmed_by == "open"
 
 
+def decide(server: Running, policy: str) -> Context:
+    """The server's context, as if it had this policy."""
+    settings = msgspec.structs.replace(server.context.settings, secrets_after=policy, enrol="confirm")
+    assert isinstance(settings, Settings)
+    return msgspec.structs.replace(server.context, settings=settings)
+
+
 @pytest.mark.parametrize("policy", sorted(ENOUGH))
 @pytest.mark.parametrize("how", ["words", "person", "import", "earlier release", "rule", "open", ""])
 def test_secrets_are_sent_to_who_was_confirmed_well_enough(server: Running, policy: str, how: str) -> None:
-    settings = msgspec.structs.replace(server.context.settings, secrets_after=policy, enrol="confirm")
-    assert isinstance(settings, Settings)
-    context = msgspec.structs.replace(server.context, settings=settings)
     with server.context.store.read() as session:
-        bar = find_secret_bar(context, session, Machine(sn="A", sn_key="a", confirmed_by=how), None)
+        machine = Machine(sn="A", sn_key="a", confirmed_by=how)
+        bar = find_secret_bar(decide(server, policy), session, machine, None)
     assert (bar == "") == (how in ENOUGH[policy])
     assert "open" not in ENOUGH[policy] and "words" in ENOUGH[policy]
+
+
+@pytest.mark.parametrize("how", ["words", "person", "import", "rule"])
+def test_after_words_secrets_go_to_the_boot_whose_words_were_compared_and_to_no_other(
+    server: Running, how: str
+) -> None:
+    """However its machine was confirmed, and by words in an earlier boot too: anybody on the wire says what a boot
+    says, but for the words."""
+    context, machine = decide(server, "words"), Machine(id=7, sn="A", sn_key="a", confirmed_by=how)
+    cases: list[tuple[Boot | None, str]] = [
+        (Boot(secure=True, words="acid amber basin cabin", compared=True), ""),
+        (Boot(secure=True, words="acid amber basin cabin", compared=False), "bootos machine confirm id:7"),
+        (Boot(secure=True, words="", compared=False), "this one shows none"),
+        (None, "this one shows none"),
+    ]
+    with server.context.store.read() as session:
+        for boot, said in cases:
+            bar = find_secret_bar(context, session, machine, boot)
+            assert (said in bar) if said else (bar == "")

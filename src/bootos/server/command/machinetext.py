@@ -63,6 +63,9 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
     elif value["state"] == "new":
         out.line()
         out.line(f"It gets nothing until it is confirmed: bootos machine confirm {value['id']}", "yellow")
+    elif value.get("words") and not value.get("compared"):
+        out.line()
+        out.line(f"Nobody has compared these words with its console: bootos machine confirm {value['id']}")
     for mac in value["macs"]:
         if mac.get("also"):
             others = ", ".join(f"id:{number}" for number in mac["also"])

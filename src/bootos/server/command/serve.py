@@ -150,8 +150,8 @@ def serve(
         str,
         typer.Option(
             metavar="words|import|rule",
-            help="The weakest confirmation after which a machine is sent secrets: a person compared the words; an "
-            "imported row or a person; also a rule.",
+            help="The weakest confirmation after which a machine is sent secrets: a person compared the words, "
+            "with each boot anew; an imported row or a person; also a rule.",
         ),
     ] = "import",
     plain_secrets: Annotated[

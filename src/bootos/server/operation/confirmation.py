@@ -90,6 +90,8 @@ def _confirm(
         store_inventory(context, session, machine, msgspec.convert(boot.inventory, Inventory))
         boot.inventory = None
         session.flush()
+    if boot is not None:
+        boot.compared = bool(shown)
     confirm(context, session, machine, "words" if shown else "person", actor=actor)
     settle_claims(session, machine, boot.boot_id if boot is not None else "cloudboot v1")
     session.flush()
@@ -103,7 +105,7 @@ def release_machine(context: Context, actor: Actor, word: str, wanted: Release) 
         boot = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
         barred = {boot.boot_id, machine.address} if boot is not None and not machine.doubt else set[str]()
         if boot is not None:
-            boot.token_hash, boot.closing, boot.inventory = None, True, None
+            boot.token_hash, boot.closing, boot.compared, boot.inventory = None, True, False, None
             barred |= {boot.boot_id}
         barred_v1 = _release_v1(session, machine) if not machine.doubt else set[str]()
         machine.boot_pk, machine.doubt = None, ""

@@ -103,6 +103,7 @@ def _claim_identity(
     boot.serial += 1
     boot.closing = False
     boot.developer = said.developer
+    boot.compared = bool(boot.compared) and boot.words == words
     boot.secure, boot.words = secure, words
     boot.abilities = parse_abilities(said.abilities)
     boot.last_heard_at = read_clock()

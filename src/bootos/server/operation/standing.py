@@ -26,11 +26,11 @@ from bootos.server.store.table import Boot, EnrolRule, ExpectedMac, Mac, Machine
 from bootos.server.vendor import find_names, fold
 
 ENOUGH: dict[str, frozenset[str]] = {
-    "words": frozenset({"words"}),
     "import": frozenset({"words", "person", "import", "earlier release"}),
     "rule": frozenset({"words", "person", "import", "earlier release", "rule"}),
 }
-"""How a machine must have been confirmed (`Machine.confirmed_by`) to be sent secrets, by `Settings.secrets_after`."""
+"""How a machine must have been confirmed (`Machine.confirmed_by`) to be sent secrets, by `Settings.secrets_after`. Not
+so after `words`: they are of one boot, and nothing that the next one says proves that it is of the same machine."""
 
 SERVER = Actor(name="the server")
 
@@ -60,6 +60,8 @@ def find_secret_bar(context: Context, session: Session, machine: Machine, boot: 
         return bar
     if settings.enrol == "open":
         return ""
+    if settings.secrets_after == "words":
+        return "" if boot is not None and boot.compared else describe_uncompared(machine, boot)
     if machine.confirmed_by not in ENOUGH[settings.secrets_after]:
         return (
             f"this machine was confirmed by {machine.confirmed_by or 'nobody'}, and this server sends secrets only to "
@@ -67,6 +69,19 @@ def find_secret_bar(context: Context, session: Session, machine: Machine, boot: 
             f"its console shows, by bootos machine confirm id:{machine.id}"
         )
     return ""
+
+
+def describe_uncompared(machine: Machine, boot: Boot | None) -> str:
+    """Why this boot is sent no secrets where its words must have been compared, and how to proceed."""
+    policy = (
+        "this server sends secrets only to a boot whose words a person has compared (--secrets-after words)"
+    )
+    if boot is None or not boot.words:
+        return f"{policy}, and this one shows none: boot the machine with an image of this server's release, over TLS"
+    return (
+        f"{policy}, and nobody has compared those of this one: look at the machine's console, then bootos machine "
+        f"confirm id:{machine.id}"
+    )
 
 
 def confirm(

@@ -45,6 +45,7 @@ def hand_over(
     in the job's log, `address` is where it calls from."""
     job.handed_to, job.agent_address = holder, address
     job.attempt += 1
+    job.message = ""  # why it waited, or what its last attempt said
     move(context, session, job, Event.ORDERED)
     add_line(session, job, f"the order was handed to {receiver} (attempt {job.attempt})")
 

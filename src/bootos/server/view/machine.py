@@ -36,7 +36,8 @@ class MachineView(msgspec.Struct, kw_only=True):
     name that the operator gave; `former_names`: what it was known by
     before. `image_version`: what it booted last; `next_image`: what it gets next, by its own pin (`machine`), the pin
     of its `model`, or as the `default`. `confirmed_by`: how it was confirmed, empty for a new one; `doubt`: why the
-    boot that speaks for it now is not believed. `boot` is that boot, and `words` what its console shows."""
+    boot that speaks for it now is not believed. `boot` is that boot, `words` what its console shows, and
+    `compared` whether a person has seen them there."""
 
     id: int
     sn: str
@@ -64,6 +65,7 @@ class MachineView(msgspec.Struct, kw_only=True):
     doubt: str
     boot: int | None
     words: str
+    compared: bool
 
 
 class MacView(msgspec.Struct, kw_only=True):
@@ -152,7 +154,9 @@ class _Lookup(msgspec.Struct):
     pins: list[Pin]
     default: str
     former_names: dict[int, list[str]]
-    words: dict[int, str]
+    boots: dict[
+        int, tuple[str, bool]
+    ]  # the words of the boot that speaks for a machine, and whether compared
     verdicts: dict[Model, Verdict] = {}  # kept by model: a thousand machines are of a few models
 
     def judge(self, machine: Machine) -> Verdict:
@@ -264,9 +268,10 @@ def _read_lookup(session: Session, ids: Sequence[int]) -> _Lookup:
     for claim in session.scalars(open_claims(ids)):
         claims[claim.machine_id] += claim.count
     # A row or a rule compares no words. So a person can of every machine, whoever confirmed it.
-    words = select(Machine.id, Boot.words).join(Boot, Boot.id == Machine.boot_pk).where(Machine.id.in_(ids))
+    present = select(Machine.id, Boot.words, Boot.compared).join(Boot, Boot.id == Machine.boot_pk)
+    present = present.where(Machine.id.in_(ids))
     return _Lookup(
-        words={found.id: found.words for found in session.execute(words)},
+        boots={found.id: (found.words, found.compared) for found in session.execute(present)},
         active={row.machine_id: _read_active(session, row) for row in session.execute(active)},
         claims=claims,
         support=read_lines(session),
@@ -289,6 +294,7 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
     choice = choose_image(
         lookup.pins, lookup.default, machine_id=row.id, vendor=row.vendor, product=row.product
     )
+    words, compared = lookup.boots.get(row.id, ("", False))
     state = read_machine_state(
         registered=row.registered_at is not None,
         heard=heard,
@@ -309,6 +315,7 @@ def _compute(context: Context, row: Machine, lookup: _Lookup) -> dict[str, Any]:
         "last_heard_at": last_heard,
         "claims": lookup.claims.get(row.id, 0),
         "boot": row.boot_pk,
-        "words": lookup.words.get(row.id, ""),
+        "words": words,
+        "compared": compared,
         "former_names": lookup.former_names.get(row.id, []),
     }

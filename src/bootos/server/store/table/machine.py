@@ -90,8 +90,8 @@ class Boot(Base):
     """One boot of a machine and its session. `serial` counts the registrations within the boot: an agent that
     was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
     what it may be sent beyond what every agent takes (`wire.ability`). `secure`: it registered over TLS. `words`: those
-    that its console shows, with blanks between them; empty where the agent cannot draw them. `inventory`: what it
-    tells, if that is not believed; else it is the machine's."""
+    that its console shows, with blanks between them; empty where the agent cannot draw them; `compared`: a person has
+    seen these there. `inventory`: what it tells, if that is not believed; else it is the machine's."""
 
     __tablename__ = "boot"
     __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
@@ -111,6 +111,7 @@ class Boot(Base):
     abilities: Mapped[list[str]] = mapped_column(default=list)
     secure: Mapped[bool] = mapped_column(default=False)
     words: Mapped[str] = mapped_column(default="")
+    compared: Mapped[bool] = mapped_column(default=False)
     inventory: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
 
