@@ -1,18 +1,26 @@
 """The words of a boot at the server: drawn of what it registers with over TLS, and of nothing else."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from securing import Secure
+from securing import Secure, run_secure
 from serving import INVENTORY, Agent, Running, run_in_thread
 from sqlalchemy import select
 
+from bootos.agent.host.cmdline import parse_cmdline
+from bootos.agent.host.host import Host
+from bootos.agent.network.trust import WrongAuthority
+from bootos.agent.session.changeover import find_server
+from bootos.agent.session.client import Unreachable
+from bootos.drivers.contract import Machine
 from bootos.server.app import open_context
 from bootos.server.settings import Settings
 from bootos.server.store.table import Boot
 from bootos.server.tls.authority import Authority
+from bootos.wire import v2
 from bootos.wire.words import commit, draw_words
 
 KEY = bytes(range(32))
@@ -150,7 +158,6 @@ def test_a_commitment_that_is_none_is_refused_in_words(server: Running, body: di
 
 def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings) -> None:
     from bootos.server.operation.words import draw_registered
-    from bootos.wire import v2
 
     context = open_context(settings)
     context.authority.rotate()
@@ -171,3 +178,35 @@ def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings) -> N
     context.store.close()
     assert "" not in drawn
     assert len(set(drawn)) == 2
+
+
+def test_an_agent_that_saw_the_former_ca_goes_on_until_that_is_let_go_and_says_what_to_do_then(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with run_secure(settings) as secure:
+        authority, line = secure.context.authority, f"SERVER_ADDR={secure.plain.url}"
+        former = authority.fingerprint
+        assert find_server(start_agent(tmp_path / "a", line), may_be_plain=False).client.ca_sha256 == former
+        authority.rotate()
+        host = start_agent(tmp_path / "a", line)
+        client = find_server(host, may_be_plain=False).client
+        assert client.ca_sha256 == former != authority.fingerprint
+        assert client.ask_nonce(v2.KeyCommitment(boot_id="boot-1", commitment=ZERO))
+        authority.finish()
+        assert host.http is not None
+        host.http.clear()  # connections that are open go on
+        with pytest.raises(Unreachable, match="boot this machine again"):
+            client.greet()
+        with pytest.raises(WrongAuthority) as refused:
+            find_server(start_agent(tmp_path / "a", line), may_be_plain=True)
+        assert "boot it again" in refused.value.hint
+        next_boot = start_agent(tmp_path / "b", line)
+        assert find_server(next_boot, may_be_plain=False).client.ca_sha256 == authority.fingerprint
+
+
+def start_agent(root: Path, line: str) -> Host:
+    """An agent that starts; the same root is the same boot."""
+    host = Host(Machine(root=root), "boot-1")
+    host.directory.mkdir(parents=True, exist_ok=True)
+    host.cmdline = parse_cmdline(line)
+    return host

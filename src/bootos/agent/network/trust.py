@@ -161,7 +161,8 @@ def find_trust(url: str, pins: Sequence[str]) -> Trust:
         raise WrongAuthority(
             f"{url} is not the server that this machine was told: the certificate of its CA is sha256:{seen}, "
             f"and sha256:{' or sha256:'.join(pins)} is asked for",
-            hint="somebody is between this machine and its server, or SERVER_CA is that of another one",
+            hint="somebody is between this machine and its server, or SERVER_CA is that of another one; if the "
+            "server's authority was rotated since this machine booted, boot it again",
         )
     trust = Trust(
         url=url,

@@ -5,6 +5,7 @@ of `sequence` and `reporter`, which know what to say meanwhile.
 """
 
 import re
+import ssl
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -27,6 +28,13 @@ LAYERS_TIMEOUT_S = 5.0  # without an answer the machine goes on without layers
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
     """What went wrong, without the name of the connection: on the status page there is only room for the reason."""
     return re.sub(r"^(<[\w.]+ object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(cause))
+
+
+def is_unverified(cause: urllib3.exceptions.HTTPError) -> bool:
+    """Whether a call came to nothing since the certificate there is not the server's."""
+    return isinstance(cause, urllib3.exceptions.SSLError) and any(
+        isinstance(reason, ssl.SSLCertVerificationError) for reason in cause.args
+    )
 
 
 class Unreachable(BootosError):
@@ -134,6 +142,11 @@ class Client:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as cause:
+            if self.ca_sha256 and is_unverified(cause):
+                raise Unreachable(
+                    f"{self.server_addr} is not known by the CA of this boot (sha256:{self.ca_sha256}) any more: the "
+                    "server's authority was rotated, or somebody is between; boot this machine again"
+                ) from cause
             raise Unreachable(f"{self.server_addr} does not answer: {describe_cause(cause)}") from cause
 
     def _read_refusal(self, path: str, answer: urllib3.BaseHTTPResponse) -> BootosError:
