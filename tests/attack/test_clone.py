@@ -149,8 +149,11 @@ def test_a_machine_does_not_become_another_one_by_a_report(server: Running, vict
 
 
 def test_a_board_is_replaced_and_a_person_confirms_the_machine_anew(server: Running, victim: Agent) -> None:
-    again = attack(server, uuid=OTHER_UUID, board="BRD002")
+    told = build_inventory(uuid=OTHER_UUID, board="BRD002")
+    again = Agent(server, boot_id="evil", inventory=told, drivers=["raid.new"], image_version="2")
+    again.register()
     row = read_machine(server)
+    assert (row["drivers"], row["image_version"]) == ([], "")
     assert row["told"] == {"uuid": OTHER_UUID, "board": "BRD002", "macs": sorted(MACS)}
     page = read(server, "/machines/id:1", log_in(server))
     assert UUID in page and OTHER_UUID in page and "is not believed" in page
@@ -158,10 +161,24 @@ def test_a_board_is_replaced_and_a_person_confirms_the_machine_anew(server: Runn
     shown = CliRunner(env=environment).invoke(build_app(["machine"]), ["machine", "show", "SN001"]).output
     assert OTHER_UUID in shown and "is not believed" in shown
     server.operate("POST", "/confirm", [{"machine": "SN001", "boot": row["boot"]}])
+    assert again.call("GET", "/order?wait_s=0").status == 401, "register again"
+    assert again.register().data["message"] == ""
     assert again.order()["secrets"] == {"pw": "very-secret"}
     row = read_machine(server)
     assert (row["known"]["uuid"], row["doubt"], row["claims"]) == (OTHER_UUID, "", 0)
+    assert (row["drivers"], row["image_version"]) == (["raid.new"], "2")
     assert row["inventory"]["board"]["serial"] == "BRD002"
+
+
+def test_what_says_something_else_than_the_person_saw_is_doubted_again(
+    server: Running, victim: Agent
+) -> None:
+    """Boot ids are no secret: somebody else says that of the boot that was confirmed."""
+    attack(server, uuid=OTHER_UUID, board="BRD002")
+    server.operate("POST", "/confirm", [{"machine": "SN001", "boot": read_machine(server)["boot"]}])
+    third = attack(server, uuid=OTHER_UUID, board="BRD003")
+    assert third.order() is None
+    assert read_machine(server)["state"] == "doubted"
 
 
 def test_a_nic_is_replaced_and_it_is_shown(server: Running, victim: Agent) -> None:
@@ -238,8 +255,13 @@ def test_a_mac_that_two_confirmed_machines_show_is_bound_to_none(server: Running
 
 def test_a_machine_has_a_bounded_number_of_macs(server: Running) -> None:
     macs = [f"52:54:00:01:{n >> 8:02x}:{n & 255:02x}" for n in range(500)]
-    Agent(server, inventory=build_inventory(macs=macs)).register()
-    assert len(read_machine(server)["macs"]) == 64
+    inventory = build_inventory(macs=macs)
+    for nic, mac in zip(inventory["nics"], reversed(macs), strict=True):
+        nic["permanent_mac"] = mac
+    Agent(server, inventory=inventory).register()
+    server.operate("POST", "/confirm", [{"machine": "SN001"}])
+    row = read_machine(server)
+    assert (len(row["macs"]), len(row["known"]["macs"])) == (64, 64)
 
 
 def test_a_step_of_the_clock_frees_no_identity(server: Running) -> None:

@@ -103,6 +103,24 @@ def test_a_machine_that_nobody_confirmed_gets_no_order_and_is_shown_as_new(serve
     assert agent.carry_out()
 
 
+@pytest.mark.parametrize("how", ["row", "rule"])
+def test_a_v1_agent_that_waits_goes_on_when_a_list_or_a_rule_comes_that_has_its_machine(
+    server: Running, how: str
+) -> None:
+    """It tells what it is once in a boot."""
+    agent = V1Agent(server.url)
+    agent.boot()
+    server.create_job(pxe="p")
+    assert not agent.poll()
+    if how == "row":
+        server.operate("POST", "/import", [{"sn": "SN001", "mac": agent.mac}])
+    else:
+        server.operate("POST", "/enrol-rules", {"vendor": "Dell", "lasts": "2h"})
+    assert server.operate("GET", "/machines/SN001")["confirmed_by"] == {"row": "import"}.get(how, how)
+    assert agent.poll()
+    assert agent.carry_out()
+
+
 def test_who_knows_a_serial_number_alone_marks_no_job_failed_or_done(server: Running) -> None:
     agent = boot(server)
     server.create_job(pxe="p")

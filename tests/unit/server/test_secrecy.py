@@ -8,13 +8,15 @@ import msgspec
 import pytest
 from publishing import make_image, publish
 from securing import Secure, run_secure
-from serving import Agent, Running
+from serving import INVENTORY, Agent, Running
+from v1_agent import V1Agent
 
 from bootos.server.operation.secrecy import find_plain_bar
 from bootos.server.settings import Settings
 from bootos.wire.ability import OURS
 
 TEMPLATE = "name: t\noob:\n  users:\n    - {name: ops, password: {secret: ops}}\n"
+UUID = "4c4c4544-0039-3010-8048-b7c04f384432"
 ABLE: dict[str, Any] = {"abilities": list(OURS)}
 
 
@@ -67,6 +69,28 @@ def test_a_job_with_secrets_is_refused_when_the_agent_there_cannot_speak_tls(sec
     assert "boot the machine with an image of this server's release" in said
     assert "--plain-secrets" in said
     assert secure.operate("GET", "/jobs") == []
+
+
+def test_a_job_with_secrets_is_refused_while_the_agent_there_speaks_v1(secure: Secure) -> None:
+    V1Agent(secure.plain.url).boot()
+    said = refuse_job(secure)
+    assert "speaks Cloudboot v1" in said and "boot the machine with an image" in said
+    secure.create_job(skip_hardware=True)
+
+
+def test_a_boot_that_is_not_believed_keeps_no_job_from_being_made(settings: Settings) -> None:
+    """A clone that speaks no TLS, while the machine is away."""
+    careful = msgspec.structs.replace(settings, plain_secrets=False, enrol="confirm")
+    own, other = ({**INVENTORY, "system": {"serial": "SN001", "uuid": uuid}} for uuid in (UUID, UUID[::-1]))
+    with run_secure(careful) as secure:
+        ask_for_secret(secure)
+        Agent(secure, inventory=own, **ABLE).register()
+        secure.operate("POST", "/confirm", [{"machine": "SN001"}])
+        secure.context.presence.let_go(1)
+        Agent(secure.plain, boot_id="clone", inventory=other).register()
+        assert secure.operate("GET", "/machines/SN001")["state"] == "doubted"
+        secure.create_job()
+        assert secure.job(1)["state"] == "queued"
 
 
 def test_a_job_with_secrets_waits_for_an_agent_that_can_and_came_by_http(secure: Secure) -> None:

@@ -86,9 +86,10 @@ def _confirm(
             "another machine",
         )
     if boot is not None and boot.inventory is not None:
-        # The boot that was not believed: from now on it is the machine.
+        # The boot that was not believed: from now on it is the machine. Its agent registers again, and what else it
+        # tells of the machine is kept: the address, the drivers.
         store_inventory(context, session, machine, msgspec.convert(boot.inventory, Inventory))
-        boot.inventory = None
+        boot.inventory = boot.token_hash = None
         session.flush()
     if boot is not None:
         boot.compared = bool(shown)

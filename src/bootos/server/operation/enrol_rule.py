@@ -12,7 +12,7 @@ from bootos.errors import Problems
 from bootos.server.context import Context
 from bootos.server.fault import NotFoundError, UnusableError
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.identity import find_holder
+from bootos.server.operation.identity import is_spoken_for
 from bootos.server.operation.standing import settle_standing
 from bootos.server.store.table import EnrolRule, Machine, read_clock
 from bootos.server.view.enrol_rule import RuleView, view_rule
@@ -62,7 +62,7 @@ def add_rule(context: Context, actor: Actor, wanted: NewRule) -> RuleView:
         record(session, actor, "enrol.rule.add", row.id, describe(row))
         new = select(Machine).where(Machine.confirmed_at.is_(None), Machine.registered_at.is_not(None))
         for machine in session.scalars(new):
-            if find_holder(context, session, machine) is not None:
+            if is_spoken_for(context, session, machine):
                 settle_standing(context, session, machine)
         session.flush()
         return view_rule(row)

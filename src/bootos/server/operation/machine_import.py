@@ -11,7 +11,7 @@ from bootos.server.fault import RequestError, UnusableError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol
-from bootos.server.operation.identity import find_holder
+from bootos.server.operation.identity import is_spoken_for
 from bootos.server.operation.setting import change_settings
 from bootos.server.operation.standing import settle_standing
 from bootos.server.operation.told import MOST_MACS
@@ -72,7 +72,7 @@ def _import(context: Context, session: WriteSession, rows: list[NewMachine]) -> 
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})
             if row.mac.strip():
                 expect_macs(session, machine, row, owners)
-                if find_holder(context, session, machine) is not None:
+                if is_spoken_for(context, session, machine):
                     settle_standing(context, session, machine)
         except RequestError as fault:
             found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]

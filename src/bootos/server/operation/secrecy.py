@@ -8,14 +8,15 @@ from bootos.server.fault import ConflictError
 from bootos.server.image.choice import choose_image
 from bootos.server.image.manifest import LOCAL
 from bootos.server.image.version import read_default, read_pins
-from bootos.server.operation.identity import find_holder
-from bootos.server.store.table import Boot, Job, Machine
+from bootos.server.operation.identity import find_holder, is_spoken_for
+from bootos.server.store.table import Boot, Job
 from bootos.wire.ability import is_able
 
 ABILITY = "tls:offer"
 IN_A_LAB = "in a lab, bootos serve --plain-secrets sends secrets over http"
 NO_END = "this server has no TLS end"
-WAYS = f"boot the machine with an image of this server's release; {IN_A_LAB}"
+ANOTHER = "boot the machine with an image of this server's release"
+WAYS = f"{ANOTHER}; {IN_A_LAB}"
 
 
 def find_plain_bar(context: Context, boot: Boot | None) -> str:
@@ -46,7 +47,7 @@ def check_secrecy(context: Context, session: Session, job: Job) -> None:
     """Raises ConflictError where it is known before the job is made that its machine cannot be sent its secrets."""
     if not job.secret_names or context.settings.plain_secrets:
         return
-    why, ways = _find_hindrance(context, session, job.machine)
+    why, ways = _find_hindrance(context, session, job)
     if why:
         raise ConflictError(
             f"the template refers to secrets ({', '.join(job.secret_names)}), which go over TLS only, and {why}",
@@ -54,12 +55,17 @@ def check_secrecy(context: Context, session: Session, job: Job) -> None:
         )
 
 
-def _find_hindrance(context: Context, session: Session, machine: Machine) -> tuple[str, str]:
+def _find_hindrance(context: Context, session: Session, job: Job) -> tuple[str, str]:
     """What is in the way, and the ways on: the agent that runs there now, else the image that comes next. Both empty:
     nothing, as far as is known."""
     if not context.tls.url:
         return NO_END, f"start it with --tls-listen; {IN_A_LAB}"
-    holder = find_holder(context, session, machine) if machine.id is not None else None
+    machine = job.machine
+    if machine.protocol == 1 and not job.skip_hardware and is_spoken_for(context, session, machine):
+        return f"the agent that runs on {machine.sn} speaks Cloudboot v1, which is never sent any", ANOTHER
+    # What a boot cannot do that is not believed says nothing of the machine.
+    is_there = machine.id is not None and not machine.doubt
+    holder = find_holder(context, session, machine) if is_there else None
     if holder is not None:
         if not find_unable(context, holder):
             return "", ""

@@ -100,12 +100,13 @@ def read_told_v1(sn: str, inventory: Inventory, mac: str, address: str) -> Told:
 def read_marks(inventory: Inventory) -> Marks:
     """Those of an inventory, as an agent of any release tells it."""
     texts = (text for nic in inventory.nics[:MOST_MACS] for text in (nic.mac, nic.permanent_mac) if text)
+    macs = list(dict.fromkeys(mac for text in texts if (mac := parse_mac(text))))
     serial = drop_placeholder(_drop_long(inventory.system.serial))
     return Marks(
         serial=serial if find_kind(serial or "") == "serial" else None,  # v1 agents had UUIDs and MACs there
         uuid=drop_unset_uuid(_drop_long(inventory.system.uuid)),
         board=drop_placeholder(_drop_long(inventory.board.serial)),
-        macs=frozenset(mac for text in texts if (mac := parse_mac(text))),
+        macs=frozenset(macs[:MOST_MACS]),
     )
 
 
