@@ -94,6 +94,7 @@ def test_what_is_nested_too_deep_inside_of_a_saved_state_is_refused(server: Runn
     answer = agent.report(saved={"saved_at": "", "states": {"x": deep}})
     assert is_refused(answer)
     assert "levels" in answer.data["error"] + answer.data["hint"]
+    assert server.operate("GET", "/health")["counts"] == {"json_depth": 1}
     assert agent.report(saved={"saved_at": "", "states": {"x": [[["[" * 500]]]}}).status == 200
 
 
@@ -254,6 +255,9 @@ def test_a_body_that_is_too_large_is_refused_with_the_size_that_is_taken(
     answer = send(server, path, b" " * (size + 1), agent.session)
     assert answer.status == 413, answer
     assert f"{size:,} bytes" in answer.data["error"] + answer.data["hint"]
+    health = server.operate("GET", "/health")
+    assert health["counts"] == {limit: 1}
+    assert path in health["sentences"][0]["detail"]
     assert send(server, path, b" " * size, agent.session).status != 413
 
 

@@ -29,7 +29,7 @@ from bootos.server.health import Health
 from bootos.server.hub import Hub
 from bootos.server.image.shelf import Shelf
 from bootos.server.image.upload import Uploads
-from bootos.server.limit import TooLargeError
+from bootos.server.limit import PassedError
 from bootos.server.netboot.boot_file import build_boot_files, build_grub_files
 from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
@@ -181,8 +181,8 @@ def read_fault(
             retry_after_s=error.retry_after_s,
         )
         status = error.status
-        if isinstance(error, TooLargeError):
-            health.note("bodies", f"{read_peer(request)} sent a body that is too large to {request.url.path}")
+        if isinstance(error, PassedError):
+            health.note(error.limit, f"{read_peer(request)} sent to {request.url.path}: {error.message}")
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(error.retry_after_s)
         if status == 401:

@@ -25,7 +25,19 @@ FOREWORDS = {
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 
 
-class TooLargeError(RequestError):
+class PassedError(RequestError):
+    """A request passes a limit by itself. `limit` is its name."""
+
+    def __init__(self, message: str, *, hint: str, limit: str) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+
+class TooDeepError(PassedError):
+    """The body is nested deeper than any call takes."""
+
+
+class TooLargeError(PassedError):
     """The body is larger than this call takes."""
 
     status = 413

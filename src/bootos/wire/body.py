@@ -30,6 +30,10 @@ class BodyError(BootosError):
     """The body of a call cannot be read. The hint says what to send."""
 
 
+class TooDeepBodyError(BodyError):
+    """It is nested too deep."""
+
+
 def check_body(body: bytes, *, most_depth: int = MOST_DEPTH) -> bytes:
     """The body as it may be decoded: each NUL and each half of a surrogate pair in its texts is U+FFFD, since no
     database and no UTF-8 has them (RFC 8259, 8.2). Raises BodyError."""
@@ -41,7 +45,7 @@ def check_body(body: bytes, *, most_depth: int = MOST_DEPTH) -> bytes:
         ) from None
     bare = _STRING.sub(b'"', body)
     if find_depth(bare) > most_depth:
-        raise BodyError(
+        raise TooDeepBodyError(
             "the body is nested too deep", hint=f"lists and objects go at most {most_depth} levels deep"
         )
     for found in _NUMBER.finditer(bare):

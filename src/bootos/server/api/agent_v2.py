@@ -71,6 +71,7 @@ def build_agent_router(context: Context) -> Router:
         sync_to_thread=True,
         status_code=200,
         request_max_body_size=limits.registration_bytes,
+        opt={"limit": "registration_bytes"},
         guards=[count_registration],
     )
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
@@ -127,6 +128,7 @@ def build_agent_router(context: Context) -> Router:
         sync_to_thread=True,
         status_code=200,
         request_max_body_size=limits.report_bytes,
+        opt={"limit": "report_bytes"},
         guards=[check_large],
     )
     def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
@@ -141,6 +143,7 @@ def build_agent_router(context: Context) -> Router:
         sync_to_thread=True,
         status_code=200,
         request_max_body_size=limits.report_bytes,
+        opt={"limit": "report_bytes"},
         guards=[check_large],
     )
     def capture(data: JSONBody[v2.CaptureUpload], request: Request) -> v2.CaptureAccepted:  # type: ignore[type-arg]
@@ -150,5 +153,6 @@ def build_agent_router(context: Context) -> Router:
         v2.PREFIX,
         request_class=build_json_request(limits),
         request_max_body_size=limits.body_bytes,
+        opt={"limit": "body_bytes"},
         route_handlers=[greet, offer_layers, key, register, order, report, mac, capture],
     )

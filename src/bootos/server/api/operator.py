@@ -65,6 +65,7 @@ def build_operator_router(context: Context) -> Router:
         tags=["operator"],
         request_class=build_json_request(limits),
         request_max_body_size=limits.operator_body_bytes,
+        opt={"limit": "operator_body_bytes"},
         route_handlers=[
             *build_machine_calls(context),
             *build_ca_calls(context),

@@ -71,9 +71,10 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
             token=request.query_params.get("token", ""),
         )
         if call in post_calls:
-            most_bytes = limits.v1_log_bytes if call == "report/deviceInstallInfo" else limits.body_bytes
+            limit = "v1_log_bytes" if call == "report/deviceInstallInfo" else "body_bytes"
+            most_bytes: int = getattr(limits, limit)
             if (request.content_length or 0) > most_bytes or len(body := await request.body()) > most_bytes:
-                raise build_too_large(most_bytes)
+                raise build_too_large(most_bytes, limit)
             return await asyncio.to_thread(_answer_post, post_calls[call], body, sender)
         sn, raw = request.query_params.get("sn", "").strip(), request.query_params.get("type", "raw") == "raw"
         return await asyncio.to_thread(
@@ -87,6 +88,7 @@ def build_legacy_handler(context: Context) -> HTTPRouteHandler:
         status_code=200,
         request_class=SizedRequest,
         request_max_body_size=limits.v1_log_bytes,
+        opt={"limit": "v1_log_bytes"},
     )
     async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
         return render(await answer(request))

@@ -54,7 +54,8 @@ def take_upload(context: Context, authorization: str | None, upload: v2.CaptureU
         raise RequestError("a capture is packed by gzip")
     limits = context.settings.limits
     if len(upload.data) > limits.capture_bytes:
-        raise TooLargeError("the capture is too large", hint=f"at most {limits.capture_bytes:,} bytes")
+        hint = f"at most {limits.capture_bytes:,} bytes"
+        raise TooLargeError("the capture is too large", hint=hint, limit="capture_bytes")
     with context.store.write() as session:
         machine, _ = find_session(session, authorization)
         row = session.get(Capture, machine.id)
