@@ -146,6 +146,14 @@ ROWS = (
         ("attack/test_other_boot.py",),
     ),
     Row(
+        "a machine taken from its v1 agent by a v2 client that knows its MACs, or kept from it by one that is doubted",
+        "refused",
+        (
+            "attack/test_v1_policy.py::test_a_client_of_v2_at_another_address_does_not_take_a_machine_from_its_v1_agent",
+            "attack/test_v1_policy.py::test_a_clone_that_speaks_v2_keeps_no_v1_agent_out",
+        ),
+    ),
+    Row(
         "a machine, its job and its installer's answers, kept by a v1 client from which an operator took them",
         "refused",
         (

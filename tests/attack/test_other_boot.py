@@ -98,6 +98,17 @@ def test_who_says_the_boot_id_of_a_silent_boot_but_not_its_key_has_not_its_words
     assert boot(secure, "first", KEY).order() is None, "nobody knows any more which of the two it was"
 
 
+def test_the_words_that_a_person_compared_confirm_nobody_who_shows_none(secure: Secure) -> None:
+    """The boot was silent between the look and the word."""
+    boot(secure, "first", KEY)
+    seen = read_machine(secure)
+    boot(secure, "first", "")
+    wanted = {"machine": "SN001", "boot": seen["boot"], "words": seen["words"]}
+    refused = secure.refuse("POST", "/confirm", [wanted])
+    assert refused.status == 409 and "shows no words any more" in refused.data["error"]
+    assert read_machine(secure)["state"] == "new"
+
+
 def test_a_boot_from_which_the_identity_was_taken_is_compared_anew(secure: Secure, first: Agent) -> None:
     secure.create_job()
     secure.operate("POST", "/machines/SN001/release", {})

@@ -5,12 +5,11 @@ import re
 from typing import Any
 
 import pytest
-from serving import Agent, Running
+from serving import INVENTORY, Agent, Running
 from sqlalchemy import select
 from v1_agent import Installer, V1Agent
 
-from bootos.server.store.machine import find_machine
-from bootos.server.store.table import Boot, Job, read_clock
+from bootos.server.store.table import Boot, Job
 
 OWN, OTHER, THIRD = "127.0.0.1", "127.0.0.66", "127.0.0.67"
 FILE = "01-52-54-00-00-00-02"
@@ -35,9 +34,7 @@ def server(default_server: Running) -> Running:
 
 def confirm(server: Running, sn: str = "SN001") -> None:
     """An operator has said that this is the machine."""
-    with server.context.store.write() as session:
-        machine = find_machine(session, sn)
-        machine.confirmed_at, machine.confirmed_by = read_clock(), "person"
+    server.operate("POST", "/confirm", [{"machine": sn}])
 
 
 def boot(server: Running, **more: Any) -> V1Agent:
@@ -229,6 +226,45 @@ def test_after_a_release_the_address_of_the_agent_reads_no_answer_file(server: R
     assert installer.read("getSystemBySn", f"&token={token}") == ANSWER
     installer.install()
     assert server.job(1)["state"] == "done"
+
+
+def test_a_client_of_v2_at_another_address_does_not_take_a_machine_from_its_v1_agent(server: Running) -> None:
+    """Of which no more is known than its MACs."""
+    agent = boot(server, source=OTHER)
+    server.create_job()
+    thief = Agent(server)
+    refused = thief.register()
+    assert (refused.status, refused.data["retry_after_s"] > 0) == (409, True)
+    assert server.operate("GET", "/machines/SN001")["refused_claims"] != []
+    assert agent.poll()
+    assert agent.carry_out()
+
+
+@pytest.mark.parametrize("source", [OWN, OTHER])
+def test_a_machine_that_boots_another_image_speaks_v2(server: Running, source: str) -> None:
+    """At once from the same address, else when its last agent has been silent for a while."""
+    boot(server, source=source)
+    if source != OWN:
+        server.context.legacy_presence.let_go(1)
+    assert Agent(server).register().status == 200
+    assert server.operate("GET", "/machines/SN001")["protocol"] == 2
+
+
+def test_a_clone_that_speaks_v2_keeps_no_v1_agent_out(server: Running) -> None:
+    agent = boot(server)
+    server.create_job(pxe="p")
+    server.context.legacy_presence.let_go(1)
+    nics = [{"name": "eth0", "mac": "52:54:00:00:00:66"}]
+    clone = Agent(server, inventory={**INVENTORY, "nics": nics})
+    assert clone.register().status == 200
+    assert server.operate("GET", "/machines/SN001")["state"] == "doubted"
+    assert clone.order() is None
+    agent.boot()
+    assert server.operate("GET", "/machines/SN001")["doubt"] == ""
+    assert clone.call("GET", "/order?wait_s=0").status == 401
+    assert agent.poll()
+    assert agent.carry_out()
+    assert server.job(1)["state"] == "installing"
 
 
 @pytest.mark.parametrize("call", ["getSystemBySn", "getNetworkBySn"])

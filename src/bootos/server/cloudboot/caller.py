@@ -46,5 +46,5 @@ def read_machine(session: Session, word: str, sender: Sender, *, otherwise: str)
 
 
 def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
-    """Whether a v2 agent holds the machine's identity at present."""
-    return find_holder(context, session, machine) is not None
+    """Whether a v2 agent holds the machine's identity at present; one that is not believed keeps nobody out."""
+    return not machine.doubt and find_holder(context, session, machine) is not None

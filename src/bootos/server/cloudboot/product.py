@@ -6,6 +6,7 @@ from bootos.server.context import Context
 from bootos.server.limit import FIXED
 from bootos.server.operation.admission import admit, check_new_rate, check_rate
 from bootos.server.operation.claim import record_claim
+from bootos.server.operation.identity import end_doubt
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
@@ -42,6 +43,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
         bar = hear(context, session, machine, sender)
         if bar:
             return bar
+        end_doubt(session, machine)
         machine.registered_at = read_clock()
         if is_open(context):
             addresses = (*(nic.ip for nic in said.nic), said.ip)

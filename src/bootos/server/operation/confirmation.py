@@ -77,7 +77,13 @@ def _confirm(
             hint="look again, and compare its words: bootos machine new",
         )
     shown = boot.words if boot is not None else ""
-    if shown and said.words.split() != shown.split():
+    if said.words.strip() and not shown:
+        raise ConflictError(
+            f"what speaks for the machine {machine.sn} shows no words any more",
+            hint="somebody says its boot id, and has not the key of that boot: look again, bootos machine show "
+            f"id:{machine.id}",
+        )
+    if said.words.split() != shown.split():
         raise UnusableError(
             f"these are not the words that the console of {machine.sn} must show"
             if said.words

@@ -15,7 +15,7 @@ from bootos.server.limit import FIXED
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.claim import record_claim, settle_claim
-from bootos.server.operation.identity import find_holder
+from bootos.server.operation.identity import find_holder, find_v1_hold_s
 from bootos.server.operation.inventory import build_stored, store_inventory
 from bootos.server.operation.mark import find_refusal, renew_marks
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
@@ -82,7 +82,10 @@ def _claim_identity(
     # Who says the boot id of the holder and does not have its key is another client: boot ids are no secret.
     is_other = holder is not None and (holder.boot_id != said.boot_id or holder.words not in ("", words))
     if is_other and not gives_way:
-        return _refuse(context, session, machine, said, address)
+        left_s = context.presence.grace_left_s(machine.id)
+        return _refuse(context, session, machine, said, address, left_s)
+    if (left_s := find_v1_hold_s(context, machine, address)) > 0:
+        return _refuse(context, session, machine, said, address, left_s)
     barred_s = context.presence.bar_left_s(machine.id, said.boot_id, address)
     if barred_s > 0:
         return ConflictError(
@@ -112,7 +115,8 @@ def _claim_identity(
     machine.boot_pk = boot.id
     if machine.confirmed_at is None and machine.by_itself:
         _drop_earlier_boots(session, machine)
-    machine.protocol = 2
+    if is_believed:
+        machine.protocol = 2
     machine.registered_at = machine.last_heard_at = read_clock()
     if is_believed:
         settle_claim(session, machine, said.boot_id, address)
@@ -135,12 +139,17 @@ def _drop_earlier_boots(session: WriteSession, machine: Machine) -> None:
 
 
 def _refuse(
-    context: Context, session: WriteSession, machine: Machine, said: v2.Registration, address: str
+    context: Context,
+    session: WriteSession,
+    machine: Machine,
+    said: v2.Registration,
+    address: str,
+    left_s: float,
 ) -> ConflictError:
+    """`left_s`: for how many seconds the other one holds it at least."""
     record_claim(session, machine, said.boot_id, address)
     note = f"a client at {address} was not taken for {machine.sn}: another one holds its identity"
     context.health.note("identity", note)
-    left_s = context.presence.grace_left_s(machine.id)
     return ConflictError(
         f"another client holds the identity of machine {said.sn}",
         hint="two machines with one serial number, or the last boot is still alive; this call may work "
