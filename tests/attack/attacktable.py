@@ -178,6 +178,11 @@ ROWS = (
         ("unit/server/test_authority.py",),
     ),
     Row(
+        "another address in X-Forwarded-For, and https in X-Forwarded-Proto, over http",
+        "refused",
+        ("attack/test_forwarded.py",),
+    ),
+    Row(
         "the operator token, of a command that goes by http or to another certificate",
         "refused",
         ("attack/test_operator_token.py", "unit/server/test_login.py"),

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Literal
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         self._context = context
         self._listeners = listeners
         settings = context.settings
-        proxies = settings.trusted_proxies
+        proxies = list_networks(settings.trusted_proxies)
         self._configs = {
             "machines": build_config(build_machine_app(context), proxies),
             "operators": build_config(build_operator_app(context), proxies),
@@ -130,9 +130,17 @@ def build_config(app: Litestar, proxies: Sequence[str]) -> uvicorn.Config:
     )
 
 
+def list_networks(proxies: Iterable[str]) -> list[str]:
+    """The networks of trusted proxies, as uvicorn takes them; those of IPv4 also as a socket of both families tells
+    them (RFC 4291, section 2.5.5.2)."""
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+    mapped = [f"::ffff:{net.network_address}/{96 + net.prefixlen}" for net in networks if net.version == 4]
+    return [*map(str, networks), *mapped]
+
+
 def find_exempt(proxies: Sequence[str]) -> Callable[[str], bool]:
     """Whether an address is a trusted proxy's, which stands for many clients."""
-    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+    networks = [ipaddress.ip_network(proxy) for proxy in proxies]
 
     def is_proxy(address: str) -> bool:
         if not networks:
@@ -205,9 +213,16 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def list_machine_urls(context: Context) -> list[str]:
-    """How machines reach this server, without TLS and with it."""
-    return [url for url in (context.public_url, context.tls_url) if url]
+def describe_addresses(settings: Settings) -> list[str]:
+    """How the server is reached, in sentences."""
+    said = []
+    if not find_unreachable(settings):
+        tls_url = "" if find_tls_unreachable(settings) else settings.tls_url
+        urls = filter(None, (settings.machine_url, tls_url))
+        said.append(f"machines reach this server at {' and '.join(urls)}")
+    here = ", from this host only (--operator-listen HOST:PORT)" if settings.operators.is_loopback else ""
+    said.append(f"operators reach this server at {settings.operator_url}{here}")
+    return said
 
 
 def find_unreachable(settings: Settings) -> str:
@@ -228,6 +243,17 @@ def find_unreachable(settings: Settings) -> str:
     return ""
 
 
+def find_tls_unreachable(settings: Settings) -> str:
+    """Why machines reach this server, but not over TLS; empty when they may."""
+    tls, is_local = settings.tls, Address(settings.host).is_loopback
+    if tls is None or not tls.is_loopback or is_local or settings.public_tls_url:
+        return ""
+    return (
+        f"machines cannot reach this server over TLS, and get no secrets: it listens on {tls} only. Name an address of "
+        "their network with --tls-listen, as 10.0.0.1:8084"
+    )
+
+
 def run_server(settings: Settings) -> None:
     """Serve until a signal. Raises BootosError when it cannot start."""
     raise_file_limit()
@@ -244,11 +270,11 @@ def run_server(settings: Settings) -> None:
             )
         for listener in listeners:
             log.info("listening on %s for %s", listener.url, listener.side)
-        log.info("machines reach this server at %s", " and ".join(list_machine_urls(context)))
-        log.info("operators reach this server at %s", context.operator_url)
+        for sentence in describe_addresses(settings):
+            log.info("%s", sentence)
         log.info("its authority is sha256:%s", context.authority.fingerprint)
         log.info("the operator token is in %s", settings.token_file)
-        if reason := find_unreachable(settings):
+        for reason in filter(None, (find_unreachable(settings), find_tls_unreachable(settings))):
             log.warning("%s", reason)
         with run_dnsmasq(settings, context.public_url) if settings.netboot else nullcontext():
             Server(context, listeners).run()

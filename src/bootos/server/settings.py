@@ -20,6 +20,11 @@ class Address(msgspec.Struct, frozen=True):
         """As it stands in a URL (RFC 3986, section 3.2)."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def build_url(self, scheme: Literal["http", "https"]) -> str:
+        """Its URL, without a slash at the end and without the port that the scheme means by itself."""
+        port = {"http": 80, "https": 443}[scheme]
+        return f"{scheme}://{self}".removesuffix(f":{port}") if self.port == port else f"{scheme}://{self}"
+
     @property
     def is_any(self) -> bool:
         """Whether it stands for all addresses of this host, which nobody can connect to by this name."""
@@ -85,8 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def machine_url(self) -> str:
         """How machines reach this server, without a slash at the end."""
-        port = "" if self.port == 80 else f":{self.port}"
-        return (self.public_url or f"http://{self.host}{port}").rstrip("/")
+        return (self.public_url or Address(self.host, self.port).build_url("http")).rstrip("/")
 
     @property
     def operator_url(self) -> str:
@@ -102,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.public_tls_url:
             return self.public_tls_url.rstrip("/")
         host = urlsplit(self.public_url).hostname or self.tls.host
-        return f"https://{host}" if self.tls.port == 443 else f"https://{Address(host, self.tls.port)}"
+        return Address(host, self.tls.port).build_url("https")
 
     @property
     def tls_directory(self) -> Path:

@@ -158,6 +158,16 @@ def refuse_here(data: Path, *more: object) -> str:
     return "\n".join(read_chain(error))
 
 
+def test_the_log_of_a_start_tells_every_address_and_that_machines_cannot_come(process: Process) -> None:
+    server = process.start()
+    said = process.log.read_text()
+    assert f"operators reach this server at {server.operator_url}, from this host only" in said
+    assert f"listening on {server.operator_url} for operators" in said
+    assert "machines cannot reach this server: it listens on 127.0.0.1 only" in said
+    assert "machines reach this server" not in said
+    assert re.search(r"its authority is sha256:[0-9a-f]{64}", said)
+
+
 def test_a_port_in_use_and_a_data_directory_in_use_are_named(process: Process, tmp_path: Path) -> None:
     process.start()
     said = refuse_to_start(tmp_path / "other", "--listen", process.listen).stderr

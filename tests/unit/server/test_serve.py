@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +12,8 @@ import typer
 from serving import Running
 
 from bootos.server.command.serve import read_legacy
+from bootos.server.serve import describe_addresses, find_tls_unreachable, find_unreachable
+from bootos.server.settings import Address, Settings
 
 
 def find_accepted(port: int) -> Iterator[socket.socket]:
@@ -69,3 +72,70 @@ def test_the_policy_of_cloudboot_v1_is_that_of_its_option_old_or_new(
 def test_a_policy_that_there_is_not_or_two_of_them_are_refused(legacy: str, legacy_api: bool | None) -> None:
     with pytest.raises(typer.BadParameter):
         read_legacy(legacy, legacy_api)
+
+
+HERE = "from this host only (--operator-listen HOST:PORT)"
+
+
+def build_settings(host: str, **more: Any) -> Settings:
+    given = {"tls": Address(host, 8084), "operators": Address(host, 8443), **more}
+    return Settings(data=Path("data"), host=host, **given)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (build_settings("10.0.0.1"), ""),
+        (build_settings("fd00::1"), ""),
+        (
+            build_settings("127.0.0.1"),
+            "listens on 127.0.0.1 only. Name an address of their network with --listen",
+        ),
+        (build_settings("127.0.0.1", public_url="http://boot.example"), ""),
+        (
+            build_settings("0.0.0.0"),
+            "cannot reach http://0.0.0.0:8083: say how they reach",
+        ),
+        (build_settings("0.0.0.0", public_url="http://10.0.0.1:8083"), ""),
+        (
+            build_settings("10.0.0.1", tls=Address("127.0.0.1", 8084)),
+            "over TLS, and get no secrets: it listens on 127.0.0.1:8084 only",
+        ),
+        (
+            build_settings("10.0.0.1", tls=Address("127.0.0.1", 8084), public_tls_url="https://boot.example"),
+            "",
+        ),
+        (build_settings("10.0.0.1", tls=None), ""),
+    ],
+)
+def test_it_is_said_when_machines_cannot_reach_the_server(settings: Settings, said: str) -> None:
+    found = find_unreachable(settings) or find_tls_unreachable(settings)
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            build_settings("10.0.0.1"),
+            [
+                "machines reach this server at http://10.0.0.1:8083 and https://10.0.0.1:8084",
+                "operators reach this server at https://10.0.0.1:8443",
+            ],
+        ),
+        (
+            build_settings("fd00::1", port=80, tls=Address("fd00::1", 443), operators=Address()),
+            [
+                "machines reach this server at http://[fd00::1] and https://[fd00::1]",
+                f"operators reach this server at https://127.0.0.1:0, {HERE}",
+            ],
+        ),
+        (
+            build_settings("127.0.0.1"),
+            [f"operators reach this server at https://127.0.0.1:8443, {HERE}"],
+        ),
+    ],
+)
+def test_all_addresses_are_told(settings: Settings, said: list[str]) -> None:
+    assert describe_addresses(settings) == said
