@@ -20,6 +20,7 @@ def print_authority(out: Output, shown: dict[str, Any]) -> None:
             "former_words": say_fingerprint(former) if former else "",
             "made_by": "this server" if shown["is_own"] else "the site (--tls-cert)",
             "until": shown["until"][:10],
+            "left": f"{len(shown['left'])}: {', '.join(shown['left'][:10])}" if shown["left"] else "",
             "leaf_until": shown["leaf_until"][:10] + (", renewed by itself" if shown["is_own"] else ""),
         },
         {
@@ -27,6 +28,7 @@ def print_authority(out: Output, shown: dict[str, Any]) -> None:
             "fingerprint": "SHA-256",
             "former_words": "former words",
             "former": "former SHA-256",
+            "left": "machines with the former",
             "made_by": "made by",
             "until": "good until",
             "leaf_until": "server certificate until",
@@ -66,13 +68,16 @@ def rotate_ca(
     finish: Annotated[
         bool, typer.Option("--finish", help="Let the former authority go: who pinned only that is refused.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --finish: also when machines that are up know only that.")
+    ] = False,
 ) -> None:
     """Make a new authority beside the present one. Who pinned either goes on, until `--finish` lets the former go. In
     between give the new fingerprint to boot files, images and operators.
 
     Example: bootos ca rotate
     """
-    shown = client.call("POST", "ca", "rotate", body={"finish": finish})
+    shown = client.call("POST", "ca", "rotate", body={"finish": finish, "force": force})
     if out.as_json:
         out.json(shown)
         return

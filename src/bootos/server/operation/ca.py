@@ -9,19 +9,31 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.operation.address_file import write_address_file
 from bootos.server.operation.audit import Actor, record
-from bootos.server.view.ca import AuthorityView, view_authority
+from bootos.server.view.ca import AuthorityView, list_left, view_authority
 
 log = logging.getLogger(__name__)
 
+MOST_NAMED = 10
+
 
 class Rotation(msgspec.Struct, kw_only=True):
-    """`finish`: let the former authority go, instead of making a new one."""
+    """`finish`: let the former authority go, instead of making a new one; `force`: also when machines that are up
+    would not find the server again."""
 
     finish: bool = False
+    force: bool = False
 
 
 def rotate(context: Context, actor: Actor, asked: Rotation) -> AuthorityView:
     """Make a new authority while the present one stays good, or end that. Raises ConflictError."""
+    left = list_left(context) if asked.finish and not asked.force else []
+    if left:
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        raise ConflictError(
+            f"machines that are up know only the former authority: {', '.join(left[:MOST_NAMED])}{more}",
+            hint="boot them first, each learns the new one when it boots; or leave them to be booted: "
+            "bootos ca rotate --finish --force",
+        )
     with context.store.write() as session:
         try:
             context.authority.finish() if asked.finish else context.authority.rotate()

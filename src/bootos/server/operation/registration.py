@@ -124,6 +124,12 @@ def _claim_identity(
         _believe(context, session, machine, said, told, address)
     else:
         _doubt(context, session, machine, boot, said, refusal, address)
+    if secure and said.ca_sha256 and said.ca_sha256 in context.tls.fingerprints[1:]:
+        context.health.note(
+            "former authority",
+            f"{machine.sn} came by the former authority: where its boot file or image names that, name the new one "
+            "before bootos ca rotate --finish",
+        )
     session.touch(f"machine:{machine.id}", "machines")
     context.presence.hear(machine.id)
     return machine, token

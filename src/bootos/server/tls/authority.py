@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cryptography import x509
 
 from bootos.errors import BootosError
-from bootos.server.tls.certificate import dump, read_fingerprint
+from bootos.server.tls.certificate import BACKDATED, dump, read_fingerprint
 
 Now = Callable[[], dt.datetime]
 
@@ -66,6 +66,11 @@ class Authority:
         """All that a client may have pinned at present, the newest first."""
         both = (self.certificate, self.former)
         return [read_fingerprint(certificate) for certificate in both if certificate is not None]
+
+    @property
+    def changed_at(self) -> dt.datetime | None:
+        """Since when there are two, to the second before; None when there is one."""
+        return self.certificate.not_valid_before_utc + BACKDATED if self.former is not None else None
 
     @property
     def pem(self) -> str:
