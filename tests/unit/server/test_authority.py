@@ -12,6 +12,7 @@ from handshake import Calendar, build_client, shake_hands
 from bootos.errors import BootosError
 from bootos.server.tls.authority import Authority
 from bootos.server.tls.certificate import read_fingerprint, read_names
+from bootos.server.tls.name import parse_addresses
 from bootos.server.tls.own import OwnAuthority
 
 NAMES = ["127.0.0.1", "boot.example"]
@@ -120,3 +121,11 @@ def test_a_server_certificate_that_was_lost_is_made_anew_by_the_same_authority(t
     again = open_own(tmp_path, Calendar())
     assert again.fingerprint == authority.fingerprint == read_fingerprint(again.certificate)
     read_served(again, authority.pem)
+
+
+def test_addresses_are_read_of_ip_which_leaves_those_of_another_scope_empty() -> None:
+    text = """[{}, {"ifname": "lo", "addr_info": [{}, {}]}, {"ifname": "ifb0", "addr_info": []},
+        {"ifname": "eth0", "addr_info": [{"family": "inet", "local": "10.0.0.1", "prefixlen": 24, "scope": "global"},
+        {"family": "inet6", "local": "fd00::1", "prefixlen": 64, "scope": "global"}, {}]}]"""
+    assert parse_addresses(text) == ["10.0.0.1", "fd00::1"]
+    assert parse_addresses("") == []

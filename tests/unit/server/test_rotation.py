@@ -152,8 +152,10 @@ def test_afterwards_a_boot_that_knows_only_the_former_says_what_to_do_and_the_ne
     connect_anew(host)
     with pytest.raises(Unreachable, match="boot this machine again"):
         client.fetch_order(0)
+    started_again = Host(Machine(root=host.machine.root), host.boot_id, clock=StillClock())
+    started_again.cmdline = host.cmdline
     with pytest.raises(WrongAuthority, match=f"sha256:{new}.*sha256:{old} is asked for"):
-        find_server(host, may_be_plain=True)
+        find_server(started_again, may_be_plain=True)
     check_at_work(rotating, in_between, its_client)
     check_at_work(rotating, *begin())
     pinned = build_host(tmp_path / "pinned", rotating, 99, told(old))

@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bootos.process import run
@@ -24,9 +23,13 @@ def is_usable(name: str) -> bool:
     return name not in ("", "0.0.0.0", "::") and name.isascii() and len(name) < 256
 
 
-def list_addresses() -> Iterator[str]:
+def list_addresses() -> list[str]:
     """The addresses of this host that others may reach it by."""
     answer = run(["ip", "-j", "addr", "show", "scope", "global"], check=False)
-    for link in json.loads(answer.stdout or "[]") if answer.returncode == 0 else []:
-        for address in link.get("addr_info", []):
-            yield address["local"]
+    return parse_addresses(answer.stdout) if answer.returncode == 0 else []
+
+
+def parse_addresses(text: str) -> list[str]:
+    """The addresses in what `ip -j addr` prints; those of another scope than was asked for are empty there."""
+    links = json.loads(text or "[]")
+    return [address["local"] for link in links for address in link.get("addr_info", []) if "local" in address]
