@@ -127,8 +127,8 @@ def _claim_identity(
     if secure and said.ca_sha256 and said.ca_sha256 in context.tls.fingerprints[1:]:
         context.health.note(
             "former authority",
-            f"{machine.sn} came by the former authority: where its boot file or image names that, name the new one "
-            "before bootos ca rotate --finish",
+            f"{machine.sn} came by the former authority: where its boot file or image names that, name the new one, "
+            "and boot it, before bootos ca rotate --finish",
         )
     session.touch(f"machine:{machine.id}", "machines")
     context.presence.hear(machine.id)
