@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from browsing import log_in, read
-from serving import Agent, Running, build_settings, run_in_thread
+from serving import DEFAULTS, ROOMY, Agent, Running, build_settings, run_in_thread
 from sqlalchemy import event
 from typer.testing import CliRunner
 
@@ -85,6 +85,26 @@ def test_the_site_says_how_many_jobs_and_lines_a_page_shows(tmp_path: Path) -> N
         jobs, lines = read(server, "/jobs", login), read(server, "/audit", login)
         assert [name for name in NAMES[:5] if name in jobs] == NAMES[2:5]
         assert 'rel="next"' in jobs and 'rel="next"' in lines
+    finally:
+        stop()
+
+
+def test_the_new_machines_come_page_by_page_too(tmp_path: Path) -> None:
+    limits = msgspec.structs.replace(ROOMY, page_rows=3)
+    server, stop = run_in_thread(build_settings(tmp_path, limits=limits, **DEFAULTS))
+    try:
+        for name in NAMES[:7]:
+            assert Agent(server, sn=name, boot_id=name).register().status == 200
+        rows = server.operate("GET", "/confirm?limit=2")
+        assert list_names(rows) == [NAMES[6], NAMES[5]]
+        assert list_names(server.operate("GET", f"/confirm?limit=2&after={rows[-1]['id']}")) == NAMES[4:2:-1]
+        assert run_command(server, "machine", "new") == NAMES[6::-1]
+        login = log_in(server)
+        page = read(server, "/new", login)
+        assert "3 of 7 machines" in page
+        (following,) = re.findall('<a href="([^"]*)" rel="next"', page)
+        assert "3 of 7 machines" in read(server, following, login)
+        assert re.findall("Confirm (SN[0-9]+)", read(server, following, login)) == NAMES[3:0:-1]
     finally:
         stop()
 

@@ -1,11 +1,14 @@
 """The operator's calls about who is a machine: those that wait to be confirmed, and rules."""
 
+from typing import Annotated
+
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
+from bootos.server.limit import FIXED
 from bootos.server.operation import enrol_rule
 from bootos.server.operation.confirmation import (
     Confirmation,
@@ -15,6 +18,7 @@ from bootos.server.operation.confirmation import (
     release_machine,
 )
 from bootos.server.operation.enrol_rule import NewRule
+from bootos.server.parameter import Before
 from bootos.server.view import enrol_rule as shown
 from bootos.server.view.enrol_rule import RuleView
 from bootos.server.view.machine import MachineDetail, MachineView, list_waiting
@@ -25,9 +29,12 @@ def build_enrol_calls(context: Context) -> list[HTTPRouteHandler]:
     store = context.store
 
     @get("/confirm", sync_to_thread=True)
-    def list_new() -> list[MachineView]:
+    def list_new(
+        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.page_rows_most)] = FIXED.page_rows_most,
+        after: Before = 0,
+    ) -> list[MachineView]:
         with store.read() as session:
-            return list_waiting(context, session)
+            return list_waiting(context, session, limit=limit, after=after)
 
     @post("/confirm", sync_to_thread=True, status_code=200)
     def confirm(data: JSONBody[list[Confirmation]], request: Caller) -> Confirmed:

@@ -153,7 +153,7 @@ def list_new(client: Client, out: Output) -> None:
 
     Example: bootos machine new
     """
-    rows = client.call("GET", "confirm")
+    rows = client.list_all("confirm", key="id", after=0)
     if not out.as_json:
         rows = [{**row, "id": f"id:{row['id']}"} for row in rows]
     out.table(rows, NEW_COLUMNS, "no machine waits to be confirmed")

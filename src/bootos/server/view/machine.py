@@ -26,7 +26,6 @@ from bootos.wire.identity import is_placeholder
 
 # A BIOS that updates itself may take half an hour. A machine that is away for longer is lost.
 REBOOT_DEADLINE_S = 1800.0
-MOST_WAITING = 1000  # machines to be confirmed that are shown at once
 MOST_ALSO = 10  # machines that are named where a MAC is not one machine's alone
 
 
@@ -173,11 +172,12 @@ def view_machines(context: Context, session: Session, rows: Sequence[Machine]) -
     return [build_view(MachineView, row, **_compute(context, row, lookup)) for row in rows]
 
 
-def list_waiting(context: Context, session: Session) -> list[MachineView]:
-    """The machines that a person is to look at: new ones and doubted ones, who registered last first."""
-    query = select(Machine).where(is_waiting()).order_by(Machine.registered_at.desc())
-    rows = session.scalars(query.options(*UNSHOWN).limit(MOST_WAITING))
-    return view_machines(context, session, list(rows))
+def list_waiting(context: Context, session: Session, *, limit: int, after: int = 0) -> list[MachineView]:
+    """The machines that a person is to look at, at most `limit`: new ones and doubted ones, who came last first.
+    `after`: those before the machine with this id, which is the last of the page before."""
+    query = select(Machine).where(is_waiting()).order_by(Machine.id.desc()).limit(limit)
+    query = query.where(Machine.id < after) if after else query
+    return view_machines(context, session, list(session.scalars(query.options(*UNSHOWN))))
 
 
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:

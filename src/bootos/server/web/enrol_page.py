@@ -11,6 +11,8 @@ from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
 from bootos.server.operation.confirmation import Confirmation, Release, confirm_machines, release_machine
+from bootos.server.parameter import Before
+from bootos.server.store.machine import count_waiting
 from bootos.server.view.machine import list_waiting
 from bootos.server.web import shown
 from bootos.server.web.render import Form, Page, Pages
@@ -18,15 +20,19 @@ from bootos.server.web.render import Form, Page, Pages
 
 def build_enrol_pages(context: Context, pages: Pages) -> list[HTTPRouteHandler]:
     """The handlers of `/new`, and of the buttons about a machine's identity."""
-    store = context.store
+    store, most = context.store, context.settings.limits.page_rows
 
-    def list_values() -> dict[str, Any]:
+    def list_values(after: int = 0) -> dict[str, Any]:
         with store.read() as session:
-            return {"machines": list_waiting(context, session)}
+            rows = list_waiting(context, session, limit=most, after=after)
+            count = count_waiting(session)
+        is_whole = len(rows) < most or (not after and count == len(rows))
+        following = None if is_whole else rows[-1].id
+        return {"machines": rows, "count": count, "after": after, "following": following}
 
     @get("/new", sync_to_thread=True)
-    def list_new(request: Caller) -> Page:
-        return pages.render(request, "new.html", **list_values(), fault=None, done=0)
+    def list_new(request: Caller, after: Before = 0) -> Page:
+        return pages.render(request, "new.html", **list_values(after), fault=None, done=0)
 
     @post("/new", sync_to_thread=True)
     def confirm_many(request: Caller, data: Form) -> Page:
