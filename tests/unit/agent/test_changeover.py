@@ -16,6 +16,7 @@ from handclock import StillClock
 from middle import Middle
 from peer import SERVER_KEY, Peer
 
+from bootos.agent.hardware_layer import ask_for_layers, lay_in
 from bootos.agent.hook.hook import run_given_hook
 from bootos.agent.host.cmdline import Cmdline, parse_cmdline
 from bootos.agent.host.host import Host
@@ -33,6 +34,7 @@ from bootos.agent.session.changeover import find_server
 from bootos.agent.session.client import Client
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.download import fetched_package
+from bootos.fetch import FetchError
 from bootos.template.firmware import FirmwarePackage
 from bootos.wire import v2
 from bootos.wire.words import build_nonce, commit, draw_words
@@ -348,6 +350,23 @@ def test_hooks_packages_and_repositories_of_the_server_follow(
     assert f"sslcacert={host.directory}/server-ca.pem\n" in own
     assert ("baseurl=http://10.9.9.9/repo\n" in other, "sslcacert" in other) == (True, False)
     assert ssl.PEM_cert_to_DER_cert((host.directory / "server-ca.pem").read_text()) == authority.der
+    assert peer.queries == ["/"]
+
+
+def test_layers_of_the_server_follow(host: Host, peer: Peer, make: Make, authority: Authority) -> None:
+    secure = make(authority)
+    offer(peer, secure, authority)
+    path = "layers/igb.squashfs"
+    layer = v2.LayerOffer(
+        name="igb", path=path, size_bytes=4, sha256=hashlib.sha256(b"igb?").hexdigest(), pci_ids=[]
+    )
+    secure.answers["/layers"] = [(200, [layer])]
+    secure.files[f"/bootos/{path}"] = b"igb!"
+    client = enter(host)
+    assert ask_for_layers(client) == [layer]
+    with pytest.raises(FetchError, match="nothing of it was used"):
+        lay_in(host, client.server_addr, layer)
+    assert f"/bootos/{path}" in secure.queries
     assert peer.queries == ["/"]
 
 

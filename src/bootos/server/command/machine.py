@@ -204,7 +204,8 @@ def release_machine(
     ] = False,
 ) -> None:
     """Take a machine's identity from the client that holds it. Its session ends, and for two minutes only another
-    client may have the identity; whoever has it then is confirmed as ever.
+    client may have the identity; whoever has it then is confirmed as ever. A job of a Cloudboot v1 agent is no
+    address's any more.
 
     Example: bootos machine release SN001
     """
