@@ -217,7 +217,13 @@ def test_who_has_something_of_a_confirmed_machine_is_not_confirmed_by_a_rule(
     for number, told in enumerate(claims):
         other = {"uuid": None, "board": None, "macs": [OTHER_MAC], **told}
         Agent(server, sn=f"EVIL{number}", inventory=build_inventory(**other)).register()
-        assert read_machine(server, f"EVIL{number}")["confirmed_by"] == ""
+        row = read_machine(server, f"EVIL{number}")
+        assert (row["confirmed_by"], row["alike"]) == ("", [1])
+    assert "It has the UUID" in read(server, f"/machines/id:{row['id']}", log_in(server))
+    environment = {"BOOTOS_SERVER": server.operator_url, "BOOTOS_DATA": str(server.data), "COLUMNS": "200"}
+    shown = CliRunner(env=environment).invoke(build_app(["machine"]), ["machine", "show", "EVIL0"]).output
+    assert "of id:1: no row and no rule confirms it" in shown
+    assert read_machine(server)["alike"] == []
 
 
 def test_a_mac_of_a_confirmed_machine_is_shown_as_a_conflict_on_both_and_taken_from_nobody(

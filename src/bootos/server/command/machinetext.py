@@ -66,6 +66,12 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
     elif value.get("words") and not value.get("compared"):
         out.line()
         out.line(f"Nobody has compared these words with its console: bootos machine confirm {value['id']}")
+    if value.get("alike") and value["state"] in ("new", "doubted"):
+        others = ", ".join(f"id:{number}" for number in value["alike"])
+        out.line(
+            f"It has the UUID, the board's serial number or a MAC of {others}: no row and no rule confirms it",
+            "red",
+        )
     for mac in value["macs"]:
         if mac.get("also"):
             others = ", ".join(f"id:{number}" for number in mac["also"])

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, select, type_coerce
+from sqlalchemy import Text, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
@@ -105,12 +105,14 @@ class KnownView(msgspec.Struct, kw_only=True):
 class MachineDetail(MachineView, kw_only=True):
     """`why_unsupported`: what in the support list does not fit, and how to proceed; `said_names`: what the machine
     calls itself, and is not known by until the operator renames it. `known`: what a confirmed machine is known by;
-    `told`: what a boot tells that is not believed; `changes`: what was accepted, and nobody has seen yet."""
+    `told`: what a boot tells that is not believed; `changes`: what was accepted, and nobody has seen yet. `alike`:
+    other confirmed machines, by id, of which it has the UUID, the board's serial number or a MAC."""
 
     confirmed_at: datetime | None
     changes: str
     known: KnownView | None
     told: KnownView | None
+    alike: list[int]
     expected_macs: list[str]
     why_unsupported: str
     macs: list[MacView]
@@ -182,7 +184,7 @@ def list_waiting(context: Context, session: Session, *, limit: int, after: int =
 
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     """Everything of a machine, with its inventory."""
-    lookup = _read_lookup(session, [row.id])
+    lookup, told = _read_lookup(session, [row.id]), _read_told(session, row)
     verdict = lookup.judge(row)
     return build_view(
         MachineDetail,
@@ -190,7 +192,8 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         **_compute(context, row, lookup),
         why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
         known=_read_known(session, row),
-        told=_read_told(session, row),
+        told=told,
+        alike=_list_alike(session, row, told),
         expected_macs=list(
             session.scalars(
                 select(ExpectedMac.mac).where(ExpectedMac.machine_id == row.id).order_by(ExpectedMac.mac)
@@ -227,11 +230,24 @@ def _read_known(session: Session, row: Machine) -> KnownView | None:
 
 def _read_told(session: Session, row: Machine) -> KnownView | None:
     boot = session.get(Boot, row.boot_pk) if row.boot_pk is not None else None
-    if boot is None or boot.inventory is None:
-        return None
-    system, board = boot.inventory.get("system") or {}, boot.inventory.get("board") or {}
-    macs = {nic["mac"] for nic in boot.inventory.get("nics", []) if nic.get("mac")}
+    return _sum_up(boot.inventory) if boot is not None and boot.inventory is not None else None
+
+
+def _sum_up(inventory: dict[str, Any]) -> KnownView:
+    system, board = inventory.get("system") or {}, inventory.get("board") or {}
+    macs = {nic["mac"] for nic in inventory.get("nics", []) if nic.get("mac")}
     return KnownView(uuid=system.get("uuid") or "", board=board.get("serial") or "", macs=sorted(macs))
+
+
+def _list_alike(session: Session, row: Machine, told: KnownView | None) -> list[int]:
+    if told is None and row.inventory is not None:
+        told = _sum_up(row.inventory)
+    if told is None:
+        return []
+    values = [("uuid", told.uuid.casefold()), ("board", told.board.casefold())]
+    same = tuple_(Mark.kind, Mark.value).in_([*values, *(("mac", mac) for mac in told.macs)])
+    query = select(Mark.machine_id).where(same, Mark.machine_id != row.id).distinct()
+    return list(session.scalars(query.order_by(Mark.machine_id).limit(MOST_ALSO)))
 
 
 def _list_said(session: Session, row: Machine) -> list[str]:
