@@ -6,9 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from commanding import Desk, open_own_desk
-from serving import Running, run_in_thread
+from securing import Secure
+from serving import Agent, Running, run_in_thread
 from sqlalchemy import select
+from typer.testing import CliRunner
 
+from bootos.cli import build_app
 from bootos.server.settings import Settings
 from bootos.server.store.table import Audit
 from bootos.wire.words import say_fingerprint
@@ -74,6 +77,25 @@ def test_a_rotation_says_what_is_to_be_done_before_it_is_finished(rotating: Runn
     with rotating.context.store.read() as session:
         audit = session.scalars(select(Audit).order_by(Audit.id)).all()
     assert [(row.action, row.subject) for row in audit] == [("ca.rotate", new), ("ca.finish", new)]
+
+
+def test_a_machine_that_is_up_and_knows_only_the_former_is_shown_and_keeps_it_from_being_let_go(
+    rotating: Running, here: Desk
+) -> None:
+    secure = Secure(rotating)
+    assert Agent(secure, sn="SN007").register().status == 200
+    secure.close()
+    assert "SN007" in here.run("ca", "rotate")
+    assert "machines with the former  1: SN007" in here.run("ca", "show")
+    assert "only the former authority: SN007" in here.refuse("ca", "rotate", "--finish")
+    said = here.run("ca", "rotate", "--finish", "--force")
+    assert "SN007" not in said and "The former authority is gone" in said
+
+
+def test_force_means_something_with_finish_only(here: Desk) -> None:
+    ended = CliRunner(env=here.environment).invoke(build_app(["ca"]), ["ca", "rotate", "--force"])
+    assert ended.exit_code == 2
+    assert "--finish" in ended.output
 
 
 def test_whoever_logged_in_before_goes_on_and_logs_in_to_the_new_authority_without_a_question(

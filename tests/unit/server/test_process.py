@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from certificate import Authority
 from serving import Agent, Running
 from typer.testing import CliRunner
 
@@ -221,6 +222,22 @@ def test_a_broken_key_file_is_named(tmp_path: Path) -> None:
     assert "does not hold a key" in refuse_here(tmp_path)
 
 
+def test_a_certificate_that_is_not_the_keys_is_named(tmp_path: Path) -> None:
+    cert, _ = Authority().write(tmp_path / "one")
+    _, key = Authority().write(tmp_path / "other")
+    said = refuse_here(tmp_path / "data", "--tls-cert", cert, "--tls-key", key)
+    assert f"the key {key} is not the one of its first certificate" in said
+    assert "--tls-cert is PEM" in said
+
+
 def test_wrong_options_are_wrong_usage(tmp_path: Path) -> None:
-    for words in (["--listen", "nowhere"], ["--operator-listen", "a:99999"], ["--append", "a\nb"]):
+    for words in (
+        ["--listen", "nowhere"],
+        ["--operator-listen", "a:99999"],
+        ["--append", "a\nb"],
+        ["--trusted-proxy", "proxy.example"],
+        ["--tls-cert", "cert.pem"],
+        ["--tls-key", "key.pem"],
+        ["--tls-listen", "8084"],
+    ):
         assert CliRunner().invoke(build_app(["serve"]), serve_words(tmp_path, *words)).exit_code == 2, words

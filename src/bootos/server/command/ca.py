@@ -77,6 +77,8 @@ def rotate_ca(
 
     Example: bootos ca rotate
     """
+    if force and not finish:
+        raise typer.BadParameter("it needs --finish", param_hint="--force")
     shown = client.call("POST", "ca", "rotate", body={"finish": finish, "force": force})
     if out.as_json:
         out.json(shown)
