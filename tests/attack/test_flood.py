@@ -21,6 +21,7 @@ LIMITS = Limits(
     new_machines=9,
     registration_bytes=60_000,
     saved_bytes=10_000,
+    json_depth=30,
     list_items=20,
     text_letters=300,
     log_line_letters=2_000,
@@ -304,3 +305,12 @@ def test_who_registers_by_cloudboot_v1_too_often_is_refused(small: Running) -> N
     ]
     assert [answer["Status"] for answer in answers] == [*["success"] * 40, "error"]
     assert "too many registrations" in answers[-1]["Message"]
+
+
+def test_the_limit_of_the_site_for_depth_counts_for_both_protocols(small: Running) -> None:
+    deep = b'{"Sn": ' + b"[" * 40 + b"]" * 40 + b"}"
+    said = small.call("POST", f"{v1.PREFIX}/report/deviceProductInfo", deep).data
+    assert said["Status"] == "error"
+    assert "nested too deep" in said["Message"]
+    assert small.call("POST", "/api/v2/agent/register", deep).status == 400
+    assert small.operate("GET", "/health")["counts"] == {"json_depth": 1}

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from bootos.errors import BootosError
-from bootos.wire.body import BodyError, check_body
+from bootos.wire.body import MOST_DEPTH, BodyError, check_body
 
 PREFIX = "/api/osinstall/v1"
 # How the User-Agent of our own agent begins. That of agents of other makers is Go-http-client/1.1.
@@ -153,10 +153,10 @@ class Envelope(msgspec.Struct, kw_only=True, rename="pascal"):
     content: Any = msgspec.UNSET
 
 
-def read_request(body: bytes, model: type[T]) -> T:
-    """Decode a request's body. Raises MalformedError."""
+def read_request(body: bytes, model: type[T], *, most_depth: int = MOST_DEPTH) -> T:
+    """Decode a request's body, with at most so many levels of lists and objects. Raises MalformedError."""
     try:
-        value = msgspec.json.decode(check_body(body))
+        value = msgspec.json.decode(check_body(body, most_depth=most_depth))
     except (msgspec.DecodeError, BodyError) as cause:
         raise MalformedError(str(cause)) from cause
     if value is None:

@@ -4,6 +4,9 @@ The messages are those of existing servers, because some clients show them.
 """
 
 import math
+from typing import TypeVar
+
+import msgspec
 
 from bootos.server.cloudboot import order
 from bootos.server.cloudboot.answer import MALFORMED, NO_SN, NOT_IN_LIST, SaidError, succeed
@@ -15,6 +18,8 @@ from bootos.server.fault import ConflictError, NotFoundError
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.mac import MacTakenError
 from bootos.wire import cloudboot_v1 as v1
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class PostCalls:
@@ -29,7 +34,7 @@ class PostCalls:
 
     def device_product_info(self, body: bytes, sender: Sender) -> v1.Envelope:
         """An agent that booted tells its machine's hardware; the machine is enrolled, or renewed."""
-        said = v1.read_request(body, v1.ProductInfo)
+        said = self._read(body, v1.ProductInfo)
         if not said.sn or not said.company:
             raise SaidError("SN和厂商名称不能为空!")
         if min(said.memory_sum, said.disk_sum, said.cpu_sum) < 0:
@@ -48,7 +53,7 @@ class PostCalls:
 
     def get_prepare_install_info(self, body: bytes, sender: Sender) -> v1.Envelope:
         """Whether the support list has the model, and whether the job leaves the hardware alone. The agent decides."""
-        said = v1.read_request(body, v1.ModelQuery)
+        said = self._read(body, v1.ModelQuery)
         if not said.sn or not said.company:
             raise SaidError("SN及厂商信息不能为空!")
         try:
@@ -71,7 +76,7 @@ class PostCalls:
 
     def device_install_info(self, body: bytes, sender: Sender) -> v1.Envelope:
         """How far an agent or an installer is: -1 has failed, 1 is done."""
-        said = v1.read_request(body, v1.InstallInfo)
+        said = self._read(body, v1.InstallInfo)
         if not said.sn:
             raise SaidError(NO_SN)
         progress = said.install_progress
@@ -85,7 +90,7 @@ class PostCalls:
 
     def device_mac_info(self, body: bytes, sender: Sender) -> v1.Envelope:
         """The MAC of the NIC that shall boot the installer: its PXE file is written."""
-        said = v1.read_request(body, v1.MacInfo)
+        said = self._read(body, v1.MacInfo)
         if not said.sn or not said.mac:
             raise SaidError("SN和Mac参数不能为空!")
         if parse_mac(said.mac) is None:
@@ -98,10 +103,14 @@ class PostCalls:
             raise SaidError(f"{NOT_IN_LIST} {cause.message}") from cause
         return succeed({"Result": "true"})
 
+    def _read(self, body: bytes, model: type[T]) -> T:
+        """The body as what the call takes. Raises MalformedError."""
+        return v1.read_request(body, model, most_depth=self._context.settings.limits.json_depth)
+
     def _read_sn(self, body: bytes) -> str:
         """The serial number of a body that has nothing else. Raises SaidError."""
         try:
-            sn = v1.read_request(body, v1.SnOnly).sn
+            sn = self._read(body, v1.SnOnly).sn
         except v1.MalformedError as cause:
             raise SaidError(MALFORMED, "") from cause
         if not sn:

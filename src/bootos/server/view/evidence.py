@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from bootos.server.fault import UnusableError
 from bootos.server.store.table import Job, LogLine
 from bootos.server.support import read_sections
-from bootos.server.view.conversion import build_view
 from bootos.wire.password import ScriptMasker
 
 
@@ -73,7 +72,7 @@ def read_seen(job: Job) -> SeenModel:
 def read_evidence(session: Session, job: Job) -> Evidence:
     """Everything that is known of the run, with its whole log. Raises UnusableError when there is no evidence."""
     seen = read_seen(job)
-    rows = session.scalars(select(LogLine).where(LogLine.job_id == job.id).order_by(LogLine.seq))
+    lines = select(LogLine.at, LogLine.level, LogLine.source, LogLine.text).where(LogLine.job_id == job.id)
     return Evidence(
         job=job.id,
         sn=job.machine.sn,
@@ -88,5 +87,8 @@ def read_evidence(session: Session, job: Job) -> Evidence:
         inventory_before=job.inventory_before or {},
         inventory_now=job.machine.inventory,
         report=job.report,
-        log=[build_view(EvidenceLine, row) for row in rows],
+        log=[
+            EvidenceLine(at=row.at, level=row.level, source=row.source, text=row.text)
+            for row in session.execute(lines.order_by(LogLine.seq))
+        ],
     )
