@@ -245,7 +245,9 @@ class Machine(MachineControl):
         if _PANICKED in line.text and self._emulator is not None:
             self._emulator.report_panic()
         if self.redfish is not None and _FIRMWARE_BOOTS.search(line.text):
-            threading.Thread(target=self._use_up_override, name="silicon", daemon=True).start()
+            threading.Thread(
+                target=self._use_up_override, args=[line.at_s], name="silicon", daemon=True
+            ).start()
         if self.on_line is not None:
             self.on_line(line)
 
@@ -258,11 +260,12 @@ class Machine(MachineControl):
         emulator = self._emulator
         return emulator.qmp if emulator is not None and emulator.pid is not None else None
 
-    def _use_up_override(self) -> None:
-        """Not with a RESET: firmware resets itself on its way, SeaBIOS twice for one reset from outside."""
-        assert self.silicon is not None
+    def _use_up_override(self, at_s: float) -> None:
+        """Not with a RESET: firmware resets itself on its way, SeaBIOS twice for one reset from outside. `at_s` is
+        when the firmware said what it boots: its line may be heard late."""
+        assert self.silicon is not None and self._emulator is not None
         with contextlib.suppress(BootosError):  # the machine went off meanwhile
-            use_up_override(self.silicon, find_state(self.silicon)["tree"])
+            use_up_override(self.silicon, find_state(self.silicon)["tree"], self._emulator.began + at_s)
 
     def _read_remote(self) -> tuple[str, str]:
         """The ISO in the BMC's drive and what the BMC wants booted; empty: none, and the usual."""

@@ -1,5 +1,6 @@
 """Power, virtual CD and boot override by Redfish, over HTTP, on a chassis that keeps what was done to it."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,16 +217,26 @@ def test_an_override_for_once_is_gone_after_the_next_boot(bmc: Bmc) -> None:
     once = {"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Cd"}
     assert bmc.ask("PATCH", SYSTEM, {"Boot": once})[0] == 200
     assert bmc.chassis.done == ["boot Cd"]
-    use_up_override(bmc.silicon, find_state(bmc.silicon)["tree"])
+    use_up_override(bmc.silicon, find_state(bmc.silicon)["tree"], time.monotonic())
     assert bmc.chassis.done == ["boot Cd", "boot as usual"]
     boot = bmc.ask("GET", SYSTEM)[1]["Boot"]
     assert (boot["BootSourceOverrideEnabled"], boot["BootSourceOverrideTarget"]) == ("Disabled", "None")
 
 
+def test_an_override_set_after_the_firmware_chose_is_for_the_next_boot(bmc: Bmc) -> None:
+    chosen_at = time.monotonic()  # what the firmware said then is heard only after the request
+    once = {"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Cd"}
+    bmc.ask("PATCH", SYSTEM, {"Boot": once})
+    use_up_override(bmc.silicon, find_state(bmc.silicon)["tree"], chosen_at)
+    assert bmc.chassis.done == ["boot Cd"]
+    boot = bmc.ask("GET", SYSTEM)[1]["Boot"]
+    assert {key: boot[key] for key in once} == once
+
+
 def test_a_continuous_override_stays(bmc: Bmc) -> None:
     always = {"BootSourceOverrideEnabled": "Continuous", "BootSourceOverrideTarget": "Pxe"}
     bmc.ask("PATCH", SYSTEM, {"Boot": always})
-    use_up_override(bmc.silicon, find_state(bmc.silicon)["tree"])
+    use_up_override(bmc.silicon, find_state(bmc.silicon)["tree"], time.monotonic())
     boot = bmc.ask("GET", SYSTEM)[1]["Boot"]
     assert {key: boot[key] for key in always} == always
     assert bmc.chassis.done == ["boot Pxe"]

@@ -4,6 +4,7 @@ Called by `redfish`, and by `machine.Machine` for what it starts with and when i
 of resources; the machine is reached through `Silicon.chassis` only.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,12 @@ def find_boot_target(tree: Tree) -> str:
     return "" if boot["BootSourceOverrideEnabled"] == "Disabled" or target == "None" else target
 
 
-def use_up_override(silicon: Silicon, tree: Tree) -> None:
-    """The firmware has chosen what it boots from: an override for one boot is gone."""
+def use_up_override(silicon: Silicon, tree: Tree, chosen_at: float) -> None:
+    """The firmware has chosen what it boots from, at this time of `time.monotonic`: an override for one boot is gone,
+    but for one that was set after that, which is for the next boot."""
     with silicon.lock:
         boot = tree[SYSTEM]["Boot"]
-        if boot["BootSourceOverrideEnabled"] == "Once":
+        if boot["BootSourceOverrideEnabled"] == "Once" and silicon.aimed_at <= chosen_at:
             silicon.chassis.set_boot_device("")
             boot.update(BootSourceOverrideEnabled="Disabled", BootSourceOverrideTarget="None")
             silicon.save()
@@ -74,6 +76,7 @@ def check_override(system: dict[str, Any], request: dict[str, Any]) -> None:
 
 def aim_boot(silicon: Silicon, tree: Tree) -> None:
     """The override was set: a machine that runs follows it at its next reset."""
+    silicon.aimed_at = time.monotonic()
     _reach(lambda: silicon.chassis.set_boot_device(find_boot_target(tree)))
 
 

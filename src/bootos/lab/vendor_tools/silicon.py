@@ -169,6 +169,7 @@ class Silicon:
             self.state = json.loads(path.read_text())
         self.block = Block(self)
         self.chassis = Chassis()
+        self.aimed_at = 0.0  # of time.monotonic: when it was last said what the machine boots from
 
     def find_tool(self, program: str) -> "Tool | None":
         """The stand-in for a program, by its name without a directory."""
