@@ -43,6 +43,7 @@ from bootos.server.presence import Presence
 from bootos.server.rate import Rate
 from bootos.server.settings import Settings
 from bootos.server.store.engine import open_store
+from bootos.server.store.hold import HoldLostError
 from bootos.server.store.table import Image
 from bootos.server.store.vault import Vault
 from bootos.server.tls.authority import Authority
@@ -159,7 +160,7 @@ async def remove_old(context: Context) -> None:
         await asyncio.sleep(REMOVE_EVERY_S)
         try:
             await asyncio.to_thread(apply_retention, context, SERVER, dry_run=False)
-        except DatabaseError as cause:
+        except (DatabaseError, HoldLostError) as cause:
             log.warning("what is old could not be removed: %s", cause)
 
 

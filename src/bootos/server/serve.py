@@ -35,6 +35,7 @@ GRACE_S = 5  # how long requests that are being answered may take when the serve
 # After each statement in SQLite a thread waits until Python switches to it. With Python's default of 5 ms the writer,
 # for which all other writers wait, would mostly wait for that (benchmarks/dispatch.py shows it).
 SWITCH_INTERVAL_S = 0.0005
+KEEP_EVERY_S = 2.0  # how often the server looks whether the database is still its own
 
 
 class Server(uvicorn.Server):
@@ -44,8 +45,12 @@ class Server(uvicorn.Server):
     here, at the signal, so that they answer at once.
     """
 
-    def __init__(self, context: Context, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, context: Context, listeners: Sequence[Listener], *, keep_every_s: float = KEEP_EVERY_S
+    ) -> None:
         self._context = context
+        self._keep_every_s = keep_every_s
+        self._failure: BootosError | None = None
         self._listeners = listeners
         settings = context.settings
         proxies = list_networks(settings.trusted_proxies)
@@ -63,14 +68,18 @@ class Server(uvicorn.Server):
         super().__init__(self._configs["machines"])
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal; the context is closed then."""
+        """Serve until a signal; the context is closed then. Raises BootosError when the server had to end because the
+        database is another's."""
         with self.capture_signals():
             async with live(self._context):
-                watching = asyncio.create_task(self._watch())
+                tasks = [asyncio.create_task(work()) for work in (self._watch, self._keep)]
                 try:
                     await super().serve([listener.socket for listener in self._listeners])
                 finally:
-                    watching.cancel()
+                    for task in tasks:
+                        task.cancel()
+        if self._failure is not None:
+            raise self._failure
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer at every listener; uvicorn's own knows one application."""
@@ -91,6 +100,17 @@ class Server(uvicorn.Server):
             await asyncio.sleep(1)
             for crowd in self._crowds.values():
                 crowd.end_late()
+
+    async def _keep(self) -> None:
+        """Keep the database for this process; end the server when another one has it."""
+        while self._failure is None:
+            await asyncio.sleep(self._keep_every_s)
+            try:
+                await asyncio.to_thread(self._context.store.keep)
+            except BootosError as error:
+                self._failure = error
+                self._context.hub.close_soon()
+                self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn's, after everybody who waits was told to come back."""
@@ -255,7 +275,7 @@ def find_tls_unreachable(settings: Settings) -> str:
 
 
 def run_server(settings: Settings) -> None:
-    """Serve until a signal. Raises BootosError when it cannot start."""
+    """Serve until a signal. Raises BootosError when it cannot start, or cannot go on."""
     raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings, listeners = listen(settings)

@@ -10,10 +10,13 @@ import pytest
 from handclock import StillClock
 from postgres import Postgres
 from serving import Agent, Answer, Running, build_settings, run_in_thread
-from sqlalchemy import select
+from sqlalchemy import create_engine, select, text
 
 from bootos.errors import BootosError
-from bootos.server.store.engine import open_store
+from bootos.server.app import open_context, prepare
+from bootos.server.serve import Server, listen
+from bootos.server.store.engine import Store, open_store
+from bootos.server.store.hold import HoldLostError
 from bootos.server.store.table import Job, LogLine, Machine
 
 AT_ONCE = 12
@@ -132,3 +135,78 @@ def test_a_second_process_on_the_same_database_is_refused(postgres: Postgres) ->
     assert "stop it first" in caught.value.hint
     first.close()
     open_store(url).close()
+
+
+def cut_hold(url: str) -> None:
+    """End the connection that has the advisory lock, as a restart of a firewall between does."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        ended = connection.scalars(
+            text(
+                "SELECT pg_terminate_backend(pid, 20000) FROM pg_locks JOIN pg_database ON database = pg_database.oid "
+                "WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+            )
+        ).all()
+    engine.dispose()
+    assert ended == [True]
+
+
+def write(store: Store) -> None:
+    with store.write() as session:
+        session.execute(text("SELECT 1"))
+
+
+def test_a_lock_whose_connection_is_lost_is_taken_again(postgres: Postgres) -> None:
+    url = postgres.make_database()
+    store = open_store(url)
+    cut_hold(url)
+    store.keep()
+    with pytest.raises(BootosError, match="another process uses the database"):
+        open_store(url, clock=StillClock())
+    write(store)
+    store.close()
+    open_store(url).close()
+
+
+def test_who_lost_the_database_to_another_process_writes_nothing_any_more(postgres: Postgres) -> None:
+    url = postgres.make_database()
+    store = open_store(url, clock=StillClock())
+    write(store)
+    cut_hold(url)
+    other = open_store(url)
+    with pytest.raises(BootosError, match="another process uses the database"):
+        store.keep()
+    with pytest.raises(HoldLostError, match="the connection that keeps the database"):
+        write(store)
+    store.close()
+    write(other)  # which is not disturbed by the end of the first
+    other.keep()
+    with pytest.raises(BootosError, match="another process uses the database"):
+        open_store(url, clock=StillClock())
+    other.close()
+
+
+def test_a_server_that_lost_the_database_to_another_process_ends_and_says_so(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.make_database()
+    settings, listeners = listen(build_settings(tmp_path, database=url))
+    context = open_context(settings)
+    prepare(context)
+    cut_hold(url)
+    other = open_store(url)
+    server, errors = Server(context, listeners, keep_every_s=0.05), list[BaseException]()
+
+    def run() -> None:
+        try:
+            server.run()
+        except BootosError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive(), "the server did not end"
+    assert [str(error).partition(":")[0] for error in errors] == ["another process uses the database"]
+    other.keep()
+    other.close()

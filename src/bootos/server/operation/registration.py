@@ -24,6 +24,7 @@ from bootos.server.operation.standing import find_order_bar, settle_standing
 from bootos.server.operation.told import Told, read_told
 from bootos.server.operation.words import draw_registered
 from bootos.server.store.engine import WriteSession
+from bootos.server.store.hold import HoldLostError
 from bootos.server.store.machine import hash_token
 from bootos.server.store.support import read_lines
 from bootos.server.store.table import Boot, LogLine, Machine, Moment, read_clock
@@ -219,7 +220,7 @@ def write_heard(context: Context) -> None:
     try:
         with context.store.write() as session:
             _write_moments(session, context.presence.take_unwritten())
-    except DatabaseError as cause:
+    except (DatabaseError, HoldLostError) as cause:
         log.warning("who was heard of could not be written down: %s", cause)
 
 

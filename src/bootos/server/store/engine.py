@@ -8,7 +8,7 @@ SQLite's own busy wait is not; other databases lock rows (`with_for_update`).
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,20 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from bootos.errors import BootosError
 from bootos.server.store.backup import back_up, find_copy, migrating
-from bootos.waiting import CLOCK, Clock, find_within
+from bootos.server.store.hold import ALIVE, Hold
+from bootos.waiting import CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
 # More connections than threads that may ask at once (Litestar's 40, asyncio's own, and the operator's pages).
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
-HELD_WAIT_S, PAUSE_S = 5.0, 0.2
-HELD_KEY = 0x626F6F746F73  # of the advisory lock: `bootos` in ASCII
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -61,7 +60,7 @@ class Store:
         engine: Engine,
         publish: Callable[[set[str]], None] = lambda topics: None,
         *,
-        hold: Connection | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.engine = engine
         self.publish = publish
@@ -77,7 +76,10 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
         """A transaction; committed at the end of the block, rolled back when it raises. Once it is committed, every
-        action is done and who waits is woken, even when one of the actions raises; that is raised at the end."""
+        action is done and who waits is woken, even when one of the actions raises; that is raised at the end. Raises
+        HoldLostError while the database is not this process's alone."""
+        if self._hold is not None:
+            self._hold.check()
         with self._turn, WriteSession(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"bootos_write": True})
             yield session
@@ -88,12 +90,16 @@ class Store:
             for action in reversed(session.actions):
                 last.callback(action)
 
+    def keep(self) -> None:
+        """Keep the database for this process; to be called every few seconds. Raises BootosError when another process
+        has it: this one has to end."""
+        if self._hold is not None:
+            self._hold.keep()
+
     def close(self) -> None:
         """Give the connections back, and the database free for another process."""
         if self._hold is not None:
-            with suppress(DatabaseError):  # the database may be gone
-                self._hold.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": HELD_KEY})
-                self._hold.close()
+            self._hold.release()
         self.engine.dispose()
 
 
@@ -101,7 +107,8 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
     """The database of this URL, brought up to date. Raises BootosError with what to do."""
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed, **POOL)
+        is_libpq = parsed.get_dialect().driver in ("psycopg", "psycopg2")
+        engine = create_engine(parsed, connect_args=ALIVE if is_libpq else {}, **POOL)
     except (ArgumentError, NoSuchModuleError) as cause:
         raise BootosError(
             f"the database URL is not usable: {cause}",  # without the URL, which may have a password in it
@@ -114,9 +121,10 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
         ) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
-    hold = None
+    hold = Hold(engine, clock) if engine.dialect.name == "postgresql" else None
     try:
-        hold = _hold(engine, clock) if engine.dialect.name == "postgresql" else None
+        if hold is not None:
+            hold.take()
         with migrating(engine, clock):
             _migrate(engine)
     except DatabaseError as cause:
@@ -126,25 +134,6 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
             hint="check that it exists, is a database, and may be written by this user",
         ) from cause
     return Store(engine, hold=hold)
-
-
-def _hold(engine: Engine, clock: Clock) -> Connection:
-    """The connection that holds the database for this process as long as it is open: an advisory lock of the session,
-    by PostgreSQL's pg_try_advisory_lock. Raises BootosError while another process has it."""
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    connection.detach()  # it is none of the pool, which would give it to others
-    lock = text("SELECT pg_try_advisory_lock(:key)")
-    # PostgreSQL takes a moment to see that a process was killed which had it.
-    if find_within(
-        lambda: connection.scalar(lock, {"key": HELD_KEY}), HELD_WAIT_S, pause_s=PAUSE_S, clock=clock
-    ):
-        return connection
-    connection.close()
-    engine.dispose()
-    raise BootosError(
-        "another process uses the database: two would hand out one order twice, and wake nobody of each other's",
-        hint="stop it first, or give each server a database of its own",
-    )
 
 
 def _configure_sqlite(engine: Engine) -> None:
