@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -87,9 +88,11 @@ def tell_disks(*names: str) -> str:
 def test_disks_are_told_by_their_devices_with_partitions_and_what_lies_on_them() -> None:
     said = tell_disks(*NINE)
     assert re.search(r"^  /dev/nvme0n1 +839 MB +ext4 \"whole\"$", said, re.MULTILINE)
-    assert re.search(r"^  /dev/sdc +734 MB +MBR table$\n^    /dev/sdc1 +100 MB$", said, re.MULTILINE)
-    assert re.search(r"^    /dev/nvme1n1p2 +252 MB +\"p1\"$", said, re.MULTILINE)
-    assert re.search(r"^  /dev/vde +1.05 MB +read-only$", said, re.MULTILINE)
+    assert re.search(
+        r"^  /dev/sdc +734 MB +MBR table$\n^    /dev/sdc1 +100 MB +contents not known$", said, re.MULTILINE
+    )
+    assert re.search(r"^    /dev/nvme1n1p2 +252 MB +\"p1\", contents not known$", said, re.MULTILINE)
+    assert re.search(r"^  /dev/vde +1.05 MB +read-only, contents not known$", said, re.MULTILINE)
 
 
 def test_where_tables_are_missing_partitions_are_told_as_lsblk_lists_them() -> None:
@@ -142,7 +145,7 @@ def test_sizes_of_partitions_count_the_sectors_of_their_disk() -> None:
     table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
     said = json.dumps({"partitiontable": {**table, "partitions": [part]}}).encode()
     told = format_understood(understand_tool("lsblk", [RawFile(name="sfdisk.json", data=said)]))
-    assert [line.split() for line in told if "/dev/sda" in line] == [
+    assert [line.split()[:3] for line in told if line.startswith("  ") and "/dev/sda" in line] == [
         ["/dev/sda", "26.8", "GB"],
         ["/dev/sda1", "5.24", "GB"],
     ]
@@ -280,14 +283,16 @@ def test_a_drive_that_is_being_rebuilt_does_not_count_as_one_that_works() -> Non
         assert "at most 2 of 3 drives" in said and "3 of 3 drives" not in said
 
 
-def tell_rows(*lists: list[dict[str, Any]], table: dict[str, Any] | None = None) -> str:
+def tell_rows(
+    *lists: list[dict[str, Any]], table: dict[str, Any] | None = None, others: Sequence[RawFile] = ()
+) -> str:
     files = [
         RawFile(name=f"{number}.json", data=json.dumps({"blockdevices": rows}).encode())
         for number, rows in enumerate(lists)
     ]
     if table is not None:
         files.append(RawFile(name="sfdisk.json", data=json.dumps({"partitiontable": table}).encode()))
-    return " ".join(" ".join(format_understood(understand_tool("lsblk", files))).split())
+    return " ".join(" ".join(format_understood(understand_tool("lsblk", [*files, *others]))).split())
 
 
 def test_partitions_are_in_their_disk_where_no_type_was_asked_for() -> None:
@@ -361,10 +366,58 @@ def test_a_disk_of_which_nobody_asked_what_lies_on_it_is_not_planned() -> None:
         assert not any(driver.planned.actions for driver in refused.drivers)
     blank = plan_rows("/dev/sda", [{**disk, **asked}])
     assert blank.problems == [] and [driver.planned.actions[0].destroys for driver in blank.drivers] == [()]
-    wiped = RawFile(name="wipefs.json", data=b'{"signatures": [{"device": "sdb", "type": "ext4"}]}')
-    assert plan_rows("/dev/sda", [disk], wiped).problems == []
+    wiped = build_wipefs(sdb="ext4")
     (problem,) = plan_rows("/dev/sda", [{**disk, "fstype": "ext4"}], wiped).problems
     assert "ext4" in problem.message  # lsblk knows what wipefs was not asked about
+    assert plan_rows("/dev/sda", [{**disk, **asked}], wiped).problems == []
+
+
+def build_wipefs(**kinds: str) -> RawFile:
+    """What wipefs says of devices; of one that is blank it says nothing."""
+    signatures = [{"device": device, "type": kind} for device, kind in kinds.items()]
+    return RawFile(name="wipefs.json", data=json.dumps({"signatures": signatures}).encode())
+
+
+def test_a_disk_that_wipefs_does_not_name_is_not_blank() -> None:
+    """Whether it was asked about that disk is not known."""
+    disk = {"name": "sda", "type": "disk", "size": 26843545600}
+    parted = {**disk, "children": [{"name": "sda1", "type": "part", "size": 5242880000}]}
+    asked = {"fstype": None}
+    for row in (disk, parted, {**parted, **asked}):  # PTTYPE was not asked
+        refused = plan_rows("/dev/sda", [row], build_wipefs(sdb="ext4"))
+        told = [problem.message for problem in refused.problems]
+        assert told == ["/dev/sda (drive 0) cannot be used: it cannot be read"], row
+    (problem,) = plan_rows("/dev/sda", [disk], build_wipefs(sda="ext4")).problems
+    assert "ext4" in problem.message
+    note = "What lies on /dev/sda is not told, and no plan takes it for blank"
+    assert note in tell_rows([disk], others=[build_wipefs(sdb="ext4")])
+    assert note not in tell_rows([disk], others=[build_wipefs(sda="ext4")])
+
+
+def test_a_partition_that_wipefs_does_not_name_is_not_blank() -> None:
+    part = {
+        "node": "/dev/sda1",
+        "start": 256,
+        "size": 1280000,
+        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+    }
+    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
+    disk = {"name": "sda", "type": "disk", "size": 26843545600, "log-sec": 4096}
+    rows = [{**disk, "children": [{"name": "sda1", "type": "part", "size": 5242880000}]}]
+    tables = RawFile(
+        name="sfdisk.json", data=json.dumps({"partitiontable": {**table, "partitions": [part]}}).encode()
+    )
+    own = build_wipefs(sda="gpt")
+    (problem,) = plan_rows("/dev/sda", rows, tables, own).problems
+    assert "what cannot be read on /dev/sda1" in problem.message
+    note = "What lies on /dev/sda1 is not told, and no plan takes it for blank"
+    assert note in tell_rows(rows, others=[tables, own])
+    (problem,) = plan_rows("/dev/sda", rows, tables, build_wipefs(sda="gpt", sda1="ext4")).problems
+    assert "cannot be read" not in problem.message and "ext4" in problem.message
+    (problem,) = plan_rows("/dev/sda", rows, tables, build_wipefs(sda1="ext4")).problems
+    assert problem.message == "/dev/sda (drive 0) cannot be used: it cannot be read"
+    (problem,) = plan_rows("/dev/sda", [], tables).problems  # nor does sfdisk tell what lies in a partition
+    assert problem.message == "/dev/sda (drive 0) cannot be used: it cannot be read"
 
 
 def test_a_mapping_that_is_called_as_a_disk_takes_none_of_its_partitions() -> None:
