@@ -136,8 +136,7 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
     lower = {normalize_path(path): path for path in whole}
     made, linked = set[str](), set[str]()
 
-    def find(path: str) -> dict[str, Any]:
-        key = normalize_path(path)
+    def find(path: str, key: str) -> dict[str, Any]:
         place = lower.setdefault(key, path)
         if place not in whole:
             whole[place] = {_ODATA: place}
@@ -146,19 +145,21 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
 
     if not any(path.startswith(f"{ROOT}/systems/") for path in lower):
         notes.append("No system is among the resources.")
-        find(f"{ROOT}/Systems/1")
+        find(f"{ROOT}/Systems/1", f"{ROOT}/systems/1")
     for path in sorted(whole, key=len):
         parts = path.split("/", MOST_PARTS)
         if len(parts) > MOST_PARTS:
             continue
+        here, key = path, normalize_path(path)
         for count in range(len(parts) - 1, 2, -1):
-            above, here = "/".join(parts[:count]), "/".join(parts[: count + 1])
-            if normalize_path(here) in linked:
+            if key in linked:
                 break
-            linked.add(normalize_path(here))
-            body = find(above)
-            _link(body, above, here, parts[count], is_made=normalize_path(above) in made)
-    find(ROOT)
+            linked.add(key)
+            above = "/".join(parts[:count])
+            key = normalize_path(above)
+            _link(find(above, key), above, here, parts[count], is_made=key in made)
+            here = above
+    find(ROOT, ROOT)
     return whole
 
 
