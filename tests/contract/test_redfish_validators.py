@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Box(Chassis):
 
     def power_on(self) -> None:
         self._on = True
-        use_up_override(self._bmc.silicon, self._bmc.tree)
+        use_up_override(self._bmc.silicon, self._bmc.tree, time.monotonic())
 
     def power_off(self) -> None:
         self._on = False
