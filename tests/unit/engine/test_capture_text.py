@@ -351,11 +351,13 @@ def test_a_disk_of_which_nobody_asked_what_lies_on_it_is_not_planned() -> None:
         [{**disk, "children": [part]}],
         [disk, second, other],  # a list names one of the disks that it lies on
         [{**disk, **asked, "children": [{**part, **asked}]}],  # PTTYPE was not asked
+        [{**disk, **asked}],  # nor here, and `lsblk -d` leaves partitions out
     ):
         refused = plan_rows("/dev/sda", rows)
         told = [problem.message for problem in refused.problems]
         assert told == ["/dev/sda (drive 0) cannot be used: it cannot be read"], rows
         assert not any(driver.planned.actions for driver in refused.drivers)
+    asked = {**asked, "pttype": None}
     blank = plan_rows("/dev/sda", [{**disk, **asked}])
     assert blank.problems == [] and [driver.planned.actions[0].destroys for driver in blank.drivers] == [()]
     wiped = build_wipefs(sdb="ext4")

@@ -149,7 +149,8 @@ def _list_untold(items: list[dict[str, Any]], said: Set[Any]) -> Iterator[str]:
     about one that is blank, so that of others nobody can tell whether it was asked about them."""
     for item in items:
         parts = [child for child in item["children"] if child["type"] == "part"]
-        is_asked = "fstype" in item and (not parts or "pttype" in item)
+        is_whole = item["type"] != "part" and not item.get("fstype")  # the list may be without its partitions
+        is_asked = "fstype" in item and ("pttype" in item or not (parts or is_whole))
         if not is_asked and cut(item["path"]) not in said:
             yield item["path"]
         yield from _list_untold(parts, said)
