@@ -41,7 +41,7 @@ class Home(msgspec.Struct, kw_only=True):
 class ImsmMachine(StorageMachine):
     """`platform` is what `mdadm --detail-platform` prints; empty: there is none, and mdadm refuses. `forced` puts
     mdadm's own word against that into the agent's environment. `unseen` are UUIDs of volumes that `--examine` does not
-    print."""
+    print, `refused` those of containers and volumes that do not start, with what mdadm says then."""
 
     def __init__(
         self, root: Path, disks: Mapping[str, int], *, platform: str = "", forced: bool = True
@@ -50,6 +50,7 @@ class ImsmMachine(StorageMachine):
         self.platform = platform
         self.forced = forced
         self.unseen: set[str] = set()
+        self.refused: dict[str, str] = {}
         super().__init__(root, disks)
         (root / "proc/self").mkdir(parents=True, exist_ok=True)
         words = ["PATH=/usr/sbin", *(["IMSM_NO_PLATFORM=1"] if forced else []), ""]
@@ -243,6 +244,7 @@ class ImsmMachine(StorageMachine):
             volume = next(volume for volume in home.volumes if volume.uuid == uuid)
             if sum(drive is None for drive in volume.drives) > (volume.level != 0):
                 raise self.refusal("has been assembled with 1 device but cannot be started")
+            self._check_starts(uuid)
             volume.node, volume.read_only = self._free_name(), "--readonly" in words
             self._rebuild(home)
             return ""
@@ -251,8 +253,13 @@ class ImsmMachine(StorageMachine):
         if home is None:
             return super()._mdadm_assemble(words)
         self._check_platform()
+        self._check_starts(home.uuid)
         home.node = self._free_name()
         return ""
+
+    def _check_starts(self, uuid: str) -> None:
+        if uuid in self.refused:
+            raise self.refusal(self.refused[uuid])
 
     def _rebuild(self, home: Home) -> None:
         """mdmon gives a spare to a volume that lacks a drive, if that may be written."""

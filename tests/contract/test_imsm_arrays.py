@@ -234,6 +234,34 @@ def test_arrays_are_not_lost_where_the_firmware_is_gone(tmp_path: Path) -> None:
     assert any("it cannot be started" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "drives are missing, or were not up to date when the power failed"),
+        ("mdadm: failed to add /dev/sda\nmdadm: no array\n", "failed to add /dev/sda; no array"),
+    ],
+)
+@pytest.mark.parametrize("is_container", [True, False])
+def test_it_is_told_why_a_container_or_its_array_does_not_start_also_where_mdadm_is_silent(
+    fake: ImsmMachine, said: str, told: str, *, is_container: bool
+) -> None:
+    carry(fake, build(OS))
+    fake.restart()
+    (home,) = fake.homes
+    fake.refused[home.uuid if is_container else home.volumes[0].uuid] = said
+    state = MdadmDriver().read(fake.machine, fake.build_inventory())
+    title = "Intel RAID (IMSM) on /dev/sda, /dev/sdb" if is_container else "Intel RAID array 'os'"
+    assert [note for note in state.notes if "cannot be started" in note] == [
+        f"{title} cannot be started: {told}"
+    ]
+    (array,) = state.arrays
+    assert (array.name, array.node, [member.node for member in array.members]) == (
+        "os", "", ["/dev/sda", "/dev/sdb"]
+    )  # fmt: skip
+    (container,) = state.containers
+    assert (set(container.members), bool(container.node)) == ({"/dev/sda", "/dev/sdb"}, not is_container)
+
+
 def test_an_array_of_mds_own_is_as_before_and_says_so_when_intels_is_asked_for(fake: ImsmMachine) -> None:
     plain = {"name": "os", "level": 1, "drives": "0,1"}
     assert carry(fake, build(plain)) == ["raid.mdadm:create:os"]

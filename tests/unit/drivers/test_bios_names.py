@@ -12,7 +12,7 @@ from bootos.drivers.bios.namefile import GENERIC, find_candidates, find_vendor, 
 from bootos.drivers.bios.names import export_bios, find_meanings, resolve_bios
 from bootos.drivers.bios.namespage import build_page
 from bootos.drivers.bios.section import plan_bios
-from bootos.drivers.bios.setting import Setting
+from bootos.drivers.bios.setting import Setting, squash
 from bootos.template.bios import NEUTRAL_NAMES, Bios
 from bootos.template.check import read_template
 
@@ -262,10 +262,27 @@ def test_the_page_of_bios_settings_is_what_the_data_says() -> None:
 
 
 @pytest.mark.parametrize("current", [True, False])
-def test_a_switch_whose_name_says_off_is_neither_read_nor_turned(current: bool) -> None:
-    settings = [
-        Setting(name="ProcessorHyperThreadingDisable", type="boolean", current=current, default=not current)
-    ]
-    wanted, problems = resolve_bios(Bios(hyperthreading="enabled"), settings, "huawei")
+@pytest.mark.parametrize(("vendor", "title"), [("huawei", ""), (GENERIC, "Hyper-Threading"), (GENERIC, "")])
+def test_a_switch_whose_name_says_off_is_neither_read_nor_turned(
+    current: bool, vendor: str, title: str
+) -> None:
+    name = "ProcessorHyperThreadingDisable"
+    settings = [Setting(name=name, title=title, type="boolean", current=current, default=not current)]
+    wanted, problems = resolve_bios(Bios(hyperthreading="enabled"), settings, vendor)
     assert wanted == [] and "whether true means enabled is not known" in problems[0].message
-    assert export_bios(settings, "huawei") == {"vendor": {"ProcessorHyperThreadingDisable": current}}
+    assert export_bios(settings, vendor) == {"vendor": {name: current}}
+
+
+def test_a_switch_of_that_title_whose_name_says_on_is_read_and_turned() -> None:
+    switch = Setting(name="HtOn", title="Hyper-Threading", type="boolean", current=True)
+    wanted, problems = resolve_bios(Bios(hyperthreading="disabled"), [switch], GENERIC)
+    assert problems == [] and [(want.name, want.value) for want in wanted] == [("HtOn", False)]
+    assert export_bios([switch], GENERIC) == {"hyperthreading": "enabled"}
+
+
+def test_an_attribute_whose_name_says_off_is_marked_in_the_files() -> None:
+    for vendor in (GENERIC, *find_vendors()):
+        for candidates in read_names(vendor).names.values():
+            for candidate in candidates:
+                if squash(candidate.attribute).endswith("disable"):
+                    assert candidate.attribute in candidate.words_only, (vendor, candidate.attribute)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,27 @@ from bootos.engine.capture.understand import Understood, understand_tool
 from bootos.engine.offline import build_offline_run
 from bootos.engine.plan import JobPlan, plan_job
 from bootos.wire.saved import SavedState
+
+# A disk of 4096-byte sectors with one partition, and its table as sfdisk prints it.
+DISK: dict[str, Any] = {"name": "sda", "type": "disk", "size": 26843545600}
+PARTED: dict[str, Any] = {**DISK, "children": [{"name": "sda1", "type": "part", "size": 5242880000}]}
+PART = {"node": "/dev/sda1", "start": 256, "size": 1280000, "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4"}
+TABLE = RawFile(
+    name="sfdisk.json",
+    data=json.dumps(
+        {
+            "partitiontable": {
+                "label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096,
+                "partitions": [PART],
+            }
+        }
+    ).encode(),
+)  # fmt: skip
+
+
+def build_lsblk(rows: list[dict[str, Any]]) -> RawFile:
+    """What `lsblk -J` prints of these rows."""
+    return RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
 
 
 def tell_text(name: str, tool: str) -> str:
@@ -87,9 +109,11 @@ def tell_disks(*names: str) -> str:
 def test_disks_are_told_by_their_devices_with_partitions_and_what_lies_on_them() -> None:
     said = tell_disks(*NINE)
     assert re.search(r"^  /dev/nvme0n1 +839 MB +ext4 \"whole\"$", said, re.MULTILINE)
-    assert re.search(r"^  /dev/sdc +734 MB +MBR table$\n^    /dev/sdc1 +100 MB$", said, re.MULTILINE)
-    assert re.search(r"^    /dev/nvme1n1p2 +252 MB +\"p1\"$", said, re.MULTILINE)
-    assert re.search(r"^  /dev/vde +1.05 MB +read-only$", said, re.MULTILINE)
+    assert re.search(
+        r"^  /dev/sdc +734 MB +MBR table$\n^    /dev/sdc1 +100 MB +contents not known$", said, re.MULTILINE
+    )
+    assert re.search(r"^    /dev/nvme1n1p2 +252 MB +\"p1\", contents not known$", said, re.MULTILINE)
+    assert re.search(r"^  /dev/vde +1.05 MB +read-only, contents not known$", said, re.MULTILINE)
 
 
 def test_where_tables_are_missing_partitions_are_told_as_lsblk_lists_them() -> None:
@@ -110,11 +134,7 @@ def flatten(items: list[dict[str, Any]], parent: str | None) -> list[dict[str, A
 
 def test_a_flat_list_of_devices_says_what_their_tree_says() -> None:
     tree = json.loads((GOLDEN / "drivers/disk.partition/nine-disks/lsblk.json").read_text())["blockdevices"]
-    files = [
-        RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
-        for rows in (tree, flatten(tree, None))
-    ]
-    in_tree, flat = (understand_tool("lsblk", [file]) for file in files)
+    in_tree, flat = (understand_tool("lsblk", [build_lsblk(rows)]) for rows in (tree, flatten(tree, None)))
     assert format_understood(flat) == format_understood(in_tree)
     assert flat.states == in_tree.states
 
@@ -133,16 +153,8 @@ def test_a_disk_of_a_flat_list_without_parents_holds_its_partitions() -> None:
 
 
 def test_sizes_of_partitions_count_the_sectors_of_their_disk() -> None:
-    part = {
-        "node": "/dev/sda1",
-        "start": 256,
-        "size": 1280000,
-        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
-    }
-    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
-    said = json.dumps({"partitiontable": {**table, "partitions": [part]}}).encode()
-    told = format_understood(understand_tool("lsblk", [RawFile(name="sfdisk.json", data=said)]))
-    assert [line.split() for line in told if "/dev/sda" in line] == [
+    told = format_understood(understand_tool("lsblk", [TABLE]))
+    assert [line.split()[:3] for line in told if line.startswith("  ") and "/dev/sda" in line] == [
         ["/dev/sda", "26.8", "GB"],
         ["/dev/sda1", "5.24", "GB"],
     ]
@@ -158,8 +170,7 @@ def test_a_volume_is_told_with_what_lies_on_it() -> None:
     volume = {"name": "vg-root", "path": "/dev/mapper/vg-root", "type": "lvm", "size": 10**9, "fstype": "xfs"}
     part = {"name": "sda1", "type": "part", "size": 2 * 10**9, "fstype": "LVM2_member", "children": [volume]}
     disk = {"name": "sda", "type": "disk", "size": 4 * 10**9, "pttype": "gpt", "children": [part]}
-    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": [disk]}).encode())
-    said = " ".join(" ".join(format_understood(understand_tool("lsblk", [file]))).split())
+    said = tell_rows([disk])
     assert "/dev/sda: gpt, /dev/sda1 (2 GB, LVM2_member), /dev/mapper/vg-root (1 GB, xfs)." in said
 
 
@@ -280,14 +291,14 @@ def test_a_drive_that_is_being_rebuilt_does_not_count_as_one_that_works() -> Non
         assert "at most 2 of 3 drives" in said and "3 of 3 drives" not in said
 
 
-def tell_rows(*lists: list[dict[str, Any]], table: dict[str, Any] | None = None) -> str:
-    files = [
-        RawFile(name=f"{number}.json", data=json.dumps({"blockdevices": rows}).encode())
-        for number, rows in enumerate(lists)
-    ]
-    if table is not None:
-        files.append(RawFile(name="sfdisk.json", data=json.dumps({"partitiontable": table}).encode()))
-    return " ".join(" ".join(format_understood(understand_tool("lsblk", files))).split())
+def tell_lines(*lists: list[dict[str, Any]], others: Sequence[RawFile] = ()) -> list[str]:
+    """What is told of these lists of lsblk, each a file of its own, and of `others` beside them."""
+    return format_understood(understand_tool("lsblk", [*map(build_lsblk, lists), *others]))
+
+
+def tell_rows(*lists: list[dict[str, Any]], others: Sequence[RawFile] = ()) -> str:
+    """The same in one line."""
+    return " ".join(" ".join(tell_lines(*lists, others=others)).split())
 
 
 def test_partitions_are_in_their_disk_where_no_type_was_asked_for() -> None:
@@ -314,27 +325,13 @@ def test_a_flat_list_beside_a_tree_and_one_given_twice_are_read() -> None:
 
 
 def test_sectors_of_a_disk_are_those_of_its_partition_table_where_lsblk_was_not_asked() -> None:
-    part = {
-        "node": "/dev/sda1",
-        "start": 256,
-        "size": 1280000,
-        "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
-    }
-    table = {"label": "gpt", "device": "/dev/sda", "unit": "sectors", "lastlba": 6553594, "sectorsize": 4096}
-    said = tell_rows(
-        [
-            {"name": "sda", "type": "disk", "pttype": "gpt", "size": 26843545600,
-             "children": [{"name": "sda1", "type": "part", "size": 5242880000}]}
-        ],
-        table={**table, "partitions": [part]},
-    )  # fmt: skip
+    said = tell_rows([{**PARTED, "pttype": "gpt"}], others=[TABLE])
     assert "/dev/sda1 5.24 GB" in said
 
 
 def plan_rows(path: str, rows: list[dict[str, Any]], *others: RawFile) -> JobPlan:
     """The plan of a partition table on a disk, without a word that it may be wiped."""
-    files = [RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode()), *others]
-    found = understand_tool("lsblk", files)
+    found = understand_tool("lsblk", [build_lsblk(rows), *others])
     saved = SavedState(
         saved_at="", inventory=found.inventory, states=found.states, unread=found.unread, notes=found.notes
     )
@@ -354,17 +351,52 @@ def test_a_disk_of_which_nobody_asked_what_lies_on_it_is_not_planned() -> None:
         [{**disk, "children": [part]}],
         [disk, second, other],  # a list names one of the disks that it lies on
         [{**disk, **asked, "children": [{**part, **asked}]}],  # PTTYPE was not asked
+        [{**disk, **asked}],  # nor here, and `lsblk -d` leaves partitions out
     ):
         refused = plan_rows("/dev/sda", rows)
         told = [problem.message for problem in refused.problems]
         assert told == ["/dev/sda (drive 0) cannot be used: it cannot be read"], rows
         assert not any(driver.planned.actions for driver in refused.drivers)
+    asked = {**asked, "pttype": None}
     blank = plan_rows("/dev/sda", [{**disk, **asked}])
     assert blank.problems == [] and [driver.planned.actions[0].destroys for driver in blank.drivers] == [()]
-    wiped = RawFile(name="wipefs.json", data=b'{"signatures": [{"device": "sdb", "type": "ext4"}]}')
-    assert plan_rows("/dev/sda", [disk], wiped).problems == []
+    wiped = build_wipefs(sdb="ext4")
     (problem,) = plan_rows("/dev/sda", [{**disk, "fstype": "ext4"}], wiped).problems
     assert "ext4" in problem.message  # lsblk knows what wipefs was not asked about
+    assert plan_rows("/dev/sda", [{**disk, **asked}], wiped).problems == []
+
+
+def build_wipefs(**kinds: str) -> RawFile:
+    """What wipefs says of devices; of one that is blank it says nothing."""
+    signatures = [{"device": device, "type": kind} for device, kind in kinds.items()]
+    return RawFile(name="wipefs.json", data=json.dumps({"signatures": signatures}).encode())
+
+
+def test_a_disk_that_wipefs_does_not_name_is_not_blank() -> None:
+    """Whether it was asked about that disk is not known."""
+    for row in (DISK, PARTED, {**PARTED, "fstype": None}):  # PTTYPE was not asked
+        refused = plan_rows("/dev/sda", [row], build_wipefs(sdb="ext4"))
+        told = [problem.message for problem in refused.problems]
+        assert told == ["/dev/sda (drive 0) cannot be used: it cannot be read"], row
+    (problem,) = plan_rows("/dev/sda", [DISK], build_wipefs(sda="ext4")).problems
+    assert "ext4" in problem.message
+    note = "What lies on /dev/sda is not told, and no plan takes it for blank"
+    assert note in tell_rows([DISK], others=[build_wipefs(sdb="ext4")])
+    assert note not in tell_rows([DISK], others=[build_wipefs(sda="ext4")])
+
+
+def test_a_partition_that_wipefs_does_not_name_is_not_blank() -> None:
+    rows, own = [PARTED], build_wipefs(sda="gpt")
+    (problem,) = plan_rows("/dev/sda", rows, TABLE, own).problems
+    assert "what cannot be read on /dev/sda1" in problem.message
+    note = "What lies on /dev/sda1 is not told, and no plan takes it for blank"
+    assert note in tell_rows(rows, others=[TABLE, own])
+    (problem,) = plan_rows("/dev/sda", rows, TABLE, build_wipefs(sda="gpt", sda1="ext4")).problems
+    assert "cannot be read" not in problem.message and "ext4" in problem.message
+    (problem,) = plan_rows("/dev/sda", rows, TABLE, build_wipefs(sda1="ext4")).problems
+    assert problem.message == "/dev/sda (drive 0) cannot be used: it cannot be read"
+    (problem,) = plan_rows("/dev/sda", [], TABLE).problems  # nor does sfdisk tell what lies in a partition
+    assert problem.message == "/dev/sda (drive 0) cannot be used: it cannot be read"
 
 
 def test_a_mapping_that_is_called_as_a_disk_takes_none_of_its_partitions() -> None:
@@ -381,14 +413,9 @@ def test_a_mapping_that_is_called_as_a_disk_takes_none_of_its_partitions() -> No
     assert "mounted on /" in told["/dev/sdb"] and "mounted on" not in told["/dev/sda"]
 
 
-def tell_lines(rows: list[dict[str, Any]]) -> list[str]:
-    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows}).encode())
-    return format_understood(understand_tool("lsblk", [file]))
-
-
 def test_sizes_that_no_disk_has_are_none() -> None:
     for size in (10**4000, "9" * 310 + "G", "9" * 19 + "G", "1e5G", -1):
-        said = " ".join(tell_lines([{"name": "sda", "type": "disk", "size": size}]))
+        said = tell_rows([{"name": "sda", "type": "disk", "size": size}])
         assert "size unknown" in said and "says no size of /dev/sda" in said, str(size)[:20]
 
 
@@ -399,8 +426,7 @@ def test_a_list_deeper_than_any_machine_is_told_and_ends() -> None:
         {"name": name, "type": "crypt", "size": 1_000_000, "pkname": above, "fstype": None}
         for above, name in pairwise(names)
     ]
-    file = RawFile(name="lsblk.json", data=json.dumps({"blockdevices": rows[::-1]}).encode())
-    found = understand_tool("lsblk", [file])
+    found = understand_tool("lsblk", [build_lsblk(rows[::-1])])
     (note,) = (note for note in found.notes if note.startswith("On which disks"))
     assert "d899 (crypt)" in note and "and 857 more lie is not told" in note
     assert list(found.states["disk.partition"]["blocks"]) == ["/dev/sda"]

@@ -16,12 +16,14 @@ GENERIC = "generic"  # tried for every machine, after the vendor's own
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An attribute that a neutral name may be, or the title under which the BIOS shows it, for those whose attributes
     are codes. `values`: neutral value to the words it may be written in. `also`: attributes that are set with it where
-    the machine has them."""
+    the machine has them. `words_only`: attributes that say off by their name and on by their words. Where the
+    machine has such a one as true or false nobody can tell which is on, and it is neither read nor written."""
 
     attribute: str = ""
     title: str = ""
     values: dict[str, list[str]]
     also: tuple["Candidate", ...] = ()
+    words_only: tuple[str, ...] = ()
 
 
 class Dependence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

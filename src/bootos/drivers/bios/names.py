@@ -190,7 +190,7 @@ def _choose_word(candidate: Candidate, setting: Setting, value: str) -> Value | 
     future = get_future(setting)
     if future is not None and setting.type == "enum" and squash(show(future)) in map(squash, words):
         return future
-    if _is_backward(setting):
+    if _is_unclear(candidate, setting):
         message = f"{setting.name} is true or false here, and whether true means {value} is not known"
         return Problem(
             path="", message=message, hint=f"give it by its own name: bios.vendor: {{{setting.name}: true}}"
@@ -222,14 +222,14 @@ def _find_sibling(candidate: Candidate, setting: Setting, value: str) -> str | N
     return None
 
 
-def _is_backward(setting: Setting) -> bool:
-    """Whether true may mean off: `ProcessorHyperThreadingDisable` as a switch. Where it is a word, the word says it."""
-    return setting.type == "boolean" and squash(setting.name).endswith("disable")
+def _is_unclear(candidate: Candidate, setting: Setting) -> bool:
+    """Whether nobody can tell what true means: `ProcessorHyperThreadingDisable` as a switch. A word says it."""
+    return setting.type == "boolean" and squash(setting.name) in map(squash, candidate.words_only)
 
 
 def _read_neutral(candidate: Candidate, setting: Setting) -> str | None:
     future = get_future(setting)
-    if _is_backward(setting):
+    if _is_unclear(candidate, setting):
         return None
     for value, words in candidate.values.items():
         if squash(show(future)) in [squash(word) for word in words]:

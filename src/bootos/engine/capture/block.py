@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from bootos.drivers.storage.lsblk import parse_lsblk
 from bootos.engine.capture.blockrows import clean, cut, fill_in, find_number, list_below, nest
+from bootos.engine.capture.excerpt import tell_first
 from bootos.engine.capture.scene import Scene, Untold, build_driver
 from bootos.engine.capture.source import RawFile, read_values
 from bootos.hardware.describe import format_size
@@ -14,7 +15,6 @@ from bootos.process import Command
 from bootos.wire.inventory import Inventory
 
 _NAME = re.compile(r"^[a-z][\w!-]{0,63}$")
-_TOLD = 12  # disks in a note
 _WHOLE = re.compile(r"^([shv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$")
 
 
@@ -42,26 +42,13 @@ def build_lsblk(files: list[RawFile]) -> Scene:
             ["`lsblk` is not among the files: sizes are those of the partition tables."] if listed else []
         )
     fill_in(listed, tables)
-    untold: dict[str, None] = {}
-    if is_told:
-        if not signatures:
-            notes.append(
-                "`wipefs --json` is not among the files: what lies on the disks is known by lsblk alone."
-            )
-            untold = dict.fromkeys(_list_untold(listed))
-        said = {item.get("device") for item in signatures}
-        signatures += [item for item in _find_signatures(listed) if item["device"] not in said]
-    hidden = [
-        item["path"]
-        for item in listed
-        if item["type"] == "disk" and any(entry["path"] in untold for entry in [item, *list_below(item)])
-    ]
-    if hidden:
-        more = f" and {len(hidden) - _TOLD} more" if len(hidden) > _TOLD else ""
-        named = ", ".join(hidden[:_TOLD]) + more
+    if is_told and not signatures:
         notes.append(
-            f"What lies on {named} is not told, and a plan of it is refused: `lsblk -J -b -O` or `wipefs --json` does."
+            "`wipefs --json` is not among the files: what lies on the disks is known by lsblk alone."
         )
+    said = {item.get("device") for item in signatures}
+    untold = _find_untold(listed, said, notes)
+    signatures += [item for item in _find_signatures(listed) if item["device"] not in said]
     sizes = {
         item["path"]: int(item["size"]) for item in parse_lsblk(json.dumps({"blockdevices": listed})).values()
     }
@@ -144,14 +131,36 @@ def _find_signatures(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _list_untold(items: list[dict[str, Any]]) -> Iterator[str]:
-    """The disks and partitions of which lsblk was not asked what lies on them (FSTYPE), or by which table they are
-    parted (PTTYPE)."""
+def _find_untold(items: list[dict[str, Any]], said: Set[Any], notes: list[str]) -> set[str]:
+    """The devices of which it is not known what lies on them; one of `notes` names the disks and partitions."""
+    untold = set(_list_untold(items, said))
+    hidden = [place for item in items if item["type"] == "disk" for place in _list_hidden(item, untold)]
+    if hidden:
+        notes.append(
+            f"What lies on {tell_first(hidden)} is not told, and no plan takes it for blank: "
+            "`lsblk -J -b -O` tells it, `wipefs --json` only of what is not blank."
+        )
+    return untold
+
+
+def _list_untold(items: list[dict[str, Any]], said: Set[Any]) -> Iterator[str]:
+    """The disks and partitions of which it is not known what lies on them: lsblk was not asked that (FSTYPE), or not by
+    which table they are parted (PTTYPE), and they are none of `said`, the devices that wipefs names. It prints nothing
+    about one that is blank, so that of others nobody can tell whether it was asked about them."""
     for item in items:
         parts = [child for child in item["children"] if child["type"] == "part"]
-        if "fstype" not in item or (parts and "pttype" not in item):
+        is_whole = item["type"] != "part" and not item.get("fstype")  # the list may be without its partitions
+        is_asked = "fstype" in item and ("pttype" in item or not (parts or is_whole))
+        if not is_asked and cut(item["path"]) not in said:
             yield item["path"]
-        yield from _list_untold(parts)
+        yield from _list_untold(parts, said)
+
+
+def _list_hidden(disk: dict[str, Any], untold: Set[str]) -> list[str]:
+    """The disk, where it is one of `untold`; else those of its partitions that are."""
+    if disk["path"] in untold:
+        return [disk["path"]]
+    return [item["path"] for item in list_below(disk) if item["path"] in untold]
 
 
 def _tell_contents(listed: list[dict[str, Any]], signatures: list[dict[str, Any]]) -> Iterator[str]:

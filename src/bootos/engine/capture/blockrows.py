@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from bootos.engine.capture.excerpt import tell_first
 from bootos.template.size import parse_bytes
 
 _PART = re.compile(r"(.*\d)p\d+|(.*\D)\d+")
 _ALONE = ("disk", "rom", "loop")  # what lies on no other device
 _MADE = re.compile(r"(?:dm-|md)\d")  # what never is a disk
-_LOOSE_TOLD = 12
 _DEEPEST = 32  # devices one on the other
 _MOST_BYTES = 2**63
 
@@ -75,9 +75,9 @@ def nest(rows: list[dict[str, Any]], notes: list[str]) -> list[dict[str, Any]]:
         if kind not in _ALONE:
             loose.append(f"{row['name']} ({kind})")
     if loose:
-        more = f" and {len(loose) - _LOOSE_TOLD} more" if len(loose) > _LOOSE_TOLD else ""
-        listed = ", ".join(loose[:_LOOSE_TOLD]) + more
-        notes.append(f"On which disks {listed} lie is not told: `lsblk -J -b -O` without `-l` does.")
+        notes.append(
+            f"On which disks {tell_first(loose)} lie is not told: `lsblk -J -b -O` without `-l` does."
+        )
     return nested
 
 

@@ -2,10 +2,10 @@
 resources, or a single one. What leads to them and is not among them is put in its place: collections, links.
 """
 
-from itertools import islice
 from typing import Any
 
 from bootos.drivers.redfish.kept import normalize_path
+from bootos.engine.capture.excerpt import tell_first
 from bootos.engine.capture.scene import Scene, build_driver
 from bootos.engine.capture.source import RawFile, is_json, read_values
 from bootos.wire.inventory import Inventory
@@ -15,7 +15,6 @@ ACCESS = {"address": "https://kept.invalid", "user": "nobody", "password": "nobo
 _ODATA = "@odata.id"
 MOST_PARTS = 32  # of a path
 _NAMED = 3  # of files that are none
-_TOLD = 12  # of what is missing
 # Where a resource lies that does not say it, by the beginning of its @odata.type.
 _USUAL = {
     "#Bios.": f"{ROOT}/Systems/1/Bios",
@@ -64,9 +63,9 @@ def build_scene(files: list[RawFile]) -> Scene:
             strangers.append(file.name)
         resources |= found
     if others:
-        notes.append(f"No JSON, and not read: {_name_first(others)}.")
+        notes.append(f"No JSON, and not read: {tell_first(others, _NAMED)}.")
     if strangers:
-        notes.append(f"No resource of Redfish: {_name_first(strangers)}.")
+        notes.append(f"No resource of Redfish: {tell_first(strangers, _NAMED)}.")
     whole = complete(resources, notes) if resources else {}
     kept = _Kept({normalize_path(path): body for path, body in whole.items()})
     return Scene(
@@ -87,11 +86,6 @@ def build_scene(files: list[RawFile]) -> Scene:
     )
 
 
-def _name_first(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
-
-
 class _Kept(dict[str, Any]):
     """Resources by path, and which ones were asked for that are not there."""
 
@@ -107,10 +101,7 @@ class _Kept(dict[str, Any]):
 
 def _tell_missing(kept: _Kept) -> list[str]:
     """The first of those that are linked and not among the files."""
-    if not kept.missing:
-        return []
-    more = f" and {len(kept.missing) - _TOLD} more" if len(kept.missing) > _TOLD else ""
-    return [f"Not among the resources: {', '.join(islice(kept.missing, _TOLD))}{more}."]
+    return [f"Not among the resources: {tell_first(kept.missing)}."] if kept.missing else []
 
 
 def _find_resources(value: Any, name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -145,8 +136,7 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
     lower = {normalize_path(path): path for path in whole}
     made, linked = set[str](), set[str]()
 
-    def find(path: str) -> dict[str, Any]:
-        key = normalize_path(path)
+    def find(path: str, key: str) -> dict[str, Any]:
         place = lower.setdefault(key, path)
         if place not in whole:
             whole[place] = {_ODATA: place}
@@ -155,19 +145,21 @@ def complete(resources: dict[str, dict[str, Any]], notes: list[str]) -> dict[str
 
     if not any(path.startswith(f"{ROOT}/systems/") for path in lower):
         notes.append("No system is among the resources.")
-        find(f"{ROOT}/Systems/1")
+        find(f"{ROOT}/Systems/1", f"{ROOT}/systems/1")
     for path in sorted(whole, key=len):
         parts = path.split("/", MOST_PARTS)
         if len(parts) > MOST_PARTS:
             continue
+        here, key = path, normalize_path(path)
         for count in range(len(parts) - 1, 2, -1):
-            above, here = "/".join(parts[:count]), "/".join(parts[: count + 1])
-            if normalize_path(here) in linked:
+            if key in linked:
                 break
-            linked.add(normalize_path(here))
-            body = find(above)
-            _link(body, above, here, parts[count], is_made=normalize_path(above) in made)
-    find(ROOT)
+            linked.add(key)
+            above = "/".join(parts[:count])
+            key = normalize_path(above)
+            _link(find(above, key), above, here, parts[count], is_made=key in made)
+            here = above
+    find(ROOT, ROOT)
     return whole
 
 
