@@ -7,13 +7,13 @@ import importlib
 import logging
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
 from bootos import __version__
 from bootos.agent.host.cmdline import read_cmdline
 from bootos.agent.host.host import CA_FILE, Host, collect, pauses
+from bootos.agent.network.place import may_be_at
 from bootos.agent.network.uplink import Network
 from bootos.agent.search import try_server, wait_for_server
 from bootos.waiting import find_within, grow_pauses
@@ -43,7 +43,8 @@ def run(host: Host) -> None:
     wait_for_server_address(host)
     import_meanwhile(LATER)
     address = bring_up_network(host)
-    server_first = any(is_at(url, host.server_addr) for url in (host.cmdline.pre, *host.cmdline.repositories))
+    early = (host.cmdline.pre or "", *host.cmdline.repositories)
+    server_first = any(may_be_at(url, host.server_addr) for url in early)  # which it has once it answers
     client = wait_for_server(host) if server_first else None
     set_up_repositories(host)
     hooks = run_pre_hook(host)
@@ -143,14 +144,9 @@ def set_up_repositories(host: Host) -> None:
             host.cmdline.repositories,
             host.machine.root,
             http=host.http,
-            lead=host.lead,
+            find_end=host.find_end,
             ca_file=str(host.directory / CA_FILE),
         )
-
-
-def is_at(hook: str | None, server_addr: str) -> bool:
-    """Whether the server itself has the hook: then there is none to fetch before the server answers."""
-    return hook is not None and urlsplit(hook)[:2] == urlsplit(server_addr)[:2]
 
 
 def run_pre_hook(host: Host) -> list[v2.HookResult]:

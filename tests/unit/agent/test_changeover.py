@@ -1,5 +1,6 @@
 """From SERVER_ADDR to the server that is registered with, against servers with real TLS on the loopback."""
 
+import configparser
 import datetime
 import hashlib
 import json
@@ -350,6 +351,58 @@ def test_hooks_packages_and_repositories_of_the_server_follow(
     assert f"sslcacert={host.directory}/server-ca.pem\n" in own
     assert ("baseurl=http://10.9.9.9/repo\n" in other, "sslcacert" in other) == (True, False)
     assert ssl.PEM_cert_to_DER_cert((host.directory / "server-ca.pem").read_text()) == authority.der
+    assert peer.queries == ["/"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_repository_at_the_servers_tls_end_is_verified_by_its_ca(
+    scheme: str, peer: Peer, make: Make, authority: Authority, tmp_path: Path
+) -> None:
+    """Whichever of the server's addresses the kernel command line has."""
+    secure = make(authority)
+    offer(peer, secure, authority)
+    addr = peer.url if scheme == "http" else secure.url
+    line = f"SERVER_ADDR={addr} SERVER_CA=sha256:{authority.fingerprint} REPO={secure.url}/repo"
+    host = boot(tmp_path / "machine", line)
+    enter(host)
+    set_up_repositories(host)
+    text = (host.machine.root / "etc/yum.repos.d/cmdline-1.repo").read_text()
+    assert f"baseurl={secure.url}/repo\n" in text
+    assert f"sslcacert={host.directory}/server-ca.pem\n" in text
+
+
+def test_what_a_repo_file_names_at_the_server_follows(
+    host: Host, peer: Peer, make: Make, authority: Authority
+) -> None:
+    secure = make(authority)
+    offer(peer, secure, authority)
+    text = f"""
+[own]
+baseurl = {peer.url}/a/$basearch
+    {peer.url}/b
+gpgkey = {peer.url}/key
+[other]
+baseurl = http://10.9.9.9/repo
+[verified]
+baseurl = {peer.url}/c
+sslcacert = /etc/site.pem
+"""
+    secure.files = {"/hw.repo": text.encode()}
+    host.cmdline = msgspec.structs.replace(host.cmdline, repositories=(f"{peer.url}/hw.repo",))
+    enter(host)
+    set_up_repositories(host)
+    found = configparser.ConfigParser(interpolation=None)
+    found.read_string((host.machine.root / "etc/yum.repos.d/cmdline-1.repo").read_text())
+    ca_file = f"{host.directory}/server-ca.pem"
+    assert {name: dict(found[name]) for name in found.sections()} == {
+        "own": {
+            "sslcacert": ca_file,
+            "baseurl": f"{secure.url}/a/$basearch\n{secure.url}/b",
+            "gpgkey": f"{secure.url}/key",
+        },
+        "other": {"baseurl": "http://10.9.9.9/repo"},
+        "verified": {"baseurl": f"{secure.url}/c", "sslcacert": "/etc/site.pem"},
+    }
     assert peer.queries == ["/"]
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import urllib3
 from peer import Peer
 
 from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.host import Host
 from bootos.agent.job.ending import Next
 from bootos.agent.job.job import carry_out
+from bootos.agent.network.place import may_be_at
 from bootos.agent.search import wait_for_server
-from bootos.agent.sequence import is_at, register, run_pre_hook
+from bootos.agent.sequence import register, run_pre_hook
 from bootos.agent.session.capturing import Capturer
 from bootos.agent.session.client import Client
 from bootos.agent.session.order import wait_for_order
@@ -272,14 +274,39 @@ def test_a_script_that_asks_for_a_secret_without_a_value_is_refused_before_anyth
     [
         ("http://10.0.0.1:8083/bootos/files/pre.sh#sha256=00", True),
         ("http://10.0.0.1/pre.sh", False),
-        ("https://10.0.0.1:8083/pre.sh", False),
-        (None, False),
+        ("HTTP://user:pass@10.0.0.1:8083/pre.sh", True),
+        ("https://10.0.0.1/pre.sh", True),  # its TLS end may be there
+        ("https://10.9.9.9:8083/pre.sh", False),
+        ("http://10.0.0.1:none/pre.sh", False),
+        ("", False),
     ],
 )
 def test_a_hook_of_the_server_itself_is_not_fetched_before_the_server_answers(
-    hook: str | None, expected: bool
+    hook: str, expected: bool
 ) -> None:
-    assert is_at(hook, "http://10.0.0.1:8083") is expected
+    assert may_be_at(hook, "http://10.0.0.1:8083") is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "end"),
+    [
+        ("http://10.0.0.1/repo", "https://10.0.0.1:8084/repo"),
+        ("http://10.0.0.1:80/repo?x=1", "https://10.0.0.1:8084/repo?x=1"),
+        ("http://user:pass@10.0.0.1/repo", "https://user:pass@10.0.0.1:8084/repo"),
+        ("https://10.0.0.1:8084/repo", "https://10.0.0.1:8084/repo"),
+        ("https://10.0.0.1/repo", None),
+        ("http://10.0.0.1:8083/repo", None),
+        ("http://10.0.0.1:$port/repo", None),
+        ("file:///repo", None),
+    ],
+)
+def test_what_is_at_the_server_is_at_its_tls_end_however_its_address_is_written(
+    host: Host, url: str, end: str | None
+) -> None:
+    host.cmdline = msgspec.structs.replace(host.cmdline, server_addr="http://10.0.0.1")
+    assert host.find_end(url) is None, "no end is known"
+    host.follow(urllib3.PoolManager(), "https://10.0.0.1:8084")
+    assert host.find_end(url) == end
 
 
 def test_a_plan_has_a_hash_and_an_approved_one_that_is_still_the_same_is_carried_out(

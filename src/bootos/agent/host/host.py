@@ -11,6 +11,7 @@ import msgspec
 from bootos.agent.console.status import Status
 from bootos.agent.host.cmdline import Cmdline
 from bootos.agent.host.earlylog import EarlyLog
+from bootos.agent.network.place import is_at
 from bootos.agent.network.uplink import Uplink
 from bootos.drivers.contract import Machine
 from bootos.waiting import CLOCK, Clock, grow_pauses
@@ -56,12 +57,13 @@ class Host:
         self.http = self.machine.http = http
         self.tls_url = tls_url
 
-    def lead(self, url: str) -> str:
-        """The URL, or where it is at the server's TLS end, once that is known and the URL is at the server."""
-        parts, own, end = urlsplit(url), urlsplit(self.server_addr), urlsplit(self.tls_url)
-        if not self.tls_url or parts[:2] not in (own[:2], end[:2]):
-            return url
-        return parts._replace(scheme=end.scheme, netloc=end.netloc).geturl()
+    def find_end(self, url: str) -> str | None:
+        """Where a URL that is at the server is at its TLS end; None: it is elsewhere, or there is no such end yet."""
+        if not self.tls_url or not is_at(url, self.server_addr, self.tls_url):
+            return None
+        parts, end = urlsplit(url), urlsplit(self.tls_url)
+        login, at, _ = parts.netloc.rpartition("@")
+        return parts._replace(scheme=end.scheme, netloc=f"{login}{at}{end.netloc}").geturl()
 
     @property
     def server_addr(self) -> str:

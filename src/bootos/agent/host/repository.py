@@ -6,6 +6,7 @@ because of it.
 
 import io
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ DIRECTORY = "etc/yum.repos.d"
 MOST_BYTES = 2**20
 TIMEOUT_S = 30.0
 PAUSES_S = (1.0, 3.0)
+_URL = re.compile(r"https?://[^\s,]+")
 
 
 def write_repositories(
@@ -28,27 +30,23 @@ def write_repositories(
     *,
     pauses_s: Sequence[float] = PAUSES_S,
     http: urllib3.PoolManager | None = None,
-    lead: Callable[[str], str] = str,
+    find_end: Callable[[str], str | None] = lambda url: None,
     ca_file: str = "",
 ) -> list[Path]:
     """Write one file for each URL, and return them. A .repo file is fetched; of a repository the address is written,
-    since dnf fetches what it needs when it needs it. A file written before, by an earlier start, is replaced. `lead`
-    tells where the server's own are now; what it leads elsewhere is verified by the certificate in `ca_file`."""
+    since dnf fetches what it needs when it needs it. A file written before, by an earlier start, is replaced.
+    `find_end` tells where the server's own are at its TLS end, which is verified by the certificate in `ca_file`."""
     written = []
     for number, url in enumerate(urls, start=1):
         name = f"cmdline-{number}"
         try:
-            if is_repo_file(url):
-                text = fetch_repo_file(url, pauses_s, http)
-            else:
-                place = lead(url)
-                text = build_repo_file(name, place) + (f"sslcacert={ca_file}\n" if place != url else "")
+            text = fetch_repo_file(url, pauses_s, http) if is_repo_file(url) else build_repo_file(name, url)
         except FetchError as error:
             log.error("REPO: %s", error)
             continue
         path = root / DIRECTORY / f"{name}.repo"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(lead_to_end(text, find_end, ca_file))
         path.chmod(0o600)  # a URL may hold a password
         log.info("yum repository %s: %s", name, mask_url(url))
         written.append(path)
@@ -63,3 +61,16 @@ def fetch_repo_file(url: str, pauses_s: Sequence[float], http: urllib3.PoolManag
     if not any(line.startswith("[") for line in text.splitlines()):
         raise FetchError(f"{mask_url(url)} is not a .repo file: it has no [section]")
     return text
+
+
+def lead_to_end(text: str, find_end: Callable[[str], str | None], ca_file: str) -> str:
+    """The text of a .repo file whose URLs at the server are at its TLS end. A section with such a URL gets `ca_file`,
+    unless it says itself what verifies it."""
+    sections = re.split(r"(?m)^(?=\[)", text)
+    led = [_URL.sub(lambda found: find_end(found[0]) or found[0], section) for section in sections]
+    for number, section in enumerate(led):
+        own = any(find_end(found[0]) for found in _URL.finditer(section))
+        if own and not re.search(r"(?m)^sslcacert\s*[=:]", section):
+            head, _, rest = section.partition("\n")
+            led[number] = f"{head}\nsslcacert={ca_file}\n{rest}"
+    return "".join(led)

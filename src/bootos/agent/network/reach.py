@@ -8,11 +8,11 @@ import socket
 import struct
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from bootos.agent.network.networkfile import Names
+from bootos.agent.network.place import parse_place
 from bootos.errors import BootosError
 
 CONNECT_TIMEOUT_S = 4.0
@@ -43,8 +43,7 @@ def check_reach(
     url: str, interface: str, names: Names, root: Path = Path("/"), timeout_s: float = CONNECT_TIMEOUT_S
 ) -> Reach:
     """Try the server of `url` through `interface`; a connection may take `timeout_s` seconds."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    _, host, port = parse_place(url)
     try:
         address = find_address(host, interface, names, root)
     except LookupFailed as error:

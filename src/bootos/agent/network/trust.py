@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
+from bootos.agent.network.place import default_port, parse_place
 from bootos.errors import BootosError
 
 IMAGE_FILE = "etc/bootos/server-ca.pem"
@@ -69,8 +70,8 @@ class ServerHttp(urllib3.PoolManager):
     def __init__(self, server_addr: str, trust: Trust) -> None:
         super().__init__(maxsize=4, retries=False)
         self.trust = trust
-        self._places = {split_place(server_addr), split_place(trust.url)}
-        self._end = split_place(trust.url)
+        self._end = parse_place(trust.url)
+        self._places = {parse_place(server_addr), self._end}
 
     def connection_from_host(
         self,
@@ -95,17 +96,6 @@ class ServerHttp(urllib3.PoolManager):
             if self.trust.any_name:
                 context["assert_hostname"] = False
         return super()._new_pool(scheme, host, port, context)
-
-
-def default_port(scheme: str) -> int:
-    """80 or 443."""
-    return 443 if scheme == "https" else 80
-
-
-def split_place(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL that is one."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or default_port(parts.scheme)
 
 
 def choose_offered_url(url: str, server_addr: str) -> str | None:
@@ -196,7 +186,7 @@ def read_chain(url: str) -> list[bytes]:
 @contextlib.contextmanager
 def open_tls(url: str, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
     """A connection whose handshake is done. Raises OSError."""
-    _, host, port = split_place(url)
+    _, host, port = parse_place(url)
     with (
         socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as plain,
         context.wrap_socket(plain, server_hostname=host) as connection,
