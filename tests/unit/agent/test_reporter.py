@@ -97,6 +97,35 @@ def test_a_secret_that_is_a_name_too_changes_nothing_in_a_saved_state_and_a_cert
     assert peer.reports[-1].certificates == [sealed]
 
 
+def test_a_report_that_is_too_large_for_the_server_goes_without_what_may_be_left_out(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter = Reporter(Client(peer.url), "boot-1", lambda: None, clock=QuickClock())  # not started yet
+    reporter.begin_job("j1")
+    reporter.attach_inventory(Inventory(collected_at="now"))
+    reporter.attach_saved({"states": {}})
+    end_job(reporter, v2.JobState.SUCCEEDED)
+    peer.answers["/report"] = [(413, v2.Refusal(error="too large"))] * 2
+    reporter.start()
+    assert reporter.wait_until_accepted(20)
+    last = peer.reports[-1]
+    assert (last.state, last.saved, last.inventory) == (v2.JobState.SUCCEEDED, None, None)
+    assert "no report as large as this one, too large: it goes without its saved state" in caplog.text
+    assert "without its inventory" in caplog.text
+
+
+def test_long_lines_are_cut_and_no_report_is_large_by_its_log(peer: Peer) -> None:
+    reporter = start_reporter(peer)
+    reporter.add_line("x" * 10_000_000)
+    for _ in range(300):
+        reporter.add_line("y" * 8000)
+    assert reporter.wait_until_accepted(60)
+    texts = [peer.lines[n] for n in sorted(peer.lines)]
+    assert texts[0].endswith(" [9991808 more characters]") and len(texts[0]) < 8300
+    assert texts[1:] == ["y" * 8000] * 300
+    assert max(len(msgspec.json.encode(report)) for report in peer.reports) < 600_000
+
+
 def test_masking_covers_lists_and_changes() -> None:
     value = {"destroys": ["old secret1"], "id": "secret1", "changes": [{"what": "x", "after": "secret1"}]}
     assert Masker(["secret1"]).plain(value, keys=v2.FREE_TEXT) == {

@@ -6,6 +6,7 @@ Log lines are kept until the server has them. A terminal state is only over when
 """
 
 import copy
+import itertools
 import logging
 import random
 import threading
@@ -31,6 +32,9 @@ SHORTEST_INTERVAL_S = 0.25
 LONGEST_RETRY_S = 15.0
 MOST_LINES_IN_A_REPORT = 500
 MOST_LINES_KEPT = 20_000
+MOST_LINE_LETTERS = 8192  # as many as a server keeps; a file that a hook prints may have no line ends at all
+MOST_LOG_LETTERS = 512 * 1024  # of the lines in a report, so that the server takes it
+TOO_LARGE = 413  # HTTP 413, Content Too Large
 
 
 def now() -> str:
@@ -115,7 +119,7 @@ class Reporter:
         with self._condition:
             self._line_number = max(self._line_number + 1, boot_milliseconds())
             added = [
-                v2.LogLine(n=n, at=now(), text=line, level=level)
+                v2.LogLine(n=n, at=now(), text=cut_line(line), level=level)
                 for n, line in enumerate(self._masker.text(text).splitlines() or [""], self._line_number)
             ]
             self._line_number += len(added)
@@ -191,7 +195,13 @@ class Reporter:
 
     def _build(self) -> v2.Report:
         self._number = max(self._number + 1, boot_milliseconds())
-        lines = [line for line, _ in zip(self._lines, range(MOST_LINES_IN_A_REPORT), strict=False)]
+        lines: list[v2.LogLine] = []
+        letters = 0
+        for line in itertools.islice(self._lines, MOST_LINES_IN_A_REPORT):
+            letters += len(line.text)
+            if lines and letters > MOST_LOG_LETTERS:
+                break
+            lines.append(line)
         whole = msgspec.structs.replace(self._state, number=self._number, boot_id=self._boot_id, log=lines)
         if not self._masker:
             return whole
@@ -212,12 +222,34 @@ class Reporter:
                 self._cancel.set()
             self._condition.notify_all()
 
+    def _leave_out(self) -> str:
+        """Take from the state what a job can do without; returns what it was, empty when there is nothing left."""
+        with self._condition:
+            if self._state.saved is not None:
+                self._state = msgspec.structs.replace(self._state, saved=None)
+                return "its saved state"
+            if self._state.inventory is not None:
+                self._state = msgspec.structs.replace(self._state, inventory=None)
+                return "its inventory"
+        return ""
+
     def _note_failure(self, error: Exception, failures: int) -> None:
         if isinstance(error, Refused) and error.status == 401:
             self.renew_session()
             return
+        if isinstance(error, Refused) and error.status == TOO_LARGE and (left := self._leave_out()):
+            log.warning(
+                "the server takes no report as large as this one, %s: it goes without %s", error, left
+            )
+            return
         if failures in (1, 5) or failures % 20 == 0:
             log.warning("a report was not accepted (try %d): %s; it is sent again", failures, error)
+
+
+def cut_line(text: str) -> str:
+    """A line as it goes to the server; of one that is too long its beginning, and how much it had more."""
+    more = len(text) - MOST_LINE_LETTERS
+    return f"{text[:MOST_LINE_LETTERS]} [{more} more characters]" if more > 0 else text
 
 
 class ReportHandler(logging.Handler):
