@@ -37,7 +37,7 @@ from bootos.server.operation.address_file import write_address_file
 from bootos.server.operation.ca import note_trouble, renew
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.operation.registration import write_heard
-from bootos.server.operation.retention import SERVER, apply_retention
+from bootos.server.operation.retention import SERVER, apply_retention, see_clock
 from bootos.server.plane import build_elsewhere, is_operators, shield_machines, shield_operators
 from bootos.server.presence import Presence
 from bootos.server.rate import Rate
@@ -135,6 +135,7 @@ def prepare(context: Context) -> None:
         done += write_pinned_files(context, session)
     for sentence in (*left, *done):
         log.warning("%s", sentence)
+    see_clock(context)
     note_trouble(context)
     write_address_file(context)
 

@@ -259,6 +259,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             "removed; at least 30",
         ),
     ] = 180
+    kept_audit_days: Annotated[
+        int, Row("retention", "days", "lines of the audit log", "removed; at least 30")
+    ] = 1095
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,7 +45,8 @@ def test_the_command_of_retention_says_how_much_is_old_and_when_it_begins(
     desk: Desk = open_own_desk(server, tmp_path)
     counted = json.loads(desk.run("retention", "--dry-run", "--json"))
     assert (counted["dry_run"], counted["log_lines"], counted["jobs"]) == (True, 0, 0)
-    assert "0 log lines, 0 jobs, 0 inventories, 0 boots are old enough to go" in desk.run(
-        "retention", "--dry-run"
+    assert (
+        "0 log lines, 0 jobs, 0 inventories, 0 boots, 0 lines of the audit log are old enough to go"
+        in desk.run("retention", "--dry-run")
     )
-    assert "0 boots were removed; nothing goes before" in desk.run("retention")
+    assert "0 lines of the audit log were removed; nothing goes before" in desk.run("retention")

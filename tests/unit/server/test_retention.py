@@ -1,17 +1,26 @@
 """What is old goes, and nothing else."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from serving import INVENTORY, Agent, Running, build_settings, run_in_thread
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from bootos.files import clean_temporary
+from bootos.server.limit import Limits
 from bootos.server.netboot.pxe_file import render
 from bootos.server.operation.audit import Actor
-from bootos.server.operation.retention import LEAST_DAYS, Removed, apply_retention
+from bootos.server.operation.retention import (
+    LEAST_DAYS,
+    MOST_AWAY_DAYS,
+    Removed,
+    apply_retention,
+    plan_begin,
+    read_ages,
+    see_clock,
+)
 from bootos.server.store.table import Audit, Boot, Job, LogLine, Machine, Retention, read_clock
 
 ACTOR = Actor(name="tester", address="")
@@ -44,13 +53,17 @@ def old(server: Running) -> Running:
     agent.register()
     run_job(server, agent, certificates=[CERTIFICATE])
     with server.context.store.write() as session:
+        session.execute(delete(Retention))
         session.add(Retention(since=read_clock() - timedelta(days=LEAST_DAYS + 1)))
     return server
 
 
 def remove(server: Running, days: float, *, dry_run: bool = False) -> Removed:
-    """Remove as in so many days."""
-    return apply_retention(server.context, ACTOR, dry_run=dry_run, now=read_clock() + timedelta(days=days))
+    """Remove as in so many days, in which the server was at work."""
+    now = read_clock() + timedelta(days=days)
+    with server.context.store.write() as session:
+        session.execute(update(Retention).values(seen_at=now - timedelta(hours=6)))
+    return apply_retention(server.context, ACTOR, dry_run=dry_run, now=now)
 
 
 def test_nothing_that_is_young_goes(old: Running) -> None:
@@ -92,6 +105,60 @@ def test_a_job_that_has_not_ended_stays_with_its_log(old: Running) -> None:
     remove(old, 5000)
     assert {job["id"] for job in old.operate("GET", "/jobs")} >= {open_job}
     assert old.operate("GET", f"/jobs/{open_job}/log")
+
+
+def test_lines_of_the_audit_log_go_after_their_days(old: Running) -> None:
+    lines = count(old, Audit)
+    assert lines > 0
+    assert remove(old, 1094).audit == 0
+    assert count(old, Audit) >= lines
+    assert remove(old, 1096, dry_run=True).audit >= lines
+    assert remove(old, 1096).audit >= lines
+    with old.context.store.read() as session:
+        assert {"retention"} >= set(session.scalars(select(Audit.action)))
+
+
+def test_a_clock_that_steps_far_ahead_makes_nothing_old(old: Running) -> None:
+    see_clock(old.context)
+    wrong = read_clock() + timedelta(days=5000)
+    rows = count(old, LogLine), count(old, Job)
+    for days in (0, LEAST_DAYS - 1):
+        now = wrong + timedelta(days=days)
+        told = apply_retention(old.context, ACTOR, dry_run=True, now=now)
+        assert (told.jobs, told.begins_at) == (1, now + timedelta(days=LEAST_DAYS))
+        assert apply_retention(old.context, ACTOR, dry_run=False, now=now).jobs == 0
+    assert (count(old, LogLine), count(old, Job)) == rows
+    assert "ahead of where this server saw it last" in old.context.health.sentences()[0].detail
+    with old.context.store.read() as session:
+        assert session.scalars(select(Audit.detail).where(Audit.action == "retention.wait")).first()
+
+    see_clock(old.context)  # it was set right
+    for days in range(0, LEAST_DAYS + 1, MOST_AWAY_DAYS):
+        see_clock(old.context, now=read_clock() + timedelta(days=days))
+    assert remove(old, LEAST_DAYS + 181).inventories == 2
+
+
+@pytest.mark.parametrize(
+    ("since", "seen", "now", "begin"),
+    [
+        (0, None, 900, 0),
+        (0, 100, 100 + MOST_AWAY_DAYS, 0),
+        (0, 100, 101 + MOST_AWAY_DAYS, 101 + MOST_AWAY_DAYS),
+        (0, 100, 50, 0),  # a clock that was set back, after the beginning
+        (60, 100, 50, 50),
+    ],
+)
+def test_the_first_days_begin_anew_after_a_step_of_the_clock(
+    since: int, seen: int | None, now: int, begin: int
+) -> None:
+    day = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days) for days in range(1000)]
+    found, reason = plan_begin(day[since], None if seen is None else day[seen], day[now])
+    assert (found, bool(reason)) == (day[begin], begin != since)
+
+
+def test_more_days_than_there_were_keep_everything() -> None:
+    ages = read_ages(Limits(kept_audit_days=10**14), read_clock())
+    assert ages.audit == datetime.min.replace(tzinfo=UTC) < ages.jobs
 
 
 def test_in_the_first_days_of_a_database_nothing_goes(old: Running) -> None:

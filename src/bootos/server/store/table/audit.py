@@ -22,9 +22,11 @@ class Audit(Base):
 
 
 class Retention(Base):
-    """Since when this database is one from which old rows are removed; one row."""
+    """Since when this database is one from which old rows are removed, and what the clock said when the server looked
+    last; one row."""
 
     __tablename__ = "retention"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     since: Mapped[datetime] = mapped_column(default=read_clock)
+    seen_at: Mapped[datetime | None]
