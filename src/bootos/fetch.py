@@ -8,6 +8,7 @@ import hashlib
 import logging
 import re
 import shutil
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -52,6 +53,15 @@ def find_passwords(url: str) -> tuple[str, ...]:
         written, sent = re.match(r"[^/]*//(.*)@", url, re.DOTALL), ""
     found = {auth.partition(":")[2] for auth in (written[1] if written else "", sent)}
     return tuple(sorted({*found, *map(unquote, found)} - {""}))
+
+
+def is_unverified(cause: urllib3.exceptions.HTTPError) -> bool:
+    """Whether a call came to nothing since the certificate there is not the server's."""
+    if isinstance(cause, urllib3.exceptions.MaxRetryError):
+        return isinstance(cause.reason, urllib3.exceptions.HTTPError) and is_unverified(cause.reason)
+    return isinstance(cause, urllib3.exceptions.SSLError) and any(
+        isinstance(reason, ssl.SSLCertVerificationError) for reason in cause.args
+    )
 
 
 def fetch_file(
@@ -190,13 +200,13 @@ def _read_remote(
                     raise TryAgain(f"{shown} was not fetched within {timeout_s:g} s")
         finally:
             answer.close()
-    except urllib3.exceptions.SSLError as cause:
-        raise FetchError(
-            f"{shown}: the server's certificate is not trusted: {cause}",
-            hint="and is this machine's clock right?",
-        ) from cause
     except urllib3.exceptions.HTTPError as cause:
         reason = Masker(find_passwords(url)).text(str(getattr(cause, "reason", None) or cause))
+        if is_unverified(cause):
+            raise FetchError(
+                f"{shown}: the server's certificate is not trusted: {reason}",
+                hint="and is this machine's clock right?",
+            ) from cause
         raise TryAgain(f"{shown} cannot be fetched: {reason}") from cause
     if answer.status in (429, 500, 502, 503, 504):
         raise TryAgain(f"{shown} answered HTTP status {answer.status}")

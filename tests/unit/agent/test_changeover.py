@@ -32,7 +32,7 @@ from bootos.agent.search import wait_for_server
 from bootos.agent.sequence import claim_session, set_up_repositories
 from bootos.agent.session.bootkey import read_boot_key
 from bootos.agent.session.changeover import find_server
-from bootos.agent.session.client import Client
+from bootos.agent.session.client import Client, Unreachable
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.download import fetched_package
 from bootos.fetch import FetchError
@@ -319,6 +319,16 @@ def test_a_server_that_does_not_know_of_words_is_registered_with_all_the_same(
     secure.answers["/key"] = [(404, {"error": "not found"})]
     enter(host)
     assert (secure.registered[-1].key, host.status.view.words) == ("", "")
+
+
+def test_a_server_by_https_that_no_authority_of_the_image_vouches_for_is_said_with_the_way_on(
+    make: Make, authority: Authority, tmp_path: Path
+) -> None:
+    secure = make(authority)
+    with pytest.raises(Unreachable, match="no authority of this image vouches for") as caught:
+        find_server(boot(tmp_path / "machine", f"SERVER_ADDR={secure.url}"), may_be_plain=True)
+    assert "SERVER_CA=sha256:" in caught.value.hint
+    assert secure.queries == []
 
 
 def test_hooks_packages_and_repositories_of_the_server_follow(

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificate import Authority
+from peer import Peer
 
 from bootos.fetch import FetchError, fetch_file
 
@@ -93,3 +95,18 @@ def test_a_password_in_the_url_is_not_said(server: str, tmp_path: Path) -> None:
     with pytest.raises(FetchError) as raised:
         fetch(url, tmp_path, sha256="0" * 64)
     assert "geheim" not in str(raised.value)
+
+
+def test_a_server_whose_certificate_is_not_trusted_is_not_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = Peer(Authority().write(tmp_path / "server"))
+    try:
+        with pytest.raises(FetchError, match="certificate is not trusted") as caught:
+            fetch_file(
+                f"{peer.url}/bios.bin", tmp_path / "bios.bin", sha256=SHA, most_bytes=10, timeout_s=10.0
+            )
+    finally:
+        peer.close()
+    assert "clock" in caught.value.hint
+    assert "tried again" not in caplog.text

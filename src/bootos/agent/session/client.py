@@ -5,7 +5,6 @@ of `sequence` and `reporter`, which know what to say meanwhile.
 """
 
 import re
-import ssl
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ import msgspec
 import urllib3
 
 from bootos.errors import BootosError
+from bootos.fetch import is_unverified
 from bootos.wire import v2
 from bootos.wire.ability import parse_abilities
 
@@ -28,13 +28,6 @@ LAYERS_TIMEOUT_S = 5.0  # without an answer the machine goes on without layers
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
     """What went wrong, without the name of the connection: on the status page there is only room for the reason."""
     return re.sub(r"^(<[\w.]+ object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(cause))
-
-
-def is_unverified(cause: urllib3.exceptions.HTTPError) -> bool:
-    """Whether a call came to nothing since the certificate there is not the server's."""
-    return isinstance(cause, urllib3.exceptions.SSLError) and any(
-        isinstance(reason, ssl.SSLCertVerificationError) for reason in cause.args
-    )
 
 
 class Unreachable(BootosError):
@@ -146,6 +139,13 @@ class Client:
                 raise Unreachable(
                     f"{self.server_addr} is not known by the CA of this boot (sha256:{self.ca_sha256}) any more: the "
                     "server's authority was rotated, or somebody is between; boot this machine again"
+                ) from cause
+            if is_unverified(cause):
+                raise Unreachable(
+                    f"{self.server_addr} has a certificate that no authority of this image vouches for: "
+                    f"{describe_cause(cause)}",
+                    hint="SERVER_CA=sha256:HEX says whom to take for the server, as `bootos ca show` prints it; or is "
+                    "this machine's clock wrong?",
                 ) from cause
             raise Unreachable(f"{self.server_addr} does not answer: {describe_cause(cause)}") from cause
 
