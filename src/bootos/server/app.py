@@ -58,6 +58,7 @@ log = logging.getLogger(__name__)
 WRITE_HEARD_EVERY_S = 10
 RENEW_EVERY_S = 600
 REMOVE_EVERY_S = 6 * 3600
+LINK_EVERY_S = 60
 
 
 def open_context(settings: Settings) -> Context:
@@ -136,6 +137,7 @@ def prepare(context: Context) -> None:
     for sentence in (*left, *done):
         log.warning("%s", sentence)
     see_clock(context)
+    link_files(context)
     note_trouble(context)
     write_address_file(context)
 
@@ -153,6 +155,19 @@ async def write_presence(context: Context) -> None:
     while True:
         await asyncio.sleep(WRITE_HEARD_EVERY_S)
         await asyncio.to_thread(write_heard, context)
+
+
+def link_files(context: Context) -> None:
+    """Have `files` served by TFTP, or say why it is not."""
+    if trouble := context.tree.link_files():
+        context.health.note("files", trouble)
+
+
+async def watch_files(context: Context) -> None:
+    """Look every LINK_EVERY_S seconds whether `files` may be served by TFTP; runs until it is cancelled."""
+    while True:
+        await asyncio.sleep(LINK_EVERY_S)
+        await asyncio.to_thread(link_files, context)
 
 
 async def remove_old(context: Context) -> None:
@@ -217,7 +232,8 @@ def read_fault(
 async def live(context: Context) -> AsyncIterator[None]:
     """An open context at work, in the event loop that answers requests; it is closed at the end."""
     context.hub.attach()
-    tasks = [asyncio.create_task(work(context)) for work in (write_presence, renew_certificate, remove_old)]
+    works = (write_presence, renew_certificate, watch_files, remove_old)
+    tasks = [asyncio.create_task(work(context)) for work in works]
     try:
         yield
     finally:

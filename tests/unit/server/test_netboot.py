@@ -1,12 +1,13 @@
 """Boot files over HTTP, the TFTP root, PXE files."""
 
+import shutil
 import socket
 from pathlib import Path
 
 import msgspec
 import pytest
 from publishing import make_image, publish
-from serving import Running, run_in_thread
+from serving import Running, build_settings, run_in_thread
 
 from bootos.errors import BootosError
 from bootos.loader import LOADERS
@@ -242,6 +243,42 @@ def test_what_somebody_put_into_the_tftp_root_stays(server: Running) -> None:
     (root / "vmlinuz").unlink()
     context.tree.link_images()
     assert (root / "vmlinuz").readlink() == context.settings.boot_files.absolute() / "vmlinuz"
+
+
+def test_tftp_has_nothing_of_files_while_a_link_leads_out_of_them(server: Running, tmp_path: Path) -> None:
+    context = server.context
+    files, link = context.settings.files, context.settings.tftp_root / "bootos/files"
+    (files / "in").mkdir()
+    (files / "in/own").write_text("own")
+    (files / "in/link").symlink_to("own")
+    (files / "in/round").symlink_to("round")
+    assert context.tree.link_files() == ""
+    assert (link / "in/link").read_text() == "own"
+    for outward in (files / "in/outward", files / "outward"):
+        outward.symlink_to(tmp_path)
+        assert context.tree.link_files().startswith(
+            f"{outward} leads out of files/: nothing of files/ is served"
+        )
+        context.tree.link_images()
+        assert not link.is_symlink()
+        outward.unlink()
+        assert context.tree.link_files() == ""
+        context.tree.link_images()
+        assert (link / "in/own").read_text() == "own"
+    shutil.rmtree(files / "in")
+
+
+def test_a_start_says_that_a_link_leads_out_of_files(tmp_path: Path) -> None:
+    settings = build_settings(tmp_path)
+    settings.files.mkdir(parents=True)
+    (settings.files / "outward").symlink_to("/etc/passwd")
+    server, stop = run_in_thread(settings)
+    try:
+        (sentence,) = server.operate("GET", "/health")["sentences"]
+        assert sentence["what"] == "files" and "files/outward leads out of files/" in sentence["detail"]
+        assert not (settings.tftp_root / "bootos/files").exists()
+    finally:
+        stop()
 
 
 def test_pxe_files_are_named_by_mac() -> None:

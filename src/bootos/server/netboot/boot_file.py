@@ -22,6 +22,7 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from bootos.server.image.shelf import Shelf
+from bootos.server.netboot.link import ADVICE, is_outside
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def find_file(roots: dict[str, Path], path: str) -> Path | None:
     if any(word in ("", ".", "..") or word.startswith(".") or "\0" in word for word in words):
         return None
     file = root.joinpath(*words)
-    if words_of_files and not file.resolve().is_relative_to(root.resolve()):
+    if words_of_files and is_outside(file, root):
         warn_of_link(file)
         return None
     return file
@@ -76,8 +77,9 @@ def find_file(roots: dict[str, Path], path: str) -> Path | None:
 def warn_of_link(path: Path) -> None:
     """Say, once for each, that it is not served."""
     log.warning(
-        "%s is a link that leads out of files/ and is not served: put the file there, or mount --bind it",
+        "%s is a link that leads out of files/ and is not served: %s",
         path,
+        ADVICE,
     )
 
 

@@ -16,6 +16,7 @@ from bootos.server.netboot.entry import build_bootos_menu
 from bootos.server.netboot.grub import render_grub
 from bootos.server.netboot.ipxe import render_ipxe
 from bootos.server.netboot.kexec import render_kexec
+from bootos.server.netboot.link import ADVICE, find_link_out
 from bootos.server.netboot.loader import check_missing, copy_loaders
 from bootos.server.netboot.pxe_file import name_version
 from bootos.server.netboot.pxelinux import parse_pxelinux, render_pxelinux
@@ -96,8 +97,8 @@ class NetbootTree:
         write_atomically(root / KEXEC_SCRIPT, render_kexec(menu, self._public_url).encode(), mode=0o644)
 
     def link_images(self) -> None:
-        """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP. What cannot be linked
-        is logged: by HTTP it is served all the same."""
+        """`bootos` in the TFTP root: what `/bootos` is by HTTP, for a GRUB that cannot read HTTP; without `files`. What
+        cannot be linked is logged: by HTTP it is served all the same."""
         settings, shelf = self._settings, self._shelf
         root = settings.tftp_root / "bootos"
         directories = {version: shelf.find_directory(version) for version in shelf.stock.items}
@@ -106,18 +107,33 @@ class NetbootTree:
         }
         if (default := directories.get(shelf.stock.default)) is not None:
             wanted |= {root / name: default / name for name in REQUIRED}
-        wanted[root / "files"] = settings.files
         try:
             if root.is_symlink():
                 root.unlink()
             (root / "images").mkdir(parents=True, exist_ok=True)
             for link in (*root.iterdir(), *(root / "images").iterdir()):
-                if link.is_symlink() and link not in wanted:
+                if link.is_symlink() and link not in wanted and link != root / "files":
                     link.unlink()
             for link, target in wanted.items():
                 _place_link(link, target.absolute())
         except OSError as cause:
             log.error("%s cannot be brought up to date: %s", root, cause)
+
+    def link_files(self) -> str:
+        """`bootos/files` in the TFTP root: the operator's own, as long as no link in there leads out, which a TFTP
+        server would follow. Says why it is not there; empty when it is."""
+        link, files = self._settings.tftp_root / "bootos/files", self._settings.files
+        try:
+            if (outward := find_link_out(files)) is None:
+                link.parent.mkdir(parents=True, exist_ok=True)
+                _place_link(link, files.absolute())
+                return ""
+            if link.is_symlink():
+                link.unlink()
+        except OSError as cause:
+            log.error("%s cannot be brought up to date: %s", link, cause)
+            return ""
+        return f"{outward} leads out of files/: nothing of files/ is served by TFTP; {ADVICE}"
 
 
 def render_default(public_url: str, append: str) -> str:
