@@ -107,8 +107,7 @@ def test_in_the_overlap_agents_of_both_authorities_go_on_and_new_ones_are_told_t
     for host, client in before + after:
         check_at_work(rotating, host, client)
     assert [client.ca_sha256 for _, client in before] == [old, old]
-    assert [client.ca_sha256 for _, client in after[:2]] == [new, old]
-    assert [client.ca_sha256 for _, client in after[3:]] == [new]
+    assert [client.ca_sha256 for _, client in after] == [new, old, new, new]
 
 
 def test_who_still_comes_by_the_former_authority_is_told_on_the_health_page(
@@ -138,6 +137,35 @@ def test_the_former_authority_is_not_let_go_while_machines_are_up_that_know_no_o
     assert rotating.context.authority.former is not None
     view = rotate(rotating.context, OPERATOR, Rotation(finish=True, force=True))
     assert (view.former, view.left) == ("", [])
+
+
+def test_a_machine_that_was_told_both_knows_the_server_by_the_new_one_and_goes_on_without_the_former(
+    rotating: Running, begin: Begin
+) -> None:
+    old = rotating.context.authority.fingerprint
+    rotate(rotating.context, OPERATOR, Rotation())
+    new = rotating.context.authority.fingerprint
+    begun = [begin(words) for words in (told(old, new), told(new, old))]
+    assert rotating.context.health.sentences() == []
+    rotate(rotating.context, OPERATOR, Rotation(finish=True, force=True))
+    for host, client in begun:
+        check_at_work(rotating, host, client)
+
+
+def test_an_agent_that_was_told_both_and_is_started_again_keeps_what_its_boot_saw_first(
+    rotating: Running, begin: Begin
+) -> None:
+    """Another authority would mean another key, and so another client."""
+    old = rotating.context.authority.fingerprint
+    following = "ab" * 32
+    host, _ = begin(told(old, following))
+    rotate(rotating.context, OPERATOR, Rotation())
+    again = Host(Machine(root=host.machine.root), host.boot_id, clock=StillClock())
+    again.cmdline = msgspec.structs.replace(
+        host.cmdline, server_ca=(old, rotating.context.authority.fingerprint)
+    )
+    client = wait_for_server(again)
+    assert client is not None and client.ca_sha256 == old
 
 
 def test_afterwards_a_boot_that_knows_only_the_former_says_what_to_do_and_the_next_boot_goes_on(

@@ -139,13 +139,15 @@ def read_image_pins(root: Path) -> tuple[str, ...]:
     return tuple(hashlib.sha256(der).hexdigest() for der in ders) or (f"(no certificate in /{IMAGE_FILE})",)
 
 
-def find_trust(url: str, pins: Sequence[str]) -> Trust:
+def find_trust(url: str, pins: Sequence[str], before: str = "") -> Trust:
     """The TLS end at `url`, which is the one that was pinned: it sends the certificate, and proves that it stands
-    behind it. Raises TlsUnreachable, WrongAuthority."""
+    behind it. Where it sends several of the pinned, the one that this boot knew it by `before` counts, else the last,
+    which is that of its CA, and the new one while one CA follows another. Raises TlsUnreachable, WrongAuthority."""
     with telling(url):
         chain = read_chain(url)
     prints = {hashlib.sha256(der).hexdigest(): der for der in chain}
-    found = next((pin for pin in pins if pin in prints), None)
+    sent = [sha256 for sha256 in prints if sha256 in pins]
+    found = before if before in sent else next(reversed(sent), None)
     if found is None:
         seen = list(prints)[-1] if prints else "none"
         raise WrongAuthority(

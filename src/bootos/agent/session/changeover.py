@@ -36,19 +36,24 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_pins(host: Host) -> tuple[str, ...]:
     """The fingerprints of which the server's must be one; none: the greeting says it."""
-    kept = read_boot_key(host.directory)
     told = host.cmdline.server_ca or read_image_pins(host.machine.root)
-    return told or ((kept.ca_sha256,) if kept is not None else ())
+    return told or tuple(filter(None, (read_before(host),)))
+
+
+def read_before(host: Host) -> str:
+    """The fingerprint that this boot knew its server by before; empty: it knew none."""
+    kept = read_boot_key(host.directory)
+    return kept.ca_sha256 if kept is not None else ""
 
 
 def find_server(host: Host, *, may_be_plain: bool, timeout_s: float = CALL_TIMEOUT_S) -> Found:
     """Greet the server, over TLS where that can be. `may_be_plain`: a TLS end that is offered and does not work is done
     without, if nothing says what the server must be known by. Raises Refused, Unreachable, TlsUnreachable,
     WrongAuthority."""
-    pins, addr = read_pins(host), host.server_addr
+    pins, before, addr = read_pins(host), read_before(host), host.server_addr
     if addr.startswith("https:"):
         if pins:
-            trust = find_trust(addr, pins)
+            trust = find_trust(addr, pins, before)
             host.follow(ServerHttp(addr, trust), addr)  # also a server that only speaks Cloudboot v1
             return greet_over(host, trust, timeout_s)
         return greet_by_system(host, timeout_s)
@@ -63,7 +68,7 @@ def find_server(host: Host, *, may_be_plain: bool, timeout_s: float = CALL_TIMEO
             )
         return Found(client=client, greeting=greeting, plain_because="the server offers no TLS end")
     try:
-        return greet_over(host, find_trust(url, pins or (greeting.tls.ca_sha256,)), timeout_s)
+        return greet_over(host, find_trust(url, pins or (greeting.tls.ca_sha256,), before), timeout_s)
     except (TlsUnreachable, WrongAuthority) as error:
         if pins or not may_be_plain:
             raise
