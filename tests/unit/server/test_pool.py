@@ -185,6 +185,31 @@ def test_a_list_of_machines_is_taken_in_whole_or_not_at_all(server: Running) -> 
     assert (machine["settings"], machine["variables"]) == ({"hostname": "n-03"}, {"rack": "r1"})
 
 
+@pytest.mark.parametrize("names", [("hostname", "rack"), ("rack", "hostname")])
+def test_a_value_may_ask_for_another_one_of_its_row(server: Running, names: tuple[str, str]) -> None:
+    set_machine(server, "S0", rack="old")
+    values = {"hostname": "<{rack}>-<{number:03}>", "rack": "r12"}
+    rows = [{"sn": sn, "line": 2, "values": {name: values[name] for name in names}} for sn in ("S0", "S1")]
+    server.operate("POST", "/import", rows)
+    machines = [server.operate("GET", f"/machines/{sn}") for sn in ("S0", "S1")]
+    assert [machine["settings"]["hostname"] for machine in machines] == ["r12-001", "r12-002"]
+    assert set_machine(server, "S0", hostname="<{hostname}>-b")["settings"]["hostname"] == "r12-001-b"
+
+
+def test_a_word_that_no_value_is_for_is_told_without_an_id(server: Running) -> None:
+    """The machine of the row is none yet, so no command finds it by an id."""
+    row = {"sn": "S1", "line": 2, "values": {"hostname": "<{rack}>"}}
+    (problem,) = server.refuse("POST", "/import", [row]).data["problems"]
+    assert problem == {
+        "path": "line 2: hostname",
+        "message": "<{rack}> is not known",
+        "hint": "say it here, too: rack=...; in a list by a column rack",
+    }
+    set_machine(server, "S1", rack="r1")
+    answer = server.refuse("PATCH", "/machines/S1/settings", {"hostname": "<{rack}>", "rack": ""})
+    assert answer.data["problems"][0]["message"] == "<{rack}> is not known"
+
+
 def test_a_pool_of_millions_of_addresses_is_counted_and_not_walked(server: Running) -> None:
     server.operate("POST", "/pools", {"name": "wide", "addresses": "0.0.0.0-255.255.255.255/0"})
     for number in (1, 2):

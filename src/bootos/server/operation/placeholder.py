@@ -20,8 +20,15 @@ def read_given(machine: Machine) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value not in (None, "")}
 
 
-def build_machine_finder(session: Session, machine: Machine, variables: Mapping[str, Any]) -> Find:
-    """The words of this machine, for a template with these `variables`."""
+def build_machine_finder(
+    session: Session,
+    machine: Machine,
+    variables: Mapping[str, Any],
+    said: Mapping[str, str] = {},
+    hint: str = "",
+) -> Find:
+    """The words of this machine, for a template with these `variables`. `said`: what is said of it just now, over what
+    was said before; an empty value takes that away. `hint`: how `{name}` gets a value."""
     try:
         inventory = msgspec.convert(machine.inventory, Inventory) if machine.inventory else None
     except msgspec.ValidationError:
@@ -30,8 +37,8 @@ def build_machine_finder(session: Session, machine: Machine, variables: Mapping[
     facts = read_facts(inventory, sn=machine.sn, mac=bound or "")
     return build_finder(
         variables,
-        read_given(machine),
+        {name: value for name, value in {**read_given(machine), **said}.items() if value},
         facts,
         lambda word: give_out(session, machine, word),
-        hint=f"bootos machine set id:{machine.id} {{name}}=...",
+        hint=hint or f"bootos machine set id:{machine.id} {{name}}=...",
     )

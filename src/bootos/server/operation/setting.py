@@ -17,7 +17,7 @@ from bootos.server.operation.placeholder import build_machine_finder
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.table import Machine
 from bootos.server.view.machine import MachineDetail, view_machine_detail
-from bootos.template.placeholder import FACTS, fill_text
+from bootos.template.placeholder import FACTS, WORD, fill_text
 
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
@@ -56,13 +56,16 @@ def set_machine(context: Context, actor: Actor, word: str, changes: dict[str, st
 
 def change_settings(session: WriteSession, machine: Machine, changes: dict[str, str]) -> None:
     """Change some of the machine's settings and variables; an empty value removes one. Values may hold placeholders
-    (`node-<{number:03}>`, `<{pool:data}>`): they are filled in now. Raises UnusableError with every problem."""
+    (`node-<{number:03}>`, `<{pool:data}>`, `<{rack}>`): they are filled in now, by what `changes` say themselves where
+    that holds none, else by what was said before. Raises UnusableError with every problem."""
     known = MachineSettings.__struct_fields__
     own = {name: value for name, value in changes.items() if name not in known}
     problems = [problem for name in own for problem in find_variable_problems(name, own[name], known)]
     if "group" in own:
         machine.variables = {**machine.variables, "group": own["group"]}
-    find, unknown = build_machine_finder(session, machine, {}), Problems()
+    plain = {name: value for name, value in changes.items() if not WORD.search(value)}
+    hint = "say it here, too: {name}=...; in a list by a column {name}"
+    find, unknown = build_machine_finder(session, machine, {}, plain, hint), Problems()
     changes = {name: fill_text(value, name, find, unknown) for name, value in changes.items()}
     own = {name: changes[name] for name in own if name in changes}
     if changes.get("address") and "netmask" not in changes:
