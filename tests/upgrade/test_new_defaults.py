@@ -87,6 +87,16 @@ def test_a_job_that_was_approved_reaches_the_machine_at_its_next_boot(server: Ru
     assert agent.order()["job_id"] == str(job_of("UPAPPRO"))
 
 
+def test_jobs_that_wait_for_a_confirmation_say_so_before_their_machines_come(tmp_path: Path) -> None:
+    running, stop = run_in_thread(open_defaults(unpack(tmp_path)))
+    told = {sn: running.job(job_of(sn))["message"] for sn in ("UPQUEUE", "SNV1QUE", "UPAPPRO")}
+    running.close()
+    stop()
+    assert "has not registered yet" in told["UPQUEUE"]
+    assert "this machine is new" in told["SNV1QUE"] and "bootos machine confirm id:" in told["SNV1QUE"]
+    assert told["UPAPPRO"] == ""  # it had a session
+
+
 def test_the_job_of_a_machine_that_never_came_waits_for_its_confirmation_and_says_so(server: Running) -> None:
     number, agent = job_of("UPQUEUE"), boot_again(server, "UPQUEUE", mac="52:54:00:00:99:11")
     assert agent.order() is None

@@ -36,6 +36,7 @@ from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.address_file import write_address_file
 from bootos.server.operation.ca import note_trouble, renew
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
+from bootos.server.operation.order import tell_waiting_jobs
 from bootos.server.operation.registration import write_heard
 from bootos.server.operation.retention import SERVER, apply_retention, see_clock
 from bootos.server.plane import build_elsewhere, is_operators, shield_machines, shield_operators
@@ -138,6 +139,11 @@ def prepare(context: Context) -> None:
         log.warning("%s", sentence)
     see_clock(context)
     link_files(context)
+    if waiting := tell_waiting_jobs(context):
+        log.warning(
+            "%s queued job(s) wait until their machines are confirmed: bootos job list, bootos machine new",
+            waiting,
+        )
     note_trouble(context)
     write_address_file(context)
 

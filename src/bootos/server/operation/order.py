@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
@@ -95,6 +96,20 @@ def wait_for_standing(
         add_line(session, job, bar, level="warning")
         touch(session, job)
     return bool(bar)
+
+
+def tell_waiting_jobs(context: Context) -> int:
+    """Queued jobs that wait until their machine is confirmed, and do not say so, say it from now on: those of a release
+    that confirmed nobody. Returns how many."""
+    done = 0
+    with context.store.write() as session:
+        for job in session.scalars(select(Job).where(Job.state == State.QUEUED.value, Job.message == "")):
+            if bar := find_order_bar(context, session, job.machine, None):
+                job.message = bar
+                add_line(session, job, f"the job waits: {bar}")
+                touch(session, job)
+                done += 1
+    return done
 
 
 def find_lost_bar(context: Context, session: Session, job: Job) -> str:
