@@ -245,6 +245,19 @@ def describe_addresses(settings: Settings) -> list[str]:
     return said
 
 
+def find_trusting(settings: Settings) -> str:
+    """Which options take whoever comes at its word, as a sentence; empty: none does."""
+    given = {
+        "--enrol open": settings.enrol == "open",
+        "--legacy open": settings.legacy == "open",
+        "--plain-secrets": settings.plain_secrets,
+    }
+    options = [option for option, is_given in given.items() if is_given]
+    if not options:
+        return ""
+    return f"this server trusts everybody on its machines' network ({', '.join(options)}): that is for a lab"
+
+
 def find_unreachable(settings: Settings) -> str:
     """Why machines cannot reach this server; empty when they may."""
     address = Address(settings.host, settings.port)
@@ -294,7 +307,8 @@ def run_server(settings: Settings) -> None:
             log.info("%s", sentence)
         log.info("its authority is sha256:%s", context.authority.fingerprint)
         log.info("the operator token is in %s", settings.token_file)
-        for reason in filter(None, (find_unreachable(settings), find_tls_unreachable(settings))):
+        reasons = (find_unreachable(settings), find_tls_unreachable(settings), find_trusting(settings))
+        for reason in filter(None, reasons):
             log.warning("%s", reason)
         with run_dnsmasq(settings, context.public_url) if settings.netboot else nullcontext():
             Server(context, listeners).run()

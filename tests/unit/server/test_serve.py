@@ -12,7 +12,7 @@ import typer
 from serving import Running
 
 from bootos.server.command.serve import read_legacy
-from bootos.server.serve import describe_addresses, find_tls_unreachable, find_unreachable
+from bootos.server.serve import describe_addresses, find_tls_unreachable, find_trusting, find_unreachable
 from bootos.server.settings import Address, Settings
 
 
@@ -139,3 +139,9 @@ def test_it_is_said_when_machines_cannot_reach_the_server(settings: Settings, sa
 )
 def test_all_addresses_are_told(settings: Settings, said: list[str]) -> None:
     assert describe_addresses(settings) == said
+
+
+def test_a_server_that_trusts_everybody_says_so_at_its_start(tmp_path: Path) -> None:
+    assert find_trusting(Settings(data=tmp_path)) == ""
+    sentence = find_trusting(Settings(data=tmp_path, enrol="open", plain_secrets=True))
+    assert "(--enrol open, --plain-secrets)" in sentence and "lab" in sentence
