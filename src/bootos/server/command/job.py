@@ -35,7 +35,7 @@ def list_jobs(
     """
     columns = {
         "id": "ID",
-        "sn": "SERIAL NUMBER",
+        "sn": "MACHINE",
         "state": "STATE",
         "mode": "MODE",
         "template": "TEMPLATE",

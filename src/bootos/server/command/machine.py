@@ -155,7 +155,7 @@ def list_new(client: Client, out: Output) -> None:
     """
     rows = client.list_all("confirm", key="id", after=0)
     if not out.as_json:
-        rows = [{**row, "id": f"id:{row['id']}"} for row in rows]
+        rows = [{**row, "id": f"id:{row['id']}", "words": row["words"] or "none"} for row in rows]
     out.table(rows, NEW_COLUMNS, "no machine waits to be confirmed")
 
 
@@ -187,7 +187,12 @@ def confirm_machines(
         asked = "Do the consoles show these words?"
         if not all(row["words"] for row in rows):
             asked = "Are these the machines, and do the consoles that show words show these?"
-        typer.confirm(asked, abort=True, err=True)
+        try:
+            typer.confirm(asked, abort=True, err=True)
+        except typer.Abort:
+            raise BootosError(
+                "nothing was confirmed", hint="in a script, who has compared the words: --yes"
+            ) from None
     body = [{"machine": f"id:{row['id']}", "boot": row["boot"], "words": row["words"]} for row in rows]
     answer = client.call("POST", "confirm", body=body)
     names = ", ".join(answer["machines"].values())

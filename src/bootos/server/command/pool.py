@@ -52,7 +52,7 @@ def show_pool(client: Client, out: Output, name: NameArgument) -> None:
         return
     out.pairs(value, {key: title.lower() for key, title in COLUMNS.items()})
     out.line()
-    out.table(value["held"], {"address": "ADDRESS", "sn": "SERIAL NUMBER"}, "no machine holds an address")
+    out.table(value["held"], {"address": "ADDRESS", "sn": "MACHINE"}, "no machine holds an address")
 
 
 @operator_command(pool_app, "free")
