@@ -266,3 +266,16 @@ def test_a_large_body_is_read_for_a_session_only(server: Running, call: str) -> 
     size = server.context.settings.limits.body_bytes
     answer = send(server, f"{V2}/{call}", b" " * (size + 1), "no session of anybody")
     assert answer.status == 401, answer
+
+
+def test_a_piece_of_an_image_that_is_too_large_is_refused_with_the_size_that_is_taken(
+    server: Running,
+) -> None:
+    limit = "operator_body_bytes"
+    size = getattr(server.context.settings.limits, limit)
+    path, token = "/api/operator/images/x/files?name=vmlinuz&offset=0", server.context.operator_token
+    answer = server.call("PUT", path, b" " * (size + 1), token)
+    assert (answer.status, answer.data["hint"]) == (413, f"at most {size:,} bytes")
+    health = server.operate("GET", "/health")
+    assert health["counts"] == {limit: 1}
+    assert "/images/x/files" in health["sentences"][0]["detail"]

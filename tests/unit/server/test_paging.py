@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from browsing import log_in, read
+from commanding import open_own_desk
 from serving import DEFAULTS, ROOMY, Agent, Running, build_settings, run_in_thread
 from sqlalchemy import event
 from typer.testing import CliRunner
@@ -87,6 +88,48 @@ def test_the_site_says_how_many_jobs_and_lines_a_page_shows(tmp_path: Path) -> N
         assert 'rel="next"' in jobs and 'rel="next"' in lines
     finally:
         stop()
+
+
+def test_a_machine_names_its_newest_jobs_and_the_list_of_jobs_the_others(tmp_path: Path) -> None:
+    server, stop = run_in_thread(build_settings(tmp_path, limits=msgspec.structs.replace(ROOMY, page_rows=3)))
+    try:
+        server.put_template()
+        ids = list[int]()
+        for number in range(4):
+            machine = server.operate("GET", "/machines/SN001") if ids else {"jobs": [], "more_jobs": False}
+            assert (machine["jobs"], machine["more_jobs"]) == (ids[::-1][:3], len(ids) > 3)
+            ids.append(server.create_job(machine="SN001")["id"])
+            server.operate("POST", f"/jobs/{ids[number]}/cancel")
+        machine = server.operate("GET", "/machines/SN001")
+        assert (machine["jobs"], machine["more_jobs"]) == (ids[:0:-1], True)
+        older = server.operate("GET", f"/jobs?machine=SN001&after={machine['jobs'][-1]}")
+        assert [job["id"] for job in older] == ids[:1]
+        shown = open_own_desk(server, tmp_path).run("machine", "show", "SN001")
+        assert f"older jobs: bootos job list --machine id:{machine['id']}" in shown
+    finally:
+        stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/machines", "page_rows_most"),
+        ("/jobs", "page_rows_most"),
+        ("/confirm", "page_rows_most"),
+        ("/audit", "lines_most"),
+        ("/jobs/{job}/log", "lines_most"),
+    ],
+)
+def test_more_rows_than_are_sent_at_once_are_refused_and_noted(
+    server: Running, path: str, limit: str
+) -> None:
+    server.put_template()
+    path = path.format(job=server.create_job()["id"])
+    most = getattr(FIXED, limit)
+    server.operate("GET", f"{path}?limit={most}")
+    answer = server.refuse("GET", f"{path}?limit={most + 1}")
+    assert (answer.status, answer.data["hint"]) == (400, f"limit: at most {most}")
+    assert server.operate("GET", "/health")["counts"] == {limit: 1}
 
 
 def test_the_new_machines_come_page_by_page_too(tmp_path: Path) -> None:

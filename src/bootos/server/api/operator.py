@@ -3,10 +3,10 @@
 Each call is one transaction and, when it changes something, one line of the audit log.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Router, get, post
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import JSONBody
 
 from bootos.server.api.operator_ca import build_ca_calls
 from bootos.server.api.operator_enrol import build_enrol_calls
@@ -15,10 +15,10 @@ from bootos.server.api.operator_job import build_job_calls
 from bootos.server.api.operator_machine import build_machine_calls
 from bootos.server.api.operator_pool import build_pool_calls
 from bootos.server.api.operator_template import build_template_calls
+from bootos.server.api.paging import Lines, check_lines
 from bootos.server.auth import Caller, OperatorGuard, read_actor
 from bootos.server.body import build_json_request
 from bootos.server.context import Context
-from bootos.server.limit import FIXED
 from bootos.server.operation.retention import Removed, Wish, apply_retention
 from bootos.server.parameter import Before
 from bootos.server.view.audit import AuditView, list_audit
@@ -32,9 +32,8 @@ def build_operator_router(context: Context) -> Router:
     store, limits = context.store, context.settings.limits
 
     @get("/audit", sync_to_thread=True)
-    def read_audit(
-        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.lines_most)] = 200, after: Before = 0
-    ) -> list[AuditView]:
+    def read_audit(limit: Lines = 200, after: Before = 0) -> list[AuditView]:
+        check_lines(limit)
         with store.read() as session:
             return list_audit(session, limit, after)
 

@@ -1,11 +1,10 @@
 """The operator's calls about who is a machine: those that wait to be confirmed, and rules."""
 
-from typing import Annotated
-
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
+from bootos.server.api.paging import Rows, check_page
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
 from bootos.server.limit import FIXED
@@ -30,9 +29,10 @@ def build_enrol_calls(context: Context) -> list[HTTPRouteHandler]:
 
     @get("/confirm", sync_to_thread=True)
     def list_new(
-        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.page_rows_most)] = FIXED.page_rows_most,
+        limit: Rows = FIXED.page_rows_most,
         after: Before = 0,
     ) -> list[MachineView]:
+        check_page(limit)
         with store.read() as session:
             return list_waiting(context, session, limit=limit, after=after)
 

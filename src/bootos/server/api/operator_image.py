@@ -3,11 +3,12 @@
 import asyncio
 from typing import Annotated
 
-from litestar import Request, delete, get, post, put
+from litestar import delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bootos.server.auth import Caller, read_actor
+from bootos.server.body import SizedRequest
 from bootos.server.context import Context
 from bootos.server.image.upload import FileState
 from bootos.server.operation import image as operation
@@ -35,9 +36,9 @@ def build_image_calls(context: Context) -> list[HTTPRouteHandler]:
     def begin_upload(data: JSONBody[NewImage]) -> UploadView:
         return operation.begin_upload(context, data)
 
-    @put("/images/{version:str}/files", status_code=200, request_class=Request)
+    @put("/images/{version:str}/files", status_code=200, request_class=SizedRequest)
     async def write_piece(
-        request: Request,  # type: ignore[type-arg]
+        request: SizedRequest,
         version: FromPath[str],
         name: Annotated[str, QueryParameter()],
         offset: Offset,

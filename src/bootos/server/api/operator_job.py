@@ -8,9 +8,9 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 
 from bootos.server.api import stream
+from bootos.server.api.paging import Lines, Rows, check_lines, check_page
 from bootos.server.auth import Caller, read_actor
 from bootos.server.context import Context
-from bootos.server.limit import FIXED
 from bootos.server.operation import job
 from bootos.server.operation.approval import approve_plan
 from bootos.server.operation.job import JobScripts, NewJob
@@ -30,9 +30,10 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def list_jobs(
         machine: FromQuery[str] = "",
         in_state: Annotated[str, QueryParameter(name="state")] = "",
-        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.page_rows_most)] = 100,
+        limit: Rows = 100,
         after: Before = 0,
     ) -> list[JobView]:
+        check_page(limit)
         with store.read() as session:
             machine_id = find_machine(session, machine).id if machine else None
             return view.list_jobs(session, limit=limit, machine_id=machine_id, state=in_state, after=after)
@@ -67,8 +68,9 @@ def build_job_calls(context: Context) -> list[HTTPRouteHandler]:
     def read_log(
         job_id: RowId,
         after: Place = 0,
-        limit: Annotated[int, QueryParameter(ge=1, le=FIXED.lines_most)] = 1000,
+        limit: Lines = 1000,
     ) -> list[LogView]:
+        check_lines(limit)
         with store.read() as session:
             find_job(session, job_id)
         return stream.read_lines(context, job_id, after, limit)

@@ -56,6 +56,8 @@ def print_machine(out: Output, value: dict[str, Any]) -> None:
         "saved_at": "state saved",
     }
     out.pairs(value, keys)
+    if value.get("more_jobs"):
+        out.line(f"older jobs: bootos job list --machine {value['id']}")
     if value.get("doubt"):
         out.line()
         out.line(f"What registers under this name is not believed: {value['doubt']}", "red")

@@ -106,7 +106,8 @@ class MachineDetail(MachineView, kw_only=True):
     """`why_unsupported`: what in the support list does not fit, and how to proceed; `said_names`: what the machine
     calls itself, and is not known by until the operator renames it. `known`: what a confirmed machine is known by;
     `told`: what a boot tells that is not believed; `changes`: what was accepted, and nobody has seen yet. `alike`:
-    other confirmed machines, by id, of which it has the UUID, the board's serial number or a MAC."""
+    other confirmed machines, by id, of which it has the UUID, the board's serial number or a MAC. `jobs`: the newest,
+    as many as a page has; `more_jobs`: there are older ones."""
 
     confirmed_at: datetime | None
     changes: str
@@ -126,6 +127,7 @@ class MachineDetail(MachineView, kw_only=True):
     inventory: dict[str, Any] | None
     inventory_at: datetime | None
     jobs: list[int]
+    more_jobs: bool
     capture: CaptureView
 
 
@@ -185,6 +187,9 @@ def list_waiting(context: Context, session: Session, *, limit: int, after: int =
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     """Everything of a machine, with its inventory."""
     lookup, told = _read_lookup(session, [row.id]), _read_told(session, row)
+    most_jobs = context.settings.limits.page_rows
+    query = select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()).limit(most_jobs + 1)
+    jobs = list(session.scalars(query))
     verdict = lookup.judge(row)
     return build_view(
         MachineDetail,
@@ -203,7 +208,8 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         refused_claims=list(session.scalars(open_claims([row.id]))),
         namesakes=_list_namesakes(session, row),
         said_names=_list_said(session, row),
-        jobs=list(session.scalars(select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()))),
+        jobs=jobs[:most_jobs],
+        more_jobs=len(jobs) > most_jobs,
         capture=view_capture(session, row),
     )
 
