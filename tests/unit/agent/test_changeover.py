@@ -3,7 +3,6 @@
 import configparser
 import datetime
 import hashlib
-import json
 import logging
 import socket
 import ssl
@@ -20,7 +19,7 @@ from peer import SERVER_KEY, Peer
 from bootos.agent.hardware_layer import ask_for_layers, lay_in
 from bootos.agent.hook.hook import run_given_hook
 from bootos.agent.host.cmdline import Cmdline, parse_cmdline
-from bootos.agent.host.host import Host
+from bootos.agent.host.host import Host, build_hook_environment
 from bootos.agent.network.trust import (
     IMAGE_FILE,
     TlsUnreachable,
@@ -30,7 +29,7 @@ from bootos.agent.network.trust import (
 )
 from bootos.agent.search import wait_for_server
 from bootos.agent.sequence import claim_session, set_up_repositories
-from bootos.agent.session.bootkey import read_boot_key
+from bootos.agent.session.bootkey import draw_for, read_boot_key
 from bootos.agent.session.changeover import find_server
 from bootos.agent.session.client import Client, Unreachable
 from bootos.drivers.contract import Machine
@@ -38,6 +37,7 @@ from bootos.drivers.firmware.download import fetched_package
 from bootos.fetch import FetchError
 from bootos.template.firmware import FirmwarePackage
 from bootos.wire import v2
+from bootos.wire.inventory import Inventory, System
 from bootos.wire.words import build_nonce, commit, draw_words
 
 Make = Callable[..., Peer]
@@ -416,6 +416,22 @@ sslcacert = /etc/site.pem
     assert peer.queries == ["/"]
 
 
+def test_a_server_of_cloudboot_v1_over_tls_is_verified_by_hooks_and_dnf_as_by_the_agent(
+    make: Make, authority: Authority, tmp_path: Path
+) -> None:
+    secure = make(authority)
+    secure.answers["/"] = [(404, None)]
+    secure.answers["/api/osinstall/v1/device/isInInstallList"] = [(200, {"Status": "success"})]
+    line = f"SERVER_ADDR={secure.url} SERVER_CA=sha256:{authority.fingerprint} REPO={secure.url}/repo"
+    host = boot(tmp_path / "machine", line)
+    host.inventory = Inventory(collected_at="now", system=System(serial="SN001"))
+    assert wait_for_server(host) is None, "it is one of v1"
+    set_up_repositories(host)
+    ca_file = Path(build_hook_environment(host, None)["SERVER_CA_FILE"])
+    assert ssl.PEM_cert_to_DER_cert(ca_file.read_text()) == authority.der
+    assert f"sslcacert={ca_file}\n" in (host.machine.root / "etc/yum.repos.d/cmdline-1.repo").read_text()
+
+
 def test_layers_of_the_server_follow(host: Host, peer: Peer, make: Make, authority: Authority) -> None:
     secure = make(authority)
     offer(peer, secure, authority)
@@ -460,11 +476,14 @@ def test_a_key_is_kept_before_it_is_shown(host: Host, peer: Peer, make: Make, au
     """An agent that ends between the two must not ask for another nonce with the same key."""
     secure = make(authority)
     offer(peer, secure, authority)
-    enter(host)
+    client = wait_for_server(host)
+    assert client is not None
+    key, _ = draw_for(client, host.directory, boot_id=host.boot_id, sn=host.sn)
+    assert secure.registrations == 0
     kept = read_boot_key(host.directory)
     assert kept is not None
-    assert json.loads((host.directory / "boot-key.json").read_text())["nonce"] == kept.nonce
-    assert kept.key == secure.registered[-1].key
+    assert kept.key == key
+    assert kept.nonce == build_nonce(SERVER_KEY, host.boot_id, commit(host.boot_id, bytes.fromhex(key)))
 
 
 def test_several_cas_may_be_told_while_one_follows_the_other() -> None:

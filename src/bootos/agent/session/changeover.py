@@ -54,7 +54,7 @@ def find_server(host: Host, *, may_be_plain: bool, timeout_s: float = CALL_TIMEO
     if addr.startswith("https:"):
         if pins:
             trust = find_trust(addr, pins, before)
-            host.follow(ServerHttp(addr, trust), addr)  # also a server that only speaks Cloudboot v1
+            follow(host, ServerHttp(addr, trust), trust)  # also a server that only speaks Cloudboot v1
             return greet_over(host, trust, timeout_s)
         return greet_by_system(host, timeout_s)
     client = Client(addr, host.http)
@@ -95,6 +95,12 @@ def greet_over(host: Host, trust: Trust, timeout_s: float) -> Found:
     client = Client(trust.url, http, ca_sha256=trust.ca_sha256)
     greeting = client.greet(timeout_s)
     keep_authority(host.directory, trust.ca_sha256)
-    host.follow(http, trust.url)
-    (host.directory / CA_FILE).write_text(trust.pem)
+    follow(host, http, trust)
     return Found(client=client, greeting=greeting)
+
+
+def follow(host: Host, http: ServerHttp, trust: Trust) -> None:
+    """Have all that is at the server go there, and leave what it is known by to hooks and dnf."""
+    host.directory.mkdir(parents=True, exist_ok=True)
+    (host.directory / CA_FILE).write_text(trust.pem)
+    host.follow(http, trust.url)
