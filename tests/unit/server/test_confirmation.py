@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
 from bootos.server.operation.standing import is_of, is_within
-from bootos.server.store.table import Boot, EnrolRule, read_clock
+from bootos.server.store.table import Boot, EnrolRule, Mac, read_clock
 from bootos.waiting import wait_for
 
 MAC, OTHER_MAC = "52:54:00:00:00:02", "52:54:00:00:00:77"
@@ -212,6 +212,22 @@ def test_a_machine_that_another_client_claims_is_not_confirmed_by_a_row(
     with server.context.store.write() as session:
         session.query(Boot).one().closing = True
     Agent(server, boot_id="boot-3").register()
+    assert read_machine(server)["confirmed_by"] == ""
+
+
+def test_a_mac_of_a_pxe_file_that_another_boot_had_shown_confirms_nobody(
+    server: Running, tmp_path: Path
+) -> None:
+    """It stays with the machine whether it is shown or not."""
+    run(server, "machine", "import", write_list(tmp_path, "sn,mac", f"SN001,{MAC}"))
+    Agent(server).register()
+    with server.context.store.write() as session:
+        session.query(Mac).filter_by(mac=MAC).one().bound = True
+    run(server, "machine", "release", "SN001", "--unconfirm")
+    evil = {**INVENTORY, "nics": [{"name": "eth0", "mac": "52:54:00:00:00:66"}]}
+    server.context.presence.let_go(1)
+    assert "this machine is new" in Agent(server, boot_id="evil", inventory=evil).register().data["message"]
+    run(server, "machine", "import", write_list(tmp_path, "sn,mac", f"SN001,{MAC}"))
     assert read_machine(server)["confirmed_by"] == ""
 
 

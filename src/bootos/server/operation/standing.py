@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bootos.server.context import Context
 from bootos.server.lifecycle import State
 from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.inventory import find_macs
 from bootos.server.operation.mark import find_likeness, find_refusal, pin_marks
 from bootos.server.operation.secrecy import find_plain_bar
 from bootos.server.operation.told import read_stored_marks
@@ -122,8 +123,8 @@ def settle_standing(context: Context, session: WriteSession, machine: Machine) -
     if find_rivals(session, machine):
         return
     expected = set(session.scalars(select(ExpectedMac.mac).where(ExpectedMac.machine_id == machine.id)))
-    shown = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
     if expected:
+        shown = list_shown(session, machine)
         if expected & shown:
             detail = f"its serial number and {', '.join(sorted(expected & shown))}"
             confirm(context, session, machine, "import", actor=SERVER, detail=detail)
@@ -136,6 +137,13 @@ def settle_standing(context: Context, session: WriteSession, machine: Machine) -
         confirm(
             context, session, machine, "rule", actor=SERVER, detail=f"rule {rule.id} of {rule.created_by}"
         )
+
+
+def list_shown(session: Session, machine: Machine) -> set[str]:
+    """The MACs that the boot which speaks for the machine shows. A bound one is kept whoever that is: it counts where
+    the inventory has it."""
+    unbound = select(Mac.mac).where(Mac.machine_id == machine.id, ~Mac.bound)
+    return {*session.scalars(unbound), *find_macs(machine.inventory)}
 
 
 def find_rivals(session: Session, machine: Machine) -> str:
