@@ -37,15 +37,17 @@ class Connection(Protocol):
 
 class Guest:
     """What is known of one connection. `stage` is how far it has come: it waits to begin (`new`), is in a handshake
-    (`handshake`), sends a head (`head`) or a body (`body`), is answered (`busy`), or keeps the line open (`idle`)."""
+    (`handshake`), sends a head (`head`) or a body (`body`), is answered (`busy`), or keeps the line open (`idle`).
+    `deadline` is until when it has to come further, `reader_deadline` until when it has to read what it was sent."""
 
-    __slots__ = ("address", "body_bytes", "connection", "deadline", "number", "stage")
+    __slots__ = ("address", "body_bytes", "connection", "deadline", "number", "reader_deadline", "stage")
 
     def __init__(self, number: int, address: str, connection: Connection, deadline: float) -> None:
         self.number = number
         self.address = address
         self.connection = connection
         self.deadline: float | None = deadline
+        self.reader_deadline: float | None = None
         self.stage = "new"
         self.body_bytes = 0
 
@@ -154,11 +156,12 @@ class Crowd:
 
     def expect_reader(self, guest: Guest) -> None:
         """It does not read what it was sent."""
-        guest.deadline = self._clock() + self._limits.body_s
+        if guest.reader_deadline is None:
+            guest.reader_deadline = self._clock() + self._limits.body_s
 
     def meet_reader(self, guest: Guest) -> None:
         """It goes on reading."""
-        guest.deadline = None
+        guest.reader_deadline = None
 
     def expect_nothing(self, guest: Guest) -> None:
         """It was answered."""
@@ -189,11 +192,14 @@ class Crowd:
 
     def end_late(self) -> None:
         """End whoever let a deadline pass. Called every second."""
-        now = self._clock()
-        late = [
-            guest for guest in self._guests.values() if guest.deadline is not None and guest.deadline < now
-        ]
-        for guest in late:
+        now, guests = self._clock(), list(self._guests.values())
+        for guest in guests:
+            if guest.reader_deadline is not None and guest.reader_deadline < now:
+                self._note("body_s", f"{guest.address} does not read what it was sent")
+                guest.connection.drop()
+                continue
+            if guest.deadline is None or guest.deadline >= now:
+                continue
             self._note(SLOW.get(guest.stage, "body_s"), f"{guest.address} was too slow ({guest.stage})")
             if guest.stage == "body":
                 guest.connection.refuse(408, "the body of the request did not come in time", "send it again")

@@ -154,7 +154,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_s: Annotated[
         int, Row("connections", "seconds", "until the head of a request has come", "closed")
     ] = 15
-    body_s: Annotated[int, Row("connections", "seconds", "until the body of a request has come", "408")] = 60
+    body_s: Annotated[
+        int,
+        Row(
+            "connections",
+            "seconds",
+            "until the body of a request has come; until who is sent an answer reads on",
+            "408; closed",
+        ),
+    ] = 60
     handshake_s: Annotated[int, Row("connections", "seconds", "until a TLS handshake is done", "closed")] = 15
     handshakes: Annotated[
         int, Row("connections", "handshakes", "TLS handshakes that are not done yet", "the oldest are closed")

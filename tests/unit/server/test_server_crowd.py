@@ -163,6 +163,30 @@ def test_who_does_not_read_is_dropped(door: Door) -> None:
     assert wire.ended == "dropped"
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_who_reads_an_answer_late_has_no_longer_for_the_head_that_follows(door: Door, reads: bool) -> None:
+    guest, wire = door.admit(stage="busy")
+    door.crowd.expect_nothing(guest)
+    door.crowd.expect_reader(guest)
+    door.crowd.expect_head(guest)
+    if reads:
+        door.crowd.meet_reader(guest)
+    door.pass_time(LIMITS.header_s)
+    assert wire.ended == ""
+    door.pass_time(1)
+    assert (wire.ended, door.notes) == ("dropped", ["header_s"])
+
+
+def test_who_begins_the_next_request_has_no_longer_to_read_the_answer(door: Door) -> None:
+    guest, wire = door.admit(stage="busy")
+    door.crowd.expect_reader(guest)
+    door.pass_time(LIMITS.body_s - 10)
+    door.crowd.expect_nothing(guest)
+    door.crowd.expect_body(guest)
+    door.pass_time(11)
+    assert (wire.ended, door.notes) == ("dropped", ["body_s"])
+
+
 def test_over_the_budget_the_largest_bodies_go_of_the_address_that_holds_the_most(door: Door) -> None:
     small, small_wire = door.admit("10.0.0.1")
     door.crowd.expect_body(small)
