@@ -256,3 +256,22 @@ def test_a_plan_is_shown_with_its_cost_and_approved(server: Running, bootos: Boo
     assert "1 action, 1 thing destroyed, reboots inside the job, about 30 s" in shown
     assert good(bootos("job", "approve", "1")) == "job 2 carries out the plan of job 1 on machine SN001\n"
     assert "approved plan" in good(bootos("job", "show", "2"))
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(bootos: Bootos, tmp_path: Path) -> None:
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes("sn,rack\nSN001,d\xfcsseldorf\n".encode("latin-1"))
+    said = [str(bootos("machine", "import", str(file)).exception) for file in (latin, tmp_path / "none.csv")]
+    assert said == [
+        f"{latin} cannot be read: it is no UTF-8 text",
+        f"{tmp_path}/none.csv cannot be read: No such file or directory",
+    ]
+
+
+def test_a_confirmation_that_nobody_answers_says_how_a_script_does_it(
+    server: Running, bootos: Bootos
+) -> None:
+    assert Agent(server).register().status == 200
+    refusal = bootos("machine", "confirm", "SN001", input="").exception
+    assert isinstance(refusal, BootosError)
+    assert (refusal.message, "--yes" in refusal.hint) == ("nothing was confirmed", True)

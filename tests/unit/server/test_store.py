@@ -1,5 +1,6 @@
 """What happens once a transaction is committed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,19 @@ def test_files_that_are_no_utf_8_end_no_request_and_no_start(server: Running) ->
     finally:
         default.unlink()
         server.context.tree.lay_out()  # the other tests of this process have this server
+
+
+def test_a_new_database_is_its_users_alone_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    """It holds scripts with passwords in clear text; who lets a group read it, for copies, goes on to."""
+    file = tmp_path / "bootos.db"
+    before = os.umask(0o022)
+    try:
+        store = open_store(f"sqlite:///{file}")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("bootos.db*")}
+        store.close()
+        file.chmod(0o640)
+        open_store(f"sqlite:///{file}").close()
+    finally:
+        os.umask(before)
+    assert modes["bootos.db"] == modes["bootos.db-wal"] == 0o600
+    assert file.stat().st_mode & 0o777 == 0o640

@@ -183,8 +183,10 @@ def read_file(path: Path) -> str:
     """The text of a file; `-` is standard input. Raises BootosError."""
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise BootosError(f"{path} cannot be read: {cause}") from cause
+    except OSError as cause:
+        raise BootosError(f"{path} cannot be read: {cause.strerror}") from cause
+    except UnicodeDecodeError as cause:
+        raise BootosError(f"{path} cannot be read: it is no UTF-8 text", hint="save it as UTF-8") from cause
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME")]

@@ -34,4 +34,4 @@ def remove_old(
     }
     rows = ", ".join(f"{value[name]} {word}" for name, word in names.items() if name in value)
     verb = "are old enough to go" if dry_run else "were removed"
-    out.say(f"{rows} {verb}; nothing goes before {value['begins_at']}", value)
+    out.say(f"{rows} {verb}; nothing goes before {value['begins_at'][:19]}Z", value)

@@ -6,9 +6,10 @@ SQLite's own busy wait is not; other databases lock rows (`with_for_update`).
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
         ) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
+        _make_private(parsed.database or "")
     hold = Hold(engine, clock) if engine.dialect.name == "postgresql" else None
     try:
         if hold is not None:
@@ -134,6 +136,14 @@ def open_store(url: str, *, clock: Clock = CLOCK) -> Store:
             hint="check that it exists, is a database, and may be written by this user",
         ) from cause
     return Store(engine, hold=hold)
+
+
+def _make_private(name: str) -> None:
+    """A database that is made now is its user's alone, as are the journals beside it, which get its mode. It holds
+    scripts of Cloudboot v1 with passwords in clear text. One that is there keeps the mode that the site gave it."""
+    if name and name != ":memory:" and not name.startswith("file:"):
+        with suppress(OSError):  # SQLite tells why it cannot be opened
+            os.close(os.open(name, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _configure_sqlite(engine: Engine) -> None:
