@@ -75,6 +75,7 @@ class Machine:
         begun: frozenset[str] = frozenset(),
         done: frozenset[str] = frozenset(),
         record: Callable[[dict[str, Any]], None] = lambda certificate: None,
+        http: "PoolManager | None" = None,
     ) -> None:
         self.run = run
         self.root = root
@@ -87,7 +88,7 @@ class Machine:
         self.look: Look | None = None
         self.resources: Mapping[str, Any] | None = None
         self.only_looks = False
-        self.http: PoolManager | None = None
+        self.http = http
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from bootos.agent.hardware_layer import ask_for_layers, lay_in
 from bootos.agent.hook.hook import run_given_hook
 from bootos.agent.host.cmdline import Cmdline, parse_cmdline
 from bootos.agent.host.host import Host, build_hook_environment
+from bootos.agent.job.job import build_machine
 from bootos.agent.network.trust import (
     IMAGE_FILE,
     TlsUnreachable,
@@ -32,8 +33,11 @@ from bootos.agent.sequence import claim_session, set_up_repositories
 from bootos.agent.session.bootkey import draw_for, read_boot_key
 from bootos.agent.session.changeover import find_server
 from bootos.agent.session.client import Client, Unreachable
+from bootos.agent.session.progress import Progress
+from bootos.agent.session.reporter import Reporter
 from bootos.drivers.contract import Machine
 from bootos.drivers.firmware.download import fetched_package
+from bootos.engine.run import Past
 from bootos.fetch import FetchError
 from bootos.template.firmware import FirmwarePackage
 from bootos.wire import v2
@@ -87,6 +91,12 @@ def enter(host: Host) -> Client:
     assert client is not None
     claim_session(host, client, "10.0.2.15")
     return client
+
+
+def begin_job(host: Host, peer: Peer) -> Machine:
+    """The machine as the drivers of a job get it."""
+    progress = Progress(Reporter(Client(peer.url), host.boot_id, lambda: None), "7", host.status)
+    return build_machine(v2.Order(job_id="7"), host, Past(), progress)
 
 
 def draw_at_server(peer: Peer, ca_sha256: str) -> str:
@@ -353,7 +363,7 @@ def test_hooks_packages_and_repositories_of_the_server_follow(
     package = FirmwarePackage(
         version="2", package=f"{peer.url}/bootos/files/bios.bin", sha256=hashlib.sha256(b"bios").hexdigest()
     )
-    with fetched_package(host.machine, package) as path:
+    with fetched_package(begin_job(host, peer), package) as path:
         assert path.read_bytes() == b"bios"
     set_up_repositories(host)
     own, other = ((host.machine.root / f"etc/yum.repos.d/cmdline-{n}.repo").read_text() for n in (1, 2))

@@ -88,7 +88,8 @@ def check_at_work(server: Running, host: Host, client: Client) -> None:
     package = FirmwarePackage(
         version="2", package=f"{server.url}/bootos/files/post.sh", sha256=hashlib.sha256(SCRIPT).hexdigest()
     )
-    with fetched_package(host.machine, package) as path:
+    machine = Machine(root=host.machine.root, http=host.http)
+    with fetched_package(machine, package) as path:
         assert path.read_bytes() == SCRIPT
 
 

@@ -54,7 +54,7 @@ class Host:
 
     def follow(self, http: "urllib3.PoolManager", tls_url: str) -> None:
         """From now on what is at the server, hooks, layers and packages too, goes over these connections."""
-        self.http = self.machine.http = http
+        self.http = http
         self.tls_url = tls_url
 
     def find_end(self, url: str) -> str | None:

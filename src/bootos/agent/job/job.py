@@ -86,14 +86,7 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> None:
     progress.set_step("plan", v2.StepState.RUNNING)
     rebooted = bool(order.earlier_boot_id) and order.earlier_boot_id != host.boot_id
     past = Past(actions=order.earlier, rebooted=rebooted)
-    machine = Machine(
-        run=host.machine.run,
-        root=host.machine.root,
-        owner=f"{host.sn} {order.job_id}",
-        begun=past.find(v2.StepState.RUNNING),
-        done=past.find(v2.StepState.DONE),
-        record=progress.add_certificate,
-    )
+    machine = build_machine(order, host, past, progress)
     try:
         is_new = not set(order.earlier) - {"pre", "plan"}
         run = Run(
@@ -146,6 +139,20 @@ def configure_hardware(order: v2.Order, host: Host, progress: Progress) -> None:
         run_scripts(run, timeout_s=host.cmdline.script_timeout_s)
     if count:
         collect(host)
+
+
+def build_machine(order: v2.Order, host: Host, past: Past, progress: Progress) -> Machine:
+    """The machine as the drivers of a job get it: packages that are the server's come from where the agent talks to
+    it."""
+    return Machine(
+        run=host.machine.run,
+        root=host.machine.root,
+        owner=f"{host.sn} {order.job_id}",
+        begun=past.find(v2.StepState.RUNNING),
+        done=past.find(v2.StepState.DONE),
+        record=progress.add_certificate,
+        http=host.http,
+    )
 
 
 def refuse(problems: list[Problem], message: str, progress: Progress) -> NoReturn:
