@@ -138,6 +138,24 @@ def test_what_breaks_while_a_later_driver_is_at_work_is_found_at_the_end() -> No
     assert notes.steps[-1] == ("test.one", StepState.FAILED)
 
 
+def test_a_note_has_as_many_characters_as_is_said_and_not_one_more() -> None:
+    whole, longer = "x" * MOST_TOLD, "x" * (MOST_TOLD + 1)
+
+    class Wordy(LampDriver):
+        def plan(self, *about: Any) -> Planned:
+            planned = Planned(notes=[whole, longer])
+            planned.complain("disks[0]", whole, whole)
+            planned.complain("disks[1]", longer, longer)
+            return planned
+
+    made = plan(Wordy({}))
+    assert made.notes == [whole, whole + "..."]
+    assert [(problem.message, problem.hint) for problem in made.problems] == [
+        (whole, whole),
+        (whole + "...", whole + "..."),
+    ]
+
+
 def test_what_a_machine_calls_its_parts_makes_no_note_and_no_problem_long() -> None:
     name = "x" * 1_000_000
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bootos.document import MOST_DEPTH, parse_document
+from bootos.document import MOST_DEPTH, MOST_REPEATED, parse_document
 from bootos.drivers.bios.sum import parse_work_if
 from bootos.engine.capture.pasted import read_plain
 from bootos.engine.capture.source import RawFile, find_values
@@ -184,6 +184,24 @@ def test_anchors_do_not_make_millions_of_values_of_a_few_lines(merged: str) -> N
 
     assert is_read(parse, "\n".join(lines))
     assert len(parse_document("\n".join(lines[:5]), format="yaml")) == 5
+
+
+def test_anchors_may_repeat_as_many_values_as_is_said_and_not_one_more() -> None:
+    ones = ", ".join(
+        ["1"] * 999
+    )  # with the list itself 1000 values, which each alias puts into a further place
+    aliases = ["*many"] * (MOST_REPEATED // 1000)
+    text = f"[&many [{ones}], &one 2, {', '.join(aliases)}]"
+    assert len(parse_document(text, format="yaml")) == 2 + len(aliases)
+    with pytest.raises(BootosError, match="its anchors repeat more than 100000 values"):
+        parse_document(text.removesuffix("]") + ", *one]", format="yaml")
+
+
+def test_anchors_may_be_as_deep_as_is_said_and_not_one_more() -> None:
+    lines = ["- &a0 []"] + [f"- &a{n} [*a{n - 1}]" for n in range(1, MOST_DEPTH - 1)]  # in a list
+    assert len(parse_document("\n".join(lines), format="yaml")) == MOST_DEPTH - 1
+    with pytest.raises(BootosError, match="is nested too deep"):
+        parse_document("\n".join([*lines, f"- [*a{MOST_DEPTH - 2}]"]), format="yaml")
 
 
 def test_a_list_of_adaptec_controllers_is_shown_as_what_it_is() -> None:

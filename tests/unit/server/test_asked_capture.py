@@ -37,6 +37,15 @@ def ask(server: Running) -> dict[str, object]:
     return answer
 
 
+def test_why_there_is_no_capture_has_as_many_characters_as_is_said_and_not_one_more(server: Running) -> None:
+    agent = Agent(server, abilities=ABLE)
+    agent.register()
+    for letters in (LIMITS.note_letters, LIMITS.note_letters + 1):
+        ask(server)
+        assert upload(agent, b"", error="x" * letters) == 200
+        assert server.operate("GET", "/machines/SN001/capture")["error"] == "x" * LIMITS.note_letters
+
+
 def test_an_able_agent_is_asked_and_its_capture_is_kept(server: Running) -> None:
     agent = Agent(server, abilities=ABLE)
     agent.register()

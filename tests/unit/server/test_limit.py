@@ -1,11 +1,29 @@
 from pathlib import Path
 
+import msgspec
 import pytest
+from serving import INVENTORY, Agent, Running
 
 from bootos.errors import BootosError
 from bootos.server.limit import FIXED, FIXED_ROWS, LIMITS, ROWS, build_page, parse_limits
+from bootos.server.operation.told import read_marks
+from bootos.wire.inventory import Inventory
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_machine_has_as_many_macs_as_is_said_and_not_one_more(server: Running, more: int) -> None:
+    macs = [f"52:54:00:00:01:{number:02x}" for number in range(FIXED.macs + more)]
+    nic = INVENTORY["nics"][0]
+    nics = [{**nic, "name": f"eth{number}", "mac": mac} for number, mac in enumerate(macs)]
+    inventory = {**INVENTORY, "nics": nics}
+    assert Agent(server, inventory=inventory).register().status == 200
+    machine = server.operate("GET", "/machines/SN001")
+    assert [mac["mac"] for mac in machine["macs"]] == macs[: FIXED.macs]
+    assert read_marks(msgspec.convert(inventory, Inventory)).macs == set(macs[: FIXED.macs])
+    server.operate("POST", "/confirm", [{"machine": "SN001"}])
+    assert server.operate("GET", "/machines/SN001")["known"]["macs"] == macs[: FIXED.macs]
 
 
 def test_the_page_of_the_limits_is_up_to_date() -> None:
