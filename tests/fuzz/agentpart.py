@@ -1,6 +1,8 @@
 """Fuzzers of what machines may call without a login: protocol v2, Cloudboot v1, boot files."""
 
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from bootos.wire import v2
 MACHINE = Path(__file__).parents[1] / "golden/hardware/machines/server-controllers.inventory.json"
 MAC = "52:54:00:00:00:02"
 JSON = {"Content-Type": "application/json"}
+NEXT = 10**15
+"""The number of a report that stands for the next one: of two with one number the server takes only the first."""
+_LARGE = re.compile(rb'("number"\s*:\s*)\d{16,19}(?=\s*[,}])')
 Try = tuple[st.SearchStrategy[Any], Callable[[Any], None]]
 
 
@@ -57,7 +62,7 @@ def build_report(sn: str, job_id: str | None) -> dict[str, Any]:
     }
     step = {"id": "plan", "title": "Plan", "state": "running", "message": "m", "actions": [action]}
     return {
-        "number": 1,
+        "number": NEXT,
         "boot_id": f"boot-{sn}",
         "job_id": job_id,
         "state": "running",
@@ -78,6 +83,12 @@ def build_report(sn: str, job_id: str | None) -> dict[str, Any]:
     }
 
 
+def number_anew(body: bytes) -> bytes:
+    """The report with a number above those of all before it, in this run and in others; so has one that the fuzzer
+    made so large that no later one would be newer."""
+    return _LARGE.sub(rb"\g<1>" + str(time.time_ns()).encode(), body, count=1)
+
+
 def build_tries(sender: Sender) -> dict[str, Try]:
     """By name: a strategy, and what sends one of its values."""
     base = sender.place.machine_url
@@ -88,11 +99,14 @@ def build_tries(sender: Sender) -> dict[str, Try]:
     def post(path: str, headers: dict[str, str]) -> Callable[[bytes], None]:
         return lambda body: void(sender.send("POST", base + path, body, headers))
 
+    def report(body: bytes) -> None:
+        sender.send("POST", f"{base}{v2.PREFIX}/report", number_anew(body), bearer)
+
     tries: dict[str, Try] = {
         "v2 register": (raw_bodies(build_registration("EVIL")), post(f"{v2.PREFIX}/register", JSON)),
         "v2 register again": (raw_bodies(build_registration("AGAIN")), post(f"{v2.PREFIX}/register", JSON)),
-        "v2 report": (raw_bodies(build_report(sender.sn, job)), post(f"{v2.PREFIX}/report", bearer)),
-        "v2 log": (raw_bodies(build_report(sender.sn, None)), post(f"{v2.PREFIX}/report", bearer)),
+        "v2 report": (raw_bodies(build_report(sender.sn, job)), report),
+        "v2 log": (raw_bodies(build_report(sender.sn, None)), report),
         "v2 mac": (raw_bodies({"job_id": job, "mac": MAC}), post(f"{v2.PREFIX}/mac", bearer)),
         "v2 capture": (raw_bodies({"data": "H4sI", "error": "e"}), post(f"{v2.PREFIX}/capture", bearer)),
         "v2 order": (
