@@ -35,6 +35,7 @@ from bootos.server.netboot.pxe_directory import PxeDirectory
 from bootos.server.netboot.tree import NetbootTree
 from bootos.server.operation.address_file import write_address_file
 from bootos.server.operation.ca import note_trouble, renew
+from bootos.server.operation.enrol_rule import end_rules
 from bootos.server.operation.next_boot import reconcile_pxe_files, write_pinned_files
 from bootos.server.operation.order import tell_waiting_jobs
 from bootos.server.operation.registration import write_heard
@@ -47,6 +48,7 @@ from bootos.server.store.engine import open_store
 from bootos.server.store.hold import HoldLostError
 from bootos.server.store.table import Image
 from bootos.server.store.vault import Vault
+from bootos.server.term import Terms
 from bootos.server.tls.authority import Authority
 from bootos.server.tls.given import GivenAuthority
 from bootos.server.tls.name import list_names
@@ -60,6 +62,7 @@ WRITE_HEARD_EVERY_S = 10
 RENEW_EVERY_S = 600
 REMOVE_EVERY_S = 6 * 3600
 LINK_EVERY_S = 60
+END_EVERY_S = 60
 
 
 def open_context(settings: Settings) -> Context:
@@ -99,6 +102,7 @@ def open_context(settings: Settings) -> Context:
         operator_token=token,
         registrations=Rate(settings.limits.registrations_per_address),
         new_registrations=Rate(settings.limits.registrations_per_minute),
+        rule_terms=Terms(),
         health=Health(settings.limits.health_sentences),
         authority=open_authority(settings),
     )
@@ -138,6 +142,7 @@ def prepare(context: Context) -> None:
     for sentence in (*left, *done):
         log.warning("%s", sentence)
     see_clock(context)
+    end_rules(context)
     link_files(context)
     if waiting := tell_waiting_jobs(context):
         log.warning(
@@ -174,6 +179,16 @@ async def watch_files(context: Context) -> None:
     while True:
         await asyncio.sleep(LINK_EVERY_S)
         await asyncio.to_thread(link_files, context)
+
+
+async def watch_rules(context: Context) -> None:
+    """Look every END_EVERY_S seconds which rules of enrolment have ended; runs until it is cancelled."""
+    while True:
+        await asyncio.sleep(END_EVERY_S)
+        try:
+            await asyncio.to_thread(end_rules, context)
+        except (DatabaseError, HoldLostError) as cause:
+            log.warning("rules that are over could not be ended: %s", cause)
 
 
 async def remove_old(context: Context) -> None:
@@ -238,7 +253,7 @@ def read_fault(
 async def live(context: Context) -> AsyncIterator[None]:
     """An open context at work, in the event loop that answers requests; it is closed at the end."""
     context.hub.attach()
-    works = (write_presence, renew_certificate, watch_files, remove_old)
+    works = (write_presence, renew_certificate, watch_files, watch_rules, remove_old)
     tasks = [asyncio.create_task(work(context)) for work in works]
     try:
         yield

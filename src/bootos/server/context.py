@@ -13,6 +13,7 @@ from bootos.server.rate import Rate
 from bootos.server.settings import Settings
 from bootos.server.store.engine import Store
 from bootos.server.store.vault import Vault
+from bootos.server.term import Terms
 from bootos.server.tls.authority import Authority
 
 
@@ -40,6 +41,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     operator_token: str
     registrations: Rate  # by address
     new_registrations: Rate  # of machines that nobody confirmed
+    rule_terms: Terms  # of rules of enrolment
     health: Health
     authority: Authority
 

@@ -5,14 +5,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from browsing import form_token, log_in, read, send
+from handclock import StillClock
 from serving import INVENTORY, Agent, Running
 from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
+from bootos.server.operation.audit import Actor
+from bootos.server.operation.enrol_rule import NewRule, add_rule, end_rules
 from bootos.server.operation.standing import is_of, is_within
 from bootos.server.store.table import Boot, EnrolRule, Mac, read_clock
+from bootos.server.term import Terms
 from bootos.waiting import wait_for
 
 MAC, OTHER_MAC = "52:54:00:00:00:02", "52:54:00:00:00:77"
@@ -271,10 +276,38 @@ def test_a_rule_confirms_who_comes_and_who_waits(server: Running) -> None:
     assert actions[0] == "enrol.rule.remove" and "enrol.rule.add" in actions
 
 
+def move_end(server: Running, seconds: int) -> None:
+    """As if the wall clock were so far from the end of the rule; below 0, after it."""
+    with server.context.store.write() as session:
+        session.get_one(EnrolRule, 1).ends_at = read_clock() + timedelta(seconds=seconds)
+
+
 def test_a_rule_ends(server: Running) -> None:
     server.operate("POST", "/enrol-rules", {"vendor": "QEMU", "lasts": "90m"})
-    with server.context.store.write() as session:
-        session.get_one(EnrolRule, 1).ends_at = read_clock() - timedelta(seconds=1)
+    move_end(server, -1)
+    Agent(server).register()
+    assert read_machine(server)["confirmed_by"] == ""
+    assert server.operate("GET", "/enrol-rules")[0]["in_force"] is False
+
+
+def test_a_rule_that_has_ended_is_not_in_force_again_when_the_clock_steps_back(server: Running) -> None:
+    server.operate("POST", "/enrol-rules", {"vendor": "QEMU", "lasts": "90m"})
+    end_rules(server.context)
+    assert server.operate("GET", "/enrol-rules")[0]["in_force"] is True
+    move_end(server, -1)
+    end_rules(server.context)
+    move_end(server, 3600)
+    Agent(server).register()
+    assert read_machine(server)["confirmed_by"] == ""
+    assert server.operate("GET", "/enrol-rules")[0]["in_force"] is False
+
+
+def test_a_rule_ends_by_the_seconds_of_the_server_whatever_the_wall_clock_says(server: Running) -> None:
+    clock = StillClock()
+    context = msgspec.structs.replace(server.context, rule_terms=Terms(clock))
+    add_rule(context, Actor(), NewRule(vendor="QEMU", lasts="2h"))
+    clock.sleep(2 * 3600 + 1)
+    end_rules(context)
     Agent(server).register()
     assert read_machine(server)["confirmed_by"] == ""
     assert server.operate("GET", "/enrol-rules")[0]["in_force"] is False

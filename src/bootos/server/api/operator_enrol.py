@@ -47,7 +47,7 @@ def build_enrol_calls(context: Context) -> list[HTTPRouteHandler]:
     @get("/enrol-rules", sync_to_thread=True)
     def list_rules() -> list[RuleView]:
         with store.read() as session:
-            return shown.list_rules(session)
+            return shown.list_rules(context, session)
 
     @post("/enrol-rules", sync_to_thread=True)
     def add_rule(data: JSONBody[NewRule], request: Caller) -> RuleView:

@@ -15,7 +15,7 @@ from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.identity import is_spoken_for
 from bootos.server.operation.standing import settle_standing
 from bootos.server.store.table import EnrolRule, Machine, read_clock
-from bootos.server.view.enrol_rule import RuleView, view_rule
+from bootos.server.view.enrol_rule import RuleView, is_in_force, view_rule
 
 MOST_S = 7 * 24 * 3600
 UNITS = {"m": 60, "h": 3600, "d": 86400}
@@ -65,7 +65,7 @@ def add_rule(context: Context, actor: Actor, wanted: NewRule) -> RuleView:
             if is_spoken_for(context, session, machine):
                 settle_standing(context, session, machine)
         session.flush()
-        return view_rule(row)
+        return view_rule(context, row)
 
 
 def remove_rule(context: Context, actor: Actor, number: int) -> None:
@@ -75,7 +75,21 @@ def remove_rule(context: Context, actor: Actor, number: int) -> None:
         if row is None:
             raise NotFoundError(f"there is no rule {number}", hint="see bootos enrol rule list")
         record(session, actor, "enrol.rule.remove", row.id, describe(row))
+        context.rule_terms.forget(row.id, row.ends_at)
         session.delete(row)
+
+
+def end_rules(context: Context) -> None:
+    """End the rules whose time has passed: none comes into force again when the clock is set back. To be called at each
+    start, too, and now and then."""
+    query = select(EnrolRule).where(~EnrolRule.ended)
+    with context.store.read() as session:
+        over = [row.id for row in session.scalars(query) if not is_in_force(context, row)]
+    if not over:
+        return
+    with context.store.write() as session:
+        for row in session.scalars(query.where(EnrolRule.id.in_(over))):
+            row.ended = True
 
 
 def describe(row: EnrolRule) -> str:

@@ -25,6 +25,7 @@ from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
 from bootos.server.store.table import Boot, EnrolRule, ExpectedMac, Mac, Machine, read_clock
 from bootos.server.vendor import find_names, fold
+from bootos.server.view.enrol_rule import is_in_force
 
 ENOUGH: dict[str, frozenset[str]] = {
     "import": frozenset({"words", "person", "import", "earlier release"}),
@@ -129,9 +130,8 @@ def settle_standing(context: Context, session: WriteSession, machine: Machine) -
             detail = f"its serial number and {', '.join(sorted(expected & shown))}"
             confirm(context, session, machine, "import", actor=SERVER, detail=detail)
         return
-    rule = find_rule(
-        session.scalars(select(EnrolRule).order_by(EnrolRule.id)), machine.address, machine.vendor
-    )
+    rules = session.scalars(select(EnrolRule).where(~EnrolRule.ended).order_by(EnrolRule.id))
+    rule = find_rule((row for row in rules if is_in_force(context, row)), machine.address, machine.vendor)
     if rule is not None:
         rule.confirmed += 1
         confirm(
@@ -166,9 +166,9 @@ def find_rivals(session: Session, machine: Machine) -> str:
 
 
 def find_rule(rules: Iterable[EnrolRule], address: str, vendor: str) -> EnrolRule | None:
-    """The first rule that is in force and confirms a machine of this vendor that comes from this address."""
+    """The first of these rules that confirms a machine of this vendor that comes from this address."""
     for rule in rules:
-        if rule.ends_at > read_clock() and is_within(address, rule.network) and is_of(vendor, rule.vendor):
+        if is_within(address, rule.network) and is_of(vendor, rule.vendor):
             return rule
     return None
 

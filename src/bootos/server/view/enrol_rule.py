@@ -6,7 +6,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bootos.server.store.table import EnrolRule, read_clock
+from bootos.server.context import Context
+from bootos.server.store.table import EnrolRule
 from bootos.server.view.conversion import build_view
 
 
@@ -23,11 +24,18 @@ class RuleView(msgspec.Struct, kw_only=True):
     in_force: bool
 
 
-def view_rule(row: EnrolRule) -> RuleView:
+def is_in_force(context: Context, row: EnrolRule) -> bool:
+    """Whether it confirms machines now."""
+    return not row.ended and not context.rule_terms.is_over(row.id, row.created_at, row.ends_at)
+
+
+def view_rule(context: Context, row: EnrolRule) -> RuleView:
     """One rule."""
-    return build_view(RuleView, row, in_force=row.ends_at > read_clock())
+    return build_view(RuleView, row, in_force=is_in_force(context, row))
 
 
-def list_rules(session: Session) -> list[RuleView]:
+def list_rules(context: Context, session: Session) -> list[RuleView]:
     """All rules, the newest first."""
-    return [view_rule(row) for row in session.scalars(select(EnrolRule).order_by(EnrolRule.id.desc()))]
+    return [
+        view_rule(context, row) for row in session.scalars(select(EnrolRule).order_by(EnrolRule.id.desc()))
+    ]

@@ -185,7 +185,8 @@ class ExpectedMac(Base):
 
 class EnrolRule(Base):
     """Confirms machines that register from this network, of this vendor, until it ends. `network` and `vendor` are
-    empty where any will do; `vendor` is a pattern as in the support list."""
+    empty where any will do; `vendor` is a pattern as in the support list. `ended`: it was seen to be over, and stays so
+    whatever the clock says."""
 
     __tablename__ = "enrol_rule"
 
@@ -195,4 +196,5 @@ class EnrolRule(Base):
     created_by: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=read_clock)
     ends_at: Mapped[datetime]
+    ended: Mapped[bool] = mapped_column(default=False)
     confirmed: Mapped[int] = mapped_column(default=0)
