@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = datetime.timedelta(days=1)
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -71,9 +72,13 @@ class Authority:
     def fingerprint(self) -> str:
         return hashlib.sha256(self.der).hexdigest()
 
-    def write(self, directory: Path, *hosts: str, with_ca: bool = True) -> tuple[Path, Path]:
+    def write(
+        self, directory: Path, *hosts: str, with_ca: bool = True, is_rsa: bool = False
+    ) -> tuple[Path, Path]:
         """A certificate for a server at `hosts`, with the CA's behind it; the file of it, and that of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key: Key = (
+            rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+        )
         names = [read_name(host) for host in hosts or ("127.0.0.1", "localhost")]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
         leaf = (
@@ -97,7 +102,7 @@ class Authority:
     def _build(
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
+        key: Key,
         start: datetime.datetime,
         end: datetime.datetime,
     ) -> x509.CertificateBuilder:

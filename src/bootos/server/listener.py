@@ -24,6 +24,7 @@ from bootos.server.crowd import Crowd, Guest
 from bootos.server.fault import Fault
 from bootos.server.plane import MACHINE_HEADERS
 from bootos.server.settings import Address
+from bootos.server.tls.authority import Authority
 
 BACKLOG = 1024
 FAREWELL_S = 2.0  # how long a client may take to close TLS in order
@@ -171,9 +172,9 @@ class Request(H11Protocol):
 class Porch(asyncio.Protocol):
     """A connection that has said nothing yet."""
 
-    def __init__(self, crowd: Crowd, tls: ssl.SSLContext | None, build: Callable[[Guest], Request]) -> None:
+    def __init__(self, crowd: Crowd, authority: Authority | None, build: Callable[[Guest], Request]) -> None:
         self._crowd = crowd
-        self._tls = tls
+        self._authority = authority
         self._build = build
         self._guest: Guest | None = None
 
@@ -196,13 +197,15 @@ class Porch(asyncio.Protocol):
             return
         request = self._build(self._guest)
         transport = self._transport
-        if self._tls is None:
+        if self._authority is None:
             transport.set_protocol(request)
             request.connection_made(transport)
             request.data_received(data)
             return
         self._crowd.begin_handshake(self._guest)
-        handshake = TlsProtocol(request, self._tls, functools.partial(self._crowd.leave, self._guest))
+        handshake = TlsProtocol(
+            request, self._authority.tls, functools.partial(self._crowd.leave, self._guest)
+        )
         transport.set_protocol(handshake)
         handshake.connection_made(transport)
         while data:  # what is here already is given to it as the transport will give it the rest

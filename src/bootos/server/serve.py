@@ -89,8 +89,8 @@ class Server(uvicorn.Server):
             if not config.loaded:
                 config.load()
             request = functools.partial(Request, config, self.server_state, crowd)
-            tls = self._context.authority.tls if listener.is_tls else None
-            porch = functools.partial(Porch, crowd, tls, request)
+            authority = self._context.authority if listener.is_tls else None
+            porch = functools.partial(Porch, crowd, authority, request)
             self.servers.append(await loop.create_server(porch, sock=listener.socket, backlog=BACKLOG))
         self.started = True
 

@@ -102,6 +102,18 @@ def test_it_is_read_again_when_its_files_have_changed(tmp_path: Path, root: Auth
     assert read_served(given, root.pem) == given.leaf != before
 
 
+@pytest.mark.parametrize("is_rsa", [False, True])
+def test_a_key_of_another_kind_leaves_nothing_of_the_one_before(
+    tmp_path: Path, root: Authority, is_rsa: bool
+) -> None:
+    """OpenSSL keeps a certificate for each kind of key, and clients choose the kind."""
+    given = GivenAuthority(*root.write(tmp_path, *HOSTS, is_rsa=is_rsa))
+    read_served(given, root.pem)
+    root.write(tmp_path, *HOSTS, is_rsa=not is_rsa)
+    assert "was read again" in given.renew()
+    assert read_served(given, root.pem) == given.leaf
+
+
 def test_the_one_before_is_served_while_the_new_one_has_no_key_yet(tmp_path: Path, root: Authority) -> None:
     cert, key = root.write(tmp_path, *HOSTS)
     given = GivenAuthority(cert, key)

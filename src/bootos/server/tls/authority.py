@@ -3,6 +3,7 @@
 import datetime as dt
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from cryptography import x509
 
@@ -21,8 +22,8 @@ class Authority:
     """Whose word machines and operators take for this server.
 
     `certificate` is the authority's, which is sent in every handshake, `fingerprint` its SHA-256; `leaf` is the
-    server's. `former` is the authority before it, as long as both are good. `tls` is what listeners serve with; after a
-    renewal the same object has the new certificate, for connections that begin then.
+    server's. `former` is the authority before it, as long as both are good. `tls` is what a connection that begins now
+    is served with: a renewal puts another in its place.
     """
 
     certificate: x509.Certificate
@@ -30,8 +31,7 @@ class Authority:
     former: x509.Certificate | None = None
     is_own = True
 
-    def __init__(self) -> None:
-        self.tls = build_tls()
+    tls: ssl.SSLContext
 
     def renew(self) -> str:
         """Renew what has to be renewed now; returns a sentence for the log, empty when nothing was to do. Raises
@@ -78,11 +78,14 @@ class Authority:
         return dump(self.certificate).decode()
 
 
-def build_tls() -> ssl.SSLContext:
-    """How a listener speaks TLS: 1.2 and newer, without tickets, which clients that come once do not need."""
+def build_tls(cert: Path, key: Path | None = None) -> ssl.SSLContext:
+    """How a listener speaks TLS: 1.2 and newer, without tickets, which clients that come once do not need; with the
+    chain in `cert`, which has the key too where `key` is None. A context of its own for each: one that is given a
+    certificate keeps those that it had with keys of other kinds. Raises OSError, ssl.SSLError."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     tls.num_tickets = 0
     tls.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     tls.set_alpn_protocols(["http/1.1"])
+    tls.load_cert_chain(cert, key, password=lambda: "")  # never asked for at the terminal
     return tls

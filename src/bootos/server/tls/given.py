@@ -20,7 +20,6 @@ class GivenAuthority(Authority):
     is_own = False
 
     def __init__(self, cert: Path, key: Path, now: Now = read_now) -> None:
-        super().__init__()
         self._cert, self._key = cert, key
         self._now = now
         self._seen: object = None
@@ -40,9 +39,7 @@ class GivenAuthority(Authority):
             return ""
         chain = read_chain(self._cert)
         check_key(self._key, chain[0])
-        # Whatever else is wrong has to be found here: a context that is given a certificate without its key has none.
-        build_tls().load_cert_chain(self._cert, self._key, password=lambda: "")
-        self.tls.load_cert_chain(self._cert, self._key, password=lambda: "")
+        self.tls = build_tls(self._cert, self._key)
         self.leaf, self.certificate, self._chain = chain[0], chain[-1], chain
         is_first, self._seen = self._seen is None, seen
         return "" if is_first else f"the certificate {self._cert} was read again"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bootos.errors import BootosError
 from bootos.files import write_atomically
-from bootos.server.tls.authority import Authority, Now, read_now
+from bootos.server.tls.authority import Authority, Now, build_tls, read_now
 from bootos.server.tls.certificate import (
     build_key,
     dump,
@@ -36,7 +36,6 @@ class OwnAuthority(Authority):
     """
 
     def __init__(self, directory: Path, names: Callable[[], Iterable[str]], now: Now = read_now) -> None:
-        super().__init__()
         self._directory = directory
         self._read_names = names
         self._now = now
@@ -50,7 +49,7 @@ class OwnAuthority(Authority):
             self._load()
             self.renew()
             self.leaf = x509.load_pem_x509_certificates(self._leaf_path.read_bytes())[0]
-            self.tls.load_cert_chain(self._leaf_path)
+            self.tls = build_tls(self._leaf_path)
         except (OSError, ValueError) as cause:  # ssl.SSLError is an OSError
             raise BootosError(
                 f"the certificates in {directory} cannot be used: {cause}",
@@ -79,8 +78,7 @@ class OwnAuthority(Authority):
         leaf = sign_leaf(key, names, self.certificate, self._key, self._now())
         chain = [leaf, *self._certificates[1:], self.certificate]
         write_atomically(self._leaf_path, dump_key(key) + b"".join(map(dump, chain)), mode=0o600)
-        self.leaf = leaf
-        self.tls.load_cert_chain(self._leaf_path)
+        self.leaf, self.tls = leaf, build_tls(self._leaf_path)
         return f"the server has a new certificate until {leaf.not_valid_after_utc:%Y-%m-%d}: {reason}"
 
     def _rotate(self) -> None:
