@@ -159,8 +159,13 @@ def test_a_crowd_that_waits_drives_out_itself(strict: Running, attacker: Attacke
     for number in range(200):
         attacker.connect(strict.url, b"GET", source=f"127.0.0.{3 + number % 10}")
     assert agent.report().status == 200
-    assert strict.context.health.count("waiting_connections") >= 1
     assert hear(first) == b""
+    wait_for(
+        lambda: strict.context.health.count("waiting_connections"),
+        DEADLINE_S,
+        what="the refusal",
+        pause_s=0.05,
+    )
 
 
 def test_a_client_that_does_not_read_is_closed(strict: Running, attacker: Attacker) -> None:

@@ -282,6 +282,14 @@ def test_a_tls_end_that_cannot_be_reached_is_said_and_done_without(
     assert (peer.registered[-1].key, host.status.view.words) == ("", "")
 
 
+def test_an_offered_host_name_that_is_none_is_a_tls_end_that_cannot_be_reached(
+    host: Host, peer: Peer, authority: Authority
+) -> None:
+    peer.tls = v2.TlsOffer(url=f"https://{'a' * 70}.example", ca_sha256=authority.fingerprint)
+    enter(host)
+    assert peer.registrations == 1
+
+
 def test_a_told_ca_is_never_done_without(
     host: Host, peer: Peer, authority: Authority, tmp_path: Path
 ) -> None:

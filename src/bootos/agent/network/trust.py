@@ -203,7 +203,7 @@ def telling(url: str) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError:
         raise
-    except OSError as cause:
+    except (OSError, UnicodeError) as cause:  # UnicodeError: a host name that can be none (RFC 1035, 2.3.4)
         reason = getattr(cause, "strerror", None) or getattr(cause, "reason", None) or cause
         raise TlsUnreachable(f"the TLS end {url} cannot be reached: {reason}") from cause
 
