@@ -185,6 +185,18 @@ def test_a_list_of_machines_is_taken_in_whole_or_not_at_all(server: Running) -> 
     assert (machine["settings"], machine["variables"]) == ({"hostname": "n-03"}, {"rack": "r1"})
 
 
+def test_every_mistake_of_a_row_is_told(server: Running) -> None:
+    rows = [
+        {"sn": "S1", "line": 2, "mac": "52:54:00:12:34:5", "values": {"address": "10.0.0.999"}},
+        {"sn": " ", "line": 3, "values": {"rack": "r1"}},
+        {"sn": "", "line": 4, "values": {"rack": "r1"}},
+    ]
+    problems = server.refuse("POST", "/import", rows).data["problems"]
+    assert [problem["path"] for problem in problems] == ["line 2: address", "line 2", "line 3", "line 4"]
+    assert "52:54:00:12:34:5" in problems[1]["message"]
+    assert {problem["hint"] for problem in problems[2:]} == {"fill the column sn"}
+
+
 @pytest.mark.parametrize("names", [("hostname", "rack"), ("rack", "hostname")])
 def test_a_value_may_ask_for_another_one_of_its_row(server: Running, names: tuple[str, str]) -> None:
     set_machine(server, "S0", rack="old")

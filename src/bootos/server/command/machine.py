@@ -227,7 +227,7 @@ def acknowledge(client: Client, out: Output, machine: MachineArgument) -> None:
     Example: bootos machine acknowledge SN001
     """
     answer = client.call("POST", "machines", machine, "acknowledge")
-    out.say(f"machine {answer['sn']}: the refused claims are acknowledged", answer)
+    out.say(f"machine {answer['sn']}: its refused claims, and what of it has changed, were seen", answer)
 
 
 @operator_command(machine_app, "rename")

@@ -55,6 +55,9 @@ def _import(context: Context, session: WriteSession, rows: list[NewMachine]) -> 
     known, new = set(session.scalars(select(Machine.sn_key))), 0
     for row in rows:
         at, key = f"line {row.line}", fold(row.sn)
+        if not row.sn.strip():
+            problems.complain(at, "there is no serial number", "fill the column sn")
+            continue
         if key in lines:
             message = f"the serial number {row.sn!r} stands in line {lines[key]} already"
             problems.complain(at, message)
@@ -68,22 +71,33 @@ def _import(context: Context, session: WriteSession, rows: list[NewMachine]) -> 
                 problems.complain(at, message)
                 continue
             new += machine.sn_key not in known
+        except RequestError as fault:
+            take_over(problems, at, fault)
+            continue
+        try:
             # An empty cell leaves the value as it is.
             change_settings(session, machine, {name: value for name, value in row.values.items() if value})
+        except RequestError as fault:
+            take_over(problems, at, fault)
+        try:
             if row.mac.strip():
                 expect_macs(session, machine, row, owners)
                 if is_spoken_for(context, session, machine):
                     settle_standing(context, session, machine)
         except RequestError as fault:
-            found = fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]
-            for item in found:
-                problems.complain(f"{at}: {item.path}" if item.path else at, item.message, item.hint)
+            take_over(problems, at, fault)
     if problems:
         raise UnusableError(
             f"the list has {len(problems)} problem(s); no machine was changed",
             problems=problems[:MOST_PROBLEMS],
         )
     return Imported(count=len(rows), new=new)
+
+
+def take_over(problems: Problems, at: str, fault: RequestError) -> None:
+    """Add what is wrong with the row in line `at`."""
+    for item in fault.problems or [Problem(path="", message=fault.message, hint=fault.hint)]:
+        problems.complain(f"{at}: {item.path}" if item.path else at, item.message, item.hint)
 
 
 def expect_macs(session: WriteSession, machine: Machine, row: NewMachine, owners: dict[str, int]) -> None:
