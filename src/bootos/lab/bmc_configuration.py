@@ -43,7 +43,7 @@ startlan {CHANNEL}
   allowed_auths_user none md2 md5 straight
   allowed_auths_operator none md2 md5 straight
   allowed_auths_admin none md2 md5 straight
-  guid {identity.uuid.replace("-", "")}
+  guid {identity.told_uuid.replace("-", "")}
   lan_config_program "{lan_program}"
 endlan
 chassis_control "{chassis_program}"
@@ -66,7 +66,7 @@ sensor_set_event_support 0x20 0 {TEMPERATURE_SENSOR} enable scanning per-state \
   000111111000000 000111111000000 000111111000000 000111111000000
 main_sdr_add 0x20 {record}
 mc_add_fru_data 0x20 0 {FRU_BYTES} file 0 "{(directory / "fru.bin").resolve()}"
-mc_set_guid 0x20 {identity.uuid.replace("-", "")}
+mc_set_guid 0x20 {identity.told_uuid.replace("-", "")}
 mc_enable 0x20
 """
     (directory / "bmc.emu").write_text(emulator)

@@ -163,7 +163,7 @@ def find_name(spec: MachineSpec) -> str:
     """What a machine will be known by, of what its firmware will tell; empty: by nothing that is known before."""
     boots = spec.boot_nic or next(iter(spec.nics), None)
     told, mac = spec.identity, boots.mac if boots is not None else None
-    chosen = choose_identity(serial=told.serial, uuid=told.uuid, board=told.board_serial, mac=mac)
+    chosen = choose_identity(serial=told.serial, uuid=told.told_uuid, board=told.board_serial, mac=mac)
     return chosen.name or ""
 
 

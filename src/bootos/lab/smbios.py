@@ -18,7 +18,7 @@ def build_tables(identity: Identity) -> list[str]:
             product=identity.product,
             version=identity.version,
             serial=identity.serial,
-            uuid=identity.uuid,
+            uuid=identity.told_uuid,
             sku=identity.sku,
             family=identity.family,
         ),

@@ -4,6 +4,7 @@
 """
 
 import re
+import uuid
 from pathlib import Path
 from typing import Literal
 
@@ -24,17 +25,19 @@ _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _LEVELS = re.compile(r"[XcuoaO]{15}")
 _SUITES = (0, 1, 2, 3, 6, 7, 8, 11, 12)  # those that `ipmi_sim` speaks
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NAMESPACE = uuid.UUID("b0075000-0000-4000-8000-000000000001")
 _CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2})?")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the machine says it is: SMBIOS types 0 to 4 and 17. Empty text leaves QEMU's own value."""
+    """What the machine says it is: SMBIOS types 0 to 4 and 17. Empty text leaves QEMU's own value, but for the UUID:
+    that of `told_uuid`."""
 
     vendor: str = "BootOS Lab"
     product: str = "Virtual Bare Metal"
     version: str = "1"
     serial: str = "LAB0001"
-    uuid: str = "b0075000-0000-4000-8000-000000000001"
+    uuid: str = ""
     asset_tag: str = ""
     sku: str = ""
     family: str = ""
@@ -55,6 +58,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dimm_part: str = ""
     dimm_serial: str = ""
     dimm_speed: int = 0
+
+    @property
+    def told_uuid(self) -> str:
+        """`uuid`, else one of the serial number (RFC 9562, version 5), the same each time: no two machines of a server
+        may have one UUID."""
+        return self.uuid or str(uuid.uuid5(_NAMESPACE, self.serial))
 
 
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

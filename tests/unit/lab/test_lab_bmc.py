@@ -40,7 +40,9 @@ class Switch(Chassis):
 
 def build_bmc(directory: Path) -> Bmc:
     spec = BmcSpec(user="root", password="calvin-0")
-    one = Bmc(spec, directory, identity=Identity(serial="SN77", vendor="Acme"))
+    # ipmitool guesses the order of a GUID's bytes, and this one fits one order alone
+    uuid = "b0075000-0000-4000-8000-000000000077"
+    one = Bmc(spec, directory, identity=Identity(serial="SN77", vendor="Acme", uuid=uuid))
     one.chassis = Switch()
     one.start()
     return one

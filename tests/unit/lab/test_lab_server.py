@@ -3,6 +3,7 @@ list."""
 
 import csv
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,14 +51,16 @@ def server(scenario: Scenario) -> LabServer:
     return scenario.prepare_server(arguments=["--no-tftp"])
 
 
-def enter(root: Path, addr: str, serial: str, mac: str) -> tuple[Host, Client]:
+def enter(
+    root: Path, addr: str, serial: str, mac: str, system_uuid: str | None = None
+) -> tuple[Host, Client]:
     """A machine whose agent has registered."""
     host = Host(Machine(root=root), f"boot of {mac}", clock=StillClock())
     host.directory.mkdir(parents=True)
     host.cmdline = msgspec.structs.replace(parse_cmdline(f"SERVER_ADDR={addr} DEVELOPER=1"), pxe_mac=mac)
     host.inventory = Inventory(
         collected_at="2026-01-01T00:00:00Z",
-        system=System(serial=serial),
+        system=System(serial=serial, uuid=system_uuid),
         nics=[Nic(name="eth0", mac=mac, addresses=["10.0.2.15/24"], is_pxe=True)],
     )
     client = wait_for_server(host)
@@ -98,6 +101,24 @@ def test_a_machine_that_is_added_to_a_running_server_is_in_its_list_and_others_a
     enter(tmp_path / "strange", server.url, "STRANGE", MACS[0])
     operator = Operator(server.data)
     assert [row["sn"] for row in operator.command("machine", "new")] == ["STRANGE"]
+
+
+def test_a_second_machine_of_a_server_has_a_uuid_of_its_own_and_is_confirmed_too(
+    scenario: Scenario, server: LabServer, tmp_path: Path
+) -> None:
+    server.start()
+    second = MachineSpec(
+        name="second",
+        identity=Identity(serial="SECOND"),
+        nics=(NicSpec(mac="52:54:00:1a:b0:03", boot=True),),
+    )
+    for spec in (SPEC, second):
+        scenario.add_machine(spec)
+        told, mac = spec.identity, spec.nics[-1].mac
+        assert uuid.UUID(told.told_uuid).version == 5
+        enter(tmp_path / spec.name, server.url, told.serial, mac, told.told_uuid)
+        assert Operator(server.data).command("machine", "show", told.serial)["confirmed_by"] == "import"
+    assert second.identity.told_uuid == Identity(serial="SECOND", vendor="Acme").told_uuid
 
 
 def test_a_machine_without_a_serial_number_is_in_the_list_by_its_uuid(

@@ -68,7 +68,7 @@ def check_inventory(report: DemoReport, inventory: dict[str, Any]) -> None:
                 identity.product,
                 identity.version,
                 identity.serial,
-                identity.uuid,
+                identity.told_uuid,
                 identity.sku,
             ],
             [system[key] for key in ("vendor", "product", "version", "serial", "uuid", "sku")],

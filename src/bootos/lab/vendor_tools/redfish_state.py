@@ -21,7 +21,7 @@ def start_redfish(silicon: Silicon, spec: RedfishSpec, identity: Any = None) -> 
     if identity is not None:
         spec = msgspec.structs.replace(
             spec,
-            uuid=identity.uuid,
+            uuid=identity.told_uuid,
             serial=identity.serial,
             vendor=identity.vendor,
             product=identity.product,
