@@ -68,6 +68,15 @@ def queue_job(server: Running, text: str = SCRIPTS, *, asked: bool = True, **mor
         succeeds(server, "device/getPrepareInstallInfo", PRODUCT)
 
 
+def test_of_a_machine_that_is_deleted_nothing_is_kept_in_memory(server: Running) -> None:
+    """Whoever registers makes records, and those of silent ones go to make room."""
+    succeeds(server, "report/deviceProductInfo", PRODUCT)
+    presence = server.context.legacy_presence
+    assert presence.last_heard(1, None) is not None
+    server.operate("DELETE", "/machines/SN001")
+    assert presence.last_heard(1, None) is None
+
+
 def test_a_v1_agent_and_its_installer_take_a_job_to_its_end(server: Running) -> None:
     queue_job(server, pxe="p")
     assert progress(server, 0.1).data["Content"] == {"Result": "true"}

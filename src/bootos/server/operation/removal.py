@@ -1,5 +1,7 @@
 """Removes machines, with everything that belongs to them."""
 
+from functools import partial
+
 from sqlalchemy import select
 
 from bootos.server.context import Context
@@ -28,4 +30,5 @@ def remove_machine(context: Context, session: WriteSession, machine: Machine) ->
     session.touch(f"machine:{machine.id}", "machines", "jobs", *topics)
     session.flush()
     write_pinned_files(context, session)
-    session.after_commit(lambda: context.presence.forget(machine.id))
+    for presence in (context.presence, context.legacy_presence):
+        session.after_commit(partial(presence.forget, machine.id))
