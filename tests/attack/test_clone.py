@@ -226,6 +226,18 @@ def test_who_has_something_of_a_confirmed_machine_is_not_confirmed_by_a_rule(
     assert read_machine(server)["alike"] == []
 
 
+def test_who_has_the_permanent_mac_of_a_confirmed_machine_is_shown_to_be_like_it(
+    server: Running, victim: Agent
+) -> None:
+    """It is why no rule confirms it."""
+    server.operate("POST", "/enrol-rules", {"network": "127.0.0.0/8", "lasts": "2h"})
+    inventory = build_inventory(None, None, [OTHER_MAC])
+    inventory["nics"][0]["permanent_mac"] = MACS[0]
+    Agent(server, sn="EVIL", inventory=inventory).register()
+    row = read_machine(server, "EVIL")
+    assert (row["confirmed_by"], row["alike"]) == ("", [1])
+
+
 def test_a_mac_of_a_confirmed_machine_is_shown_as_a_conflict_on_both_and_taken_from_nobody(
     server: Running, victim: Agent
 ) -> None:

@@ -241,7 +241,8 @@ def _read_told(session: Session, row: Machine) -> KnownView | None:
 
 def _sum_up(inventory: dict[str, Any]) -> KnownView:
     system, board = inventory.get("system") or {}, inventory.get("board") or {}
-    macs = {nic["mac"] for nic in inventory.get("nics", []) if nic.get("mac")}
+    nics = inventory.get("nics", [])
+    macs = {mac for nic in nics for mac in (nic.get("mac"), nic.get("permanent_mac")) if mac}
     return KnownView(uuid=system.get("uuid") or "", board=board.get("serial") or "", macs=sorted(macs))
 
 
