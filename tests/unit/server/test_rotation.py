@@ -3,6 +3,7 @@ command line or by the greeting, in the overlap and after it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,8 @@ from bootos.server.fault import ConflictError
 from bootos.server.operation.audit import Actor
 from bootos.server.operation.ca import Rotation, rotate
 from bootos.server.settings import Settings
+from bootos.server.store.table import Boot
+from bootos.server.view.ca import list_left
 from bootos.template.firmware import FirmwarePackage
 
 SCRIPT = b"#!/bin/sh\ntouch $INVENTORY_FILE.seen\n"
@@ -138,6 +141,37 @@ def test_the_former_authority_is_not_let_go_while_machines_are_up_that_know_no_o
     assert rotating.context.authority.former is not None
     view = rotate(rotating.context, OPERATOR, Rotation(finish=True, force=True))
     assert (view.former, view.left) == ("", [])
+
+
+def test_a_machine_is_left_by_the_authority_that_its_boot_goes_by_and_not_by_when_it_came(
+    rotating: Running, begin: Begin
+) -> None:
+    old = rotating.context.authority.fingerprint
+    rotate(rotating.context, OPERATOR, Rotation())
+    new = rotating.context.authority.fingerprint
+    late, _ = begin(told(old))
+    begin(told(new))
+    begin(told(old, new))
+    assert list_left(rotating.context) == [late.sn]
+    with pytest.raises(ConflictError, match=late.sn):
+        rotate(rotating.context, OPERATOR, Rotation(finish=True))
+
+
+def test_of_a_boot_that_did_not_say_its_authority_the_time_tells(rotating: Running, begin: Begin) -> None:
+    """As of agents before there were words, and of boots of an earlier release of the server."""
+    before, _ = begin()
+    rotate(rotating.context, OPERATOR, Rotation())
+    with rotating.context.store.write() as session:
+        for boot in session.query(Boot):
+            boot.ca_sha256 = ""
+            boot.started_at -= timedelta(minutes=1)
+    after, _ = begin()
+    assert list_left(rotating.context) == [before.sn]
+    with rotating.context.store.write() as session:
+        newest = session.query(Boot).order_by(Boot.id.desc()).first()
+        assert newest is not None and newest.ca_sha256 == rotating.context.authority.fingerprint
+        newest.ca_sha256, newest.started_at = "", newest.started_at + timedelta(minutes=1)
+    assert after.sn not in list_left(rotating.context)
 
 
 def test_a_machine_that_was_told_both_knows_the_server_by_the_new_one_and_goes_on_without_the_former(

@@ -109,6 +109,7 @@ def _claim_identity(
     boot.developer = said.developer
     boot.compared = bool(boot.compared) and boot.words == words
     boot.secure, boot.words = secure, words
+    boot.ca_sha256 = said.ca_sha256 if secure and said.ca_sha256 in context.tls.fingerprints else ""
     boot.abilities = parse_abilities(said.abilities)
     boot.last_heard_at = read_clock()
     boot.inventory = None
@@ -125,7 +126,7 @@ def _claim_identity(
         _believe(context, session, machine, said, told, address)
     else:
         _doubt(context, session, machine, boot, said, refusal, address)
-    if secure and said.ca_sha256 and said.ca_sha256 in context.tls.fingerprints[1:]:
+    if boot.ca_sha256 in context.tls.fingerprints[1:]:
         context.health.note(
             "former authority",
             f"{machine.sn} came by the former authority: where its boot file or image names that, name the new one, "

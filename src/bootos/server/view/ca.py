@@ -3,7 +3,7 @@
 import datetime as dt
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from bootos.server.context import Context
 from bootos.server.store.table import Boot, Machine
@@ -51,15 +51,18 @@ def view_authority(context: Context) -> AuthorityView:
 
 
 def list_left(context: Context) -> list[str]:
-    """The confirmed machines that are heard of and came over TLS before there was the present authority, by their
-    names: what a boot has pinned it keeps."""
+    """The confirmed machines that are heard of and know the server by the former authority alone, by their names: what
+    a boot has pinned it keeps. Where a boot did not say its authority, it is the former if it came over TLS before
+    there was the present one."""
     changed_at = context.authority.changed_at
     if changed_at is None:
         return []
+    silent = and_(Boot.ca_sha256 == "", Boot.started_at <= changed_at + ROUNDED)
+    said = and_(Boot.ca_sha256 != "", Boot.ca_sha256 != context.authority.fingerprint)
     query = (
         select(Machine.id, Machine.sn, Machine.last_heard_at)
         .join(Boot, Machine.boot_pk == Boot.id)
-        .where(Boot.secure, Boot.started_at <= changed_at + ROUNDED, Machine.confirmed_at.is_not(None))
+        .where(Boot.secure, or_(silent, said), Machine.confirmed_at.is_not(None))
         .order_by(Machine.sn)
     )
     with context.store.read() as session:

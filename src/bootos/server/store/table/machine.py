@@ -91,7 +91,8 @@ class Boot(Base):
     was started again in the same boot gets a new session. `closing`: it said that it is going to reboot. `abilities`:
     what it may be sent beyond what every agent takes (`wire.ability`). `secure`: it registered over TLS. `words`: those
     that its console shows, with blanks between them; empty where the agent cannot draw them; `compared`: a person has
-    seen these there. `inventory`: what it tells, if that is not believed; else it is the machine's."""
+    seen these there. `ca_sha256`: of the server's CA that it goes by; empty where it did not say one that the server
+    has. `inventory`: what it tells, if that is not believed; else it is the machine's."""
 
     __tablename__ = "boot"
     __table_args__ = (UniqueConstraint("machine_id", "boot_id"),)
@@ -112,6 +113,7 @@ class Boot(Base):
     secure: Mapped[bool] = mapped_column(default=False)
     words: Mapped[str] = mapped_column(default="")
     compared: Mapped[bool] = mapped_column(default=False)
+    ca_sha256: Mapped[str] = mapped_column(default="")
     inventory: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
 
