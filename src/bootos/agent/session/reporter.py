@@ -32,7 +32,9 @@ SHORTEST_INTERVAL_S = 0.25
 LONGEST_RETRY_S = 15.0
 MOST_LINES_IN_A_REPORT = 500
 MOST_LINES_KEPT = 20_000
-MOST_LINE_LETTERS = 8192  # as many as a server keeps; a file that a hook prints may have no line ends at all
+MOST_LINE_LETTERS = (
+    8000  # a server keeps 8192, with the words at the end; what a hook prints may have no line ends
+)
 MOST_LOG_LETTERS = 512 * 1024  # of the lines in a report, so that the server takes it
 TOO_LARGE = 413  # HTTP 413, Content Too Large
 
