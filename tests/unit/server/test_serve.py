@@ -14,6 +14,7 @@ from serving import Running
 from bootos.server.command.serve import read_legacy
 from bootos.server.serve import describe_addresses, find_tls_unreachable, find_trusting, find_unreachable
 from bootos.server.settings import Address, Settings
+from bootos.server.tls.name import list_names
 
 
 def find_accepted(port: int) -> Iterator[socket.socket]:
@@ -139,6 +140,13 @@ def test_it_is_said_when_machines_cannot_reach_the_server(settings: Settings, sa
 )
 def test_all_addresses_are_told(settings: Settings, said: list[str]) -> None:
     assert describe_addresses(settings) == said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_the_certificate_is_for_the_name_that_is_told_of_a_server_at_all_addresses(host: str) -> None:
+    settings = build_settings("127.0.0.1", operators=Address(host, 8443))
+    told = urlsplit(settings.operator_url).hostname
+    assert told in [name.lower() for name in list_names(settings)]
 
 
 def test_a_server_that_trusts_everybody_says_so_at_its_start(tmp_path: Path) -> None:
