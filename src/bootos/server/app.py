@@ -153,11 +153,11 @@ def prepare(context: Context) -> None:
     write_address_file(context)
 
 
-async def renew_certificate(context: Context) -> None:
-    """Look every RENEW_EVERY_S seconds whether the server's certificate has to be renewed; runs until it is
+async def renew_certificate(context: Context, every_s: float = RENEW_EVERY_S) -> None:
+    """Look every `every_s` seconds whether the server's certificate has to be renewed; runs until it is
     cancelled."""
     while True:
-        await asyncio.sleep(RENEW_EVERY_S)
+        await asyncio.sleep(every_s)
         await asyncio.to_thread(renew, context)
 
 
@@ -250,11 +250,12 @@ def read_fault(
 
 
 @asynccontextmanager
-async def live(context: Context) -> AsyncIterator[None]:
+async def live(context: Context, *, renew_every_s: float = RENEW_EVERY_S) -> AsyncIterator[None]:
     """An open context at work, in the event loop that answers requests; it is closed at the end."""
     context.hub.attach()
-    works = (write_presence, renew_certificate, watch_files, watch_rules, remove_old)
+    works = (write_presence, watch_files, watch_rules, remove_old)
     tasks = [asyncio.create_task(work(context)) for work in works]
+    tasks.append(asyncio.create_task(renew_certificate(context, renew_every_s)))
     try:
         yield
     finally:

@@ -21,7 +21,14 @@ import uvicorn
 from litestar import Litestar
 
 from bootos.errors import BootosError
-from bootos.server.app import build_machine_app, build_operator_app, live, open_context, prepare
+from bootos.server.app import (
+    RENEW_EVERY_S,
+    build_machine_app,
+    build_operator_app,
+    live,
+    open_context,
+    prepare,
+)
 from bootos.server.context import Context
 from bootos.server.crowd import Crowd
 from bootos.server.listener import BACKLOG, Listener, Porch, Request, bind
@@ -46,10 +53,15 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, context: Context, listeners: Sequence[Listener], *, keep_every_s: float = KEEP_EVERY_S
+        self,
+        context: Context,
+        listeners: Sequence[Listener],
+        *,
+        keep_every_s: float = KEEP_EVERY_S,
+        renew_every_s: float = RENEW_EVERY_S,
     ) -> None:
         self._context = context
-        self._keep_every_s = keep_every_s
+        self._keep_every_s, self._renew_every_s = keep_every_s, renew_every_s
         self._failure: BootosError | None = None
         self._listeners = listeners
         settings = context.settings
@@ -71,7 +83,7 @@ class Server(uvicorn.Server):
         """Serve until a signal; the context is closed then. Raises BootosError when the server had to end because the
         database is another's."""
         with self.capture_signals():
-            async with live(self._context):
+            async with live(self._context, renew_every_s=self._renew_every_s):
                 tasks = [asyncio.create_task(work()) for work in (self._watch, self._keep)]
                 try:
                     await super().serve([listener.socket for listener in self._listeners])
