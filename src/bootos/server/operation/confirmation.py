@@ -88,8 +88,8 @@ def _confirm(
             f"these are not the words that the console of {machine.sn} must show"
             if said.words
             else f"the console of {machine.sn} shows words: compare them",
-            hint=f"the right ones are: {shown}; on a console with other words somebody stands between, or it is "
-            "another machine",
+            hint="look at the machine's console, and at what it must show: bootos machine show "
+            f"id:{machine.id}; with other words somebody stands between, or it is another machine",
         )
     if boot is not None and boot.inventory is not None:
         # The boot that was not believed: from now on it is the machine. Its agent registers again, and what else it
