@@ -166,7 +166,11 @@ ROWS = (
         "contained",
         ("unit/server/test_boot_words.py", "unit/agent/test_changeover.py"),
     ),
-    Row("secrets of a job, read on the wire", "refused", ("unit/server/test_secrecy.py",)),
+    Row(
+        "secrets of a job, read on the wire, or with a session that was read there",
+        "refused",
+        ("unit/server/test_secrecy.py", "attack/test_exposed_session.py"),
+    ),
     Row(
         "a job of Cloudboot v1 that somebody ends, whose scripts or answer files he reads",
         "refused",

@@ -38,6 +38,11 @@ class Waiter(msgspec.Struct):
     mark: int | None = None
 
 
+def is_secure(request: Request[Any, Any, Any]) -> bool:
+    """Whether the call came over TLS, and its answer goes so; behind a trusted proxy, to the proxy."""
+    return str(request.scope["scheme"]) == "https"
+
+
 def build_agent_router(context: Context) -> Router:
     """The handlers of all calls of `wire.v2`, below its prefix."""
     store, hub, presence, settings = context.store, context.hub, context.presence, context.settings
@@ -76,7 +81,7 @@ def build_agent_router(context: Context) -> Router:
     )
     def register(data: JSONBody[v2.Registration], request: Request) -> v2.Registered:  # type: ignore[type-arg]
         address = request.client.host if request.client else ""
-        return registration.register(context, data, address, secure=request.scope["scheme"] == "https")
+        return registration.register(context, data, address, secure=is_secure(request))
 
     @post("/key", sync_to_thread=False, status_code=200)
     def key(data: JSONBody[v2.KeyCommitment]) -> v2.KeyNonce:
@@ -92,9 +97,9 @@ def build_agent_router(context: Context) -> Router:
         if not length.isascii() or not length.isdigit() or len(length) > 9 or int(length) > limits.body_bytes:
             await asyncio.to_thread(identify, connection.headers.get("authorization"))
 
-    # Each session, with the mark of its machine at which there was no order. While the mark is the same, the next poll
-    # is answered without reading the store.
-    waiters: dict[str | None, Waiter] = {}
+    # Each session and whether it comes over TLS, with the mark of its machine at which there was no order. While the
+    # mark is the same, the next poll is answered without reading the store.
+    waiters: dict[tuple[str | None, bool], Waiter] = {}
 
     @get("/order")
     async def order(
@@ -103,14 +108,15 @@ def build_agent_router(context: Context) -> Router:
     ) -> Response[v2.Order | None]:
         authorization = request.headers.get("authorization")
         deadline = time.monotonic() + min(wait_s, settings.poll_s)
-        waiter = waiters.pop(authorization, None)
+        secure = is_secure(request)
+        waiter = waiters.pop((authorization, secure), None)
         if waiter is None:
             waiter = Waiter(machine_id=await asyncio.to_thread(identify, authorization))
         topic = f"machine:{waiter.machine_id}"
         while True:
             mark = hub.mark(topic)
             if mark != waiter.mark:
-                found = await asyncio.to_thread(take_order, context, authorization)
+                found = await asyncio.to_thread(take_order, context, authorization, secure=secure)
                 presence.hear(waiter.machine_id)
                 if found is not None:
                     return Response(content=found, status_code=200)
@@ -118,7 +124,7 @@ def build_agent_router(context: Context) -> Router:
             presence.hear(waiter.machine_id)
             if len(waiters) >= WAITERS_MAX:
                 waiters.clear()
-            waiters[authorization] = waiter
+            waiters[authorization, secure] = waiter
             with presence.polling(waiter.machine_id):
                 if not await hub.wait(topic, mark, deadline - time.monotonic()):
                     return Response(content=None, status_code=204)
@@ -132,11 +138,11 @@ def build_agent_router(context: Context) -> Router:
         guards=[check_large],
     )
     def report(data: JSONBody[v2.Report], request: Request) -> v2.Receipt:  # type: ignore[type-arg]
-        return take_report(context, request.headers.get("authorization"), data)
+        return take_report(context, request.headers.get("authorization"), data, secure=is_secure(request))
 
     @post("/mac", sync_to_thread=True, status_code=200)
     def mac(data: JSONBody[v2.MacUpload], request: Request) -> v2.MacAccepted:  # type: ignore[type-arg]
-        return upload_mac(context, request.headers.get("authorization"), data)
+        return upload_mac(context, request.headers.get("authorization"), data, secure=is_secure(request))
 
     @post(
         "/capture",
@@ -147,7 +153,7 @@ def build_agent_router(context: Context) -> Router:
         guards=[check_large],
     )
     def capture(data: JSONBody[v2.CaptureUpload], request: Request) -> v2.CaptureAccepted:  # type: ignore[type-arg]
-        return take_upload(context, request.headers.get("authorization"), data)
+        return take_upload(context, request.headers.get("authorization"), data, secure=is_secure(request))
 
     return Router(
         v2.PREFIX,

@@ -10,6 +10,7 @@ from bootos.server.context import Context
 from bootos.server.fault import ConflictError, NotFoundError, RequestError
 from bootos.server.limit import TooLargeError
 from bootos.server.operation.audit import Actor, record
+from bootos.server.operation.secrecy import note_way
 from bootos.server.store.machine import find_machine, find_session
 from bootos.server.store.table import Boot, Capture, Machine, read_clock
 from bootos.server.view.capture import ABILITY, CaptureFile, CaptureView, find_reason, view_capture
@@ -47,9 +48,12 @@ def find_wish(session: Session, machine: Machine, boot: Boot) -> str:
     return f"capture:{row.asked_at.isoformat()}" if is_able(boot.abilities, ABILITY) else ""
 
 
-def take_upload(context: Context, authorization: str | None, upload: v2.CaptureUpload) -> v2.CaptureAccepted:
-    """Keep the capture that the boot which this `Authorization` header proves was asked for. Raises UnauthorizedError,
-    ConflictError (nobody asked), TooLargeError, RequestError (it is none)."""
+def take_upload(
+    context: Context, authorization: str | None, upload: v2.CaptureUpload, *, secure: bool
+) -> v2.CaptureAccepted:
+    """Keep the capture that the boot which this `Authorization` header proves was asked for. `secure`: it came over
+    TLS. Raises UnauthorizedError, ConflictError (nobody asked), TooLargeError, RequestError (it is none)."""
+    note_way(context, authorization, secure=secure)
     if not upload.error and not upload.data.startswith(_GZIP):
         raise RequestError("a capture is packed by gzip")
     limits = context.settings.limits

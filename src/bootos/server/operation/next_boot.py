@@ -14,6 +14,7 @@ from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State
 from bootos.server.netboot import pxe_file
 from bootos.server.operation.mac import bind_mac
+from bootos.server.operation.secrecy import note_way
 from bootos.server.operation.standing import find_order_bar
 from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.engine import WriteSession
@@ -23,9 +24,13 @@ from bootos.server.store.table import Job, Mac, Machine
 from bootos.wire import v2
 
 
-def upload_mac(context: Context, authorization: str | None, upload: v2.MacUpload) -> v2.MacAccepted:
+def upload_mac(
+    context: Context, authorization: str | None, upload: v2.MacUpload, *, secure: bool
+) -> v2.MacAccepted:
     """Bind the MAC of the boot that this `Authorization` header proves to its machine, for the job whose order it
-    holds; returns the PXE file. Raises UnauthorizedError, NotFoundError, ConflictError, UnusableError."""
+    holds; returns the PXE file. `secure`: it came over TLS. Raises UnauthorizedError, NotFoundError, ConflictError,
+    UnusableError."""
+    note_way(context, authorization, secure=secure)
     with context.store.write() as session:
         machine, boot = find_session(session, authorization)
         context.presence.hear(machine.id)

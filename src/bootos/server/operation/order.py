@@ -11,7 +11,7 @@ from bootos.server.context import Context
 from bootos.server.lifecycle import Event, State
 from bootos.server.operation.capture import find_wish
 from bootos.server.operation.report import read_earlier
-from bootos.server.operation.secrecy import WAYS, find_unable
+from bootos.server.operation.secrecy import WAYS, find_unable, note_way
 from bootos.server.operation.standing import find_order_bar, find_secret_bar
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move, touch
 from bootos.server.store.engine import WriteSession
@@ -24,9 +24,10 @@ from bootos.wire import v2
 from bootos.wire.ability import is_able
 
 
-def take_order(context: Context, authorization: str | None) -> v2.Order | None:
-    """The order for the boot that this `Authorization` header proves, if there is one; its job is then running. Raises
-    UnauthorizedError."""
+def take_order(context: Context, authorization: str | None, *, secure: bool) -> v2.Order | None:
+    """The order for the boot that this `Authorization` header proves, if there is one; its job is then running.
+    `secure`: the answer goes over TLS. Raises UnauthorizedError."""
+    note_way(context, authorization, secure=secure)
     # Most agents that ask have no job. A read does not wait for other writers.
     with context.store.read() as session:
         machine, boot = find_session(session, authorization)

@@ -14,6 +14,7 @@ from bootos.server.lifecycle import State, find_next, read_event
 from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.logroom import cut_line, has_room
 from bootos.server.operation.mark import find_refusal
+from bootos.server.operation.secrecy import note_way
 from bootos.server.operation.told import read_marks
 from bootos.server.operation.transition import move
 from bootos.server.store.engine import WriteSession
@@ -27,9 +28,12 @@ T = TypeVar("T")
 BEGUN = (v2.StepState.RUNNING, v2.StepState.DONE, v2.StepState.REBOOTING, v2.StepState.FAILED)
 
 
-def take_report(context: Context, authorization: str | None, report: v2.Report) -> v2.Receipt:
-    """Take in a report of the boot that this `Authorization` header proves; returns what the agent is to know. Raises
-    UnauthorizedError, ConflictError (it is of another boot)."""
+def take_report(
+    context: Context, authorization: str | None, report: v2.Report, *, secure: bool
+) -> v2.Receipt:
+    """Take in a report of the boot that this `Authorization` header proves; returns what the agent is to know.
+    `secure`: it came over TLS. Raises UnauthorizedError, ConflictError (it is of another boot)."""
+    note_way(context, authorization, secure=secure)
     with context.store.write() as session:
         machine, boot = find_session(session, authorization)
         context.presence.hear(machine.id)

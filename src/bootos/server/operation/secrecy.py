@@ -1,5 +1,9 @@
 """Whether secrets can go to a machine over TLS, and what to do where they cannot. `standing` asks for the boot that
-wants a job, `order` whether it ever can, `job` before one is made."""
+wants a job, `order` whether it ever can, `job` before one is made.
+
+A boot speaks over TLS (`Boot.secure`) when it registered so, and said its session nowhere else: whoever is on the way
+of one call over http reads the session in it.
+"""
 
 from sqlalchemy.orm import Session
 
@@ -9,6 +13,7 @@ from bootos.server.image.choice import choose_image
 from bootos.server.image.manifest import LOCAL
 from bootos.server.image.version import read_default, read_pins
 from bootos.server.operation.identity import find_holder, is_spoken_for
+from bootos.server.store.machine import find_session
 from bootos.server.store.table import Boot, Job
 from bootos.wire.ability import is_able
 
@@ -17,6 +22,25 @@ IN_A_LAB = "in a lab, bootos serve --plain-secrets sends secrets over http"
 NO_END = "this server has no TLS end"
 ANOTHER = "boot the machine with an image of this server's release"
 WAYS = f"{ANOTHER}; {IN_A_LAB}"
+
+
+def note_way(context: Context, authorization: str | None, *, secure: bool) -> None:
+    """Note how the session of this `Authorization` header was said; `secure`: over TLS, and the answer goes so. One
+    that began over TLS and is said over http is one of http from then on, for its calls over TLS too. Raises
+    UnauthorizedError."""
+    if secure:
+        return
+    with context.store.read() as session:
+        if not find_session(session, authorization)[1].secure:
+            return
+    with context.store.write() as session:
+        machine, boot = find_session(session, authorization)
+        boot.secure = False
+        session.touch(f"machine:{machine.id}")
+    context.health.note(
+        "session",
+        f"{machine.sn} said over http the session that it began over TLS: it is sent no secrets in it",
+    )
 
 
 def find_plain_bar(context: Context, boot: Boot | None) -> str:
@@ -29,7 +53,7 @@ def find_plain_bar(context: Context, boot: Boot | None) -> str:
     if unable := find_unable(context, boot):
         return f"{unable}: {WAYS}"
     return (
-        f"secrets go over TLS only, and this boot registered over http: its console says why it did not reach "
+        f"secrets go over TLS only, and this boot speaks over http: its console says why it did not reach "
         f"{context.tls.url}; mend that and boot it again; {IN_A_LAB}"
     )
 
