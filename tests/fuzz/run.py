@@ -48,11 +48,8 @@ class Target:
         self.child: Child = start(argv, log_path=self.log)
         found = wait_for(self._find_address, START_DEADLINE_S, what=f"the server's start ({self.log})")
         token = (self.data / "operator.token").read_text().strip()
-        said, authority = read_json(self.data / "server.json"), directory / "ca.pem"
-        authority.write_text(said["ca"])
-        self.place = Place(
-            machine_url=found[1], operator_url=said["operators"], token=token, ca=str(authority)
-        )
+        said = read_json(self.data / "server.json")
+        self.place = Place(machine_url=found[1], operator_url=said["operators"], token=token)
 
     def _find_address(self) -> re.Match[str] | None:
         if self.child.poll() is not None:
