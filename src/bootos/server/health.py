@@ -1,8 +1,9 @@
-"""What the server refused or cut, and for whom: sentences with counts, in memory only, the newest ones. Shown on the
-page *Health* and by `bootos health`.
+"""What the server refused or cut, and for whom: sentences with counts, in memory only, the newest ones of each kind.
+Shown on the page *Health* and by `bootos health`.
 """
 
 import copy
+import itertools
 import logging
 import threading
 from datetime import datetime
@@ -28,12 +29,16 @@ class Sentence(msgspec.Struct, kw_only=True):
 
 
 class Health:
-    """The newest sentences, at most so many. Safe to use from any thread."""
+    """The newest sentences, at most so many. Each kind has a share of them that no other kind takes: where there are
+    too many, the oldest goes of the kind that has the most. Safe to use from any thread."""
 
     def __init__(self, most: int = 100) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._said: dict[tuple[str, str], Sentence] = {}
+        self._said: dict[
+            str, dict[str, tuple[int, Sentence]]
+        ] = {}  # by kind and detail; the last one is the newest
+        self._numbers = itertools.count()  # the order in which they were said: clocks step, and are coarse
         self._counts: dict[str, int] = {}
 
     def note(self, what: str, detail: str) -> None:
@@ -42,14 +47,16 @@ class Health:
         now = read_clock()
         with self._lock:
             self._counts[what] = self._counts.get(what, 0) + 1
-            said = self._said.pop((what, detail), None)
+            kind = self._said.setdefault(what, {})
+            _, said = kind.pop(detail, (0, None))
             is_new = said is None
             said = said or Sentence(what=what, detail=detail, count=0, first_at=now, last_at=now)
             said.count += 1
             said.last_at = now
-            self._said[what, detail] = said  # the last one of the table is the newest
-            while len(self._said) > self._most:
-                del self._said[next(iter(self._said))]
+            kind[detail] = (next(self._numbers), said)
+            if sum(map(len, self._said.values())) > self._most:
+                largest = max(self._said.values(), key=len)
+                del largest[next(iter(largest))]
         if is_new and self.count(what) <= self._most:
             log.warning("%s: %s", what, detail)
 
@@ -66,7 +73,8 @@ class Health:
     def sentences(self) -> list[Sentence]:
         """Those that are kept, newest first."""
         with self._lock:
-            return [copy.copy(said) for said in reversed(self._said.values())]
+            numbered = [item for kind in self._said.values() for item in kind.values()]
+            return [copy.copy(said) for _, said in sorted(numbered, key=lambda item: item[0], reverse=True)]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -243,7 +243,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 200
     health_sentences: Annotated[
-        int, Row("lists", "sentences", "different sentences on the page Health", "the oldest goes")
+        int,
+        Row(
+            "lists",
+            "sentences",
+            "different sentences on the page Health",
+            "the oldest goes of the kind that has the most",
+        ),
     ] = 100
 
     kept_log_days: Annotated[

@@ -4,11 +4,14 @@ import json
 import re
 import stat
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from serving import INVENTORY, Agent, Running
+from sqlalchemy import select
 
+from bootos.server.store.table import Claim, Machine
 from bootos.waiting import wait_for
 
 PXE = "DEFAULT a\r\nLABEL a\r\nKERNEL {server}/x\r\nAPPEND sn={sn} mac={mac} keep={this-one} sn={sn}\r\n"
@@ -117,10 +120,34 @@ def test_an_agent_that_was_started_again_in_the_same_boot_gets_the_next_attempt(
 
 
 def test_a_second_claim_of_an_identity_is_told_on_the_page_of_health(server: Running, agent: Agent) -> None:
+    with server.context.store.write() as session:
+        session.get_one(Machine, 1).address = "10.9.9.9"  # where the one is that holds it
     assert Agent(server, boot_id="another").register().status == 409
     health = server.operate("GET", "/health")
     assert health["counts"] == {"identity": 1}
     assert "was not taken for SN001" in health["sentences"][0]["detail"]
+
+
+def test_a_machine_that_returns_to_itself_after_a_power_cut_is_no_sentence_of_health(
+    server: Running, agent: Agent
+) -> None:
+    again = Agent(server, boot_id="boot-2")
+    assert (again.register().status, again.register().status) == (409, 409)
+    make_silent(server)
+    assert again.register().status == 200
+    assert server.operate("GET", "/health") == {"counts": {}, "sentences": []}
+
+
+def test_a_claim_from_the_same_address_that_goes_on_while_the_holder_is_heard_is_told(
+    server: Running, agent: Agent
+) -> None:
+    second = Agent(server, boot_id="boot-2")
+    assert second.register().status == 409
+    with server.context.store.write() as session:
+        claim = session.scalars(select(Claim)).one()
+        claim.first_at -= timedelta(seconds=server.context.settings.session_grace_s + 1)
+    assert second.register().status == 409
+    assert server.operate("GET", "/health")["counts"] == {"identity": 1}
 
 
 def test_a_second_claim_of_an_identity_is_refused_and_shown(server: Running, agent: Agent) -> None:

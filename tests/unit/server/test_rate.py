@@ -58,6 +58,21 @@ def test_sentences_are_counted_and_the_oldest_go() -> None:
     assert health.counts() == {"x": 6}
 
 
+def test_a_flood_of_one_kind_drives_out_no_sentence_of_another() -> None:
+    health = Health(10)
+    health.note("identity", "not taken for SN001")
+    health.note("certificate", "cannot be renewed")
+    for number in range(1000):
+        health.note("registrations_per_address", f"10.0.0.{number} registers too often")
+        if number % 100 == 0:
+            health.note("identity", f"not taken for machine {number}")
+    kept = [said.detail for said in health.sentences() if said.what == "identity"]
+    assert kept == [f"not taken for machine {number}" for number in (900, 800, 700, 600)]
+    assert "certificate" in [said.what for said in health.sentences()]
+    assert len(health.sentences()) == 10
+    assert health.sentences()[0].detail == "10.0.0.999 registers too often"
+
+
 def test_a_sentence_has_no_control_characters_and_an_end() -> None:
     health = Health()
     health.note("x", "\x1b[2J" + "y" * 10_000)

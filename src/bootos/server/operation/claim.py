@@ -79,6 +79,13 @@ def settle_claim(session: Session, machine: Machine, boot_id: str, address: str)
         claim.acknowledged_at = read_clock()
 
 
+def is_return(context: Context, machine: Machine, claim: Claim) -> bool:
+    """Whether this claim is what a machine does that has lost power and comes back before its old session has aged: it
+    comes from where the machine was, and has not claimed for longer than such a session is kept."""
+    age_s = (claim.last_at - claim.first_at).total_seconds()
+    return claim.address == machine.address and age_s <= context.settings.session_grace_s
+
+
 def settle_claims(session: Session, machine: Machine, boot_id: str) -> None:
     """An operator has said that this boot is the machine: what it claimed is nothing to show any more."""
     for claim in session.scalars(

@@ -14,7 +14,7 @@ from bootos.server.fault import ConflictError, UnusableError
 from bootos.server.limit import FIXED
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.claim import record_claim, settle_claim
+from bootos.server.operation.claim import is_return, record_claim, settle_claim
 from bootos.server.operation.identity import find_holder, find_v1_hold_s
 from bootos.server.operation.inventory import build_stored, store_inventory
 from bootos.server.operation.mark import find_refusal, renew_marks
@@ -155,9 +155,10 @@ def _refuse(
     left_s: float,
 ) -> ConflictError:
     """`left_s`: for how many seconds the other one holds it at least."""
-    record_claim(session, machine, said.boot_id, address)
-    note = f"a client at {address} was not taken for {machine.sn}: another one holds its identity"
-    context.health.note("identity", note)
+    claim = record_claim(session, machine, said.boot_id, address)
+    if not is_return(context, machine, claim):
+        note = f"a client at {address} was not taken for {machine.sn}: another one holds its identity"
+        context.health.note("identity", note)
     return ConflictError(
         f"another client holds the identity of machine {said.sn}",
         hint="two machines with one serial number, or the last boot is still alive; this call may work "
