@@ -238,6 +238,29 @@ def test_who_has_the_permanent_mac_of_a_confirmed_machine_is_shown_to_be_like_it
     assert (row["confirmed_by"], row["alike"]) == ("", [1])
 
 
+def test_what_is_shown_as_alike_is_read_as_it_is_where_rules_are_asked(server: Running, victim: Agent) -> None:
+    """A UUID may be written without hyphens, a serial number with blanks around it; either is the victim's."""
+    server.operate("POST", "/enrol-rules", {"network": "127.0.0.0/8", "lasts": "2h"})
+    written: list[dict[str, Any]] = [
+        {"uuid": UUID.replace("-", "").upper()},
+        {"board": f"  {BOARD} "},
+        {"macs": [MACS[0].upper()]},
+    ]
+    for number, told in enumerate(written):
+        other: dict[str, Any] = {"uuid": None, "board": None, "macs": [OTHER_MAC], **told}
+        Agent(server, sn=f"EVIL{number}", inventory=build_inventory(**other)).register()
+        row = read_machine(server, f"EVIL{number}")
+        assert (row["confirmed_by"], row["alike"]) == ("", [1])
+
+
+def test_a_placeholder_is_shown_as_nothing_that_a_boot_tells(server: Running, victim: Agent) -> None:
+    """As it counts for nothing where the boot is judged."""
+    attack(server, uuid="03000200-0400-0500-0006-000700080009", board="Default string")
+    row = read_machine(server)
+    assert "it tells no UUID" in row["doubt"]
+    assert (row["told"]["uuid"], row["told"]["board"]) == ("", "")
+
+
 def test_a_mac_of_a_confirmed_machine_is_shown_as_a_conflict_on_both_and_taken_from_nobody(
     server: Running, victim: Agent
 ) -> None:

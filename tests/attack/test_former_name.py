@@ -15,10 +15,10 @@ from serving import INVENTORY, Running
 from sqlalchemy import select
 
 from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.mark import read_marks
 from bootos.server.operation.enrolment import enrol
 from bootos.server.operation.inventory import store_inventory
 from bootos.server.operation.registration import register
-from bootos.server.operation.told import read_marks
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire import v2

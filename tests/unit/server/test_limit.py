@@ -6,7 +6,7 @@ from serving import INVENTORY, Agent, Running
 
 from bootos.errors import BootosError
 from bootos.server.limit import FIXED, FIXED_ROWS, LIMITS, ROWS, build_page, parse_limits
-from bootos.server.operation.told import read_marks
+from bootos.server.mark import read_marks
 from bootos.wire.inventory import Inventory
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"

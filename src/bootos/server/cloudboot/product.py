@@ -4,6 +4,7 @@ from bootos.server.cloudboot.caller import Sender
 from bootos.server.cloudboot.policy import hear, is_open
 from bootos.server.context import Context
 from bootos.server.limit import FIXED
+from bootos.server.mark import read_stored_inventory
 from bootos.server.operation.admission import admit, check_new_rate, check_rate
 from bootos.server.operation.claim import record_claim
 from bootos.server.operation.identity import end_doubt
@@ -12,7 +13,7 @@ from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
 from bootos.server.operation.nic import is_address
 from bootos.server.operation.standing import settle_standing
-from bootos.server.operation.told import read_stored_inventory, read_told_v1
+from bootos.server.operation.told import read_told_v1
 from bootos.server.store.table import Machine, read_clock
 from bootos.wire import cloudboot_v1 as v1
 from bootos.wire.inventory import Cpu, Inventory, Nic, System
@@ -59,7 +60,7 @@ def take_product(context: Context, said: v1.ProductInfo, sender: Sender) -> str:
 
 def keep_marks(inventory: Inventory, machine: Machine) -> None:
     """What a v1 agent does not tell is not lost: by UUID and board the machine is told from others (`naming`)."""
-    stored = read_stored_inventory(machine)
+    stored = read_stored_inventory(machine.inventory)
     if stored is not None:
         inventory.system.uuid, inventory.board.serial = stored.system.uuid, stored.board.serial
 

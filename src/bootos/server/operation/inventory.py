@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.limit import Limits
+from bootos.server.mark import MOST_MACS, list_stored_macs
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.nic import drop_unsound_addresses
-from bootos.server.operation.told import MOST_MACS
 from bootos.server.store.table import Mac, Machine, read_clock
 from bootos.wire.inventory import Inventory
 
@@ -33,7 +33,9 @@ def store_inventory(
     machine.bios_version = (inventory.bios.version or "")[:100]
     machine.bmc_version = (inventory.bmc.firmware or "" if inventory.bmc else "")[:100]
     told = [mac for text in extra_macs if (mac := parse_mac(text))]
-    store_macs(session, machine, set(list(dict.fromkeys([*told, *find_macs(machine.inventory)]))[:MOST_MACS]))
+    store_macs(
+        session, machine, set(list(dict.fromkeys([*told, *list_stored_macs(machine.inventory)]))[:MOST_MACS])
+    )
 
 
 def build_stored(context: Context, machine: Machine, inventory: Inventory) -> dict[str, Any]:
@@ -75,15 +77,8 @@ def renew_inventory(context: Context, session: Session, machine: Machine, invent
     """Keep the inventory that was read again in the same boot. The MACs that the machine showed beside its last one
     stay: the MAC that it booted from is told at registration only, and may be of a NIC without a driver."""
     shown = set(session.scalars(select(Mac.mac).where(Mac.machine_id == machine.id)))
-    known = set(find_macs(machine.inventory))
+    known = set(list_stored_macs(machine.inventory))
     store_inventory(context, session, machine, inventory, extra_macs=shown - known)
-
-
-def find_macs(inventory: dict[str, Any] | None) -> list[str]:
-    """The MACs in a stored inventory, in its order, in lower case with colons."""
-    nics = (inventory or {}).get("nics", [])
-    texts = (text for nic in nics for text in (nic.get("mac"), nic.get("permanent_mac")) if text)
-    return list(dict.fromkeys(mac for text in texts if (mac := parse_mac(text))))
 
 
 def store_macs(session: Session, machine: Machine, macs: set[str]) -> None:

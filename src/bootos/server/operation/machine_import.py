@@ -8,13 +8,13 @@ from sqlalchemy import delete, select
 from bootos.errors import Problem, Problems
 from bootos.server.context import Context
 from bootos.server.fault import RequestError, UnusableError
+from bootos.server.mark import MOST_MACS
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import find_or_enrol
 from bootos.server.operation.identity import is_spoken_for
 from bootos.server.operation.setting import change_settings
 from bootos.server.operation.standing import settle_standing
-from bootos.server.operation.told import MOST_MACS
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import fold
 from bootos.server.store.table import ExpectedMac, Machine

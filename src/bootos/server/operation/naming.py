@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootos.server.fault import ConflictError
+from bootos.server.mark import MOST_MACS, Marks, read_stored_marks
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import enrol
-from bootos.server.operation.told import MOST_MACS, Marks, Told, read_stored_marks
+from bootos.server.operation.told import Told
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.machine import fold, list_namesakes
 from bootos.server.store.table import Alias, Claim, ImagePin, Job, Mac, Machine
@@ -91,7 +92,7 @@ def settle_names(session: WriteSession, machine: Machine, told: Told) -> None:
 def _take_name(session: WriteSession, machine: Machine, told: Told) -> None:
     """Rename it. But where jobs, settings, a pin or a PXE file may be meant for it by its present name, a name that its
     inventory does not have proves nothing: the operator sees it, and may rename it."""
-    stored = read_stored_marks(machine)
+    stored = read_stored_marks(machine.inventory)
     marks = {fold(mark) for mark in (stored.uuid, stored.board) if mark} if stored is not None else set()
     actor = Actor(name="a client", address=told.address)
     if fold(told.name) in marks or not _is_bound(session, machine):
@@ -142,7 +143,7 @@ def _find_by_former_name(session: Session, told: Told) -> Machine | None:
     """The one machine that was called as this one may have been, and is certainly the same."""
     if not is_placeholder(told.name):
         owners = list_namesakes(session, told.name, held=True, limit=2)
-        if len(owners) == 1 and not _is_another(read_stored_marks(owners[0]), told):
+        if len(owners) == 1 and not _is_another(read_stored_marks(owners[0].inventory), told):
             return owners[0]
     macs = told.marks.macs | ({told.mac} if told.mac else set())
     shown = select(Mac.machine_id).where(Mac.mac.in_(sorted(macs)[:MOST_MACS]))
@@ -164,7 +165,7 @@ def is_certain(session: Session, machine: Machine, name: str, told: Told) -> boo
     booted from is that machine's, and so is its UUID or board. Where one side told neither, as Cloudboot v1 does, all
     MACs must agree, and the name be a placeholder, which v1 agents take for one. A record that several machines had
     under a placeholder is nobody's."""
-    stored = read_stored_marks(machine)
+    stored = read_stored_marks(machine.inventory)
     if stored is None or _is_another(stored, told):
         return False
     macs, said = stored.macs, told.marks.macs

@@ -5,11 +5,11 @@ from sqlalchemy import delete, select
 
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, UnusableError
+from bootos.server.mark import read_stored_marks
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.enrolment import parse_sn
 from bootos.server.operation.naming import change_name
 from bootos.server.operation.removal import remove_machine
-from bootos.server.operation.told import read_stored_marks
 from bootos.server.store.job import find_active_job
 from bootos.server.store.machine import find_machine, fold, list_namesakes
 from bootos.server.store.table import Alias, Machine
@@ -69,7 +69,7 @@ def _find_known_by(machine: Machine, name: str) -> str:
     kind = find_kind(name)
     if kind != "serial":
         return kind
-    marks = read_stored_marks(machine)
+    marks = read_stored_marks(machine.inventory)
     if marks is None:
         return ""
     if fold(marks.serial or "") == fold(name):

@@ -11,11 +11,11 @@ from bootos.masking import Masker
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import State, find_next, read_event
+from bootos.server.mark import read_marks
 from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.logroom import cut_line, has_room
 from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.secrecy import note_way
-from bootos.server.operation.told import read_marks
 from bootos.server.operation.transition import move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_latest_job, is_rebooting, parse_id

@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
 from bootos.server.lifecycle import State
+from bootos.server.mark import list_stored_macs, read_stored_marks
 from bootos.server.operation.audit import Actor, record
-from bootos.server.operation.inventory import find_macs
-from bootos.server.operation.mark import find_likeness, find_refusal, pin_marks
+from bootos.server.operation.mark import find_refusal, pin_marks
 from bootos.server.operation.secrecy import find_plain_bar
-from bootos.server.operation.told import read_stored_marks
 from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.claim import open_claims
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_active_job
+from bootos.server.store.mark import find_alike
 from bootos.server.store.table import Boot, EnrolRule, ExpectedMac, Mac, Machine, read_clock
 from bootos.server.vendor import find_names, fold
 from bootos.server.view.enrol_rule import is_in_force
@@ -35,6 +35,7 @@ ENOUGH: dict[str, frozenset[str]] = {
 so after `words`: they are of one boot, and nothing that the next one says proves that it is of the same machine."""
 
 SERVER = Actor(name="the server")
+MOST_NAMED = 5  # machines in a sentence
 
 
 def find_order_bar(context: Context, session: Session, machine: Machine, boot: Boot | None) -> str:
@@ -93,7 +94,7 @@ def confirm(
     (`Machine.confirmed_by`). Its job does not wait any more."""
     bar = find_order_bar(context, session, machine, None)
     machine.confirmed_at, machine.confirmed_by, machine.doubt, machine.changes = read_clock(), how, "", ""
-    marks = read_stored_marks(machine)
+    marks = read_stored_marks(machine.inventory)
     if marks is not None:
         pin_marks(session, machine, marks)
     session.touch(f"machine:{machine.id}", "machines")
@@ -115,7 +116,7 @@ def settle_standing(context: Context, session: WriteSession, machine: Machine) -
     has its serial number and one of its MACs, or by a rule. Not where anybody else says to be it, or where it has
     something of another confirmed machine: then a person looks at it."""
     if context.settings.enrol == "open":
-        marks = read_stored_marks(machine)
+        marks = read_stored_marks(machine.inventory)
         if machine.confirmed_at is None or (marks is not None and find_refusal(session, machine, marks)):
             confirm(context, session, machine, "open", actor=SERVER)
         return
@@ -143,7 +144,7 @@ def list_shown(session: Session, machine: Machine) -> set[str]:
     """The MACs that the boot which speaks for the machine shows. A bound one is kept whoever that is: it counts where
     the inventory has it."""
     unbound = select(Mac.mac).where(Mac.machine_id == machine.id, ~Mac.bound)
-    return {*session.scalars(unbound), *find_macs(machine.inventory)}
+    return {*session.scalars(unbound), *list_stored_macs(machine.inventory)}
 
 
 def find_rivals(session: Session, machine: Machine) -> str:
@@ -151,17 +152,21 @@ def find_rivals(session: Session, machine: Machine) -> str:
     words = []
     if session.scalar(open_claims([machine.id]).limit(1)) is not None:
         words.append("another client claimed its identity")
-    marks = read_stored_marks(machine)
-    if others := find_likeness(session, machine, marks) if marks is not None else []:
-        words.append(
-            f"it has the UUID, board or a MAC of {', '.join(f'id:{number}' for number in others[:5])}"
-        )
+    marks = read_stored_marks(machine.inventory)
+    if (
+        others := find_alike(session, machine, marks.fingerprint, limit=MOST_NAMED)
+        if marks is not None
+        else []
+    ):
+        words.append(f"it has the UUID, board or a MAC of {', '.join(f'id:{number}' for number in others)}")
     shown = select(Mac.mac).where(Mac.machine_id == machine.id)
     listed = select(ExpectedMac.machine_id).where(
         ExpectedMac.mac.in_(shown), ExpectedMac.machine_id != machine.id
     )
     if others := sorted(set(session.scalars(listed))):
-        words.append(f"a MAC of it is in the list for {', '.join(f'id:{number}' for number in others[:5])}")
+        words.append(
+            f"a MAC of it is in the list for {', '.join(f'id:{number}' for number in others[:MOST_NAMED])}"
+        )
     return "; ".join(words)
 
 

@@ -1,5 +1,5 @@
-"""What an agent tells of its machine, and what a record has of it: names, and the marks by which machines are told
-apart. Which machine it is, says `naming`. Changes nothing.
+"""What an agent tells of its machine: names, and the marks by which machines are told apart. Which machine it is, says
+`naming`. Changes nothing.
 """
 
 from collections.abc import Iterable
@@ -7,28 +7,15 @@ from collections.abc import Iterable
 import msgspec
 
 from bootos.server.fault import UnusableError
-from bootos.server.limit import FIXED
+from bootos.server.mark import MOST_LETTERS, MOST_MACS, Marks, drop_long, read_marks
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation.enrolment import parse_sn
 from bootos.server.store.machine import fold
-from bootos.server.store.table import Machine
 from bootos.wire import v2
-from bootos.wire.filler import drop_placeholder, drop_unset_uuid
 from bootos.wire.identity import choose_identity, find_kind, is_placeholder
 from bootos.wire.inventory import Inventory
 
 MOST_PLACEHOLDERS = 4  # of one machine's firmware
-MOST_MACS = FIXED.macs  # of one machine; what is more is left out
-MOST_LETTERS = FIXED.name_letters  # of a name; what is longer is none, and nothing is made of it
-
-
-class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells a machine from others, of an inventory; placeholders are None."""
-
-    serial: str | None
-    uuid: str | None
-    board: str | None
-    macs: frozenset[str]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +59,7 @@ def read_told(registration: v2.Registration, address: str) -> Told:
     by = find_kind(name, board=marks.board if name != marks.serial else None)
     former = inventory.identity.former if inventory.identity is not None else []
     written = [said, inventory.system.serial, inventory.system.uuid, *former[:MOST_PLACEHOLDERS]]
-    short = (text for text in written if _drop_long(text))
+    short = (text for text in written if drop_long(text))
     placeholders = _pick(text for text in short if text and is_placeholder(text)) if by != "serial" else ()
     known = (text for text in (marks.uuid, marks.board, booted) if text and fold(text) != fold(name))
     return Told(
@@ -95,37 +82,6 @@ def read_told_v1(sn: str, inventory: Inventory, mac: str, address: str) -> Told:
     return Told(
         name=name, by=find_kind(name), mac=parse_mac(mac) or "", marks=marks, v1=True, address=address
     )
-
-
-def read_marks(inventory: Inventory) -> Marks:
-    """Those of an inventory, as an agent of any release tells it."""
-    texts = (text for nic in inventory.nics[:MOST_MACS] for text in (nic.mac, nic.permanent_mac) if text)
-    macs = list(dict.fromkeys(mac for text in texts if (mac := parse_mac(text))))
-    serial = drop_placeholder(_drop_long(inventory.system.serial))
-    return Marks(
-        serial=serial if find_kind(serial or "") == "serial" else None,  # v1 agents had UUIDs and MACs there
-        uuid=drop_unset_uuid(_drop_long(inventory.system.uuid)),
-        board=drop_placeholder(_drop_long(inventory.board.serial)),
-        macs=frozenset(macs[:MOST_MACS]),
-    )
-
-
-def read_stored_inventory(machine: Machine) -> Inventory | None:
-    """The machine's; None when it has none, or one of a kind that is not known."""
-    try:
-        return msgspec.convert(machine.inventory, Inventory)
-    except msgspec.ValidationError:
-        return None
-
-
-def read_stored_marks(machine: Machine) -> Marks | None:
-    """Those of the machine's inventory; None when it has none."""
-    inventory = read_stored_inventory(machine)
-    return read_marks(inventory) if inventory is not None else None
-
-
-def _drop_long(text: str | None) -> str | None:
-    return text if text is not None and len(text) <= MOST_LETTERS else None
 
 
 def _pick(names: Iterable[str]) -> tuple[str, ...]:

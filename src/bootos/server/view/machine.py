@@ -6,19 +6,21 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, select, tuple_, type_coerce
+from sqlalchemy import Text, select, type_coerce
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
-from bootos.server.fingerprint import join_values
+from bootos.server.fingerprint import Fingerprint
 from bootos.server.image.choice import Pin, choose_image
 from bootos.server.image.version import read_default, read_pins
 from bootos.server.lifecycle import State, read_machine_state
+from bootos.server.mark import Marks, read_stored_marks
 from bootos.server.store.claim import open_claims
 from bootos.server.store.job import is_rebooting
 from bootos.server.store.machine import MOST_NAMESAKES, UNSHOWN, is_waiting, list_namesakes
+from bootos.server.store.mark import find_alike, read_fingerprint
 from bootos.server.store.support import read_lines
-from bootos.server.store.table import Alias, Boot, ExpectedMac, Job, Mac, Machine, Mark, Support
+from bootos.server.store.table import Alias, Boot, ExpectedMac, Job, Mac, Machine, Support
 from bootos.server.support import Model, Verdict, judge, read_model
 from bootos.server.view.capture import CaptureView, view_capture
 from bootos.server.view.conversion import build_view
@@ -187,6 +189,7 @@ def list_waiting(context: Context, session: Session, *, limit: int, after: int =
 def view_machine_detail(context: Context, session: Session, row: Machine) -> MachineDetail:
     """Everything of a machine, with its inventory."""
     lookup, told = _read_lookup(session, [row.id]), _read_told(session, row)
+    tells = told or read_stored_marks(row.inventory)
     most_jobs = context.settings.limits.page_rows
     query = select(Job.id).where(Job.machine_id == row.id).order_by(Job.id.desc()).limit(most_jobs + 1)
     jobs = list(session.scalars(query))
@@ -196,9 +199,9 @@ def view_machine_detail(context: Context, session: Session, row: Machine) -> Mac
         row,
         **_compute(context, row, lookup),
         why_unsupported="" if verdict.ok or row.inventory is None else f"{verdict.reason}; {verdict.remedy}",
-        known=_read_known(session, row),
-        told=told,
-        alike=_list_alike(session, row, told),
+        known=_say_known(read_fingerprint(session, row)) if row.confirmed_at is not None else None,
+        told=_say_known(told.fingerprint) if told is not None else None,
+        alike=find_alike(session, row, tells.fingerprint, limit=MOST_ALSO) if tells is not None else [],
         expected_macs=list(
             session.scalars(
                 select(ExpectedMac.mac).where(ExpectedMac.machine_id == row.id).order_by(ExpectedMac.mac)
@@ -226,35 +229,13 @@ def _list_macs(session: Session, row: Machine) -> list[MacView]:
     return [MacView(mac=mac.mac, bound=mac.bound, also=also.get(mac.mac, [])[:MOST_ALSO]) for mac in own]
 
 
-def _read_known(session: Session, row: Machine) -> KnownView | None:
-    if row.confirmed_at is None:
-        return None
-    marks = session.execute(select(Mark.kind, Mark.value).where(Mark.machine_id == row.id))
-    whole = join_values((mark.kind, mark.value) for mark in marks)
-    return KnownView(uuid=whole.uuid or "", board=whole.board or "", macs=sorted(whole.macs))
-
-
-def _read_told(session: Session, row: Machine) -> KnownView | None:
+def _read_told(session: Session, row: Machine) -> Marks | None:
     boot = session.get(Boot, row.boot_pk) if row.boot_pk is not None else None
-    return _sum_up(boot.inventory) if boot is not None and boot.inventory is not None else None
+    return read_stored_marks(boot.inventory) if boot is not None else None
 
 
-def _sum_up(inventory: dict[str, Any]) -> KnownView:
-    system, board = inventory.get("system") or {}, inventory.get("board") or {}
-    nics = inventory.get("nics", [])
-    macs = {mac for nic in nics for mac in (nic.get("mac"), nic.get("permanent_mac")) if mac}
-    return KnownView(uuid=system.get("uuid") or "", board=board.get("serial") or "", macs=sorted(macs))
-
-
-def _list_alike(session: Session, row: Machine, told: KnownView | None) -> list[int]:
-    if told is None and row.inventory is not None:
-        told = _sum_up(row.inventory)
-    if told is None:
-        return []
-    values = [("uuid", told.uuid.casefold()), ("board", told.board.casefold())]
-    same = tuple_(Mark.kind, Mark.value).in_([*values, *(("mac", mac) for mac in told.macs)])
-    query = select(Mark.machine_id).where(same, Mark.machine_id != row.id).distinct()
-    return list(session.scalars(query.order_by(Mark.machine_id).limit(MOST_ALSO)))
+def _say_known(whole: Fingerprint) -> KnownView:
+    return KnownView(uuid=whole.uuid or "", board=whole.board or "", macs=sorted(whole.macs))
 
 
 def _list_said(session: Session, row: Machine) -> list[str]:
