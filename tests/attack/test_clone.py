@@ -238,7 +238,9 @@ def test_who_has_the_permanent_mac_of_a_confirmed_machine_is_shown_to_be_like_it
     assert (row["confirmed_by"], row["alike"]) == ("", [1])
 
 
-def test_what_is_shown_as_alike_is_read_as_it_is_where_rules_are_asked(server: Running, victim: Agent) -> None:
+def test_what_is_shown_as_alike_is_read_as_it_is_where_rules_are_asked(
+    server: Running, victim: Agent
+) -> None:
     """A UUID may be written without hyphens, a serial number with blanks around it; either is the victim's."""
     server.operate("POST", "/enrol-rules", {"network": "127.0.0.0/8", "lasts": "2h"})
     written: list[dict[str, Any]] = [

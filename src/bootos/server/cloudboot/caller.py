@@ -6,10 +6,8 @@ v1 has no sessions: anybody on the network can send these calls. `policy` says w
 import msgspec
 from sqlalchemy.orm import Session
 
-from bootos.server.context import Context
 from bootos.server.fault import NotFoundError
 from bootos.server.netboot.pxe_file import parse_mac
-from bootos.server.operation.identity import find_holder
 from bootos.server.store.machine import find_by_call, find_mac_owner
 from bootos.server.store.table import Machine
 from bootos.wire import cloudboot_v1 as v1
@@ -43,8 +41,3 @@ def read_machine(session: Session, word: str, sender: Sender, *, otherwise: str)
     if machine is None:
         raise NotFoundError(otherwise)
     return machine
-
-
-def has_v2_agent(context: Context, session: Session, machine: Machine) -> bool:
-    """Whether a v2 agent holds the machine's identity at present; one that is not believed keeps nobody out."""
-    return not machine.doubt and find_holder(context, session, machine) is not None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bootos.server.cloudboot.answer import NO_DEVICE, NOT_FOUND
-from bootos.server.cloudboot.caller import Sender, find_machine, has_v2_agent, read_machine
+from bootos.server.cloudboot.caller import Sender, find_machine, read_machine
 from bootos.server.cloudboot.policy import admit, bind, is_open
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError, ForbiddenError, NotFoundError
@@ -18,6 +18,7 @@ from bootos.server.netboot import pxe_file
 from bootos.server.netboot.pxe_file import parse_mac
 from bootos.server.operation import next_boot
 from bootos.server.operation import order as orders
+from bootos.server.operation.identity import has_v2_agent
 from bootos.server.operation.mac import check_mac
 from bootos.server.operation.transition import add_line, hand_over, keep_evidence, move
 from bootos.server.script import build_groups, find_changed, read_declared

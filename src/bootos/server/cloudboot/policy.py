@@ -11,14 +11,15 @@ import hmac
 
 from sqlalchemy.orm import Session
 
-from bootos.server.cloudboot.caller import Sender, has_v2_agent
+from bootos.server.cloudboot.caller import Sender
 from bootos.server.context import Context
 from bootos.server.lifecycle import State
 from bootos.server.operation.claim import record_claim
+from bootos.server.operation.identity import Client, Rival, find_bar
 from bootos.server.operation.standing import find_order_bar
 from bootos.server.operation.transition import add_line, touch
 from bootos.server.store.engine import WriteSession
-from bootos.server.store.job import find_active_job, find_latest_job
+from bootos.server.store.job import find_latest_job
 from bootos.server.store.table import Job, Machine, read_clock
 
 
@@ -29,29 +30,26 @@ def is_open(context: Context) -> bool:
 
 def find_speaker_bar(context: Context, session: Session, machine: Machine, sender: Sender) -> str:
     """Why this sender does not speak for the machine, as a sentence; empty: nobody else does."""
-    if has_v2_agent(context, session, machine):
-        return "an agent of protocol v2 holds the identity of this machine"
-    if is_open(context):
+    bar = find_bar(context, session, machine, Client(address=sender.address))
+    if bar is None:
         return ""
-    if machine.protocol == 2 and machine.boot_pk is not None:
-        return (
-            "the agent of this machine speaks protocol v2, and none by Cloudboot v1 is taken for it until an operator "
-            "lets go of it, or deletes its record"
-        )
-    if context.legacy_presence.bar_left_s(machine.id, sender.address) > 0:
-        return f"an operator took this machine from the client at {sender.address}: another one may have it first"
-    job = find_active_job(session, machine.id)
-    if job is not None and job.agent_address:
-        if job.agent_address == sender.address:
-            return ""
-        return (
-            f"job {job.id} belongs to the agent at {job.agent_address}, which asked for it first: if the machine has "
-            f"another address now, take it from there: bootos machine release id:{machine.id}"
-        )
-    is_heard = context.legacy_presence.is_heard(machine.id, machine.last_heard_at)
-    if machine.protocol == 1 and is_heard and machine.address != sender.address:
-        return f"the agent of this machine calls from {machine.address}, and was heard of lately"
-    return ""
+    match bar.rival:
+        case Rival.BOOT:
+            return "an agent of protocol v2 holds the identity of this machine"
+        case Rival.V2_AGENT:
+            return (
+                "the agent of this machine speaks protocol v2, and none by Cloudboot v1 is taken for it until an "
+                "operator lets go of it, or deletes its record"
+            )
+        case Rival.ANYBODY:
+            return f"an operator took this machine from the client at {sender.address}: another one may have it first"
+        case Rival.JOB_HOLDER if bar.job is not None:
+            return (
+                f"job {bar.job.id} belongs to the agent at {bar.job.agent_address}, which asked for it first: if the "
+                f"machine has another address now, take it from there: bootos machine release id:{machine.id}"
+            )
+        case _:
+            return f"the agent of this machine calls from {machine.address}, and was heard of lately"
 
 
 def hear(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> str:

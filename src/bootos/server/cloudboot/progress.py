@@ -10,13 +10,14 @@ import re
 from sqlalchemy.orm import Session
 
 from bootos.server.cloudboot.answer import NO_DEVICE
-from bootos.server.cloudboot.caller import Sender, has_v2_agent, read_machine
+from bootos.server.cloudboot.caller import Sender, read_machine
 from bootos.server.cloudboot.policy import admit, bind, find_installer_job
 from bootos.server.context import Context
 from bootos.server.fault import ConflictError
 from bootos.server.lifecycle import Event, State
 from bootos.server.limit import FIXED
 from bootos.server.operation import order as orders
+from bootos.server.operation.identity import has_v2_agent
 from bootos.server.operation.logroom import cut_line, has_room
 from bootos.server.operation.transition import add_line, move, touch
 from bootos.server.store.engine import WriteSession

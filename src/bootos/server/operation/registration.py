@@ -15,7 +15,7 @@ from bootos.server.limit import FIXED
 from bootos.server.operation.admission import admit, check_new_rate
 from bootos.server.operation.audit import Actor, record
 from bootos.server.operation.claim import is_return, record_claim, settle_claim
-from bootos.server.operation.identity import find_holder, find_v1_hold_s
+from bootos.server.operation.identity import Client, Rival, find_bar
 from bootos.server.operation.inventory import build_stored, store_inventory
 from bootos.server.operation.mark import find_refusal, renew_marks
 from bootos.server.operation.naming import NameTakenError, find_or_enrol_told, settle_names
@@ -77,23 +77,16 @@ def _claim_identity(
     refusal = find_refusal(session, machine, told.marks)
     is_believed = not refusal or context.settings.enrol == "open"
     present = session.get(Boot, machine.boot_pk) if machine.boot_pk is not None else None
-    holder = find_holder(context, session, machine)
-    # A boot that is not believed keeps no other one out that is.
-    gives_way = bool(machine.doubt) and is_believed
-    # Who says the boot id of the holder and does not have its key is another client: boot ids are no secret.
-    is_other = holder is not None and (holder.boot_id != said.boot_id or holder.words not in ("", words))
-    if is_other and not gives_way:
-        left_s = context.presence.grace_left_s(machine.id)
-        return _refuse(context, session, machine, said, address, left_s)
-    if (left_s := find_v1_hold_s(context, machine, address)) > 0:
-        return _refuse(context, session, machine, said, address, left_s)
-    barred_s = context.presence.bar_left_s(machine.id, said.boot_id, address)
-    if barred_s > 0:
+    client = Client(address=address, boot_id=said.boot_id, words=words, believed=is_believed)
+    bar = find_bar(context, session, machine, client)
+    if bar is not None and bar.rival is Rival.ANYBODY:
         return ConflictError(
             f"the operator has taken the identity of machine {said.sn} from this client",
             hint="another one may have it first",
-            retry_after_s=max(1, round(barred_s)),
+            retry_after_s=max(1, round(bar.left_s)),
         )
+    if bar is not None:
+        return _refuse(context, session, machine, said, address, bar.left_s)
     token = secrets.token_urlsafe(32)
     known = select(Boot).where(Boot.machine_id == machine.id, Boot.boot_id == said.boot_id)
     boot = session.scalar(known)
