@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from bootos.lab.capture import Capture, Fetch
-from bootos.lab.demo.check import GREETING, INITRD, INSTALLED, check_hooks, check_trust
+from bootos.lab.demo.check import GREETING, INITRD, INSTALLED, check_hooks, check_job, check_trust
 from bootos.lab.demo.evidence import Evidence
 from bootos.lab.demo.report import DemoReport
 from bootos.lab.serial import SerialLine
@@ -85,3 +85,13 @@ def test_a_run_as_it_shall_be_passes() -> None:
 )  # fmt: skip
 def test_each_thing_that_is_otherwise_is_told(evidence: Evidence, wrong: list[str]) -> None:
     assert find_wrong(evidence) == wrong
+
+
+def test_a_job_whose_agent_sent_no_report_is_told_by_the_checks_of_hooks_and_steps() -> None:
+    evidence = gather()
+    evidence.job = {"report": None, "state": "queued"}
+    assert find_wrong(evidence) == ["hooks: POST after the MAC upload", "hooks: exit codes"]
+    report = DemoReport(image={"files": []})
+    check_job(report, evidence)
+    wrong = [check.name for check in report.checks if not check.ok]
+    assert wrong == ["job: state", "job: steps", "job: every action done once"]

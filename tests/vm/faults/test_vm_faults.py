@@ -80,7 +80,7 @@ MATRIX = [(fault, step) for fault in WANTED for step in SPECIAL.get(fault, STEPS
 @pytest.fixture(scope="module")
 def bench(image: Path) -> Iterator[Bench]:
     with Scenario(OUTPUT / "run") as scenario:
-        # Over TLS, to which the greeting would lead it, the agent would pass the proxy by.
+        # By http all along: where the server had a TLS end, the machine would change over to that of the proxy.
         server = scenario.start_server(boot_files=image, arguments=("--tls-listen", "off"))
         proxy = FaultProxy(server.port)
         try:

@@ -237,12 +237,12 @@ def check_hooks(report: DemoReport, evidence: Evidence) -> None:
     }
     found = sorted((name for name, place in firsts.items() if place >= 0), key=lambda name: firsts[name])
     report.compare("hooks: order on the console", list(marks), found)
-    ended = {step["id"]: step.get("ended_at") or "" for step in evidence.job["report"]["steps"]}
-    began = {step["id"]: step.get("started_at") or "" for step in evidence.job["report"]["steps"]}
+    ended = {step["id"]: step.get("ended_at") or "" for step in evidence.report["steps"]}
+    began = {step["id"]: step.get("started_at") or "" for step in evidence.report["steps"]}
     ok = "" < ended.get("mac", "") <= began.get("post", "")
     moments = f"MAC {ended.get('mac', '')}, POST {began.get('post', '')}"
     report.note("hooks: POST after the MAC upload", "MAC, POST", moments, ok=ok)
-    hooks = [[hook["name"], hook["exit_code"]] for hook in (evidence.job["report"] or {}).get("hooks", [])]
+    hooks = [[hook["name"], hook["exit_code"]] for hook in evidence.report.get("hooks", [])]
     report.compare("hooks: exit codes", [["PRE", 0], ["POST", 0]], hooks)
     printed = [line.text for line in evidence.serial if re.search(r"(PRE|POST) \| ", line.text)]
     ok = any("PRE script:" in line for line in printed) and any("POST binary:" in line for line in printed)
@@ -274,18 +274,21 @@ def check_trust(report: DemoReport, evidence: Evidence) -> None:
 def check_job(report: DemoReport, evidence: Evidence) -> None:
     """The job's end, and that no action was done twice."""
     report.compare("job: state", "done", evidence.job["state"])
-    steps = {step["id"]: step["state"] for step in evidence.job["report"]["steps"]}
+    steps = {step["id"]: step["state"] for step in evidence.report["steps"]}
     names = ("plan", "raid.mdadm", "oob.ipmi", "disk.partition", "disk.filesystem", "mac", "post")
     wanted = dict.fromkeys(names, "done")
     report.compare("job: steps", wanted, steps)
-    summaries = [action["summary"] for step in evidence.job["report"]["steps"] for action in step["actions"]]
+    summaries = [action["summary"] for step in evidence.report["steps"] for action in step["actions"]]
     lines = [
         line["text"].partition(": ")[2] for line in evidence.log if not line["text"].startswith("plan: ")
     ]
     counts = {summary: lines.count(summary) for summary in summaries}
     twice = {summary: count for summary, count in counts.items() if count != 1}
     report.note(
-        "job: every action done once", f"{len(summaries)} actions", twice or len(summaries), ok=not twice
+        "job: every action done once",
+        f"{len(summaries)} actions",
+        twice or len(summaries),
+        ok=bool(summaries) and not twice,
     )
 
 

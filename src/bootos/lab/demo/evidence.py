@@ -20,6 +20,11 @@ class Evidence:
         self.capture: Capture | None = None
         self.pxe_file_left = True
 
+    @property
+    def report(self) -> dict[str, Any]:
+        """The job's last report; one without steps where its agent sent none."""
+        return self.job.get("report") or {"steps": []}
+
     def read_timings(self) -> dict[str, float]:
         """Seconds since power-on at which the console said it first."""
         marks = {
