@@ -35,6 +35,20 @@ class Clock:
 CLOCK = Clock()
 
 
+class Deadline:
+    """One deadline for several steps that each have a bound of their own."""
+
+    LEAST_S = 0.05  # what a step is given when it has passed: a socket with no time at all does not wait, and says so
+
+    def __init__(self, deadline_s: float, clock: Clock = CLOCK) -> None:
+        self._clock = clock
+        self._until = clock.now() + deadline_s
+
+    def left_s(self, most_s: float) -> float:
+        """Seconds for the next step: `most_s`, or what is left if that is less."""
+        return max(self.LEAST_S, min(most_s, self._until - self._clock.now()))
+
+
 def find_within(
     find: Callable[[], T | None], deadline_s: float, *, pause_s: float, clock: Clock = CLOCK
 ) -> T | None:

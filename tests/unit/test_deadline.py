@@ -1,13 +1,15 @@
-"""Deadlines of `process.run`, with real processes: one that ends, one with children, one that cannot be killed."""
+"""Deadlines of `process.run`, with real processes: one that ends, one with children, one that cannot be killed; and one
+for several steps."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from handclock import StillClock
 
 from bootos.process import ToolError, run
-from bootos.waiting import wait_for
+from bootos.waiting import Deadline, wait_for
 
 
 @pytest.fixture
@@ -50,3 +52,13 @@ def test_a_command_that_cannot_even_be_killed_is_not_waited_for(frozen: Path) ->
         ToolError, match=r"touch .* took longer than 0.5 s and cannot be ended \(pid \d+ waits"
     ):
         run(["touch", frozen / "file"], timeout_s=0.5, kill_s=1)
+
+
+def test_one_deadline_leaves_each_step_its_own_bound_or_what_is_left() -> None:
+    clock = StillClock()
+    deadline = Deadline(5.0, clock)
+    assert deadline.left_s(3.0) == 3.0
+    clock.sleep(3.0)
+    assert deadline.left_s(3.0) == 2.0
+    clock.sleep(3.0)
+    assert deadline.left_s(3.0) == Deadline.LEAST_S

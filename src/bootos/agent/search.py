@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EARLY_TIMEOUT_S = 5.0  # without an answer before the inventory the machine goes on without layers
+EARLY_TIMEOUT_S = (
+    5.0  # greetings and handshakes: without all of them before the inventory there are no layers
+)
 TLS_TRIES = 3  # a TLS end that is offered and does not work is tried so often before it is done without
 BUSY = 429  # HTTP 429, Too Many Requests: a server of protocol v2 is overloaded
 
@@ -25,7 +27,7 @@ def try_server(host: Host) -> "Client | None":
     from bootos.agent.session.changeover import find_server
 
     try:
-        found = find_server(host, may_be_plain=False, timeout_s=EARLY_TIMEOUT_S)
+        found = find_server(host, may_be_plain=False, deadline_s=EARLY_TIMEOUT_S)
     except BootosError as error:
         log.debug("the server is not asked for layers yet: %s", error)
         return None

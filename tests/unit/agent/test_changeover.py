@@ -1,11 +1,13 @@
 """From SERVER_ADDR to the server that is registered with, against servers with real TLS on the loopback."""
 
 import configparser
+import contextlib
 import datetime
 import hashlib
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from bootos.agent.host.cmdline import Cmdline, parse_cmdline
 from bootos.agent.host.host import Host, build_hook_environment
 from bootos.agent.job.job import build_machine
 from bootos.agent.network.trust import (
+    HANDSHAKE_TIMEOUT_S,
     IMAGE_FILE,
     TlsUnreachable,
     WrongAuthority,
@@ -288,6 +291,32 @@ def test_an_offered_host_name_that_is_none_is_a_tls_end_that_cannot_be_reached(
     peer.tls = v2.TlsOffer(url=f"https://{'a' * 70}.example", ca_sha256=authority.fingerprint)
     enter(host)
     assert peer.registrations == 1
+
+
+def test_a_tls_end_that_says_nothing_takes_no_longer_than_the_whole_try_may(
+    host: Host, peer: Peer, authority: Authority
+) -> None:
+    """A handshake alone may take twice as long as the silent end waits here until the agent has gone."""
+    gone = threading.Event()
+
+    def stay_silent(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(TimeoutError):
+            connection.settimeout(HANDSHAKE_TIMEOUT_S / 2)
+            while connection.recv(4096):
+                pass
+            gone.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(HANDSHAKE_TIMEOUT_S)
+        thread = threading.Thread(target=stay_silent, args=(silent,))
+        thread.start()
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        peer.tls = v2.TlsOffer(url=url, ca_sha256=authority.fingerprint)
+        with pytest.raises(TlsUnreachable, match="cannot be reached"):
+            find_server(host, may_be_plain=False, deadline_s=0.5)
+        thread.join(2 * HANDSHAKE_TIMEOUT_S)
+    assert gone.is_set()
 
 
 def test_a_told_ca_is_never_done_without(

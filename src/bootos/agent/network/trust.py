@@ -22,6 +22,7 @@ import urllib3
 
 from bootos.agent.network.place import default_port, parse_place
 from bootos.errors import BootosError
+from bootos.waiting import Deadline
 
 IMAGE_FILE = "etc/bootos/server-ca.pem"
 """The CAs that an image brings, as PEM; a recipe lays it there with an overlay."""
@@ -139,12 +140,14 @@ def read_image_pins(root: Path) -> tuple[str, ...]:
     return tuple(hashlib.sha256(der).hexdigest() for der in ders) or (f"(no certificate in /{IMAGE_FILE})",)
 
 
-def find_trust(url: str, pins: Sequence[str], before: str = "") -> Trust:
+def find_trust(url: str, pins: Sequence[str], before: str = "", *, deadline: Deadline | None = None) -> Trust:
     """The TLS end at `url`, which is the one that was pinned: it sends the certificate, and proves that it stands
     behind it. Where it sends several of the pinned, the one that this boot knew it by `before` counts, else the last,
-    which is that of its CA, and the new one while one CA follows another. Raises TlsUnreachable, WrongAuthority."""
+    which is that of its CA, and the new one while one CA follows another. It connects twice, which takes until
+    `deadline` at most, or as long as two handshakes. Raises TlsUnreachable, WrongAuthority."""
+    deadline = deadline or Deadline(2 * HANDSHAKE_TIMEOUT_S)
     with telling(url):
-        chain = read_chain(url)
+        chain = read_chain(url, deadline)
     prints = {hashlib.sha256(der).hexdigest(): der for der in chain}
     sent = [sha256 for sha256 in prints if sha256 in pins]
     found = before if before in sent else next(reversed(sent), None)
@@ -163,7 +166,7 @@ def find_trust(url: str, pins: Sequence[str], before: str = "") -> Trust:
         any_name=is_own(prints[found]) or prints[found] == chain[0],
     )
     try:
-        with telling(url), open_tls(url, trust.build_context()):
+        with telling(url), open_tls(url, trust.build_context(), deadline):
             return trust
     except ssl.SSLCertVerificationError as cause:
         raise WrongAuthority(
@@ -173,11 +176,11 @@ def find_trust(url: str, pins: Sequence[str], before: str = "") -> Trust:
         ) from cause
 
 
-def read_chain(url: str) -> list[bytes]:
+def read_chain(url: str, deadline: Deadline) -> list[bytes]:
     """The certificates (DER) that a TLS end sends, its own first, unverified. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with open_tls(url, context) as connection:
+    with open_tls(url, context, deadline) as connection:
         if sys.version_info >= (3, 13):
             return list(connection.get_unverified_chain())
         # Before 3.13 the same is there under a private name; only tests run so old a Python.
@@ -186,14 +189,13 @@ def read_chain(url: str) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def open_tls(url: str, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+def open_tls(url: str, context: ssl.SSLContext, deadline: Deadline) -> Iterator[ssl.SSLSocket]:
     """A connection whose handshake is done. Raises OSError."""
     _, host, port = parse_place(url)
-    with (
-        socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as plain,
-        context.wrap_socket(plain, server_hostname=host) as connection,
-    ):
-        yield connection
+    with socket.create_connection((host, port), deadline.left_s(HANDSHAKE_TIMEOUT_S)) as plain:
+        plain.settimeout(deadline.left_s(HANDSHAKE_TIMEOUT_S))
+        with context.wrap_socket(plain, server_hostname=host) as connection:
+            yield connection
 
 
 @contextlib.contextmanager

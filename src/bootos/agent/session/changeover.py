@@ -11,6 +11,7 @@ import msgspec
 
 from bootos.agent.host.host import CA_FILE, Host
 from bootos.agent.network.trust import (
+    HANDSHAKE_TIMEOUT_S,
     ServerHttp,
     TlsUnreachable,
     Trust,
@@ -21,9 +22,12 @@ from bootos.agent.network.trust import (
 )
 from bootos.agent.session.bootkey import keep_authority, read_boot_key
 from bootos.agent.session.client import CALL_TIMEOUT_S, Client, Refused
+from bootos.waiting import Deadline
 from bootos.wire import v2
 
 log = logging.getLogger(__name__)
+
+TRY_S = 2 * (CALL_TIMEOUT_S + HANDSHAKE_TIMEOUT_S)  # two greetings, two handshakes
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,19 +50,20 @@ def read_before(host: Host) -> str:
     return kept.ca_sha256 if kept is not None else ""
 
 
-def find_server(host: Host, *, may_be_plain: bool, timeout_s: float = CALL_TIMEOUT_S) -> Found:
+def find_server(host: Host, *, may_be_plain: bool, deadline_s: float = TRY_S) -> Found:
     """Greet the server, over TLS where that can be. `may_be_plain`: a TLS end that is offered and does not work is done
-    without, if nothing says what the server must be known by. Raises Refused, Unreachable, TlsUnreachable,
-    WrongAuthority."""
+    without, if nothing says what the server must be known by. `deadline_s`: for all of it, greetings and handshakes.
+    Raises Refused, Unreachable, TlsUnreachable, WrongAuthority."""
+    deadline = Deadline(deadline_s)  # of real time, as every bound of a socket
     pins, before, addr = read_pins(host), read_before(host), host.server_addr
     if addr.startswith("https:"):
         if pins:
-            trust = find_trust(addr, pins, before)
+            trust = find_trust(addr, pins, before, deadline=deadline)
             follow(host, ServerHttp(addr, trust), trust)  # also a server that only speaks Cloudboot v1
-            return greet_over(host, trust, timeout_s)
-        return greet_by_system(host, timeout_s)
+            return greet_over(host, trust, deadline)
+        return greet_by_system(host, deadline)
     client = Client(addr, host.http)
-    greeting = client.greet(timeout_s)
+    greeting = client.greet(deadline.left_s(CALL_TIMEOUT_S))
     url = choose_offered_url(greeting.tls.url, addr) if greeting.tls is not None else None
     if greeting.tls is None or url is None:
         if pins:
@@ -68,32 +73,34 @@ def find_server(host: Host, *, may_be_plain: bool, timeout_s: float = CALL_TIMEO
             )
         return Found(client=client, greeting=greeting, plain_because="the server offers no TLS end")
     try:
-        return greet_over(host, find_trust(url, pins or (greeting.tls.ca_sha256,), before), timeout_s)
+        trust = find_trust(url, pins or (greeting.tls.ca_sha256,), before, deadline=deadline)
+        return greet_over(host, trust, deadline)
     except (TlsUnreachable, WrongAuthority) as error:
         if pins or not may_be_plain:
             raise
         return Found(client=client, greeting=greeting, plain_because=str(error))
 
 
-def greet_by_system(host: Host, timeout_s: float) -> Found:
+def greet_by_system(host: Host, deadline: Deadline) -> Found:
     """The server at an https address, verified by the authorities that the image knows. It offers the CA that it wants
     to be known by; where that stands behind this address, the words are drawn of it."""
     client = Client(host.server_addr, host.http)
-    greeting = client.greet(timeout_s)
+    greeting = client.greet(deadline.left_s(CALL_TIMEOUT_S))
     if greeting.tls is not None:
         try:
-            return greet_over(host, find_trust(host.server_addr, (greeting.tls.ca_sha256,)), timeout_s)
+            trust = find_trust(host.server_addr, (greeting.tls.ca_sha256,), deadline=deadline)
+            return greet_over(host, trust, deadline)
         except (TlsUnreachable, WrongAuthority, Refused) as error:
             log.info("no words are drawn: %s", error)
     return Found(client=client, greeting=greeting)
 
 
-def greet_over(host: Host, trust: Trust, timeout_s: float) -> Found:
+def greet_over(host: Host, trust: Trust, deadline: Deadline) -> Found:
     """Greet the server over its TLS end; from then on all that is at the server goes there, in this boot over nothing
     but that CA. Raises Refused, Unreachable."""
     http = ServerHttp(host.server_addr, trust)
     client = Client(trust.url, http, ca_sha256=trust.ca_sha256)
-    greeting = client.greet(timeout_s)
+    greeting = client.greet(deadline.left_s(CALL_TIMEOUT_S))
     keep_authority(host.directory, trust.ca_sha256)
     follow(host, http, trust)
     return Found(client=client, greeting=greeting)

@@ -131,7 +131,7 @@ class Client:
                 url,
                 body=msgspec.json.encode(body) if body is not None else None,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=min(10.0, timeout_s), read=timeout_s),
+                timeout=urllib3.Timeout(total=timeout_s, connect=min(10.0, timeout_s)),
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as cause:
