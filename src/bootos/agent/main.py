@@ -28,6 +28,8 @@ from bootos.wire.inventory import Inventory
 if TYPE_CHECKING:
     import argparse
 
+    from urllib3 import PoolManager
+
     from bootos.engine.run import Run
 
 log = logging.getLogger(__name__)
@@ -174,7 +176,17 @@ def build_run(arguments: "argparse.Namespace") -> "Run":
     inventory = collect_here()
     document = read_template_file(arguments.file, inventory, read_given(arguments.set))
     secrets = read_secrets(arguments.secrets)
-    return Run(document, Machine(), inventory, secrets, watcher=PrintWatcher())
+    machine = Machine(http=find_http())
+    return Run(document, machine, inventory, secrets, watcher=PrintWatcher())
+
+
+def find_http(root: Path = Path("/")) -> "PoolManager | None":
+    """The connections by which the service of this boot talks to its server: packages that are the server's are fetched
+    over them by hand, too. None: it talks over none that are known by a CA."""
+    from bootos.agent.host.host import RUN_DIRECTORY
+    from bootos.agent.network.trust import find_connections
+
+    return find_connections(root / RUN_DIRECTORY, read_cmdline(root).server_addr or "")
 
 
 def show_plan(arguments: "argparse.Namespace") -> int:

@@ -23,6 +23,7 @@ from bootos.agent.hook.hook import run_given_hook
 from bootos.agent.host.cmdline import Cmdline, parse_cmdline
 from bootos.agent.host.host import Host, build_hook_environment
 from bootos.agent.job.job import build_machine
+from bootos.agent.main import find_http
 from bootos.agent.network.trust import (
     HANDSHAKE_TIMEOUT_S,
     IMAGE_FILE,
@@ -408,6 +409,27 @@ def test_hooks_packages_and_repositories_of_the_server_follow(
     assert f"sslcacert={host.directory}/server-ca.pem\n" in own
     assert ("baseurl=http://10.9.9.9/repo\n" in other, "sslcacert" in other) == (True, False)
     assert ssl.PEM_cert_to_DER_cert((host.directory / "server-ca.pem").read_text()) == authority.der
+    assert peer.queries == ["/"]
+
+
+def test_by_hand_a_package_of_the_server_comes_from_the_tls_end_of_the_boot(
+    host: Host, peer: Peer, make: Make, authority: Authority
+) -> None:
+    """`bootos-agent apply FILE` at the shell, whichever of the server's addresses the template names."""
+    secure = make(authority)
+    offer(peer, secure, authority)
+    secure.files = {"/bootos/files/bios.bin": b"bios"}
+    root = host.machine.root
+    (root / "proc").mkdir()
+    (root / "proc/cmdline").write_text(f"SERVER_ADDR={peer.url}\n")
+    assert find_http(root) is None, "the service has not found its server yet"
+    enter(host)
+    for url in (peer.url, secure.url):
+        package = FirmwarePackage(
+            version="2", package=f"{url}/bootos/files/bios.bin", sha256=hashlib.sha256(b"bios").hexdigest()
+        )
+        with fetched_package(Machine(root=root, http=find_http(root)), package) as path:
+            assert path.read_bytes() == b"bios"
     assert peer.queries == ["/"]
 
 

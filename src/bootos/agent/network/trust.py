@@ -22,12 +22,15 @@ import urllib3
 
 from bootos.agent.network.place import default_port, parse_place
 from bootos.errors import BootosError
+from bootos.files import write_atomically
 from bootos.waiting import Deadline
 
 IMAGE_FILE = "etc/bootos/server-ca.pem"
 """The CAs that an image brings, as PEM; a recipe lays it there with an overlay."""
 OWN = ("organizationName", "BootOS")
 """What stands in the subject of a CA that a server made for itself."""
+KEPT = "server-end.json"
+"""In the agent's directory: the TLS end that this boot goes to, for what is done by hand at the shell."""
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which Python's ssl has no name
 HANDSHAKE_TIMEOUT_S = 10.0
 
@@ -97,6 +100,20 @@ class ServerHttp(urllib3.PoolManager):
             if self.trust.any_name:
                 context["assert_hostname"] = False
         return super()._new_pool(scheme, host, port, context)
+
+
+def keep_trust(directory: Path, trust: Trust) -> None:
+    """Leave the end that this boot goes to, for `find_connections`. Raises OSError."""
+    write_atomically(directory / KEPT, msgspec.json.encode(trust), durable=False)  # in memory
+
+
+def find_connections(directory: Path, server_addr: str) -> ServerHttp | None:
+    """Connections as the service of this boot has them, which left its `directory`; None: it has no TLS end."""
+    try:
+        trust = msgspec.json.decode((directory / KEPT).read_bytes(), type=Trust)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return ServerHttp(server_addr or trust.url, trust)
 
 
 def choose_offered_url(url: str, server_addr: str) -> str | None:

@@ -18,6 +18,7 @@ from bootos.agent.network.trust import (
     WrongAuthority,
     choose_offered_url,
     find_trust,
+    keep_trust,
     read_image_pins,
 )
 from bootos.agent.session.bootkey import keep_authority, read_boot_key
@@ -107,7 +108,8 @@ def greet_over(host: Host, trust: Trust, deadline: Deadline) -> Found:
 
 
 def follow(host: Host, http: ServerHttp, trust: Trust) -> None:
-    """Have all that is at the server go there, and leave what it is known by to hooks and dnf."""
+    """Have all that is at the server go there, and leave what it is known by to hooks, dnf and the shell."""
     host.directory.mkdir(parents=True, exist_ok=True)
     (host.directory / CA_FILE).write_text(trust.pem)
+    keep_trust(host.directory, trust)
     host.follow(http, trust.url)
