@@ -12,7 +12,7 @@ import typer
 from serving import Running
 
 from bootos.server.command.serve import read_legacy
-from bootos.server.serve import describe_addresses, find_tls_unreachable, find_trusting, find_unreachable
+from bootos.server.reach import describe_addresses, find_tls_unreachable, find_trusting, find_unreachable
 from bootos.server.settings import Address, Settings
 from bootos.server.tls.name import list_names
 
