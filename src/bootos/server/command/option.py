@@ -190,6 +190,7 @@ def read_file(path: Path) -> str:
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
+JobArgument = Annotated[int, typer.Argument(metavar="JOB", help="The job's id.")]
 MachineArgument = Annotated[
     str, typer.Argument(metavar="MACHINE", help="Serial number or other name, or id as id:5.")
 ]
