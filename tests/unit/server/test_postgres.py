@@ -1,7 +1,10 @@
 """The server on PostgreSQL: what happens at the same time, what no column keeps, and a second process."""
 
+import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 from handclock import StillClock
 from postgres import Postgres
 from serving import Agent, Answer, Running, build_settings, run_in_thread
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from bootos.errors import BootosError
 from bootos.server.app import open_context, prepare
@@ -156,6 +159,61 @@ def write(store: Store) -> None:
         session.execute(text("SELECT 1"))
 
 
+class Firewall:
+    """Stands between a server and its PostgreSQL, at `url`."""
+
+    def __init__(self, url: str, directory: Path) -> None:
+        real = make_url(url)
+        self.url = real.set(query={"host": str(directory)}).render_as_string()
+        self._place = f"{real.query['host']}/.s.PGSQL.5432"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(directory / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        threading.Thread(target=self._let_in, daemon=True).start()
+
+    def forget(self) -> None:
+        """The server's connections are gone; PostgreSQL is not told."""
+        for server, _ in self._pairs:
+            server.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        for end in (self._listener, *(end for pair in self._pairs for end in pair)):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # which ends the thread that waits for it
+            end.close()
+
+    def _let_in(self) -> None:
+        while True:
+            try:
+                server, _ = self._listener.accept()
+            except OSError:
+                return
+            database = socket.socket(socket.AF_UNIX)
+            database.connect(self._place)
+            self._pairs.append((server, database))
+            for ends in ((server, database), (database, server)):
+                threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _pass_on(here: socket.socket, there: socket.socket) -> None:
+        try:
+            while data := here.recv(65536):
+                there.sendall(data)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def firewall(postgres: Postgres) -> Iterator[Firewall]:
+    with tempfile.TemporaryDirectory(
+        prefix="bootos-fw-", dir="/tmp"
+    ) as directory:  # a short path, as sockets need
+        between = Firewall(postgres.make_database(), Path(directory))
+        yield between
+        between.close()
+
+
 def test_a_lock_whose_connection_is_lost_is_taken_again(postgres: Postgres) -> None:
     url = postgres.make_database()
     store = open_store(url)
@@ -166,6 +224,19 @@ def test_a_lock_whose_connection_is_lost_is_taken_again(postgres: Postgres) -> N
     write(store)
     store.close()
     open_store(url).close()
+
+
+def test_a_lock_of_which_postgresql_does_not_know_that_its_connection_is_lost_is_taken_again(
+    firewall: Firewall,
+) -> None:
+    store = open_store(firewall.url)
+    firewall.forget()
+    store.keep()
+    with pytest.raises(BootosError, match="another process uses the database"):
+        open_store(firewall.url, clock=StillClock())
+    write(store)
+    store.close()
+    open_store(firewall.url).close()
 
 
 def test_who_lost_the_database_to_another_process_writes_nothing_any_more(postgres: Postgres) -> None:

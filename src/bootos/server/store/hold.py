@@ -4,6 +4,7 @@ runs. `engine` takes it at the start, `serve` has it looked after; a write is re
 
 import logging
 from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,15 @@ WAIT_S, PAUSE_S = 5.0, 0.2
 KEY = 0x626F6F746F73  # of the advisory lock: `bootos` in ASCII
 # A connection whose other end is gone without a word is given up after some 20 s (libpq's words for TCP's options).
 ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
+# PostgreSQL looks at its own end as often, so that a host without power does not keep the lock for hours.
+ALIVE_THERE = text(
+    "SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
+    "set_config('tcp_keepalives_count', '2', false)"
+)
+WHO = text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :backend_start"
+)
 
 
 class HoldLostError(RequestError):
@@ -33,9 +43,13 @@ class Hold:
         self._engine = engine
         self._clock = clock
         self._connection: Connection | None = None
+        self._backend: dict[str, Any] | None = (
+            None  # PostgreSQL's end of the connection that has, or had, the lock
+        )
 
     def take(self) -> None:
-        """Have the lock, by PostgreSQL's pg_try_advisory_lock. Raises BootosError while another process has it, and
+        """Have the lock, by PostgreSQL's pg_try_advisory_lock. A connection of this process that had it before is ended
+        there: PostgreSQL may not know that it is lost. Raises BootosError while another process has the lock, and
         SQLAlchemyError when there is no database."""
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # it is none of the pool, which would give it to others
@@ -45,6 +59,10 @@ class Hold:
             return bool(connection.scalar(lock, {"key": KEY}))
 
         try:
+            connection.execute(ALIVE_THERE)
+            backend = dict(connection.execute(WHO).mappings().one())
+            if self._backend is not None:
+                connection.execute(END, self._backend)
             # PostgreSQL takes a moment to see that a process was killed which had it.
             taken = find_within(is_taken, WAIT_S, pause_s=PAUSE_S, clock=self._clock)
         except SQLAlchemyError:
@@ -57,7 +75,7 @@ class Hold:
                 "other's",
                 hint="stop it first, or give each server a database of its own",
             )
-        self._connection = connection
+        self._connection, self._backend = connection, backend
 
     def keep(self) -> None:
         """Look whether the connection still stands, and with it the lock; take it again when it does not. While there
