@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from bootos import __version__
 from bootos.errors import BootosError
@@ -187,7 +187,7 @@ async def watch_rules(context: Context) -> None:
         await asyncio.sleep(END_EVERY_S)
         try:
             await asyncio.to_thread(end_rules, context)
-        except (DatabaseError, HoldLostError) as cause:
+        except (SQLAlchemyError, HoldLostError) as cause:
             log.warning("rules that are over could not be ended: %s", cause)
 
 
@@ -197,7 +197,7 @@ async def remove_old(context: Context) -> None:
         await asyncio.sleep(REMOVE_EVERY_S)
         try:
             await asyncio.to_thread(apply_retention, context, SERVER, dry_run=False)
-        except (DatabaseError, HoldLostError) as cause:
+        except (SQLAlchemyError, HoldLostError) as cause:
             log.warning("what is old could not be removed: %s", cause)
 
 

@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from serving import Agent, Running
+from sqlalchemy import create_engine
 
 from bootos.errors import BootosError
 from bootos.server.netboot.pxe_directory import PxeDirectory
-from bootos.server.store.engine import open_store
+from bootos.server.operation.registration import write_heard
+from bootos.server.store.engine import Store, open_store
 
 NAME = "01-52-54-00-00-00-02"
 
@@ -146,3 +149,18 @@ def test_a_new_database_is_its_users_alone_and_one_that_is_there_keeps_its_mode(
         os.umask(before)
     assert modes["bootos.db"] == modes["bootos.db-wal"] == 0o600
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_database_without_a_free_connection_ends_no_work_of_the_server(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when PostgreSQL does not answer: who was heard of is written down at the next look."""
+    assert Agent(server).register().status == 200
+    engine = create_engine(
+        server.context.settings.database_url, pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+    context = msgspec.structs.replace(server.context, store=Store(engine))
+    with engine.connect():
+        write_heard(context)
+    engine.dispose()
+    assert "who was heard of could not be written down: QueuePool limit" in caplog.text

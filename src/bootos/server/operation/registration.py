@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 
 from sqlalchemy import Integer, bindparam, delete, select, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bootos.server.context import Context
@@ -215,7 +215,7 @@ def write_heard(context: Context) -> None:
     try:
         with context.store.write() as session:
             _write_moments(session, context.presence.take_unwritten())
-    except (DatabaseError, HoldLostError) as cause:
+    except (SQLAlchemyError, HoldLostError) as cause:
         log.warning("who was heard of could not be written down: %s", cause)
 
 
