@@ -1,12 +1,14 @@
 """What happens once a transaction is committed."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 from serving import Agent, Running
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from bootos.errors import BootosError
 from bootos.server.netboot.pxe_directory import PxeDirectory
@@ -164,3 +166,19 @@ def test_a_database_without_a_free_connection_ends_no_work_of_the_server(
         write_heard(context)
     engine.dispose()
     assert "who was heard of could not be written down: QueuePool limit" in caplog.text
+
+
+def test_opening_a_database_again_takes_no_lock_of_it_away(tmp_path: Path) -> None:
+    """Who opens and closes a file in a process ends all locks that the process has on it (POSIX); without SQLite's, the
+    next program that closes the database removes the log that the server writes to."""
+    file = tmp_path / "bootos.db"
+    store = open_store(f"sqlite:///{file}")
+    with store.write() as session:
+        session.execute(text("SELECT 1"))
+    open_store(f"sqlite:///{file}").close()
+    script = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)"
+    taken = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, timeout=60
+    )
+    assert "BlockingIOError" in taken.stderr, "SQLite's shared lock is gone"
+    store.close()

@@ -142,8 +142,9 @@ def _make_private(name: str) -> None:
     """A database that is made now is its user's alone, as are the journals beside it, which get its mode. It holds
     scripts of Cloudboot v1 with passwords in clear text. One that is there keeps the mode that the site gave it."""
     if name and name != ":memory:" and not name.startswith("file:"):
-        with suppress(OSError):  # SQLite tells why it cannot be opened
-            os.close(os.open(name, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(OSError):  # it is there, or SQLite tells why it cannot be opened
+            # O_EXCL: closing one that is open elsewhere in this process would end SQLite's locks of it (POSIX, fcntl).
+            os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _configure_sqlite(engine: Engine) -> None:
