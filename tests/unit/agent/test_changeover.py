@@ -455,8 +455,9 @@ def test_what_a_repo_file_names_at_the_server_follows(
 ) -> None:
     secure = make(authority)
     offer(peer, secure, authority)
-    text = f"""
+    text = f"""# of {peer.url}/hw.repo
 [own]
+#baseurl = https://repo.example/a
 baseurl = {peer.url}/a/$basearch
     {peer.url}/b
 gpgkey = {peer.url}/key
@@ -465,6 +466,9 @@ baseurl = http://10.9.9.9/repo
 [verified]
 baseurl = {peer.url}/c
 sslcacert = /etc/site.pem
+[mixed]
+baseurl = https://repo.example/d
+gpgkey = {peer.url}/key
 """
     secure.files = {"/hw.repo": text.encode()}
     host.cmdline = msgspec.structs.replace(host.cmdline, repositories=(f"{peer.url}/hw.repo",))
@@ -481,6 +485,7 @@ sslcacert = /etc/site.pem
         },
         "other": {"baseurl": "http://10.9.9.9/repo"},
         "verified": {"baseurl": f"{secure.url}/c", "sslcacert": "/etc/site.pem"},
+        "mixed": {"baseurl": "https://repo.example/d", "gpgkey": f"{peer.url}/key"},
     }
     assert peer.queries == ["/"]
 

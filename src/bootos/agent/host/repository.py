@@ -22,6 +22,7 @@ MOST_BYTES = 2**20
 TIMEOUT_S = 30.0
 PAUSES_S = (1.0, 3.0)
 _URL = re.compile(r"https?://[^\s,]+")
+_COMMENT = re.compile(r"(?m)^[#;].*")
 
 
 def write_repositories(
@@ -65,12 +66,20 @@ def fetch_repo_file(url: str, pauses_s: Sequence[float], http: urllib3.PoolManag
 
 def lead_to_end(text: str, find_end: Callable[[str], str | None], ca_file: str) -> str:
     """The text of a .repo file whose URLs at the server are at its TLS end. A section with such a URL gets `ca_file`,
-    unless it says itself what verifies it."""
+    unless it says itself what verifies it. dnf verifies all of a section by one file: where another host is named by
+    https, the section stays as it is."""
     sections = re.split(r"(?m)^(?=\[)", text)
-    led = [_URL.sub(lambda found: find_end(found[0]) or found[0], section) for section in sections]
-    for number, section in enumerate(led):
-        own = any(find_end(found[0]) for found in _URL.finditer(section))
-        if own and not re.search(r"(?m)^sslcacert\s*[=:]", section):
-            head, _, rest = section.partition("\n")
-            led[number] = f"{head}\nsslcacert={ca_file}\n{rest}"
-    return "".join(led)
+    return "".join(_lead_section(section, find_end, ca_file) for section in sections)
+
+
+def _lead_section(section: str, find_end: Callable[[str], str | None], ca_file: str) -> str:
+    ends = {url: find_end(url) for url in _URL.findall(_COMMENT.sub("", section))}
+    says_itself = re.search(r"(?m)^sslcacert\s*[=:]", section) is not None
+    has_other = any(end is None and url.startswith("https:") for url, end in ends.items())
+    if not any(ends.values()) or (has_other and not says_itself):
+        return section
+    led = _URL.sub(lambda found: ends.get(found[0]) or found[0], section)
+    if says_itself:
+        return led
+    head, _, rest = led.partition("\n")
+    return f"{head}\nsslcacert={ca_file}\n{rest}"
