@@ -128,6 +128,21 @@ def test_long_lines_are_cut_and_no_report_is_large_by_its_log(peer: Peer) -> Non
     assert max(len(msgspec.json.encode(report)) for report in peer.reports) < 600_000
 
 
+def test_a_server_that_takes_small_reports_only_gets_every_line_and_what_else_there_is(peer: Peer) -> None:
+    reporter = Reporter(Client(peer.url), "boot-1", lambda: None, clock=QuickClock())  # not started yet
+    reporter.begin_job("j1")
+    reporter.attach_saved({"states": {}})
+    for n in range(100):
+        reporter.add_line(f"{n} ".ljust(1000, "x"))
+    end_job(reporter, v2.JobState.SUCCEEDED)
+    peer.answers["/report"] = [(413, v2.Refusal(error="too large"))]
+    reporter.start()
+    assert reporter.wait_until_accepted(20)
+    assert [peer.lines[n].partition(" ")[0] for n in sorted(peer.lines)] == [str(n) for n in range(100)]
+    assert max(sum(len(line.text) for line in report.log) for report in peer.reports) <= 25_000
+    assert peer.reports[-1].saved is not None
+
+
 def test_masking_covers_lists_and_changes() -> None:
     value = {"destroys": ["old secret1"], "id": "secret1", "changes": [{"what": "x", "after": "secret1"}]}
     assert Masker(["secret1"]).plain(value, keys=v2.FREE_TEXT) == {

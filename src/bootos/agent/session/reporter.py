@@ -36,6 +36,7 @@ MOST_LINE_LETTERS = (
     8000  # a server keeps 8192, with the words at the end; what a hook prints may have no line ends
 )
 MOST_LOG_LETTERS = 512 * 1024  # of the lines in a report, so that the server takes it
+LEAST_LOG_LETTERS = 8000  # of a report that was too large
 TOO_LARGE = 413  # HTTP 413, Content Too Large
 
 
@@ -71,6 +72,7 @@ class Reporter:
         self._masker = Masker()
         self._outbox = outbox
         self._line_number = 0
+        self._most_log_letters = MOST_LOG_LETTERS
         for line in outbox.read() if outbox is not None else ():
             self._lines.append(line)
             self._line_number = line.n + 1
@@ -181,7 +183,7 @@ class Reporter:
                 receipt = self._client.send_report(report)
             except (Unreachable, Refused) as error:
                 failures += 1
-                self._note_failure(error, failures)
+                self._note_failure(error, failures, report)
                 with self._condition:
                     self._dirty = True
                 self._clock.sleep(
@@ -201,7 +203,7 @@ class Reporter:
         letters = 0
         for line in itertools.islice(self._lines, MOST_LINES_IN_A_REPORT):
             letters += len(line.text)
-            if lines and letters > MOST_LOG_LETTERS:
+            if lines and letters > self._most_log_letters:
                 break
             lines.append(line)
         whole = msgspec.structs.replace(self._state, number=self._number, boot_id=self._boot_id, log=lines)
@@ -224,9 +226,14 @@ class Reporter:
                 self._cancel.set()
             self._condition.notify_all()
 
-    def _leave_out(self) -> str:
-        """Take from the state what a job can do without; returns what it was, empty when there is nothing left."""
+    def _leave_out(self, report: v2.Report) -> str:
+        """Have less in the next report than in this one: at first fewer log lines, which the ones after it have; then
+        not what a job can do without. Returns what is left out, empty when there is nothing left."""
+        letters = sum(len(line.text) for line in report.log)
         with self._condition:
+            if len(report.log) > 1 and letters > LEAST_LOG_LETTERS:
+                self._most_log_letters = max(LEAST_LOG_LETTERS, letters // 4)
+                return "most of its log lines, which follow"
             if self._state.saved is not None:
                 self._state = msgspec.structs.replace(self._state, saved=None)
                 return "its saved state"
@@ -235,11 +242,11 @@ class Reporter:
                 return "its inventory"
         return ""
 
-    def _note_failure(self, error: Exception, failures: int) -> None:
+    def _note_failure(self, error: Exception, failures: int, report: v2.Report) -> None:
         if isinstance(error, Refused) and error.status == 401:
             self.renew_session()
             return
-        if isinstance(error, Refused) and error.status == TOO_LARGE and (left := self._leave_out()):
+        if isinstance(error, Refused) and error.status == TOO_LARGE and (left := self._leave_out(report)):
             log.warning(
                 "the server takes no report as large as this one, %s: it goes without %s", error, left
             )
