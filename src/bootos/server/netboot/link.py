@@ -16,9 +16,17 @@ def is_outside(path: Path, root: Path) -> bool:
 
 def find_link_out(root: Path) -> Path | None:
     """A link in this tree that leads out of it; None: there is none."""
-    for place, directories, files in os.walk(root):
-        for name in sorted((*directories, *files)):
-            path = Path(place, name)
-            if path.is_symlink() and is_outside(path, root):
-                return path
+    directories = [root]
+    for directory in directories:
+        try:
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        except OSError:  # gone meanwhile, or not readable
+            continue
+        for entry in entries:  # which know what they are: no file is asked
+            path = directory / entry.name
+            if entry.is_symlink():
+                if is_outside(path, root):
+                    return path
+            elif entry.is_dir(follow_symlinks=False):
+                directories.append(path)
     return None
