@@ -191,6 +191,11 @@ ROWS = (
         "refused",
         ("attack/test_operator_token.py", "unit/server/test_login.py"),
     ),
+    Row(
+        "another authority behind the true one, in the file that `bootos login` shows to be compared",
+        "refused",
+        ("attack/test_shown_authority.py",),
+    ),
     # the operator's shell
     Row(
         "line ends and escapes in what a machine says, on the operator's terminal",

@@ -1,6 +1,5 @@
 """`bootos login`: looks at a server's authority once, has a person compare it, and pins it."""
 
-import hashlib
 import os
 import ssl
 import sys
@@ -12,6 +11,7 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 import urllib3
+from cryptography import x509
 from rich.text import Text
 
 from bootos.errors import BootosError
@@ -22,6 +22,7 @@ from bootos.server.command.client import AnswerError, Client, UnreachableError, 
 from bootos.server.command.option import JsonOption, Output, TokenOption, check_url, read_login
 from bootos.server.command.site import Site, read_logins, read_token, read_url, write_login
 from bootos.server.fault import Fault
+from bootos.server.tls.certificate import dump, read_fingerprint
 from bootos.wire.words import say_fingerprint
 
 login_app = typer.Typer(
@@ -66,8 +67,8 @@ def log_in(
             hint="operators reach the server by https, at the port of --operator-listen",
         )
     known = read_logins().sites.get(url)
-    pem = read_ca(url, known)
-    sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    authority = read_ca(url, known)
+    sha256, pem = read_fingerprint(authority), dump(authority).decode()
     site = Site(url=url, ca=pem, token=known.token if known is not None else "")
     check_served(site)
     if fingerprint:
@@ -84,7 +85,7 @@ def log_in(
     out.say(f"logged in to {url}; kept in {path}", {"url": url, "fingerprint": sha256, "file": str(path)})
 
 
-def read_ca(url: str, known: Site | None) -> str:
+def read_ca(url: str, known: Site | None) -> x509.Certificate:
     """The certificate of the server's authority, as the server shows it. Whom it comes from is not known yet, unless
     the server is known. Raises BootosError."""
     if known is not None:
@@ -101,8 +102,9 @@ def read_ca(url: str, known: Site | None) -> str:
         raise UnreachableError(message, hint=hint) from None
 
 
-def fetch_ca(url: str, tls: ssl.SSLContext) -> str:
-    """What the server has at /ca.pem. Raises ssl.SSLError, BootosError."""
+def fetch_ca(url: str, tls: ssl.SSLContext) -> x509.Certificate:
+    """The certificate that the server has at /ca.pem; of several the first. It alone is what a person compares, so
+    nothing else of that file may be taken. Raises ssl.SSLError, BootosError."""
     with (
         urllib3.PoolManager(ssl_context=tls, timeout=10, retries=False) as pool,
         warnings.catch_warnings(category=urllib3.exceptions.InsecureRequestWarning, action="ignore"),
@@ -117,9 +119,13 @@ def fetch_ca(url: str, tls: ssl.SSLContext) -> str:
                 f"no answer from {url}: {read_reason(cause)}",
                 hint="is the server running, and does it listen there? bootos serve --operator-listen HOST:PORT",
             ) from None
-    text = str(content.decode(errors="replace"))
-    if answer.status == 200 and text.startswith("-----BEGIN CERTIFICATE-----"):
-        return text
+    if answer.status == 200 and content.startswith(b"-----BEGIN CERTIFICATE-----"):
+        try:
+            return x509.load_pem_x509_certificate(content)
+        except ValueError as cause:
+            raise BootosError(
+                f"{url} does not show an authority: what is at /ca.pem is no certificate"
+            ) from cause
     try:
         said = msgspec.json.decode(content, type=Fault)  # the machines' address says where operators go
     except msgspec.DecodeError:
@@ -139,8 +145,6 @@ def check_served(site: Site) -> None:
             message = f"the authority that {site.url} shows does not vouch for it"
             hint = "somebody may be in between; bootos ca show on the server's own host tells its authority"
         raise BootosError(message, hint=hint) from None
-    except ValueError as cause:  # the certificate is none
-        raise BootosError(f"{site.url} does not show an authority: {cause}") from None
 
 
 def is_vouched_for(known: Site | None, pem: str) -> bool:
@@ -150,7 +154,7 @@ def is_vouched_for(known: Site | None, pem: str) -> bool:
     if known.ca == pem:
         return True
     try:
-        return fetch_ca(known.url, known.build_tls()) == pem
+        return dump(fetch_ca(known.url, known.build_tls())).decode() == pem
     except (ssl.SSLError, BootosError):
         return False
 
