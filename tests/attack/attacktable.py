@@ -302,6 +302,21 @@ ROWS = (
         ("attack/test_connection.py", "unit/server/test_server_crowd.py"),
     ),
     Row(
+        "a request that comes with an earlier one, and never ends",
+        "refused",
+        ("attack/test_connection.py::test_what_comes_with_an_earlier_request_has_a_deadline_of_its_own",),
+    ),
+    Row(
+        "answers that nobody reads, by all connections of an address, for the memory that they hold",
+        "contained",
+        ("attack/test_connection.py::test_clients_that_do_not_read_cost_little_memory",),
+    ),
+    Row(
+        "all lines kept busy from some addresses, by orders that are waited for and answers that are read slowly",
+        "contained",
+        ("unit/server/test_server_crowd.py::test_who_keeps_all_lines_busy_keeps_nobody_out",),
+    ),
+    Row(
         "first registrations and jobs at the same moment, and a second process, on PostgreSQL",
         "contained",
         ("unit/server/test_postgres.py",),

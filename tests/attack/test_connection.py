@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -117,6 +118,24 @@ def test_a_body_that_never_ends_is_told_so_and_closed(strict: Running, attacker:
     assert b"nosniff" in heard and b"send it again" in heard
 
 
+BEHIND = {
+    "a body without its end": (HEAD + b"{", b"408", "body_s"),
+    "half a head": (b"GET /api/v2/agent/ HTTP/1.1\r\nHost: a\r\n", b"", "header_s"),
+}
+
+
+@pytest.mark.parametrize("kind", BEHIND)
+def test_what_comes_with_an_earlier_request_has_a_deadline_of_its_own(
+    strict: Running, attacker: Attacker, kind: str
+) -> None:
+    """Two requests at once (pipelining): the first is answered, the second never ends."""
+    second, status, limit = BEHIND[kind]
+    before = strict.context.health.count(limit)
+    heard = hear(attacker.connect(strict.url, b"GET /api/v2/agent/ HTTP/1.1\r\nHost: a\r\n\r\n" + second))
+    assert [head[:3] for head in heard.split(b"HTTP/1.1 ")[1:]] == [b"200", *filter(None, [status])]
+    assert strict.context.health.count(limit) > before
+
+
 def test_bodies_that_fill_the_memory_go_and_a_machine_reports_all_the_same(
     strict: Running, attacker: Attacker
 ) -> None:
@@ -174,3 +193,26 @@ def test_a_client_that_does_not_read_is_closed(strict: Running, attacker: Attack
     before = strict.context.health.count("body_s")
     wait_for(lambda: strict.context.health.count("body_s") > before, DEADLINE_S, what="the end", pause_s=0.05)
     assert len(hear(connection)) < 30_000_000
+
+
+def test_clients_that_do_not_read_cost_little_memory(strict: Running, attacker: Attacker) -> None:
+    (strict.data / "files/large").write_bytes(bytes(30_000_000))
+    before, many = strict.context.health.count("body_s"), 20
+    tracemalloc.start()
+    try:
+        for number in range(many):
+            attacker.connect(
+                strict.url,
+                b"GET /bootos/files/large HTTP/1.1\r\nHost: a\r\n\r\n",
+                source=f"127.0.0.{2 + number % 3}",
+            )
+        wait_for(
+            lambda: strict.context.health.count("body_s") >= before + many,
+            DEADLINE_S,
+            what="the end of all",
+            pause_s=0.05,
+        )
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < many * 512 * 1024

@@ -3,8 +3,9 @@
 Nobody has to prove anything to connect, so what a connection may cost is bounded before anything is known of it: a
 connection that said nothing is a socket and this record of it; a TLS handshake begins with its first bytes, and so many
 are unfinished at most; head and body of a request have a deadline, and all bodies together a budget. When there are too
-many, those go first that have come no further, of the address that has the most: a machine at work is not driven out by
-a crowd that waits. `listener` tells a `Crowd` what happens, and closes whom it names.
+many, those go first that have come no further, of the address that has the most, and of one that keeps many lines busy:
+a machine at work is driven out neither by a crowd that waits nor by one that holds the lines. `listener` tells a
+`Crowd` what happens, and closes whom it names.
 """
 
 import logging
@@ -54,6 +55,7 @@ class Guest:
 
 # Who goes first when room is needed: a stage that is not here is not ended for others.
 GOING = ("new", "handshake", "head", "idle")
+MANY = 16  # connections of one address, when all are taken: an agent has some few
 ROOM = 32  # where room is needed, this part of all is made at once
 RETRY_S = 5  # after which a request that had to go may find room
 SLOW = {"new": "header_s", "head": "header_s", "handshake": "handshake_s"}
@@ -106,7 +108,7 @@ class Crowd:
             return None
         if len(self._guests) >= self._most:
             self._note("connections", "there are too many connections")
-            if not self._make_room(GOING):
+            if not self._make_place(address):
                 return None
         if self._waiting >= limits.waiting_connections:
             self._note("waiting_connections", "too many connections wait and say nothing")
@@ -234,6 +236,31 @@ class Crowd:
         count = Counter(guest.address for guest in going)
         going.sort(key=lambda guest: (-count[guest.address], stages.index(guest.stage), guest.number))
         victims = going[: max(1, len(going) // ROOM)]
+        for victim in victims:
+            self.leave(victim)
+            victim.connection.drop()
+        return bool(victims)
+
+    def _make_place(self, newcomer: str) -> bool:
+        """End a connection for one of this address, when all are taken: of the address that has most, if those are many
+        and more than the newcomer's, whatever goes on over them, so that who keeps many lines busy keeps nobody out;
+        else one over which nothing goes on. Who has many himself makes place by his own. Returns whether there is one.
+        """
+        count, greedy = max(
+            ((count, address) for address, count in self._by_address.items() if not self._exempt(address)),
+            default=(0, ""),
+        )
+        own = 0 if self._exempt(newcomer) else self._by_address[newcomer]
+        if count > max(MANY, own + 1):
+            return self._drop_of(greedy, GOING, otherwise=True)
+        return self._drop_of(newcomer, GOING) if own >= MANY else self._make_room(GOING)
+
+    def _drop_of(self, address: str, stages: tuple[str, ...], *, otherwise: bool = False) -> bool:
+        """End some of this address in these stages, the oldest first; `otherwise`: any of it where there are none.
+        Returns whether there were any."""
+        own = [guest for guest in self._guests.values() if guest.address == address]
+        victims = [guest for guest in own if guest.stage in stages] or (own if otherwise else [])
+        victims = victims[: max(1, len(victims) // ROOM)]
         for victim in victims:
             self.leave(victim)
             victim.connection.drop()

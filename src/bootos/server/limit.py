@@ -130,7 +130,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             "connections",
             "connections",
             "all that are open at the same time; over each one request is answered at a time",
-            "closed at once",
+            "one that waits is closed, else one of the address that has most; closed at once for who has as many",
         ),
     ] = 16_384
     connections_per_address: Annotated[
@@ -228,7 +228,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Row(
             "log",
             "bytes",
-            "what one boot logs of a new machine, which keeps no earlier boots, or one that is not believed",
+            "what one boot logs of a machine that is new, or is not believed; no earlier boots of such are kept",
             "as for a job",
         ),
     ] = 256 * 1024

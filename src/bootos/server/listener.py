@@ -113,22 +113,34 @@ class Request(H11Protocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        crowd, guest, state = self._crowd, self._guest, self.conn.their_state
-        if state is h11.IDLE:
-            crowd.expect_head(guest)
-            return
-        if state is h11.SEND_BODY:
-            crowd.expect_body(guest)
-        elif guest.stage != "busy":
-            crowd.expect_answer(guest)
-        crowd.hold(guest, len(data))
+        self._tell_stage()
+        if self.conn.their_state is not h11.IDLE:
+            self._crowd.hold(self._guest, len(data))
 
     def on_response_complete(self) -> None:
-        """The request was answered, or what is left of the answer waits for its reader."""
+        """The request was answered, or what is left of the answer waits for its reader. The next request, or a part of
+        it, may have come with this one (pipelining; RFC 9112, section 9.3.2)."""
         self._crowd.expect_nothing(self._guest)
         if self.flow.write_paused:
             self._crowd.expect_reader(self._guest)
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is h11.SEND_RESPONSE:
+            self._tell_stage()
+            self._crowd.hold(self._guest, len(self.cycle.body))
+        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._crowd.expect_head(self._guest)
+
+    def _tell_stage(self) -> None:
+        """Tell the crowd how far the request has come that is being read."""
+        crowd, guest, state = self._crowd, self._guest, self.conn.their_state
+        if state is h11.IDLE:
+            crowd.expect_head(guest)
+        elif state is h11.SEND_BODY:
+            crowd.expect_body(guest)
+        elif guest.stage != "busy":
+            crowd.expect_answer(guest)
 
     def pause_writing(self) -> None:
         """What was sent is not read."""

@@ -104,6 +104,17 @@ def test_when_all_connections_are_at_work_another_one_is_not_taken(door: Door) -
     assert "connections" in door.notes
 
 
+def test_who_keeps_all_lines_busy_keeps_nobody_out(door: Door) -> None:
+    at_work = [door.admit(f"10.0.0.{number}", stage="busy")[1] for number in range(10, 20)]
+    proxied = [door.admit("10.0.0.9", stage="busy")[1] for _ in range(10)]
+    greedy = [door.admit("10.9.0.1", stage="busy")[1] for _ in range(LIMITS.connections_per_address)]
+    arriving_wire = door.admit("10.0.0.77")[1]
+    assert not any(wire.ended for wire in (*at_work, *proxied, arriving_wire))
+    assert [wire.ended for wire in greedy] == ["dropped", *[""] * (len(greedy) - 1)], "the oldest goes"
+    assert door.try_admit("10.9.0.1")[0] is None
+    assert not arriving_wire.ended, "and drives nobody out who has come since"
+
+
 def test_of_too_many_unfinished_handshakes_one_goes_of_who_has_the_most(door: Door) -> None:
     own, own_wire = door.admit("10.0.0.1")
     door.crowd.begin_handshake(own)

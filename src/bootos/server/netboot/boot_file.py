@@ -27,7 +27,8 @@ from bootos.server.netboot.link import ADVICE, is_outside
 log = logging.getLogger(__name__)
 
 OF_THE_IMAGE = ("vmlinuz", "initrd.img", "manifest.json", "manifest.json.sig", "layers")
-CHUNK = 1024 * 1024
+# Two of them are in memory for each client that does not read what it is sent.
+CHUNK = 128 * 1024
 RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 BEYOND = 10**18  # bytes; no file has as many
 
