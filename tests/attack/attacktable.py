@@ -141,6 +141,16 @@ ROWS = (
         ("attack/test_clone.py",),
     ),
     Row(
+        "a forged line in a job's log, or its end, by a boot that is not believed",
+        "refused",
+        (
+            "attack/test_clone.py::test_a_clone_writes_nothing_into_the_log_of_a_job",
+            "attack/test_clone.py::test_who_registers_under_the_name_of_an_expected_machine_writes_into_no_log_of_its_job",
+            "attack/test_clone.py::test_a_clone_that_says_the_boot_id_of_the_machine_says_nothing_of_its_job",
+            "attack/test_clone.py::test_a_clone_does_not_end_a_job_that_the_operator_cancelled",
+        ),
+    ),
+    Row(
         "a boot that says what a machine says whose words were compared in an earlier boot: secrets after words",
         "refused",
         ("attack/test_other_boot.py",),
@@ -293,7 +303,8 @@ ROWS = (
         "contained",
         (
             "attack/test_flood.py::test_a_new_machine_that_boots_without_end_keeps_one_boot_and_its_log",
-            "attack/test_flood.py::test_clones_that_boot_without_end_leave_one_inventory_and_logs_of_new_machines",
+            "attack/test_flood.py::test_clones_that_boot_without_end_leave_one_inventory_and_one_log",
+            "attack/test_flood.py::test_who_boots_without_end_under_the_name_of_an_expected_machine_leaves_one_log",
         ),
     ),
     Row(

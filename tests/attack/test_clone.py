@@ -139,6 +139,65 @@ def test_what_a_clone_reports_changes_nothing(server: Running, victim: Agent) ->
     assert evil.call("POST", "/capture", {"error": "evil"}).status == 409
 
 
+def say(number: int, text: str = "forged") -> list[dict[str, Any]]:
+    return [{"n": number, "at": "x", "text": text}]
+
+
+def read_log(server: Running) -> list[str]:
+    return [line["text"] for line in server.operate("GET", "/jobs/1/log")]
+
+
+def test_a_clone_writes_nothing_into_the_log_of_a_job(server: Running, victim: Agent) -> None:
+    evil = attack(server, uuid=OTHER_UUID)
+    assert evil.report(1, state="failed", message="forged", log=say(1)).status == 200
+    assert evil.report(log=say(2)).status == 200
+    assert "forged" not in " ".join(read_log(server))
+    assert server.job(1)["state"] == "queued"
+
+
+def test_who_registers_under_the_name_of_an_expected_machine_writes_into_no_log_of_its_job(
+    server: Running,
+) -> None:
+    make_job(server)
+    evil = attack(server)
+    assert evil.report(1, log=say(1)).status == 200
+    assert "forged" not in " ".join(read_log(server))
+
+
+def test_a_clone_that_says_the_boot_id_of_the_machine_says_nothing_of_its_job(
+    server: Running, victim: Agent
+) -> None:
+    """The boot that holds the job was silent for a while: boot ids are no secret."""
+    victim.register()
+    assert victim.order()["job_id"] == "1"
+    assert victim.report(1, state="running", log=say(1, "true")).status == 200
+    server.context.presence.let_go(1)
+    evil = Agent(server, boot_id="mine", inventory=build_inventory(uuid=OTHER_UUID))
+    assert evil.register().status == 200
+    assert evil.report(1, number=50, state="failed", message="forged", log=say(9)).status == 200
+    assert server.job(1)["state"] == "running"
+    assert "forged" not in " ".join(read_log(server))
+    server.context.presence.let_go(1)
+    assert victim.register().status == 200
+    assert victim.report(1, number=51, state="succeeded", log=say(10, "more")).status == 200
+    assert server.job(1)["state"] == "done"
+    assert {"true", "more"} <= set(read_log(server))
+
+
+def test_a_clone_does_not_end_a_job_that_the_operator_cancelled(server: Running, victim: Agent) -> None:
+    """The machine may still be at the action after which it stops."""
+    victim.register()
+    assert victim.order()["job_id"] == "1"
+    server.operate("POST", "/jobs/1/cancel")
+    server.context.presence.let_go(1)
+    evil = attack(server, uuid=OTHER_UUID)
+    assert evil.order() is None
+    assert server.job(1)["state"] == "running"
+    assert victim.register().status == 200
+    assert victim.order() is None
+    assert server.job(1)["state"] == "cancelled"
+
+
 def test_a_machine_does_not_become_another_one_by_a_report(server: Running, victim: Agent) -> None:
     victim.register()
     before = read_machine(server)["inventory"]

@@ -269,7 +269,7 @@ def test_a_confirmed_machine_keeps_the_log_of_its_earlier_boots(small: Running) 
     assert len(read_lines(small)) == 2
 
 
-def test_clones_that_boot_without_end_leave_one_inventory_and_logs_of_new_machines(small: Running) -> None:
+def test_clones_that_boot_without_end_leave_one_inventory_and_one_log(small: Running) -> None:
     own = Agent(small, inventory={"collected_at": "", "system": {"uuid": UUID}})
     assert own.register().status == 200
     small.operate("POST", "/confirm", [{"machine": "SN001"}])
@@ -282,6 +282,19 @@ def test_clones_that_boot_without_end_leave_one_inventory_and_logs_of_new_machin
         assert clone.report(log=log).status == 200
     assert len(list_told(small)) == 1
     assert small.operate("GET", "/health")["counts"]["new_log_bytes"] == 5
+    assert len(read_lines(small)) == 3, "the log of one clone, and the line that says what was cut"
+    with small.context.store.read() as session:
+        assert sorted(boot.boot_id for boot in session.scalars(select(Boot))) == ["boot-1", "evil-4"]
+
+
+def test_who_boots_without_end_under_the_name_of_an_expected_machine_leaves_one_log(small: Running) -> None:
+    small.operate("PATCH", "/machines/SN001/settings", {"hostname": "h1"})
+    for number in range(5):
+        free_identities(small)
+        evil = Agent(small, boot_id=f"evil-{number}", inventory={"collected_at": ""})
+        assert evil.register().status == 200
+        assert evil.report(log=[{"n": 0, "at": "x", "text": "x"}]).status == 200
+    assert len(read_lines(small)) == 1
 
 
 def test_a_line_that_is_too_long_is_cut_and_so_is_the_last_word_of_a_job(small: Running) -> None:

@@ -45,10 +45,11 @@ def _take(context: Context, session: WriteSession, machine: Machine, boot: Boot)
     job = find_active_job(session, machine.id)
     if job is None or State(job.state) not in (State.QUEUED, State.RUNNING):
         return None
-    if job.cancel_requested:
+    is_barred = bool(find_order_bar(context, session, machine, boot))
+    if job.cancel_requested and not is_barred:
         move(context, session, job, Event.CANCELLED, message="cancelled by the operator")
         return None
-    if not find_order_bar(context, session, machine, boot) and job.secret_names:
+    if not is_barred and job.secret_names:
         unable = find_unable(context, boot)
         if unable:
             event = Event.REFUSED if State(job.state) is State.QUEUED else Event.FAILED

@@ -5,7 +5,7 @@ import logging
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Integer, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Integer, bindparam, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -96,6 +96,8 @@ def _claim_identity(
     if present is not None and present.boot_id != said.boot_id:
         present.token_hash = present.inventory = None
         session.flush()
+        if machine.doubt or machine.confirmed_at is None:
+            _drop_boots(session, Boot.id == present.id)  # who was not believed may boot as often as he likes
     boot.token_hash = hash_token(token)
     boot.serial += 1
     boot.closing = False
@@ -109,7 +111,7 @@ def _claim_identity(
     session.flush()
     machine.boot_pk = boot.id
     if machine.confirmed_at is None and machine.by_itself:
-        _drop_earlier_boots(session, machine)
+        _drop_boots(session, Boot.machine_id == machine.id, Boot.id != machine.boot_pk)
     if is_believed:
         machine.protocol = 2
     machine.registered_at = machine.last_heard_at = read_clock()
@@ -130,13 +132,13 @@ def _claim_identity(
     return machine, token
 
 
-def _drop_earlier_boots(session: WriteSession, machine: Machine) -> None:
-    """A machine that nobody knows keeps one boot, and what that one logs: it may boot as often as it likes. What it
-    logged in a job stays with the job."""
-    earlier = select(Boot.id).where(Boot.machine_id == machine.id, Boot.id != machine.boot_pk)
-    session.execute(delete(LogLine).where(LogLine.boot_pk.in_(earlier), LogLine.job_id.is_(None)))
+def _drop_boots(session: WriteSession, *where: ColumnElement[bool]) -> None:
+    """Of boots that nobody believed the last one is kept, with its log: forget these. What they logged in a job stays
+    with the job."""
+    dropped = list(session.scalars(select(Boot.id).where(*where)))
+    session.execute(delete(LogLine).where(LogLine.boot_pk.in_(dropped), LogLine.job_id.is_(None)))
     lines = select(LogLine.seq).where(LogLine.boot_pk == Boot.id)
-    session.execute(delete(Boot).where(Boot.id.in_(earlier), ~lines.exists()))
+    session.execute(delete(Boot).where(Boot.id.in_(dropped), ~lines.exists()))
 
 
 def _refuse(

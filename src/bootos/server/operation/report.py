@@ -16,6 +16,7 @@ from bootos.server.operation.inventory import renew_inventory
 from bootos.server.operation.logroom import cut_line, has_room
 from bootos.server.operation.mark import find_refusal
 from bootos.server.operation.secrecy import note_way
+from bootos.server.operation.standing import find_order_bar
 from bootos.server.operation.transition import move
 from bootos.server.store.engine import WriteSession
 from bootos.server.store.job import find_latest_job, is_rebooting, parse_id
@@ -46,9 +47,10 @@ def apply_report(
     context: Context, session: WriteSession, machine: Machine, boot: Boot, report: v2.Report
 ) -> v2.Receipt:
     """Take in a report; returns what the agent is to know. One that is older than what is known of this boot only adds
-    its log lines."""
+    its log lines. Who gets no order says nothing of a job: what he logs is his boot's alone."""
     job = _find_reported_job(session, machine, report)
-    line_job = job or _find_held_job(session, boot)
+    is_barred = bool(find_order_bar(context, session, machine, boot))
+    line_job = None if is_barred else job or _find_held_job(session, boot)
     known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names, skip_lost=True)
     masker = Masker(known.values())  # what an agent sends is not trusted to be clean
     _store_lines(context, session, machine, boot, line_job, report.log, masker)
@@ -62,7 +64,7 @@ def apply_report(
             machine.saved = masker.plain(report.saved, keys=FREE_TEXT)
             machine.saved_at = read_clock()
     is_holder = job is not None and job.handed_to.partition(":")[0] == str(boot.id)
-    if job is not None and is_newer and is_holder:
+    if job is not None and is_newer and is_holder and not is_barred:
         _apply_state(context, session, job, boot, report, masker)
     session.touch(f"machine:{machine.id}")
     if job is not None:
