@@ -64,6 +64,25 @@ def is_unverified(cause: urllib3.exceptions.HTTPError) -> bool:
     )
 
 
+class EndlessError(BootosError):
+    """An answer has not come to its end at the deadline, or is too large."""
+
+
+def read_whole(answer: urllib3.BaseHTTPResponse, *, until: float, most_bytes: int) -> bytes:
+    """The body of an answer of which nothing was read yet; its connection is good for another call then. `until` is a
+    moment of the monotonic clock: a timeout of reading counts from one byte to the next, so a server that sends one now
+    and then would be listened to for ever. Raises EndlessError, urllib3's HTTPError."""
+    content = bytearray()
+    try:
+        while chunk := answer.read1(_CHUNK_BYTES):
+            content += chunk
+            if time.monotonic() > until or len(content) > most_bytes:
+                raise EndlessError("the answer does not come to an end")
+    finally:
+        answer.close()
+    return bytes(content)
+
+
 def fetch_file(
     url: str,
     path: Path,
@@ -194,7 +213,7 @@ def _read_remote(
             if answer.status == 200:
                 length = answer.headers.get("Content-Length", "")
                 on_size(int(length) if length.isdigit() else None)
-            while answer.status == 200 and (chunk := answer.read(_CHUNK_BYTES)):
+            while answer.status == 200 and (chunk := answer.read1(_CHUNK_BYTES)):
                 yield chunk
                 if time.monotonic() > deadline:
                     raise TryAgain(f"{shown} was not fetched within {timeout_s:g} s")

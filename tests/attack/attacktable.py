@@ -206,6 +206,11 @@ ROWS = (
         "refused",
         ("attack/test_shown_authority.py",),
     ),
+    Row(
+        "a server whose answers and files come a byte at a time, or never end, for the machines that ask it",
+        "contained",
+        ("attack/test_hostile_server.py",),
+    ),
     # the operator's shell
     Row(
         "line ends and escapes in what a machine says, on the operator's terminal",

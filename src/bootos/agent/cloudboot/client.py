@@ -13,6 +13,7 @@ import urllib3
 from bootos import __version__
 from bootos.agent.session.client import describe_cause
 from bootos.errors import BootosError
+from bootos.fetch import EndlessError, read_whole
 from bootos.wire import cloudboot_v1 as v1
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -120,7 +121,6 @@ class V1Client:
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """One POST within the deadline, body included. Raises NoAnswer."""
         deadline = time.monotonic() + self._timeout_s
-        text = b""
         try:
             answer = self._http.request(
                 "POST",
@@ -136,15 +136,8 @@ class V1Client:
                 redirect=False,
                 preload_content=False,
             )
-            try:
-                while chunk := answer.read1(65536):
-                    text += chunk
-                    if time.monotonic() > deadline or len(text) > MOST_BYTES:
-                        raise NoAnswer(
-                            f"{self.server_addr} does not come to an end with its answer to {path}"
-                        )
-            finally:
-                answer.close()
+            return answer.status, read_whole(answer, until=deadline, most_bytes=MOST_BYTES)
+        except EndlessError as cause:
+            raise NoAnswer(f"{self.server_addr} does not come to an end with its answer to {path}") from cause
         except urllib3.exceptions.HTTPError as cause:
             raise NoAnswer(f"{self.server_addr} does not answer {path}: {describe_cause(cause)}") from cause
-        return answer.status, text

@@ -5,14 +5,15 @@ of `sequence` and `reporter`, which know what to say meanwhile.
 """
 
 import re
-from typing import Any, TypeVar
+import time
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 import urllib3
 
 from bootos.errors import BootosError
-from bootos.fetch import is_unverified
+from bootos.fetch import EndlessError, is_unverified, read_whole
 from bootos.wire import v2
 from bootos.wire.ability import parse_abilities
 
@@ -22,12 +23,20 @@ CALL_TIMEOUT_S = 20.0
 # The least: a server that says 0 is not asked without a pause. The most: how late the agent notices that the server is
 # gone.
 LEAST_POLL_S, MOST_POLL_S = 1, 120
+MOST_BYTES = 64 * 1024 * 1024  # of an answer; an order, the largest, has a template in it
 LAYERS_TIMEOUT_S = 5.0  # without an answer the machine goes on without layers
 
 
 def describe_cause(cause: urllib3.exceptions.HTTPError) -> str:
     """What went wrong, without the name of the connection: on the status page there is only room for the reason."""
     return re.sub(r"^(<[\w.]+ object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(cause))
+
+
+class Answer(NamedTuple):
+    """The status of an answer, and its body."""
+
+    status: int
+    data: bytes
 
 
 class Unreachable(BootosError):
@@ -108,7 +117,7 @@ class Client:
     ) -> T:
         return self._decode(path, self._request(method, path, body, timeout_s), model)
 
-    def _decode(self, path: str, answer: urllib3.BaseHTTPResponse, model: type[T]) -> T:
+    def _decode(self, path: str, answer: Answer, model: type[T]) -> T:
         if not 200 <= answer.status < 300:
             raise self._read_refusal(path, answer)
         try:
@@ -118,22 +127,30 @@ class Client:
                 answer.status, v2.Refusal(error=f"{path} gave no BootOS v2 answer: {cause}")
             ) from cause
 
-    def _request(self, method: str, path: str, body: Any, timeout_s: float) -> urllib3.BaseHTTPResponse:
+    def _request(self, method: str, path: str, body: Any, timeout_s: float) -> Answer:
+        """One call within the deadline, body included. Raises Unreachable."""
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if self._session:
             headers["Authorization"] = f"Bearer {self._session}"
         url = self.server_addr + v2.PREFIX + path
+        until = time.monotonic() + timeout_s
         try:
-            return self._http.request(
+            answer = self._http.request(
                 method,
                 url,
                 body=msgspec.json.encode(body) if body is not None else None,
                 headers=headers,
                 timeout=urllib3.Timeout(total=timeout_s, connect=min(10.0, timeout_s)),
                 retries=False,
+                preload_content=False,
             )
+            return Answer(answer.status, read_whole(answer, until=until, most_bytes=MOST_BYTES))
+        except EndlessError as cause:
+            raise Unreachable(
+                f"{self.server_addr} does not come to an end with its answer to {path}"
+            ) from cause
         except urllib3.exceptions.HTTPError as cause:
             if self.ca_sha256 and is_unverified(cause):
                 raise Unreachable(
@@ -149,7 +166,7 @@ class Client:
                 ) from cause
             raise Unreachable(f"{self.server_addr} does not answer: {describe_cause(cause)}") from cause
 
-    def _read_refusal(self, path: str, answer: urllib3.BaseHTTPResponse) -> BootosError:
+    def _read_refusal(self, path: str, answer: Answer) -> BootosError:
         """The error that an answer means: 5xx is a server in trouble, the rest its own words."""
         if answer.status >= 500:
             return Unreachable(f"{self.server_addr} answered HTTP status {answer.status} to {path}")
