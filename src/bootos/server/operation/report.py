@@ -50,10 +50,10 @@ def apply_report(
     its log lines. Who gets no order says nothing of a job: what he logs is his boot's alone."""
     job = _find_reported_job(session, machine, report)
     is_barred = bool(find_order_bar(context, session, machine, boot))
-    line_job = None if is_barred else job or _find_held_job(session, boot)
-    known = {} if line_job is None else context.vault.resolve(session, line_job.secret_names, skip_lost=True)
+    named = job or _find_held_job(session, boot)
+    known = {} if named is None else context.vault.resolve(session, named.secret_names, skip_lost=True)
     masker = Masker(known.values())  # what an agent sends is not trusted to be clean
-    _store_lines(context, session, machine, boot, line_job, report.log, masker)
+    _store_lines(context, session, machine, boot, None if is_barred else named, report.log, masker)
     is_newer = report.number > boot.report_number
     if is_newer:
         boot.report_number = report.number
