@@ -21,6 +21,22 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # a name of `write
 def write_atomically(path: Path, content: bytes, *, mode: int | None = None, durable: bool = True) -> None:
     """Write beside `path`, and rename over it. `mode` None: as the umask says. `durable`: it is flushed to the disk
     first, for what must outlive a power cut. Raises OSError, and then the old file is there, and nothing else."""
+    temporary = write_beside(path, content, mode=mode, durable=durable)
+    try:
+        put_in_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename what `write_beside` wrote. Raises OSError."""
+    temporary.replace(path)
+
+
+def write_beside(path: Path, content: bytes, *, mode: int | None = None, durable: bool = True) -> Path:
+    """Write what `put_in_place` renames to `path`, which then takes no more room; returns where it is. As
+    `write_atomically` otherwise. Raises OSError, and then nothing is left of it."""
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
     try:
@@ -31,10 +47,10 @@ def write_atomically(path: Path, content: bytes, *, mode: int | None = None, dur
                 os.fchmod(stream.fileno(), mode)
             if durable:
                 os.fsync(stream.fileno())
-        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    return temporary
 
 
 def clean_temporary(directory: Path) -> list[Path]:

@@ -197,7 +197,7 @@ ROWS = (
         ("attack/test_forwarded.py",),
     ),
     Row(
-        "the operator token, of a command that goes by http or to another certificate",
+        "the operator token, of a command that goes by http, to another certificate or to another server",
         "refused",
         ("attack/test_operator_token.py", "unit/server/test_login.py"),
     ),

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 from certificate import Authority
-from commanding import Desk
+from commanding import Desk, open_own_desk
 from peer import Peer
 from serving import Running
 from webfiles import FileHandler, serve_files
@@ -108,3 +108,53 @@ def test_no_token_is_sent_to_whom_nobody_vouches_for(desk: Desk, tmp_path: Path)
         assert impostor.queries == []
     finally:
         impostor.close()
+
+
+@pytest.fixture
+def own_desk(server: Running, tmp_path: Path) -> Desk:
+    """On a server's own host, whose data directory has its token."""
+    return open_own_desk(server, tmp_path / "own")
+
+
+def test_the_token_of_a_data_directory_goes_to_no_other_server_that_this_host_vouches_for(
+    own_desk: Desk, tmp_path: Path
+) -> None:
+    authority = Authority("the site's")
+    other = Peer(authority.write(tmp_path / "other"))
+    try:
+        bundle = tmp_path / "bundle.pem"
+        bundle.write_bytes(authority.chain)
+        own_desk.environment["SSL_CERT_FILE"] = str(bundle)
+        said = own_desk.refuse("machine", "list", "--server", other.url)
+        assert f"bootos login {other.url}" in said and "--token-file" in said
+        assert other.queries == []
+    finally:
+        other.close()
+
+
+def test_the_token_of_a_data_directory_goes_to_nobody_else_on_the_loopback(
+    own_desk: Desk, tmp_path: Path
+) -> None:
+    """Another user of this host listens there, and answers as a server of an earlier release."""
+    Listening.seen = []
+    with serve_files(tmp_path, Listening) as url:
+        assert f"bootos login {url}" in own_desk.refuse("machine", "list", "--server", url)
+    assert Listening.seen == ["nothing"]
+
+
+def test_a_data_directory_on_which_no_server_runs_gives_its_token_to_nobody(
+    own_desk: Desk, tmp_path: Path
+) -> None:
+    data = tmp_path / "yesterday"
+    data.mkdir()
+    (data / "operator.token").write_text("a-token-of-yesterday")
+    Listening.seen = []
+    with serve_files(tmp_path, Listening) as url:
+        said = own_desk.refuse("machine", "list", "--server", url, "--data", str(data))
+    assert str(data) in said and Listening.seen == ["nothing"]
+
+
+def test_a_server_that_is_named_by_the_address_of_its_data_directory_gets_its_token(
+    server: Running, own_desk: Desk
+) -> None:
+    assert "no machine" in own_desk.run("machine", "list", "--server", server.operator_url)

@@ -65,6 +65,6 @@ class UnusableError(RequestError):
 
 
 class NoRoomError(RequestError):
-    """The server's disk is too small for it."""
+    """The server's disk has no room for it, or does not take it."""
 
     status = 507

@@ -10,14 +10,28 @@ An open long-poll counts as heard, for as long as it is open.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from bootos.server.store.table import read_clock
 from bootos.waiting import CLOCK, Clock
 
 BAR_S = 120.0  # longer than an agent waits that was refused: the others come first
+
+
+class Word(NamedTuple):
+    """What is known of a machine: when it was heard of last, by either clock; who is barred from its identity, and
+    until when."""
+
+    heard: float = -math.inf
+    heard_at: datetime | None = None
+    barred_until: float = -math.inf
+    barred: frozenset[str] = frozenset()
+
+
+NOTHING = Word()
 
 
 class Presence:
@@ -27,20 +41,30 @@ class Presence:
         self.grace_s = grace_s
         self._clock = clock
         self._started, self._started_at = clock.now(), read_clock()
+        self._written = self._started  # what was heard before is written down
         self._lock = threading.Lock()
-        self._heard: dict[int, float] = {}
-        self._heard_at: dict[int, datetime] = {}
-        self._unwritten: set[int] = set()
+        self._known: dict[int, Word] = {}
         self._open: dict[int, int] = {}
-        self._barred: dict[int, tuple[float, frozenset[str]]] = {}
 
-    def hear(self, machine_id: int) -> None:
-        """Note a word from the machine's agent."""
-        now, at = self._clock.now(), read_clock()
+    def hear(self, machine_id: int) -> Callable[[], None]:
+        """Note a word from the machine's agent; returns what takes the note back."""
+        return self._note(machine_id, heard=self._clock.now(), heard_at=read_clock())
+
+    def _note(self, machine_id: int, **changed: Any) -> Callable[[], None]:
         with self._lock:
-            self._heard[machine_id] = now
-            self._heard_at[machine_id] = at
-            self._unwritten.add(machine_id)
+            before = self._known.get(machine_id)
+            now = self._known[machine_id] = (before or NOTHING)._replace(**changed)
+
+        def take_back() -> None:
+            with self._lock:
+                if self._known.get(machine_id) is not now:
+                    return  # there was another word since
+                if before is None:
+                    del self._known[machine_id]
+                else:
+                    self._known[machine_id] = before
+
+        return take_back
 
     @contextmanager
     def polling(self, machine_id: int) -> Iterator[None]:
@@ -59,20 +83,25 @@ class Presence:
         """Of how many machines an agent waits."""
         return len(self._open)
 
-    def take_unwritten(self) -> dict[int, datetime]:
-        """The moments to write down: of whom something was heard since the last call, or who waits."""
-        now = read_clock()
+    @contextmanager
+    def writing(self) -> Iterator[dict[int, datetime]]:
+        """The moments to write down: of whom something was heard since the last time, or who waits. They are given
+        again when what is within raises."""
+        now, at = self._clock.now(), read_clock()
         with self._lock:
-            known = self._unwritten & self._heard_at.keys()
-            moments = {machine_id: self._heard_at[machine_id] for machine_id in known}
-            moments |= dict.fromkeys(self._open, now)
-            self._unwritten.clear()
-        return moments
+            moments = {
+                machine_id: word.heard_at
+                for machine_id, word in self._known.items()
+                if word.heard >= self._written and word.heard_at is not None
+            }
+            moments |= dict.fromkeys(self._open, at)
+        yield moments
+        self._written = now
 
     def last_heard(self, machine_id: int, written: datetime | None) -> datetime | None:
         """The later of what is known here and what the store says."""
         with self._lock:
-            known = self._heard_at.get(machine_id)
+            known = self._known.get(machine_id, NOTHING).heard_at
         return max(filter(None, (known, written)), default=None)
 
     def grace_left_s(self, machine_id: int) -> float:
@@ -80,13 +109,14 @@ class Presence:
         with self._lock:
             if self._open.get(machine_id):
                 return self.grace_s
-            heard = self._heard.get(machine_id, self._started)
+            word = self._known.get(machine_id)
+        heard = word.heard if word is not None else self._started
         return max(0.0, self.grace_s - (self._clock.now() - heard))
 
     def is_heard(self, machine_id: int, written: datetime | None) -> bool:
         """Whether the machine is shown as heard of; `written`: when it was last, as the store says."""
         with self._lock:
-            known = machine_id in self._heard or self._open.get(machine_id)
+            known = machine_id in self._known or self._open.get(machine_id)
         if not known and not _is_near(written, self._started_at, self.grace_s):
             return False
         return self.grace_left_s(machine_id) > 0
@@ -94,37 +124,27 @@ class Presence:
     def is_recent(self, machine_id: int, written: datetime | None, within_s: float) -> bool:
         """Whether the machine was heard of less than `within_s` seconds ago; `written` as in `is_heard`."""
         with self._lock:
-            heard = self._heard.get(machine_id)
-        if heard is not None:
-            return self._clock.now() - heard < within_s
+            word = self._known.get(machine_id)
+        if word is not None:
+            return self._clock.now() - word.heard < within_s
         return _is_near(written, read_clock(), within_s)
 
-    def let_go(self, machine_id: int, *barred: str) -> None:
+    def let_go(self, machine_id: int, *barred: str) -> Callable[[], None]:
         """Nobody holds the machine's identity any more; who speaks for it next does, but none of these boots and
-        addresses before `BAR_S`."""
-        until = self._clock.now() + BAR_S
-        with self._lock:
-            self._heard[machine_id] = -math.inf
-            self._barred.pop(machine_id, None)
-            if barred:
-                self._barred[machine_id] = (until, frozenset(barred))
+        addresses before `BAR_S`. Returns what takes that back."""
+        until = self._clock.now() + BAR_S if barred else -math.inf
+        return self._note(machine_id, heard=-math.inf, barred_until=until, barred=frozenset(barred))
 
     def bar_left_s(self, machine_id: int, *words: str) -> float:
         """For how many seconds a boot with one of these words is still barred from the machine's identity."""
         with self._lock:
-            until, barred = self._barred.get(machine_id, (-math.inf, frozenset[str]()))
-            left_s = until - self._clock.now()
-            if left_s <= 0:
-                self._barred.pop(machine_id, None)
-        return max(0.0, left_s) if barred & set(words) else 0.0
+            word = self._known.get(machine_id, NOTHING)
+        return max(0.0, word.barred_until - self._clock.now()) if word.barred & set(words) else 0.0
 
     def forget(self, machine_id: int) -> None:
         """The machine is gone."""
         with self._lock:
-            self._heard.pop(machine_id, None)
-            self._heard_at.pop(machine_id, None)
-            self._unwritten.discard(machine_id)
-            self._barred.pop(machine_id, None)
+            self._known.pop(machine_id, None)
 
 
 def _is_near(moment: datetime | None, other: datetime, within_s: float) -> bool:

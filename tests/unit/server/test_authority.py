@@ -3,6 +3,8 @@
 import datetime as dt
 import ssl
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,7 +89,8 @@ def test_a_new_address_of_the_server_gets_into_its_certificate(tmp_path: Path) -
 def test_after_a_rotation_clients_of_both_authorities_go_on_until_it_is_finished(tmp_path: Path) -> None:
     authority = open_own(tmp_path, Calendar())
     old, old_pem = authority.fingerprint, authority.pem
-    authority.rotate()
+    with authority.rotating():
+        pass
     assert authority.fingerprint != old
     assert authority.fingerprints == [authority.fingerprint, old]
     for pem in (old_pem, authority.pem):
@@ -95,16 +98,64 @@ def test_after_a_rotation_clients_of_both_authorities_go_on_until_it_is_finished
     again = open_own(tmp_path, Calendar())
     assert again.fingerprints == authority.fingerprints, "and a restart changes nothing"
     read_served(again, old_pem)
-    with pytest.raises(BootosError, match="two authorities already"):
-        again.rotate()
+    with pytest.raises(BootosError, match="two authorities already"), again.rotating():
+        pass
 
-    again.finish()
+    with again.finishing():
+        pass
     assert again.fingerprints == [authority.fingerprint]
     read_served(again, authority.pem)
     with pytest.raises(ssl.SSLCertVerificationError):
         read_served(again, old_pem)
-    with pytest.raises(BootosError, match="one authority only"):
-        again.finish()
+    with pytest.raises(BootosError, match="one authority only"), again.finishing():
+        pass
+
+
+ROTATING = """
+import resource, sys
+from pathlib import Path
+from bootos.server.tls.own import OwnAuthority
+
+authority = OwnAuthority(Path(sys.argv[1]), lambda: ["127.0.0.1"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    with authority.rotating():
+        pass
+except OSError as cause:
+    print(cause.strerror)
+"""
+
+
+def read_files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_a_rotation_for_which_there_is_no_room_changes_nothing(tmp_path: Path) -> None:
+    """The authority's file would still fit."""
+    known = OwnAuthority(tmp_path / "known/tls", lambda: NAMES[:1])
+    with known.rotating():
+        pass
+    sizes = {name: len(content) for name, content in read_files(tmp_path / "known/tls").items()}
+    assert sizes["authority.pem"] + 100 < sizes["server.pem"]
+    most = (sizes["authority.pem"] + sizes["server.pem"]) // 2
+    OwnAuthority(tmp_path / "tls", lambda: NAMES[:1])
+    before = read_files(tmp_path / "tls")
+    command = [sys.executable, "-c", ROTATING, tmp_path / "tls", str(most)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert said == "File too large\n"
+    assert read_files(tmp_path / "tls") == before
+
+
+def test_a_rotation_that_is_not_noted_does_not_take_place(tmp_path: Path) -> None:
+    authority = open_own(tmp_path, Calendar())
+    old, before = authority.fingerprints, read_files(tmp_path / "tls")
+    with pytest.raises(BootosError, match="no audit log"), authority.rotating() as fingerprint:
+        assert fingerprint not in old
+        raise BootosError("no audit log")
+    assert authority.fingerprints == old and read_files(tmp_path / "tls") == before
+    with authority.rotating() as fingerprint:
+        pass
+    assert authority.fingerprints == [fingerprint, *old]
 
 
 def test_files_that_cannot_be_used_are_named_with_what_to_do(tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ def test_while_one_ca_follows_the_other_both_draw_words(settings: Settings) -> N
     from bootos.server.operation.words import draw_registered
 
     context = open_context(settings)
-    context.authority.rotate()
+    with context.authority.rotating():
+        pass
     drawn = []
     for fingerprint in context.authority.fingerprints:
         said = msgspec.convert(
@@ -187,12 +188,14 @@ def test_an_agent_that_saw_the_former_ca_goes_on_until_that_is_let_go_and_says_w
         authority, line = secure.context.authority, f"SERVER_ADDR={secure.plain.url}"
         former = authority.fingerprint
         assert find_server(start_agent(tmp_path / "a", line), may_be_plain=False).client.ca_sha256 == former
-        authority.rotate()
+        with authority.rotating():
+            pass
         host = start_agent(tmp_path / "a", line)
         client = find_server(host, may_be_plain=False).client
         assert client.ca_sha256 == former != authority.fingerprint
         assert client.ask_nonce(v2.KeyCommitment(boot_id="boot-1", commitment=ZERO))
-        authority.finish()
+        with authority.finishing():
+            pass
         assert host.http is not None
         host.http.clear()  # connections that are open go on
         with pytest.raises(Unreachable, match="boot this machine again"):

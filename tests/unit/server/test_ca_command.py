@@ -79,6 +79,45 @@ def test_a_rotation_says_what_is_to_be_done_before_it_is_finished(rotating: Runn
     assert [(row.action, row.subject) for row in audit] == [("ca.rotate", new), ("ca.finish", new)]
 
 
+def list_audit(server: Running) -> list[tuple[str, str, str]]:
+    with server.context.store.read() as session:
+        audit = session.scalars(select(Audit).order_by(Audit.id)).all()
+        return [(row.action, row.subject, row.detail) for row in audit]
+
+
+def test_a_rotation_whose_files_cannot_be_written_changes_nothing_and_is_in_the_audit_log(
+    rotating: Running, here: Desk
+) -> None:
+    old, directory = rotating.context.authority.fingerprint, rotating.context.settings.tls_directory
+    away = directory.rename(directory.with_name("away"))
+    said = here.refuse("ca", "rotate")
+    assert "the authority was not changed: No such file or directory" in said and "try again" in said
+    assert list_audit(rotating) == [
+        ("ca.rotate", old, "the authority was not changed: No such file or directory")
+    ]
+    assert [note.what for note in rotating.context.health.sentences()] == ["certificate"]
+    away.rename(directory)
+    here.run("ca", "rotate")
+    assert rotating.context.authority.fingerprints[1:] == [old]
+
+
+def test_a_rotation_of_which_a_file_is_left_says_so_and_goes_on_from_there(
+    rotating: Running, here: Desk
+) -> None:
+    authority, served = rotating.context.authority, rotating.context.settings.tls_directory / "server.pem"
+    served.unlink()
+    served.mkdir()
+    answer = rotating.refuse("POST", "/ca/rotate", {})
+    assert answer.status == 507
+    assert "was changed, but not all of its files" in answer.data["error"]
+    assert "start the server again" in answer.data["hint"]
+    new = authority.fingerprint
+    assert [(action, subject) for action, subject, _ in list_audit(rotating)] == [("ca.rotate", new)] * 2
+    served.rmdir()
+    assert "there was none" in authority.renew()
+    assert "no machine" in here.run("machine", "list")
+
+
 def test_a_machine_that_is_up_and_knows_only_the_former_is_shown_and_keeps_it_from_being_let_go(
     rotating: Running, here: Desk
 ) -> None:

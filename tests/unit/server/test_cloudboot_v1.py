@@ -77,6 +77,25 @@ def test_of_a_machine_that_is_deleted_nothing_is_kept_in_memory(server: Running)
     assert presence.last_heard(1, None) is None
 
 
+def test_a_report_that_is_refused_is_no_sign_of_life_in_memory_either(server: Running) -> None:
+    """It is none in the store: the machine has no job."""
+    server.operate("PATCH", "/machines/SN001/settings", {"rack": "r1"})
+    assert progress(server, 0.3).data["Status"] == "error"
+    assert server.operate("GET", "/machines/SN001")["last_heard_at"] is None
+    assert not server.context.legacy_presence.is_heard(1, None)
+
+
+def test_who_was_refused_is_on_the_health_page_when_the_store_has_the_claim_and_else_not(
+    server: Running,
+) -> None:
+    """The question for scripts ends without any, which takes the claim back."""
+    assert Agent(server).register().status == 200
+    fails(server, "device/getHardwareBySn", {"Sn": "SN001"})
+    assert server.context.health.sentences() == []
+    fails(server, "report/deviceInstallInfo", {"Sn": "SN001", "InstallProgress": 0.3})
+    assert [said.what for said in server.context.health.sentences()] == ["cloudboot v1"]
+
+
 def test_a_v1_agent_and_its_installer_take_a_job_to_its_end(server: Running) -> None:
     queue_job(server, pxe="p")
     assert progress(server, 0.1).data["Content"] == {"Result": "true"}

@@ -10,6 +10,7 @@ import pytest
 from browsing import form_token, log_in, read, send
 from handclock import StillClock
 from serving import INVENTORY, Agent, Running
+from sqlalchemy import Connection, event, text
 from typer.testing import CliRunner, Result
 
 from bootos.cli import build_app
@@ -382,6 +383,50 @@ def test_an_identity_can_be_taken_from_who_holds_it(server: Running) -> None:
     assert other.register().status == 200
     assert read_machine(server)["confirmed_by"] == "person"
     assert "machine.release" in list_actions(server)
+
+
+def test_who_is_let_go_is_barred_before_anybody_can_see_that_the_identity_is_free(server: Running) -> None:
+    """A client that is refused tries again at once, and may do so in the moment of the commit."""
+    Agent(server, boot_id="first").register()
+    presence, seen = server.context.presence, list[float]()
+
+    def look(connection: Connection) -> None:
+        seen.append(presence.bar_left_s(1, "first"))
+
+    engine = server.context.store.engine
+    event.listen(engine, "commit", look)
+    try:
+        server.operate("POST", "/machines/SN001/release", {})
+    finally:
+        event.remove(engine, "commit", look)
+    assert max(seen, default=0) > 0
+
+
+def test_a_release_that_is_not_committed_bars_nobody(server: Running) -> None:
+    """The database refuses it at its end."""
+    holder = Agent(server, boot_id="first")
+    holder.register()
+    refuse = (
+        "CREATE TABLE other (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE late (id INTEGER REFERENCES other (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER refuse AFTER INSERT ON audit BEGIN INSERT INTO late VALUES (7); END",
+    )
+    try:
+        for sentence in refuse:
+            change(server, sentence)
+        assert server.refuse("POST", "/machines/SN001/release", {}).status == 409
+    finally:
+        for sentence in ("DROP TRIGGER refuse", "DROP TABLE late", "DROP TABLE other"):
+            change(server, sentence)
+    presence = server.context.presence
+    assert presence.bar_left_s(1, "first") == 0 and presence.grace_left_s(1) > 0
+    assert holder.call("GET", "/order?wait_s=0").status == 204
+    assert Agent(server, boot_id="second").register().status == 409
+
+
+def change(server: Running, sentence: str) -> None:
+    with server.context.store.write() as session:
+        session.execute(text(sentence))
 
 
 def test_a_confirmation_can_be_taken_back(server: Running) -> None:

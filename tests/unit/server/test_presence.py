@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from handclock import StillClock
 
 from bootos.server.presence import BAR_S, Presence
@@ -72,3 +73,45 @@ def test_an_identity_that_was_taken_away_is_another_ones_first() -> None:
     assert presence.bar_left_s(1, "boot-2", "10.0.0.1") == presence.bar_left_s(2, "boot-1") == 0
     clock.sleep(BAR_S)
     assert presence.bar_left_s(1, "boot-1") == 0
+
+
+def test_a_bar_and_a_word_can_be_taken_back_as_long_as_nothing_came_since() -> None:
+    clock = StillClock()
+    presence = start(clock)
+    presence.hear(1)
+    clock.sleep(10)
+    presence.let_go(1, "boot-1")()
+    assert presence.bar_left_s(1, "boot-1") == 0 and presence.grace_left_s(1) == 30
+    presence.hear(1)()
+    assert presence.grace_left_s(1) == 30
+    presence.hear(2)()
+    assert not presence.is_heard(2, None)
+    take_back = presence.hear(1)
+    presence.let_go(1, "boot-1")
+    take_back()
+    assert presence.bar_left_s(1, "boot-1") == BAR_S and presence.grace_left_s(1) == 0
+
+
+def test_moments_that_could_not_be_written_down_are_given_again_and_others_once() -> None:
+    clock = StillClock()
+    presence = start(clock)
+    clock.sleep(1)
+    presence.hear(1)
+    presence.hear(2)
+    clock.sleep(1)
+    with pytest.raises(OSError, match="the disk is full"), presence.writing() as moments:
+        assert set(moments) == {1, 2}
+        raise OSError("the disk is full")
+    with presence.writing() as moments:
+        assert set(moments) == {1, 2}
+        presence.hear(2)
+    clock.sleep(1)
+    with presence.writing() as moments:
+        assert set(moments) == {2}
+    clock.sleep(1)
+    with presence.polling(1), presence.writing() as moments:
+        assert set(moments) == {1}
+    presence.hear(3)
+    presence.forget(3)
+    with presence.writing() as moments:
+        assert moments == {}

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from serving import Agent, Running
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
 
 from bootos.errors import BootosError
 from bootos.server.netboot.pxe_directory import PxeDirectory
@@ -37,6 +38,37 @@ def test_who_waits_is_woken_and_all_is_done_though_one_of_the_last_actions_fails
         session.after_commit(lambda: done.append("never"))
         raise BootosError("rolled back")
     assert (heard, done) == ([{"machine:1"}], ["first", "last"])
+    store.close()
+
+
+def test_what_was_done_before_the_commit_is_taken_back_when_there_is_none(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'bootos.db'}")
+    done = list[str]()
+    with store.write() as session:
+        session.after_rollback(lambda: done.append("never"))
+    with pytest.raises(BootosError, match="no commit"), store.write() as session:
+        session.after_rollback(lambda: done.append("first"))
+        session.after_rollback(lambda: done.append("last"))
+        raise BootosError("no commit")
+    assert done == ["last", "first"]
+    store.close()
+
+
+def test_after_a_commit_that_fails_others_write(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'bootos.db'}")
+    with store.write() as session:
+        session.execute(text("CREATE TABLE one (id INTEGER PRIMARY KEY)"))
+        session.execute(
+            text("CREATE TABLE two (id INTEGER REFERENCES one (id) DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with pytest.raises(IntegrityError), store.write() as session:
+        session.execute(text("INSERT INTO two VALUES (7)"))
+    for number in (1, 2):
+        with store.write() as session:
+            session.execute(text("INSERT INTO one VALUES (:number)"), {"number": number})
+    with store.read() as session:
+        assert list(session.scalars(text("SELECT id FROM one"))) == [1, 2]
+        assert list(session.scalars(text("SELECT id FROM two"))) == []
     store.close()
 
 

@@ -54,19 +54,18 @@ def find_speaker_bar(context: Context, session: Session, machine: Machine, sende
 
 def hear(context: Context, session: WriteSession, machine: Machine, sender: Sender) -> str:
     """Note that a v1 agent of this machine gave a sign of life; returns why it does not count, as `find_speaker_bar`.
-    What does not count is shown to the operator."""
+    What does not count is shown to the operator. Nothing of either stays when the transaction is not committed."""
     bar = find_speaker_bar(context, session, machine, sender)
     if bar:
         record_claim(session, machine, "cloudboot v1", sender.address)
-        context.health.note(
-            "cloudboot v1", f"a client at {sender.address} was not taken for {machine.sn}: {bar}"
-        )
+        sentence = f"a client at {sender.address} was not taken for {machine.sn}: {bar}"
+        session.after_commit(lambda: context.health.note("cloudboot v1", sentence))
         return bar
     machine.protocol = 1
     machine.last_heard_at = read_clock()
     if not is_open(context):
         machine.address = sender.address
-    context.legacy_presence.hear(machine.id)
+    session.after_rollback(context.legacy_presence.hear(machine.id))
     session.touch(f"machine:{machine.id}", "machines")
     return ""
 

@@ -123,11 +123,19 @@ def find_site(server: str, data: Path) -> Site:
 
 
 def read_token(token_file: Path | None, data: Path, site: Site) -> str:
-    """The operator token: a given file, else BOOTOS_TOKEN, else that of the login, else the server's data directory.
-    Raises BootosError."""
+    """The operator token: a given file, else BOOTOS_TOKEN, else that of the login, else that in the data directory of
+    this very server: no other one is sent it. Raises BootosError."""
     if token_file is None:
         if token := os.environ.get("BOOTOS_TOKEN", "").strip() or site.token:
             return token
+        here = read_address_file(data)
+        if here is None or here.url != site.url:
+            raise BootosError(
+                f"nobody has logged in to {site.url}, and the operator token in {data} is for the server of that "
+                "directory alone",
+                hint=f"bootos login {site.url}; or give --token-file or BOOTOS_TOKEN; for the server of a data "
+                "directory leave --server and BOOTOS_SERVER away",
+            )
         token_file = data / "operator.token"
     try:
         return token_file.read_text().strip()

@@ -122,9 +122,10 @@ def release_machine(context: Context, actor: Actor, word: str, wanted: Release) 
         detail = f"id:{machine.id}" + (", and it is confirmed no more" if wanted.unconfirm else "")
         record(session, actor, "machine.release", machine.sn, detail)
         session.touch(f"machine:{machine.id}", "machines")
-        session.after_commit(lambda: context.presence.let_go(machine.id, *sorted(barred - {""})))
-        session.after_commit(lambda: context.legacy_presence.let_go(machine.id, *sorted(barred_v1 - {""})))
         session.flush()
+        # Before the commit: who is barred may register in the moment after it.
+        session.after_rollback(context.presence.let_go(machine.id, *sorted(barred - {""})))
+        session.after_rollback(context.legacy_presence.let_go(machine.id, *sorted(barred_v1 - {""})))
         return view_machine_detail(context, session, machine)
 
 

@@ -215,8 +215,8 @@ def write_heard(context: Context) -> None:
     """Write down who was heard of: after a restart an identity is still held by who held it. What cannot be written is
     logged."""
     try:
-        with context.store.write() as session:
-            _write_moments(session, context.presence.take_unwritten())
+        with context.presence.writing() as moments, context.store.write() as session:
+            _write_moments(session, moments)
     except (SQLAlchemyError, HoldLostError) as cause:
         log.warning("who was heard of could not be written down: %s", cause)
 

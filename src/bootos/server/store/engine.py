@@ -37,12 +37,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 class WriteSession(Session):
     """A transaction that may change things. `touch` names what changed, `after_commit` runs what must only
-    happen then (removing a file)."""
+    happen then (removing a file), `after_rollback` takes back what had to happen before."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.touched: set[str] = set()
         self.actions: list[Callable[[], object]] = []
+        self.undone = ExitStack()
 
     def touch(self, *topics: str) -> None:
         """Name what changed; who waits for it is woken after the commit."""
@@ -51,6 +52,10 @@ class WriteSession(Session):
     def after_commit(self, action: Callable[[], object]) -> None:
         """Call this once the transaction is committed; not at all when it is rolled back."""
         self.actions.append(action)
+
+    def after_rollback(self, action: Callable[[], object]) -> None:
+        """Call this if the transaction is not committed, before another writer has its turn; the last one first."""
+        self.undone.callback(action)
 
 
 class Store:
@@ -81,10 +86,20 @@ class Store:
         HoldLostError while the database is not this process's alone."""
         if self._hold is not None:
             self._hold.check()
-        with self._turn, WriteSession(self.engine, expire_on_commit=False) as session:
+        with (
+            self._turn,
+            WriteSession(self.engine, expire_on_commit=False) as session,
+            session.undone,
+        ):
             session.connection(execution_options={"bootos_write": True})
             yield session
-            session.commit()
+            try:
+                session.commit()
+            except BaseException:
+                # SQLAlchemy takes the transaction for ended, where SQLite keeps it open, and its lock.
+                session.invalidate()
+                raise
+            session.undone.pop_all()
         with ExitStack() as last:  # the other way round
             if session.touched:
                 last.callback(self.publish, session.touched)

@@ -3,6 +3,7 @@
 import datetime as dt
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cryptography import x509
@@ -38,15 +39,17 @@ class Authority:
         OSError, ValueError, ssl.SSLError: the one that was there goes on."""
         raise NotImplementedError
 
-    def rotate(self) -> None:
-        """Make a new authority beside the present one, which stays good until `finish`. Raises BootosError."""
+    def rotating(self) -> AbstractContextManager[str]:
+        """Make a new authority beside the present one, which stays good until `finishing`; gives its fingerprint. It is
+        put in place at the end of the block, if that does not raise; what may fail has been done before. Raises
+        BootosError, and OSError, ValueError: `fingerprint` tells what it is then."""
         raise BootosError(
             "the certificate of this server is the site's own (--tls-cert)", hint="renew it where it was made"
         )
 
-    def finish(self) -> None:
-        """Let the former authority go. Raises BootosError when there is none."""
-        self.rotate()
+    def finishing(self) -> AbstractContextManager[str]:
+        """Let the former authority go, in the same way. Raises BootosError when there is none."""
+        return self.rotating()
 
     def find_trouble(self) -> str:
         """Why clients do not take the server's certificate, or soon will not; empty when they do."""
