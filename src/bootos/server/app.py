@@ -147,7 +147,7 @@ def prepare(context: Context) -> None:
     link_files(context)
     if waiting := tell_waiting_jobs(context):
         log.warning(
-            "%s queued job(s) wait until their machines are confirmed: bootos job list, bootos machine new",
+            "%s job(s) wait until their machines are confirmed: bootos job list, bootos machine new",
             waiting,
         )
     note_trouble(context)
