@@ -90,11 +90,13 @@ def test_a_job_that_was_approved_reaches_the_machine_at_its_next_boot(server: Ru
 def test_jobs_that_wait_for_a_confirmation_say_so_before_their_machines_come(tmp_path: Path) -> None:
     running, stop = run_in_thread(open_defaults(unpack(tmp_path)))
     told = {sn: running.job(job_of(sn))["message"] for sn in ("UPQUEUE", "SNV1QUE", "UPAPPRO")}
+    begun = running.job(job_of("SNV1RUN"))
     running.close()
     stop()
     assert "has not registered yet" in told["UPQUEUE"]
     assert "this machine is new" in told["SNV1QUE"] and "bootos machine confirm id:" in told["SNV1QUE"]
     assert told["UPAPPRO"] == ""  # it had a session
+    assert begun["state"] == State.RUNNING and "this machine is new" in begun["message"]
 
 
 def test_the_job_of_a_machine_that_never_came_waits_for_its_confirmation_and_says_so(server: Running) -> None:
@@ -146,6 +148,16 @@ def test_a_v1_agent_that_nobody_confirmed_is_told_so_and_goes_on_when_it_is(serv
     confirm(server, "SNV1QUE")
     assert agent.poll()
     assert agent.carry_out()
+
+
+def test_a_job_that_a_v1_agent_had_begun_does_not_say_that_it_waits_once_its_machine_is_confirmed(
+    server: Running,
+) -> None:
+    number = job_of("SNV1RUN")
+    assert "bootos machine confirm" in server.job(number)["message"]
+    server.operate("POST", "/confirm", [{"machine": "SNV1RUN"}])
+    job = server.job(number)
+    assert (job["state"], job["message"]) == (State.RUNNING, "")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 
 WRITE_HEARD_EVERY_S = 10
 RENEW_EVERY_S = 600
+REMOVE_FIRST_S = 300  # after the start, so that a server that is started again and again removes, too
 REMOVE_EVERY_S = 6 * 3600
 LINK_EVERY_S = 60
 END_EVERY_S = 60
@@ -146,7 +147,7 @@ def prepare(context: Context) -> None:
     link_files(context)
     if waiting := tell_waiting_jobs(context):
         log.warning(
-            "%s queued job(s) wait until their machines are confirmed: bootos job list, bootos machine new",
+            "%s job(s) wait until their machines are confirmed: bootos job list, bootos machine new",
             waiting,
         )
     note_trouble(context)
@@ -191,10 +192,12 @@ async def watch_rules(context: Context) -> None:
             log.warning("rules that are over could not be ended: %s", cause)
 
 
-async def remove_old(context: Context) -> None:
-    """Remove what is old every REMOVE_EVERY_S seconds; runs until it is cancelled."""
+async def remove_old(context: Context, first_s: float = REMOVE_FIRST_S) -> None:
+    """Remove what is old after `first_s` seconds, then every REMOVE_EVERY_S; runs until it is cancelled."""
+    wait_s = first_s
     while True:
-        await asyncio.sleep(REMOVE_EVERY_S)
+        await asyncio.sleep(wait_s)
+        wait_s = REMOVE_EVERY_S
         try:
             await asyncio.to_thread(apply_retention, context, SERVER, dry_run=False)
         except (SQLAlchemyError, HoldLostError) as cause:

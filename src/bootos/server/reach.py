@@ -17,16 +17,15 @@ def describe_addresses(settings: Settings) -> list[str]:
 
 
 def find_trusting(settings: Settings) -> str:
-    """Which options take whoever comes at its word, as a sentence; empty: none does."""
+    """Which options take whoever comes at its word, or tell it secrets, and what each of them does, as a sentence;
+    empty: none is given."""
     given = {
-        "--enrol open": settings.enrol == "open",
-        "--legacy open": settings.legacy == "open",
-        "--plain-secrets": settings.plain_secrets,
+        "--enrol open gives jobs to everybody who registers": settings.enrol == "open",
+        "--legacy open gives jobs to everybody who calls by Cloudboot v1": settings.legacy == "open",
+        "--plain-secrets sends secrets over http too, readable on the network": settings.plain_secrets,
     }
-    options = [option for option, is_given in given.items() if is_given]
-    if not options:
-        return ""
-    return f"this server trusts everybody on its machines' network ({', '.join(options)}): that is for a lab"
+    effects = [effect for effect, is_given in given.items() if is_given]
+    return f"this is for a lab: {'; '.join(effects)}" if effects else ""
 
 
 def find_unreachable(settings: Settings) -> str:

@@ -74,6 +74,14 @@ def test_a_waiting_agent_gets_its_order_when_a_person_confirms_the_machine(serve
     assert "the machine was confirmed by person" in log
 
 
+def test_what_is_wrong_with_a_rule_is_told_by_the_options_as_they_were_typed(server: Running) -> None:
+    said = run(server, "enrol", "rule", "add", "--network", "10.0.0.0/33", "--for", "BAD")
+    assert said.exit_code == 1
+    told = str(said.exception)
+    assert "--for: 'BAD' is not how long" in told and "--network: '10.0.0.0/33'" in told
+    assert "lasts" not in told
+
+
 def test_the_words_of_its_console_have_to_be_compared(server: Running) -> None:
     Agent(server).register()
     show_words(server, 1)

@@ -1,5 +1,6 @@
 """What is old goes, and nothing else."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from serving import INVENTORY, Agent, Running, build_settings, run_in_thread
 from sqlalchemy import delete, func, select, update
 
 from bootos.files import clean_temporary
+from bootos.server.app import REMOVE_FIRST_S, remove_old
 from bootos.server.limit import Limits
 from bootos.server.netboot.pxe_file import render
 from bootos.server.operation.audit import Actor
@@ -22,6 +24,7 @@ from bootos.server.operation.retention import (
     see_clock,
 )
 from bootos.server.store.table import Audit, Boot, Job, LogLine, Machine, Retention, read_clock
+from bootos.waiting import wait_for
 
 ACTOR = Actor(name="tester", address="")
 CERTIFICATE = {"sha256": "x", "drive": {"serial": "S1"}}
@@ -116,6 +119,20 @@ def test_lines_of_the_audit_log_go_after_their_days(old: Running) -> None:
     assert remove(old, 1096).audit >= lines
     with old.context.store.read() as session:
         assert {"retention"} >= set(session.scalars(select(Audit.action)))
+
+
+def test_a_server_removes_what_is_old_some_minutes_after_its_start_and_not_hours(old: Running) -> None:
+    assert 60 <= REMOVE_FIRST_S <= 900
+    with old.context.store.write() as session:
+        session.execute(update(Job).values(ended_at=read_clock() - timedelta(days=1000)))
+        session.execute(update(Retention).values(seen_at=read_clock()))
+
+    async def work() -> None:
+        task = asyncio.create_task(remove_old(old.context, first_s=0))
+        await asyncio.to_thread(wait_for, lambda: count(old, Job) == 1, 20, what="the removal", pause_s=0.01)
+        task.cancel()
+
+    asyncio.run(work())
 
 
 def test_a_clock_that_steps_far_ahead_makes_nothing_old(old: Running) -> None:

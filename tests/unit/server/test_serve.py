@@ -149,7 +149,24 @@ def test_the_certificate_is_for_the_name_that_is_told_of_a_server_at_all_address
     assert told in [name.lower() for name in list_names(settings)]
 
 
-def test_a_server_that_trusts_everybody_says_so_at_its_start(tmp_path: Path) -> None:
-    assert find_trusting(Settings(data=tmp_path)) == ""
-    sentence = find_trusting(Settings(data=tmp_path, enrol="open", plain_secrets=True))
-    assert "(--enrol open, --plain-secrets)" in sentence and "lab" in sentence
+@pytest.mark.parametrize(
+    ("given", "effects"),
+    [
+        ({}, []),
+        ({"enrol": "open"}, ["--enrol open gives jobs to everybody"]),
+        ({"legacy": "open"}, ["--legacy open gives jobs to everybody"]),
+        ({"plain_secrets": True}, ["--plain-secrets sends secrets over http"]),
+        (
+            {"enrol": "open", "plain_secrets": True},
+            ["--enrol open gives jobs", "--plain-secrets sends secrets"],
+        ),
+    ],
+)
+def test_a_server_for_a_lab_says_at_its_start_what_each_of_its_options_does(
+    tmp_path: Path, given: dict[str, Any], effects: list[str]
+) -> None:
+    sentence = find_trusting(Settings(data=tmp_path, **given))
+    assert sentence.startswith("this is for a lab: ") == bool(effects)
+    parts = sentence.removeprefix("this is for a lab: ").split("; ")
+    for part, effect in zip(parts, effects or [""], strict=True):
+        assert part.startswith(effect)

@@ -1,11 +1,13 @@
 """The operator API over HTTP, for the commands in `command`. The one HTTP client of the operator's side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
+from msgspec import structs
 
 from bootos.errors import BootosError, Problem
 from bootos.printable import show_line
@@ -43,10 +45,18 @@ class Client:
         )
         self.server = site.url
 
-    def call(self, method: str, *path: str | int, body: Any = None, **query: str | int) -> Any:
-        """One call; returns the answer's plain values. `path` words are quoted."""
+    def call(
+        self,
+        method: str,
+        *path: str | int,
+        body: Any = None,
+        typed: Mapping[str, str] | None = None,
+        **query: str | int,
+    ) -> Any:
+        """One call; returns the answer's plain values. `path` words are quoted. `typed`: the options by which the user
+        gave the fields of the body, as errors name them."""
         response = self._send(method, path, body, query)
-        self._check(response)
+        self._check(response, typed or {})
         return msgspec.json.decode(response.data) if response.data else None
 
     def list_all(
@@ -57,7 +67,7 @@ class Client:
         rows: list[Any] = []
         while True:
             most = min(limit - len(rows), PAGE_ROWS) if limit else PAGE_ROWS
-            page = self.call("GET", *path, limit=most, after=after, **query)
+            page = self.call("GET", *path, typed=None, limit=most, after=after, **query)
             if (
                 not page or page[-1][key] == after
             ):  # a server of an earlier release sends all of them each time
@@ -132,7 +142,9 @@ class Client:
                 else "operators reach a server by https, at the port of --operator-listen: https://HOST:8443",
             ) from None
 
-    def _check(self, response: urllib3.BaseHTTPResponse) -> None:
+    def _check(
+        self, response: urllib3.BaseHTTPResponse, typed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if response.status < 400:
             return
         try:
@@ -147,7 +159,8 @@ class Client:
             )
         if said.get("problems"):
             problems = msgspec.convert(said["problems"], list[Problem])
-            lines = "".join(f"\n  - {show_line(str(problem))}" for problem in problems)
+            named = [structs.replace(item, path=typed.get(item.path, item.path)) for item in problems]
+            lines = "".join(f"\n  - {show_line(str(problem))}" for problem in named)
             raise AnswerError(f"{show_line(said['error'])}:{lines}", status=response.status)
         raise AnswerError(
             show_line(said["error"]), hint=show_line(said.get("hint", "")), status=response.status

@@ -32,7 +32,8 @@ def add_rule(
     Example: bootos enrol rule add --network 10.0.0.0/24 --vendor Dell --for 2h
     """
     body = {"network": network, "vendor": vendor, "lasts": lasts}
-    answer = client.call("POST", "enrol-rules", body=body)
+    typed = {"network": "--network", "vendor": "--vendor", "lasts": "--for"}
+    answer = client.call("POST", "enrol-rules", body=body, typed=typed)
     out.say(
         f"rule {answer['id']} is in force until {answer['ends_at'][:19]}Z; it has confirmed {answer['confirmed']} "
         "machine(s) that waited",

@@ -101,11 +101,11 @@ def wait_for_standing(
 
 
 def tell_waiting_jobs(context: Context) -> int:
-    """Queued jobs that wait until their machine is confirmed, and do not say so, say it from now on: those of a release
-    that confirmed nobody. Returns how many."""
-    done = 0
+    """Jobs that wait until their machine is confirmed, and do not say so, say it from now on: those of a release that
+    confirmed nobody, queued ones and those that an agent of Cloudboot v1 had begun. Returns how many."""
+    done, waiting = 0, (State.QUEUED.value, State.RUNNING.value)
     with context.store.write() as session:
-        for job in session.scalars(select(Job).where(Job.state == State.QUEUED.value, Job.message == "")):
+        for job in session.scalars(select(Job).where(Job.state.in_(waiting), Job.message == "")):
             if bar := find_order_bar(context, session, job.machine, None):
                 job.message = bar
                 add_line(session, job, f"the job waits: {bar}")
