@@ -115,7 +115,9 @@ def become_user(home: Path) -> list[str | Path]:
     for name, original in places.items():
         (home / name).mkdir()
         script += f'mount --bind -o ro "{original}" "{home / name}"\n'
-    script += f'exec runuser -u {USER} -- env PYTHONPATH="{home}/project/src:{home}/packages" "$@"\n'
+    # Its library is where this user does not look, and the host may have another Python's of the same name.
+    words = f'LD_LIBRARY_PATH="{home}/python/lib" PYTHONPATH="{home}/project/src:{home}/packages"'
+    script += f'exec runuser -u {USER} -- env {words} "$@"\n'
     return ["unshare", "--mount", "sh", "-c", script, "sh"]
 
 
