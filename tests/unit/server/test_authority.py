@@ -140,7 +140,7 @@ def test_a_rotation_for_which_there_is_no_room_changes_nothing(tmp_path: Path) -
     most = (sizes["authority.pem"] + sizes["server.pem"]) // 2
     OwnAuthority(tmp_path / "tls", lambda: NAMES[:1])
     before = read_files(tmp_path / "tls")
-    command = [sys.executable, "-c", ROTATING, tmp_path / "tls", str(most)]
+    command = [sys.executable, "-c", ROTATING, str(tmp_path / "tls"), str(most)]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert said == "File too large\n"
     assert read_files(tmp_path / "tls") == before
