@@ -49,7 +49,11 @@ class QuickCaller(urllib3.PoolManager):
     def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
         timeout = options.get("timeout")
         if isinstance(timeout, urllib3.Timeout):
-            options["timeout"] = urllib3.Timeout(
-                connect=timeout.connect_timeout, read=float(timeout.read_timeout or 0) / SPEED
-            )
+            connect = timeout.connect_timeout
+            if isinstance(timeout.total, int | float):  # of connecting and reading together
+                options["timeout"] = urllib3.Timeout(connect=connect, total=timeout.total / SPEED)
+            else:
+                options["timeout"] = urllib3.Timeout(
+                    connect=connect, read=float(timeout.read_timeout or 0) / SPEED
+                )
         return super().request(method, url, **options)
