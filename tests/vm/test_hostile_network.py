@@ -26,6 +26,7 @@ from bootos.lab.serial import SerialLine
 from bootos.lab.server import LabServer
 from bootos.lab.shell import run_in_shell
 from bootos.lab.spec import BmcSpec, Identity, MachineSpec, NicSpec, boot_image
+from bootos.waiting import wait_for
 from bootos.wire import v2
 
 __all__ = ["chromium"]
@@ -78,8 +79,9 @@ def read_plain_calls(machine: Machine) -> set[str]:
 
 def read_words(machine: Machine, *, after: int = 0) -> str:
     """The words that the console shows."""
-    line = machine.wait_for_serial(WORDS, BOOT_S, after=after)
-    found = re.search(WORDS, line.text)
+    number = machine.wait_for_serial(WORDS, BOOT_S, after=after).number  # perhaps of a line that goes on
+    wait_for(lambda: len(machine.serial.lines) > number, 60, what="the end of the line with the words")
+    found = re.search(WORDS, machine.serial.lines[number].text)
     assert found is not None
     return found[1]
 
